@@ -1,0 +1,33 @@
+"""What can go wrong in the database layer."""
+
+from __future__ import annotations
+
+
+class FileManError(Exception):
+    """The database could not do what was asked."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").splitlines()[0])
+
+
+class StoreClosed(FileManError):
+    """The store is closed; nothing was written."""
+
+
+class StoreFailed(FileManError):
+    """The database refused the transaction; nothing of it was written."""
+
+
+class MigrationFailed(FileManError):
+    """The database could not be brought to this version; it is as it was before."""
+
+
+class SiteFileError(FileManError):
+    """The site file has an error."""
+
+    def __init__(self, problem: str, line: int | None = None, source: str = "site file") -> None:
+        self.problem = problem
+        self.line = line
+        self.source = source
+        where = f"{source}, line {line}" if line else source
+        super().__init__(f"{where}: {problem}")

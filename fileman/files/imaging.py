@@ -1,0 +1,177 @@
+"""VistA Imaging's files: images, where they lie, the CORRECT list and the background queues."""
+
+from __future__ import annotations
+
+from sqlalchemy import Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fileman.files.base import File
+
+
+class Image(File):
+    """IMAGE (#2005): a group (object type 11) or one stored object. The comments name node and piece."""
+
+    __tablename__ = "image"
+
+    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str]  # 0;1
+    file_ref: Mapped[str] = mapped_column(default="")  # 0;2
+    location: Mapped[int | None]  # 0;3 NETWORK LOCATION, short-term
+    abstract_location: Mapped[int | None]  # 0;4
+    jukebox_location: Mapped[int | None]  # 0;5 NETWORK LOCATION, long-term
+    object_type: Mapped[int]  # 0;6 3 still, 11 group, 100 DICOM
+    patient: Mapped[int] = mapped_column(index=True)  # 0;7
+    procedure: Mapped[str] = mapped_column(default="")  # 0;8
+    last_access: Mapped[str] = mapped_column(default="")  # 0;9
+    parent: Mapped[int | None] = mapped_column(index=True)  # 0;10
+    saved_at: Mapped[str]  # 2;1
+    saved_by: Mapped[int]  # 2;2
+    short_description: Mapped[str] = mapped_column(default="")  # 2;4
+    procedure_time: Mapped[str] = mapped_column(default="")  # 2;5
+    parent_file: Mapped[str] = mapped_column(default="")  # 2;6 74 radiology, 8925 TIU
+    parent_ien: Mapped[int | None]  # 2;7
+    parent_image_pointer: Mapped[int | None]  # 2;8
+    transmission: Mapped[str] = mapped_column(default="D")  # 2;12
+    package: Mapped[str] = mapped_column(default="")  # 40;1
+    image_class: Mapped[int | None]  # 40;2
+    image_type: Mapped[int | None]  # 40;3
+    procedure_or_event: Mapped[int | None]  # 40;4
+    specialty: Mapped[int | None]  # 40;5
+    origin: Mapped[str] = mapped_column(default="")  # 40;6
+    acquisition_site: Mapped[int | None]  # 100;3
+    acquisition_device: Mapped[int | None]  # 100;4
+    creation_date: Mapped[str] = mapped_column(default="")  # 100;6
+    status: Mapped[int] = mapped_column(default=1)  # 100;8
+    big_location: Mapped[int | None]  # FBIG;1
+    big_extension: Mapped[str] = mapped_column(default="")  # FBIG;3
+    uid: Mapped[str] = mapped_column(String(64), default="", index=True)  # PACS;1 study UID of a group, SOP UID of an image
+    report: Mapped[int | None]  # PACS;2
+    procedure_ien: Mapped[int | None]  # PACS;3
+    series_uid: Mapped[str] = mapped_column(String(64), default="", index=True)
+    sop_class: Mapped[int | None]  # SOP, pointer to #2006.532
+    group_sequence: Mapped[int | None]  # subscript in the group's #2005.04 multiple
+    series_number: Mapped[str] = mapped_column(default="")
+    image_number: Mapped[str] = mapped_column(default="")
+    digest: Mapped[str] = mapped_column(String(64), default="")  # SHA-256 of the data set, told by our gateway
+
+    __table_args__ = (Index(None, "report", "object_type"),)
+
+
+class ImagingSite(File):
+    """IMAGING SITE PARAMETERS (#2006.1): one entry per place."""
+
+    __tablename__ = "imaging_site"
+
+    ien: Mapped[int] = mapped_column(primary_key=True)
+    institution: Mapped[int] = mapped_column(index=True)
+    namespace: Mapped[str]
+    write_location: Mapped[int | None]
+    pacs_write_location: Mapped[int | None]
+    jukebox_location: Mapped[int | None]
+    gateway_access: Mapped[str] = mapped_column(default="")  # enciphered with the site's key
+    gateway_verify: Mapped[str] = mapped_column(default="")  # enciphered with the site's key
+    last_routing: Mapped[str] = mapped_column(default="")
+    last_routing_warning: Mapped[str] = mapped_column(default="")
+
+
+class NetworkLocation(File):
+    """NETWORK LOCATION (#2005.2). `physical` is what procedures answer, `path` where that share lies on this machine."""
+
+    __tablename__ = "network_location"
+
+    ien: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(index=True)
+    physical: Mapped[str]
+    path: Mapped[str]
+    kind: Mapped[str]
+    online: Mapped[bool] = mapped_column(default=True)
+    router: Mapped[bool] = mapped_column(default=False)
+    site: Mapped[int]
+    hash: Mapped[bool] = mapped_column(default=False)
+    send: Mapped[str] = mapped_column(default="")  # file types, comma separated
+    retention_days: Mapped[int | None]
+    retry_connect: Mapped[int | None]
+    retry_transmit: Mapped[int | None]
+    user: Mapped[str] = mapped_column(default="")
+    password: Mapped[str] = mapped_column(default="")  # enciphered with the site's key
+    subdirectory: Mapped[str] = mapped_column(default="")
+    compression: Mapped[str] = mapped_column(default="")
+
+
+class AcquisitionDevice(File):
+    """ACQUISITION DEVICE (#2006.04)."""
+
+    __tablename__ = "acquisition_device"
+
+    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(unique=True)
+    location: Mapped[str] = mapped_column(default="")
+
+
+class CurrentImage(File):
+    """CURRENT IMAGE (#2006.5715): the SOP Instance UID that a gateway is working on."""
+
+    __tablename__ = "current_image"
+
+    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    machine: Mapped[str] = mapped_column(unique=True)
+    uid: Mapped[str] = mapped_column(default="")
+
+
+class DicomFailedImage(File):
+    """DICOM FAILED IMAGES (#2006.575): the CORRECT list."""
+
+    __tablename__ = "dicom_failed_image"
+
+    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    file_path: Mapped[str]
+    reason: Mapped[str]
+    patient_id: Mapped[str] = mapped_column(default="")
+    name: Mapped[str] = mapped_column(default="")
+    original_name: Mapped[str] = mapped_column(default="")
+    case_number: Mapped[str] = mapped_column(default="")
+    accession: Mapped[str] = mapped_column(default="")
+    entered: Mapped[str]
+    machine: Mapped[str] = mapped_column(default="")
+    location: Mapped[str] = mapped_column(default="")
+    image_uid: Mapped[str] = mapped_column(default="")
+    study_uid: Mapped[str] = mapped_column(default="")
+    instrument: Mapped[str] = mapped_column(default="")
+    modality: Mapped[str] = mapped_column(default="")
+    instrument_location: Mapped[str] = mapped_column(default="")
+    service: Mapped[str] = mapped_column(default="")
+    related_to: Mapped[int | None] = mapped_column(index=True)
+
+    __table_args__ = (
+        Index(None, "file_path", "machine"),
+        Index(None, "location", "study_uid"),
+        Index(None, "image_uid"),
+    )
+
+
+class BackgroundQueue(File):
+    """IMAGE BACKGROUND QUEUE (#2006.03): JUKEBOX and EVAL entries of a place."""
+
+    __tablename__ = "background_queue"
+
+    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    queue: Mapped[str]
+    duz: Mapped[int]
+    requested: Mapped[str]
+    status: Mapped[str] = mapped_column(default="NOT_PROCESSED")
+    image: Mapped[int]
+    place: Mapped[int]
+
+    __table_args__ = (Index(None, "place", "queue", "status", "ien"), Index(None, "place", "queue", "image"))
+
+
+class AcquisitionCount(File):
+    """DICOM acquisition statistics (#2006.5762): objects acquired and processed per day, location and instrument."""
+
+    __tablename__ = "acquisition_count"
+
+    day: Mapped[str] = mapped_column(primary_key=True)
+    location: Mapped[str] = mapped_column(primary_key=True)
+    instrument: Mapped[str] = mapped_column(primary_key=True)
+    acquired: Mapped[int] = mapped_column(default=0)
+    processed: Mapped[int] = mapped_column(default=0)

@@ -1,0 +1,209 @@
+"""Kernel's files: parameters, institutions, people, options, holidays, sign-on log, tasks and locks."""
+
+from __future__ import annotations
+
+from sqlalchemy import Float, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fileman.files.base import File
+
+
+class FileHeader(File):
+    """The last internal entry number of a numbered file (the third piece of a FileMan zero node). SQLite only."""
+
+    __tablename__ = "file_header"
+
+    file: Mapped[str] = mapped_column(String(40), primary_key=True)
+    last_ien: Mapped[int]
+
+
+class SiteVersion(File):
+    """One row whose number grows whenever site data changes: caches compare it and are thrown away."""
+
+    __tablename__ = "site_version"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int]
+
+
+class SiteSetting(File):
+    """The [site] table of the site file: KERNEL SYSTEM PARAMETERS (#8989.3) and imaging-wide parameters, as JSON."""
+
+    __tablename__ = "site_setting"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class Institution(File):
+    """INSTITUTION (#4)."""
+
+    __tablename__ = "institution"
+
+    ien: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    station: Mapped[str] = mapped_column(default="")
+
+
+class NewPerson(File):
+    """NEW PERSON (#200)."""
+
+    __tablename__ = "new_person"
+
+    duz: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    access_hash: Mapped[str] = mapped_column(index=True)
+    verify_hash: Mapped[str]
+    verify_changed: Mapped[str] = mapped_column(default="")
+    verify_never_expires: Mapped[bool] = mapped_column(default=False)
+    terminated: Mapped[str] = mapped_column(default="")
+    disuser: Mapped[bool] = mapped_column(default=False)
+    locked_until: Mapped[str] = mapped_column(default="")
+    default_division: Mapped[int | None]
+    primary_menu: Mapped[str] = mapped_column(default="")
+    nickname: Mapped[str] = mapped_column(default="")
+    title: Mapped[str] = mapped_column(default="")
+    service: Mapped[str] = mapped_column(default="")
+    timeout: Mapped[int | None]
+    last_sign_on: Mapped[str] = mapped_column(default="")
+    failed_attempts: Mapped[int] = mapped_column(default=0)
+
+
+class UserDivision(File):
+    """DIVISION multiple (#200.02)."""
+
+    __tablename__ = "user_division"
+
+    duz: Mapped[int] = mapped_column(ForeignKey("new_person.duz", ondelete="CASCADE"), primary_key=True)
+    institution: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int]
+
+
+class UserKey(File):
+    """KEYS multiple (#200.051)."""
+
+    __tablename__ = "user_key"
+
+    duz: Mapped[int] = mapped_column(ForeignKey("new_person.duz", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+
+
+class UserOption(File):
+    """SECONDARY MENU OPTIONS multiple (#200.03)."""
+
+    __tablename__ = "user_option"
+
+    duz: Mapped[int] = mapped_column(ForeignKey("new_person.duz", ondelete="CASCADE"), primary_key=True)
+    option: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+
+
+class Option(File):
+    """OPTION (#19), the part that contexts need. Type B is a broker option; VistA does not check it."""
+
+    __tablename__ = "option"
+
+    ien: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    type: Mapped[str] = mapped_column(default="B")
+    lock: Mapped[str] = mapped_column(default="")
+    out_of_order: Mapped[str] = mapped_column(default="")
+
+
+class OptionRpc(File):
+    """RPC multiple of OPTION (#19.05); `*` stands for every procedure."""
+
+    __tablename__ = "option_rpc"
+
+    option: Mapped[int] = mapped_column(ForeignKey("option.ien", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    rpc: Mapped[str]
+
+
+class Holiday(File):
+    """HOLIDAY (#40.5), found by FileMan date."""
+
+    __tablename__ = "holiday"
+
+    date: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class SignOnLog(File):
+    """SIGN-ON LOG (#3.081)."""
+
+    __tablename__ = "sign_on_log"
+
+    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    duz: Mapped[int] = mapped_column(index=True)
+    signed_on: Mapped[str]
+    signed_off: Mapped[str] = mapped_column(default="")
+    address: Mapped[str] = mapped_column(default="")
+    client: Mapped[str] = mapped_column(default="")
+
+
+class FailedAccess(File):
+    """FAILED ACCESS ATTEMPTS by address (#3.084): forgotten when nothing came for a while."""
+
+    __tablename__ = "failed_access"
+
+    address: Mapped[str] = mapped_column(primary_key=True)
+    attempts: Mapped[int]
+    last_at: Mapped[float] = mapped_column(Float(53))
+
+
+class Lease(File):
+    """A LOCK with a holder and an expiry, in seconds since the epoch."""
+
+    __tablename__ = "lease"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    expires_at: Mapped[float] = mapped_column(Float(53))
+
+
+class Task(File):
+    """TASKS (#14.4). Numbers count from 1000 up."""
+
+    __tablename__ = "task"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    entry_point: Mapped[str]
+    description: Mapped[str]
+    duz: Mapped[int]
+    created_at: Mapped[float] = mapped_column(Float(53))
+    scheduled_at: Mapped[float] = mapped_column(Float(53))
+    status: Mapped[str] = mapped_column(String(1))
+    status_at: Mapped[float] = mapped_column(Float(53))
+    message: Mapped[str] = mapped_column(default="")
+    arguments: Mapped[str] = mapped_column(Text, default="{}")
+    attempt: Mapped[int] = mapped_column(default=1)
+    stop_requested: Mapped[bool] = mapped_column(default=False)
+    executor: Mapped[str] = mapped_column(default="")
+    heartbeat_at: Mapped[float | None] = mapped_column(Float(53))
+    error_count: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (Index(None, "status", "scheduled_at"),)
+
+
+class RunningTask(File):
+    """The unique running row of a task that may run once per subject (the rule evaluator of a location), with a lease."""
+
+    __tablename__ = "running_task"
+
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    task: Mapped[int]
+    expires_at: Mapped[float] = mapped_column(Float(53))
+
+
+class TaskManager(File):
+    """The heartbeat of a TaskMan worker: the RUN node of ^%ZTSCH, a row per executor."""
+
+    __tablename__ = "task_manager"
+
+    executor: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    started_at: Mapped[float] = mapped_column(Float(53))
+    heartbeat_at: Mapped[float] = mapped_column(Float(53))

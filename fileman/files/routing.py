@@ -1,0 +1,129 @@
+"""Routing's files: the two queues that rules fill, destinations, and what the evaluators said and decided."""
+
+from __future__ import annotations
+
+from sqlalchemy import Float, ForeignKey, Index, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fileman.files.base import File
+
+
+class SendQueue(File):
+    """SEND QUEUE (#2006.035): files to be copied to a router location."""
+
+    __tablename__ = "send_queue"
+
+    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    image: Mapped[int]
+    destination: Mapped[str]  # variable pointer, `14;MAG(2005.2,`
+    file_type: Mapped[str]
+    mechanism: Mapped[int]
+    origin: Mapped[int]
+    transaction: Mapped[str] = mapped_column(default="")
+    status: Mapped[str]
+    priority: Mapped[int]
+    queued: Mapped[str]
+    finished: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (
+        Index(None, "origin", "status", "priority", "destination", "ien"),
+        Index(None, "destination", "status", "image", "file_type"),
+    )
+
+
+class DicomExport(File):
+    """DICOM OBJECT EXPORT (#2006.574): one study for one destination."""
+
+    __tablename__ = "dicom_export"
+
+    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    application: Mapped[str]
+    group: Mapped[int]
+    accession: Mapped[str] = mapped_column(default="")
+    origin: Mapped[int]
+    priority: Mapped[int]
+    to_hipaa: Mapped[str] = mapped_column(default="0")
+    requested: Mapped[str]
+    study_uid: Mapped[str] = mapped_column(default="")
+    last_sequence: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (Index(None, "origin", "priority"), Index(None, "application", "group", "priority", "origin"))
+
+
+class DicomExportImage(File):
+    """The images of an export (#2006.5744). Status WAITING, XMIT, SUCCESS, FAIL, HOLD; the rest is ours."""
+
+    __tablename__ = "dicom_export_image"
+
+    export: Mapped[int] = mapped_column(ForeignKey("dicom_export.ien", ondelete="CASCADE"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    image: Mapped[int] = mapped_column(index=True)
+    status: Mapped[str]
+    origin: Mapped[int]
+    priority: Mapped[int]
+    status_at: Mapped[float] = mapped_column(Float(53))
+    taken_by: Mapped[str] = mapped_column(default="")
+    tries: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[float] = mapped_column(Float(53), default=0.0)
+    reason: Mapped[str] = mapped_column(default="")
+    repeated: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (Index(None, "origin", "status", "priority", "export", "sequence"), Index(None, "taken_by", "status"))
+
+
+class TransmitDestination(File):
+    """DICOM TRANSMIT DESTINATION (#2006.587)."""
+
+    __tablename__ = "transmit_destination"
+
+    ien: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(index=True)
+    ae_title: Mapped[str]
+    host: Mapped[str]
+    port: Mapped[int]
+    gateway: Mapped[str] = mapped_column(default="")
+    location: Mapped[int]
+
+
+class EvaluatorLog(File):
+    """What a rule evaluator said (^XTMP("MAGEVAL",task,n))."""
+
+    __tablename__ = "evaluator_log"
+
+    task: Mapped[int] = mapped_column(primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+
+
+class StudyDecision(File):
+    """A rule's decision about a study, taken once per evaluator run (^XTMP("MAGEVALSTUDY",task,study,rule))."""
+
+    __tablename__ = "study_decision"
+
+    task: Mapped[int] = mapped_column(primary_key=True)
+    study_uid: Mapped[str] = mapped_column(primary_key=True)
+    rule: Mapped[int] = mapped_column(primary_key=True)
+    fired: Mapped[bool]
+
+
+class RuleDecision(File):
+    """One evaluation of an image: rules' version, moment, facts and what fired; `explain` evaluates again from it."""
+
+    __tablename__ = "rule_decision"
+
+    image: Mapped[int] = mapped_column(primary_key=True)
+    task: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[str]
+    evaluated_at: Mapped[str]
+    facts: Mapped[str] = mapped_column(Text)
+    fired: Mapped[str] = mapped_column(Text)
+    reasons: Mapped[str] = mapped_column(Text)
+
+
+class EvaluatorFlag(File):
+    """The EVAL flag of DICOM GATEWAY PARAMETERS (#2006.563): 1 runs, 0 asks every evaluator to stop."""
+
+    __tablename__ = "evaluator_flag"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    running: Mapped[bool]

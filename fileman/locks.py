@@ -1,0 +1,40 @@
+"""VistA's LOCKs: leases with a holder and an expiry, and the short locks of one transaction."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, text
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from fileman.files.kernel import Lease
+
+_ADVISORY = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+def take_lease(connection: Connection, name: str, holder: str, seconds: float, now: float) -> bool:
+    """Take or renew a lease; False when somebody else holds it and it has not expired.
+
+    `now` is seconds since the epoch. A LOCK of VistA dies with its process; a lease dies `seconds` after its last renewal.
+    """
+    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    statement = insert(Lease).values(name=name, holder=holder, expires_at=now + seconds)
+    statement = statement.on_conflict_do_update(
+        index_elements=[Lease.name],
+        set_={"holder": holder, "expires_at": now + seconds},
+        where=(Lease.holder == holder) | (Lease.expires_at <= now),
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def release_lease(connection: Connection, name: str, holder: str) -> bool:
+    """Give a lease back; False when this holder did not have it."""
+    done = connection.execute(delete(Lease).where(Lease.name == name, Lease.holder == holder))
+    return done.rowcount == 1
+
+
+def lock_for_transaction(connection: Connection, *names: str) -> None:
+    """Hold names until the transaction ends. SQLite has one writer, so nothing is to be done there."""
+    if connection.dialect.name == "sqlite":
+        return
+    for name in sorted(names):
+        connection.execute(_ADVISORY, {"name": name})

@@ -1,0 +1,51 @@
+"""Internal entry numbers: counted up per file, never given twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, Sequence, text
+
+from fileman.files.base import NUMBERED_FILES, File
+
+#: Where a file's numbers begin; 1 unless named here. TaskMan's begin at 1000.
+FIRST_NUMBER = {"task": 1000}
+
+for _file in NUMBERED_FILES:
+    Sequence(f"ien_{_file}", start=FIRST_NUMBER.get(_file, 1), metadata=File.metadata)
+
+_COUNT_UP = text(
+    "INSERT INTO file_header (file, last_ien) VALUES (:file, :first)"
+    " ON CONFLICT (file) DO UPDATE SET last_ien = last_ien + :count RETURNING last_ien"
+)
+_NEXT_VALUE = {file: text(f"SELECT nextval('ien_{file}')") for file in NUMBERED_FILES}
+
+
+def next_ien(connection: Connection, file: str) -> int:
+    """Take the next internal entry number of a file, within the caller's transaction.
+
+    On SQLite a rolled back transaction gives its number back; on PostgreSQL it leaves a gap, as a FileMan site has them.
+    """
+    if connection.dialect.name == "sqlite":
+        row = connection.execute(_COUNT_UP, {"file": file, "first": FIRST_NUMBER.get(file, 1), "count": 1})
+        return int(row.scalar_one())
+    return int(connection.execute(_NEXT_VALUE[file]).scalar_one())
+
+
+def next_iens(connection: Connection, file: str, count: int) -> list[int]:
+    """Take several numbers at once, in order; on PostgreSQL other writers' numbers may lie between them."""
+    if connection.dialect.name == "sqlite":
+        first = FIRST_NUMBER.get(file, 1) + count - 1
+        last = int(connection.execute(_COUNT_UP, {"file": file, "first": first, "count": count}).scalar_one())
+        return list(range(last - count + 1, last + 1))
+    rows = connection.execute(text(f"SELECT nextval('ien_{file}') FROM generate_series(1, :count)"), {"count": count})
+    return [int(number) for (number,) in rows]
+
+
+def reset_numbers(connection: Connection, files: Iterable[str]) -> None:
+    """Let the numbers of some files begin again, for a site that is put back to its site file."""
+    for file in files:
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("DELETE FROM file_header WHERE file = :file"), {"file": file})
+        else:
+            connection.execute(text(f"ALTER SEQUENCE ien_{file} RESTART"))

@@ -1,0 +1,183 @@
+"""The writers: one group-committing thread on SQLite, a pool of transactions on PostgreSQL."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from fileman.errors import StoreClosed, StoreFailed
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+#: One transaction takes at most this many requests, and goes on taking them for at most this long.
+BATCH_REQUESTS = 64
+BATCH_SECONDS = 0.020
+#: Serialization failure and deadlock, which PostgreSQL asks to be tried again.
+TRY_AGAIN = {"40001", "40P01"}
+TRIES = 5
+
+
+class Writer(Protocol):
+    """Runs writing work in transactions."""
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        """Run the work in a transaction; the future resolves after the commit."""
+
+    def close(self) -> None:
+        """Finish what was submitted and stop."""
+
+
+@dataclass(slots=True)
+class _Request:
+    work: Work[Any]
+    future: Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class GroupCommitWriter:
+    """The only writer of a SQLite database: one thread, one connection, a savepoint per request.
+
+    Requests that wait while a commit is on its way to the disk share the next one, so that the cost of `synchronous=FULL`
+    is paid once per batch. An exception rolls back its own request only; a failed commit fails the whole batch.
+    """
+
+    engine: Engine
+    _queue: queue.SimpleQueue[_Request | None] = field(default_factory=queue.SimpleQueue)
+    _thread: threading.Thread = field(init=False)
+    _closed: bool = False
+
+    def __post_init__(self) -> None:
+        """Start the writer thread."""
+        self._thread = threading.Thread(target=self._run, name="group-commit-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        """Queue the work; see `Writer`."""
+        if self._closed:
+            raise StoreClosed
+        future: Future[T] = Future()
+        self._queue.put(_Request(work, future))
+        return future
+
+    def close(self) -> None:
+        """Commit what is queued and end the thread."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        with self.engine.connect() as connection:
+            stopping = False
+            while not stopping:
+                first = self._queue.get()
+                if first is None:
+                    break
+                batch: list[_Request] = []
+                try:
+                    with connection.begin():
+                        stopping = self._fill(connection, first, batch)
+                except SQLAlchemyError as error:
+                    _fail(batch or [first], error)
+                else:
+                    _settle(batch)
+        while True:  # submitted between the decision to close and the end
+            try:
+                late = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if late is not None:
+                late.future.set_exception(StoreClosed())
+
+    def _fill(self, connection: Connection, first: _Request, batch: list[_Request]) -> bool:
+        """Run requests into the open transaction until none waits or a bound is reached; True when asked to close."""
+        until = time.monotonic() + BATCH_SECONDS
+        request: _Request | None = first
+        while request is not None:
+            batch.append(request)
+            if request.future.set_running_or_notify_cancel():
+                _run_in_savepoint(connection, request)
+            else:
+                request.error = StoreClosed()
+            if len(batch) >= BATCH_REQUESTS or time.monotonic() > until:
+                return False
+            try:
+                request = self._queue.get_nowait()
+            except queue.Empty:
+                return False
+        return True
+
+
+def _run_in_savepoint(connection: Connection, request: _Request) -> None:
+    connection.exec_driver_sql("SAVEPOINT request")
+    try:
+        request.result = request.work(connection)
+    except Exception as error:  # whatever the work raises belongs to its caller
+        connection.exec_driver_sql("ROLLBACK TO request")
+        request.error = error
+    connection.exec_driver_sql("RELEASE request")
+
+
+def _settle(batch: list[_Request]) -> None:
+    for request in batch:
+        if request.future.cancelled():
+            continue
+        if request.error is not None:
+            request.future.set_exception(request.error)
+        else:
+            request.future.set_result(request.result)
+
+
+def _fail(batch: list[_Request], error: SQLAlchemyError) -> None:
+    failed = StoreFailed(f"The database refused the transaction; nothing of it was written: {error}")
+    failed.__cause__ = error
+    for request in batch:
+        if request.future.cancelled():
+            continue
+        request.future.set_exception(request.error or failed)
+
+
+class PooledWriter:
+    """The writers of a PostgreSQL database: each request is a transaction of its own, on a thread of a pool.
+
+    A serialization failure or a deadlock is tried again, whole.
+    """
+
+    def __init__(self, engine: Engine, threads: int = 8) -> None:
+        self._engine = engine
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="writer")
+        self._closed = False
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        """Run the work on a thread of the pool; see `Writer`."""
+        if self._closed:
+            raise StoreClosed
+        return self._pool.submit(self._transact, work)
+
+    def close(self) -> None:
+        """Finish what was submitted."""
+        self._closed = True
+        self._pool.shutdown()
+
+    def _transact(self, work: Work[T]) -> T:
+        for attempt in range(1, TRIES + 1):
+            try:
+                with self._engine.begin() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                state = getattr(error.orig, "sqlstate", None)
+                if state in TRY_AGAIN and attempt < TRIES:
+                    continue
+                raise StoreFailed(f"The database refused the transaction: {error}") from error
+        raise StoreFailed
