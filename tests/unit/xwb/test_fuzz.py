@@ -1,0 +1,59 @@
+"""Arbitrary bytes meet every decoder."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.unit.xwb.feeding import CUTS, decode
+from tests.unit.xwb.fuzz import fuzz_caret, fuzz_ns, fuzz_response, fuzz_subscripts
+
+WORDS = st.sampled_from(
+    [
+        b"[XWB]",
+        b"11302",
+        b"10304",
+        b"\x051.108",
+        b"\x0bXWB IM HERE",
+        b"5",
+        b"4f",
+        b"0003abcf",
+        b"20011",
+        b"001x",
+        b"t",
+        b"f",
+        b"\x04",
+        b"#BYE#",
+        b"1E2",
+        b"999",
+        b"3",
+        b"2",
+        b"7",
+        b"\xff",
+        b"\n",
+        b"^@",
+        b"1=2",
+        b'"a"',
+        b"\\c",
+        b"OK 3\n",
+    ]
+)
+mixed = st.lists(WORDS | st.binary(max_size=8), max_size=40).map(b"".join)
+
+
+@given(mixed)
+@example(b"[XWB]11302\x051.108\x0bXWB IM HERE5" + b"20011001x" + b"t0011001x" * 60)
+@example(b"[XWB]1130" + b"3" * 1000)
+@example(b"[XWB]119025" + b"0999999999")
+@pytest.mark.parametrize("fuzz", [fuzz_ns, fuzz_response, fuzz_caret, fuzz_subscripts])
+def test_arbitrary_bytes_never_raise_and_are_never_held_without_bound(fuzz, data):
+    fuzz(data)
+
+
+@given(mixed)
+def test_arbitrary_bytes_give_the_same_events_however_they_are_cut(data):
+    events = [decode(data, cut, check=refuse_some) for cut in CUTS]
+    assert events[0] == events[1] == events[2]
+
+
+def refuse_some(what, text):
+    return "refused" if text.endswith(b"x") else None

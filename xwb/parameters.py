@@ -1,0 +1,52 @@
+"""The parameters of a remote procedure call, as they stand in the message (`PRS5^XWBPRS`)."""
+
+from dataclasses import dataclass
+
+from xwb.array import LocalArray
+
+Pairs = tuple[tuple[bytes, bytes], ...]
+"""Subscript texts and values as they came: the order, doubles and faults of the sender are all still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value (type 0)."""
+
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An M expression that the server evaluates (type 1), for example `DUZ`."""
+
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ListParameter:
+    """A local array, passed by reference (type 2)."""
+
+    pairs: Pairs = ()
+
+    def array(self) -> LocalArray[bytes]:
+        """Build the array, its root node empty. Raises BadSubscript."""
+        return LocalArray.from_pairs(self.pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalParameter:
+    """Nodes of a scratch global, whose name is passed (type 3)."""
+
+    pairs: Pairs = ()
+
+    def array(self) -> LocalArray[bytes]:
+        """Build the nodes below the scratch global, its root node empty. Raises BadSubscript."""
+        return LocalArray.from_pairs(self.pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """Nothing (type 4): it adds no argument, so that the arguments after it move up. Decoders never give one."""
+
+
+Parameter = Literal | Reference | ListParameter | GlobalParameter | Empty
