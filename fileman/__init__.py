@@ -1,0 +1,56 @@
+"""The database: files as SQLAlchemy models, FileMan dates and numbers, locks, the store, the site file."""
+
+from fileman.dates import (
+    age_in_years,
+    external_date,
+    from_fileman,
+    from_horolog,
+    is_fileman,
+    mixed_case_date_time,
+    to_fileman,
+    to_horolog,
+)
+from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
+from fileman.locks import lock_for_transaction, release_lease, take_lease
+from fileman.numbers import next_ien, next_iens, reset_numbers
+from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
+from fileman.site import apply_site, dump_site, is_empty, reset_imaging, site_settings
+from fileman.site_file import SiteFile, SiteSettings, parse_site, read_site_file
+from fileman.store import Store, bump_site_version
+
+__all__ = [
+    "BadSiteKey",
+    "FileManError",
+    "MigrationFailed",
+    "SiteFile",
+    "SiteFileError",
+    "SiteKey",
+    "SiteSettings",
+    "Store",
+    "StoreClosed",
+    "StoreFailed",
+    "age_in_years",
+    "apply_site",
+    "bump_site_version",
+    "check_verify_code",
+    "dump_site",
+    "external_date",
+    "from_fileman",
+    "from_horolog",
+    "hash_verify_code",
+    "is_empty",
+    "is_fileman",
+    "lock_for_transaction",
+    "mixed_case_date_time",
+    "next_ien",
+    "next_iens",
+    "parse_site",
+    "read_site_file",
+    "release_lease",
+    "reset_imaging",
+    "reset_numbers",
+    "site_settings",
+    "take_lease",
+    "to_fileman",
+    "to_horolog",
+]

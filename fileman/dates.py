@@ -1,6 +1,7 @@
 """FileMan dates: YYYMMDD.HHMMSS with the year counted from 1700 and trailing zeros dropped.
 
-Text both ways, because VistA compares and prints them as such. $HOROLOG is here too: days since 31 Dec 1840, and seconds since midnight.
+Text both ways, because VistA compares and prints them as such. $HOROLOG is here too: days since 31 Dec 1840, and
+seconds since midnight.
 """
 
 from __future__ import annotations

@@ -53,9 +53,7 @@ def reading_engine(url: str, *, pool_size: int = 8) -> Engine:
     """Make the engine of readers: AUTOCOMMIT, because a kept transaction goes stale and pins the write-ahead log."""
     if not is_sqlite(url):
         return create_engine(url, isolation_level="AUTOCOMMIT", pool_size=pool_size, max_overflow=8, pool_pre_ping=True)
-    engine = create_engine(
-        url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"check_same_thread": False}
-    )
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:

@@ -1,0 +1,69 @@
+"""The remote procedures: file #8994 in code, a module per family."""
+
+from rpcs import (
+    broker_calls,
+    export,
+    image_processing,
+    magb,
+    routing,
+    sign_on,
+    start_up,
+)
+from rpcs.call import Argument, Call, Environment
+from rpcs.errors import MError, RequestReused, RpcError
+from rpcs.permission import refusal
+from rpcs.registry import (
+    STANDARD,
+    Access,
+    Answer,
+    Inactive,
+    Procedure,
+    Registry,
+    Value,
+    procedure,
+)
+from rpcs.session import (
+    ContextSet,
+    Delay,
+    Effect,
+    Pause,
+    Session,
+    SignedOn,
+    SignOnFailed,
+    SignOnPrepared,
+    StartTask,
+)
+from rpcs.site import SiteCache, SiteData
+
+#: The modules whose procedures make up the standard registry.
+FAMILIES = (broker_calls, export, image_processing, magb, routing, sign_on, start_up)
+
+__all__ = [
+    "FAMILIES",
+    "STANDARD",
+    "Access",
+    "Answer",
+    "Argument",
+    "Call",
+    "ContextSet",
+    "Delay",
+    "Effect",
+    "Environment",
+    "Inactive",
+    "MError",
+    "Pause",
+    "Procedure",
+    "Registry",
+    "RequestReused",
+    "RpcError",
+    "Session",
+    "SignOnFailed",
+    "SignOnPrepared",
+    "SignedOn",
+    "SiteCache",
+    "SiteData",
+    "StartTask",
+    "Value",
+    "procedure",
+    "refusal",
+]

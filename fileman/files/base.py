@@ -29,7 +29,6 @@ NUMBERED_FILES = (
     "dicom_failed_image",
     "gateway_machine",
     "image",
-    "image_event",
     "report",
     "send_queue",
     "sign_on_log",

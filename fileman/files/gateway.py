@@ -44,7 +44,7 @@ class ImageEvent(File):
 
     __tablename__ = "image_event"
 
-    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    ien: Mapped[int] = mapped_column(primary_key=True)
     uid: Mapped[str] = mapped_column(String(64), index=True)
     image: Mapped[int | None]
     stage: Mapped[str]

@@ -49,6 +49,7 @@ class Image(File):
     procedure_ien: Mapped[int | None]  # PACS;3
     series_uid: Mapped[str] = mapped_column(String(64), default="", index=True)
     sop_class: Mapped[int | None]  # SOP, pointer to #2006.532
+    members: Mapped[int] = mapped_column(default=0)  # 1,0;4 how many images a group has
     group_sequence: Mapped[int | None]  # subscript in the group's #2005.04 multiple
     series_number: Mapped[str] = mapped_column(default="")
     image_number: Mapped[str] = mapped_column(default="")

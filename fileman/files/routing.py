@@ -45,13 +45,18 @@ class DicomExport(File):
     to_hipaa: Mapped[str] = mapped_column(default="0")
     requested: Mapped[str]
     study_uid: Mapped[str] = mapped_column(default="")
-    last_sequence: Mapped[int] = mapped_column(default=0)
+    last_sequence: Mapped[int] = mapped_column(default=0)  # third piece of the images' header
+    image_count: Mapped[int] = mapped_column(default=0)  # fourth piece
 
     __table_args__ = (Index(None, "origin", "priority"), Index(None, "application", "group", "priority", "origin"))
 
 
 class DicomExportImage(File):
-    """The images of an export (#2006.5744). Status WAITING, XMIT, SUCCESS, FAIL, HOLD; the rest is ours."""
+    """The images of an export (#2006.5744).
+
+    Status WAITING, XMIT, SUCCESS, FAIL, HOLD; ours besides: RETRY, an entry that a destination refused and that waits for
+    `next_try_at` with its `reason`.
+    """
 
     __tablename__ = "dicom_export_image"
 
@@ -68,7 +73,11 @@ class DicomExportImage(File):
     reason: Mapped[str] = mapped_column(default="")
     repeated: Mapped[bool] = mapped_column(default=False)
 
-    __table_args__ = (Index(None, "origin", "status", "priority", "export", "sequence"), Index(None, "taken_by", "status"))
+    __table_args__ = (
+        Index(None, "origin", "status", "priority", "export", "sequence"),
+        Index(None, "taken_by", "status"),
+        Index(None, "status", "next_try_at"),
+    )
 
 
 class TransmitDestination(File):

@@ -1,0 +1,1 @@
+"""What a real VistA answered, replayed against this broker."""

@@ -18,7 +18,6 @@ SEQUENCES = (
     ("dicom_failed_image", 1),
     ("gateway_machine", 1),
     ("image", 1),
-    ("image_event", 1),
     ("report", 1),
     ("send_queue", 1),
     ("sign_on_log", 1),
@@ -72,9 +71,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ien", name=op.f("pk_background_queue")),
     )
     with op.batch_alter_table("background_queue", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_background_queue_place_queue_image"), ["place", "queue", "image"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_background_queue_place_queue_image"), ["place", "queue", "image"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_background_queue_place_queue_status_ien"), ["place", "queue", "status", "ien"], unique=False
         )
@@ -99,6 +96,7 @@ def upgrade() -> None:
         sa.Column("requested", sa.String(), nullable=False),
         sa.Column("study_uid", sa.String(), nullable=False),
         sa.Column("last_sequence", sa.Integer(), nullable=False),
+        sa.Column("image_count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("ien", name=op.f("pk_dicom_export")),
     )
     with op.batch_alter_table("dicom_export", schema=None) as batch_op:
@@ -132,13 +130,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ien", name=op.f("pk_dicom_failed_image")),
     )
     with op.batch_alter_table("dicom_failed_image", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_dicom_failed_image_file_path_machine"), ["file_path", "machine"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_dicom_failed_image_file_path_machine"), ["file_path", "machine"], unique=False)
         batch_op.create_index(batch_op.f("ix_dicom_failed_image_image_uid"), ["image_uid"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_dicom_failed_image_location_study_uid"), ["location", "study_uid"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_dicom_failed_image_location_study_uid"), ["location", "study_uid"], unique=False)
         batch_op.create_index(batch_op.f("ix_dicom_failed_image_related_to"), ["related_to"], unique=False)
 
     op.create_table(
@@ -225,6 +219,7 @@ def upgrade() -> None:
         sa.Column("procedure_ien", sa.Integer(), nullable=True),
         sa.Column("series_uid", sa.String(length=64), nullable=False),
         sa.Column("sop_class", sa.Integer(), nullable=True),
+        sa.Column("members", sa.Integer(), nullable=False),
         sa.Column("group_sequence", sa.Integer(), nullable=True),
         sa.Column("series_number", sa.String(), nullable=False),
         sa.Column("image_number", sa.String(), nullable=False),
@@ -240,7 +235,7 @@ def upgrade() -> None:
 
     op.create_table(
         "image_event",
-        sa.Column("ien", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("ien", sa.Integer(), nullable=False),
         sa.Column("uid", sa.String(length=64), nullable=False),
         sa.Column("image", sa.Integer(), nullable=True),
         sa.Column("stage", sa.String(), nullable=False),
@@ -516,9 +511,7 @@ def upgrade() -> None:
         sa.Column("next_try_at", sa.Float(precision=53), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("repeated", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["export"], ["dicom_export.ien"], name=op.f("fk_dicom_export_image_export"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["export"], ["dicom_export.ien"], name=op.f("fk_dicom_export_image_export"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("export", "sequence", name=op.f("pk_dicom_export_image")),
     )
     with op.batch_alter_table("dicom_export_image", schema=None) as batch_op:
@@ -528,6 +521,7 @@ def upgrade() -> None:
             ["origin", "status", "priority", "export", "sequence"],
             unique=False,
         )
+        batch_op.create_index(batch_op.f("ix_dicom_export_image_status_next_try_at"), ["status", "next_try_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_dicom_export_image_taken_by_status"), ["taken_by", "status"], unique=False)
 
     op.create_table(
@@ -608,6 +602,7 @@ def downgrade() -> None:
     op.drop_table("exam")
     with op.batch_alter_table("dicom_export_image", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_dicom_export_image_taken_by_status"))
+        batch_op.drop_index(batch_op.f("ix_dicom_export_image_status_next_try_at"))
         batch_op.drop_index(batch_op.f("ix_dicom_export_image_origin_status_priority_export_sequence"))
         batch_op.drop_index(batch_op.f("ix_dicom_export_image_image"))
 

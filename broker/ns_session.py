@@ -1,0 +1,207 @@
+"""One `[XWB]` connection (MAIN^XWBTCPM): connect, calls one after the other, bye."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from enum import Enum
+
+from twisted.internet.defer import Deferred
+
+from broker.connection import ConnectionBase, Hub
+from broker.dispatch import Outcome
+from broker.timing import BEFORE_CONNECT, BEFORE_SIGN_ON, MID_MESSAGE, MID_MESSAGE_CUT
+from rpcs import MError
+from xwb import (
+    BYE,
+    CONNECT,
+    CallReceived,
+    ChunkRefused,
+    CommandReceived,
+    Event,
+    HeaderSkipped,
+    Literal,
+    NSDecoder,
+    ParameterFailed,
+    Pending,
+    Transport,
+    Violated,
+    encode_response,
+    first_five,
+)
+
+log = logging.getLogger(__name__)
+
+SET_SHARED = b"XUS SET SHARED"
+ACCEPT, REJECT, GOODBYE = encode_response(b"accept"), encode_response(b"reject"), encode_response(BYE)
+
+
+class State(Enum):
+    """Where a connection stands."""
+
+    NEW = "new"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class NSSession(ConnectionBase):
+    """The server's side of one `[XWB]` connection.
+
+    Requests are answered strictly in order. While one runs, what comes ahead is held up to a bound, then the connection is
+    not read. What VistA closes without a byte is closed without a byte.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(hub, "NS")
+        self.state = State.NEW
+        self.decoder = NSDecoder(limit_bytes=self.hub.limits.message_bytes)
+        self._first = b""
+        self._transport_known = False
+        self._swallowing = False
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802  Twisted's name
+        """Take bytes; see Twisted's IProtocol."""
+        self.touched()
+        if not self._transport_known:
+            self._first += data
+            kind = first_five(self._first)
+            if kind is None:
+                return
+            if kind is not Transport.NS:
+                log.info("closed a connection from %s that began with %r", self.session.address, self._first[:5])
+                self.close()
+                return
+            self._transport_known = True
+            data, self._first = self._first, b""
+        self.decoder.receive_data(data)
+        if self._swallowing:
+            self._swallow()
+        else:
+            self.advance()
+
+    @property
+    def held(self) -> int:
+        """The bytes that came ahead."""
+        return self.decoder.held
+
+    def patience(self) -> float:
+        """Tell how many seconds of silence are borne now."""
+        if self.busy:
+            return float("inf")
+        if self._transport_known and self.decoder.pending is not Pending.MESSAGE:
+            return MID_MESSAGE_CUT if self.decoder.pending is Pending.CUT else MID_MESSAGE
+        if self.state is State.NEW:
+            return BEFORE_CONNECT
+        return float(self.hub.broker_timeout()) if self.session.duz else BEFORE_SIGN_ON
+
+    def advance(self) -> None:
+        """Take the next event unless one is being answered or the client does not read its answers."""
+        while not self.busy and not self.blocked and self.state is not State.CLOSED:
+            event = self.decoder.next_event()
+            if event is None:
+                break
+            self._take(event)
+        self.regulate()
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case CallReceived():
+                self._call(event)
+            case CommandReceived():
+                self._command(event)
+            case HeaderSkipped():
+                log.info("skipped %r from %s", event.data, self.session.address)
+            case ChunkRefused():
+                self._finish(self.hub.dispatcher.refuse(self.session, "Invalid Chunk"), event.reply)
+            case ParameterFailed():
+                self._finish(self.hub.dispatcher.m_error(self.session, MError(event.reason)), event.reply)
+            case Violated():
+                log.info("closed %s: %s", self.session.address, event.reason)
+                self.state = State.CLOSED
+                self.close()
+
+    def _command(self, event: CommandReceived) -> None:
+        if event.name == BYE:
+            self.state = State.CLOSED
+            self.write(GOODBYE)
+            self.close()
+        elif self.state is State.NEW:
+            self._connect(event)
+        else:
+            self._finish(self.hub.dispatcher.refuse(self.session, "No RPC sent"), event.reply)
+
+    def _connect(self, event: CommandReceived) -> None:
+        if event.name != CONNECT or not self.hub.accepts_sessions():
+            self._reject()
+            return
+        self.state = State.OPEN
+        texts = [it.value.decode("iso-8859-1") if isinstance(it, Literal) else "" for it in event.parameters]
+        self.session = replace(self.session, client=texts[2][:100] if len(texts) > 2 else "")
+        self.write(ACCEPT)
+
+    def _reject(self) -> None:
+        self.state = State.CLOSED
+        self.write(REJECT)
+        self.close()
+
+    def _call(self, event: CallReceived) -> None:
+        if self.state is State.NEW:
+            self._reject()
+            return
+        if event.name == SET_SHARED:
+            self.write(encode_response(b""))
+            return
+        if not event.has_parameter_chunk:
+            error = MError("CAPI+4^XWBBRK2, Undefined local variable: XWB(5),150373850,-%GTM-E-UNDEF")
+            self._finish(self.hub.dispatcher.m_error(self.session, error), event.reply)
+            return
+        outcome = self.hub.dispatcher.call(self.session, event.name, event.parameters)
+        if isinstance(outcome, Deferred):
+            self.busy = True
+            outcome.addCallback(self._resume, event.reply)
+        else:
+            self._finish(outcome, event.reply)
+
+    def _resume(self, outcome: Outcome, reply: bool) -> None:
+        self.busy = False
+        self._finish(outcome, reply)
+        self.advance()
+
+    def _finish(self, outcome: Outcome, reply: bool) -> None:
+        """Answer now, or after the pause that VistA makes here."""
+        self.session = outcome.session
+        if outcome.refused and self.hub.dispatcher.timing().swallows:
+            self._begin_swallowing(outcome, reply)
+        elif outcome.delay:
+            self.busy = True
+            self.hub.clock.callLater(outcome.delay, self._answer_late, outcome, reply)
+        elif reply:
+            self.write(outcome.response)
+
+    def _answer_late(self, outcome: Outcome, reply: bool) -> None:
+        self.busy = False
+        if reply:
+            self.write(outcome.response)
+        self.touched()
+        self.advance()
+
+    def _begin_swallowing(self, outcome: Outcome, reply: bool) -> None:
+        """Read and throw away up to the next EOT or two seconds of silence, then answer (CLRBUF^XWBPRS)."""
+        self.busy = True
+        self._swallowing = True
+        self._swallowed = self.hub.clock.callLater(outcome.delay, self._end_swallowing, outcome, reply)
+        self._pending = (outcome, reply)
+        if self.decoder.held:
+            self._swallow()
+
+    def _swallow(self) -> None:
+        outcome, reply = self._pending
+        if self.decoder.discard_through_eot():
+            self._swallowed.cancel()
+            self._end_swallowing(outcome, reply)
+        else:
+            self._swallowed.reset(outcome.delay)
+
+    def _end_swallowing(self, outcome: Outcome, reply: bool) -> None:
+        self._swallowing = False
+        self._answer_late(outcome, reply)

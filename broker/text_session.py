@@ -1,0 +1,138 @@
+"""One connection of the text transport: the same sessions and procedures, as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+
+from broker.connection import ConnectionBase, Hub
+from broker.dispatch import Outcome
+from broker.timing import BEFORE_SIGN_ON, MID_MESSAGE
+from xwb import (
+    ByeRequested,
+    CallRequested,
+    CaretDecoder,
+    CaretEvent,
+    ContextRequested,
+    ErrorKind,
+    Literal,
+    Parameter,
+    RequestRefused,
+    SignOnRequested,
+    encode_error,
+    encode_ok,
+)
+
+SETUP, AV_CODE, CREATE_CONTEXT = b"XUS SIGNON SETUP", b"XUS AV CODE", b"XWB CREATE CONTEXT"
+#: A line may take a person some time to type.
+TYPING = 180.0
+
+
+class TextSession(ConnectionBase):
+    """The server's side of one text connection. Codes come in clear, so the port listens on loopback only."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(hub, "TEXT")
+        self.decoder = CaretDecoder(limit_bytes=hub.limits.message_bytes)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802  Twisted's name
+        """Take bytes; see Twisted's IProtocol."""
+        self.touched()
+        self.decoder.receive_data(data)
+        self.advance()
+
+    @property
+    def held(self) -> int:
+        """The bytes that came ahead."""
+        return self.decoder.held
+
+    def patience(self) -> float:
+        """Tell how many seconds of silence are borne now."""
+        if self.busy:
+            return float("inf")
+        return max(TYPING, float(self.hub.broker_timeout())) if self.session.duz else max(BEFORE_SIGN_ON, MID_MESSAGE)
+
+    def advance(self) -> None:
+        """Take the next request unless one is being answered or the client does not read its answers."""
+        while not self.busy and not self.blocked and self.connected:
+            event = self.decoder.next_event()
+            if event is None:
+                break
+            self._take(event)
+        self.regulate()
+
+    def _take(self, event: CaretEvent) -> None:
+        match event:
+            case SignOnRequested(access, verify):
+                self._sign_on(access, verify)
+            case ContextRequested(name):
+                self._call(CREATE_CONTEXT, [Literal(self._enciphered(name))], self._answer_context)
+            case CallRequested(name, parameters):
+                self._call(name, parameters, self._answer)
+            case ByeRequested():
+                self.write(encode_ok())
+                self.close()
+            case RequestRefused(kind, text, fatal):
+                self.write(encode_error(kind, text.encode("iso-8859-1", "replace")))
+                if fatal:
+                    self.close()
+
+    def _enciphered(self, text: bytes) -> bytes:
+        return self.hub.dispatcher.environment.cipher.encipher(text)
+
+    def _sign_on(self, access: bytes, verify: bytes) -> None:
+        if not self.hub.accepts_sessions():
+            self.write(encode_error(ErrorKind.SIGN_ON, b"Signons not currently allowed on this processor."))
+            return
+        code = Literal(self._enciphered(access + b";" + verify))
+        self._call(SETUP, [], lambda _outcome: self._call(AV_CODE, [code], self._answer_sign_on))
+
+    def _call(self, name: bytes, parameters: list[Parameter] | tuple[Parameter, ...], then: Callable[[Outcome], None]) -> None:
+        outcome = self.hub.dispatcher.call(self.session, name, parameters)
+        if isinstance(outcome, Deferred):
+            self.busy = True
+            outcome.addCallback(self._resume, then)
+        else:
+            self._proceed(outcome, then)
+
+    def _resume(self, outcome: Outcome, then: Callable[[Outcome], None]) -> None:
+        self.busy = False
+        self._proceed(outcome, then)
+        self.advance()
+
+    def _proceed(self, outcome: Outcome, then: Callable[[Outcome], None]) -> None:
+        self.session = outcome.session
+        if outcome.delay:
+            self.busy = True
+            self.hub.clock.callLater(outcome.delay, self._late, outcome, then)
+        else:
+            then(outcome)
+
+    def _late(self, outcome: Outcome, then: Callable[[Outcome], None]) -> None:
+        self.busy = False
+        self.touched()
+        then(outcome)
+        self.advance()
+
+    def _answer(self, outcome: Outcome) -> None:
+        if outcome.error is None:
+            self.write(encode_ok(outcome.lines))
+        else:
+            kind, text = outcome.error
+            self.write(encode_error(ErrorKind(kind), text))
+
+    def _answer_context(self, outcome: Outcome) -> None:
+        if outcome.error is None:
+            self.write(encode_ok())
+        else:
+            self._answer(outcome)
+
+    def _answer_sign_on(self, outcome: Outcome) -> None:
+        """Answer OK and the greeting, or what line 3 of XUS AV CODE says."""
+        if outcome.error is not None:
+            self._answer(outcome)
+        elif outcome.session.duz:
+            self.write(encode_ok([line for line in outcome.lines[7:] if line]))
+        else:
+            self.write(encode_error(ErrorKind.SIGN_ON, outcome.lines[3]))

@@ -1,0 +1,37 @@
+"""How long VistA waits, and when: the only place that knows.
+
+`timing = "vista"` of the site file keeps VistA's pauses, and throws away what a client sent ahead of a refusal; `"prompt"`
+answers at once and throws nothing away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rpcs import Delay
+
+#: Seconds that a connection may be silent, from BREAD^XWBRW: nominal time plus the slices that it tolerates.
+BEFORE_CONNECT = 14.0
+BEFORE_SIGN_ON = 180.0
+MID_MESSAGE = 8.8
+MID_MESSAGE_CUT = 2.8
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The pauses of one kind of timing, in seconds, and whether a refusal swallows what was sent ahead (CLRBUF^XWBPRS)."""
+
+    delays: Mapping[Delay, float]
+    swallows: bool
+
+
+TIMINGS = {
+    "prompt": Timing(dict.fromkeys(Delay, 0.0), swallows=False),
+    "vista": Timing({Delay.REFUSAL: 2.0, Delay.M_ERROR: 1.0, Delay.LOCKOUT: 5.0}, swallows=True),
+}
+
+
+def timing_of(name: str) -> Timing:
+    """Give the timing that a site file names; an unknown name is prompt."""
+    return TIMINGS.get(name, TIMINGS["prompt"])

@@ -1,0 +1,160 @@
+"""What the road did with images: read from the database for tables and for `magbroker status`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from fileman.files import (
+    BackgroundQueue,
+    DicomExport,
+    DicomExportImage,
+    DicomFailedImage,
+    GatewayStatus,
+    Image,
+    ImageEvent,
+    RuleDecision,
+    RunningTask,
+    Task,
+    TaskManager,
+)
+
+#: An image whose PROCESSED did not come within this many seconds after it was stored is an orphan.
+ORPHAN_AFTER = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One export of an image: where to, how far, why not."""
+
+    destination: str
+    status: str
+    reason: str
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImageState:
+    """Where an object is on the road. `image` is None while it is not filed; `correct` why it waits for a person."""
+
+    uid: str
+    image: int | None
+    file: str
+    rules: tuple[str, ...]
+    evaluated: bool
+    why_no_rule: str
+    sendings: tuple[Sending, ...]
+    correct: str
+
+
+def image_states(connection: Connection, uids: Iterable[str]) -> dict[str, ImageState]:
+    """Look objects up by SOP Instance UID."""
+    return {uid: _state(connection, uid) for uid in uids}
+
+
+def _state(connection: Connection, uid: str) -> ImageState:
+    image = connection.execute(
+        select(Image.ien, Image.file_ref).where(Image.uid == uid, Image.parent.is_not(None)).order_by(Image.ien).limit(1)
+    ).first()
+    if image is None:
+        reason = connection.execute(select(DicomFailedImage.reason).where(DicomFailedImage.image_uid == uid).limit(1)).scalar()
+        return ImageState(uid, None, "", (), False, "", (), reason or "")
+    decision = connection.execute(
+        select(RuleDecision.fired, RuleDecision.reasons)
+        .where(RuleDecision.image == image.ien)
+        .order_by(RuleDecision.task.desc())
+        .limit(1)
+    ).first()
+    exports = connection.execute(
+        select(DicomExport.application, DicomExportImage.status, DicomExportImage.reason, DicomExportImage.repeated)
+        .join(DicomExport, DicomExport.ien == DicomExportImage.export)
+        .where(DicomExportImage.image == image.ien)
+        .order_by(DicomExport.ien)
+    ).all()
+    fired = tuple(str(rule) for rule in json.loads(decision.fired)) if decision is not None else ()
+    why = ""
+    if decision is not None and not fired:
+        reasons = json.loads(decision.reasons)
+        why = str(next(iter(reasons.values()), "")) if isinstance(reasons, dict) else str(next(iter(reasons), ""))
+    return ImageState(
+        uid,
+        image.ien,
+        image.file_ref,
+        fired,
+        decision is not None,
+        why,
+        tuple(Sending(*row) for row in exports),
+        "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of the whole: counts, workers, gateways, and what needs a person."""
+
+    images: int
+    correct: int
+    queues: dict[str, int]
+    exports: dict[str, int]
+    tasks: dict[str, int]
+    evaluators: list[str]
+    managers: list[str]
+    gateways: dict[str, dict[str, str]]
+    orphans: list[dict[str, object]]
+
+
+def read_status(connection: Connection, now: float) -> Status:
+    """Read the state of the whole from the database; `now` is seconds since the epoch."""
+    return Status(
+        images=_count(connection, select(func.count()).select_from(Image).where(Image.parent.is_not(None))),
+        correct=_count(connection, select(func.count()).select_from(DicomFailedImage)),
+        queues=_grouped(connection, BackgroundQueue.queue),
+        exports=_grouped(connection, DicomExportImage.status),
+        tasks=_grouped(connection, Task.status),
+        evaluators=[
+            f"{row.subject} (task {row.task})"
+            for row in connection.execute(select(RunningTask.subject, RunningTask.task).where(RunningTask.expires_at > now))
+        ],
+        managers=[
+            f"{row.executor} on {row.host}, pid {row.pid}, heard {now - row.heartbeat_at:.0f} s ago"
+            for row in connection.execute(
+                select(TaskManager.executor, TaskManager.host, TaskManager.pid, TaskManager.heartbeat_at)
+            )
+        ],
+        gateways=_gateways(connection, now),
+        orphans=orphans(connection, now),
+    )
+
+
+def _count(connection: Connection, statement: Select[Any]) -> int:
+    return int(connection.execute(statement).scalar_one())
+
+
+def _grouped(connection: Connection, column: InstrumentedAttribute[str]) -> dict[str, int]:
+    rows = connection.execute(select(column, func.count()).group_by(column).order_by(column))
+    return {str(value): int(count) for value, count in rows}
+
+
+def _gateways(connection: Connection, now: float) -> dict[str, dict[str, str]]:
+    rows = connection.execute(select(GatewayStatus.machine, GatewayStatus.heartbeat_at, GatewayStatus.status))
+    return {row.machine: {**json.loads(row.status), "heard": f"{now - row.heartbeat_at:.0f} s ago"} for row in rows}
+
+
+def orphans(connection: Connection, now: float) -> list[dict[str, object]]:
+    """List images that were stored some time ago and whose file was never reported in place.
+
+    Their gateway was cut off between STORE and PROCESSED; it either goes on by itself, or somebody has to roll them back.
+    """
+    stored = (
+        select(ImageEvent.image, ImageEvent.uid, ImageEvent.at, ImageEvent.peer)
+        .where(ImageEvent.stage == "STORE", ImageEvent.outcome == "filed", ImageEvent.at <= now - ORPHAN_AFTER)
+        .subquery()
+    )
+    done = (select(ImageEvent.image).where(and_(ImageEvent.image == stored.c.image, ImageEvent.stage == "PROCESSED"))).exists()
+    rows = connection.execute(select(stored).where(~done).order_by(stored.c.image))
+    return [{"image": row.image, "uid": row.uid, "stored": f"{now - row.at:.0f} s ago", "gateway": row.peer} for row in rows]

@@ -1,0 +1,127 @@
+"""The serving process composed: database, broker and, on SQLite always in the same process, TaskMan."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+
+import rules.evaluator
+from sqlalchemy import delete
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTCP, IReactorTime
+
+from broker import BrokerService, Dispatcher, Hub, Limits
+from fileman import SiteKey, Store, apply_site, is_empty, read_site_file
+from fileman.files import AnsweredRequest
+from rpcs import STANDARD, Environment, Registry, SiteCache
+from runtime import Clock, Settings, SystemClock
+from taskman import Engine
+from xwb import Cipher
+
+log = logging.getLogger(__name__)
+
+#: How long the answer to a gateway's request is kept for a resend.
+ANSWERS_KEPT = timedelta(days=7)
+
+
+class ServingReactor(IReactorFromThreads, IReactorTime, IReactorTCP):
+    """What a serving process needs of the reactor."""
+
+
+class PackError(Exception):
+    """A module named with --rpc-pack cannot be used."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"RPC pack {name}: {why}")
+
+
+@dataclass(slots=True)
+class Serving:
+    """Everything that one serving process runs."""
+
+    store: Store
+    broker: BrokerService
+    engine: Engine | None
+
+    def start(self) -> None:
+        """Start TaskMan, then open the listeners. Raises PortTaken with everything stopped again."""
+        if self.engine is not None:
+            self.engine.launch()
+        try:
+            self.broker.start()
+        except Exception:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Close the listeners, stop TaskMan, commit what was submitted."""
+        self.broker.stop()
+        if self.engine is not None:
+            self.engine.shutdown()
+        self.store.close()
+
+
+def load_pack(registry: Registry, name: str) -> ModuleType:
+    """Import a module of the user's own and let its `register(registry)` add procedures."""
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        raise PackError(name, f"it cannot be imported ({error})") from error
+    register = getattr(module, "register", None)
+    if not callable(register):
+        raise PackError(name, "it has no function register(registry)")
+    register(registry)
+    return module
+
+
+def open_store(settings: Settings, key: SiteKey, site_file: Path | None, known_rpcs: Registry, clock: Clock) -> Store:
+    """Open the database; an empty one is filled from the site file."""
+    store = Store(settings.database_url, synchronous=settings.synchronous)
+    if site_file is not None and store.read(is_empty):
+        site = read_site_file(site_file)
+        names = {procedure.name for procedure in known_rpcs}
+        warnings = store.transact(lambda connection: apply_site(connection, site, key, clock.now(), names))
+        for warning in warnings:
+            log.warning("%s: %s", site_file.name, warning)
+    before = clock.seconds() - ANSWERS_KEPT.total_seconds()
+    store.transact(lambda connection: connection.execute(delete(AnsweredRequest).where(AnsweredRequest.answered_at < before)))
+    return store
+
+
+def compose(
+    settings: Settings,
+    reactor: ServingReactor,
+    *,
+    site_file: Path | None = None,
+    packs: Sequence[str] = (),
+    with_broker: bool = True,
+    with_taskman: bool = True,
+) -> Serving:
+    """Build the serving process from its settings; nothing listens or runs yet."""
+    clock = SystemClock()
+    registry = STANDARD.copy()
+    for pack in packs:
+        load_pack(registry, pack)
+    key = SiteKey.load_or_create(settings.site_key_path)
+    store = open_store(settings, key, site_file, registry, clock)
+    engine = Engine(store, clock, settings) if with_taskman else None
+    cipher = Cipher.from_file(settings.cipher_table) if settings.cipher_table else Cipher.standard()
+    site = SiteCache(store)
+    accepting = engine.accepting if engine is not None else _nobody
+    environment = Environment(store, clock, key, cipher, accepting)
+    dispatcher = Dispatcher(registry, environment, site, reactor, engine)
+    limits = Limits(settings.max_message_bytes, settings.max_ahead_bytes, settings.max_sessions)
+    hub = Hub(dispatcher, limits, reactor)
+    port = settings.broker_port if with_broker else None
+    text_port = (settings.text_port or None) if with_broker else None
+    service = BrokerService(hub, reactor, port, text_port, settings.broker_host)
+    log.debug("rule evaluator registered as %s", rules.evaluator.ENTRY_POINT)
+    return Serving(store, service, engine)
+
+
+def _nobody() -> bool:
+    return False

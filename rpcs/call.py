@@ -1,0 +1,78 @@
+"""One call of a remote procedure, as its handler sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from fileman import SiteKey, Store
+from rpcs.errors import undefined
+from rpcs.registry import Procedure
+from rpcs.session import Session
+from rpcs.site import SiteData
+from runtime import Clock
+from xwb import Cipher, LocalArray
+
+Argument = str | LocalArray[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What every call of one broker shares. `engine_accepts` tells whether TaskMan takes tasks now."""
+
+    store: Store
+    clock: Clock
+    key: SiteKey
+    cipher: Cipher
+    engine_accepts: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call: who calls, with which arguments, on which connection to the database.
+
+    `connection` is an AUTOCOMMIT one for readers, the writer's transaction for writers, None for SESSION procedures.
+    """
+
+    procedure: Procedure
+    session: Session
+    arguments: tuple[Argument, ...]
+    environment: Environment
+    site: SiteData
+    database: Connection | None = None
+    prepared: object = None
+
+    @property
+    def connection(self) -> Connection:
+        """The database connection; only procedures declared to use the database have one."""
+        if self.database is None:
+            raise RuntimeError(f"{self.procedure.name} is not declared to use the database")
+        return self.database
+
+    def text(self, index: int, default: str | None = "") -> str:
+        """Give a literal argument. With `default` None a missing one is an M error, as where VistA reads it unguarded."""
+        value = self.arguments[index] if index < len(self.arguments) else None
+        if isinstance(value, str):
+            return value
+        if isinstance(value, LocalArray):
+            return value.root or ""
+        if default is None:
+            raise undefined(self.procedure.routine.replace("^", "+1^"), self.procedure.parameters[index])
+        return default
+
+    def list(self, index: int) -> LocalArray[str]:
+        """Give a list argument; anything else is an array without nodes."""
+        value = self.arguments[index] if index < len(self.arguments) else None
+        return value if isinstance(value, LocalArray) else LocalArray()
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self.environment.store
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        return self.environment.clock

@@ -1,0 +1,31 @@
+"""How a remote procedure fails."""
+
+from __future__ import annotations
+
+
+class RpcError(Exception):
+    """A remote procedure failed."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").splitlines()[0])
+
+
+class MError(RpcError):
+    """An error in M: the broker answers `M  ERROR=...` and the session goes on (ETRAP^XWBTCPM).
+
+    `text` is what $$EC^%ZOSV gives, worded as GT.M words it; `reference` the last global reference.
+    """
+
+    def __init__(self, text: str, reference: str = '^%ZTSCH("LOGRSRC")') -> None:
+        self.text = text
+        self.reference = reference
+        super().__init__(text)
+
+
+def undefined(place: str, variable: str, reference: str = '^%ZTSCH("LOGRSRC")') -> MError:
+    """Make the error of reading an undefined local variable at `TAG+n^ROUTINE`."""
+    return MError(f"{place}, Undefined local variable: {variable},150373850,-%GTM-E-UNDEF", reference)
+
+
+class RequestReused(RpcError):
+    """This request number was answered before, for a different request."""

@@ -1,0 +1,34 @@
+"""The story of an image: one row per step in `image_event`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection, insert
+
+from fileman.files import ImageEvent
+
+_INSERT = insert(ImageEvent)
+
+#: A detail is cut to this many characters, so that no peer can fill the database with one event.
+DETAIL_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step: which object, which stage, when (seconds since the epoch), who, and how it went."""
+
+    uid: str
+    image: int | None
+    stage: str
+    at: float
+    peer: str = ""
+    outcome: str = ""
+    detail: str = ""
+
+
+def record_events(connection: Connection, events: Sequence[Event]) -> None:
+    """Write steps down, within the caller's transaction."""
+    if events:
+        connection.execute(_INSERT, [{**asdict(event), "detail": event.detail[:DETAIL_LIMIT]} for event in events])

@@ -1,0 +1,199 @@
+"""The DICOM export queue: what a transmitter sends next, and what became of it (MAG DICOM GET NEXT QUEUE ENTRY)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from fileman import lock_for_transaction
+from fileman.files import DicomExport, DicomExportImage, Image
+from rpcs.call import Call
+from rpcs.events import Event, record_events
+from rpcs.image_processing import image_directory
+from rpcs.registry import Access, procedure
+from xwb import ResultType
+
+#: Seconds after which an entry that a transmitter took and never reported waits again.
+TAKEN_FOR = 300.0
+
+_ENTRY = (DicomExportImage.export == bindparam("d0")) & (DicomExportImage.sequence == bindparam("d1"))
+_RETURN_STALE = (
+    update(DicomExportImage)
+    .where(DicomExportImage.status == "XMIT", DicomExportImage.status_at <= bindparam("before"))
+    .where(DicomExportImage.origin.in_(bindparam("origins", expanding=True)))
+    .values(status="WAITING")
+)
+_RETURN_DUE = (
+    update(DicomExportImage)
+    .where(DicomExportImage.status == "RETRY", DicomExportImage.next_try_at <= bindparam("now"))
+    .values(status="WAITING")
+)
+_NEXT = (
+    select(DicomExportImage.export, DicomExportImage.sequence, DicomExportImage.image)
+    .where(DicomExportImage.status == "WAITING", DicomExportImage.origin == bindparam("one_origin"))
+    .order_by(DicomExportImage.priority.desc(), DicomExportImage.export, DicomExportImage.sequence)
+    .limit(1)
+)
+_PRIORITY = (
+    select(DicomExportImage.priority)
+    .where(DicomExportImage.status == "WAITING", DicomExportImage.origin == bindparam("one_origin"))
+    .order_by(DicomExportImage.priority.desc())
+    .limit(1)
+)
+_TAKE = (
+    update(DicomExportImage)
+    .where(_ENTRY)
+    .values(
+        status="XMIT",
+        status_at=bindparam("now"),
+        taken_by=bindparam("machine"),
+        tries=DicomExportImage.tries + 1,
+    )
+)
+_EXPORT = select(DicomExport.application, DicomExport.group, DicomExport.accession, DicomExport.image_count).where(
+    DicomExport.ien == bindparam("d0")
+)
+_FILE = select(Image.object_type, Image.file_ref, Image.location, Image.patient, Image.big_location, Image.big_extension).where(
+    Image.ien == bindparam("ien")
+)
+_SENT_IMAGE = (
+    select(DicomExportImage.image, Image.uid, DicomExport.application)
+    .join(DicomExport, DicomExport.ien == DicomExportImage.export)
+    .join(Image, Image.ien == DicomExportImage.image, isouter=True)
+    .where(_ENTRY)
+)
+_SET_STATUS = (
+    update(DicomExportImage)
+    .where(_ENTRY)
+    .values(
+        status=bindparam("new_status"),
+        status_at=bindparam("now"),
+        reason=bindparam("why"),
+        next_try_at=bindparam("next_try"),
+        repeated=bindparam("again"),
+    )
+)
+_DELETE = delete(DicomExportImage).where(_ENTRY)
+_COUNT_DOWN = (
+    update(DicomExport)
+    .where(DicomExport.ien == bindparam("d0"))
+    .values(image_count=DicomExport.image_count - 1)
+    .returning(DicomExport.image_count)
+)
+_DELETE_EXPORT = delete(DicomExport).where(DicomExport.ien == bindparam("d0"))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a transmitter says of one entry; an empty status takes the entry out of the queue."""
+
+    export: int
+    sequence: int
+    status: str
+    repeated: bool = False
+    reason: str = ""
+    next_try_at: float = 0.0
+
+
+@procedure(
+    "MAG DICOM GET NEXT QUEUE ENTRY",
+    returns=ResultType.ARRAY,
+    access=Access.WRITES,
+    routine="NEXTIMG^MAGDRPC4",
+    parameters=("FROMS", "SENT", "CHECK"),
+)
+def next_queue_entry(call: Call) -> list[str]:
+    """Report entries as sent and take the next one of some locations; with CHECK the queue is only looked at.
+
+    FROMS lists institutions, SENT elements are `entry^image^status`. Answers 1, entry, image subscript, application, group,
+    accession number, image, object type, file, path, patient, path of the text file, number of images; or an error.
+    """
+    origins = _origins(call)
+    if not origins:
+        return ["-1,No Origin Specified"]
+    connection, now = call.connection, call.clock.seconds()
+    lock_for_transaction(connection, "dicom_export")
+    for element in call.list(1).values():
+        entry, sequence, status = [*element.split("^"), "", "", ""][:3]
+        if entry.isdigit() and sequence.isdigit():
+            apply_report(call, Report(int(entry), int(sequence), status))
+    check = call.text(2).strip("0 ") != ""
+    if not check:
+        connection.execute(_RETURN_STALE, {"before": now - TAKEN_FOR, "origins": origins})
+        connection.execute(_RETURN_DUE, {"now": now})
+    waiting = [
+        (priority, -index, origin)
+        for index, origin in enumerate(origins)
+        if (priority := connection.execute(_PRIORITY, {"one_origin": origin}).scalar()) is not None
+    ]
+    if not waiting:
+        return ["-2,Nothing to be transmitted."]
+    entry_row = connection.execute(_NEXT, {"one_origin": max(waiting)[2]}).one()
+    if not check:
+        taken = {"d0": entry_row.export, "d1": entry_row.sequence, "now": now, "machine": call.session.machine}
+        connection.execute(_TAKE, taken)
+    return _describe(call, connection, entry_row.export, entry_row.sequence, entry_row.image)
+
+
+def _origins(call: Call) -> list[int]:
+    texts = [call.text(0), *call.list(0).values()]
+    return sorted({int(text) for text in texts if text.isdigit() and int(text)})
+
+
+def _describe(call: Call, connection: Connection, entry: int, sequence: int, image: int) -> list[str]:
+    export = connection.execute(_EXPORT, {"d0": entry}).one()
+    file = connection.execute(_FILE, {"ien": image}).first()
+    name = path = full = ""
+    if file is not None:
+        full = _path(call, file.location, file.file_ref)
+        big = bool(file.big_extension)
+        name = f"{file.file_ref.partition('.')[0]}.BIG" if big else file.file_ref
+        path = _path(call, file.big_location if big else file.location, name)
+    return [
+        "1",
+        str(entry),
+        str(sequence),
+        export.application,
+        str(export.group),
+        export.accession,
+        str(image),
+        str(file.object_type) if file is not None else "",
+        name,
+        path,
+        str(file.patient) if file is not None else "",
+        full,
+        str(export.image_count),
+    ]
+
+
+def _path(call: Call, location: int | None, name: str) -> str:
+    where = call.site.locations.get(location or 0)
+    return image_directory(where, name)[0] + name if where is not None else ""
+
+
+def apply_report(call: Call, report: Report) -> bool:
+    """Set what became of an entry, and tell the image's story; False when there is no such entry."""
+    key = {"d0": report.export, "d1": report.sequence}
+    row = call.connection.execute(_SENT_IMAGE, key).first()
+    if row is None:
+        return False
+    now = call.clock.seconds()
+    if not report.status:
+        call.connection.execute(_DELETE, key)
+        if call.connection.execute(_COUNT_DOWN, {"d0": report.export}).scalar_one() <= 0:
+            call.connection.execute(_DELETE_EXPORT, {"d0": report.export})
+        return True
+    changes = {
+        "new_status": report.status,
+        "now": now,
+        "why": report.reason,
+        "next_try": report.next_try_at,
+        "again": report.repeated,
+    }
+    call.connection.execute(_SET_STATUS, {**key, **changes})
+    outcome = f"{report.status.lower()}, sent again" if report.repeated else report.status.lower()
+    detail = f"{row.application}: {report.reason}" if report.reason else row.application
+    event = Event(row.uid or "", row.image, "SEND", now, call.session.machine, outcome, detail)
+    record_events(call.connection, [event])
+    return True

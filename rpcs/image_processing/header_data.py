@@ -1,0 +1,72 @@
+"""HEADER and DIGEST: what our own gateway tells of an object besides STORE1 and STORE2. VistA ignores both."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, bindparam, column, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from fileman.files import Image, ImageHeader
+from rpcs.image_processing.request import Item
+
+_SET_DIGEST = update(Image).where(Image.ien == bindparam("entry")).values(digest=bindparam("new_digest"))
+_UPSERT = {
+    name: make(ImageHeader).on_conflict_do_update(
+        index_elements=[ImageHeader.uid],
+        set_={"image": column("excluded.image", is_literal=True), "elements": column("excluded.elements", is_literal=True)},
+    )
+    for name, make in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert))
+}
+_ESCAPES = {"|": "|", "\\": "\\", "r": "\r", "n": "\n"}
+
+
+@dataclass(slots=True)
+class HeaderData:
+    """The header items of one call, gathered by SOP Instance UID."""
+
+    elements: dict[str, dict[str, dict[str, object]]] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def add_header(self, item: Item) -> None:
+        """Take one `HEADER|uid|path|VR|n|value`; a path is `gggg,eeee`, in sequences with `>item>gggg,eeee`."""
+        uid, path, vr, number, value = (*split_escaped(item.arguments), "", "", "", "", "")[:5]
+        element = self.elements.setdefault(uid, {}).setdefault(path, {"vr": vr, "values": []})
+        values = element["values"]
+        if isinstance(values, list) and number.isdigit():
+            values.append(value)
+
+    def add_digest(self, item: Item) -> None:
+        """Take one `DIGEST|uid|SHA-256 of the data set, in hexadecimal`."""
+        uid, digest = item.pieces(2)
+        self.digests[uid] = digest
+
+    def save(self, connection: Connection, images: dict[str, int]) -> None:
+        """Store one row per image; `images` gives the entry numbers of those that were filed in this call."""
+        rows = [
+            {"uid": uid, "image": images.get(uid), "elements": json.dumps(elements, separators=(",", ":"))}
+            for uid, elements in self.elements.items()
+        ]
+        if rows:
+            connection.execute(_UPSERT[connection.dialect.name], rows)
+        digests = [{"entry": images[uid], "new_digest": digest} for uid, digest in self.digests.items() if uid in images]
+        if digests:
+            connection.execute(_SET_DIGEST, digests)
+
+
+def split_escaped(text: str) -> list[str]:
+    r"""Split at bars; `\|`, `\\`, `\r` and `\n` stand for bar, backslash, CR and LF."""
+    pieces, piece, characters = [], "", iter(text)
+    for character in characters:
+        if character == "|":
+            pieces.append(piece)
+            piece = ""
+        elif character == "\\":
+            escaped = next(characters, "")
+            piece += _ESCAPES.get(escaped, "\\" + escaped)
+        else:
+            piece += character
+    pieces.append(piece)
+    return pieces

@@ -1,0 +1,55 @@
+"""The report that radiology images hang under, made when the first image of an exam arrives (CREATE^RARIC)."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from fileman import next_ien
+from fileman.files import Exam, Lease, Report
+from rpcs.image_processing.study import Study
+
+_HOLDER = select(Lease.holder).where(Lease.name == bindparam("name"), Lease.expires_at > bindparam("now"))
+_REPORT_PATIENT = select(Report.patient).where(Report.ien == bindparam("ien"))
+_INSERT = insert(Report)
+_POINT = update(Exam).where(Exam.ien == bindparam("exam")).values(report=bindparam("new_report"))
+
+
+def exam_lock(study: Study) -> str:
+    """Name the LOCK of an exam node."""
+    return f"exam:{study.exam}"
+
+
+def report_lock(report: int) -> str:
+    """Name the LOCK of a report."""
+    return f"report:{report}"
+
+
+def is_locked(connection: Connection, name: str, now: float) -> bool:
+    """Tell whether somebody holds a lock now."""
+    return connection.execute(_HOLDER, {"name": name, "now": now}).first() is not None
+
+
+def make_report(connection: Connection, study: Study, duz: int, moment: str) -> int:
+    """Make the report of an exam and let the exam point to it; `moment` is a FileMan date."""
+    report = next_ien(connection, "report")
+    connection.execute(
+        _INSERT,
+        {
+            "ien": report,
+            "service": study.service,
+            "accession": study.full_accession,
+            "exam": study.exam,
+            "patient": study.patient,
+            "exam_date": study.exam_date,
+            "entered": moment,
+            "entered_by": duz,
+        },
+    )
+    connection.execute(_POINT, {"exam": study.exam, "new_report": report})
+    return report
+
+
+def report_patient(connection: Connection, report: int) -> int | None:
+    """Give the patient of a report; None when it is gone."""
+    patient = connection.execute(_REPORT_PATIENT, {"ien": report}).scalar()
+    return None if patient is None else int(patient)

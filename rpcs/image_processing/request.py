@@ -1,0 +1,113 @@
+"""The REQUEST list of IMAGE PROCESSING, and the two STORE elements read into one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rpcs.errors import undefined
+from xwb import LocalArray
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One element of REQUEST: its subscript, opcode and arguments."""
+
+    number: int
+    opcode: str
+    arguments: str
+
+    def pieces(self, count: int) -> list[str]:
+        """Give the first `count` pieces of the arguments, empty where there are fewer."""
+        return [*self.arguments.split("|"), *[""] * count][:count]
+
+
+def read_items(request: LocalArray[str]) -> list[Item]:
+    """Read the elements 2 to REQUEST(1); an element that is missing is an M error, as in VistA.
+
+    What does not count (no list, no count, a count below 2) is an empty list of work. A count is read as M reads a number.
+    """
+    count = _leading_number(request.get(1) or "")
+    items = []
+    for number in range(2, count + 1):
+        element = request.get(number)
+        if element is None:
+            raise undefined("ENTRY+19^MAGDIR8", f"REQUEST({number})")
+        opcode, _, arguments = element.partition("|")
+        items.append(Item(number, opcode, arguments))
+    return items
+
+
+def _leading_number(text: str) -> int:
+    digits = ""
+    for character in text.strip(" "):
+        if not character.isdigit():
+            break
+        digits += character
+    return int(digits[:9] or "0")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRequest:
+    """STORE1 and STORE2 together (ENTRY^MAGDIR81); pieces that VistA reads and never uses are left out."""
+
+    location: str
+    machine: str
+    service: str
+    instrument: str
+    from_path: str
+    patient_id: str
+    patient_name: str
+    case_number: str
+    importer: bool
+    modality: str
+    image_name: str
+    parameters: str
+    series_number: str
+    image_number: str
+    instrument_location: str
+    later_frame: bool
+    gateway: str
+    study_uid: str
+    series_uid: str
+    image_uid: str
+    sop_class: str
+    last_image: int
+    manufacturer: str
+    model: str
+    stamp: str
+    origin: str
+    old_path: str
+
+    @classmethod
+    def read(cls, first: Item, second: Item) -> StoreRequest:
+        """Read a STORE1 element and the STORE2 element after it."""
+        one, two = first.pieces(22), second.pieces(12)
+        return cls(
+            location=one[1],
+            machine=one[2],
+            service=one[3],
+            instrument=one[4],
+            from_path=one[5],
+            patient_id=one[6],
+            patient_name=one[7],
+            case_number=one[8],
+            importer=_leading_number(one[12]) != 0,
+            modality=one[13],
+            image_name=one[14],
+            parameters=one[15],
+            series_number=one[16],
+            image_number=one[17],
+            instrument_location=one[18],
+            later_frame=_leading_number(one[19]) != 0,
+            gateway=one[20],
+            study_uid=two[0],
+            series_uid=two[1],
+            image_uid=two[2],
+            sop_class=two[3],
+            last_image=_leading_number(two[4]),
+            manufacturer=two[6],
+            model=two[7],
+            stamp=two[8],
+            origin=two[9],
+            old_path=two[11],
+        )

@@ -1,0 +1,117 @@
+"""Our own procedures, for our own gateway (context MAGB GATEWAY); file 8994 has none for what they do."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from fileman.files import DicomExportImage, GatewayStatus
+from rpcs.call import Call
+from rpcs.events import Event, record_events
+from rpcs.export import Report, apply_report
+from rpcs.registry import Access, procedure
+from xwb import ResultType
+
+#: Seconds that a refused entry waits before it is tried again: doubled each time from the first to the last.
+FIRST_RETRY, LAST_RETRY = 5.0, 300.0
+
+_TRIES = select(DicomExportImage.tries).where(
+    DicomExportImage.export == bindparam("d0"), DicomExportImage.sequence == bindparam("d1")
+)
+_TAKEN = select(DicomExportImage.export, DicomExportImage.sequence).where(
+    DicomExportImage.taken_by == bindparam("machine"), DicomExportImage.status == "XMIT"
+)
+_RETURN = (
+    update(DicomExportImage)
+    .where(DicomExportImage.export == bindparam("d0"), DicomExportImage.sequence == bindparam("d1"))
+    .values(status="WAITING")
+)
+_HEARTBEAT = {}
+for _name, _make in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert)):
+    _statement = _make(GatewayStatus)
+    _HEARTBEAT[_name] = _statement.on_conflict_do_update(
+        index_elements=[GatewayStatus.machine],
+        set_={"heartbeat_at": _statement.excluded.heartbeat_at, "status": _statement.excluded.status},
+    )
+
+
+@procedure("MAGB NETWORK LOCATIONS", returns=ResultType.ARRAY, access=Access.SESSION, routine="magb")
+def network_locations(call: Call) -> list[str]:
+    """Answer `ien^name^physical^path` of every network location: the share's name and where it lies on this machine."""
+    return [f"{it.ien}^{it.name}^{it.physical}^{it.path}" for it in call.site.locations.values()]
+
+
+@procedure("MAGB TRANSMIT DESTINATIONS", returns=ResultType.ARRAY, access=Access.SESSION, routine="magb")
+def transmit_destinations(call: Call) -> list[str]:
+    """Answer `ien^name^AE title^host^port^gateway^location` of every DICOM transmit destination."""
+    return [f"{it.ien}^{it.name}^{it.ae_title}^{it.host}^{it.port}^{it.gateway}^{it.location}" for it in call.site.destinations]
+
+
+@procedure("MAGB IMAGE EVENTS", access=Access.WRITES, routine="magb", parameters=("EVENTS",))
+def image_events(call: Call) -> str:
+    """Take steps of images' stories, `uid^ien^stage^ISO time^peer^outcome^detail`; answer how many were taken."""
+    events = []
+    for line in call.list(0).values():
+        uid, ien, stage, at, peer, outcome, detail = [*line.split("^", 6), *[""] * 7][:7]
+        if stage:
+            image = int(ien) if ien.isdigit() else None
+            events.append(Event(uid[:64], image, stage, _seconds(call, at), peer, outcome, detail))
+    record_events(call.connection, events)
+    return str(len(events))
+
+
+def _seconds(call: Call, text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return call.clock.seconds()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+@procedure("MAGB EXPORT RESULT", access=Access.WRITES, routine="magb", parameters=("RESULTS",))
+def export_result(call: Call) -> str:
+    """Take what became of export entries, `entry^image^status^repeat^reason`; answer how many are known.
+
+    Status SUCCESS and FAIL end an entry. WAITING puts it back with the reason, to be tried again after a pause that doubles
+    with every try. Repeat 1 says that the instance may have reached the destination before.
+    """
+    known = 0
+    for line in call.list(0).values():
+        entry, sequence, status, repeat, reason = [*line.split("^", 4), *[""] * 5][:5]
+        if not (entry.isdigit() and sequence.isdigit() and status):
+            continue
+        next_try = 0.0
+        if status == "WAITING":
+            tries = call.connection.execute(_TRIES, {"d0": int(entry), "d1": int(sequence)}).scalar() or 1
+            next_try = call.clock.seconds() + min(LAST_RETRY, FIRST_RETRY * 2 ** min(tries - 1, 10))
+            status = "RETRY"
+        report = Report(int(entry), int(sequence), status, repeat == "1", reason, next_try)
+        known += apply_report(call, report)
+    return str(known)
+
+
+@procedure("MAGB EXPORT REQUEUE", access=Access.WRITES, routine="magb", parameters=("MACHINE", "IN HAND"))
+def export_requeue(call: Call) -> str:
+    """Return to the queue what this machine took and no longer knows of; IN HAND lists `entry^image` that it still has."""
+    in_hand = set(call.list(1).values())
+    returned = [
+        {"d0": row.export, "d1": row.sequence}
+        for row in call.connection.execute(_TAKEN, {"machine": call.text(0)}).all()
+        if f"{row.export}^{row.sequence}" not in in_hand
+    ]
+    if returned:
+        call.connection.execute(_RETURN, returned)
+    return str(len(returned))
+
+
+@procedure("MAGB GATEWAY HEARTBEAT", access=Access.WRITES, routine="magb", parameters=("MACHINE", "STATUS"))
+def gateway_heartbeat(call: Call) -> str:
+    """Take a gateway's state, elements `name=value`; answer 1."""
+    status = dict(line.split("=", 1) for line in call.list(1).values() if "=" in line)
+    row = {"machine": call.text(0), "heartbeat_at": call.clock.seconds(), "status": json.dumps(status)}
+    call.connection.execute(_HEARTBEAT[call.connection.dialect.name], row)
+    return "1"

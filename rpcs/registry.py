@@ -1,0 +1,131 @@
+"""REMOTE PROCEDURE (#8994) in code: every procedure that this broker knows, and how it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from rpcs.session import Effect
+from xwb import LocalArray, ResultType
+
+if TYPE_CHECKING:
+    from rpcs.call import Call
+
+Value = str | list[str] | LocalArray[str]
+
+
+class Access(Enum):
+    """What a procedure does with the database, and so where it runs.
+
+    NOTHING is the same for every site and session; SESSION needs only the session and the site data; READS looks things up
+    at once; SCANS reads long lists on a thread of the read pool; WRITES runs whole, its reads included, in one
+    transaction, and is answered after the commit.
+    """
+
+    NOTHING = "nothing"
+    SESSION = "session"
+    READS = "reads"
+    SCANS = "scans"
+    WRITES = "writes"
+
+
+class Inactive(Enum):
+    """INACTIVE (#8994, .06): who may not run the procedure."""
+
+    ACTIVE = 0
+    INACTIVE = 1
+    LOCAL_INACTIVE = 2
+    REMOTE_INACTIVE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a procedure gives back: its value, error texts for the two segments, effects for the broker to perform."""
+
+    value: Value = ""
+    security: str = ""
+    application: str = ""
+    effects: tuple[Effect, ...] = ()
+
+
+Handler = Callable[["Call"], Answer | Value]
+Preparation = Callable[["Call"], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """One remote procedure.
+
+    `parameters` names its input parameters as file 8994 does; more than these in a call is an M error. `prepare` is slow,
+    pure work (a password hash) that runs on a thread before the handler, which finds its result in `call.prepared`.
+    """
+
+    name: str
+    handler: Handler
+    returns: ResultType
+    access: Access
+    routine: str
+    parameters: tuple[str, ...] = ()
+    word_wrap: bool = True
+    inactive: Inactive = Inactive.ACTIVE
+    prepare: Preparation | None = None
+
+    @property
+    def description(self) -> str:
+        """The handler's docstring: the one home of what the procedure promises."""
+        return (self.handler.__doc__ or "").strip()
+
+
+@dataclass(slots=True)
+class Registry:
+    """Procedures by name. Names are case-sensitive, as in VistA's "B" index."""
+
+    _procedures: dict[str, Procedure] = field(default_factory=dict)
+
+    def add(self, procedure: Procedure) -> None:
+        """Register a procedure; one of the same name is replaced, so that a pack may stand in for ours."""
+        self._procedures[procedure.name] = procedure
+
+    def get(self, name: str) -> Procedure | None:
+        """Look a procedure up."""
+        return self._procedures.get(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._procedures
+
+    def __iter__(self) -> Iterator[Procedure]:
+        return iter(self._procedures[name] for name in sorted(self._procedures))
+
+    def __len__(self) -> int:
+        return len(self._procedures)
+
+    def copy(self) -> Registry:
+        """Make a registry of its own for one broker, to which a pack may add."""
+        return Registry(dict(self._procedures))
+
+
+#: What every broker starts from.
+STANDARD = Registry()
+
+
+def procedure(
+    name: str,
+    *,
+    returns: ResultType = ResultType.SINGLE_VALUE,
+    access: Access,
+    routine: str,
+    parameters: tuple[str, ...] = (),
+    word_wrap: bool = True,
+    inactive: Inactive = Inactive.ACTIVE,
+    prepare: Preparation | None = None,
+    registry: Registry = STANDARD,
+) -> Callable[[Handler], Handler]:
+    """Register the decorated function as a remote procedure; see `Procedure` for the arguments."""
+
+    def register(handler: Handler) -> Handler:
+        registry.add(Procedure(name, handler, returns, access, routine, parameters, word_wrap, inactive, prepare))
+        return handler
+
+    return register

@@ -1,0 +1,135 @@
+"""Rule evaluators and the send queue (MAG DICOM ROUTE *)."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from fileman.files import EvaluatorFlag, EvaluatorLog, SendQueue
+from rpcs.call import Call
+from rpcs.registry import Access, Answer, procedure
+from rpcs.session import StartTask
+from taskman import api as taskman
+from xwb import LocalArray, ResultType
+
+EVALUATOR = "EVAL^MAGBRTE4"
+NOT_ACCEPTED = "-4,TaskMan did not Accept Request"
+
+_FLAG = {
+    name: make(EvaluatorFlag)
+    .values(id=1, running=bindparam("flag"))
+    .on_conflict_do_update(index_elements=[EvaluatorFlag.id], set_={"running": bindparam("flag")})
+    for name, make in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert))
+}
+_LAST_LINE = select(func.max(EvaluatorLog.line)).where(EvaluatorLog.task == bindparam("task"))
+_LINES = (
+    select(EvaluatorLog.line, EvaluatorLog.text)
+    .where(EvaluatorLog.task == bindparam("task"), EvaluatorLog.line > bindparam("after"))
+    .order_by(EvaluatorLog.line)
+    .limit(bindparam("maximum"))
+)
+_ENTRY = select(SendQueue.destination, SendQueue.priority, SendQueue.origin).where(SendQueue.ien == bindparam("entry"))
+_SET_STATUS = update(SendQueue).where(SendQueue.ien == bindparam("entry"))
+
+
+def _integer(text: str) -> int:
+    """Read the number that a text begins with, as M does; 0 when it begins with none."""
+    match = re.match(r"\s*([+-]?\d{1,9})", text)
+    return int(match[1]) if match else 0
+
+
+@procedure(
+    "MAG DICOM ROUTE EVAL START",
+    access=Access.WRITES,
+    routine="START^MAGDRPC5",
+    parameters=("LOCATION", "RULES"),
+)
+def start_evaluator(call: Call) -> Answer | str:
+    """Start the rule evaluator of a location with a list of rule elements, as a TaskMan task."""
+    location = _integer(call.text(0))
+    if not location:
+        return "-1,No Location Specified"
+    rules = call.list(1)
+    if not len(rules):
+        return "-2,No Routing Rules Specified"
+    institution = call.site.institutions.get(location)
+    name = institution.name if institution else ""
+    subject = f"{EVALUATOR} {location}"
+    if taskman.is_running(call.connection, subject, call.clock.seconds()):
+        return f"-3,A Rule Evaluator is Already Running for {name}"
+    if not call.environment.engine_accepts():
+        return NOT_ACCEPTED
+    call.connection.execute(_FLAG[call.connection.dialect.name], {"flag": True})
+    number = taskman.load(
+        call.connection,
+        EVALUATOR,
+        arguments={"location": location, "rules": rule_elements(rules)},
+        description=f"Evaluate Routing Rules for Origin={name}",
+        duz=call.session.duz,
+        now=call.clock.seconds(),
+    )
+    return Answer(f"0,TaskMan task#={number}", effects=(StartTask(number, NOT_ACCEPTED),))
+
+
+def rule_elements(rules: LocalArray[str]) -> list[tuple[str, str]]:
+    """Give subscript and text of every rule element, in M's order."""
+    return [(",".join(subscripts), text) for subscripts, text in rules.items() if len(subscripts) == 1]
+
+
+@procedure("MAG DICOM ROUTE EVAL STOP", access=Access.WRITES, routine="STOP^MAGDRPC5")
+def stop_evaluators(call: Call) -> str:
+    """Ask every rule evaluator of every location to stop after the image it is at; always answers 1."""
+    call.connection.execute(_FLAG[call.connection.dialect.name], {"flag": False})
+    taskman.stop_all(call.connection, EVALUATOR)
+    return "1"
+
+
+@procedure(
+    "MAG DICOM ROUTE EVAL LOG",
+    returns=ResultType.ARRAY,
+    access=Access.READS,
+    routine="EVALLOG^MAGDRPC6",
+    parameters=("TASK", "MSG", "MAX", "LOCATION"),
+)
+def evaluator_log(call: Call) -> list[str]:
+    """Answer `count last` and the log lines of an evaluator after line MSG, fewer than MAX of them.
+
+    The maximum counts the heading, as in VistA: 2 gives one line, and so does 1.
+    """
+    if not call.text(0):
+        return ["0 0"]
+    task, after, maximum = _integer(call.text(0)), _integer(call.text(1)), _integer(call.text(2))
+    if maximum < 1:
+        return [f"-2,MAXIMUM parameter = {call.text(2)} < 1"]
+    last = call.connection.execute(_LAST_LINE, {"task": task}).scalar()
+    if last is None:
+        return [f"-1,No task #{call.text(0)}"]
+    lines = call.connection.execute(_LINES, {"task": task, "after": after, "maximum": max(1, maximum - 1)}).all()
+    if not lines and (status := taskman.status(call.connection, task)).text.startswith("Inactive"):
+        return [f"-3,{status.text}"]
+    return [f"{len(lines)} {lines[-1].line if lines else after}", *(line.text for line in lines)]
+
+
+@procedure(
+    "MAG DICOM ROUTE STATUS",
+    access=Access.WRITES,
+    routine="STATUS^MAGDRPC5",
+    parameters=("D0", "STATUS", "LOCATION"),
+)
+def set_send_status(call: Call) -> str:
+    """Set the status of a send queue entry; any text is taken. Answers 1, or 0 when nothing changed."""
+    entry = _integer(call.text(0))
+    if not entry:
+        return f'-1,Invalid queue identifier: "{call.text(0)}".'
+    row = call.connection.execute(_ENTRY, {"entry": entry}).first()
+    origin = (row.origin or _integer(call.text(2))) if row is not None else 0
+    if row is None or not row.destination or not origin:
+        return "0"
+    status = call.text(1)
+    if not status:
+        return "0"
+    call.connection.execute(_SET_STATUS.values(status=status, origin=origin), {"entry": entry})
+    return "1"

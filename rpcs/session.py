@@ -1,0 +1,137 @@
+"""A broker session as a value, and what an answer may do to it.
+
+Handlers never change a session: they return effects, the broker applies them here and performs the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+#: The context that stands in force until a user has signed on (CHKPRMIT^XWBSEC).
+SIGN_ON_CONTEXT = "XUS SIGNON"
+
+
+class Delay(Enum):
+    """Why an answer waits, where VistA waits; `broker/timing.py` says how long."""
+
+    REFUSAL = "refusal"
+    M_ERROR = "m error"
+    LOCKOUT = "lockout"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is connected, from where, signed on as whom, in which context."""
+
+    address: str = ""
+    client: str = ""
+    transport: str = "NS"
+    duz: int = 0
+    name: str = ""
+    division: int = 0
+    context: str = SIGN_ON_CONTEXT
+    keys: frozenset[str] = frozenset()
+    prepared: bool = False
+    attempts: int = 0
+    pending_duz: int = 0
+    timeout: int = 180
+    sign_on: int = 0
+
+    @property
+    def machine(self) -> str:
+        """Name the client's machine: what it called itself, or its address."""
+        return self.client or self.address
+
+    @property
+    def programmer(self) -> bool:
+        """Tell whether the user holds XUPROGMODE, which opens every procedure and option."""
+        return "XUPROGMODE" in self.keys
+
+
+@dataclass(frozen=True, slots=True)
+class SignOnPrepared:
+    """XUS SIGNON SETUP was called; XUS AV CODE may follow."""
+
+    def apply(self, session: Session) -> Session:
+        """Set up."""
+        return replace(session, prepared=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOn:
+    """The user is known now. `sign_on` is the entry of the SIGN-ON LOG that #BYE# closes."""
+
+    duz: int
+    name: str
+    division: int
+    keys: frozenset[str]
+    timeout: int
+    sign_on: int
+
+    def apply(self, session: Session) -> Session:
+        """Sign on; the context stays XUS SIGNON until another is created."""
+        return replace(
+            session,
+            duz=self.duz,
+            name=self.name,
+            division=self.division,
+            keys=self.keys,
+            timeout=self.timeout,
+            sign_on=self.sign_on,
+            attempts=0,
+            pending_duz=0,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignOnFailed:
+    """A wrong pair of codes: a signed-on session loses its user. `pending_duz` is who must change the verify code."""
+
+    pending_duz: int = 0
+    counted: bool = True
+
+    def apply(self, session: Session) -> Session:
+        """Sign off and count."""
+        attempts = session.attempts + 1 if self.counted else session.attempts
+        return replace(session, duz=0, name="", keys=frozenset(), attempts=attempts, pending_duz=self.pending_duz)
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSet:
+    """XWB CREATE CONTEXT set a context; an empty one is none."""
+
+    context: str
+
+    def apply(self, session: Session) -> Session:
+        """Set the context."""
+        return replace(session, context=self.context)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The answer waits as VistA's does."""
+
+    delay: Delay
+
+    def apply(self, session: Session) -> Session:
+        """Leave the session as it is."""
+        return session
+
+
+@dataclass(frozen=True, slots=True)
+class StartTask:
+    """A task stands in the database and is to be handed to TaskMan after the commit.
+
+    When TaskMan does not take it, the task is marked as rejected and `refused` is answered instead.
+    """
+
+    number: int
+    refused: str
+
+    def apply(self, session: Session) -> Session:
+        """Leave the session as it is."""
+        return session
+
+
+Effect = SignOnPrepared | SignedOn | SignOnFailed | ContextSet | Pause | StartTask
