@@ -1,5 +1,26 @@
 """Settings, clock, logs and process plumbing."""
 
 from runtime.clock import Clock, FixedClock, SystemClock
+from runtime.errors import DataDirectoryInUse, PortInUse, RuntimeProblem, SettingsError
+from runtime.logs import set_up_logs
+from runtime.processes import DataDirectory, check_port, free_port, read_run_file, write_json
+from runtime.settings import GatewaySettings, Settings, load_settings
 
-__all__ = ["Clock", "FixedClock", "SystemClock"]
+__all__ = [
+    "Clock",
+    "DataDirectory",
+    "DataDirectoryInUse",
+    "FixedClock",
+    "GatewaySettings",
+    "PortInUse",
+    "RuntimeProblem",
+    "Settings",
+    "SettingsError",
+    "SystemClock",
+    "check_port",
+    "free_port",
+    "load_settings",
+    "read_run_file",
+    "set_up_logs",
+    "write_json",
+]

@@ -1,0 +1,37 @@
+"""What can go wrong with settings and processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class RuntimeProblem(Exception):
+    """The program cannot run here."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").splitlines()[0])
+
+
+class SettingsError(RuntimeProblem):
+    """A setting has no meaning."""
+
+
+class PortInUse(RuntimeProblem):
+    """Another program listens on a port."""
+
+    def __init__(self, port: int, purpose: str, setting: str) -> None:
+        self.port = port
+        super().__init__(
+            f"Port {port} ({purpose}) is taken by another program; stop that program or choose another port: {setting}."
+        )
+
+
+class DataDirectoryInUse(RuntimeProblem):
+    """Another process owns the data directory."""
+
+    def __init__(self, directory: Path, pid: int | None) -> None:
+        self.pid = pid
+        owner = f"process {pid}" if pid else "another process"
+        super().__init__(
+            f"The data directory {directory} belongs to {owner}, which is running; stop it or use another one (--data)."
+        )

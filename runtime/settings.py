@@ -1,0 +1,113 @@
+"""Settings: one TOML file, an overlay of `MAGBROKER_*` environment variables, defaults that work on one machine."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from runtime.errors import SettingsError
+
+Port = int
+
+
+class GatewaySettings(BaseModel):
+    """[gateway]: what one DICOM gateway needs to know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    machine: str = "DEMOGW1"
+    location: int = 660
+    instrument: str = "DEMO"
+    service: Literal["RAD", "CON", "LAB"] = "RAD"
+    access: str = ""
+    verify: str = ""
+    context: str = "MAGB GATEWAY"
+    broker_host: str = "127.0.0.1"
+    dicom_host: str = "127.0.0.1"
+    dicom_port: Port = Field(default=11112, ge=0, le=65535)
+    ae_title: str = Field(default="MAGBROKER", max_length=16)
+    calling_ae_title: str = Field(default="MAGBROKER", max_length=16)
+    batch: int = Field(default=32, ge=1, le=500)
+    rules: Path | None = None
+    max_object_bytes: int = Field(default=4 * 1024**3, ge=1)
+    free_space_floor_bytes: int = Field(default=256 * 1024**2, ge=0)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Relative paths lie below the data directory."""
+
+    model_config = SettingsConfigDict(env_prefix="MAGBROKER_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    data: Path = Path("var")
+    database: str = ""
+    synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    broker_host: str = "127.0.0.1"
+    broker_port: Port = Field(default=9430, ge=0, le=65535)
+    text_port: Port = Field(default=9431, ge=0, le=65535)
+    text_transport: bool = True
+    sink_port: Port = Field(default=11113, ge=0, le=65535)
+    cipher_table: Path | None = None
+    max_message_bytes: int = Field(default=32 * 1024**2, ge=1024)
+    max_ahead_bytes: int = Field(default=1024**2, ge=1024)
+    max_sessions: int = Field(default=1000, ge=1)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["console", "json"] = "console"
+    gateway: GatewaySettings = GatewaySettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, whose values come as initial ones."""
+        return (env_settings, init_settings)
+
+    @property
+    def database_url(self) -> str:
+        """Give the database's URL: the SQLite file in the data directory unless another is set."""
+        return self.database or f"sqlite:///{(self.data / 'magbroker.db').resolve()}"
+
+    @property
+    def site_key_path(self) -> Path:
+        """Give the file of the site's key."""
+        return self.data / "site.key"
+
+    @property
+    def gateway_directory(self) -> Path:
+        """Give the directory of the gateway's spool and journal."""
+        return self.data / "gateway"
+
+
+def load_settings(file: Path | None = None, **given: Any) -> Settings:
+    """Read the settings: the file, over it the environment, over both what is given (None is not given).
+
+    Raises SettingsError, which names the key and what to do.
+    """
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"The settings file {file} cannot be read: {error.strerror}.") from error
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"The settings file {file} is not TOML: {error}.") from error
+    try:
+        settings = Settings(**values)
+        overrides = {name: value for name, value in given.items() if value is not None}
+        return Settings.model_validate({**settings.model_dump(), **overrides}) if overrides else settings
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        source = f" in {file}" if file is not None else ""
+        hint = "remove it or correct its name" if first["type"] == "extra_forbidden" else f"{first['msg']}"
+        raise SettingsError(
+            f"Setting {key}{source}: {hint} (MAGBROKER_{key.upper().replace('.', '__')} overrides it)."
+        ) from error
