@@ -23,7 +23,7 @@ def take_lease(connection: Connection, name: str, holder: str, seconds: float, n
         set_={"holder": holder, "expires_at": now + seconds},
         where=(Lease.holder == holder) | (Lease.expires_at <= now),
     )
-    return connection.execute(statement).rowcount == 1
+    return connection.execute(statement.returning(Lease.name)).first() is not None
 
 
 def release_lease(connection: Connection, name: str, holder: str) -> bool:

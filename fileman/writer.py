@@ -89,6 +89,7 @@ class GroupCommitWriter:
                     with connection.begin():
                         stopping = self._fill(connection, first, batch)
                 except SQLAlchemyError as error:
+                    connection.invalidate()  # after a refused COMMIT the transaction would stay open
                     _fail(batch or [first], error)
                 else:
                     _settle(batch)

@@ -1,0 +1,98 @@
+"""A private PostgreSQL cluster from Debian's binaries, for one test session."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from runtime import free_port
+
+WHERE = Path("/usr/lib/postgresql")
+MISSING = "PostgreSQL's server is not installed; 'make packages' installs it, or: apt-get install postgresql"
+
+
+def _binaries() -> Path:
+    versions = sorted(WHERE.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if not versions:
+        raise RuntimeError(MISSING)
+    return versions[-1].parent
+
+
+def _as_owner(command: list[str]) -> list[str]:
+    """PostgreSQL refuses to run as root; let Debian's user postgres run it then."""
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command] if os.getuid() == 0 else command
+
+
+@dataclass
+class PostgresCluster:
+    """A cluster on a free loopback port, trusting its one user, without fsync: it lives as long as the tests."""
+
+    port: int = field(default_factory=free_port)
+    directory: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="magbroker-pg-")))
+    _server: subprocess.Popen[bytes] | None = None
+    _count: int = 0
+
+    def start(self) -> None:
+        """Make the cluster and start its server."""
+        binaries = _binaries()
+        if os.getuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            os.chown(self.directory, owner.pw_uid, owner.pw_gid)
+        cluster = self.directory / "cluster"
+        initdb = [str(binaries / "initdb"), "-D", str(cluster), "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run(_as_owner(initdb), check=True, stdout=subprocess.DEVNULL, cwd=self.directory)
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": str(self.directory),
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "max_connections": "200",
+        }
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        with (self.directory / "log").open("wb") as log:
+            command = _as_owner([str(binaries / "postgres"), "-D", str(cluster), *settings])
+            self._server = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory)
+        self._await()
+
+    def _await(self) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with psycopg.connect(self._conninfo("postgres"), connect_timeout=5):
+                    return
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline or (self._server and self._server.poll() is not None):
+                    raise RuntimeError((self.directory / "log").read_text(errors="replace")) from None
+
+    def _conninfo(self, database: str) -> str:
+        return f"host=127.0.0.1 port={self.port} user=tests dbname={database}"
+
+    def create_database(self) -> tuple[str, str]:
+        """Make an empty database; give its name and SQLAlchemy URL."""
+        self._count += 1
+        name = f"test_{self._count}"
+        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return name, f"postgresql+psycopg://tests@127.0.0.1:{self.port}/{name}"
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, whoever is connected to it."""
+        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def stop(self) -> None:
+        """End the server by its pid and remove the cluster."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait(30)
+        shutil.rmtree(self.directory, ignore_errors=True)
