@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import cast
 
-from twisted.internet.interfaces import IConsumer, IPushProducer, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, IPushProducer, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -42,7 +42,7 @@ class Hub:
                 connection.close()
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHalfCloseableProtocol)
 class ConnectionBase(Protocol):
     """A connection with a session. Subclasses decode, take events and answer."""
 
@@ -53,6 +53,7 @@ class ConnectionBase(Protocol):
         self.blocked = False
         self.last_heard = hub.clock.seconds()
         self._paused = False
+        self._ended = False
 
     def connectionMade(self) -> None:  # noqa: N802  Twisted's name
         """Set the connection up; see Twisted's IProtocol."""
@@ -71,6 +72,15 @@ class ConnectionBase(Protocol):
         self.hub.connections.discard(self)
         self.busy = True
 
+    def readConnectionLost(self) -> None:  # noqa: N802  Twisted's name
+        """Answer what came before the peer stopped sending (netcat does), then close."""
+        self._ended = True
+        self.regulate()
+
+    def writeConnectionLost(self) -> None:  # noqa: N802  Twisted's name
+        """Close: nobody would hear the answers."""
+        self.close()
+
     def touched(self) -> None:
         """Remember that the peer was heard."""
         self.last_heard = self.hub.clock.seconds()
@@ -87,7 +97,11 @@ class ConnectionBase(Protocol):
             self.wire.loseConnection()
 
     def regulate(self) -> None:
-        """Stop reading while too much came ahead; go on when it is worked off."""
+        """Stop reading while too much came ahead; go on when it is worked off; close after the last answer."""
+        if self._ended:
+            if not self.busy and not self.blocked:
+                self.close()
+            return
         too_much = self.held > self.hub.limits.ahead_bytes and (self.busy or self.blocked)
         if too_much and not self._paused:
             self._paused = True

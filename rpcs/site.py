@@ -15,6 +15,7 @@ from fileman.files import (
     ImagingSite,
     Institution,
     NetworkLocation,
+    NewPerson,
     Option,
     OptionRpc,
     TransmitDestination,
@@ -25,6 +26,7 @@ _INSTITUTIONS = select(Institution.ien, Institution.name, Institution.station).o
 _OPTIONS = select(Option.ien, Option.name, Option.lock, Option.out_of_order)
 _OPTION_RPCS = select(OptionRpc.option, OptionRpc.rpc)
 _USER_OPTIONS = select(UserOption.duz, UserOption.option)
+_PRIMARY_MENUS = select(NewPerson.duz, NewPerson.primary_menu).where(NewPerson.primary_menu != "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def read_site(connection: Connection, version: int) -> SiteData:
     for option, rpc in connection.execute(_OPTION_RPCS):
         rpcs.setdefault(option, set()).add(rpc)
     user_options: dict[int, set[str]] = {}
-    for duz, name in connection.execute(_USER_OPTIONS):
+    for duz, name in (*connection.execute(_USER_OPTIONS), *connection.execute(_PRIMARY_MENUS)):
         user_options.setdefault(duz, set()).add(name)
     return SiteData(
         version=version,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fileman import SiteKey, Store, apply_site, read_site_file
+from tests.support.broker import RunningBroker
 from tests.support.postgres import PostgresCluster
 
 ORACLE_SITE = Path(__file__).parent / "oracle" / "site.toml"
@@ -55,3 +56,11 @@ def oracle_store(store: Store, site_key: SiteKey) -> Store:
     site = read_site_file(ORACLE_SITE)
     store.transact(lambda connection: apply_site(connection, site, site_key, datetime(2026, 11, 21, 3, 37)))  # noqa: DTZ001  VistA's times carry no zone
     return store
+
+
+@pytest.fixture
+def oracle_broker(oracle_store: Store, site_key: SiteKey) -> Iterator[RunningBroker]:
+    """Run a broker on the recorded VistA's site."""
+    broker = RunningBroker(oracle_store, site_key)
+    yield broker
+    broker.stop()

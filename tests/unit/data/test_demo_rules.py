@@ -53,9 +53,7 @@ RULES = read(without_comments(TEXT))
 
 
 def facts_of(recipe: SampleRecipe, modality: str) -> dict[str, str]:
-    (exam,) = (
-        exam for exam in SITE["exam"] if recipe.accession in (exam["accession"], exam.get("site_accession", "none"))
-    )
+    (exam,) = (exam for exam in SITE["exam"] if recipe.accession in (exam["accession"], exam.get("site_accession", "none")))
     return {"MODALITY": modality, "URGENCY": exam["urgency"]}
 
 
@@ -98,9 +96,7 @@ def test_each_sample_is_wanted_by_the_rules_that_lead_to_its_destinations(
 
 def test_no_rule_wants_the_electrocardiogram_and_only_that(modalities: dict[str, str]) -> None:
     unwanted = [
-        modalities[recipe.file_name]
-        for recipe in read_recipes()
-        if recipe.outcome == "filed" and not recipe.destinations
+        modalities[recipe.file_name] for recipe in read_recipes() if recipe.outcome == "filed" and not recipe.destinations
     ]
     assert unwanted == ["ECG"]
 

@@ -115,9 +115,7 @@ def test_destinations_are_those_of_the_site() -> None:
 
 
 @each_recipe
-def test_the_copy_is_a_readable_dicom_file_with_the_header_of_the_list(
-    recipe: SampleRecipe, samples: dict[str, Sample]
-) -> None:
+def test_the_copy_is_a_readable_dicom_file_with_the_header_of_the_list(recipe: SampleRecipe, samples: dict[str, Sample]) -> None:
     sample = samples[recipe.file_name]
     copy = dcmread(sample.path)
     assert {keyword: str(copy[keyword].value) for keyword in recipe.header} == recipe.header
@@ -127,9 +125,7 @@ def test_the_copy_is_a_readable_dicom_file_with_the_header_of_the_list(
 
 
 @each_recipe
-def test_the_copy_keeps_transfer_syntax_and_uids_of_the_source(
-    recipe: SampleRecipe, samples: dict[str, Sample]
-) -> None:
+def test_the_copy_keeps_transfer_syntax_and_uids_of_the_source(recipe: SampleRecipe, samples: dict[str, Sample]) -> None:
     sample, source, copy = samples[recipe.file_name], source_of(recipe), dcmread(samples[recipe.file_name].path)
     meta = getattr(source, "file_meta", Dataset())
     syntax = meta.get("TransferSyntaxUID", ImplicitVRLittleEndian)  # the bare data set is implicit VR

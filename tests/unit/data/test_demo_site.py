@@ -22,8 +22,7 @@ KEYS = {
     "site": "domain server volume uci device production signon_attempts lockout_seconds broker_timeout "
     "verify_lifetime_days default_institution intro rule_semantics timing m2m_context_check consolidated patches",
     "institution": "ien name station",
-    "imaging_site": "ien institution namespace write_location pacs_write_location jukebox_location gateway_access "
-    "gateway_verify",
+    "imaging_site": "ien institution namespace write_location pacs_write_location jukebox_location gateway_access gateway_verify",
     "user": "duz name access verify default_division nickname contexts divisions keys timeout verify_never_expires",
     "context": "name rpcs lock out_of_order type",
     "patient": "dfn name ssn birth_date sex icn",

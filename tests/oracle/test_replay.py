@@ -1,0 +1,72 @@
+"""What the recorded VistA answered, this broker answers, on both engines."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fileman import SiteKey, Store
+from tests.oracle import replay
+from tests.oracle.records import HERE, read_records
+from tests.oracle.state_hook import CHANGES
+from tests.support.broker import RunningBroker
+
+#: Stage 1, file by file, with the least number of records that must agree.
+STAGE_ONE = {"a1_connect_signon": 11, "a3_context": 50, "b1_store": 18, "b2_duplicates": 12}
+#: Themes of later stages that agree whole already.
+WHOLE = {"a6_return_types": 20, "b4_names": 50}
+
+
+class HookedBroker:
+    """A broker whose changes of state are made straight in its store."""
+
+    def __init__(self, broker: RunningBroker) -> None:
+        self.broker = broker
+
+    def hook(self, _hook: str | None, _path: Path, record: dict[str, str]) -> bool:
+        """Make one change."""
+        change = CHANGES.get(record["state_change"].strip())
+        if change is None:
+            return False
+        self.broker.store.transact(change)
+        return True
+
+
+@pytest.fixture
+def hooked(oracle_store: Store, site_key: SiteKey, monkeypatch: pytest.MonkeyPatch) -> Iterator[HookedBroker]:
+    broker = RunningBroker(oracle_store, site_key)
+    hooked = HookedBroker(broker)
+    monkeypatch.setattr(replay, "run_hook", hooked.hook)
+    yield hooked
+    broker.stop()
+
+
+def run(hooked: HookedBroker, theme: str, stage: int | None) -> dict[str, int]:
+    options = argparse.Namespace(
+        host="127.0.0.1", port=hooked.broker.port, state_hook="in process", stage=stage, ids=True, show=5
+    )
+    return replay.replay(HERE / f"{theme}.jsonl", options)
+
+
+@pytest.mark.parametrize("theme", STAGE_ONE)
+def test_the_first_road_answers_as_recorded(hooked: HookedBroker, theme: str) -> None:
+    counts = run(hooked, theme, 1)
+    assert counts["different"] == counts["skipped"] == 0
+    assert counts["equal"] >= STAGE_ONE[theme]
+
+
+@pytest.mark.parametrize("theme", WHOLE)
+def test_what_stands_already_answers_as_recorded(hooked: HookedBroker, theme: str) -> None:
+    counts = run(hooked, theme, None)
+    assert counts["different"] == counts["skipped"] == 0
+    assert counts["equal"] >= WHOLE[theme]
+
+
+def test_every_recorded_change_of_state_of_stage_one_is_known() -> None:
+    changes = {
+        record["state_change"].strip() for theme in STAGE_ONE for record in read_records(theme) if "state_change" in record
+    }
+    assert changes <= set(CHANGES)

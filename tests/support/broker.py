@@ -1,0 +1,105 @@
+"""A broker inside the test process: the reactor runs in one thread for the whole session, each broker has its own port."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from twisted.internet import reactor as _reactor
+from twisted.internet.threads import blockingCallFromThread
+
+from broker import BrokerService, Dispatcher, Hub, Limits
+from fileman import SiteKey, Store
+from rpcs import STANDARD, Environment, Registry, SiteCache
+from runtime import Clock, SystemClock
+from tests.oracle.pack import register
+from xwb import BrokerClient, Cipher
+
+reactor: object = _reactor
+T = TypeVar("T")
+_started = threading.Event()
+
+
+def in_reactor(work: Callable[[], T]) -> T:
+    """Run something in the reactor's thread and wait for it."""
+    if not _started.is_set():
+        _started.set()
+        thread = threading.Thread(
+            target=_reactor.run,  # type: ignore[attr-defined]
+            kwargs={"installSignalHandlers": False},
+            daemon=True,
+            name="reactor",
+        )
+        thread.start()
+    return blockingCallFromThread(_reactor, work)  # type: ignore[arg-type]
+
+
+@dataclass
+class RecordingEngine:
+    """Stands in for TaskMan's engine: takes tasks unless told to refuse."""
+
+    up: bool = True
+    refuses: bool = False
+    taken: list[int] = field(default_factory=list)
+    rejected: list[int] = field(default_factory=list)
+
+    def accepting(self) -> bool:
+        """Tell what the test wants told."""
+        return self.up
+
+    def enqueue(self, task_number: int, attempt: int) -> None:
+        """Take a task."""
+        if self.refuses:
+            raise RuntimeError("no")
+        self.taken.append(task_number)
+
+    def reject(self, task_number: int, reason: str) -> None:
+        """Note a rejection."""
+        self.rejected.append(task_number)
+
+
+@dataclass
+class RunningBroker:
+    """A broker on a free port."""
+
+    store: Store
+    key: SiteKey
+    engine: RecordingEngine = field(default_factory=RecordingEngine)
+    clock: Clock = field(default_factory=SystemClock)
+    registry: Registry = field(default_factory=STANDARD.copy)
+    limits: Limits = field(default_factory=Limits)
+    service: BrokerService = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Listen."""
+        register(self.registry)
+        environment = Environment(self.store, self.clock, self.key, Cipher.standard(), self.engine.accepting)
+        dispatcher = Dispatcher(self.registry, environment, SiteCache(self.store), _reactor, self.engine)  # type: ignore[arg-type]
+        self.service = BrokerService(Hub(dispatcher, self.limits, _reactor), _reactor, 0, 0)  # type: ignore[arg-type]
+        in_reactor(self.service.start)
+
+    @property
+    def port(self) -> int:
+        """The port of `[XWB]`."""
+        assert self.service.port is not None
+        return self.service.port
+
+    @property
+    def text_port(self) -> int:
+        """The port of the text transport."""
+        assert self.service.text_port is not None
+        return self.service.text_port
+
+    def client(self, access: str = "FAKEGW1", verify: str = "1GWY!@#$", context: str = "MAG DICOM GATEWAY FULL") -> BrokerClient:
+        """Connect, sign on and enter a context."""
+        client = BrokerClient("127.0.0.1", self.port, name="test-client")
+        client.connect()
+        client.sign_on(access, verify)
+        client.create_context(context)
+        return client
+
+    def stop(self) -> None:
+        """Close everything."""
+        in_reactor(self.service.stop)
