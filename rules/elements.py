@@ -1,0 +1,120 @@
+"""The caret elements of MAG DICOM ROUTE EVAL START, both ways (EVAL^MAGBRTE4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from rules.ast import Condition, Frame, Rule, Share
+from rules.parse import element_shape
+from xwb import collation_key, is_canonical
+
+
+@dataclass(frozen=True, slots=True)
+class ElementRules:
+    """What came of an array of elements: the rules, and what VistA logs about elements that it drops."""
+
+    rules: tuple[Rule, ...]
+    log: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A rule while its elements come in, in any order."""
+
+    verb: str = ""
+    priority: str = ""
+    prior_study: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
+    conditions: dict[str, _ConditionDraft] = field(default_factory=dict)
+
+    def condition(self, number: str) -> _ConditionDraft:
+        return self.conditions.setdefault(number, _ConditionDraft())
+
+
+@dataclass(slots=True)
+class _ConditionDraft:
+    fields: dict[str, str] = field(default_factory=dict)
+    frames: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def from_elements(pairs: Iterable[tuple[str, str]]) -> ElementRules:
+    """Read elements, given as subscript and text. Subscripts that are no numbers are left out, as VistA leaves them out."""
+    drafts: dict[str, _Draft] = {}
+    log: list[str] = []
+    for _subscript, text in sorted((pair for pair in pairs if is_canonical(pair[0])), key=lambda pair: collation_key(pair[0])):
+        pieces = text.split("^")
+        shape = element_shape(text)
+        if shape == "LOGGED":
+            qualifier = pieces[1] if len(pieces) > 1 else ""
+            log.append(f'Rule {pieces[0]} has a qualifier "{qualifier}".')
+            continue
+        _take(drafts.setdefault(pieces[0], _Draft()), shape, pieces)
+    rules = tuple(_finish(int(number), drafts[number]) for number in _in_order(drafts))
+    return ElementRules(rules, tuple(log))
+
+
+def _in_order(numbered: Iterable[str]) -> list[str]:
+    """Give the keys that VistA's loops reach: numbers above nothing, in order."""
+    return sorted((number for number in numbered if number.isdigit() and number[0] != "0"), key=int)
+
+
+def _take(draft: _Draft, shape: str, pieces: list[str]) -> None:
+    match shape:
+        case "ACTION_VERB":
+            draft.verb = pieces[2]
+        case "ACTION_PARAMETER":
+            draft.parameters[pieces[2]] = "^".join(pieces[3:])
+        case "PRIORITY":
+            draft.priority = pieces[2]
+        case "PRIORSTUDY":
+            draft.prior_study = pieces[2]
+        case "CONDITION_FIELD":
+            draft.condition(pieces[2]).fields[pieces[3]] = pieces[4]
+        case "CONDITION_FRAME" if pieces[3] == "VA":
+            draft.condition(pieces[2]).frames.setdefault(pieces[5], {})[pieces[4]] = pieces[6]
+
+
+def _finish(number: int, draft: _Draft) -> Rule:
+    parameters = []
+    for key in _in_order(draft.parameters):
+        destination, percent, cap = [*draft.parameters[key].split("^", 2), "", ""][:3]
+        parameters.append(Share(destination, percent, cap))
+    conditions = []
+    for key in _in_order(draft.conditions):
+        fields, frames = draft.conditions[key].fields, draft.conditions[key].frames
+        if not fields.get("KW"):
+            continue
+        ranges = tuple(
+            Frame(frames[index].get("M", ""), frames[index].get("B", ""), frames[index].get("E", ""))
+            for index in _in_order(frames)
+        )
+        conditions.append(Condition(fields["KW"], fields.get("OP", ""), fields.get("DT", ""), fields.get("VA", ""), ranges))
+    return Rule(number, draft.verb, tuple(parameters), tuple(conditions), draft.priority, draft.prior_study)
+
+
+def to_elements(rules: Iterable[Rule]) -> list[str]:
+    """Write rules as elements, one string each."""
+    return [element for rule in rules for element in _elements(rule)]
+
+
+def _elements(rule: Rule) -> Iterator[str]:
+    number = rule.number
+    yield f"{number}^ACTION^{rule.verb}"
+    for index, share in enumerate(rule.parameters, start=1):
+        yield f"{number}^ACTION^{index}^{share}"
+    for index, condition in enumerate(rule.conditions, start=1):
+        stem = f"{number}^CONDITION^{index}"
+        yield f"{stem}^KW^{condition.keyword}"
+        yield f"{stem}^OP^{condition.operator}"
+        yield f"{stem}^DT^{condition.data_type}"
+        if not condition.frames:
+            yield f"{stem}^VA^{condition.value}"
+        for place, frame in enumerate(condition.frames, start=1):
+            yield f"{stem}^VA^M^{place}^{frame.mask}"
+            yield f"{stem}^VA^B^{place}^{frame.begin}"
+            yield f"{stem}^VA^E^{place}^{frame.end}"
+    if rule.priority:
+        yield f"{number}^PRIORITY^{rule.priority}"
+    if rule.prior_study:
+        yield f"{number}^PRIORSTUDY^{rule.prior_study}"

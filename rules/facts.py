@@ -1,0 +1,26 @@
+"""What is known of an image when rules judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """An image's values by keyword; a keyword that is missing is undefined, one with several values is multi-valued.
+
+    `urgency` is the order's, empty when there is none. `urgency_found` tells whether VistA's look-up finds it: the report
+    must bear a legacy accession number.
+    """
+
+    image: int
+    study_uid: str
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    urgency: str = ""
+    urgency_found: bool = True
+
+    def single(self, keyword: str) -> str | None:
+        """Give the value of a keyword; None when it is undefined or multi-valued."""
+        values = self.values.get(keyword, ())
+        return values[0] if len(values) == 1 else None

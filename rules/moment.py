@@ -1,0 +1,40 @@
+"""The moment of an evaluation, in the forms that conditions compare with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from fileman.dates import from_fileman, to_fileman
+
+DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A wall-clock time without a zone."""
+
+    at: datetime
+
+    @property
+    def vista(self) -> str:
+        """Write the moment as NOW^MAGBRTE3 does: `MON 3240115.153045`, trailing zeros dropped."""
+        return f"{DAYS[self.at.weekday()]} {to_fileman(self.at)}"
+
+    @property
+    def full(self) -> str:
+        """Write the moment with all its 18 places."""
+        return full_text(self.at)
+
+
+def full_text(at: datetime) -> str:
+    """Write a time with weekday and all six digits of the clock."""
+    return f"{DAYS[at.weekday()]} {to_fileman(at)[:7]}.{at:%H%M%S}"
+
+
+def full_of_fileman(text: str) -> str | None:
+    """Write a FileMan date in full; None when it is none."""
+    try:
+        return full_text(from_fileman(text))
+    except ValueError:
+        return None
