@@ -177,7 +177,8 @@ def parse_rules(text: str) -> list[Rule]:
     if before.strip():
         offset = len(before) - len(before.lstrip())
         errors.append(_error_at(lines, prepared, offset, "send(...), dicom(...) or balance(...)"))
-    for start, end in zip(starts, [*starts[1:], len(prepared)], strict=True):
+    ends = [*starts, len(prepared)][1:]
+    for start, end in zip(starts, ends, strict=True):
         segment = prepared[start:end]
         try:
             tree = _route_parser().parse(segment)
