@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
-import rules.evaluator
+import rules.evaluator as _rule_evaluator
 from sqlalchemy import delete
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTCP, IReactorTime
 
@@ -108,7 +108,7 @@ def compose(
         load_pack(registry, pack)
     key = SiteKey.load_or_create(settings.site_key_path)
     store = open_store(settings, key, site_file, registry, clock)
-    engine = Engine(store, clock, settings) if with_taskman else None
+    engine = Engine(store, clock, settings.data) if with_taskman else None
     cipher = Cipher.from_file(settings.cipher_table) if settings.cipher_table else Cipher.standard()
     site = SiteCache(store)
     accepting = engine.accepting if engine is not None else _nobody
@@ -119,7 +119,6 @@ def compose(
     port = settings.broker_port if with_broker else None
     text_port = (settings.text_port or None) if with_broker else None
     service = BrokerService(hub, reactor, port, text_port, settings.broker_host)
-    log.debug("rule evaluator registered as %s", rules.evaluator.ENTRY_POINT)
     return Serving(store, service, engine)
 
 

@@ -1,0 +1,184 @@
+"""Reading the facts of an image from the database (MAG^MAGBRTE3): the image first, then its group."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from pydicom.datadict import dictionary_description
+from sqlalchemy import Connection, Row, bindparam, select
+
+from fileman.files import Exam, Image, ImageHeader, Institution, NetworkLocation, NewPerson, Patient, Report
+from rules.facts import ImageFacts
+
+_COLUMNS = (
+    Image.ien,
+    Image.name,
+    Image.file_ref,
+    Image.location,
+    Image.abstract_location,
+    Image.jukebox_location,
+    Image.object_type,
+    Image.patient,
+    Image.procedure,
+    Image.last_access,
+    Image.parent,
+    Image.saved_at,
+    Image.saved_by,
+    Image.short_description,
+    Image.procedure_time,
+    Image.parent_file,
+    Image.parent_ien,
+    Image.parent_image_pointer,
+    Image.package,
+    Image.image_class,
+    Image.image_type,
+    Image.procedure_or_event,
+    Image.specialty,
+    Image.origin,
+    Image.acquisition_site,
+    Image.acquisition_device,
+    Image.big_location,
+    Image.uid,
+    Image.report,
+)
+_IMAGE = select(*_COLUMNS).where(Image.ien == bindparam("ien"))
+_REPORT = (
+    select(Report.accession, Exam.urgency, Exam.procedure, Exam.site_accession)
+    .join(Exam, Exam.ien == Report.exam)
+    .where(Report.ien == bindparam("ien"))
+)
+_PATIENT = select(Patient.name).where(Patient.dfn == bindparam("dfn"))
+_HEADER = select(ImageHeader.elements).where(ImageHeader.uid == bindparam("uid"))
+
+_OBJECT_TYPES = {3: "XRAY", 11: "XRAY GROUP", 100: "DICOM IMAGE"}
+_PARENT_FILES = {"74": "RADIOLOGY", "8925": "TIU"}
+#: Keyword to column: values as they are stored.
+_PLAIN = {
+    "OBJECT_NAME": "name",
+    "FILE_REF": "file_ref",
+    "MAGNETIC_REF": "location",
+    "ABSTRACT_REF": "abstract_location",
+    "WORM_REF": "jukebox_location",
+    "MODALITY": "procedure",
+    "PROCEDURE": "procedure",
+    "LAST_ACCESS": "last_access",
+    "IMAGE_SAVED": "saved_at",
+    "SHORT_DESCRIPTION": "short_description",
+    "EXAM_TIME": "procedure_time",
+    "PROCEDURE_TIME": "procedure_time",
+    "STUDY_TIME": "procedure_time",
+    "PARENT_GLOBAL_ROOT_D0": "parent_ien",
+    "PARENT_DATA_FILE_IMAGE_POINTER": "parent_image_pointer",
+    "PACKAGE": "package",
+    "CLASS": "image_class",
+    "TYPE": "image_type",
+    "PROCEDURE_OR_EVENT": "procedure_or_event",
+    "SPECIALTY": "specialty",
+    "ORIGIN_INDEX": "origin",
+    "ACQUISITION_DEVICE": "acquisition_device",
+    "PACS_UID": "uid",
+}
+_FIRST_AND_LAST = ("EXAM_TIME", "IMAGE_SAVED", "LAST_ACCESS", "PROCEDURE_TIME")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What pointers point to, read once per site version: institutions, network locations, users."""
+
+    institutions: Mapping[int, str] = field(default_factory=dict)
+    locations: Mapping[int, str] = field(default_factory=dict)
+    users: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """An image with its facts, and what queueing it needs besides."""
+
+    facts: ImageFacts
+    uid: str
+    group: int
+    accession: str
+    has_file: bool
+
+
+def read_names(connection: Connection) -> Names:
+    """Read the names that facts use."""
+    return Names(
+        {row.ien: row.name for row in connection.execute(select(Institution.ien, Institution.name))},
+        {row.ien: row.name for row in connection.execute(select(NetworkLocation.ien, NetworkLocation.name))},
+        {row.duz: row.name for row in connection.execute(select(NewPerson.duz, NewPerson.name))},
+    )
+
+
+def read_image(connection: Connection, ien: int, names: Names, location: int) -> KnownImage | None:
+    """Read an image's facts; None when it is gone. Every look-up goes by a key."""
+    image = connection.execute(_IMAGE, {"ien": ien}).first()
+    if image is None:
+        return None
+    group = connection.execute(_IMAGE, {"ien": image.parent}).first() if image.parent else None
+    report = connection.execute(_REPORT, {"ien": image.report}).first() if image.report else None
+    values = _values(image, group)
+    _add(values, "PATIENT", connection.execute(_PATIENT, {"dfn": image.patient}).scalar())
+    _add(values, "OBJECT_TYPE", _OBJECT_TYPES.get(image.object_type))
+    _add(values, "PARENT_DATA", _PARENT_FILES.get(image.parent_file))
+    _add(values, "SAVED_BY", names.users.get(image.saved_by))
+    _add(values, "BIG_MAGNETIC_PATH", names.locations.get(image.big_location or 0))
+    _add(values, "SOURCE", names.institutions.get(image.acquisition_site or location))
+    if report is not None:
+        _add(values, "RADIOLOGY_REPORT", report.accession)
+        _add(values, "PACS_PROCEDURE", report.procedure)
+    elements = connection.execute(_HEADER, {"uid": image.uid}).scalar() if image.uid else None
+    for keyword, element_values in _elements(elements).items():
+        values.setdefault(keyword, element_values)
+    facts = ImageFacts(
+        ien,
+        group.uid if group is not None else image.uid,
+        values,
+        report.urgency if report is not None else "",
+        urgency_found=report is not None and report.accession != report.site_accession,
+    )
+    accession = report.accession if report is not None else ""
+    return KnownImage(facts, image.uid, image.parent or image.ien, accession, image.location is not None)
+
+
+def _values(image: Row[Any], group: Row[Any] | None) -> dict[str, tuple[str, ...]]:
+    values: dict[str, tuple[str, ...]] = {}
+    for keyword, column in _PLAIN.items():
+        own = getattr(image, column)
+        _add(values, keyword, own if own not in (None, "") else getattr(group, column, None))
+    for keyword in _FIRST_AND_LAST:
+        if group is not None:
+            both = sorted(str(value) for it in (image, group) if (value := getattr(it, _PLAIN[keyword])))
+            _add(values, f"{keyword}_FIRST", both[0] if both else None)
+            _add(values, f"{keyword}_LAST", both[-1] if both else None)
+    return values
+
+
+def _add(values: dict[str, tuple[str, ...]], keyword: str, value: object) -> None:
+    if value not in (None, ""):
+        values[keyword] = (str(value),)
+
+
+def _elements(text: str | None) -> dict[str, tuple[str, ...]]:
+    """Give the header's elements by the name that rules use; elements inside sequences have none."""
+    found: dict[str, tuple[str, ...]] = {}
+    for path, element in json.loads(text or "{}").items():
+        name = element_name(path)
+        if name and element["values"]:
+            found[name] = tuple(str(value) for value in element["values"])
+    return found
+
+
+@lru_cache(maxsize=8192)
+def element_name(path: str) -> str:
+    """Turn a tag into a keyword as VARNAME^MAGBRTE5 does: `0010,0010`, Patient's Name, is PATIENT_S_NAME."""
+    try:
+        description = dictionary_description(int(path.replace(",", ""), 16))
+    except (KeyError, ValueError):
+        return ""
+    return re.sub(r"[^A-Z0-9]+", "_", description.upper()).strip("_")
