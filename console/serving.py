@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
-import rules.evaluator as _rule_evaluator
 from sqlalchemy import delete
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTCP, IReactorTime
 

@@ -12,10 +12,10 @@ from fileman.files import EvaluatorFlag, EvaluatorLog, SendQueue
 from rpcs.call import Call
 from rpcs.registry import Access, Answer, procedure
 from rpcs.session import StartTask
-from taskman import api as taskman
+from rules.evaluator import ENTRY_POINT, subject_of
+import taskman.api as taskman
 from xwb import LocalArray, ResultType
 
-EVALUATOR = "EVAL^MAGBRTE4"
 NOT_ACCEPTED = "-4,TaskMan did not Accept Request"
 
 _FLAG = {
@@ -57,15 +57,14 @@ def start_evaluator(call: Call) -> Answer | str:
         return "-2,No Routing Rules Specified"
     institution = call.site.institutions.get(location)
     name = institution.name if institution else ""
-    subject = f"{EVALUATOR} {location}"
-    if taskman.is_running(call.connection, subject, call.clock.seconds()):
+    if taskman.is_running(call.connection, subject_of({"location": location}), call.clock.seconds()):
         return f"-3,A Rule Evaluator is Already Running for {name}"
     if not call.environment.engine_accepts():
         return NOT_ACCEPTED
     call.connection.execute(_FLAG[call.connection.dialect.name], {"flag": True})
     number = taskman.load(
         call.connection,
-        EVALUATOR,
+        ENTRY_POINT,
         arguments={"location": location, "rules": rule_elements(rules)},
         description=f"Evaluate Routing Rules for Origin={name}",
         duz=call.session.duz,
@@ -83,7 +82,7 @@ def rule_elements(rules: LocalArray[str]) -> list[tuple[str, str]]:
 def stop_evaluators(call: Call) -> str:
     """Ask every rule evaluator of every location to stop after the image it is at; always answers 1."""
     call.connection.execute(_FLAG[call.connection.dialect.name], {"flag": False})
-    taskman.stop_all(call.connection, EVALUATOR)
+    taskman.stop_all(call.connection, ENTRY_POINT)
     return "1"
 
 

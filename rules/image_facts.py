@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydicom.datadict import dictionary_description
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from fileman.files import Exam, Image, ImageHeader, Institution, NetworkLocation, NewPerson, Patient, Report
 from rules.facts import ImageFacts
@@ -146,7 +146,7 @@ def read_image(connection: Connection, ien: int, names: Names, location: int) ->
     return KnownImage(facts, image.uid, image.parent or image.ien, accession, image.location is not None)
 
 
-def _values(image: Row[Any], group: Row[Any] | None) -> dict[str, tuple[str, ...]]:
+def _values(image: Any, group: Any) -> dict[str, tuple[str, ...]]:
     values: dict[str, tuple[str, ...]] = {}
     for keyword, column in _PLAIN.items():
         own = getattr(image, column)

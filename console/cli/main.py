@@ -1,0 +1,228 @@
+"""The `magbroker` command: declares what can be said; the work is done in the modules beside it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from broker import BrokerError
+from console.cli.services import run_gateway, run_serving
+from console.demo import run_demo_sink, run_up
+from console.errors import ConsoleError
+from console.road import read_status
+from console.serving import PackError
+from fileman import FileManError, SiteKey, Store, apply_site, dump_site, read_site_file
+from rpcs import STANDARD
+from rules import RuleError, decompile, from_elements, parse_rules, to_elements
+from runtime import DataDirectory, RuntimeProblem, Settings, SystemClock, load_settings, read_run_file
+
+app = typer.Typer(
+    help="A stand-in for VistA's imaging side: RPC broker, DICOM gateway, routing rules, TaskMan.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+site_app = typer.Typer(help="Load the site file into a database, or write it out.", no_args_is_help=True)
+rules_app = typer.Typer(help="Check and compile routing rules.", no_args_is_help=True)
+app.add_typer(site_app, name="site")
+app.add_typer(rules_app, name="rules")
+
+out, err = Console(), Console(stderr=True)
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML); MAGBROKER_* variables win over it.")]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Directory of database, spool and images (default: var).")]
+SiteOption = Annotated[Path | None, typer.Option("--site", help="Site file that fills an empty database.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command()
+def up(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    site: SiteOption = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Load the demo site, send real images through, show what happened.")
+    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the demonstration; exit status 0 if all arrived.")] = False,
+) -> None:
+    """Start everything on this machine: broker, TaskMan and gateway; Ctrl-C ends it."""
+    raise typer.Exit(run_up(_settings(config, data=data), site, config, demo=demo, once=once))
+
+
+@app.command()
+def broker(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    site: SiteOption = None,
+    port: Annotated[int | None, typer.Option(help="Port of [XWB]; 0 lets the system choose (default 9430).")] = None,
+    text_port: Annotated[int | None, typer.Option(help="Port of the text transport, loopback only (default 9431).")] = None,
+    rpc_pack: Annotated[list[str] | None, typer.Option(help="Module with procedures of your own: register(registry).")] = None,
+    taskman: Annotated[bool, typer.Option(help="Run TaskMan in the same process (always needed on SQLite).")] = True,
+) -> None:
+    """Serve remote procedures; on SQLite TaskMan runs in the same process."""
+    settings = _settings(config, data=data, broker_port=port, text_port=text_port)
+    run_serving(settings, site, rpc_pack or [], with_broker=True, with_taskman=taskman)
+
+
+@app.command()
+def taskman(config: ConfigOption = None, data: DataOption = None, site: SiteOption = None) -> None:
+    """Run TaskMan alone, as a worker beside brokers (PostgreSQL only)."""
+    settings = _settings(config, data=data)
+    if settings.database_url.startswith("sqlite"):
+        raise ConsoleError("On SQLite one process owns the database: 'magbroker broker' runs TaskMan too.")
+    run_serving(settings, site, [], with_broker=False, with_taskman=True)
+
+
+@app.command()
+def gateway(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    dicom_port: Annotated[int | None, typer.Option(help="Port of the storage SCP (default 11112).")] = None,
+    broker_port: Annotated[int | None, typer.Option(help="Port of the broker to file at (default 9430).")] = None,
+    rules: Annotated[Path | None, typer.Option(help="Rule file to start this location's evaluator with.")] = None,
+) -> None:
+    """Receive DICOM, file it over the broker, send on what the rules queue."""
+    settings = _settings(config, data=data, broker_port=broker_port)
+    changes = {"dicom_port": dicom_port, "rules": rules}
+    given = {name: value for name, value in changes.items() if value is not None}
+    run_gateway(settings.model_copy(update={"gateway": settings.gateway.model_copy(update=given)}))
+
+
+@app.command("demo-sink", hidden=True)
+def demo_sink(
+    port: Annotated[int, typer.Option(help="Port to listen on.")],
+    directory: Annotated[Path, typer.Option(help="Where received objects go.")],
+) -> None:
+    """Receive objects by C-STORE and keep them in a directory: the demo's destination."""
+    run_demo_sink(port, directory)
+
+
+@site_app.command("load")
+def site_load(
+    file: Annotated[Path, typer.Argument(help="The site file.")], config: ConfigOption = None, data: DataOption = None
+) -> None:
+    """Fill the database from a site file, in place of the site that is there."""
+    settings = _settings(config, data=data)
+    site = read_site_file(file)
+    directory = DataDirectory(settings.data)
+    directory.acquire()
+    try:
+        key = SiteKey.load_or_create(settings.site_key_path)
+        store = Store(settings.database_url, synchronous=settings.synchronous)
+        names = {procedure.name for procedure in STANDARD}
+        clock = SystemClock()
+        try:
+            warnings = store.transact(lambda connection: apply_site(connection, site, key, clock.now(), names))
+        finally:
+            store.close()
+    finally:
+        directory.release()
+    for warning in warnings:
+        err.print(f"[yellow]{warning}", highlight=False)
+    out.print(f"{file} is loaded: {len(site.patient)} patients, {len(site.exam)} exams, {len(site.user)} users", highlight=False)
+
+
+@site_app.command("dump")
+def site_dump(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Write the site as a site file to standard output, with hashes in place of codes."""
+    _read(_settings(config, data=data), lambda store: sys.stdout.write(store.read(dump_site)))
+
+
+@app.command()
+def status(config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Show images, queues, evaluators, gateways, and images whose gateway was cut off while filing (orphans)."""
+    settings = _settings(config, data=data)
+    clock = SystemClock()
+    found: list[Any] = []
+    _read(settings, lambda store: found.append(store.read(lambda connection: read_status(connection, clock.seconds()))))
+    state = asdict(found[0])
+    running = read_run_file(settings.data)
+    if as_json:
+        out.print_json(json.dumps({"running": running, **state}))
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_row("broker", f"pid {running['pid']}, port {running['broker_port']}" if running else "not running")
+    for name in ("images", "correct"):
+        table.add_row({"correct": "on the CORRECT list"}.get(name, name), str(state[name]))
+    for name in ("queues", "exports", "tasks"):
+        table.add_row(name, ", ".join(f"{key} {count}" for key, count in state[name].items()) or "empty")
+    for name in ("evaluators", "managers"):
+        table.add_row(name, "\n".join(state[name]) or "none")
+    for machine, facts in state["gateways"].items():
+        table.add_row(f"gateway {machine}", ", ".join(f"{key} {value}" for key, value in facts.items()))
+    orphans = [f"image {it['image']} stored {it['stored']} by {it['gateway']}" for it in state["orphans"]]
+    table.add_row("orphans", "\n".join(orphans) or "none")
+    out.print(table, highlight=False)
+
+
+@rules_app.command("check")
+def rules_check(file: Annotated[Path, typer.Argument(help="The rule file.")]) -> None:
+    """Read a rule file; every error is shown with its place."""
+    rules = parse_rules(file.read_text(encoding="utf-8"))
+    out.print(f"{file}: {len(rules)} rules, no errors", highlight=False)
+
+
+@rules_app.command("compile")
+def rules_compile(file: Annotated[Path, typer.Argument(help="The rule file.")], as_json: JsonOption = False) -> None:
+    """Print the caret elements that MAG DICOM ROUTE EVAL START takes."""
+    elements = to_elements(parse_rules(file.read_text(encoding="utf-8")))
+    sys.stdout.write(json.dumps(elements, indent=2) + "\n" if as_json else "".join(f"{element}\n" for element in elements))
+
+
+@rules_app.command("decompile")
+def rules_decompile(file: Annotated[Path, typer.Argument(help="Caret elements, one a line.")]) -> None:
+    """Print the rule file that caret elements stand for."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    parsed = from_elements([(str(number), line) for number, line in enumerate(lines, start=1) if line])
+    for line in parsed.log:
+        err.print(f"[yellow]{line}", highlight=False)
+    sys.stdout.write(decompile(parsed.rules))
+
+
+def _settings(config: Path | None, **given: Any) -> Settings:
+    return load_settings(config, **given)
+
+
+def _read(settings: Settings, work: Callable[[Store], object]) -> None:
+    """Open the database for reading beside whatever runs."""
+    if settings.database_url.startswith("sqlite") and not (settings.data / "magbroker.db").exists():
+        raise ConsoleError(f"There is no database in {settings.data}; start 'magbroker broker --site FILE', or use --data.")
+    store = Store(settings.database_url)
+    try:
+        work(store)
+    finally:
+        store.close()
+
+
+def main() -> NoReturn:
+    """Run the command; what goes wrong is said in one line, with exit status 1."""
+    try:
+        app(standalone_mode=False)
+    except (ConsoleError, RuntimeProblem, FileManError, BrokerError, PackError, RuleError) as error:
+        err.print(f"[red]magbroker:[/] {error}", highlight=False)
+        sys.exit(1)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except FileNotFoundError as error:
+        err.print(f"[red]magbroker:[/] {error.filename} does not exist.", highlight=False)
+        sys.exit(1)
+    except Exception as error:
+        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
+            error.show()
+            sys.exit(2)
+        raise
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""`magbroker broker`, `taskman` and `gateway`: one service each, until a signal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from twisted.internet import asyncioreactor
+
+from console.errors import ConsoleError
+from console.serving import Serving, compose
+from gateway_client import run as run_gateway_client
+from rules import parse_rules, to_elements
+from runtime import DataDirectory, Settings, check_port, set_up_logs
+
+out = Console()
+
+
+def run_serving(
+    settings: Settings, site_file: Path | None, packs: Sequence[str], *, with_broker: bool, with_taskman: bool
+) -> None:
+    """Run broker and TaskMan in this process until SIGTERM or Ctrl-C."""
+    if "twisted.internet.reactor" not in sys.modules:
+        asyncioreactor.install()  # type: ignore[no-untyped-call]  # twisted gives it no types
+    from twisted.internet import reactor  # only after a reactor is installed
+
+    set_up_logs(settings.log_level, settings.log_format)
+    directory = DataDirectory(settings.data)
+    directory.acquire()
+    try:
+        if with_broker:
+            check_port(settings.broker_port, "RPC broker", "--port or MAGBROKER_BROKER_PORT", settings.broker_host)
+            if settings.text_transport:
+                check_port(settings.text_port, "text transport", "--text-port or MAGBROKER_TEXT_PORT")
+        serving = compose(
+            settings,
+            reactor,  # type: ignore[arg-type]  # twisted types its reactor as a module
+            site_file=site_file,
+            packs=packs,
+            with_broker=with_broker,
+            with_taskman=with_taskman,
+        )
+        _run_reactor(reactor, serving, directory)
+    finally:
+        directory.release()
+
+
+def _run_reactor(reactor: object, serving: Serving, directory: DataDirectory) -> None:
+    failure: list[Exception] = []
+
+    def begin() -> None:
+        try:
+            serving.start()
+        except Exception as error:
+            failure.append(error)
+            _call(reactor, "stop")
+            return
+        ports = {"broker_port": serving.broker.port, "text_port": serving.broker.text_port}
+        directory.publish(**ports)
+        told = [f"[XWB] on port {ports['broker_port']}"] if ports["broker_port"] else []
+        told += [f"text on port {ports['text_port']}"] if ports["text_port"] else []
+        told += ["TaskMan"] if serving.engine is not None else []
+        out.print(f"magbroker serves {', '.join(told)}; Ctrl-C ends it", highlight=False)
+
+    _call(reactor, "callWhenRunning", begin)
+    _call(reactor, "run")
+    serving.stop()
+    if failure:
+        raise failure[0]
+
+
+def _call(reactor: object, name: str, *arguments: Callable[[], None]) -> None:
+    getattr(reactor, name)(*arguments)
+
+
+def read_rule_elements(path: Path | None) -> list[tuple[str, str]]:
+    """Compile a rule file into the elements that ROUTE EVAL START takes, with their subscripts."""
+    if path is None:
+        return []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConsoleError(f"The rule file {path} cannot be read: {error.strerror}.") from error
+    return [(str(number), element) for number, element in enumerate(to_elements(parse_rules(text)), start=1)]
+
+
+def run_gateway(settings: Settings) -> None:
+    """Run the DICOM gateway in this process until SIGTERM or Ctrl-C."""
+    set_up_logs(settings.log_level, settings.log_format)
+    check_port(settings.gateway.dicom_port, "DICOM", "--dicom-port or MAGBROKER_GATEWAY__DICOM_PORT", settings.gateway.dicom_host)
+    run_gateway_client(settings, read_rule_elements(settings.gateway.rules))

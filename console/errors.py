@@ -1,0 +1,10 @@
+"""What a command cannot do, in words for a terminal."""
+
+from __future__ import annotations
+
+
+class ConsoleError(Exception):
+    """The command could not be carried out."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").splitlines()[0])
