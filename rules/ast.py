@@ -11,15 +11,21 @@ LOCAL = "<LOCAL>"
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One parameter of an action: a destination, for BALANCE with its percentage and its cap of studies a day."""
+    """One parameter of an action: a destination, for BALANCE with its percentage and its cap of studies a day.
+
+    `slot` is the parameter's number where they are not numbered 1, 2, 3...: VistA sends to number 1 and to no other.
+    """
 
     destination: str
     percent: str = ""
     cap: str = ""
+    slot: str = ""
 
     def __str__(self) -> str:
         """Write the parameter as VistA keeps it."""
-        return "^".join((self.destination, self.percent, self.cap)).rstrip("^")
+        if self.cap:
+            return f"{self.destination}^{self.percent}^{self.cap}"
+        return f"{self.destination}^{self.percent}" if self.percent else self.destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,11 @@ class Rule:
     conditions: tuple[Condition, ...] = ()
     priority: str = ""
     prior_study: str = ""
+
+    @property
+    def location(self) -> str:
+        """Give the name that SEND and DICOM look up: parameter number 1, empty when there is none."""
+        return next((str(share) for share in self.parameters if share.slot in ("", "1")), "")
 
     @property
     def action(self) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from rules.ast import Condition, Frame, Rule, Share
 from rules.parse import element_shape
+from rules.semantics.base import leading_number
 from xwb import collation_key, is_canonical
+
+_WHOLE = re.compile(r"[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,10 @@ class _ConditionDraft:
 
 
 def from_elements(pairs: Iterable[tuple[str, str]]) -> ElementRules:
-    """Read elements, given as subscript and text. Subscripts that are no numbers are left out, as VistA leaves them out."""
+    """Read elements, given as subscript and text. Subscripts that are no numbers are left out, as VistA leaves them out.
+
+    Rule numbers are whole here; VistA would evaluate a rule 1.5 or 1A too.
+    """
     drafts: dict[str, _Draft] = {}
     log: list[str] = []
     for _subscript, text in sorted((pair for pair in pairs if is_canonical(pair[0])), key=lambda pair: collation_key(pair[0])):
@@ -50,13 +58,14 @@ def from_elements(pairs: Iterable[tuple[str, str]]) -> ElementRules:
             log.append(f'Rule {pieces[0]} has a qualifier "{qualifier}".')
             continue
         _take(drafts.setdefault(pieces[0], _Draft()), shape, pieces)
-    rules = tuple(_finish(int(number), drafts[number]) for number in _in_order(drafts))
+    rules = tuple(_finish(int(number), drafts[number]) for number in _reached(drafts) if _WHOLE.fullmatch(number))
     return ElementRules(rules, tuple(log))
 
 
-def _in_order(numbered: Iterable[str]) -> list[str]:
-    """Give the keys that VistA's loops reach: numbers above nothing, in order."""
-    return sorted((number for number in numbered if number.isdigit() and number[0] != "0"), key=int)
+def _reached(keys: Iterable[str]) -> list[str]:
+    """Give the keys that VistA's loops reach: M's order from 0 on, up to the first that is no number to M."""
+    above = sorted((key for key in keys if key and (not is_canonical(key) or leading_number(key) > 0)), key=collation_key)
+    return list(takewhile(leading_number, above))
 
 
 def _take(draft: _Draft, shape: str, pieces: list[str]) -> None:
@@ -72,25 +81,31 @@ def _take(draft: _Draft, shape: str, pieces: list[str]) -> None:
         case "CONDITION_FIELD":
             draft.condition(pieces[2]).fields[pieces[3]] = pieces[4]
         case "CONDITION_FRAME" if pieces[3] == "VA":
-            draft.condition(pieces[2]).frames.setdefault(pieces[5], {})[pieces[4]] = pieces[6]
+            draft.condition(pieces[2]).frames.setdefault(pieces[5], {})[pieces[4]] = pieces[6] if len(pieces) > 6 else ""
 
 
 def _finish(number: int, draft: _Draft) -> Rule:
-    parameters = []
-    for key in _in_order(draft.parameters):
-        destination, percent, cap = [*draft.parameters[key].split("^", 2), "", ""][:3]
-        parameters.append(Share(destination, percent, cap))
+    slots = _reached(draft.parameters)
+    plain = slots == [str(place) for place in range(1, len(slots) + 1)]
+    parameters = [_share(draft.parameters[slot], "" if plain else slot) for slot in slots]
     conditions = []
-    for key in _in_order(draft.conditions):
+    for key in _reached(draft.conditions):
         fields, frames = draft.conditions[key].fields, draft.conditions[key].frames
         if not fields.get("KW"):
             continue
         ranges = tuple(
             Frame(frames[index].get("M", ""), frames[index].get("B", ""), frames[index].get("E", ""))
-            for index in _in_order(frames)
+            for index in _reached(frames)
         )
         conditions.append(Condition(fields["KW"], fields.get("OP", ""), fields.get("DT", ""), fields.get("VA", ""), ranges))
     return Rule(number, draft.verb, tuple(parameters), tuple(conditions), draft.priority, draft.prior_study)
+
+
+def _share(text: str, slot: str) -> Share:
+    """Read a parameter so that it is written as it was: `KANSAS^25^40` is a share, `KANSAS^` a name with a caret."""
+    destination, percent, cap = [*text.split("^"), "", ""][:3]
+    share = Share(destination, percent, cap, slot)
+    return share if str(share) == text else Share(text, slot=slot)
 
 
 def to_elements(rules: Iterable[Rule]) -> list[str]:
@@ -102,7 +117,7 @@ def _elements(rule: Rule) -> Iterator[str]:
     number = rule.number
     yield f"{number}^ACTION^{rule.verb}"
     for index, share in enumerate(rule.parameters, start=1):
-        yield f"{number}^ACTION^{index}^{share}"
+        yield f"{number}^ACTION^{share.slot or index}^{share}"
     for index, condition in enumerate(rule.conditions, start=1):
         stem = f"{number}^CONDITION^{index}"
         yield f"{stem}^KW^{condition.keyword}"

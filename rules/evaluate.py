@@ -71,6 +71,8 @@ class CompiledRules:
         holiday: Callable[[str], bool],
     ) -> Evaluation:
         """Judge an image. A study is decided once per rule: `remembered` holds what the study's earlier images decided."""
+        if self.semantics.needs_study and not facts.study_uid:
+            return Evaluation((), (), (), {})
         decisions: list[Decision] = []
         actions: list[Action] = []
         met: set[str] = set()
@@ -115,12 +117,12 @@ class CompiledRules:
         look_up = {SEND: destinations.router, DICOM: destinations.service}.get(rule.verb)
         if look_up is None:
             return ""
-        name = rule.parameters[0].destination if rule.parameters else ""
+        name = rule.location
         if not name:
             return f"No location for rule {rule.number}"
-        destination = look_up(str(rule.parameters[0]))
+        destination = look_up(name)
         if destination is None:
-            return f'Cannot find location "{rule.parameters[0]}".'
+            return f'Cannot find location "{name}".'
         priority = self.semantics.priority(rule.priority, facts)
         return Action(rule.verb, rule.number, name, destination, priority, rule.prior_study == "YES")
 

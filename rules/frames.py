@@ -64,3 +64,14 @@ def frame_text(frame: Frame) -> str | None:
 
 def _clock(digits: str) -> str:
     return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+
+
+def as_of_now(frame: Frame, keyword: str) -> Frame:
+    """Lay a frame out as NOW is written, weekday first: elements on other keywords may begin with the year (`YYYMMDD`).
+
+    Of a mask that names neither weekday nor holiday, a letter in one of the first four places or on the point tells that.
+    """
+    dated = keyword == "NOW" or frame.mask[:3] in ("DDD", "HOL")
+    if dated or not any(letter.isascii() and letter.isupper() for letter in frame.mask[:4] + frame.mask[11:12]):
+        return frame
+    return Frame(*(f"    {text}" for text in (frame.mask, frame.begin, frame.end)))

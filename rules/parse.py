@@ -150,19 +150,22 @@ class _Builder(Transformer[Token, Rule]):
         return Rule(0, action[0], action[1], conditions, modifiers.get("priority", ""), modifiers.get("prior_study", ""))
 
 
-class _BadTime(Exception):
-    def __init__(self, token: Token) -> None:
+class _Refused(Exception):
+    def __init__(self, token: Token, expected: str) -> None:
         self.token = token
+        self.expected = expected
 
 
 def _time(token: Token) -> str:
     try:
         return read_time(token)
     except ValueError:
-        raise _BadTime(token) from None
+        raise _Refused(token, "a time from 00:00 to 23:59") from None
 
 
 def _unquoted(token: Token) -> str:
+    if "^" in token:  # elements are set off by carets: what follows one would be lost on the way to the evaluator
+        raise _Refused(token, "a text without a caret (^)")
     return token[1:-1] if token.type == "STRING" else str(token)
 
 
@@ -186,10 +189,10 @@ def parse_rules(text: str) -> list[Rule]:
         except UnexpectedInput as error:
             errors.append(_explain(error, lines, prepared, start, segment))
         except VisitError as error:
-            if not isinstance(error.orig_exc, _BadTime):
+            if not isinstance(error.orig_exc, _Refused):
                 raise
             at = start + (error.orig_exc.token.start_pos or 0)
-            errors.append(_error_at(lines, prepared, at, "a time from 00:00 to 23:59"))
+            errors.append(_error_at(lines, prepared, at, error.orig_exc.expected))
         else:
             rules.append(Rule(len(rules) + 1, rule.verb, rule.parameters, rule.conditions, rule.priority, rule.prior_study))
     if errors:

@@ -1,36 +1,62 @@
-"""Matching with `?` for one character and `*` for any."""
+"""Matching with `?` for one character and `*` for any, as VistA does it and as its manuals describe it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
+
+Matcher = Callable[[str], bool]
 
 
 def vista_match(value: str, pattern: str) -> bool:
     """Match as WLDMATCH^MAGBRTE5 does.
 
-    A star before other characters may stand for nothing, a star at the end needs at least one character; after a match
-    behind a star what is left of the value is compared once more from that place.
+    A star before other characters may stand for nothing, a star at the end needs at least one character. Characters are
+    the bytes of UTF-8, as recorded: one question mark does not stand for an accented letter. A star in the value is first
+    taken for itself by a star in the pattern.
     """
-    while value and pattern:
-        if value[0] == pattern[0] or pattern[0] == "?":
-            value, pattern = value[1:], pattern[1:]
-            continue
-        if pattern[0] == "*":
-            if pattern == "*":
-                return True
-            pattern = pattern[1:]
-            start = next((at for at in range(len(value)) if vista_match(value[at:], pattern)), None)
-            if start is not None:
-                value = value[start:]
-                continue
-        return False
-    return not value and not pattern
+    value, pattern = _bytes(value), _bytes(pattern)
+    if "*" in value and "*" in pattern:
+        return _step_by_step(value, pattern)
+    return _matcher(pattern, ".+")(value)
 
 
 @lru_cache(maxsize=4096)
-def documented_match(pattern: str) -> Callable[[str], object]:
+def documented_match(pattern: str) -> Matcher:
     """Give a matcher for a pattern as the manuals describe it: `*` stands for any text, none too; letter case counts."""
-    parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", pattern))
-    return re.compile("".join(parts), re.DOTALL).fullmatch
+    return _matcher(pattern, ".*")
+
+
+def _bytes(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
+
+
+@lru_cache(maxsize=4096)
+def _matcher(pattern: str, tail: str) -> Matcher:
+    """Compile a pattern; `tail` is what a star at its end stands for."""
+    if "*" not in pattern and "?" not in pattern:
+        return pattern.__eq__
+    first, *rest = ("".join("." if each == "?" else re.escape(each) for each in part) for part in pattern.split("*"))
+    if rest:
+        # atomic groups: the leftmost place of each part is the best, so that a long value costs no search back
+        first += "".join(f"(?>.*?{part})" for part in rest[:-1] if part) + (f".*{rest[-1]}" if rest[-1] else tail)
+    match = re.compile(first, re.DOTALL).fullmatch
+    return lambda value: match(value) is not None
+
+
+def _step_by_step(value: str, pattern: str) -> bool:
+    """Walk value and pattern as WLDMATCH does, each pair of places once."""
+
+    @cache
+    def matches(at: int, place: int) -> bool:
+        while at < len(value) and place < len(pattern):
+            if value[at] == pattern[place] or pattern[place] == "?":
+                at, place = at + 1, place + 1
+            elif pattern[place] == "*":
+                return place == len(pattern) - 1 or any(matches(start, place + 1) for start in range(at, len(value)))
+            else:
+                return False
+        return at == len(value) and place == len(pattern)
+
+    return matches(0, 0)

@@ -23,6 +23,8 @@ class Semantics(Protocol):
     """One reading of the rules, chosen once when rules are compiled."""
 
     name: str
+    #: Whether rules leave an image without a study UID alone.
+    needs_study: bool
 
     def test(self, condition: Condition) -> Test:
         """Compile a condition."""
@@ -38,7 +40,7 @@ def leading_number(text: str) -> float:
     """Read the number that a text begins with, as M does; 0 when it begins with none."""
     digits = ""
     for character in text:
-        if not (character.isdigit() or (character == "." and "." not in digits) or (character in "+-" and not digits)):
+        if not (character in "0123456789" or (character == "." and "." not in digits) or (character in "+-" and not digits)):
             break
         digits += character
     try:

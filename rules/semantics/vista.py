@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from rules.ast import Condition, Frame
 from rules.facts import ImageFacts
-from rules.keywords import DATE_TYPES, KEYWORDS, TEXT_TYPES
+from rules.keywords import KEYWORDS
 from rules.moment import Moment
 from rules.semantics.base import BASE_PRIORITY, DEFAULT_PRIORITY, URGENCY_BONUS, HolidayTest, Test, Verdict, within
 from rules.wildcard import vista_match
 
 name = "vista"
+needs_study = True  # patch 156 of Imaging 3.0
+_TEXT_TYPES = " S CS DS IS LO LT OB OW PN SH ST "
+_DATE_TYPES = " DT DA TM "
 _URGENCIES = {500: "ROUTINE", 510: "URGENT", 520: "STAT"}
 
 
@@ -39,25 +42,28 @@ def test(condition: Condition) -> Test:
     if keyword not in KEYWORDS:  # a DICOM element: nothing fills the array that VistA looks into
         return undefined
 
-    def text_test(facts: ImageFacts, _now: Moment, _holiday: HolidayTest) -> Verdict:
-        value = _value(keyword, facts)
+    def text_test(facts: ImageFacts, now: Moment, _holiday: HolidayTest) -> Verdict:
+        value = _value(keyword, facts, now)
         if value is None:
             return None
         matches = vista_match(value, condition.value)
         return {"=": matches, "!=": not matches}.get(condition.operator, True)
 
     def date_test(facts: ImageFacts, now: Moment, holiday: HolidayTest) -> Verdict:
-        value = now.vista if keyword == "NOW" else _value(keyword, facts)
+        value = _value(keyword, facts, now)
         if value is None:
             return None
         return condition.operator != "=" or any(_inside(frame, value, holiday) for frame in condition.frames)
 
-    if kind in TEXT_TYPES:
+    # VistA looks for the type between blanks in a list, and so finds two types that stand side by side there as well
+    if f" {kind} " in _TEXT_TYPES:
         return text_test
-    return date_test if kind in DATE_TYPES else undefined
+    return date_test if f" {kind} " in _DATE_TYPES else undefined
 
 
-def _value(keyword: str, facts: ImageFacts) -> str | None:
+def _value(keyword: str, facts: ImageFacts, now: Moment) -> str | None:
+    if keyword == "NOW":
+        return now.vista
     if keyword == "URGENCY":
         return _URGENCIES[priority("NORMAL", facts)]
     return facts.single(keyword)
