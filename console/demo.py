@@ -76,8 +76,11 @@ def _start(family: Family, settings: Settings, site: Path | None, config: Path |
     broker += ["--site", str(site)] if site else []
     family.add(Child("broker", broker, settings.broker_port, logs / "broker.log"))
     gateway = ["gateway", *common, "--broker-port", str(settings.broker_port), "--dicom-port", str(settings.gateway.dicom_port)]
-    gateway += ["--rules", str(demo / "demo.rule")] if demo is not None else []
-    family.add(Child("gateway", gateway, settings.gateway.dicom_port, logs / "gateway.log"))
+    gateway += ["--rules", str(demo / "demo.rule")] if demo is not None and settings.gateway.rules is None else []
+    sign_on = {}
+    if demo is not None and not settings.gateway.access:
+        sign_on = {"MAGBROKER_GATEWAY__ACCESS": DEMO_ACCESS, "MAGBROKER_GATEWAY__VERIFY": DEMO_VERIFY}
+    family.add(Child("gateway", gateway, settings.gateway.dicom_port, logs / "gateway.log", sign_on))
 
 
 def _demo_site(settings: Settings, demo: Path) -> Path:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,7 @@ class Child:
     arguments: Sequence[str]
     port: int
     log_file: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -38,7 +39,9 @@ class Child:
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "console.cli.main", *self.arguments]
         with self.log_file.open("ab") as log_file:
-            self.process = subprocess.Popen(command, stdout=log_file, stderr=log_file, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, stdout=log_file, stderr=log_file, env={**os.environ, **self.environment}, start_new_session=True
+            )
 
     def await_ready(self) -> None:
         """Wait until the port answers. Raises ConsoleError with the end of the log when the process ends before."""

@@ -1,0 +1,90 @@
+"""What a gateway is told when it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gateway_client.header import DEFAULT_PATHS
+from gateway_client.store_request import Station
+from runtime import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that one gateway needs to know.
+
+    `directory` holds spool and journal; network locations with relative paths lie below `data`. Without `called_ae_titles`
+    every called AE title is taken. Times are seconds. Against a VistA that does not know REQUEST items set `batch` to 1.
+    """
+
+    directory: Path
+    data: Path
+    machine: str = "DEMOGW1"
+    location: int = 660
+    instrument: str = "DEMO"
+    service: str = "RAD"
+    broker_host: str = "127.0.0.1"
+    broker_port: int = 9430
+    access: str = ""
+    verify: str = ""
+    context: str = "MAGB GATEWAY"
+    dicom_host: str = "127.0.0.1"
+    dicom_port: int = 11112
+    ae_title: str = "MAGBROKER"
+    calling_ae_title: str = "MAGBROKER"
+    called_ae_titles: tuple[str, ...] = ()
+    batch: int = 32
+    max_object_bytes: int = 4 << 30
+    free_space_floor: int = 256 << 20
+    max_associations: int = 64
+    network_timeout: float = 60.0
+    dimse_timeout: float = 30.0
+    connect_timeout: float = 5.0
+    heartbeat_seconds: float = 5.0
+    poll_seconds: float = 1.0
+    association_idle_seconds: float = 1.0
+    stop_seconds: float = 20.0
+    header_paths: tuple[str, ...] = DEFAULT_PATHS
+    journal_synchronous: Literal["FULL", "NORMAL"] = "FULL"
+
+    @property
+    def station(self) -> Station:
+        """Say who this gateway is in a REQUEST list."""
+        return Station(self.location, self.machine, self.instrument, self.service)
+
+    @property
+    def spool(self) -> Path:
+        """The spool's directory."""
+        return self.directory / "spool"
+
+    @property
+    def journal(self) -> Path:
+        """The journal's file."""
+        return self.directory / "journal.db"
+
+    @classmethod
+    def from_settings(cls, settings: Settings, broker_port: int | None = None) -> Configuration:
+        """Take what the settings say; a broker that chose its own port is named by `broker_port`."""
+        gateway = settings.gateway
+        return cls(
+            directory=settings.gateway_directory,
+            data=settings.data,
+            machine=gateway.machine,
+            location=gateway.location,
+            instrument=gateway.instrument,
+            service=gateway.service,
+            broker_host=gateway.broker_host,
+            broker_port=broker_port or settings.broker_port,
+            access=gateway.access,
+            verify=gateway.verify,
+            context=gateway.context,
+            dicom_host=gateway.dicom_host,
+            dicom_port=gateway.dicom_port,
+            ae_title=gateway.ae_title,
+            calling_ae_title=gateway.calling_ae_title,
+            batch=gateway.batch,
+            max_object_bytes=gateway.max_object_bytes,
+            free_space_floor=gateway.free_space_floor_bytes,
+        )

@@ -1,0 +1,64 @@
+"""What goes wrong in a DICOM gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class GatewayError(Exception):
+    """The gateway cannot do what it was asked to do."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").splitlines()[0])
+
+
+class SpoolError(GatewayError):
+    """The spool did not take the object."""
+
+
+class SpoolFull(SpoolError):
+    """There is no room in the spool."""
+
+
+class ObjectTooLarge(SpoolError):
+    """The object is larger than this gateway takes."""
+
+
+class NotAnObject(GatewayError):
+    """The bytes are not a DICOM data set that can be identified."""
+
+
+class UIDMismatch(NotAnObject):
+    """The data set is not the one that the C-STORE request names."""
+
+
+class NotPart10(GatewayError):
+    """The file does not begin with DICOM file meta information."""
+
+    def __init__(self, path: Path | str, why: str = "") -> None:
+        self.path = path
+        super().__init__(f"{path} has no file meta information that can be read{f': {why}' if why else '.'}")
+
+
+class JournalError(GatewayError):
+    """The journal cannot be read or written."""
+
+
+class AnswerMismatch(GatewayError):
+    """The answer of IMAGE PROCESSING does not fit the request."""
+
+
+class PlacementError(GatewayError):
+    """A file could not be brought to its network location."""
+
+
+class UnknownShare(PlacementError):
+    """No network location of the site has this path."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(f"No network location of the site holds {path!r}.")
+
+
+class BrokerRefused(GatewayError):
+    """The broker answered a procedure that the gateway needs with something else."""

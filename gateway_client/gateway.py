@@ -1,0 +1,176 @@
+"""The gateway put together: a DICOM port, a spool, a journal, and three workers with a broker session each."""
+
+from __future__ import annotations
+
+import logging
+import random as _random
+import signal
+import threading
+from collections.abc import Callable, Sequence
+
+from gateway_client.backoff import Randomness
+from gateway_client.broker import Connect, Worker, connector
+from gateway_client.configuration import Configuration
+from gateway_client.durable import make_directories
+from gateway_client.filing import Filing
+from gateway_client.heartbeat import Element, Heartbeat
+from gateway_client.journal import Journal
+from gateway_client.scp import StorageSCP
+from gateway_client.scu import StorageSCU
+from gateway_client.spool import Spool, SpooledFile
+from gateway_client.transmissions import Transmissions
+from gateway_client.transmitter import Transmitter
+from runtime import Clock, DataDirectory, Settings, SystemClock
+
+log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """One DICOM gateway. `start` returns when it listens; `stop` when everything that was received is safe and journaled.
+
+    Its directory belongs to it alone. Nothing in memory is needed to go on after a kill.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        elements: Sequence[Element] = (),
+        *,
+        clock: Clock | None = None,
+        random: Randomness = _random.random,
+        connect: Connect | None = None,
+    ) -> None:
+        self.configuration = configuration
+        self._elements = elements
+        self._clock = clock or SystemClock()
+        self._random = random
+        self._connect = connect or connector(configuration)
+        self._stopping = threading.Event()
+        self._running: _Running | None = None
+
+    @property
+    def port(self) -> int:
+        """The DICOM port that is listened on."""
+        assert self._running is not None
+        return self._running.scp.port
+
+    def start(self) -> None:
+        """Recover what an earlier run left, then listen.
+
+        Raises PortInUse or DataDirectoryInUse, SpoolError or JournalError, with nothing left running.
+        """
+        directory = DataDirectory(self.configuration.directory)
+        directory.acquire()
+        try:
+            running = _Running(self, directory)
+        except BaseException:
+            directory.release()
+            raise
+        self._running = running
+
+    def stop(self) -> None:
+        """Stop listening, finish the object at hand, end the sessions."""
+        self._stopping.set()
+        running, self._running = self._running, None
+        if running is not None:
+            running.stop()
+
+    def request_stop(self) -> None:
+        """Make `wait` return; may be called from a signal handler."""
+        self._stopping.set()
+
+    def wait(self) -> None:
+        """Wait until a stop is asked for."""
+        while not self._stopping.wait(1.0):
+            pass
+
+    def status(self) -> dict[str, object]:
+        """Say how things are: objects by state, what is being sent, ports, free space, which workers have a session."""
+        running = self._running
+        return running.status() if running is not None else {}
+
+
+class _Running:
+    """What exists while a gateway runs."""
+
+    def __init__(self, gateway: Gateway, directory: DataDirectory) -> None:
+        configuration, clock, random = gateway.configuration, gateway._clock, gateway._random
+        self._directory = directory
+        self._stop_seconds = configuration.stop_seconds
+        self._undo: list[Callable[[], None]] = []
+        try:
+            make_directories(configuration.directory)
+            self.spool = Spool(
+                configuration.spool,
+                clock,
+                max_object_bytes=configuration.max_object_bytes,
+                free_space_floor=configuration.free_space_floor,
+            )
+            self._undo.append(self.spool.close)
+            self.journal = Journal(configuration.journal, synchronous=configuration.journal_synchronous)
+            self._undo.append(self.journal.close)
+            self.transmissions = Transmissions(self.journal)
+            self.filing = Filing(configuration, self.spool, self.journal, clock, random)
+            self.filing.recover()
+            self.scu = StorageSCU(configuration)
+            self._undo.append(self.scu.close)
+            transmitter = Transmitter(configuration, self.transmissions, self.scu, clock, random)
+            heartbeat = Heartbeat(configuration, self.status, gateway._elements)
+            connect = gateway._connect
+            self._filing_worker = Worker("filing", self.filing, connect, clock, random, idle_seconds=configuration.poll_seconds)
+            self._workers = [
+                self._filing_worker,
+                Worker("transmitter", transmitter, connect, clock, random, idle_seconds=configuration.poll_seconds),
+                Worker("heartbeat", heartbeat, connect, clock, random, idle_seconds=configuration.heartbeat_seconds),
+            ]
+            self.scp = StorageSCP(configuration, self.spool, self._received)
+            self.scp.start()
+        except BaseException:
+            self._close()
+            raise
+        directory.publish(dicom_port=self.scp.port)
+        for worker in self._workers:
+            worker.start()
+
+    def stop(self) -> None:
+        self.scp.stop()
+        for worker in self._workers:
+            worker.stop()
+        for worker in self._workers:
+            worker.join(self._stop_seconds)
+        if any(worker.is_alive() for worker in self._workers):
+            log.warning("A worker still waits for a peer; what it leaves undone is done after the next start.")
+        else:
+            self.filing.offline()
+            self._close()
+        self._directory.release()
+
+    def status(self) -> dict[str, object]:
+        counts = {f"spool_{state.lower()}": count for state, count in self.journal.counts().items()}
+        sending = {f"send_{state.lower()}": count for state, count in self.transmissions.counts().items()}
+        sessions = {f"{worker.name}_session": int(worker.up) for worker in self._workers}
+        return {"dicom_port": self.scp.port, "free_bytes": self.spool.free_bytes(), **counts, **sending, **sessions}
+
+    def _received(self, file: SpooledFile) -> None:
+        self.filing.received(file)
+        self._filing_worker.wake()
+
+    def _close(self) -> None:
+        for undo in reversed(self._undo):
+            undo()
+
+
+def run(settings: Settings, elements: Sequence[Element] = ()) -> None:
+    """Run a gateway until SIGTERM or SIGINT. Raises RuntimeProblem or GatewayError when it cannot start.
+
+    `elements` are compiled rules: with them the rule evaluator of the gateway's location is started.
+    """
+    gateway = Gateway(Configuration.from_settings(settings), elements)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_ignored: gateway.request_stop())
+    gateway.start()
+    try:
+        gateway.wait()
+    finally:
+        gateway.stop()
+    log.info("the gateway has stopped")

@@ -1,0 +1,143 @@
+"""What the gateway tells the broker of an object: the pieces of STORE1 and STORE2, and the header's elements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from pydicom.tag import BaseTag, Tag
+
+from gateway_client.elements import Elements, scan, scan_file
+from gateway_client.errors import NotAnObject, UIDMismatch
+from gateway_client.part10 import FileMeta, read_meta
+
+#: The elements that are sent as HEADER items, in order; `>` goes into every item of a sequence.
+DEFAULT_PATHS = (
+    "0008,0005", "0008,0008", "0008,0016", "0008,0018", "0008,0020", "0008,0021", "0008,0022", "0008,0023", "0008,002A",
+    "0008,0030", "0008,0031", "0008,0032", "0008,0033", "0008,0050", "0008,0060", "0008,0061", "0008,0064", "0008,0068",
+    "0008,0070", "0008,0080", "0008,0081", "0008,0090", "0008,1010", "0008,1030", "0008,1032>0008,0100",
+    "0008,1032>0008,0102", "0008,1032>0008,0104", "0008,103E", "0008,1040", "0008,1048", "0008,1050", "0008,1060",
+    "0008,1070", "0008,1090", "0008,1111>0008,1155", "0008,2111", "0010,0010", "0010,0020", "0010,0021", "0010,0030",
+    "0010,0040", "0010,1000", "0010,1010", "0010,1020", "0010,1030", "0010,2160", "0010,4000", "0018,0010", "0018,0015",
+    "0018,0050", "0018,0060", "0018,0088", "0018,1000", "0018,1020", "0018,1030", "0018,5100", "0018,5101", "0020,000D",
+    "0020,000E", "0020,0010", "0020,0011", "0020,0012", "0020,0013", "0020,0020", "0020,0052", "0020,0060", "0020,0062",
+    "0020,1002", "0020,4000", "0028,0002", "0028,0004", "0028,0008", "0028,0010", "0028,0011", "0028,0100", "0028,0101",
+    "0028,0301", "0028,2110", "0028,2112", "0028,2114", "0032,1032", "0032,1033", "0032,1060", "0032,4000", "0040,0241",
+    "0040,0244", "0040,0245", "0040,0253", "0040,0254", "0040,0260>0008,0100", "0040,0260>0008,0104",
+    "0040,0275>0040,0007", "0040,0275>0040,0009", "0040,0275>0040,1001", "0040,1001", "0040,1002", "0040,1003",
+    "0040,A030", "0040,A043>0008,0100", "0040,A043>0008,0104", "0040,A491", "0040,A493", "0070,0080", "300A,0002",
+    "300A,0003", "300E,0002",
+)  # fmt: skip
+#: HEADER items of one object, and characters of one value, beyond which the rest stays in the file only.
+ITEM_LIMIT, VALUE_LIMIT = 600, 1024
+
+TagPath = tuple[BaseTag, ...]
+
+SOP_CLASS_UID, SOP_INSTANCE_UID = Tag(0x0008, 0x0016), Tag(0x0008, 0x0018)
+#: The field of `InstanceHeader` and the element that fills it.
+_FIELDS = {
+    "sop_class_uid": SOP_CLASS_UID,
+    "sop_instance_uid": SOP_INSTANCE_UID,
+    "study_date": Tag(0x0008, 0x0020),
+    "study_time": Tag(0x0008, 0x0030),
+    "accession": Tag(0x0008, 0x0050),
+    "modality": Tag(0x0008, 0x0060),
+    "manufacturer": Tag(0x0008, 0x0070),
+    "model": Tag(0x0008, 0x1090),
+    "patient_name": Tag(0x0010, 0x0010),
+    "patient_id": Tag(0x0010, 0x0020),
+    "study_uid": Tag(0x0020, 0x000D),
+    "series_uid": Tag(0x0020, 0x000E),
+    "series_number": Tag(0x0020, 0x0011),
+    "instance_number": Tag(0x0020, 0x0013),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderItem:
+    """One value of one element; in a sequence the path names each item: `0040,0275>1>0040,1001`."""
+
+    path: str
+    vr: str
+    number: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceHeader:
+    """The header of one object, decoded by its Specific Character Set."""
+
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+    patient_id: str = ""
+    patient_name: str = ""
+    accession: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    modality: str = ""
+    series_number: str = ""
+    instance_number: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    items: tuple[HeaderItem, ...] = ()
+
+
+@lru_cache(maxsize=16)
+def parse_paths(texts: Sequence[str]) -> tuple[TagPath, ...]:
+    """Read `gggg,eeee` and `gggg,eeee>gggg,eeee`; raise NotAnObject naming the text that is neither."""
+    paths = []
+    for text in texts:
+        try:
+            parts = [part.strip().split(",") for part in text.split(">")]
+            paths.append(tuple(Tag(int(group, 16), int(element, 16)) for group, element in parts))
+        except (ValueError, OverflowError) as error:
+            raise NotAnObject(f"{text!r} names no data element; gggg,eeee is expected.") from error
+    return tuple(paths)
+
+
+def identify(head: bytes, meta: FileMeta) -> None:
+    """Check that a data set, by its first bytes, is the object that its C-STORE request names.
+
+    Raises NotAnObject when it has no SOP Class or Instance UID, UIDMismatch when they are others (PS3.4 B.2.3).
+    """
+    elements = scan(head, meta.transfer_syntax, lambda tag: tag > SOP_INSTANCE_UID)
+    found = elements.first(SOP_CLASS_UID), elements.first(SOP_INSTANCE_UID)
+    if not all(found):
+        raise NotAnObject("The data set has no SOP Class UID or no SOP Instance UID.")
+    if found != (meta.sop_class_uid, meta.sop_instance_uid):
+        raise UIDMismatch(f"The data set is {found[1]} of class {found[0]}, the request names {meta.sop_instance_uid}.")
+
+
+def read_header(path: Path, paths: Sequence[str] = DEFAULT_PATHS) -> InstanceHeader:
+    """Read the header of a file without its pixel data.
+
+    Raises NotPart10 or NotAnObject for what is no DICOM file, and OSError.
+    """
+    meta = read_meta(path)
+    tag_paths = parse_paths(tuple(paths))
+    wanted = [*_FIELDS.values(), *(tag_path[0] for tag_path in tag_paths)]
+    elements = scan_file(path, meta.offset, meta.transfer_syntax, wanted)
+    fields = {name: elements.first(tag) for name, tag in _FIELDS.items()}
+    if not fields["sop_instance_uid"]:
+        raise NotAnObject("The data set has no SOP Instance UID.")
+    items: list[HeaderItem] = []
+    for tag_path in tag_paths:
+        for item in _items(elements, tag_path, ""):
+            if len(items) < ITEM_LIMIT:
+                items.append(item)
+    return InstanceHeader(**fields, items=tuple(items))
+
+
+def _items(elements: Elements, tags: TagPath, above: str) -> Iterator[HeaderItem]:
+    tag, below = tags[0], tags[1:]
+    name = f"{above}{tag.group:04X},{tag.element:04X}"
+    if not below:
+        for number, value in enumerate(elements.values(tag), 1):
+            yield HeaderItem(name, elements.vr(tag), number, value[:VALUE_LIMIT])
+        return
+    for number, item in enumerate(elements.items(tag), 1):
+        yield from _items(item, below, f"{name}>{number}>")

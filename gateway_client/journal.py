@@ -1,0 +1,324 @@
+"""The gateway's memory: what lies in the spool and how far it is on its road, and which requests are in doubt.
+
+One SQLite file in WAL mode with `synchronous=FULL`. Whatever a step promises stands here, durable, before the next step
+hears of it, so that the gateway may be killed between any two instructions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from gateway_client.errors import JournalError
+from gateway_client.spool import Origin, SpooledFile
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE instance (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sop_instance_uid TEXT NOT NULL, sop_class_uid TEXT NOT NULL,
+  study_instance_uid TEXT NOT NULL DEFAULT '', transfer_syntax TEXT NOT NULL, size INTEGER NOT NULL, digest TEXT NOT NULL,
+  received_at REAL NOT NULL, calling TEXT NOT NULL, called TEXT NOT NULL, peer TEXT NOT NULL, state TEXT NOT NULL,
+  ien INTEGER, directory TEXT NOT NULL DEFAULT '', file TEXT NOT NULL DEFAULT '', placed TEXT NOT NULL DEFAULT '',
+  reason TEXT NOT NULL DEFAULT '', tries INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
+  alone INTEGER NOT NULL DEFAULT 0, changed_at REAL NOT NULL DEFAULT 0
+);
+CREATE INDEX instance_state ON instance (state, next_try, id);
+CREATE INDEX instance_uid ON instance (sop_instance_uid);
+CREATE TABLE request (
+  id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, lines TEXT NOT NULL, instances TEXT NOT NULL,
+  state TEXT NOT NULL, answer TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX request_open ON request (state, id);
+CREATE TABLE event (id INTEGER PRIMARY KEY, line TEXT NOT NULL);
+CREATE TABLE transmission (
+  entry INTEGER NOT NULL, sequence INTEGER NOT NULL, image INTEGER NOT NULL, destination TEXT NOT NULL, study TEXT NOT NULL,
+  path TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, state TEXT NOT NULL, tries INTEGER NOT NULL, doubts INTEGER NOT NULL,
+  reason TEXT NOT NULL, changed_at REAL NOT NULL, PRIMARY KEY (entry, sequence)
+) WITHOUT ROWID;
+CREATE INDEX transmission_state ON transmission (state);
+"""
+
+
+class State(StrEnum):
+    """How far an object is."""
+
+    RECEIVED = "RECEIVED"
+    STORING = "STORING"
+    STORED = "STORED"
+    PLACED = "PLACED"
+    FILED = "FILED"
+    CORRECT = "CORRECT"
+    DUPLICATE = "DUPLICATE"
+    REFUSED = "REFUSED"
+
+
+#: States in which an object is on its way: no second object of its UID may be sent.
+UNDER_WAY = (State.STORING, State.STORED, State.PLACED)
+#: States in which the spool's file is superfluous.
+DONE = (State.FILED, State.DUPLICATE)
+
+
+_BATCH = f"""
+SELECT * FROM instance AS one WHERE state=? AND next_try<=? AND NOT EXISTS (
+  SELECT 1 FROM instance AS other WHERE other.sop_instance_uid=one.sop_instance_uid
+  AND other.state IN ({",".join("?" * len(UNDER_WAY))})
+) ORDER BY id LIMIT ?
+"""
+
+
+class RequestKind(StrEnum):
+    """What a request in doubt was for."""
+
+    STORE = "STORE"
+    PROCESSED = "PROCESSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One row of `instance`."""
+
+    id: int
+    name: str
+    sop_instance_uid: str
+    digest: str
+    received_at: float
+    origin: Origin
+    state: State
+    ien: int | None
+    directory: str
+    file: str
+    placed: str
+    reason: str
+    tries: int
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call whose answer is not known: its UUID, its exact lines, and the objects that it is about, in order."""
+
+    uuid: str
+    kind: RequestKind
+    lines: tuple[str, ...]
+    instances: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of an object; what is None stays as it was."""
+
+    id: int
+    state: State
+    ien: int | None = None
+    directory: str | None = None
+    file: str | None = None
+    placed: str | None = None
+    reason: str | None = None
+    tries: int | None = None
+    next_try: float | None = None
+    alone: bool | None = None
+    study: str | None = None
+
+
+class Journal:
+    """The journal's file, for all threads. Raises JournalError when it cannot be opened, read or written."""
+
+    def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
+        self._lock = threading.RLock()
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute(f"PRAGMA synchronous={synchronous}")
+            self._make_schema(path)
+        except sqlite3.Error as error:
+            raise JournalError(f"The journal {path} cannot be opened: {error}.") from error
+
+    def _make_schema(self, path: Path) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        elif version != SCHEMA_VERSION:
+            raise JournalError(f"The journal {path} is of version {version}; this program knows version {SCHEMA_VERSION}.")
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Do several changes at once, durable at the end; an exception undoes them all. May be nested."""
+        with self._lock:
+            outermost = not self._connection.in_transaction
+            try:
+                if outermost:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
+                if outermost:
+                    self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._undo(outermost)
+                raise JournalError(f"The journal does not work: {error}.") from error
+            except BaseException:
+                self._undo(outermost)
+                raise
+
+    def _undo(self, outermost: bool) -> None:
+        if outermost and self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def add(self, files: Sequence[SpooledFile]) -> list[int]:
+        """Take objects that lie in the spool; one that is known already is not taken twice. Gives the rows' numbers."""
+        added = []
+        with self.transaction() as connection:
+            for file in files:
+                meta, origin = file.meta, file.origin
+                row = connection.execute(
+                    "INSERT INTO instance (name, sop_instance_uid, sop_class_uid, transfer_syntax, size, digest, received_at,"
+                    " calling, called, peer, state, changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+                    " ON CONFLICT (name) DO NOTHING RETURNING id",
+                    (
+                        *(file.name, meta.sop_instance_uid, meta.sop_class_uid, meta.transfer_syntax, file.size, file.digest),
+                        *(file.received_at, origin.calling, origin.called, origin.peer, State.RECEIVED, file.received_at),
+                    ),
+                ).fetchone()
+                if row is not None:
+                    added.append(int(row["id"]))
+        return added
+
+    def states_of(self, names: Sequence[str]) -> dict[str, State]:
+        """Give the states of files of the spool; one without a row is missing."""
+        with self.transaction() as connection:
+            rows = (connection.execute("SELECT name, state FROM instance WHERE name=?", (name,)).fetchone() for name in names)
+            return {row["name"]: State(row["state"]) for row in rows if row is not None}
+
+    def instances(self, ids: Sequence[int]) -> list[Instance]:
+        """Give rows by number, in the order asked for."""
+        with self.transaction() as connection:
+            rows = [connection.execute("SELECT * FROM instance WHERE id=?", (number,)).fetchone() for number in ids]
+        return [_instance(row) for row in rows if row is not None]
+
+    def in_state(self, state: State, now: float, limit: int) -> list[Instance]:
+        """Give the oldest objects in a state whose next try is due."""
+        with self.transaction() as connection:
+            rows = connection.execute(
+                "SELECT * FROM instance WHERE state=? AND next_try<=? ORDER BY id LIMIT ?", (state, now, limit)
+            ).fetchall()
+        return [_instance(row) for row in rows]
+
+    def batch(self, now: float, limit: int) -> list[Instance]:
+        """Give the objects to store next: never two of one UID, none whose UID is under way, one that must go alone alone."""
+        with self.transaction() as connection:
+            rows = connection.execute(_BATCH, (State.RECEIVED, now, *UNDER_WAY, limit * 4)).fetchall()
+        chosen: list[Instance] = []
+        uids: set[str] = set()
+        for instance in map(_instance, rows):
+            if instance.sop_instance_uid in uids or (instance.alone and chosen):
+                continue
+            chosen.append(instance)
+            uids.add(instance.sop_instance_uid)
+            if instance.alone or len(chosen) == limit:
+                break
+        return chosen
+
+    def with_uid(self, uid: str, states: Sequence[State]) -> list[Instance]:
+        """Give the objects of a SOP Instance UID in some states, oldest first."""
+        marks = ",".join("?" * len(states))
+        with self.transaction() as connection:
+            rows = connection.execute(
+                f"SELECT * FROM instance WHERE sop_instance_uid=? AND state IN ({marks}) ORDER BY id", (uid, *states)
+            ).fetchall()
+        return [_instance(row) for row in rows]
+
+    def change(self, changes: Sequence[Change], now: float) -> None:
+        """Record what becomes of objects."""
+        with self.transaction() as connection:
+            for it in changes:
+                connection.execute(
+                    "UPDATE instance SET state=?, ien=coalesce(?,ien), directory=coalesce(?,directory), file=coalesce(?,file),"
+                    " placed=coalesce(?,placed), reason=coalesce(?,reason), tries=coalesce(?,tries),"
+                    " next_try=coalesce(?,next_try), alone=coalesce(?,alone), study_instance_uid=coalesce(?,study_instance_uid),"
+                    " changed_at=? WHERE id=?",
+                    (
+                        *(it.state, it.ien, it.directory, it.file, it.placed, it.reason, it.tries, it.next_try, it.alone),
+                        *(it.study, now, it.id),
+                    ),
+                )
+
+    def open_request(self, request: Request) -> None:
+        """Write down a request before it is sent."""
+        with self.transaction() as connection:
+            connection.execute(
+                "INSERT INTO request (uuid, kind, lines, instances, state) VALUES (?,?,?,?,'OPEN')",
+                (request.uuid, request.kind, json.dumps(request.lines), json.dumps(request.instances)),
+            )
+
+    def close_request(self, uuid: str, answer: Sequence[str]) -> None:
+        """Write down that a request was answered, and how."""
+        with self.transaction() as connection:
+            connection.execute("UPDATE request SET state='ANSWERED', answer=? WHERE uuid=?", (json.dumps(list(answer)), uuid))
+
+    def open_requests(self) -> list[Request]:
+        """Give the requests whose answer is not known, oldest first."""
+        with self.transaction() as connection:
+            rows = connection.execute("SELECT * FROM request WHERE state='OPEN' ORDER BY id").fetchall()
+        return [
+            Request(row["uuid"], RequestKind(row["kind"]), tuple(json.loads(row["lines"])), tuple(json.loads(row["instances"])))
+            for row in rows
+        ]
+
+    def add_events(self, lines: Sequence[str]) -> None:
+        """Keep steps of stories until the broker has taken them."""
+        with self.transaction() as connection:
+            connection.executemany("INSERT INTO event (line) VALUES (?)", [(line,) for line in lines])
+
+    def events(self, limit: int) -> tuple[list[str], int]:
+        """Give the oldest events, and the number up to which `forget_events` may forget."""
+        with self.transaction() as connection:
+            rows = connection.execute("SELECT id, line FROM event ORDER BY id LIMIT ?", (limit,)).fetchall()
+        return [row["line"] for row in rows], rows[-1]["id"] if rows else 0
+
+    def forget_events(self, last: int) -> None:
+        """Forget events that the broker has."""
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM event WHERE id<=?", (last,))
+
+    def counts(self) -> dict[str, int]:
+        """Count the objects by state."""
+        with self.transaction() as connection:
+            rows = connection.execute("SELECT state, count(*) AS n FROM instance GROUP BY state").fetchall()
+        return {row["state"]: row["n"] for row in rows}
+
+    def purge(self, before: float) -> int:
+        """Forget objects that were done, and requests that were answered, before a moment; gives how many objects."""
+        marks = ",".join("?" * len(DONE))
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM request WHERE state='ANSWERED' AND id < (SELECT max(id) FROM request) - 1000")
+            done = connection.execute(f"DELETE FROM instance WHERE state IN ({marks}) AND changed_at<?", (*DONE, before))
+            return done.rowcount
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+
+def _instance(row: sqlite3.Row) -> Instance:
+    return Instance(
+        id=row["id"],
+        name=row["name"],
+        sop_instance_uid=row["sop_instance_uid"],
+        digest=row["digest"],
+        received_at=row["received_at"],
+        origin=Origin(row["calling"], row["called"], row["peer"]),
+        state=State(row["state"]),
+        ien=row["ien"],
+        directory=row["directory"],
+        file=row["file"],
+        placed=row["placed"],
+        reason=row["reason"],
+        tries=row["tries"],
+        alone=bool(row["alone"]),
+    )

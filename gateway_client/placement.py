@@ -1,0 +1,90 @@
+"""Bringing a file to its network location: a hard link where spool and location share a file system, else a copy."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+
+from gateway_client.durable import make_directories, sync_directory
+from gateway_client.errors import NotPart10, PlacementError
+from gateway_client.part10 import digest_of
+
+_CHUNK = 1 << 20
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
+
+
+class Placed(StrEnum):
+    """How a file came to its place."""
+
+    LINKED = "linked"
+    COPIED = "copied"
+    THERE = "already there"
+
+
+def place(source: Path, target: Path, digest: str) -> Placed:
+    """Put a file in its place; `digest` is the SHA-256 of its data set. Raises PlacementError.
+
+    The name is durable only after `sync_parents`. A file that is there already is compared: the same data set is an earlier
+    attempt, another one is an orphan of an older database under a number that was given again; it is put aside, not lost.
+    """
+    try:
+        make_directories(target.parent)
+        if target.exists():
+            if _same(target, digest):
+                return Placed.THERE
+            _put_aside(target)
+        try:
+            os.link(source, target)
+            return Placed.LINKED
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+        _copy(source, target, digest)
+        return Placed.COPIED
+    except OSError as error:
+        raise PlacementError(f"{target} cannot be written: {error.strerror or error}.") from error
+
+
+def sync_parents(targets: Iterable[Path]) -> None:
+    """Make the names of placed files durable, each directory once. Raises PlacementError."""
+    for directory in {target.parent for target in targets}:
+        try:
+            sync_directory(directory)
+        except OSError as error:
+            raise PlacementError(f"{directory} cannot be made durable: {error.strerror or error}.") from error
+
+
+def _same(path: Path, digest: str) -> bool:
+    try:
+        return digest_of(path) == digest
+    except NotPart10:
+        return False
+
+
+def _put_aside(target: Path) -> None:
+    number = 1
+    while (aside := target.with_name(f"{target.name}.orphan{number}")).exists():
+        number += 1
+    target.rename(aside)
+
+
+def _copy(source: Path, target: Path, digest: str) -> None:
+    """Copy beside the target, compare what is on disk with the digest, and rename."""
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        with source.open("rb") as reader, temporary.open("wb") as writer:
+            while chunk := reader.read(_CHUNK):
+                writer.write(chunk)
+            writer.flush()
+            os.fsync(writer.fileno())
+        if not _same(temporary, digest):
+            raise PlacementError(f"The copy {temporary} differs from what was received.")
+        temporary.rename(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise

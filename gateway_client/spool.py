@@ -1,0 +1,227 @@
+"""The spool: where an object lies, durable, from before its C-STORE is answered until it is filed.
+
+`tmp/` holds what is being received and is emptied at every start, `in/` what was promised to a sender, `held/` what was
+refused and waits for a person. A file enters `in/` by a rename when all its bytes are on disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import itertools
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway_client.durable import GroupSync, make_directories, sync_directory
+from gateway_client.errors import NotPart10, ObjectTooLarge, SpoolError, SpoolFull
+from gateway_client.part10 import FileMeta, digest_of, encode_head, read_meta
+from runtime import Clock
+
+#: Bytes that are gathered before one write.
+BUFFER = 1 << 20
+#: Bytes at the beginning of a data set that a writer keeps, so that it can be identified without reading the file.
+HEAD = 1 << 16
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who sent an object, to whom, from which address."""
+
+    calling: str = ""
+    called: str = ""
+    peer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledFile:
+    """An object in the spool; `name` is its file's name, `size` and `digest` (SHA-256) are the data set's."""
+
+    name: str
+    meta: FileMeta
+    size: int
+    digest: str
+    received_at: float
+    origin: Origin = Origin()
+
+
+class Spool:
+    """The spool's directories. Raises SpoolError when they cannot be made."""
+
+    def __init__(self, directory: Path, clock: Clock, *, max_object_bytes: int = 1 << 32, free_space_floor: int = 0) -> None:
+        self.directory = directory
+        self.max_object_bytes = max_object_bytes
+        self.free_space_floor = free_space_floor
+        self._clock = clock
+        self._numbers = itertools.count()
+        self._temporary, self._in, self._held = (directory / name for name in ("tmp", "in", "held"))
+        try:
+            for folder in (self._temporary, self._in, self._held):
+                make_directories(folder)
+            for leftover in self._temporary.iterdir():
+                leftover.unlink()
+            self._sync = GroupSync(self._in)
+        except OSError as error:
+            raise _problem(error) from error
+
+    def begin(self, meta: FileMeta, origin: Origin = Origin()) -> SpoolWriter:
+        """Begin to receive an object. Raises SpoolFull when the free space is below the floor, and SpoolError."""
+        received_at = self._clock.seconds()
+        name = f"{int(received_at * 1e6):017d}-{next(self._numbers):06d}-{secrets.token_hex(4)}.dcm"
+        try:
+            status = os.statvfs(self._temporary)
+            if status.f_bavail * status.f_frsize < self.free_space_floor:
+                raise SpoolFull(f"Less than {self.free_space_floor} bytes are free in {self.directory}.")
+            return SpoolWriter(self, self._temporary / name, meta, origin, received_at)
+        except OSError as error:
+            raise _problem(error) from error
+
+    def admit(self, temporary: Path) -> None:
+        """Move a complete file in, durable. Raises OSError; the file is gone then."""
+        target = self._in / temporary.name
+        temporary.rename(target)
+        try:
+            self._sync.sync()
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
+
+    def path(self, name: str) -> Path:
+        """Give the path of a file that waits to be filed."""
+        return self._in / name
+
+    def held_path(self, name: str) -> Path:
+        """Give the path of a file that was refused."""
+        return self._held / name
+
+    def names(self) -> list[str]:
+        """List the files that wait, oldest first."""
+        return sorted(entry.name for entry in os.scandir(self._in) if entry.is_file())
+
+    def read(self, name: str) -> SpooledFile:
+        """Describe a file that was found without a journal entry; its sender's address is not known any more.
+
+        Raises NotPart10, and SpoolError when it cannot be read.
+        """
+        path = self.path(name)
+        try:
+            meta, status = read_meta(path), path.stat()
+            digest = digest_of(path)
+        except OSError as error:
+            raise _problem(error) from error
+        return SpooledFile(name, meta, status.st_size - meta.offset, digest, status.st_mtime, Origin(meta.source_ae_title))
+
+    def unreadable(self) -> Iterator[str]:
+        """Move files that are no DICOM files out of the way, and name them."""
+        for name in self.names():
+            try:
+                read_meta(self.path(name))
+            except NotPart10:
+                self.hold(name)
+                yield name
+
+    def remove(self, name: str) -> None:
+        """Forget a file that is filed or superfluous; one that is gone already is no error."""
+        with contextlib.suppress(FileNotFoundError):
+            self.path(name).unlink()
+
+    def hold(self, name: str) -> None:
+        """Put a refused file aside; one that is there already is no error. Raises SpoolError."""
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                self.path(name).rename(self.held_path(name))
+                sync_directory(self._held)
+        except OSError as error:
+            raise _problem(error) from error
+
+    def free_bytes(self) -> int:
+        """Give the free space."""
+        status = os.statvfs(self.directory)
+        return status.f_bavail * status.f_frsize
+
+    def close(self) -> None:
+        """Give the directory up."""
+        self._sync.close()
+
+
+class SpoolWriter:
+    """One object on its way in: `write` its data set in pieces, then `commit`, or `discard` it.
+
+    The first problem discards the file; it is raised and every later call raises it again.
+    """
+
+    def __init__(self, spool: Spool, path: Path, meta: FileMeta, origin: Origin, received_at: float) -> None:
+        self.meta = meta
+        self.origin = origin
+        self.size = 0
+        self.head = b""
+        self._spool = spool
+        self._path = path
+        self._received_at = received_at
+        self._digest = hashlib.sha256()
+        self._buffer = bytearray(encode_head(meta))
+        self._problem: SpoolError | None = None
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Add bytes of the data set. Raises ObjectTooLarge, SpoolFull or SpoolError."""
+        if self._problem is not None:
+            raise self._problem
+        self.size += len(data)
+        if self.size > self._spool.max_object_bytes:
+            self._fail(ObjectTooLarge(f"The object is larger than {self._spool.max_object_bytes} bytes."))
+        if len(self.head) < HEAD:
+            self.head += data[: HEAD - len(self.head)]
+        self._digest.update(data)
+        self._buffer += data
+        if len(self._buffer) >= BUFFER:
+            self._flush()
+
+    def commit(self) -> SpooledFile:
+        """Make the file durable and give it; only now may its sender hear of success. Raises SpoolFull or SpoolError."""
+        if self._problem is not None:
+            raise self._problem
+        self._flush()
+        try:
+            os.fsync(self._descriptor)
+            self._close()
+            self._spool.admit(self._path)
+        except OSError as error:
+            self._fail(_problem(error), error)
+        return SpooledFile(self._path.name, self.meta, self.size, self._digest.hexdigest(), self._received_at, self.origin)
+
+    def discard(self) -> None:
+        """Forget the object."""
+        self._problem = self._problem or SpoolError("The object was discarded.")
+        self._close()
+        self._buffer.clear()
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def _flush(self) -> None:
+        try:
+            with memoryview(self._buffer) as view:
+                written = 0
+                while written < len(view):
+                    written += os.write(self._descriptor, view[written:])
+        except OSError as error:
+            self._fail(_problem(error), error)
+        self._buffer.clear()
+
+    def _fail(self, problem: SpoolError, cause: OSError | None = None) -> None:
+        self._problem = problem
+        self.discard()
+        raise problem from cause
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
+
+
+def _problem(error: OSError) -> SpoolError:
+    return SpoolFull(f"{error.strerror}.") if error.errno in _FULL else SpoolError(f"The spool does not work: {error}.")

@@ -1,0 +1,158 @@
+"""The REQUEST list of MAG DICOM IMAGE PROCESSING as this gateway fills it (ENTRY^MAGDIR8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway_client.header import HeaderItem, InstanceHeader
+
+DICOM_PARAMETERS = "<DICOM>"
+VISTA_ORIGIN = "V"
+
+_ESCAPES = {"|": r"\|", "\\": r"\\", "\r": r"\r", "\n": r"\n"}
+_UNESCAPES = {"|": "|", "\\": "\\", "r": "\r", "n": "\n"}
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
+_ESCAPE_TABLE = str.maketrans({**{chr(code): " " for code in _CONTROLS}, **_ESCAPES})
+_NAME_TABLE = str.maketrans({**_CONTROLS, ord("|"): " "})
+_PIECE_TABLE = str.maketrans({**_CONTROLS, ord("|"): " ", ord("^"): " "})
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """Which gateway speaks: institution, name, the instrument's mnemonic, and the imaging service it works for."""
+
+    location: int
+    machine: str
+    instrument: str
+    service: str = "RAD"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreItem:
+    """One object to be stored: its header, where it lies, when it came, the digest of its data set."""
+
+    header: InstanceHeader
+    path: str
+    received_at: datetime
+    digest: str
+    first_try: bool = True
+
+
+def escape(text: str) -> str:
+    r"""Write a header value into a piece: bar, backslash, CR and LF as `\|`, `\\`, `\r`, `\n`; other controls are blanks."""
+    return text.translate(_ESCAPE_TABLE)
+
+
+def unescape(text: str) -> str:
+    """Read what `escape` wrote; an escape that it never writes stays as it is."""
+    out, characters = [], iter(text)
+    for character in characters:
+        if character == "\\":
+            escaped = next(characters, "")
+            out.append(_UNESCAPES.get(escaped, "\\" + escaped))
+        else:
+            out.append(character)
+    return "".join(out)
+
+
+def clean(text: str) -> str:
+    """Make a value fit for a piece of STORE1 or STORE2, where nothing can be escaped: no bars, carets or controls."""
+    return text.translate(_PIECE_TABLE).strip()
+
+
+def clean_name(text: str) -> str:
+    """Clean a person name, whose carets part family and given name; of its groups only the alphabetic is sent."""
+    return text.partition("=")[0].translate(_NAME_TABLE).strip()
+
+
+def fileman_moment(moment: datetime) -> str:
+    """Give a date and time as FileMan writes it: years since 1700, zeros at the end of the time dropped."""
+    time = moment.strftime("%H%M%S").rstrip("0")
+    day = f"{moment.year - 1700:03d}{moment:%m%d}"
+    return f"{day}.{time}" if time else day
+
+
+def store_lines(uuid: str, station: Station, items: Sequence[StoreItem]) -> list[str]:
+    """Give the elements 2, 3... of REQUEST that store some objects in one call.
+
+    The request begins with its UUID, so that the broker answers it once only, however often it comes.
+    """
+    lines = [f"REQUEST|{uuid}"]
+    for item in items:
+        if item.first_try:
+            lines.append(f"ACQUIRED||{station.location}|{clean(station.instrument)}")
+        lines.append(_store1(station, item))
+        lines.append(_store2(item))
+        lines.extend(header_line(item.header.sop_instance_uid, element) for element in item.header.items)
+        lines.append(f"DIGEST|{clean(item.header.sop_instance_uid)}|{item.digest}")
+    return lines
+
+
+def processed_lines(uuid: str, station: Station, images: Sequence[int]) -> list[str]:
+    """Give the elements of REQUEST which say that the files of some images are in place and may be judged by the rules."""
+    instrument, machine = clean(station.instrument), clean(station.machine)
+    return [
+        f"REQUEST|{uuid}",
+        *(f"PROCESSED||{station.location}|{instrument}|{image}|1|1|{machine}" for image in images),
+    ]
+
+
+def request_list(lines: Sequence[str]) -> dict[int, str]:
+    """Number the elements; REQUEST(1) is the subscript of the last one."""
+    return {1: str(len(lines) + 1), **dict(enumerate(lines, 2))}
+
+
+def header_line(uid: str, item: HeaderItem) -> str:
+    """Write one value of one data element."""
+    return f"HEADER|{clean(uid)}|{item.path}|{item.vr}|{item.number}|{escape(item.value)}"
+
+
+def _store1(station: Station, item: StoreItem) -> str:
+    header = item.header
+    accession = clean(header.accession)
+    pieces = (
+        "",  # status: not read
+        str(station.location),
+        clean(station.machine),
+        station.service,
+        clean(station.instrument),
+        clean(item.path),
+        clean(header.patient_id),
+        clean_name(header.patient_name),
+        accession,  # CASENUMB: the key by which the exam is found
+        accession,
+        clean(header.study_date),
+        clean(header.study_time),
+        "0",  # no importer
+        clean(header.modality),
+        "",  # image name: dental only
+        DICOM_PARAMETERS,
+        clean(header.series_number),
+        clean(header.instance_number),
+        str(station.location),
+        "0",  # one file holds all frames
+        clean(station.machine),
+        "",  # mail group
+    )
+    return "STORE1|" + "|".join(pieces)
+
+
+def _store2(item: StoreItem) -> str:
+    header = item.header
+    pieces = (
+        clean(header.study_uid),
+        clean(header.series_uid),
+        clean(header.sop_instance_uid),
+        clean(header.sop_class_uid),
+        "0",  # LASTIMG: the journal, not a counter, tells what was filed
+        "1",
+        clean(header.manufacturer),
+        clean(header.model),
+        fileman_moment(item.received_at),
+        VISTA_ORIGIN,
+        "",  # media: importer only
+        "",  # old path: importer only
+    )
+    return "STORE2|" + "|".join(pieces)

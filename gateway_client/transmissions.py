@@ -1,0 +1,122 @@
+"""The transmitter's part of the journal: what is being sent, and what the broker has yet to hear of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from gateway_client.journal import Journal
+
+
+class Sending(StrEnum):
+    """How far a transmission is.
+
+    SENDING was written before the first byte went out: found at a start, it means that nobody knows whether the instance
+    arrived. SENT, WAITING and FAILED are still to be reported. QUEUED was put back, and the broker knows it.
+    """
+
+    SENDING = "SENDING"
+    SENT = "SENT"
+    WAITING = "WAITING"
+    FAILED = "FAILED"
+    QUEUED = "QUEUED"
+
+
+@dataclass(frozen=True, slots=True)
+class Transmission:
+    """One entry of the export queue in this gateway's hands.
+
+    `doubts` counts how often it was sent without its answer being seen: one that arrived nevertheless is then a repeat.
+    """
+
+    entry: int
+    sequence: int
+    image: int
+    destination: str
+    study: str
+    path: str
+    sop_instance_uid: str = ""
+    state: Sending = Sending.QUEUED
+    tries: int = 0
+    doubts: int = 0
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name the entry as the broker does."""
+        return f"{self.entry}^{self.sequence}"
+
+    def same_work(self, other: Transmission) -> bool:
+        """Tell an entry that came back from another one that got its number, as in a new database."""
+        return (self.image, self.destination) == (other.image, other.destination)
+
+
+class Transmissions:
+    """Reads and writes transmissions. Raises JournalError."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def save(self, item: Transmission, now: float) -> None:
+        """Write a transmission down, durable."""
+        with self._journal.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO transmission (entry, sequence, image, destination, study, path, sop_instance_uid,"
+                " state, tries, doubts, reason, changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                (
+                    *(item.entry, item.sequence, item.image, item.destination, item.study, item.path),
+                    *(item.sop_instance_uid, item.state, item.tries, item.doubts, item.reason, now),
+                ),
+            )
+
+    def find(self, entry: int, sequence: int) -> Transmission | None:
+        """Give what is known of an entry."""
+        with self._journal.transaction() as connection:
+            row = connection.execute("SELECT * FROM transmission WHERE entry=? AND sequence=?", (entry, sequence)).fetchone()
+        return _transmission(row) if row is not None else None
+
+    def in_state(self, *states: Sending) -> list[Transmission]:
+        """List the transmissions in some states."""
+        marks = ",".join("?" * len(states))
+        with self._journal.transaction() as connection:
+            rows = connection.execute(
+                f"SELECT * FROM transmission WHERE state IN ({marks}) ORDER BY entry, sequence", states
+            ).fetchall()
+        return [_transmission(row) for row in rows]
+
+    def reported(self, items: list[Transmission], now: float) -> None:
+        """Note that the broker knows the outcome: what is over is forgotten, what waits again is remembered as put back."""
+        with self._journal.transaction() as connection:
+            for item in items:
+                if item.state is Sending.WAITING:
+                    self.save(replace(item, state=Sending.QUEUED), now)
+                else:
+                    connection.execute("DELETE FROM transmission WHERE entry=? AND sequence=?", (item.entry, item.sequence))
+
+    def counts(self) -> dict[str, int]:
+        """Count the transmissions by state."""
+        with self._journal.transaction() as connection:
+            rows = connection.execute("SELECT state, count(*) AS n FROM transmission GROUP BY state").fetchall()
+        return {row["state"]: row["n"] for row in rows}
+
+    def purge(self, before: float) -> None:
+        """Forget what was put back and did not come again since a moment."""
+        with self._journal.transaction() as connection:
+            connection.execute("DELETE FROM transmission WHERE state='QUEUED' AND changed_at<?", (before,))
+
+
+def _transmission(row: sqlite3.Row) -> Transmission:
+    return Transmission(
+        entry=row["entry"],
+        sequence=row["sequence"],
+        image=row["image"],
+        destination=row["destination"],
+        study=row["study"],
+        path=row["path"],
+        sop_instance_uid=row["sop_instance_uid"],
+        state=Sending(row["state"]),
+        tries=row["tries"],
+        doubts=row["doubts"],
+        reason=row["reason"],
+    )
