@@ -14,7 +14,8 @@ from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreCl
 from fileman.locks import lock_for_transaction, release_lease, take_lease
 from fileman.numbers import next_ien, next_iens, reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
-from fileman.site import apply_site, dump_site, is_empty, reset_imaging, site_settings
+from fileman.site import apply_site, is_empty, reset_imaging, site_settings
+from fileman.site_dump import dump_site
 from fileman.site_file import SiteFile, SiteSettings, parse_site, read_site_file
 from fileman.store import Store, bump_site_version
 

@@ -15,7 +15,12 @@ _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 
 
 def to_fileman(moment: datetime | date) -> str:
-    """Write a moment as FileMan does: 2024-06-10 09:30 is 3240610.093."""
+    """Write a moment as FileMan does: 2024-06-10 09:30 is 3240610.093.
+
+    Raises ValueError outside 1700 to 2699, which FileMan's three digits of a year cannot name.
+    """
+    if not 0 <= moment.year - 1700 <= 999:
+        raise ValueError(f"FileMan has no year {moment.year}")
     day = f"{moment.year - 1700:03d}{moment.month:02d}{moment.day:02d}"
     if not isinstance(moment, datetime):
         return day
@@ -24,13 +29,19 @@ def to_fileman(moment: datetime | date) -> str:
 
 
 def from_fileman(text: str) -> datetime:
-    """Read a FileMan date with an exact day; raise ValueError for anything else (an imprecise 3240000 too)."""
+    """Read a FileMan date with an exact day; raise ValueError for anything else (an imprecise 3240000 too).
+
+    `.24` is midnight at the end of its day (NOW^%DTC), so the day after at 00:00.
+    """
     shape = _SHAPE.fullmatch(text)
     if shape is None:
         raise ValueError(f"not a FileMan date: {text!r}")
     year, month, day, clock = shape.groups()
     clock = (clock or "").ljust(6, "0")
-    return datetime(int(year) + 1700, int(month), int(day), int(clock[:2]), int(clock[2:4]), int(clock[4:]))  # noqa: DTZ001  FileMan dates carry no zone
+    midnight = datetime(int(year) + 1700, int(month), int(day))  # noqa: DTZ001  FileMan dates carry no zone
+    if clock == "240000":
+        return midnight + timedelta(days=1)
+    return midnight.replace(hour=int(clock[:2]), minute=int(clock[2:4]), second=int(clock[4:]))
 
 
 def is_fileman(text: str) -> bool:

@@ -5,17 +5,37 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
+
+from fileman.errors import StoreFailed
 
 #: Milliseconds that a SQLite connection waits for another's lock.
 BUSY_TIMEOUT_MS = 5000
+#: What keeps a reader's connection from writing by mistake.
+SQLITE_READER = (f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}", "PRAGMA query_only=ON")
+POSTGRESQL_READER = ("SET default_transaction_read_only = on",)
 
 
 def is_sqlite(url: str) -> bool:
-    """Tell whether a database URL names a SQLite file."""
-    return make_url(url).get_backend_name() == "sqlite"
+    """Tell whether a database URL names a SQLite file. Raises StoreFailed for what is no URL."""
+    return database_address(url).get_backend_name() == "sqlite"
+
+
+def database_address(url: str) -> URL:
+    """Take a database URL apart; StoreFailed names what is expected, without repeating a password."""
+    try:
+        address = make_url(url)
+        address.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ImportError):
+        raise StoreFailed(
+            "The database's URL is neither sqlite:///FILE nor postgresql+psycopg://USER:PASSWORD@HOST/DATABASE."
+        ) from None  # its text holds the URL, password included
+    if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
+        raise StoreFailed("A SQLite database has to be a file: its readers and its writer are connections of their own.")
+    return address
 
 
 def _pragmas(synchronous: str, foreign_keys: bool) -> tuple[str, ...]:
@@ -32,8 +52,8 @@ def _pragmas(synchronous: str, foreign_keys: bool) -> tuple[str, ...]:
 def writing_engine(url: str, synchronous: str = "FULL", *, foreign_keys: bool = True, pool_size: int = 8) -> Engine:
     """Make the engine of writers: on SQLite every transaction is BEGIN IMMEDIATE, so that it never fails half-way for a lock."""
     if not is_sqlite(url):
-        return create_engine(url, pool_size=pool_size, max_overflow=2, pool_pre_ping=True)
-    engine = create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False})
+        return create_engine(url, pool_size=pool_size, max_overflow=2, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args={"check_same_thread": False})
     statements = _pragmas(synchronous, foreign_keys)
 
     @event.listens_for(engine, "connect")
@@ -49,15 +69,20 @@ def writing_engine(url: str, synchronous: str = "FULL", *, foreign_keys: bool = 
     return engine
 
 
-def reading_engine(url: str, *, pool_size: int = 8) -> Engine:
-    """Make the engine of readers: AUTOCOMMIT, because a kept transaction goes stale and pins the write-ahead log."""
-    if not is_sqlite(url):
-        return create_engine(url, isolation_level="AUTOCOMMIT", pool_size=pool_size, max_overflow=8, pool_pre_ping=True)
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"check_same_thread": False})
+def reading_engine(url: str) -> Engine:
+    """Make the engine of readers: AUTOCOMMIT, because a kept transaction goes stale and pins the write-ahead log.
+
+    Nothing is pooled: the store keeps one connection per thread for as long as the thread lives.
+    """
+    sqlite = is_sqlite(url)
+    arguments: dict[str, Any] = {"check_same_thread": False} if sqlite else {}
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, hide_parameters=True, connect_args=arguments)
+    readers_only = SQLITE_READER if sqlite else POSTGRESQL_READER
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
-        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA query_only=ON")
+    def prepare(connection: Any, _record: Any) -> None:
+        for statement in readers_only:
+            connection.execute(statement)
+        connection.commit()
 
     return engine

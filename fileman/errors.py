@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
 
 class FileManError(Exception):
     """The database could not do what was asked."""
@@ -31,3 +33,11 @@ class SiteFileError(FileManError):
         self.source = source
         where = f"{source}, line {line}" if line else source
         super().__init__(f"{where}: {problem}")
+
+
+def refusal(error: SQLAlchemyError) -> str:
+    """Say what the database refused, without the values: PostgreSQL's DETAIL quotes whole rows, patients included."""
+    if not isinstance(error, DBAPIError):
+        return str(error)
+    primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+    return str(primary or error.orig)

@@ -10,16 +10,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
-from fileman.engines import is_sqlite, writing_engine
-from fileman.errors import MigrationFailed
+from fileman.engines import database_address, is_sqlite, reading_engine, writing_engine
+from fileman.errors import MigrationFailed, StoreFailed, refusal
+
+#: Where the revisions lie.
+MIGRATIONS = Path(str(resources.files("fileman"))) / "migrations"
 
 
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(resources.files("fileman") / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 
@@ -32,41 +36,53 @@ def newest_revision() -> str:
     return head
 
 
+def _known_revisions() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def current_revision(url: str) -> str | None:
-    """Name the revision of a database; None for an empty one."""
-    engine = writing_engine(url)
+    """Name the revision of a database; None for an empty one. Raises StoreFailed when it cannot be opened."""
+    engine = reading_engine(url)  # a writer's connection would wait for whoever writes now
     try:
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        raise StoreFailed(f"The database {engine.url!r} cannot be opened: {refusal(error)}") from error
     finally:
         engine.dispose()
 
 
-def migrate(url: str) -> None:
-    """Bring a database to this version; a new one is made.
+def migrate(url: str, revision: str = "head") -> None:
+    """Bring a database to this version; a new one is made. Raises MigrationFailed, with the database as it was.
 
     A filled SQLite database is migrated on a copy, with foreign keys off and checked afterwards, and then put in its place;
-    the old file stays beside it as `NAME.before-REVISION`.
+    the old file stays beside it as `NAME.before-REVISION`. `revision` stops earlier, for tests of old versions.
     """
-    if not is_sqlite(url):
-        _upgrade(url)
+    try:
+        _migrate(url, revision)
+    except (CommandError, SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise MigrationFailed(f"The database could not be brought to this version; it is as it was before: {error}") from error
+
+
+def _migrate(url: str, revision: str) -> None:
+    path = Path(database_address(url).database or "") if is_sqlite(url) else None
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    present = current_revision(url) if path is None or path.exists() else None
+    if present is not None and present not in _known_revisions():
+        raise MigrationFailed(f"The database has revision {present}, which this version does not know: a newer one made it.")
+    if present is not None and present in (revision, newest_revision()):
         return
-    path = Path(make_url(url).database or "")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    revision = current_revision(url) if path.exists() else None
-    if revision == newest_revision():
+    if path is None or present is None:
+        _upgrade(url, revision)
         return
-    if revision is None:
-        _upgrade(url)
-        return
+    _fold_log(path)
     copy = path.with_name(path.name + ".migrating")
-    copy.unlink(missing_ok=True)
     _copy_database(path, copy)
-    _upgrade(str(make_url(url).set(database=str(copy))))
-    _copy_database(path, path.with_name(f"{path.name}.before-{revision}"))
+    _upgrade(str(database_address(url).set(database=str(copy))), revision)
+    _fold_log(copy)
+    _copy_database(path, path.with_name(f"{path.name}.before-{present}"))
     copy.replace(path)
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _copy_database(source: Path, target: Path) -> None:
@@ -74,19 +90,30 @@ def _copy_database(source: Path, target: Path) -> None:
     origin, copy = sqlite3.connect(source), sqlite3.connect(target)
     try:
         origin.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")
     finally:
         origin.close()
         copy.close()
+    _fold_log(target)
 
 
-def _upgrade(url: str) -> None:
+def _fold_log(path: Path) -> None:
+    """Let the file alone hold the database: a write-ahead log left beside it would be played into whatever takes its place."""
+    connection = sqlite3.connect(path, timeout=1)
+    try:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.OperationalError as error:
+        raise MigrationFailed(f"The database {path} is in use by another process; it is as it was before.") from error
+    finally:
+        connection.close()
+
+
+def _upgrade(url: str, revision: str) -> None:
     engine = writing_engine(url, foreign_keys=False)
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7203005)")
-            command.upgrade(_config(connection), "head")
+            command.upgrade(_config(connection), revision)
             if is_sqlite(url):
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
                 if broken:

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -31,28 +31,31 @@ class BadSiteKey(FileManError):
 class SiteKey:
     """The site's own key. Without its file neither access codes nor gateway codes can be used."""
 
-    _key: bytes
+    _key: bytes = field(repr=False)
 
     @classmethod
     def load_or_create(cls, path: Path) -> SiteKey:
-        """Read the key file; make one, readable by its owner only, where there is none."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Read the key file; make one, readable by its owner only, where there is none.
+
+        The file appears whole or not at all, and of two processes that make it at once both get the first one's key.
+        """
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                _create(path, secrets.token_bytes(KEY_BYTES))
             key = path.read_bytes()
-            if len(key) != KEY_BYTES:
-                raise BadSiteKey(f"{path} is no site key: it has {len(key)} bytes, not {KEY_BYTES}.") from None
-            return cls(key)
-        with os.fdopen(descriptor, "wb") as file:
-            key = secrets.token_bytes(KEY_BYTES)
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
+        except OSError as error:
+            raise BadSiteKey(f"The site's key file {path} cannot be used: {error.strerror}.") from error
+        if len(key) != KEY_BYTES:
+            raise BadSiteKey(f"{path} is no site key: it has {len(key)} bytes, not {KEY_BYTES}.")
         return cls(key)
 
     def _derived(self, purpose: bytes) -> bytes:
         return hmac.digest(self._key, purpose, hashlib.sha256)
+
+    def fingerprint(self) -> str:
+        """Name the key without giving it away, so that a database is not opened with another site's key."""
+        return self._derived(b"fingerprint").hex()[:16]
 
     def access_hash(self, access: str) -> str:
         """Hash an access code so that its owner can be found by it; letter case does not count."""
@@ -75,6 +78,26 @@ class SiteKey:
             return AESGCM(self._derived(b"secrets")).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None).decode()
         except (InvalidTag, ValueError) as error:
             raise BadSiteKey from error
+
+
+def _create(path: Path, key: bytes) -> None:
+    """Write a key file beside its place and link it there, unless another process was quicker."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass  # the other process's key stands
+    finally:
+        temporary.unlink()
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def hash_verify_code(code: str) -> str:

@@ -1,14 +1,16 @@
-"""The site in the database: filled from a site file, read back, written out again, put back to its beginning."""
+"""The site in the database: filled from a site file, read back, put back to its beginning. `site_dump` writes it out."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from itertools import count
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, union, update
 
-from fileman.dates import is_fileman, to_fileman
+from fileman.dates import to_fileman
 from fileman.errors import SiteFileError
 from fileman.files import (
     AcquisitionCount,
@@ -47,8 +49,8 @@ from fileman.files import (
     UserOption,
 )
 from fileman.numbers import reset_numbers
-from fileman.secrets import SiteKey, hash_verify_code
-from fileman.site_file import SiteFile, SiteSettings, UserRow, as_toml
+from fileman.secrets import BadSiteKey, SiteKey, hash_verify_code
+from fileman.site_file import TOMORROW, SiteFile, SiteSettings, UserRow, dangling
 from fileman.store import bump_site_version
 
 #: What a site file fills, children before parents: the order in which a new site replaces the old one.
@@ -101,6 +103,12 @@ _IMAGING_NUMBERS = (
     "report",
     "send_queue",
 )
+_EXAMS = select(Exam.ien, Exam.service, Exam.accession, Exam.patient, Exam.report)
+_EXAMS_WITH_REPORTS = select(Report.exam).distinct()
+_LOCATIONS_OF_IMAGES = union(
+    *(select(column) for column in (Image.location, Image.abstract_location, Image.jukebox_location, Image.big_location))
+)
+_SIGNED_ON = select(NewPerson.duz, NewPerson.last_sign_on)
 _SETTINGS = select(SiteSetting.name, SiteSetting.value)
 
 
@@ -119,45 +127,69 @@ def apply_site(
 ) -> list[str]:
     """Fill the database from a site file, in place of the site that was there; images and queues stay.
 
-    Gives warnings: names of procedures that no registry has are kept. Raises SiteFileError when exams have reports and their
-    site is to be replaced, because images would lose their exam.
+    Exams with images keep their numbers and their reports. Gives warnings: procedures that no registry has, and pointers to
+    nothing, are kept. Raises SiteFileError when the file lacks an exam or a network location that images belong to, and
+    BadSiteKey when its hashes or enciphered codes were made with another site's key.
     """
-    if connection.execute(select(func.count()).select_from(Report)).scalar_one():
-        raise SiteFileError("images are filed here; reset imaging first, or use an empty data directory")
+    if site.site.key_fingerprint not in ("", key.fingerprint()):
+        raise BadSiteKey(
+            "This site file was dumped under another site's key, so nobody could sign on with its hashes:"
+            " bring that site's key file along, or give access and verify codes in clear and leave out key_fingerprint."
+        )
+    exams = _numbered_exams(connection, site)
+    _check_locations(connection, site)
+    signed_on = {row.duz: row.last_sign_on for row in connection.execute(_SIGNED_ON)}
     for file in _SITE_FILES:
         connection.execute(delete(file))
-    _insert(
-        connection,
-        SiteSetting,
-        [{"name": name, "value": json.dumps(value)} for name, value in site.site.model_dump(mode="json").items()],
-    )
+    settings = {**site.site.model_dump(mode="json"), "key_fingerprint": key.fingerprint()}
+    _insert(connection, SiteSetting, [{"name": name, "value": json.dumps(value)} for name, value in settings.items()])
     _insert(connection, Institution, [row.model_dump() for row in site.institution])
     _insert(connection, ImagingSite, [_imaging_site(row.model_dump(), key) for row in site.imaging_site])
-    _users(connection, site, key, now)
+    _users(connection, site, key, now, signed_on)
     _contexts(connection, site)
     _insert(connection, Patient, [row.model_dump() for row in site.patient])
-    _insert(
-        connection,
-        Exam,
-        [
-            {
-                **row.model_dump(exclude={"case", "ien", "datetime"}),
-                "ien": number,
-                "case_number": str(row.case),
-                "service_ien": row.ien,
-                "exam_date": row.datetime,
-            }
-            for number, row in enumerate(site.exam, start=1)
-        ],
-    )
+    _insert(connection, Exam, exams)
     _insert(connection, NetworkLocation, [_location(row.model_dump(), key) for row in site.network_location])
     _insert(connection, TransmitDestination, [row.model_dump() for row in site.transmit_destination])
     _insert(connection, Holiday, [row.model_dump() for row in site.holiday])
     bump_site_version(connection)
-    if known_rpcs is None:
-        return []
-    unknown = {rpc for context in site.context for rpc in context.rpcs} - {*known_rpcs, "*"}
-    return [f"procedure {rpc} is not known; kept in its context" for rpc in sorted(unknown)]
+    unknown = {rpc for context in site.context for rpc in context.rpcs} - {*known_rpcs, "*"} if known_rpcs is not None else set()
+    return [*dangling(site), *(f"procedure {rpc} is not known; kept in its context" for rpc in sorted(unknown))]
+
+
+def _numbered_exams(connection: Connection, site: SiteFile) -> list[dict[str, object]]:
+    """Number the file's exams: as they were where images were filed, in the order of the file otherwise."""
+    filed = set(connection.execute(_EXAMS_WITH_REPORTS).scalars())
+    before = {(row.service, row.accession): row for row in connection.execute(_EXAMS)} if filed else {}
+    patients = {(row.service, row.accession): row.patient for row in site.exam}
+    for place, row in before.items():
+        if row.ien in filed and patients.get(place) != row.patient:
+            raise SiteFileError(
+                f"images are filed under exam {row.accession} of patient {row.patient}:"
+                " keep it in the site file as it is, or reset imaging first"
+            )
+    fresh = count(max((row.ien for row in before.values()), default=0) + 1)
+    exams = []
+    for new in site.exam:
+        old = before.get((new.service, new.accession))
+        exams.append(
+            {
+                **new.model_dump(exclude={"case", "ien", "datetime"}),
+                "ien": next(fresh) if old is None else old.ien,
+                "report": None if old is None else old.report,
+                "case_number": str(new.case),
+                "service_ien": new.ien,
+                "exam_date": new.datetime,
+            }
+        )
+    return exams
+
+
+def _check_locations(connection: Connection, site: SiteFile) -> None:
+    there = {row.ien for row in site.network_location}
+    used = {ien for ien in connection.execute(_LOCATIONS_OF_IMAGES).scalars() if ien is not None}
+    for ien in sorted(used - there):
+        raise SiteFileError(f"images lie in network location {ien}: keep it in the site file, or reset imaging first")
 
 
 def _insert(connection: Connection, file: type[File], rows: list[dict[str, object]]) -> None:
@@ -167,21 +199,33 @@ def _insert(connection: Connection, file: type[File], rows: list[dict[str, objec
 
 def _imaging_site(row: dict[str, object], key: SiteKey) -> dict[str, object]:
     for name in ("gateway_access", "gateway_verify"):
-        enciphered = row.pop(f"{name}_enciphered")
-        row[name] = enciphered or key.encipher(str(row[name]))
+        _encipher(row, name, key)
     return row
 
 
+def _encipher(row: dict[str, object], name: str, key: SiteKey) -> None:
+    """Put a secret into its column: the clear one enciphered, or the enciphered one when this key opens it."""
+    enciphered = str(row.pop(f"{name}_enciphered"))
+    clear = str(row[name])
+    key.decipher(enciphered)
+    row[name] = key.encipher(clear) if clear else enciphered
+
+
 def _location(row: dict[str, object], key: SiteKey) -> dict[str, object]:
-    enciphered = row.pop("password_enciphered")
-    row["password"] = enciphered or key.encipher(str(row["password"]))
+    _encipher(row, "password", key)
     row["path"] = row["path"] or f"var/{row['name']}"
     row["send"] = ",".join(row["send"] if isinstance(row["send"], tuple) else ())
     return row
 
 
-def _users(connection: Connection, site: SiteFile, key: SiteKey, now: datetime) -> None:
-    _insert(connection, NewPerson, [_person(row, key, now) for row in site.user])
+def _users(connection: Connection, site: SiteFile, key: SiteKey, now: datetime, signed_on: dict[int, str]) -> None:
+    with ThreadPoolExecutor(thread_name_prefix="hash") as pool:  # argon2 lets other threads run
+        hashes = pool.map(hash_verify_code, [row.verify for row in site.user])
+        people = [
+            {**_person(row, hashed, key, now), "last_sign_on": signed_on.get(row.duz, "")}
+            for row, hashed in zip(site.user, hashes, strict=True)
+        ]
+    _insert(connection, NewPerson, people)
     multiples: tuple[tuple[type[File], str, str], ...] = (
         (UserDivision, "institution", "divisions"),
         (UserKey, "key", "keys"),
@@ -199,16 +243,14 @@ def _users(connection: Connection, site: SiteFile, key: SiteKey, now: datetime) 
         )
 
 
-def _person(row: UserRow, key: SiteKey, now: datetime) -> dict[str, object]:
+def _person(row: UserRow, hashed: str, key: SiteKey, now: datetime) -> dict[str, object]:
     columns = row.model_dump(exclude={"access", "verify", "divisions", "contexts", "keys", "verify_age_days"})
-    columns["access_hash"] = row.access_hash or (key.access_hash(row.access) if row.access else "")
-    columns["verify_hash"] = row.verify_hash or hash_verify_code(row.verify)
+    columns["access_hash"] = key.access_hash(row.access) if row.access else row.access_hash
+    columns["verify_hash"] = hashed or row.verify_hash
     changed = now - timedelta(days=row.verify_age_days or 0)
     columns["verify_changed"] = row.verify_changed or to_fileman(changed)
-    if row.locked_until == "tomorrow":
+    if row.locked_until == TOMORROW:
         columns["locked_until"] = to_fileman(now + timedelta(days=1))
-    elif row.locked_until and not is_fileman(row.locked_until):
-        raise SiteFileError(f'user {row.duz}: locked_until "{row.locked_until}" is neither a date nor "tomorrow"')
     return columns
 
 
@@ -225,73 +267,6 @@ def _contexts(connection: Connection, site: SiteFile) -> None:
             for position, rpc in enumerate(row.rpcs)
         ],
     )
-
-
-def dump_site(connection: Connection) -> str:
-    """Write the site as a site file: absolute dates, hashes and enciphered codes instead of clear ones."""
-    children: dict[str, dict[object, list[object]]] = {}
-    for file, owner, column, name in (
-        (UserDivision, UserDivision.duz, UserDivision.institution, "divisions"),
-        (UserKey, UserKey.duz, UserKey.key, "keys"),
-        (UserOption, UserOption.duz, UserOption.option, "contexts"),
-        (OptionRpc, OptionRpc.option, OptionRpc.rpc, "rpcs"),
-    ):
-        lists = children.setdefault(name, {})
-        for parent, value in connection.execute(select(owner, column).order_by(owner, file.__table__.c.position)):
-            lists.setdefault(parent, []).append(value)
-    users = [
-        {**row, **{name: children[name].get(row["duz"], []) for name in ("divisions", "contexts", "keys")}}
-        for row in _rows(connection, NewPerson, "duz", leave={"last_sign_on", "failed_attempts"})
-    ]
-    contexts = [
-        {**{name: value for name, value in row.items() if name != "ien"}, "rpcs": children["rpcs"].get(row["ien"], [])}
-        for row in _rows(connection, Option, "ien")
-    ]
-    exams = [
-        {
-            **{
-                name: value
-                for name, value in row.items()
-                if name not in ("ien", "case_number", "service_ien", "exam_date", "report")
-            },
-            "case": row["case_number"],
-            "ien": row["service_ien"],
-            "datetime": row["exam_date"],
-        }
-        for row in _rows(connection, Exam, "ien")
-    ]
-    return as_toml(
-        {
-            "site": site_settings(connection).model_dump(),
-            "institution": _rows(connection, Institution, "ien"),
-            "imaging_site": [
-                _renamed(row, "gateway_access", "gateway_verify")
-                for row in _rows(connection, ImagingSite, "ien", leave={"last_routing", "last_routing_warning"})
-            ],
-            "user": users,
-            "context": contexts,
-            "patient": _rows(connection, Patient, "dfn"),
-            "exam": exams,
-            "network_location": [
-                {**_renamed(row, "password"), "send": [kind for kind in str(row["send"]).split(",") if kind]}
-                for row in _rows(connection, NetworkLocation, "ien")
-            ],
-            "transmit_destination": _rows(connection, TransmitDestination, "ien"),
-            "holiday": _rows(connection, Holiday, "date"),
-        }
-    )
-
-
-def _rows(connection: Connection, file: type[File], order: str, leave: Collection[str] = ()) -> list[dict[str, object]]:
-    table = file.__table__
-    if not isinstance(table, Table):
-        raise TypeError(f"{file.__name__} is no table")
-    columns = [column for column in table.c if column.name not in leave]
-    return [dict(row) for row in connection.execute(select(*columns).order_by(table.c[order])).mappings()]
-
-
-def _renamed(row: dict[str, object], *names: str) -> dict[str, object]:
-    return {f"{name}_enciphered" if name in names else name: value for name, value in row.items()}
 
 
 def reset_imaging(connection: Connection) -> None:

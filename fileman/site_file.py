@@ -1,41 +1,66 @@
-"""The site file: TOML read into values, every error with its line."""
+"""The site file: TOML read into values, every error with its line. `site_dump` writes one."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from fileman.dates import to_fileman
 from fileman.errors import SiteFileError
 
-_HEADER = re.compile(r"\s*\[{1,2}\s*([a-z_]+)\s*\]{1,2}")
-_KEY = re.compile(r"\s*([A-Za-z_]+)\s*=")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_HEADER = re.compile(r"""\s*\[{1,2}\s*["']?([A-Za-z0-9_-]+)["']?\s*\]{1,2}""")
+_KEY = re.compile(r"""\s*["']?([A-Za-z0-9_-]+)["']?\s*=""")
+_FILEMAN = re.compile(r"\d{7}(\.\d{1,6})?")
 _TOML_LINE = re.compile(r"at line (\d+)")
 
 
 def _fileman_date(value: object) -> object:
-    """Take a TOML date, an ISO day as text, or FileMan text as it is."""
-    if isinstance(value, date):
-        return to_fileman(value)
-    if isinstance(value, str) and _DAY.fullmatch(value):
-        return to_fileman(date.fromisoformat(value))
-    return value
+    """Take a TOML date, an ISO date as text, or FileMan text as it is, impossible days included."""
+    if isinstance(value, str) and value and not _FILEMAN.fullmatch(value):
+        try:
+            value = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f'"{value}" is no date: write 2024-01-31, 2024-01-31T10:30:00 or "3240131.103"') from None
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        raise ValueError("dates carry no zone: write the site's own wall time")
+    return to_fileman(value) if isinstance(value, date) else value
 
 
+def _lock_date(value: object) -> object:
+    return value if value == TOMORROW else _fileman_date(value)
+
+
+#: What a user's `locked_until` may say instead of a date.
+TOMORROW = "tomorrow"
 FileManDate = Annotated[str, BeforeValidator(_fileman_date)]
+LockDate = Annotated[str, BeforeValidator(_lock_date)]
 FileType = Literal["ABSTRACT", "FULL", "BIG", "TEXT", "DICOM"]
+
+#: Texts that no procedure answers as a piece.
+_CARET_TAKEN = {"intro", "patches", "password", "path"}
 
 
 class Row(BaseModel):
     """One table of the file; a key that is not named here is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @field_validator("*")
+    @classmethod
+    def _printable(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse control characters anywhere, and carets where FileMan would take them for the end of a field."""
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and any(ord(character) < 32 or ord(character) == 127 for character in text):
+                raise ValueError("holds a control character")
+            if isinstance(text, str) and "^" in text and info.field_name not in _CARET_TAKEN:
+                raise ValueError("holds a caret, which separates fields in VistA")
+        return value
 
 
 class SiteSettings(Row):
@@ -59,6 +84,8 @@ class SiteSettings(Row):
     consolidated: bool = True
     patches: tuple[str, ...] = Field(default=(), strict=False)
     logons_inhibited: bool = False
+    key_fingerprint: str = ""
+    """Which site key the hashes and enciphered codes of a dump need; the database's own key is written here."""
 
 
 class InstitutionRow(Row):
@@ -85,7 +112,7 @@ class ImagingSiteRow(Row):
 
 
 class UserRow(Row):
-    """[[user]]: NEW PERSON (#200). Codes stand in clear, or as the hashes that `site dump` writes."""
+    """[[user]]: NEW PERSON (#200). Codes stand in clear, or as the hashes that `site dump` writes; a clear one goes first."""
 
     duz: int
     name: str
@@ -103,7 +130,7 @@ class UserRow(Row):
     verify_never_expires: bool = False
     terminated: FileManDate = ""
     disuser: bool = False
-    locked_until: FileManDate = ""
+    locked_until: LockDate = ""
     primary_menu: str = ""
     title: str = ""
     service: str = ""
@@ -213,6 +240,8 @@ def read_site_file(path: Path) -> SiteFile:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SiteFileError(f"cannot be read: {error.strerror}", source=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise SiteFileError(f"is not UTF-8 text: {error.reason} at byte {error.start}", source=str(path)) from error
     return parse_site(text, str(path))
 
 
@@ -224,10 +253,80 @@ def parse_site(text: str, source: str = "site file") -> SiteFile:
         line = _TOML_LINE.search(str(error))
         raise SiteFileError(f"this is not TOML: {error}", int(line[1]) if line else None, source) from error
     try:
-        return SiteFile.model_validate(tables)
+        site = SiteFile.model_validate(tables)
     except ValidationError as error:
         first = error.errors()[0]
         raise SiteFileError(_problem(first["loc"], first["type"], first["msg"]), _line(text, first["loc"]), source) from error
+    for location, problem in contradictions(site):
+        raise SiteFileError(problem, _line(text, location), source)
+    return site
+
+
+#: What no two entries of a table may share.
+_UNIQUE = (
+    ("institution", ("ien",)),
+    ("imaging_site", ("ien",)),
+    ("user", ("duz",)),
+    ("user", ("access",)),
+    ("user", ("access_hash",)),
+    ("context", ("name",)),
+    ("patient", ("dfn",)),
+    ("exam", ("service", "accession")),
+    ("network_location", ("ien",)),
+    ("transmit_destination", ("ien",)),
+    ("holiday", ("date",)),
+)
+_MULTIPLES = ("divisions", "contexts", "keys")
+
+
+def contradictions(site: SiteFile) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """Find what contradicts itself: entries that are there twice, exams of nobody. Gives the place and the problem."""
+    for table, keys in _UNIQUE:
+        seen: set[tuple[str, ...]] = set()
+        for number, row in enumerate(getattr(site, table)):
+            values = tuple(str(getattr(row, key)) for key in keys)
+            if all(values) and tuple(value.upper() for value in values) in seen:
+                shown = "" if keys == ("access",) else " " + " ".join(values)  # an access code goes into no log
+                yield (table, number, keys[-1]), f"{table}: there are two with {keys[-1]}{shown}"
+            seen.add(tuple(value.upper() for value in values))
+    for number, user in enumerate(site.user):
+        for name in _MULTIPLES:
+            values = getattr(user, name)
+            if len(set(values)) < len(values):
+                yield ("user", number, name), f"user.{name} names something twice"
+    patients = {patient.dfn for patient in site.patient}
+    for number, exam in enumerate(site.exam):
+        if exam.patient not in patients:
+            yield ("exam", number, "patient"), f"exam.patient: there is no patient {exam.patient}"
+
+
+#: Pointers that VistA lets dangle: table, field, the table pointed to, its key.
+_POINTERS = (
+    ("imaging_site", "institution", "institution", "ien"),
+    ("imaging_site", "write_location", "network_location", "ien"),
+    ("imaging_site", "pacs_write_location", "network_location", "ien"),
+    ("imaging_site", "jukebox_location", "network_location", "ien"),
+    ("user", "divisions", "institution", "ien"),
+    ("user", "default_division", "institution", "ien"),
+    ("user", "contexts", "context", "name"),
+    ("user", "primary_menu", "context", "name"),
+    ("exam", "location", "institution", "ien"),
+    ("network_location", "site", "imaging_site", "ien"),
+    ("transmit_destination", "location", "institution", "ien"),
+)
+
+
+def dangling(site: SiteFile) -> list[str]:
+    """Find pointers to nothing, as warnings: VistA has them too, but who writes a site file seldom means them."""
+    found = []
+    for table, field, target, key in _POINTERS:
+        there = {getattr(row, key) for row in getattr(site, target)}
+        named: set[object] = set()
+        for row in getattr(site, table):
+            value = getattr(row, field)
+            named.update(value if isinstance(value, tuple) else () if value in (None, "") else (value,))
+        found += [f"{table}.{field} names {target} {value}, which is not there" for value in sorted(named - there, key=str)]
+    return found
 
 
 def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
@@ -236,7 +335,7 @@ def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
         return f"{name} is not known here"
     if kind == "missing":
         return f"{name} is missing"
-    return f"{name}: {message}"
+    return f"{name}: {message.removeprefix('Value error, ')}"
 
 
 def _line(text: str, location: tuple[int | str, ...]) -> int | None:
@@ -244,9 +343,12 @@ def _line(text: str, location: tuple[int | str, ...]) -> int | None:
     table = str(location[0])
     wanted = next((part for part in location[1:] if isinstance(part, int)), 0)
     keys = [part for part in location[1:] if isinstance(part, str)]
-    inside, seen, header = False, -1, None
+    inside, seen, header, top = False, -1, None, True
     for number, line in enumerate(text.splitlines(), start=1):
+        if top and (match := _KEY.match(line)) and match[1] == table:
+            return number
         if match := _HEADER.match(line):
+            top = False
             if match[1] == table:
                 seen += 1
             inside = match[1] == table and seen == wanted
@@ -254,28 +356,3 @@ def _line(text: str, location: tuple[int | str, ...]) -> int | None:
         elif inside and keys and (match := _KEY.match(line)) and match[1] == keys[0]:
             return number
     return header
-
-
-def as_toml(tables: dict[str, Any]) -> str:
-    """Write tables as TOML: mappings as [name], lists of mappings as [[name]]; empty values are left out."""
-    parts = []
-    for name, content in tables.items():
-        rows = content if isinstance(content, list) else [content]
-        heading = f"[[{name}]]" if isinstance(content, list) else f"[{name}]"
-        for row in rows:
-            lines = [f"{key} = {_toml_value(value)}" for key, value in row.items() if value not in (None, "", (), [])]
-            parts.append("\n".join([heading, *lines]))
-    return "\n\n".join(parts) + "\n"
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text) + '"'

@@ -8,9 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from sqlalchemy import Connection, select, text, update
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from fileman.engines import is_sqlite, reading_engine, writing_engine
-from fileman.errors import StoreClosed
+from fileman.errors import StoreClosed, StoreFailed, refusal
 from fileman.files.kernel import SiteVersion
 from fileman.migrate import migrate
 from fileman.writer import GroupCommitWriter, PooledWriter, Writer
@@ -45,7 +46,7 @@ class Store:
         self._writer: Writer = GroupCommitWriter(self._writing) if self.sqlite else PooledWriter(self._writing)
         self._scanners = ThreadPoolExecutor(readers, thread_name_prefix="scan")
         self._local = threading.local()
-        self._connections: list[Connection] = []
+        self._connections: list[tuple[threading.Thread, Connection]] = []
         self._guard = threading.Lock()
         self._closed = False
 
@@ -58,14 +59,31 @@ class Store:
         return self._writer.submit(work).result()
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Run look-ups now, on this thread's own AUTOCOMMIT connection."""
-        return work(self._connection())
+        """Run look-ups now, on this thread's own AUTOCOMMIT connection.
+
+        When the server dropped the connection (PostgreSQL was started anew) they run once more on a new one. Raises
+        StoreFailed for what the database refuses.
+        """
+        try:
+            return work(self._connection())
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise _refused(error) from error
+        except SQLAlchemyError as error:
+            raise _refused(error) from error
+        try:
+            return work(self._connection())
+        except SQLAlchemyError as error:
+            raise _refused(error) from error
 
     def scan(self, work: Callable[[Connection], T]) -> Future[T]:
         """Run a long read on a thread of the read pool."""
         if self._closed:
             raise StoreClosed
-        return self._scanners.submit(self.read, work)
+        try:
+            return self._scanners.submit(self.read, work)
+        except RuntimeError as error:  # closed meanwhile
+            raise StoreClosed from error
 
     def site_version(self) -> int:
         """Tell which state the site data has; a cache that was filled under another number is stale."""
@@ -90,7 +108,8 @@ class Store:
             connection = self._reading.connect()
             self._local.connection = connection
             with self._guard:
-                self._connections.append(connection)
+                self._connections = [pair for pair in self._connections if _still_used(*pair)]
+                self._connections.append((threading.current_thread(), connection))
         return connection
 
     def close(self) -> None:
@@ -101,10 +120,22 @@ class Store:
         self._writer.close()
         self._scanners.shutdown()
         with self._guard:
-            for connection in self._connections:
+            for _thread, connection in self._connections:
                 connection.close()
         self._reading.dispose()
         self._writing.dispose()
+
+
+def _still_used(thread: threading.Thread, connection: Connection) -> bool:
+    """Close the connection of a thread that has ended."""
+    if thread.is_alive() and not connection.invalidated:
+        return True
+    connection.close()
+    return False
+
+
+def _refused(error: SQLAlchemyError) -> StoreFailed:
+    return StoreFailed(f"The database refused to be read: {refusal(error)}")
 
 
 def bump_site_version(connection: Connection) -> None:

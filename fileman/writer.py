@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from fileman.errors import StoreClosed, StoreFailed
+from fileman.errors import StoreClosed, StoreFailed, refusal
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -55,6 +55,7 @@ class GroupCommitWriter:
     engine: Engine
     _queue: queue.SimpleQueue[_Request | None] = field(default_factory=queue.SimpleQueue)
     _thread: threading.Thread = field(init=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock)  # nothing is queued behind the request to stop
     _closed: bool = False
 
     def __post_init__(self) -> None:
@@ -64,18 +65,20 @@ class GroupCommitWriter:
 
     def submit(self, work: Work[T]) -> Future[T]:
         """Queue the work; see `Writer`."""
-        if self._closed:
-            raise StoreClosed
         future: Future[T] = Future()
-        self._queue.put(_Request(work, future))
+        with self._guard:
+            if self._closed:
+                raise StoreClosed
+            self._queue.put(_Request(work, future))
         return future
 
     def close(self) -> None:
         """Commit what is queued and end the thread."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
-            self._thread.join()
+        with self._guard:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
 
     def _run(self) -> None:
         with self.engine.connect() as connection:
@@ -93,13 +96,6 @@ class GroupCommitWriter:
                     _fail(batch or [first], error)
                 else:
                     _settle(batch)
-        while True:  # submitted between the decision to close and the end
-            try:
-                late = self._queue.get_nowait()
-            except queue.Empty:
-                return
-            if late is not None:
-                late.future.set_exception(StoreClosed())
 
     def _fill(self, connection: Connection, first: _Request, batch: list[_Request]) -> bool:
         """Run requests into the open transaction until none waits or a bound is reached; True when asked to close."""
@@ -126,7 +122,7 @@ def _run_in_savepoint(connection: Connection, request: _Request) -> None:
         request.result = request.work(connection)
     except Exception as error:  # whatever the work raises belongs to its caller
         connection.exec_driver_sql("ROLLBACK TO request")
-        request.error = error
+        request.error = _refused(error) if isinstance(error, SQLAlchemyError) else error
     connection.exec_driver_sql("RELEASE request")
 
 
@@ -141,12 +137,17 @@ def _settle(batch: list[_Request]) -> None:
 
 
 def _fail(batch: list[_Request], error: SQLAlchemyError) -> None:
-    failed = StoreFailed(f"The database refused the transaction; nothing of it was written: {error}")
-    failed.__cause__ = error
+    failed = _refused(error)
     for request in batch:
         if request.future.cancelled():
             continue
         request.future.set_exception(request.error or failed)
+
+
+def _refused(error: SQLAlchemyError) -> StoreFailed:
+    failed = StoreFailed(f"The database refused the transaction; nothing of it was written: {refusal(error)}")
+    failed.__cause__ = error
+    return failed
 
 
 class PooledWriter:
@@ -164,7 +165,10 @@ class PooledWriter:
         """Run the work on a thread of the pool; see `Writer`."""
         if self._closed:
             raise StoreClosed
-        return self._pool.submit(self._transact, work)
+        try:
+            return self._pool.submit(self._transact, work)
+        except RuntimeError as error:  # closed meanwhile
+            raise StoreClosed from error
 
     def close(self) -> None:
         """Finish what was submitted."""
@@ -176,9 +180,9 @@ class PooledWriter:
             try:
                 with self._engine.begin() as connection:
                     return work(connection)
-            except DBAPIError as error:
-                state = getattr(error.orig, "sqlstate", None)
+            except SQLAlchemyError as error:
+                state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
                 if state in TRY_AGAIN and attempt < TRIES:
                     continue
-                raise StoreFailed(f"The database refused the transaction: {error}") from error
+                raise _refused(error) from error
         raise StoreFailed

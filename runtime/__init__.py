@@ -1,18 +1,29 @@
 """Settings, clock, logs and process plumbing."""
 
 from runtime.clock import Clock, FixedClock, SystemClock
-from runtime.errors import DataDirectoryInUse, PortInUse, RuntimeProblem, SettingsError
+from runtime.errors import (
+    DataDirectoryInUse,
+    DataDirectoryUnusable,
+    NotReady,
+    PortInUse,
+    PortRefused,
+    RuntimeProblem,
+    SettingsError,
+)
 from runtime.logs import set_up_logs
-from runtime.processes import DataDirectory, check_port, free_port, read_run_file, write_json
+from runtime.processes import DataDirectory, check_port, free_port, read_run_file, wait_until_ready, write_json
 from runtime.settings import GatewaySettings, Settings, load_settings
 
 __all__ = [
     "Clock",
     "DataDirectory",
     "DataDirectoryInUse",
+    "DataDirectoryUnusable",
     "FixedClock",
     "GatewaySettings",
+    "NotReady",
     "PortInUse",
+    "PortRefused",
     "RuntimeProblem",
     "Settings",
     "SettingsError",
@@ -22,5 +33,6 @@ __all__ = [
     "load_settings",
     "read_run_file",
     "set_up_logs",
+    "wait_until_ready",
     "write_json",
 ]

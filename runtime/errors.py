@@ -26,6 +26,22 @@ class PortInUse(RuntimeProblem):
         )
 
 
+class PortRefused(RuntimeProblem):
+    """The system gives this process no such port."""
+
+    def __init__(self, port: int, purpose: str, setting: str, why: str) -> None:
+        self.port = port
+        super().__init__(f"Port {port} ({purpose}) cannot be opened: {why}; choose another port or address: {setting}.")
+
+
+class DataDirectoryUnusable(RuntimeProblem):
+    """The data directory cannot be written."""
+
+
+class NotReady(RuntimeProblem):
+    """What was started did not become ready in time."""
+
+
 class DataDirectoryInUse(RuntimeProblem):
     """Another process owns the data directory."""
 

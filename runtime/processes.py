@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
-from runtime.errors import DataDirectoryInUse, PortInUse
+from runtime.errors import DataDirectoryInUse, DataDirectoryUnusable, NotReady, PortInUse, PortRefused
+
+T = TypeVar("T")
 
 RUN_FILE = "run.json"
+#: Seconds between two looks at whether something is ready.
+PAUSE = 0.05
 
 
 @dataclass(slots=True)
@@ -27,8 +34,13 @@ class DataDirectory:
 
     def acquire(self) -> None:
         """Own the directory; it is made when it is not there. Raises DataDirectoryInUse naming the owner."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = (self.path / "owner.lock").open("a+", encoding="utf-8")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / "owner.lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise DataDirectoryUnusable(
+                f"The data directory {self.path} cannot be written: {error.strerror}; give another one (--data)."
+            ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -65,13 +77,18 @@ def read_run_file(directory: Path) -> dict[str, Any] | None:
     try:
         facts: dict[str, Any] = json.loads((directory / RUN_FILE).read_text(encoding="utf-8"))
         os.kill(int(facts["pid"]), 0)
-    except (OSError, ValueError, KeyError):
+    except PermissionError:
+        return facts  # it runs, as another user
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return facts
 
 
 def check_port(port: int, purpose: str, setting: str, host: str = "127.0.0.1") -> None:
-    """Raise PortInUse when something listens on a port; port 0 lets the system choose and is always free."""
+    """Raise PortInUse when something listens on a port, PortRefused when the system gives no such port to this process.
+
+    Port 0 lets the system choose and is always free.
+    """
     if not port:
         return
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -79,7 +96,9 @@ def check_port(port: int, purpose: str, setting: str, host: str = "127.0.0.1") -
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise PortInUse(port, purpose, setting) from error
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(port, purpose, setting) from error
+            raise PortRefused(port, purpose, setting, error.strerror or str(error)) from error
 
 
 def free_port() -> int:
@@ -87,3 +106,19 @@ def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def wait_until_ready(
+    probe: Callable[[], T | None], what: str, seconds: float, *, pause: Callable[[float], None] = time.sleep
+) -> T:
+    """Ask again and again until the probe gives something; NotReady when `seconds` of pauses were not enough.
+
+    For a process that was just started: its `run.json`, its port. A probe that finds the process dead should raise.
+    """
+    waited = 0.0
+    while (found := probe()) is None:
+        if waited >= seconds:
+            raise NotReady(f"{what} did not become ready in {seconds:g} s.")
+        pause(PAUSE)
+        waited += PAUSE
+    return found

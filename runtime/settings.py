@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as OverlayError
 
 from runtime.errors import SettingsError
 
 Port = int
+PREFIX = "MAGBROKER_"
+_HINTS = {"extra_forbidden": "there is no such setting; remove it or correct its name"}
 
 
 class GatewaySettings(BaseModel):
@@ -23,8 +26,8 @@ class GatewaySettings(BaseModel):
     location: int = 660
     instrument: str = "DEMO"
     service: Literal["RAD", "CON", "LAB"] = "RAD"
-    access: str = ""
-    verify: str = ""
+    access: str = Field(default="", repr=False)
+    verify: str = Field(default="", repr=False)
     context: str = "MAGB GATEWAY"
     broker_host: str = "127.0.0.1"
     dicom_host: str = "127.0.0.1"
@@ -40,10 +43,10 @@ class GatewaySettings(BaseModel):
 class Settings(BaseSettings):
     """Everything that can be set. Relative paths lie below the data directory."""
 
-    model_config = SettingsConfigDict(env_prefix="MAGBROKER_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     data: Path = Path("var")
-    database: str = ""
+    database: str = Field(default="", repr=False)
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     broker_host: str = "127.0.0.1"
     broker_port: Port = Field(default=9430, ge=0, le=65535)
@@ -67,8 +70,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file, whose values come as initial ones."""
-        return (env_settings, init_settings)
+        """Take values from nowhere by itself: `load_settings` puts file, environment and command line together."""
+        return (init_settings,)
 
     @property
     def database_url(self) -> str:
@@ -91,23 +94,35 @@ def load_settings(file: Path | None = None, **given: Any) -> Settings:
 
     Raises SettingsError, which names the key and what to do.
     """
-    values: dict[str, Any] = {}
-    if file is not None:
-        try:
-            values = tomllib.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingsError(f"The settings file {file} cannot be read: {error.strerror}.") from error
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"The settings file {file} is not TOML: {error}.") from error
+    values = _read(file) if file is not None else {}
     try:
-        settings = Settings(**values)
-        overrides = {name: value for name, value in given.items() if value is not None}
-        return Settings.model_validate({**settings.model_dump(), **overrides}) if overrides else settings
+        overlay = EnvSettingsSource(Settings)()
+        return Settings(**_laid_over(values, overlay, {name: value for name, value in given.items() if value is not None}))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         source = f" in {file}" if file is not None else ""
-        hint = "remove it or correct its name" if first["type"] == "extra_forbidden" else f"{first['msg']}"
-        raise SettingsError(
-            f"Setting {key}{source}: {hint} (MAGBROKER_{key.upper().replace('.', '__')} overrides it)."
-        ) from error
+        hint = _HINTS.get(first["type"], first["msg"])
+        variable = PREFIX + key.upper().replace(".", "__")
+        raise SettingsError(f"Setting {key}{source}: {hint} ({variable} overrides it).") from error
+    except OverlayError as error:
+        raise SettingsError(f"The environment variables {PREFIX}* cannot be read: {error}.") from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"The settings file {file} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The settings file {file} is not TOML: {error}.") from error
+
+
+def _laid_over(*layers: dict[str, Any]) -> dict[str, Any]:
+    """Merge tables, key by key; a later layer wins."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            below = merged.get(name)
+            merged[name] = _laid_over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged

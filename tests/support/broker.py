@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.threads import blockingCallFromThread
@@ -66,7 +66,7 @@ class RunningBroker:
 
     store: Store
     key: SiteKey
-    engine: RecordingEngine = field(default_factory=RecordingEngine)
+    engine: Any = field(default_factory=RecordingEngine)
     clock: Clock = field(default_factory=SystemClock)
     registry: Registry = field(default_factory=STANDARD.copy)
     limits: Limits = field(default_factory=Limits)

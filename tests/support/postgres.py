@@ -27,8 +27,9 @@ def _binaries() -> Path:
 
 
 def _as_owner(command: list[str]) -> list[str]:
-    """PostgreSQL refuses to run as root; let Debian's user postgres run it then."""
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command] if os.getuid() == 0 else command
+    """Let nothing outlive the tests, however they end; as root run as Debian's user postgres, since PostgreSQL refuses root."""
+    user = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
+    return ["setpriv", *user, "--pdeathsig=INT", *command]
 
 
 @dataclass

@@ -1,13 +1,14 @@
-"""A site file fills a database and comes out of it again."""
+"""A site file fills a database, replaces what was there, and comes out of it again."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from fileman import (
+    BadSiteKey,
     SiteFileError,
     SiteKey,
     Store,
@@ -16,94 +17,275 @@ from fileman import (
     dump_site,
     is_empty,
     next_ien,
+    next_iens,
     parse_site,
     read_site_file,
     reset_imaging,
     site_settings,
 )
-from fileman.files import Exam, Image, NewPerson, OptionRpc, Report
+from fileman.files import (
+    NUMBERED_FILES,
+    Exam,
+    File,
+    Image,
+    ImagingSite,
+    NetworkLocation,
+    NewPerson,
+    Option,
+    OptionRpc,
+    Report,
+    UserOption,
+)
 from tests.conftest import ORACLE_SITE
+from tests.support.rows import counts, fill
 
 NOW = datetime(2026, 11, 21, 12)  # noqa: DTZ001  VistA's times carry no zone
+ROW = {"location": 10, "object_type": 100, "patient": 1, "saved_at": "3261121", "saved_by": 1}
+KEPT_BY_RESET = {
+    "exam",
+    "gateway_status",
+    "holiday",
+    "imaging_site",
+    "institution",
+    "lease",
+    "network_location",
+    "new_person",
+    "option",
+    "option_rpc",
+    "patient",
+    "running_task",
+    "sign_on_log",
+    "site_setting",
+    "site_version",
+    "task",
+    "task_manager",
+    "transmit_destination",
+    "user_division",
+    "user_key",
+    "user_option",
+}
+
+
+def load(store: Store, text: str, key: SiteKey) -> list[str]:
+    return store.transact(lambda connection: apply_site(connection, parse_site(text), key, NOW))
+
+
+def person(store: Store, duz: int) -> NewPerson:
+    def look(connection: Connection) -> NewPerson:
+        columns = connection.execute(select(NewPerson.__table__).where(NewPerson.duz == duz)).mappings().one()
+        return NewPerson(**columns)
+
+    return store.read(look)
+
+
+def exam_number(store: Store, accession: str) -> tuple[int, int | None]:
+    statement = select(Exam.ien, Exam.report).where(Exam.accession == accession)
+    ien, report = store.read(lambda connection: connection.execute(statement).one())
+    return ien, report
+
+
+def file_one(store: Store, accession: str) -> None:
+    """File an image under an exam."""
+
+    def work(connection: Connection) -> None:
+        exam = connection.execute(select(Exam).where(Exam.accession == accession)).one()
+        connection.execute(
+            insert(Report).values(
+                ien=next_ien(connection, "report"), service="RAD", accession=accession, exam=exam.ien, patient=exam.patient,
+                exam_date=exam.exam_date, entered="3261121", entered_by=1,
+            )
+        )  # fmt: skip
+        connection.execute(update(Exam).where(Exam.ien == exam.ien).values(report=1))
+        connection.execute(insert(Image).values(ien=next_ien(connection, "image"), name="X", **ROW))
+
+    store.transact(work)
 
 
 def test_the_recorded_site_loads_as_it_is(oracle_store: Store, site_key: SiteKey) -> None:
     settings = oracle_store.read(site_settings)
     assert (settings.domain, settings.timing, settings.patches[0]) == ("ORACLE.DOMAIN.EXT", "vista", "MAG*3.0*54 2012-01-01 T1")
-    row = oracle_store.read(
-        lambda connection: connection.execute(
-            select(NewPerson).where(NewPerson.access_hash == site_key.access_hash("fakedoc1"))
-        ).first()
+    assert settings.intro[1] == "Second intro line"
+    assert not settings.m2m_context_check
+    doctor = person(oracle_store, 9001)
+    assert (doctor.nickname, doctor.default_division, doctor.timeout) == ("ROB", 660, 600)
+    assert doctor.access_hash == site_key.access_hash("fakedoc1")
+    assert check_verify_code(doctor.verify_hash, "1doc!@#$")
+
+
+def test_users_of_every_kind_come_as_they_are_described(oracle_store: Store) -> None:
+    assert person(oracle_store, 9005).verify_changed == "3260813.0337"  # verify_age_days = 100
+    assert person(oracle_store, 9006).terminated == "3150101"
+    assert person(oracle_store, 9007).disuser
+    assert person(oracle_store, 9008).verify_hash == ""
+    assert person(oracle_store, 9010).locked_until == "3261122.0337"  # tomorrow
+    assert person(oracle_store, 9013).verify_never_expires
+
+
+def test_options_are_numbered_in_the_order_of_the_file(oracle_store: Store) -> None:
+    names = oracle_store.read(lambda connection: connection.execute(select(Option.ien, Option.name).order_by(Option.ien)).all())
+    assert [ien for ien, _name in names] == list(range(1, len(names) + 1))
+    assert names[0].name == "XUS SIGNON"
+    contexts = select(UserOption.option).where(UserOption.duz == 9001).order_by(UserOption.position)
+    assert oracle_store.read(lambda connection: connection.execute(contexts).scalars().all())[:2] == [
+        "MAG DICOM GATEWAY FULL",
+        "MAG DICOM GATEWAY VIEW",
+    ]
+
+
+def test_codes_that_have_to_be_given_back_are_enciphered(oracle_store: Store, site_key: SiteKey) -> None:
+    location = oracle_store.read(
+        lambda connection: connection.execute(select(NetworkLocation).where(NetworkLocation.ien == 14)).one()
     )
-    assert row is not None
-    assert row.nickname == "ROB"
-    assert "1DOC!@#$" not in str(tuple(row))
-    assert check_verify_code(row.verify_hash, "1doc!@#$")
+    assert location.password != "RPWDA"
+    assert site_key.decipher(location.password) == "RPWDA"
+    assert location.path == "var/ROUTE-DEST-A"
+    site = oracle_store.read(lambda connection: connection.execute(select(ImagingSite).where(ImagingSite.ien == 1)).one())
+    assert (site_key.decipher(site.gateway_access), site_key.decipher(site.gateway_verify)) == ("FAKEGW1", "1GWY!@#$")
 
 
-def test_a_dump_loads_to_the_same_dump(oracle_store: Store, site_key: SiteKey) -> None:
+def test_a_dump_loads_to_the_same_dump_and_holds_no_secret(oracle_store: Store, site_key: SiteKey) -> None:
     first = oracle_store.read(dump_site)
-    oracle_store.transact(lambda connection: apply_site(connection, parse_site(first), site_key, NOW))
+    load(oracle_store, first, site_key)
     assert oracle_store.read(dump_site) == first
-    for secret in ("1DOC!@#$", "FAKEDOC1", "RPWDA"):
+    for secret in ("1DOC!@#$", "FAKEDOC1", "RPWDA", "1GWY!@#$", "FAKEGW1"):
         assert secret not in first
+
+
+def test_a_dump_can_be_read_by_people(oracle_store: Store) -> None:
+    dump = oracle_store.read(dump_site)
+    for line in (
+        "birth_date = 1950-01-15",
+        'birth_date = "2700229"',
+        "terminated = 2015-01-01",
+        "locked_until = 2026-11-22T03:37:00",
+        "datetime = 2024-07-01T08:33:00",
+        'physical = "\\\\\\\\SLC-IMG1\\\\IMAGE1$\\\\"',
+    ):
+        assert f"\n{line}\n" in dump
+
+
+def test_an_empty_value_that_is_not_the_default_survives_a_dump(store: Store, site_key: SiteKey) -> None:
+    load(store, '[site]\ndomain = ""\n[[context]]\nname = "A"\ntype = ""\n', site_key)
+    load(store, store.read(dump_site), site_key)
+    assert store.read(site_settings).domain == ""
+    assert store.read(lambda connection: connection.execute(select(Option.type)).scalar_one()) == ""
+
+
+def test_a_dump_is_of_no_use_under_another_key(oracle_store: Store, site_key: SiteKey) -> None:
+    dump = oracle_store.read(dump_site)
+    other = SiteKey(bytes(32))
+    with pytest.raises(BadSiteKey, match="another site's key"):
+        load(oracle_store, dump, other)
+    without = "\n".join(line for line in dump.splitlines() if not line.startswith("key_fingerprint"))
+    with pytest.raises(BadSiteKey):
+        load(oracle_store, without, other)
+    assert oracle_store.read(dump_site) == dump
+
+
+def test_a_clear_code_beside_a_dumped_hash_replaces_it(oracle_store: Store, site_key: SiteKey) -> None:
+    dump = oracle_store.read(dump_site)
+    load(oracle_store, dump.replace("duz = 9001\n", 'duz = 9001\naccess = "NEWDOC1"\nverify = "2DOC!@#$"\n'), site_key)
+    doctor = person(oracle_store, 9001)
+    assert doctor.access_hash == site_key.access_hash("NEWDOC1")
+    assert check_verify_code(doctor.verify_hash, "2DOC!@#$")
 
 
 def test_an_empty_database_is_told_from_a_filled_one(store: Store, site_key: SiteKey) -> None:
     assert store.read(is_empty)
-    store.transact(lambda connection: apply_site(connection, parse_site(""), site_key, NOW))
+    load(store, "", site_key)
     assert not store.read(is_empty)
 
 
+def test_caches_hear_of_a_new_site_and_not_of_a_refused_one(oracle_store: Store, site_key: SiteKey) -> None:
+    before = oracle_store.site_version()
+    with pytest.raises(BadSiteKey):
+        load(oracle_store, '[site]\nkey_fingerprint = "0"\n', site_key)
+    assert oracle_store.site_version() == before
+    load(oracle_store, "", site_key)
+    assert oracle_store.site_version() == before + 1
+    oracle_store.transact(reset_imaging)
+    assert oracle_store.site_version() == before + 2
+
+
 def test_procedures_that_nobody_knows_are_kept_and_told(store: Store, site_key: SiteKey) -> None:
-    site = parse_site('[[context]]\nname = "A"\nrpcs = ["XWB IM HERE", "NO SUCH RPC"]\n')
+    site = parse_site('[[context]]\nname = "A"\nrpcs = ["XWB IM HERE", "NO SUCH RPC"]\n[[context]]\nname = "B"\nrpcs = ["*"]\n')
     warnings = store.transact(lambda connection: apply_site(connection, site, site_key, NOW, {"XWB IM HERE"}))
     assert warnings == ["procedure NO SUCH RPC is not known; kept in its context"]
-    assert store.read(lambda connection: connection.execute(select(func.count()).select_from(OptionRpc)).scalar_one()) == 2
+    assert store.read(lambda connection: connection.execute(select(func.count()).select_from(OptionRpc)).scalar_one()) == 3
 
 
-def test_a_site_is_not_replaced_under_filed_images(oracle_store: Store, site_key: SiteKey) -> None:
-    report = {
-        "ien": 1,
-        "service": "RAD",
-        "accession": "A",
-        "exam": 1,
-        "patient": 1,
-        "exam_date": "3240610",
-        "entered": "",
-        "entered_by": 1,
-    }
-    oracle_store.transact(lambda connection: connection.execute(insert(Report).values(**report)))
-    site = read_site_file(ORACLE_SITE)
-    with pytest.raises(SiteFileError, match="images are filed here"):
-        oracle_store.transact(lambda connection: apply_site(connection, site, site_key, NOW))
-
-
-def test_a_reset_leaves_the_site_and_begins_numbers_again(oracle_store: Store) -> None:
-    def file_one(connection):  # type: ignore[no-untyped-def]
-        ien = next_ien(connection, "image")
-        values = {"ien": ien, "name": "X", "object_type": 100, "patient": 1, "saved_at": "3261121", "saved_by": 1}
-        connection.execute(insert(Image).values(**values))
-        return ien
-
-    assert oracle_store.transact(file_one) == 1
-    oracle_store.transact(reset_imaging)
-    assert oracle_store.transact(file_one) == 1
-    assert oracle_store.read(lambda connection: connection.execute(select(func.count()).select_from(Exam)).scalar_one()) > 50
+def test_images_keep_their_exam_when_the_site_is_replaced(oracle_store: Store, site_key: SiteKey) -> None:
+    file_one(oracle_store, "070124-160")
+    before = exam_number(oracle_store, "070124-160"), exam_number(oracle_store, "660-GMR-1")
+    dump = oracle_store.read(dump_site)
+    head, first, rest = dump.partition("[[exam]]\n")
+    added = '[[exam]]\naccession = "112126-1"\npatient = 1\ndatetime = 2026-11-21\n\n'
+    load(oracle_store, head + added + first + rest, site_key)
+    assert (exam_number(oracle_store, "070124-160"), exam_number(oracle_store, "660-GMR-1")) == before
+    assert before[0][1] == 1
+    number, report = exam_number(oracle_store, "112126-1")
+    assert number > before[1][0]
+    assert report is None
+    images = select(func.count()).select_from(Image)
+    assert oracle_store.read(lambda connection: connection.execute(images).scalar_one()) == 1
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("present", "instead", "problem"),
     [
-        ('[site]\ndomain = "X"\ndomian = "Y"\n', "line 3: site.domian is not known here"),
-        ('[[user]]\nduz = 1\nname = "A"\n\n[[user]]\nduz = 2\n', "line 5: user.name is missing"),
-        ('[[exam]]\naccession = "1"\npatient = 1\ndatetime = 2024-01-01\nservice = "XXX"\n', "line 5: exam.service"),
-        ("[site]\nbroker_timeout = 0\n", "line 2: site.broker_timeout"),
-        ("[site\n", "line 1: this is not TOML"),
-        ("[holidays]\nx = 1\n", "line 1: holidays is not known here"),
+        ('accession = "070124-160"', 'accession = "070124-161"', "images are filed under exam 070124-160 of patient 1"),
+        (
+            'case = "160"\npatient = 1\n',
+            "patient = 2\n",
+            "images are filed under exam 070124-160 of patient 1",
+        ),
+        ('ien = 10\nname = "RAID1"', 'ien = 20\nname = "RAID1"', "images lie in network location 10"),
     ],
+    ids=["exam gone", "exam of another patient", "location gone"],
 )
-def test_an_error_names_its_line(text: str, message: str) -> None:
-    with pytest.raises(SiteFileError) as raised:
-        parse_site(text)
-    assert message in str(raised.value)
+def test_a_site_that_would_orphan_images_is_refused(
+    oracle_store: Store, site_key: SiteKey, present: str, instead: str, problem: str
+) -> None:
+    file_one(oracle_store, "070124-160")
+    dump = oracle_store.read(dump_site)
+    assert present in dump
+    with pytest.raises(SiteFileError, match=problem):
+        load(oracle_store, dump.replace(present, instead), site_key)
+    assert oracle_store.read(dump_site) == dump
+
+
+def test_a_reset_empties_imaging_and_keeps_the_site_and_its_sessions(store: Store) -> None:
+    tables = File.metadata.sorted_tables
+    store.transact(lambda connection: fill(connection, [table for table in tables if table.name != "file_header"]))
+    store.transact(reset_imaging)
+    left = store.read(lambda connection: counts(connection, tables))
+    assert {name for name, rows in left.items() if rows} - {"file_header"} == KEPT_BY_RESET
+    assert {left[name] for name in KEPT_BY_RESET} == {3}
+    reports = store.read(lambda connection: connection.execute(select(Exam.report)).scalars().all())
+    assert reports == [None, None, None]
+    routed = store.read(lambda connection: connection.execute(select(ImagingSite.last_routing)).scalars().all())
+    assert routed == ["", "", ""]
+
+
+def test_a_reset_begins_the_numbers_of_imaging_again(store: Store) -> None:
+    first = {file: store.transact(lambda connection, file=file: next_iens(connection, file, 5))[0] for file in NUMBERED_FILES}
+    store.transact(reset_imaging)
+    again = {file: store.transact(lambda connection, file=file: next_ien(connection, file)) for file in NUMBERED_FILES}
+    goes_on = {"sign_on_log", "task"}
+    assert {file for file in NUMBERED_FILES if again[file] != first[file]} == goes_on
+    assert {again[file] - first[file] for file in goes_on} == {5}
+
+
+def test_the_recorded_site_is_the_same_after_a_reset(oracle_store: Store) -> None:
+    before = oracle_store.read(dump_site)
+    file_one(oracle_store, "070124-160")
+    oracle_store.transact(reset_imaging)
+    assert oracle_store.read(dump_site) == before
+    assert exam_number(oracle_store, "070124-160")[1] is None
+
+
+def test_the_whole_file_is_read_from_disk(store: Store, site_key: SiteKey) -> None:
+    site = read_site_file(ORACLE_SITE)
+    warnings = store.transact(lambda connection: apply_site(connection, site, site_key, NOW))
+    assert warnings == []
+    assert store.read(lambda connection: counts(connection, [File.metadata.tables["exam"]])) == {"exam": 64}

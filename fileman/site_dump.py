@@ -1,0 +1,151 @@
+"""The site written out as a site file: absolute dates, hashes and enciphered codes instead of clear ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+
+from pydantic import BaseModel
+from sqlalchemy import Connection, Table, select
+
+from fileman.dates import from_fileman, to_fileman
+from fileman.files import (
+    Exam,
+    File,
+    Holiday,
+    ImagingSite,
+    Institution,
+    NetworkLocation,
+    NewPerson,
+    Option,
+    OptionRpc,
+    Patient,
+    TransmitDestination,
+    UserDivision,
+    UserKey,
+    UserOption,
+)
+from fileman.site import site_settings
+from fileman.site_file import (
+    ContextRow,
+    ExamRow,
+    HolidayRow,
+    ImagingSiteRow,
+    InstitutionRow,
+    NetworkLocationRow,
+    PatientRow,
+    SiteSettings,
+    TransmitDestinationRow,
+    UserRow,
+)
+
+Row = dict[str, object]
+
+#: Keys whose FileMan text is written as a TOML date.
+_DATES = {"birth_date", "date", "datetime", "locked_until", "terminated", "verify_changed"}
+#: Where a column has another name than the key of the file.
+_KEYS: dict[type[File], dict[str, str]] = {
+    ImagingSite: {"gateway_access": "gateway_access_enciphered", "gateway_verify": "gateway_verify_enciphered"},
+    Exam: {"case_number": "case", "service_ien": "ien", "exam_date": "datetime"},
+    NetworkLocation: {"password": "password_enciphered"},
+}
+#: Columns that are no part of a site file: what happened since, and numbers that come from the order.
+_LEFT_OUT: dict[type[File], set[str]] = {
+    ImagingSite: {"last_routing", "last_routing_warning"},
+    NewPerson: {"last_sign_on", "failed_attempts"},
+    Option: {"ien"},
+    Exam: {"ien", "report"},
+}
+
+
+def dump_site(connection: Connection) -> str:
+    """Write the site as the text of a site file. Loading it with the same site key and dumping again gives the same text."""
+    divisions, keys, contexts = (_multiple(connection, file) for file in (UserDivision, UserKey, UserOption))
+    rpcs = _multiple(connection, OptionRpc)
+
+    def user(row: Row) -> Row:
+        owner = row["duz"]
+        return {"divisions": divisions.get(owner, []), "contexts": contexts.get(owner, []), "keys": keys.get(owner, [])}
+
+    def nothing(_row: Row) -> Row:
+        return {}
+
+    sections: tuple[tuple[str, type[File], type[BaseModel], str, Callable[[Row], Row]], ...] = (
+        ("institution", Institution, InstitutionRow, "ien", nothing),
+        ("imaging_site", ImagingSite, ImagingSiteRow, "ien", nothing),
+        ("user", NewPerson, UserRow, "duz", user),
+        ("context", Option, ContextRow, "ien", lambda row: {"rpcs": rpcs.get(row["ien"], [])}),
+        ("patient", Patient, PatientRow, "dfn", nothing),
+        ("exam", Exam, ExamRow, "ien", nothing),
+        ("network_location", NetworkLocation, NetworkLocationRow, "ien", _file_types),
+        ("transmit_destination", TransmitDestination, TransmitDestinationRow, "ien", nothing),
+        ("holiday", Holiday, HolidayRow, "date", nothing),
+    )
+    parts = [_table("[site]", site_settings(connection).model_dump(), SiteSettings)]
+    for name, file, model, order, more in sections:
+        left_out, renamed = _LEFT_OUT.get(file, set()), _KEYS.get(file, {})
+        for row in _rows(connection, file, order):
+            content = {renamed.get(key, key): value for key, value in row.items() if key not in left_out}
+            parts.append(_table(f"[[{name}]]", {**content, **more(row)}, model))
+    return "\n\n".join(parts) + "\n"
+
+
+def _file_types(row: Row) -> Row:
+    return {"send": [kind for kind in str(row["send"]).split(",") if kind]}
+
+
+def _multiple(connection: Connection, file: type[File]) -> dict[object, list[object]]:
+    """Read a multiple: owner, value and position are its only columns."""
+    columns = {column.name: column for column in file.__table__.columns}
+    position = columns.pop("position")
+    owner = columns.pop("duz" if "duz" in columns else "option")
+    (value,) = columns.values()
+    found: dict[object, list[object]] = {}
+    for parent, item in connection.execute(select(owner, value).order_by(owner, position)):
+        found.setdefault(parent, []).append(item)
+    return found
+
+
+def _rows(connection: Connection, file: type[File], order: str) -> Iterable[Row]:
+    table = file.__table__
+    if not isinstance(table, Table):
+        raise TypeError(f"{file.__name__} is no table")
+    return [dict(row) for row in connection.execute(select(table).order_by(table.c[order])).mappings()]
+
+
+def _table(heading: str, content: Mapping[str, object], model: type[BaseModel]) -> str:
+    """Write one table; what is empty is left out unless the reader would put something else in its place."""
+    lines = [heading]
+    for key, value in content.items():
+        empty = value in ("", (), [])
+        if value is None or (empty and model.model_fields[key].default in ("", (), None)):
+            continue
+        lines.append(f"{key} = {toml_value(toml_date(str(value)) if key in _DATES else value)}")
+    return "\n".join(lines)
+
+
+def toml_date(text: str) -> date | datetime | str:
+    """Turn FileMan text into a TOML date; what no calendar has (2700229) stays text."""
+    try:
+        moment = from_fileman(text)
+    except ValueError:
+        return text
+    value = moment if "." in text else moment.date()
+    return value if to_fileman(value) == text else text
+
+
+def toml_value(value: object) -> str:
+    """Write a value as TOML. Raises TypeError for what a site file cannot hold."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case list() | tuple():
+            return "[" + ", ".join(toml_value(item) for item in value) + "]"
+        case date():
+            return value.isoformat()
+        case str():
+            text = value.replace("\\", "\\\\").replace('"', '\\"')
+            return '"' + "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in text) + '"'
+    raise TypeError(f"a site file holds no {type(value).__name__}")
