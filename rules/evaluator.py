@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from fileman import Store, site_settings, to_fileman, to_horolog
+from fileman import Store, StoreClosed, StoreFailed, site_settings, to_fileman, to_horolog
 from fileman.files import (
     BackgroundQueue,
     EvaluatorFlag,
@@ -33,6 +33,7 @@ from rules.evaluate import CompiledRules, Destinations, Evaluation, compile_rule
 from rules.image_facts import KnownImage, Names, read_image, read_names
 from rules.moment import Moment
 from rules.queueing import Origin, queue_action
+from runtime import Clock
 from taskman import TaskContext, routine
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,10 @@ ENTRY_POINT = "EVAL^MAGBRTE4"
 BATCH = 16
 IDLE_SECONDS = 0.2
 REMEMBERED_STUDIES = 2000
+#: Seconds until the next try when the database does not answer.
+DATABASE_PAUSE = 1.0
+#: An error's text is cut to this many characters in the log.
+ERROR_LIMIT = 300
 
 _NEXT = (
     select(BackgroundQueue.ien, BackgroundQueue.image)
@@ -54,7 +59,11 @@ _NEXT = (
     .limit(BATCH)
 )
 _TAKE_OUT = delete(BackgroundQueue).where(BackgroundQueue.ien == bindparam("entry"))
-_MARK_FAILED = update(BackgroundQueue).where(BackgroundQueue.ien == bindparam("entry")).values(status="FAILED")
+_MARK_FAILED = (
+    update(BackgroundQueue)
+    .where(BackgroundQueue.ien == bindparam("entry"), BackgroundQueue.status == "NOT_PROCESSED")
+    .values(status="FAILED")
+)
 _FLAG = select(EvaluatorFlag.running).where(EvaluatorFlag.id == 1)
 _LAST_LINE = select(func.max(EvaluatorLog.line)).where(EvaluatorLog.task == bindparam("task"))
 _LOG = insert(EvaluatorLog)
@@ -96,7 +105,6 @@ class Evaluator:
     task: TaskContext
     location: int
     rules: CompiledRules
-    _line: int = 0
     _site: SiteView | None = None
     _studies: OrderedDict[str, dict[int, bool]] = field(default_factory=OrderedDict)
 
@@ -106,18 +114,19 @@ class Evaluator:
         return self.task.store
 
     def run(self, parsed: ElementRules) -> None:
-        """Work off the queue until asked to stop."""
-        now = self.task.clock.now()
-        self._line = int(
-            self.store.read(lambda connection: connection.execute(_LAST_LINE, {"task": self.task.number}).scalar()) or 0
-        )
-        self._say([f"Started at {to_horolog(now)}", *parsed.log, *self._not_done_here()])
-        while not self.task.stopping.is_set():
-            if self._stop_asked():
-                self._say([f"Stopped at {to_horolog(self.task.clock.now())}"])
-                return
-            if not self.work_off():
-                self.task.pause(IDLE_SECONDS)
+        """Work off the queue until asked to stop; a database that does not answer is waited for."""
+        write_log(self.task, [f"Started at {to_horolog(self.task.clock.now())}", *parsed.log, *self._not_done_here()])
+        while not self.task.interrupted():
+            try:
+                if self._stop_asked():
+                    if not self.task.interrupted():  # an interrupted task goes on at the next start
+                        write_log(self.task, [f"Stopped at {to_horolog(self.task.clock.now())}"])
+                    return
+                if not self.work_off():
+                    self.task.pause(IDLE_SECONDS)
+            except StoreFailed as error:
+                log.warning("the evaluator of location %d waits for the database: %s", self.location, error)
+                self.task.pause(DATABASE_PAUSE)
 
     def _not_done_here(self) -> list[str]:
         return [
@@ -132,7 +141,10 @@ class Evaluator:
         return flag is False or self.task.stop_requested()
 
     def work_off(self) -> int:
-        """Judge the next entries and write down what came of them; give how many there were."""
+        """Judge the next entries and write down what came of them; give how many there were.
+
+        They share a transaction. When it is refused each gets one of its own, so that a bad entry spoils no other.
+        """
         site = self._current_site()
         entries = self.store.read(lambda connection: connection.execute(_NEXT, {"place": site.place}).all())
         judged: list[Judged] = []
@@ -140,17 +152,35 @@ class Evaluator:
             if judged and self._stop_asked():
                 break
             judged.append(self._judge(entry.ien, entry.image, site))
-        if judged:
+        if not judged:
+            return 0
+        try:
             self.store.transact(lambda connection: self._write(connection, judged, site))
+        except StoreClosed:
+            raise
+        except Exception:  # whatever one entry raised, the others are to be written
+            log.warning("a batch of %d entries was refused; each is tried alone", len(judged), exc_info=True)
+            for one in judged:
+                self._write_alone(one, site)
         return len(judged)
+
+    def _write_alone(self, one: Judged, site: SiteView) -> None:
+        try:
+            self.store.transact(lambda connection: self._write(connection, [one], site))
+        except StoreClosed:
+            raise
+        except Exception as error:  # the entry stays in the queue, marked; a database that is down raises once more below
+            log.exception("entry %d of the EVAL queue could not be written", one.entry)
+            failed = _failed(one.entry, error)
+            self.store.transact(lambda connection: self._write(connection, [failed], site))
 
     def _judge(self, entry: int, image: int, site: SiteView) -> Judged:
         try:
             known = self.store.read(lambda connection: read_image(connection, image, site.names, self.location))
             if known is None:
                 return Judged(entry, None, None, [])
-            if not known.has_file:
-                return Judged(entry, known, None, [f"Image {image} has no files associated with it"])
+            if known.missing:
+                return Judged(entry, known, None, [known.missing])
             study = known.facts.study_uid
             remembered = self._remembered(study)
             moment = Moment(self.task.clock.now())
@@ -158,9 +188,12 @@ class Evaluator:
             if study:
                 remembered.update(evaluation.remember)
             return Judged(entry, known, evaluation, evaluation.log)
+        except StoreClosed:
+            raise
         except Exception as error:  # one bad entry must not stop the queue; it stays in it, marked
+            self._stop_asked()  # raises when it is the database that does not answer, and no entry is to blame
             log.exception("image %d could not be judged", image)
-            return Judged(entry, None, None, [f"*** EVAL queue error: {type(error).__name__}: {error} ***"], failed=True)
+            return _failed(entry, error)
 
     def _remembered(self, study: str) -> dict[int, bool]:
         """Give what earlier images of a study decided in this run."""
@@ -178,14 +211,18 @@ class Evaluator:
     def _write(self, connection: Connection, judged: Sequence[Judged], site: SiteView) -> None:
         now = self.task.clock
         origin = Origin(self.location, to_fileman(now.now()), now.seconds())
+        lines: list[str] = []
         for one in judged:
-            connection.execute(_MARK_FAILED if one.failed else _TAKE_OUT, {"entry": one.entry})
+            done = connection.execute(_MARK_FAILED if one.failed else _TAKE_OUT, {"entry": one.entry})
+            if done.rowcount != 1:  # another evaluator of the place was there first
+                continue
+            lines.extend(one.lines)
             if one.image is not None and one.evaluation is not None:
                 queued = sum(
                     queue_action(connection, action, one.image, origin, site.file_types) for action in one.evaluation.actions
                 )
                 self._remember(connection, one.image, one.evaluation, queued, origin)
-        self._log(connection, [line for one in judged for line in one.lines])
+        append_log(connection, self.task.number, self.task.clock, lines)
 
     def _remember(self, connection: Connection, image: KnownImage, evaluation: Evaluation, queued: int, origin: Origin) -> None:
         """Write the decision down so that it can be explained, and tell the image's story."""
@@ -221,23 +258,30 @@ class Evaluator:
             },
         )
 
-    def _say(self, lines: Sequence[str]) -> None:
-        self.store.transact(lambda connection: self._log(connection, lines))
-
-    def _log(self, connection: Connection, lines: Sequence[str]) -> None:
-        stamp = self.task.clock.now().strftime("%a %H:%M ")
-        rows = []
-        for line in lines:
-            self._line += 1
-            rows.append({"task": self.task.number, "line": self._line, "text": stamp + line})
-        if rows:
-            connection.execute(_LOG, rows)
-
     def _current_site(self) -> SiteView:
         version = self.store.site_version()
         if self._site is None or self._site.version != version:
             self._site = self.store.read(lambda connection: read_site_view(connection, version, self.location))
         return self._site
+
+
+def _failed(entry: int, error: Exception) -> Judged:
+    text = f"{type(error).__name__}: {error}"[:ERROR_LIMIT]
+    return Judged(entry, None, None, [f"*** EVAL queue error: {text} ***"], failed=True)
+
+
+def append_log(connection: Connection, task: int, clock: Clock, lines: Sequence[str]) -> None:
+    """Add lines to an evaluator's log, with weekday and time before them (LOG^MAGBRTE5)."""
+    if not lines:
+        return
+    last = int(connection.execute(_LAST_LINE, {"task": task}).scalar() or 0)
+    stamp = clock.now().strftime("%a %H:%M ")
+    connection.execute(_LOG, [{"task": task, "line": last + at, "text": stamp + text} for at, text in enumerate(lines, start=1)])
+
+
+def write_log(task: TaskContext, lines: Sequence[str]) -> None:
+    """Add lines to a task's log, in a transaction of their own."""
+    task.store.transact(lambda connection: append_log(connection, task.number, task.clock, lines))
 
 
 def read_site_view(connection: Connection, version: int, location: int) -> SiteView:
@@ -275,10 +319,7 @@ def _busy(task: TaskContext) -> None:
     name = task.store.read(
         lambda connection: connection.execute(select(Institution.name).where(Institution.ien == location)).scalar()
     )
-    now = task.clock.now()
-    lines = [f"Started at {to_horolog(now)}", f"A rule evaluator is already running for {name}"]
-    rows = [{"task": task.number, "line": line, "text": f"{now:%a %H:%M} {text}"} for line, text in enumerate(lines, start=1)]
-    task.store.transact(lambda connection: connection.execute(_LOG, rows))
+    write_log(task, [f"Started at {to_horolog(task.clock.now())}", f"A rule evaluator is already running for {name}"])
 
 
 @routine(ENTRY_POINT, subject=subject_of, busy=_busy)

@@ -1,4 +1,7 @@
-"""Reading the facts of an image from the database (MAG^MAGBRTE3): the image first, then its group."""
+"""Reading the facts of an image from the database (MAG^MAGBRTE3): the image first, then its group.
+
+VistA means to look at the group's other images too, but reads a node that no image has, so that they never contribute.
+"""
 
 from __future__ import annotations
 
@@ -97,13 +100,13 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class KnownImage:
-    """An image with its facts, and what queueing it needs besides."""
+    """An image with its facts, and what queueing it needs besides. `missing` is what the log says of an image without a file."""
 
     facts: ImageFacts
     uid: str
     group: int
     accession: str
-    has_file: bool
+    missing: str = ""
 
 
 def read_names(connection: Connection) -> Names:
@@ -121,7 +124,8 @@ def read_image(connection: Connection, ien: int, names: Names, location: int) ->
     if image is None:
         return None
     group = connection.execute(_IMAGE, {"ien": image.parent}).first() if image.parent else None
-    report = connection.execute(_REPORT, {"ien": image.report}).first() if image.report else None
+    pointer = image.report or (group.report if group is not None else None)
+    report = connection.execute(_REPORT, {"ien": pointer}).first() if pointer else None
     values = _values(image, group)
     _add(values, "PATIENT", connection.execute(_PATIENT, {"dfn": image.patient}).scalar())
     _add(values, "OBJECT_TYPE", _OBJECT_TYPES.get(image.object_type))
@@ -143,7 +147,14 @@ def read_image(connection: Connection, ien: int, names: Names, location: int) ->
         urgency_found=report is not None and report.accession != report.site_accession,
     )
     accession = report.accession if report is not None else ""
-    return KnownImage(facts, image.uid, image.parent or image.ien, accession, image.location is not None)
+    return KnownImage(facts, image.uid, image.parent or image.ien, accession, _missing(image))
+
+
+def _missing(image: Any) -> str:
+    """Say what FILEFIND^MAGDFB finds wanting, as the evaluator logs it; no rule is asked then."""
+    if image.location is None and image.jukebox_location is None:
+        return "*** EVAL queue error: -1~NO NETWORK OR JUKEBOX LOCATION DEFINED ***"
+    return "" if image.file_ref else f"Image {image.ien} has no files associated with it"
 
 
 def _values(image: Any, group: Any) -> dict[str, tuple[str, ...]]:

@@ -42,9 +42,10 @@ def take(connection: Connection, subject: str, task: int, now: float) -> bool:
     return connection.execute(statement).first() is not None
 
 
-def renew(connection: Connection, subject: str, task: int, now: float) -> None:
-    """Keep a subject."""
-    connection.execute(_RENEW, {"subject_": subject, "task_": task, "until": now + LEASE_SECONDS})
+def renew(connection: Connection, subject: str, task: int, now: float) -> bool:
+    """Keep a subject; false when another task has it, because this one did not renew in time."""
+    renewed = connection.execute(_RENEW, {"subject_": subject, "task_": task, "until": now + LEASE_SECONDS})
+    return renewed.rowcount == 1
 
 
 def release(connection: Connection, subject: str, task: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,15 +11,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, select, update
 
 from fileman import Store
-from fileman.files import RunningTask, Task
+from fileman.files import RunningTask, Task, TaskManager
 from runtime import SystemClock
 from taskman import Engine, EngineDown, TaskContext, api, routine, tasks
+from taskman import engine as engine_module
+from taskman.worker import Worker
+from tests.support.postgres import PostgresCluster
 
 RAN: list[tuple[int, dict[str, Any]]] = []
-GATE = threading.Event()
+#: A worker process that runs the loop below until it is killed.
+WORKER = """
+import sys, threading
+from pathlib import Path
+from fileman import Store
+from runtime import SystemClock
+from taskman import Engine
+import tests.integration.taskman.test_engine
+Engine(Store(sys.argv[1]), SystemClock(), Path(sys.argv[2])).launch()
+threading.Event().wait()
+"""
 
 
 @routine("QUICK^ZZTEST")
@@ -138,3 +153,93 @@ def test_an_engine_that_is_down_takes_nothing(store: Store, tmp_path: Path) -> N
     assert engine.accepting()
     engine.shutdown()
     assert not engine.accepting()
+
+
+def test_a_task_that_the_engine_will_not_begin_gets_another_attempt(
+    store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "STUCK_AFTER", 0.1)
+    begun: list[tuple[int, int]] = []
+    run = Worker.run
+
+    def watched(worker: Worker, number: int, attempt: int) -> None:
+        run(worker, number, attempt)
+        begun.append((number, attempt))
+
+    monkeypatch.setattr(Worker, "run", watched)
+    engine.enqueue(1000, 1)  # finds no such task: as if its executor had died before it claimed the task
+    until(lambda: begun == [(1000, 1)])
+    number = load(store, "QUICK^ZZTEST")
+    assert number == 1000
+    until(lambda: code(store, number) == tasks.FINISHED)
+    assert store.read(lambda connection: connection.execute(select(Task.attempt)).scalar()) == 2
+
+
+def test_a_task_whose_end_could_not_be_written_runs_again(store: Store, engine: Engine) -> None:
+    number = load(store, "QUICK^ZZTEST", at=time.time() + 3600)
+    undone = {"status": tasks.RUNNING, "executor": engine.executor, "scheduled_at": 0.0}
+    store.transact(lambda connection: connection.execute(update(Task).where(Task.number == number).values(**undone)))
+    until(lambda: code(store, number) == tasks.FINISHED)
+    assert [(number, {})] == RAN
+
+
+def test_a_process_that_is_killed_loses_no_task(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "DEAD_AFTER", 1.0)
+    RAN.clear()
+    number = load(store, "LOOP^ZZTEST", place=3)
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, store.url, str(tmp_path)])
+    until(lambda: code(store, number) == tasks.RUNNING)
+    worker.kill()
+    worker.wait(10)
+    assert code(store, number) == tasks.RUNNING
+    engine = Engine(store, SystemClock(), tmp_path)
+    engine.launch()
+    until(lambda: (number, {"place": 3}) in RAN)
+    store.transact(lambda connection: api.stop(connection, number))
+    until(lambda: code(store, number) == tasks.STOPPED)
+    engine.shutdown()
+
+
+def test_a_worker_that_ends_leaves_no_heartbeat_and_no_subject(store: Store, engine: Engine) -> None:
+    number = load(store, "LOOP^ZZTEST", place=4)
+    until(lambda: (number, {"place": 4}) in RAN)
+    assert store.read(lambda connection: connection.execute(select(TaskManager.executor)).scalars().all()) == [engine.executor]
+    engine.shutdown()
+    for table in (TaskManager, RunningTask):
+        assert store.read(lambda connection, t=table: connection.execute(select(func.count()).select_from(t)).scalar()) == 0
+
+
+def test_brokers_hand_tasks_to_workers_elsewhere(postgres: PostgresCluster, tmp_path: Path) -> None:
+    RAN.clear()
+    name, url = postgres.create_database()
+    store = Store(url)
+    broker = Engine(store, SystemClock(), tmp_path, worker=False)
+    broker.launch()
+    assert not broker.accepting()
+    worker = Engine(store, SystemClock(), tmp_path)
+    worker.launch()
+    assert broker.accepting()
+    number = load(store, "QUICK^ZZTEST")
+    broker.enqueue(number, 1)
+    until(lambda: code(store, number) == tasks.FINISHED)
+    assert [(number, {})] == RAN
+    worker.shutdown()
+    assert not broker.accepting()
+    broker.shutdown()
+    with pytest.raises(EngineDown):
+        broker.enqueue(number, 2)
+    store.close()
+    postgres.drop_database(name)
+
+
+def test_an_engine_whose_database_is_gone_takes_nothing(postgres: PostgresCluster, tmp_path: Path) -> None:
+    name, url = postgres.create_database()
+    store = Store(url)
+    broker = Engine(store, SystemClock(), tmp_path, worker=False)
+    broker.launch()
+    postgres.drop_database(name)
+    assert not broker.accepting()
+    with pytest.raises(EngineDown):
+        broker.enqueue(1000, 1)
+    broker.shutdown()
+    store.close()
