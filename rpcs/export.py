@@ -31,8 +31,12 @@ _RETURN_DUE = (
 )
 _NEXT = (
     select(DicomExportImage.export, DicomExportImage.sequence, DicomExportImage.image)
-    .where(DicomExportImage.status == "WAITING", DicomExportImage.origin == bindparam("one_origin"))
-    .order_by(DicomExportImage.priority.desc(), DicomExportImage.export, DicomExportImage.sequence)
+    .where(
+        DicomExportImage.status == "WAITING",
+        DicomExportImage.origin == bindparam("one_origin"),
+        DicomExportImage.priority == bindparam("one_priority"),
+    )
+    .order_by(DicomExportImage.export, DicomExportImage.sequence)
     .limit(1)
 )
 _PRIORITY = (
@@ -129,7 +133,8 @@ def next_queue_entry(call: Call) -> list[str]:
     ]
     if not waiting:
         return ["-2,Nothing to be transmitted."]
-    entry_row = connection.execute(_NEXT, {"one_origin": max(waiting)[2]}).one()
+    priority, _index, origin = max(waiting)
+    entry_row = connection.execute(_NEXT, {"one_origin": origin, "one_priority": priority}).one()
     if not check:
         taken = {"d0": entry_row.export, "d1": entry_row.sequence, "now": now, "machine": call.session.machine}
         connection.execute(_TAKE, taken)

@@ -8,12 +8,12 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+import taskman.api as taskman
 from fileman.files import EvaluatorFlag, EvaluatorLog, SendQueue
 from rpcs.call import Call
 from rpcs.registry import Access, Answer, procedure
 from rpcs.session import StartTask
 from rules.evaluator import ENTRY_POINT, subject_of
-import taskman.api as taskman
 from xwb import LocalArray, ResultType
 
 NOT_ACCEPTED = "-4,TaskMan did not Accept Request"

@@ -1,0 +1,28 @@
+"""A figure of a benchmark, and the table of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table: what was measured, how many per second, and a word about how."""
+
+    subject: str
+    per_second: float
+    note: str = ""
+
+
+def table(figures: Iterable[Figure]) -> Table:
+    """Lay the figures out."""
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    table.add_column("what")
+    table.add_column("per second", justify="right")
+    table.add_column("how")
+    for figure in figures:
+        table.add_row(figure.subject, f"{figure.per_second:,.0f}", figure.note)
+    return table

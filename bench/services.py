@@ -1,0 +1,43 @@
+"""Broker and gateway as the processes that a user runs, on free ports, on a directory of their own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.demo import DEMO_ACCESS, DEMO_VERIFY
+from console.processes import Child, Family
+from runtime import free_port
+
+GATEWAY_USER = {"MAGBROKER_GATEWAY__ACCESS": DEMO_ACCESS, "MAGBROKER_GATEWAY__VERIFY": DEMO_VERIFY}
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The ports of what runs."""
+
+    directory: Path
+    broker_port: int
+    dicom_port: int
+
+
+@contextlib.contextmanager
+def services(directory: Path, site: Path, rules: Path | None = None, *, gateway: bool = True) -> Iterator[Services]:
+    """Run a broker, and a gateway that files at it, until the block ends."""
+    family = Family()
+    ports = Services(directory, free_port(), free_port())
+    common = ["--data", str(directory)]
+    logs = directory / "log"
+    try:
+        broker = ["broker", *common, "--port", str(ports.broker_port), "--text-port", "0", "--site", str(site)]
+        family.add(Child("broker", broker, ports.broker_port, logs / "broker.log"))
+        if gateway:
+            options = ["--broker-port", str(ports.broker_port), "--dicom-port", str(ports.dicom_port)]
+            options += ["--rules", str(rules)] if rules is not None else []
+            child = Child("gateway", ["gateway", *common, *options], ports.dicom_port, logs / "gateway.log", GATEWAY_USER)
+            family.add(child)
+        yield ports
+    finally:
+        family.stop()

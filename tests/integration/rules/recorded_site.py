@@ -1,0 +1,144 @@
+"""The recorded rule cases' images in a database, and its queues written as the recorded nodes are."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from fileman import reset_numbers
+from fileman.files import (
+    DicomExport,
+    DicomExportImage,
+    EvaluatorLog,
+    Exam,
+    Image,
+    Report,
+    RuleDecision,
+    SendQueue,
+    StudyDecision,
+)
+from tests.oracle.records import read_records
+
+_NODE = re.compile(r'\^(MAG\(2005|RARPT)[,(](\d+),("?[A-Z0-9]+"?)\)="?(.*?)"?$')
+#: Column, node and piece of what images are recorded with.
+_TEXTS = {
+    "name": ("0", 1),
+    "file_ref": ("0", 2),
+    "procedure": ("0", 8),
+    "last_access": ("0", 9),
+    "saved_at": ("2", 1),
+    "short_description": ("2", 4),
+    "procedure_time": ("2", 5),
+    "parent_file": ("2", 6),
+    "package": ("40", 1),
+    "origin": ("40", 6),
+    "uid": ("PACS", 1),
+    "series_uid": ("SERIESUID", 1),
+}
+_NUMBERS = {
+    "location": ("0", 3),
+    "abstract_location": ("0", 4),
+    "jukebox_location": ("0", 5),
+    "object_type": ("0", 6),
+    "patient": ("0", 7),
+    "parent": ("0", 10),
+    "parent_ien": ("2", 7),
+    "image_class": ("40", 2),
+    "image_type": ("40", 3),
+    "procedure_or_event": ("40", 4),
+    "specialty": ("40", 5),
+    "acquisition_site": ("100", 3),
+    "acquisition_device": ("100", 4),
+    "big_location": ("FBIG", 1),
+    "report": ("PACS", 2),
+}
+GATEWAY_USER = 9002
+
+
+def fill_recorded_images(connection: Connection) -> None:
+    """File the images and reports of the recorded cases; the site must be there."""
+    nodes: dict[str, dict[int, dict[str, list[str]]]] = {"MAG(2005": {}, "RARPT": {}}
+    for line in read_records("c1_rules")[0]["globals"]:
+        if match := _NODE.fullmatch(line):
+            entry = nodes[match[1]].setdefault(int(match[2]), {})
+            entry.setdefault(match[3].strip('"'), match[4].split("^"))
+    for ien, node in nodes["RARPT"].items():
+        if ien and "0" in node:
+            _file_report(connection, ien, node["0"])
+    for ien, node in nodes["MAG(2005"].items():
+        if ien and "0" in node:
+            values: dict[str, Any] = {column: _piece(node, *where) for column, where in _TEXTS.items()}
+            values |= {column: int(_piece(node, *where) or 0) or None for column, where in _NUMBERS.items()}
+            connection.execute(insert(Image).values(ien=ien, saved_by=0, **values))
+
+
+def _file_report(connection: Connection, ien: int, node: list[str]) -> None:
+    accession = node[0]
+    by_name = select(Exam.ien, Exam.exam_date).where((Exam.accession == accession) | (Exam.site_accession == accession))
+    exam = connection.execute(by_name).one()
+    values = {"service": "RAD", "accession": accession, "exam": exam.ien, "patient": int(node[1]), "exam_date": exam.exam_date}
+    connection.execute(insert(Report).values(ien=ien, entered=node[5], entered_by=GATEWAY_USER, **values))
+
+
+def _piece(node: dict[str, list[str]], name: str, piece: int) -> str:
+    pieces = node.get(name, [])
+    return pieces[piece - 1] if len(pieces) >= piece else ""
+
+
+def clear_queues(connection: Connection) -> None:
+    """Empty what evaluators fill, as before each recorded case."""
+    for table in (SendQueue, DicomExportImage, DicomExport, StudyDecision, RuleDecision, EvaluatorLog):
+        connection.execute(delete(table))
+    reset_numbers(connection, ["send_queue", "dicom_export"])
+
+
+def dump(connection: Connection, task: int) -> dict[str, list[str]]:
+    """Write log, study decisions and queues as the recorded nodes are; an export's $H is left out."""
+    log = select(EvaluatorLog.text).where(EvaluatorLog.task == task).order_by(EvaluatorLog.line)
+    studies = select(StudyDecision).order_by(StudyDecision.study_uid, StudyDecision.rule)
+    sends: list[str] = []
+    for row in connection.execute(select(SendQueue).order_by(SendQueue.ien)).mappings():
+        first = "^".join(str(row[column]) for column in ("image", "destination", "file_type", "mechanism", "origin"))
+        sends.append(f"^MAGQUEUE(2006.035,{row['ien']},0)={first}^{row['transaction']}")
+        sends.append(f"^MAGQUEUE(2006.035,{row['ien']},1)={row['status']}^{row['priority']}^{row['queued']}")
+    exports: list[str] = []
+    for row in connection.execute(select(DicomExport).order_by(DicomExport.ien)).mappings():
+        pieces = ("application", "group", "accession", "origin", "priority", "to_hipaa", "requested")
+        node = f"^MAGDOUTP(2006.574,{row['ien']}"
+        exports.append(f"{node},0)={'^'.join(str(row[column]) for column in pieces)}")
+        exports.append(f"{node},1,0)=^2006.5744^{row['last_sequence']}^{row['image_count']}")
+        images = select(DicomExportImage).where(DicomExportImage.export == row["ien"]).order_by(DicomExportImage.sequence)
+        exports += [
+            f"{node},1,{image['sequence']},0)={image['image']}^{image['status']}"
+            for image in connection.execute(images).mappings()
+        ]
+        exports.append(f"{node},2)={row['study_uid']}")
+    return {
+        "log": list(connection.execute(log).scalars()),
+        "study_cache": [
+            f'^XTMP("MAGEVALSTUDY",{row["task"]},{row["study_uid"]},{row["rule"]})={int(row["fired"])}'
+            for row in connection.execute(studies).mappings()
+        ],
+        "send_queue": sends,
+        "dicom_export": exports,
+    }
+
+
+def recorded_nodes(result: dict[str, Any]) -> dict[str, list[str]]:
+    """Give the same of a record: entries without cross-references, studies with a UID only."""
+    return {
+        "log": result["log"],
+        "study_cache": [
+            f"{match[1]}{match[2]}{match[3]}"
+            for node in result["study_cache"]
+            if (match := re.fullmatch(r'(\^XTMP\("MAGEVALSTUDY",\d+,)"?([\d.]+)"?(,\d+\)=\d)', node))
+        ],
+        "send_queue": [node for node in result["send_queue"] if re.match(r"\^MAGQUEUE\(2006\.035,\d+,[01]\)=", node)],
+        "dicom_export": [
+            re.sub(r"(1,\d+,0\)=\d+\^\w+)\^.*", r"\1", node)
+            for node in result["dicom_export"]
+            if re.match(r"\^MAGDOUTP\(2006\.574,\d+,", node)
+        ],
+    }

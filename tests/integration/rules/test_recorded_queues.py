@@ -1,0 +1,74 @@
+"""The evaluator fills logs and queues as the recorded MAGBRTE4 did."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from fileman import Store, bump_site_version, from_fileman, next_ien
+from fileman.files import BackgroundQueue, Holiday, ImagingSite
+from rules import compile_rules, from_elements
+from rules.evaluator import Evaluator
+from runtime import FixedClock
+from taskman import TaskContext
+from tests.integration.rules.recorded_site import clear_queues, dump, fill_recorded_images, recorded_nodes
+from tests.oracle.records import read_records
+
+CASES = [
+    record
+    for record in read_records("c1_rules")
+    if "rules" in record
+    and record["image"] not in (17, 999)  # without a file: no rule is asked
+    and not any("^ACTION^BALANCE" in element for element in record["rules"])  # not balanced here
+]
+
+
+def queue(store: Store, image: int, location: int) -> None:
+    def add(connection: Any) -> None:
+        place = connection.execute(select(ImagingSite.ien).where(ImagingSite.institution == location)).scalar_one()
+        ien = next_ien(connection, "background_queue")
+        values = {"queue": "EVAL", "duz": 9002, "requested": "3261121", "image": image, "place": place}
+        connection.execute(insert(BackgroundQueue).values(ien=ien, **values))
+
+    store.transact(add)
+
+
+def set_holidays(store: Store, dates: list[str]) -> None:
+    def change(connection: Any) -> None:
+        connection.execute(delete(Holiday))
+        for date in dates:
+            connection.execute(insert(Holiday).values(date=date, name="TEST HOLIDAY"))
+        bump_site_version(connection)
+
+    store.transact(change)
+
+
+def evaluate(store: Store, record: dict[str, Any]) -> dict[str, list[str]]:
+    """Bring about one case and tell what is stored after it."""
+    if record["keep"] == 0:
+        store.transact(clear_queues)
+    set_holidays(store, re.findall(r"\^HOLIDAY\((\d{7}),0\)", record.get("pre") or ""))
+    queue(store, record["image"], record["location"])
+    clock = FixedClock(from_fileman(record["result"]["now"].split(" ")[1]))
+    before = len(store.read(lambda connection: dump(connection, record["ztsk"]))["log"])
+    parsed = from_elements([(str(number), text) for number, text in enumerate(record["rules"], start=2)])
+    task = TaskContext(record["ztsk"], {}, 9002, store, clock)
+    assert Evaluator(task, record["location"], compile_rules(parsed.rules, "vista")).work_off() == 1
+    stored = store.read(lambda connection: dump(connection, record["ztsk"]))
+    stamp = clock.now().strftime("%a %H:%M ")
+    stored["log"] = [stamp + line for line in parsed.log] + stored["log"][before:]
+    return stored
+
+
+def test_log_decisions_and_queues_are_as_recorded(oracle_store: Store) -> None:
+    oracle_store.transact(fill_recorded_images)
+    assert len(CASES) > 180
+    wrong = {}
+    for record in CASES:
+        stored, recorded = evaluate(oracle_store, record), recorded_nodes(record["result"])
+        differing = {name: (stored[name], recorded[name]) for name in recorded if stored[name] != recorded[name]}
+        if differing:
+            wrong[record["id"]] = differing
+    assert not wrong, "\n".join(f"{case}: {nodes}" for case, nodes in wrong.items())
