@@ -198,7 +198,7 @@ class SpoolWriter:
         """Forget the object."""
         self._problem = self._problem or SpoolError("The object was discarded.")
         self._close()
-        self._buffer.clear()
+        self._buffer = bytearray()
         with contextlib.suppress(OSError):
             self._path.unlink()
 
@@ -210,7 +210,7 @@ class SpoolWriter:
                     written += os.write(self._descriptor, view[written:])
         except OSError as error:
             self._fail(_problem(error), error)
-        self._buffer.clear()
+        self._buffer = bytearray()
 
     def _fail(self, problem: SpoolError, cause: OSError | None = None) -> None:
         self._problem = problem

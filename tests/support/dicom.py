@@ -29,6 +29,7 @@ def make_slices(directory: Path, count: int) -> dict[str, Path]:
     dataset.PatientBirthDate, dataset.PatientSex = "19500131", "M"
     dataset.AccessionNumber, dataset.StudyDate, dataset.StationName = "021026-201", "20260210", STATION
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
+    dataset.pop("DataSetTrailingPadding", None)  # storescu does not send it
     slices = {}
     for number in range(count):
         uid = generate_uid()

@@ -78,7 +78,9 @@ def test_an_evaluator_is_started_watched_and_stopped_by_procedure(oracle_store: 
     until(lambda: log(client, "1000")[0] == "2 2")
     assert log(client, "1000", 1)[1].endswith(" Image 2: SEND (ROUTE-DEST-A)")
     assert log(client, "1000", 2) == ["0 2"]
-    sends = oracle_store.read(lambda connection: connection.execute(select(SendQueue.file_type)).scalars().all())
+    sends = oracle_store.read(
+        lambda connection: connection.execute(select(SendQueue.file_type).order_by(SendQueue.ien)).scalars().all()
+    )
     assert list(sends) == ["ABSTRACT", "FULL", "BIG", "TEXT"]
     assert client.call("MAG DICOM ROUTE EVAL STOP").text == "1"
     for task in ("1000", "1001"):

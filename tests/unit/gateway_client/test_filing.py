@@ -1,0 +1,340 @@
+"""Filing: every image answered 0000 is filed exactly once, whatever is cut off in between."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gateway_client import filing
+from gateway_client.filing import LOCK_PAUSE, TRIES, Filing
+from gateway_client.journal import Journal
+from gateway_client.part10 import digest_of, read_meta
+from gateway_client.placement import place
+from tests.unit.gateway_client.fakes import SHARE, Desk
+from xwb import ApplicationError, ConnectionLost, MError, SecurityRefused
+
+
+def stored_file(desk: Desk, number: int) -> Path:
+    return desk.directory / "image1" / "SL00" / "00" / f"SL{number:012d}.DCM"
+
+
+def test_objects_are_stored_in_one_call_placed_released_and_leave_the_spool(desk: Desk) -> None:
+    files = [desk.receive(f"1.2.{number}") for number in range(3)]
+    assert desk.step() is True
+    assert desk.step() is False
+    assert desk.states() == {"1.2.0": "FILED", "1.2.1": "FILED", "1.2.2": "FILED"}
+    store, processed = desk.requests()
+    assert [line.partition("|")[0] for line in store if not line.startswith("HEADER")] == [
+        "REQUEST",
+        *(["ACQUIRED", "STORE1", "STORE2", "DIGEST"] * 3),
+    ]
+    assert processed[1:] == [f"PROCESSED||660|DEMO|{image}|1|1|DEMOGW1" for image in (2, 4, 6)]
+    assert store[0] != processed[0]
+    assert desk.spool.names() == []
+    assert [digest_of(stored_file(desk, image)) for image in (2, 4, 6)] == [file.digest for file in files]
+    stages = [(event[0], event[2], event[5]) for event in desk.events() if event[0] == "1.2.0"]
+    assert stages == [("1.2.0", "RECEIVE", "received"), ("1.2.0", "PLACE", "linked")]
+
+
+def test_a_batch_has_no_more_objects_than_configured(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, batch=2)
+    for number in range(5):
+        desk.receive(f"1.2.{number}")
+    while desk.step():
+        pass
+    counts = [sum(line.startswith("STORE1") for line in request) for request in desk.requests()]
+    assert counts == [2, 0, 2, 0, 1, 0]
+    desk.close()
+
+
+def test_one_sop_instance_uid_is_never_twice_in_a_batch_and_the_same_object_again_is_dropped(desk: Desk) -> None:
+    desk.receive("1.2.1")
+    desk.receive("1.2.1")
+    while desk.step():
+        pass
+    assert sum(line.startswith("STORE1") for request in desk.requests() for line in request) == 1
+    assert desk.journal.counts() == {"FILED": 1, "DUPLICATE": 1}
+    assert desk.spool.names() == []
+
+
+def test_another_object_under_a_filed_uid_is_held_with_the_reason(desk: Desk) -> None:
+    desk.receive("1.2.1")
+    desk.step()
+    other = desk.receive("1.2.1", extra=b"\x28\x00\x10\x00US\x02\x00\x80\x00")
+    while desk.step():
+        pass
+    assert desk.journal.counts() == {"FILED": 1, "REFUSED": 1}
+    assert desk.spool.names() == []
+    assert digest_of(desk.spool.held_path(other.name)) == other.digest
+    assert desk.events()[-1][5:] == ["refused", "UID = 1.2.1"]
+
+
+def test_an_object_that_another_gateway_filed_is_held_not_dropped(desk: Desk) -> None:
+    desk.imaging.images[2] = "1.2.1"
+    file = desk.receive("1.2.1")
+    desk.step()
+    assert desk.states() == {"1.2.1": "REFUSED"}
+    assert desk.spool.held_path(file.name).exists()
+
+
+def test_a_duplicate_is_dropped_only_when_the_filed_one_is_really_there(desk: Desk) -> None:
+    """The journal says filed, the archive has lost the file: the second object is then the only one."""
+    desk.receive("1.2.1")
+    desk.step()
+    stored_file(desk, 2).write_bytes(b"overwritten by something")
+    with desk.journal.transaction() as connection:
+        connection.execute("UPDATE instance SET digest='of the file as it was'")
+    desk.receive("1.2.1")
+    while desk.step():
+        pass
+    assert desk.journal.counts() == {"FILED": 1, "REFUSED": 1}
+
+
+@pytest.mark.parametrize("lost_call", [0, 1])
+def test_a_request_whose_answer_was_lost_is_sent_again_word_for_word(desk: Desk, lost_call: int) -> None:
+    desk.receive("1.2.1")
+    desk.receive("1.2.2")
+    if lost_call == 0:
+        desk.imaging.lose = [ConnectionLost("cut")]
+    else:
+        real = desk.filing._process
+
+        def lose_then_process(broker: object) -> bool:
+            desk.imaging.lose = [ConnectionLost("cut")]
+            desk.filing._process = real  # type: ignore[method-assign]  # once only
+            return real(broker)  # type: ignore[arg-type]  # the fake
+
+        desk.filing._process = lose_then_process  # type: ignore[method-assign]  # the test cuts here
+    with pytest.raises(ConnectionLost):
+        desk.step()
+    desk.restart()
+    while desk.step():
+        pass
+    requests = desk.requests()
+    assert requests[lost_call] == requests[lost_call + 1]
+    assert len(requests) == 3
+    assert desk.imaging.images == {2: "1.2.1", 4: "1.2.2"}
+    assert desk.imaging.processed == [2, 4]
+    assert desk.states() == {"1.2.1": "FILED", "1.2.2": "FILED"}
+
+
+STEPS = ["_finish_store", "_place", "_process", "_finish_processed", "_clear"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_kill_before_any_step_loses_nothing_and_files_nothing_twice(
+    desk: Desk, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """The process ends here."""
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    files = [desk.receive("1.2.1"), desk.receive("1.2.2")]
+    with monkeypatch.context() as patch:
+        patch.setattr(Filing, step, kill)
+        if step.startswith("_finish"):
+            patch.setattr(filing, "_FINISH", {kind: getattr(Filing, step) for kind in filing._FINISH})
+        with pytest.raises(Killed):
+            desk.step()
+    desk.restart()
+    while desk.step():
+        pass
+    assert desk.states() == {"1.2.1": "FILED", "1.2.2": "FILED"}
+    assert desk.imaging.images == {2: "1.2.1", 4: "1.2.2"}
+    assert desk.imaging.processed == [2, 4]
+    assert desk.spool.names() == []
+    assert [digest_of(stored_file(desk, number)) for number in (2, 4)] == [file.digest for file in files]
+
+
+def test_a_file_that_was_placed_but_not_journaled_is_recognised(desk: Desk) -> None:
+    file = desk.receive("1.2.1")
+    place(desk.spool.path(file.name), stored_file(desk, 2), file.digest)
+    desk.step()
+    assert desk.states() == {"1.2.1": "FILED"}
+    assert [event[5] for event in desk.events() if event[2] == "PLACE"] == ["already there"]
+
+
+def test_what_the_spool_holds_and_the_journal_does_not_is_filed_after_a_start(desk: Desk) -> None:
+    desk.receive("1.2.1", tell=False)
+    desk.restart()
+    desk.step()
+    assert desk.states() == {"1.2.1": "FILED"}
+    assert desk.events()[0][:3:2] == ["1.2.1", "RECEIVE"]
+
+
+def test_files_of_objects_that_are_done_are_cleaned_away_at_a_start(desk: Desk) -> None:
+    file = desk.receive("1.2.1")
+    kept = desk.directory / "copy"
+    shutil.copy(desk.spool.path(file.name), kept)
+    desk.step()
+    shutil.copy(kept, desk.spool.path(file.name))
+    desk.restart()
+    assert desk.spool.names() == []
+
+
+def test_what_is_no_dicom_file_is_put_aside_at_a_start(desk: Desk) -> None:
+    desk.spool.path("00-strange").write_bytes(b"not a DICOM file")
+    desk.restart()
+    assert desk.spool.names() == []
+    assert desk.spool.held_path("00-strange").exists()
+
+
+def test_a_mismatch_waits_on_the_correct_list_with_its_file(desk: Desk) -> None:
+    desk.imaging.refusals["1.2.1"] = ["STORE|-2 Image Association Problem||MAGDIR81|", "MSG|END|-4,PID ERROR"]
+    file = desk.receive("1.2.1")
+    desk.receive("1.2.2")
+    while desk.step():
+        pass
+    assert desk.states() == {"1.2.1": "CORRECT", "1.2.2": "FILED"}
+    assert desk.spool.names() == [file.name]
+    desk.restart()
+    assert desk.step() is False
+
+
+def test_a_locked_exam_is_asked_for_again_after_a_pause(desk: Desk) -> None:
+    desk.imaging.refusals["1.2.1"] = ["STORE|-399^radiology exam locked||MAGDIR81|", "MSG|END|locked"]
+    desk.receive("1.2.1")
+    desk.step()
+    assert desk.states() == {"1.2.1": "RECEIVED"}
+    assert desk.step() is False
+    del desk.imaging.refusals["1.2.1"]
+    desk.clock.advance(LOCK_PAUSE + 1)
+    assert desk.step() is True
+    assert desk.states() == {"1.2.1": "FILED"}
+
+
+def test_a_failure_is_asked_about_again_and_then_held(desk: Desk) -> None:
+    desk.imaging.refusals["1.2.1"] = [
+        "STORE|-103|DICOM IMAGE PROCESSING ERROR|MAGDIR81|1",
+        "MSG||NEED WRITE LOCATION",
+        "MSG|END|",
+    ]
+    file = desk.receive("1.2.1")
+    for number in range(TRIES):
+        assert desk.states().get("1.2.1", "RECEIVED") == "RECEIVED", number
+        desk.step()
+        desk.clock.advance(400)
+    assert desk.states() == {"1.2.1": "REFUSED"}
+    assert desk.spool.held_path(file.name).exists()
+    assert [line.partition("|")[0] for line in desk.requests()[1]].count("ACQUIRED") == 0
+    assert desk.events()[-1][5:] == ["refused", "-103 NEED WRITE LOCATION"]
+
+
+@pytest.mark.parametrize("error", [MError("STORE+1^X, broken"), ApplicationError("no")])
+def test_after_a_failed_call_its_objects_are_tried_one_by_one(desk: Desk, error: Exception) -> None:
+    for number in range(3):
+        desk.receive(f"1.2.{number}")
+    desk.imaging.raises = [error]
+    while desk.step():
+        pass
+    stores = [sum(line.startswith("STORE1") for line in request) for request in desk.requests()]
+    assert stores[0] == 3
+    assert [count for count in stores[1:] if count] == [1, 1, 1]
+    assert len({request[0] for request in desk.requests()}) == len(desk.requests())
+    assert set(desk.states().values()) == {"FILED"}
+
+
+def test_an_object_that_breaks_every_call_is_held_and_the_others_are_filed(desk: Desk) -> None:
+    def imaging(request: dict[int, str]) -> list[str]:
+        if any("1.2.666" in line for line in request.values()):
+            raise MError("broken")
+        return desk.imaging(request)
+
+    desk.broker.handlers["MAG DICOM IMAGE PROCESSING"] = imaging
+    for uid in ("1.2.1", "1.2.666", "1.2.2"):
+        desk.receive(uid)
+    for _ in range(20):
+        desk.step()
+        desk.clock.advance(301)
+    assert desk.states() == {"1.2.1": "FILED", "1.2.666": "REFUSED", "1.2.2": "FILED"}
+
+
+def test_an_answer_that_does_not_fit_files_nothing_twice(desk: Desk) -> None:
+    desk.broker.handlers["MAG DICOM IMAGE PROCESSING"] = lambda request: []
+    file = desk.receive("1.2.1")
+    desk.step()
+    assert desk.states() == {"1.2.1": "REFUSED"}
+    assert desk.spool.held_path(file.name).exists()
+    assert desk.step() is False
+
+
+def test_a_refusal_of_the_call_leaves_the_request_open(desk: Desk) -> None:
+    desk.imaging.raises = [SecurityRefused("not registered to the option")]
+    desk.receive("1.2.1")
+    with pytest.raises(SecurityRefused):
+        desk.step()
+    desk.step()
+    first, second, _ = desk.requests()
+    assert first == second
+    assert desk.states() == {"1.2.1": "FILED"}
+
+
+def test_an_image_that_the_broker_does_not_know_when_released_is_held(desk: Desk) -> None:
+    def imaging(request: dict[int, str]) -> list[str]:
+        if any(line.startswith("PROCESSED") for line in request.values()):
+            return ["3", "PROCESSED|-403|DICOM IMAGE PROCESSING ERROR|MAGDIR82|0", "MSG|END|Image pointer: 2"]
+        return desk.imaging(request)
+
+    desk.broker.handlers["MAG DICOM IMAGE PROCESSING"] = imaging
+    file = desk.receive("1.2.1")
+    desk.step()
+    assert desk.states() == {"1.2.1": "REFUSED"}
+    assert desk.spool.held_path(file.name).exists()
+
+
+def test_a_share_that_nobody_knows_keeps_the_image_waiting(desk: Desk) -> None:
+    desk.broker.handlers["MAGB NETWORK LOCATIONS"] = list
+    desk.filing.connected(desk.broker)
+    desk.receive("1.2.1")
+    desk.step()
+    assert desk.states() == {"1.2.1": "STORED"}
+    desk.broker.handlers["MAGB NETWORK LOCATIONS"] = lambda: [f"1^RAID1^{SHARE}^image1"]
+    desk.clock.advance(10)
+    desk.step()
+    assert desk.states() == {"1.2.1": "FILED"}
+
+
+def test_a_location_that_cannot_be_written_keeps_the_image_waiting(desk: Desk) -> None:
+    (desk.directory / "image1").write_text("a file where a directory should be")
+    file = desk.receive("1.2.1")
+    desk.step()
+    assert desk.states() == {"1.2.1": "STORED"}
+    assert desk.spool.names() == [file.name]
+    (desk.directory / "image1").unlink()
+    desk.clock.advance(10)
+    desk.step()
+    assert desk.states() == {"1.2.1": "FILED"}
+    assert desk.imaging.images == {2: "1.2.1"}
+
+
+def test_an_object_whose_header_cannot_be_read_is_held_and_the_others_are_filed(desk: Desk) -> None:
+    file = desk.receive("1.2.1")
+    path = desk.spool.path(file.name)
+    path.write_bytes(path.read_bytes()[: read_meta(path).offset])
+    desk.receive("1.2.2")
+    desk.step()
+    assert desk.states() == {"1.2.1": "REFUSED", "1.2.2": "FILED"}
+    assert desk.spool.held_path(file.name).exists()
+
+
+def test_events_that_the_broker_does_not_take_are_kept(desk: Desk) -> None:
+    def refuse(_: object) -> str:
+        raise SecurityRefused("unknown procedure")
+
+    desk.broker.handlers["MAGB IMAGE EVENTS"] = refuse
+    desk.receive("1.2.1")
+    desk.step()
+    assert desk.states() == {"1.2.1": "FILED"}
+    assert len(desk.journal.events(10)[0]) == 2
+
+
+def test_the_journal_takes_objects_while_the_broker_is_away(desk: Desk) -> None:
+    desk.receive("1.2.1")
+    desk.filing.offline()
+    journal = Journal(desk.configuration.journal)
+    assert journal.counts() == {"RECEIVED": 1}
+    journal.close()

@@ -1,0 +1,153 @@
+"""The journal: what it takes is there after a start, whole or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from gateway_client.errors import JournalError
+from gateway_client.journal import Change, Journal, Request, RequestKind, State
+from gateway_client.part10 import FileMeta
+from gateway_client.spool import SpooledFile
+from gateway_client.transmissions import Sending, Transmission, Transmissions
+from tests.unit.gateway_client.fakes import CT, EXPLICIT
+
+
+def file(name: str, uid: str = "") -> SpooledFile:
+    """Make an object that lies in the spool."""
+    return SpooledFile(name, FileMeta(CT, uid or f"1.2.{name}", EXPLICIT), 10, f"digest of {name}", 5.0)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+def test_an_object_is_taken_once(path: Path) -> None:
+    journal = Journal(path)
+    assert journal.add([file("a"), file("b")]) == [1, 2]
+    assert journal.add([file("b"), file("c")]) == [3]
+    assert journal.counts() == {"RECEIVED": 3}
+
+
+def test_everything_is_there_in_a_new_process(path: Path) -> None:
+    journal = Journal(path)
+    (number,) = journal.add([file("a")])
+    journal.change([Change(number, State.STORED, 12, "\\\\S\\", "x.DCM", reason="warned", tries=2)], 1.0)
+    journal.open_request(Request("u", RequestKind.STORE, ("REQUEST|u", "É|"), (number,)))
+    journal.add_events(["one", "two"])
+    other = Journal(path)
+    (instance,) = other.in_state(State.STORED, 10.0, 5)
+    assert (instance.ien, instance.directory, instance.file, instance.reason, instance.tries) == (
+        12,
+        "\\\\S\\",
+        "x.DCM",
+        "warned",
+        2,
+    )
+    assert other.open_requests() == [Request("u", RequestKind.STORE, ("REQUEST|u", "É|"), (number,))]
+    assert other.events(10) == (["one", "two"], 2)
+    other.close_request("u", ["2"])
+    other.forget_events(1)
+    assert journal.open_requests() == []
+    assert journal.events(10) == (["two"], 2)
+
+
+def test_a_change_leaves_alone_what_it_does_not_name(path: Path) -> None:
+    journal = Journal(path)
+    (number,) = journal.add([file("a")])
+    journal.change([Change(number, State.RECEIVED, reason="why", tries=3, alone=True)], 1.0)
+    journal.change([Change(number, State.STORING)], 2.0)
+    (instance,) = journal.instances([number])
+    assert (instance.reason, instance.tries, instance.alone) == ("why", 3, True)
+
+
+def test_a_batch_takes_each_uid_once_and_none_that_is_under_way(path: Path) -> None:
+    journal = Journal(path)
+    numbers = journal.add([file("a", "1.1"), file("b", "1.1"), file("c", "1.2"), file("d", "1.3"), file("e", "1.3")])
+    journal.change([Change(numbers[3], State.STORING)], 0.0)
+    assert [it.name for it in journal.batch(10.0, 10)] == ["a", "c"]
+    assert [it.name for it in journal.batch(10.0, 1)] == ["a"]
+    journal.change([Change(numbers[3], State.FILED), Change(numbers[2], State.RECEIVED, next_try=20.0)], 0.0)
+    assert [it.name for it in journal.batch(10.0, 10)] == ["a", "e"]
+
+
+def test_an_object_that_must_go_alone_goes_alone(path: Path) -> None:
+    journal = Journal(path)
+    numbers = journal.add([file("a"), file("b"), file("c")])
+    journal.change([Change(numbers[1], State.RECEIVED, alone=True)], 0.0)
+    assert [it.name for it in journal.batch(10.0, 10)] == ["a", "c"]
+    journal.change([Change(numbers[0], State.STORED), Change(numbers[2], State.STORED)], 0.0)
+    assert [it.name for it in journal.batch(10.0, 10)] == ["b"]
+
+
+def test_a_transaction_that_fails_changes_nothing(path: Path) -> None:
+    journal = Journal(path)
+
+    def fail_in_the_middle() -> None:
+        with journal.transaction():
+            journal.add([file("a")])
+            journal.add_events(["event"])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_in_the_middle()
+    assert journal.counts() == {}
+    assert journal.events(5) == ([], 0)
+    journal.add([file("a")])
+    assert journal.counts() == {"RECEIVED": 1}
+
+
+def test_what_is_done_long_ago_is_forgotten_and_the_rest_is_not(path: Path) -> None:
+    journal = Journal(path)
+    numbers = journal.add([file("a"), file("b"), file("c")])
+    journal.change([Change(numbers[0], State.FILED), Change(numbers[1], State.REFUSED)], 100.0)
+    assert journal.purge(100.0) == 0
+    assert journal.purge(101.0) == 1
+    assert journal.counts() == {"RECEIVED": 1, "REFUSED": 1}
+
+
+def test_a_journal_of_another_version_is_refused(path: Path) -> None:
+    Journal(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(JournalError, match="version 99"):
+        Journal(path)
+
+
+def test_a_file_that_is_no_journal_is_refused(path: Path) -> None:
+    path.write_bytes(b"not a database, though it is long enough to be looked at" * 20)
+    with pytest.raises(JournalError):
+        Journal(path)
+
+
+def test_the_journal_is_durable_by_default(path: Path) -> None:
+    journal = Journal(path)
+    with journal.transaction() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+
+
+def test_transmissions_are_remembered_by_entry(path: Path) -> None:
+    transmissions = Transmissions(Journal(path))
+    item = Transmission(4, 1, 12, "READING ROOM", "11", "\\\\S\\x.DCM", "1.2.3", Sending.SENDING, tries=2, doubts=1, reason="why")
+    transmissions.save(item, 1.0)
+    again = Transmissions(Journal(path))
+    assert again.find(4, 1) == item
+    assert again.find(4, 2) is None
+    assert again.in_state(Sending.SENDING) == [item]
+    assert again.counts() == {"SENDING": 1}
+
+
+@pytest.mark.parametrize(("state", "left"), [(Sending.SENT, {}), (Sending.FAILED, {}), (Sending.WAITING, {"QUEUED": 1})])
+def test_what_is_reported_is_forgotten_unless_it_waits(path: Path, state: Sending, left: dict[str, int]) -> None:
+    transmissions = Transmissions(Journal(path))
+    item = Transmission(4, 1, 12, "READING ROOM", "11", "x", state=state, doubts=1)
+    transmissions.save(item, 1.0)
+    transmissions.reported([item], 2.0)
+    assert transmissions.counts() == left
+    transmissions.purge(3.0)
+    assert transmissions.counts() == {}

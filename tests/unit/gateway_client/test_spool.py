@@ -1,0 +1,148 @@
+"""The spool: durable before the sender hears of it, and nothing half written when it cannot be."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from gateway_client.errors import ObjectTooLarge, SpoolError, SpoolFull
+from gateway_client.part10 import FileMeta
+from gateway_client.spool import BUFFER, Origin, Spool
+from runtime import FixedClock
+from tests.unit.gateway_client.fakes import CT, EXPLICIT, MOMENT, data_set
+
+META = FileMeta(CT, "1.2.3", EXPLICIT, "MODALITY")
+
+
+def everything(directory: Path) -> list[str]:
+    """List every file below a directory."""
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path, FixedClock(MOMENT), max_object_bytes=3 * BUFFER)
+
+
+def test_an_object_in_pieces_is_a_dicom_file_with_its_bytes_as_they_came(spool: Spool) -> None:
+    data = data_set("1.2.3")
+    writer = spool.begin(META, Origin("MODALITY", "GW", "10.0.0.1"))
+    for byte in data:
+        writer.write(bytes([byte]))
+    assert spool.names() == []
+    file = writer.commit()
+    assert spool.names() == [file.name]
+    assert (file.size, file.origin.peer, file.received_at) == (len(data), "10.0.0.1", MOMENT.timestamp())
+    whole = spool.path(file.name).read_bytes()
+    assert whole.endswith(data)
+    assert dcmread(spool.path(file.name)).PatientName == "DEMO^PATIENT^ONE"
+    again = spool.read(file.name)
+    assert (again.size, again.digest, again.meta.sop_instance_uid) == (file.size, file.digest, "1.2.3")
+
+
+def test_the_file_is_synced_before_its_name_and_its_name_before_the_answer(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    real_sync, real_rename = os.fsync, Path.rename
+
+    def fsync(descriptor: int) -> None:
+        order.append("directory" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "file")
+        real_sync(descriptor)
+
+    def rename(self: Path, target: Path) -> Path:
+        order.append("rename")
+        return real_rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "rename", rename)
+    writer = spool.begin(META)
+    writer.write(data_set("1.2.3"))
+    writer.commit()
+    assert order == ["file", "rename", "directory"]
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, SpoolFull), (errno.EDQUOT, SpoolFull), (errno.EIO, SpoolError)])
+def test_a_disk_that_fails_leaves_nothing(
+    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch, call: str, number: int, kind: type[SpoolError]
+) -> None:
+    writer = spool.begin(META)
+    writer.write(data_set("1.2.3"))
+
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(kind):
+        writer.commit()
+    assert everything(tmp_path) == []
+    with pytest.raises(SpoolError):
+        writer.commit()
+
+
+def test_a_directory_that_cannot_be_synced_leaves_nothing(tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    writer = spool.begin(META)
+    monkeypatch.setattr(spool._sync, "sync", fail)
+    with pytest.raises(SpoolError):
+        writer.commit()
+    assert everything(tmp_path) == []
+
+
+def test_a_disk_that_is_full_in_the_middle_leaves_nothing(tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = spool.begin(META)
+    writer.write(bytes(BUFFER))
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "write", fail)
+    with pytest.raises(SpoolFull):
+        writer.write(bytes(BUFFER))
+    assert everything(tmp_path) == []
+    with pytest.raises(SpoolFull):
+        writer.write(b"more")
+
+
+def test_an_object_that_is_too_large_leaves_nothing(tmp_path: Path, spool: Spool) -> None:
+    writer = spool.begin(META)
+    writer.write(bytes(3 * BUFFER))
+    with pytest.raises(ObjectTooLarge):
+        writer.write(b"x")
+    assert everything(tmp_path) == []
+
+
+def test_below_the_floor_nothing_is_taken(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, FixedClock(MOMENT), free_space_floor=1 << 60)
+    with pytest.raises(SpoolFull):
+        spool.begin(META)
+    assert everything(tmp_path) == []
+
+
+def test_what_was_being_received_is_gone_after_a_start(tmp_path: Path, spool: Spool) -> None:
+    kept = spool.begin(META)
+    kept.commit()
+    lost = spool.begin(META)
+    lost.write(bytes(2 * BUFFER))
+    again = Spool(tmp_path, FixedClock(MOMENT))
+    assert everything(tmp_path) == [f"in/{name}" for name in again.names()]
+    assert len(again.names()) == 1
+
+
+def test_refused_files_are_kept_aside_and_removed_ones_are_gone(tmp_path: Path, spool: Spool) -> None:
+    held, gone = spool.begin(META).commit(), spool.begin(META).commit()
+    for _ in range(2):
+        spool.hold(held.name)
+        spool.remove(gone.name)
+    assert everything(tmp_path) == [f"held/{held.name}"]
+
+
+def test_a_directory_that_cannot_be_made_is_a_spool_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpoolError):
+        Spool(tmp_path / "file" / "spool", FixedClock(MOMENT))
