@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -15,7 +16,7 @@ from rich.table import Table
 from console.demo_network import DemoSink, send_samples
 from console.demo_samples import Sample, write_samples
 from console.processes import RESTART_SECONDS, Child, Family
-from console.road import ImageState, image_states
+from console.road import ImageState, Sending, image_states
 from fileman import Store
 from runtime import Settings, check_port
 
@@ -23,6 +24,8 @@ out = Console()
 
 #: The demo's gateway user, as data/demo.toml has it.
 DEMO_ACCESS, DEMO_VERIFY = "DEMOGW1", "1GWY!@#$"
+#: Columns of the table that keep their width, in characters; file and patient share what is left.
+_WIDTHS = {"accession": 14, "IEN": 3, "stored as": 14, "rules": 5, "destination": 12, "status": 9}
 #: Seconds that the samples have to arrive.
 ARRIVE_SECONDS = 90.0
 
@@ -106,7 +109,9 @@ def _demonstrate(settings: Settings, stop: threading.Event) -> int:
             store.close()
     received = DemoSink.received(settings.data / "sink")
     problems = [problem for sample in samples if (problem := _problem(sample, states[sample.sop_instance_uid], received))]
-    out.print(_table(samples, states), highlight=False)
+    out.print(_table(samples, states, out.width), highlight=False)
+    for line in _unwanted(samples, states):
+        out.print(line, highlight=False)
     for problem in problems:
         out.print(f"[red]{problem}[/]", highlight=False)
     if not problems:
@@ -147,32 +152,48 @@ def _problem(sample: Sample, state: ImageState, received: frozenset[str]) -> str
     return ""
 
 
-def _table(samples: Sequence[Sample], states: dict[str, ImageState]) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for heading in ("file", "patient", "accession", "IEN", "stored as", "rules", "destination", "status"):
-        table.add_column(heading, no_wrap=heading in ("file", "IEN", "accession"), overflow="fold")
+def _table(samples: Sequence[Sample], states: dict[str, ImageState], width: int) -> Table:
+    """Lay the samples out, a line for each sending; a narrow terminal cuts names and folds only the status."""
+    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False, header_style="bold")
+    spare = max(16, width - sum(_WIDTHS.values()) - len(_WIDTHS) - 1)
+    table.add_column("file", no_wrap=True, width=min(24, spare // 2))
+    table.add_column("patient", no_wrap=True, width=min(20, spare // 2))
+    for heading, needed in _WIDTHS.items():
+        table.add_column(heading, no_wrap=heading != "status", min_width=needed, overflow="fold")
     for sample in samples:
         state = states[sample.sop_instance_uid]
-        destinations = "\n".join(sending.destination for sending in state.sendings)
-        statuses = "\n".join(
-            f"{sending.status}{' again' if sending.repeated else ''}{': ' + sending.reason if sending.reason else ''}"
-            for sending in state.sendings
-        )
-        if state.image is None:
-            statuses = f"CORRECT list: {state.correct}" if state.correct else "not filed"
-        elif not state.sendings:
-            statuses = f"filed; no rule wants it ({state.why_no_rule})" if state.evaluated else "filed; not judged yet"
+        first, *more = [(sending.destination, _outcome(sending)) for sending in state.sendings] or [("", _status(state))]
         table.add_row(
-            sample.file_name,
+            sample.file_name.removesuffix(".dcm"),
             sample.patient.replace("^", " ").strip(),
             sample.accession,
             str(state.image or ""),
-            state.file,
+            state.file.removesuffix(".DCM"),
             " ".join(state.rules),
-            destinations,
-            statuses,
+            *first,
         )
+        for line in more:
+            table.add_row(*[""] * 6, *line)
     return table
+
+
+def _outcome(sending: Sending) -> str:
+    return f"{sending.status}{' again' if sending.repeated else ''}{': ' + sending.reason if sending.reason else ''}"
+
+
+def _status(state: ImageState) -> str:
+    """Say why a sample was not sent."""
+    if state.image is None:
+        return f"CORRECT list: {state.correct}" if state.correct else "not filed"
+    return "filed; no rule wants it" if state.evaluated else "filed; not judged yet"
+
+
+def _unwanted(samples: Sequence[Sample], states: dict[str, ImageState]) -> Iterator[str]:
+    """Say why no rule wants a sample that was filed, rule by rule."""
+    for sample in samples:
+        state = states[sample.sop_instance_uid]
+        if state.image is not None and state.evaluated and not state.sendings:
+            yield f"No rule wants {sample.file_name}: {state.why_no_rule}"
 
 
 def _where(settings: Settings, demo: bool) -> str:

@@ -80,7 +80,7 @@ def _state(connection: Connection, uid: str) -> ImageState:
     why = ""
     if decision is not None and not fired:
         reasons = json.loads(decision.reasons)
-        why = str(next(iter(reasons.values()), "")) if isinstance(reasons, dict) else str(next(iter(reasons), ""))
+        why = "; ".join(dict.fromkeys(str(reason) for reason in (reasons.values() if isinstance(reasons, dict) else reasons)))
     return ImageState(
         uid,
         image.ien,

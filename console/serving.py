@@ -44,12 +44,11 @@ class Serving:
 
     store: Store
     broker: BrokerService
-    engine: Engine | None
+    engine: Engine
 
     def start(self) -> None:
         """Start TaskMan, then open the listeners. Raises PortTaken with everything stopped again."""
-        if self.engine is not None:
-            self.engine.launch()
+        self.engine.launch()
         try:
             self.broker.start()
         except Exception:
@@ -59,8 +58,7 @@ class Serving:
     def stop(self) -> None:
         """Close the listeners, stop TaskMan, commit what was submitted."""
         self.broker.stop()
-        if self.engine is not None:
-            self.engine.shutdown()
+        self.engine.shutdown()
         self.store.close()
 
 
@@ -107,11 +105,10 @@ def compose(
         load_pack(registry, pack)
     key = SiteKey.load_or_create(settings.site_key_path)
     store = open_store(settings, key, site_file, registry, clock)
-    engine = Engine(store, clock, settings.data) if with_taskman else None
+    engine = Engine(store, clock, settings.data, worker=with_taskman)
     cipher = Cipher.from_file(settings.cipher_table) if settings.cipher_table else Cipher.standard()
     site = SiteCache(store)
-    accepting = engine.accepting if engine is not None else _nobody
-    environment = Environment(store, clock, key, cipher, accepting)
+    environment = Environment(store, clock, key, cipher, engine.accepting)
     dispatcher = Dispatcher(registry, environment, site, reactor, engine)
     limits = Limits(settings.max_message_bytes, settings.max_ahead_bytes, settings.max_sessions)
     hub = Hub(dispatcher, limits, reactor)
@@ -119,7 +116,3 @@ def compose(
     text_port = (settings.text_port or None) if with_broker else None
     service = BrokerService(hub, reactor, port, text_port, settings.broker_host)
     return Serving(store, service, engine)
-
-
-def _nobody() -> bool:
-    return False

@@ -154,7 +154,9 @@ def apply_site(
     _insert(connection, Holiday, [row.model_dump() for row in site.holiday])
     bump_site_version(connection)
     unknown = {rpc for context in site.context for rpc in context.rpcs} - {*known_rpcs, "*"} if known_rpcs is not None else set()
-    return [*dangling(site), *(f"procedure {rpc} is not known; kept in its context" for rpc in sorted(unknown))]
+    if not unknown:
+        return dangling(site)
+    return [*dangling(site), f"procedures that are not known stay in their contexts: {', '.join(sorted(unknown))}"]
 
 
 def _numbered_exams(connection: Connection, site: SiteFile) -> list[dict[str, object]]:

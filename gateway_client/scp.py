@@ -118,20 +118,23 @@ class StorageSCP:
         log.info("%s listens on %s:%d", configuration.ae_title, configuration.dicom_host, self.port)
 
     def stop(self) -> None:
-        """Take no new connections, let each peer finish the object that it is sending, then end the associations."""
+        """Take no new connections, let each peer finish the object that it is sending, then end the associations.
+
+        A connection that has not asked for an association yet was promised nothing; it ends by its timeout.
+        """
         server = self._server
         if server is None:
             return
         server.shutdown()
         end = time.monotonic() + self._configuration.stop_seconds
-        while (open_ones := server.active_associations) and time.monotonic() < end:
+        while (open_ones := _established(server)) and time.monotonic() < end:
             for association in open_ones:
                 provider = association.dimse
                 if not (self._busy or (isinstance(provider, SpoolingProvider) and provider.receiving)):
                     association.abort()
             with self._lock:
                 self._lock.wait(0.02)
-        for association in server.active_associations:
+        for association in _established(server):
             association.abort()
         self._server = None
 
@@ -185,6 +188,10 @@ class StorageSCP:
             return _STATUS.get(type(error), OUT_OF_RESOURCES)
         self._received(file)
         return SUCCESS
+
+
+def _established(server: _Server) -> list[Association]:
+    return [association for association in server.active_associations if association.is_established]
 
 
 def _admit(writer: SpoolWriter | None) -> SpooledFile:

@@ -20,9 +20,11 @@ from console.errors import ConsoleError
 from console.road import read_status
 from console.serving import PackError
 from fileman import FileManError, SiteKey, Store, apply_site, dump_site, read_site_file
+from gateway_client import GatewayError
 from rpcs import STANDARD
 from rules import RuleError, decompile, from_elements, parse_rules, to_elements
 from runtime import DataDirectory, RuntimeProblem, Settings, SystemClock, load_settings, read_run_file
+from taskman import TaskManError
 
 app = typer.Typer(
     help="A stand-in for VistA's imaging side: RPC broker, DICOM gateway, routing rules, TaskMan.",
@@ -206,7 +208,7 @@ def main() -> NoReturn:
     """Run the command; what goes wrong is said in one line, with exit status 1."""
     try:
         app(standalone_mode=False)
-    except (ConsoleError, RuntimeProblem, FileManError, BrokerError, PackError, RuleError) as error:
+    except (ConsoleError, RuntimeProblem, FileManError, BrokerError, GatewayError, PackError, RuleError, TaskManError) as error:
         err.print(f"[red]magbroker:[/] {error}", highlight=False)
         sys.exit(1)
     except typer.Exit as done:

@@ -42,12 +42,12 @@ def run_serving(
             with_broker=with_broker,
             with_taskman=with_taskman,
         )
-        _run_reactor(reactor, serving, directory)
+        _run_reactor(reactor, serving, directory, with_taskman=with_taskman)
     finally:
         directory.release()
 
 
-def _run_reactor(reactor: object, serving: Serving, directory: DataDirectory) -> None:
+def _run_reactor(reactor: object, serving: Serving, directory: DataDirectory, *, with_taskman: bool) -> None:
     failure: list[Exception] = []
 
     def begin() -> None:
@@ -61,7 +61,7 @@ def _run_reactor(reactor: object, serving: Serving, directory: DataDirectory) ->
         directory.publish(**ports)
         told = [f"[XWB] on port {ports['broker_port']}"] if ports["broker_port"] else []
         told += [f"text on port {ports['text_port']}"] if ports["text_port"] else []
-        told += ["TaskMan"] if serving.engine is not None else []
+        told += ["TaskMan"] if with_taskman else []
         out.print(f"magbroker serves {', '.join(told)}; Ctrl-C ends it", highlight=False)
 
     _call(reactor, "callWhenRunning", begin)

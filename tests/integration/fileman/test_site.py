@@ -210,7 +210,7 @@ def test_caches_hear_of_a_new_site_and_not_of_a_refused_one(oracle_store: Store,
 def test_procedures_that_nobody_knows_are_kept_and_told(store: Store, site_key: SiteKey) -> None:
     site = parse_site('[[context]]\nname = "A"\nrpcs = ["XWB IM HERE", "NO SUCH RPC"]\n[[context]]\nname = "B"\nrpcs = ["*"]\n')
     warnings = store.transact(lambda connection: apply_site(connection, site, site_key, NOW, {"XWB IM HERE"}))
-    assert warnings == ["procedure NO SUCH RPC is not known; kept in its context"]
+    assert warnings == ["procedures that are not known stay in their contexts: NO SUCH RPC"]
     assert store.read(lambda connection: connection.execute(select(func.count()).select_from(OptionRpc)).scalar_one()) == 3
 
 
