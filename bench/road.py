@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import time
@@ -23,6 +24,8 @@ from runtime import free_port
 
 IMAGES = 400
 PATIENCE_SECONDS = 120.0
+#: DCMTK's programs send small messages at once then; without it every image waits 88 ms for delayed acknowledgements.
+NO_DELAY = {**os.environ, "TCP_NODELAY": "1"}
 RULE = 'dicom("READING ROOM") when MODALITY=CT\n'
 
 
@@ -74,7 +77,7 @@ def _storescu(port: int, folder: Path) -> float:
     """Send a folder over one association; give the images answered per second."""
     command = ["storescu", "-aec", "MAGBROKER", "+sd", "127.0.0.1", str(port), str(folder)]
     began = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+    subprocess.run(command, check=True, capture_output=True, env=NO_DELAY, timeout=PATIENCE_SECONDS)
     return IMAGES / (time.perf_counter() - began)
 
 
@@ -89,7 +92,7 @@ def _sink(directory: Path) -> Iterator[tuple[int, Callable[[], int]]]:
     directory.mkdir(parents=True)
     port = free_port()
     command = [shutil.which("storescp") or "storescp", "-od", str(directory), str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=NO_DELAY)
     try:
         Child("storescp", (), port, directory / "storescp.log", process=process).await_ready()
         yield port, lambda: sum(1 for _ in directory.iterdir())

@@ -91,6 +91,7 @@ class StorageSCP:
         """
         _config.UNRESTRICTED_STORAGE_SERVICE = True
         _config.LOG_HANDLER_LEVEL = "none"
+        logging.getLogger("pynetdicom.dul").setLevel(logging.CRITICAL)  # six bytes of junk are a line of its log
         configuration = self._configuration
         address = (configuration.dicom_host, configuration.dicom_port)
         handlers = [
@@ -118,23 +119,21 @@ class StorageSCP:
         log.info("%s listens on %s:%d", configuration.ae_title, configuration.dicom_host, self.port)
 
     def stop(self) -> None:
-        """Take no new connections, let each peer finish the object that it is sending, then end the associations.
-
-        A connection that has not asked for an association yet was promised nothing; it ends by its timeout.
-        """
+        """Take no new connections, let each peer finish the object that it is sending, then end the associations."""
         server = self._server
         if server is None:
             return
         server.shutdown()
         end = time.monotonic() + self._configuration.stop_seconds
-        while (open_ones := _established(server)) and time.monotonic() < end:
+        while (open_ones := server.active_associations) and time.monotonic() < end:
             for association in open_ones:
                 provider = association.dimse
                 if not (self._busy or (isinstance(provider, SpoolingProvider) and provider.receiving)):
+                    _give_up_waiting(association)
                     association.abort()
             with self._lock:
                 self._lock.wait(0.02)
-        for association in _established(server):
+        for association in server.active_associations:
             association.abort()
         self._server = None
 
@@ -190,10 +189,6 @@ class StorageSCP:
         return SUCCESS
 
 
-def _established(server: _Server) -> list[Association]:
-    return [association for association in server.active_associations if association.is_established]
-
-
 def _admit(writer: SpoolWriter | None) -> SpooledFile:
     """Identify and keep an object. Raises NotAnObject or SpoolError with nothing kept."""
     if writer is None:
@@ -211,3 +206,10 @@ def _abandon(event: Event) -> None:
     provider = event.assoc.dimse
     if isinstance(provider, SpoolingProvider):
         provider.abandon()
+    _give_up_waiting(event.assoc)
+
+
+def _give_up_waiting(association: Association) -> None:
+    """Wake a thread that still waits for an association request; pynetdicom takes None for the end of its patience."""
+    if not association.is_established:
+        association.dul.to_user_queue.put(None)

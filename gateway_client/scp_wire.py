@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import socket
@@ -54,6 +55,13 @@ class BoundedSocket(AssociationSocket):
                 break
             got += count
         return data
+
+    def _shutdown_socket(self) -> None:
+        """Close, also what was never connected; pynetdicom leaves that to the garbage collector."""
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
 
 
 class BoundedBytes(io.BytesIO):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import time
 from collections.abc import Callable
@@ -17,9 +18,10 @@ from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
 
 from gateway_client.configuration import Configuration
+from gateway_client.elements import DEFLATED
 from gateway_client.errors import NotPart10
 from gateway_client.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta, read_meta
-from gateway_client.scp_wire import MAXIMUM_PDU, tune
+from gateway_client.scp_wire import MAXIMUM_PDU, BoundedSocket, tune
 from gateway_client.scu_guard import guard
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,15 @@ class Destination:
     host: str
     port: int
     gateway: str = ""
+
+
+class _Entity(AE):
+    """An application entity whose connections are bounded and closed."""
+
+    def _create_socket(self, assoc: Association, address: Any, tls_args: Any) -> BoundedSocket:
+        connection = BoundedSocket(assoc, address=address)
+        connection.tls_args = tls_args
+        return connection
 
 
 class StorageSCU:
@@ -156,7 +167,7 @@ class StorageSCU:
         pairs[pair] = None
         while len(pairs) > _OFFERED:
             del pairs[next(iter(pairs))]
-        entity = AE(self._configuration.calling_ae_title)
+        entity = _Entity(self._configuration.calling_ae_title)
         entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
         entity.implementation_version_name = IMPLEMENTATION_VERSION
         entity.requested_contexts = [build_context(*offered) for offered in reversed(pairs)]
@@ -199,7 +210,10 @@ class StorageSCU:
         request.Priority = 0
         request.AffectedSOPClassUID = meta.sop_class_uid
         request.AffectedSOPInstanceUID = meta.sop_instance_uid
-        request._dataset_path = (path, meta.offset)
+        if meta.transfer_syntax == DEFLATED and (path.stat().st_size - meta.offset) % 2:
+            request.DataSet = io.BytesIO(path.read_bytes()[meta.offset :] + b"\0")  # PS3.5 A.5; DCMTK takes no odd length
+        else:
+            request._dataset_path = (path, meta.offset)
         return request
 
     def _write(self, association: Association, context: int, request: C_STORE) -> bool:
@@ -207,9 +221,9 @@ class StorageSCU:
         message = C_STORE_RQ()
         message.primitive_to_message(request)
         message.context_id = context
-        longest = association.dimse.maximum_pdu_size or _LONGEST
+        longest = min(association.dimse.maximum_pdu_size or _LONGEST, _LONGEST) & ~1  # fragments are of even length
         queue = association.dul.to_provider_queue
-        for fragment in message.encode_msg(context, min(longest, _LONGEST)):
+        for fragment in message.encode_msg(context, longest):
             while queue.qsize() >= QUEUED_PDUS:
                 if not association.is_established or not association.dul.is_alive():
                     return False

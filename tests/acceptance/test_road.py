@@ -15,7 +15,7 @@ import pytest
 
 from console.processes import Child
 from runtime import free_port
-from tests.support.dicom import STATION, Storescp, data_set_bytes, make_slices, storescu
+from tests.support.dicom import NO_DELAY, STATION, Storescp, data_set_bytes, make_slices, storescu
 from tests.support.services import Services, demo_site, eventually, magbroker
 
 RULE = f'dicom("DCMTK") when STATION_NAME="{STATION}"\n'
@@ -186,7 +186,7 @@ class _ResendingModality(threading.Thread):
         while self.left:
             files = self.left[:10]
             command = ["storescu", "-v", "-aec", "MAGBROKER", "127.0.0.1", str(self._port), *map(str, files)]
-            run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+            run = subprocess.run(command, capture_output=True, text=True, env=NO_DELAY, timeout=120, check=False)
             if run.returncode == 0:
                 del self.left[:10]
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import time
@@ -18,6 +19,8 @@ from runtime import free_port
 
 #: The station that made the test's slices, so that a rule can tell them from the demo's samples.
 STATION = "SLICES"
+#: DCMTK's programs send small messages at once then.
+NO_DELAY = {**os.environ, "TCP_NODELAY": "1"}
 _HEAD_BYTES = 132 + 12
 
 
@@ -49,7 +52,7 @@ def data_set_bytes(path: Path) -> bytes:
 def storescu(port: int, *files: Path, options: tuple[str, ...] = (), expect: int = 0) -> str:
     """Send files or a folder with DCMTK; gives what it said."""
     command = ["storescu", "-v", "-aec", "MAGBROKER", *options, "+sd", "127.0.0.1", str(port), *map(str, files)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, env=NO_DELAY, timeout=300, check=False)
     said = run.stdout + run.stderr
     assert run.returncode == expect, said
     return said
@@ -67,7 +70,7 @@ class Storescp:
         """Listen."""
         self.directory.mkdir(parents=True, exist_ok=True)
         command = ["storescp", "+B", "+xa", "+uf", "-od", str(self.directory), str(self.port)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=NO_DELAY)
         until = time.monotonic() + 20
         while time.monotonic() < until:
             try:

@@ -1,0 +1,263 @@
+"""The transmitter's association with DCMTK at the other end: every bit as it is, and every way in which it can go wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydicom.data import get_testdata_file
+from pynetdicom.association import Association
+
+from gateway_client.configuration import Configuration
+from gateway_client.errors import NotPart10
+from gateway_client.part10 import FileMeta, digest_of, encode_head, read_meta
+from gateway_client.scu import Destination, Result, StorageSCU
+from runtime import free_port
+from tests.integration.gateway.conftest import digest_as_sent, is_free, wait_for
+
+NAMES = [
+    "CT_small.dcm",
+    "MR_small_bigendian.dcm",
+    "MR_small_implicit.dcm",
+    "image_dfl.dcm",
+    "MR_small_RLE.dcm",
+    "JPEG2000.dcm",
+    "MR_small_jpeg_ls_lossless.dcm",
+    "SC_rgb_jpeg_dcmtk.dcm",
+    "test-SR.dcm",
+]
+
+
+def shipped(name: str) -> Path:
+    """Find a file that comes with pydicom."""
+    return Path(str(get_testdata_file(name, download=False)))
+
+
+class Sink:
+    """DCMTK's storescp, which keeps data sets as they come."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        directory.mkdir()
+        self.directory = directory
+        self.port = free_port()
+        self.log = directory.with_suffix(".log")
+        with self.log.open("wb") as log:
+            command = ["storescp", "-d", "+B", "+xa", "-od", str(directory), "-fe", ".dcm", *options, str(self.port)]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        wait_for(lambda: not is_free(self.port))
+
+    def destination(self, name: str = "SINK") -> Destination:
+        return Destination(name, "SINK", "127.0.0.1", self.port)
+
+    def files(self) -> list[Path]:
+        return sorted(self.directory.glob("*.dcm"))
+
+    def associations(self) -> int:
+        """Count the storage associations; DCMTK tells each when it is asked for and when it is accepted."""
+        return self.log.read_text(errors="replace").count("Calling Application Name:    MAGBROKER") // 2
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def make_sink(tmp_path: Path) -> Iterator[Callable[..., Sink]]:
+    sinks: list[Sink] = []
+
+    def make(*options: str) -> Sink:
+        sinks.append(Sink(tmp_path / f"sink{len(sinks)}", *options))
+        return sinks[-1]
+
+    yield make
+    for sink in sinks:
+        sink.stop()
+
+
+@pytest.fixture
+def scu(tmp_path: Path) -> Iterator[StorageSCU]:
+    scu = StorageSCU(Configuration(tmp_path, tmp_path, dimse_timeout=5.0, connect_timeout=2.0))
+    yield scu
+    scu.close()
+
+
+def copies(tmp_path: Path, name: str, count: int) -> list[Path]:
+    """Make objects of one class with UIDs of their own."""
+    data = shipped(name).read_bytes()
+    uid = read_meta(shipped(name)).sop_instance_uid
+    paths = []
+    for number in range(count):
+        path = tmp_path / f"copy{number}.dcm"
+        path.write_bytes(data.replace(uid.encode(), f"{uid[:-3]}{number:03d}".encode()))
+        paths.append(path)
+    return paths
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_data_set_arrives_bit_by_bit(make_sink: Callable[..., Sink], scu: StorageSCU, name: str) -> None:
+    sink = make_sink()
+    outcome = scu.send(sink.destination(), "study", shipped(name))
+    assert outcome.result is Result.SENT, outcome
+    (arrived,) = sink.files()
+    assert digest_of(arrived) == digest_as_sent(shipped(name))
+    assert read_meta(arrived).transfer_syntax == read_meta(shipped(name)).transfer_syntax
+
+
+def test_a_small_pdu_of_the_peer_is_respected(make_sink: Callable[..., Sink], scu: StorageSCU) -> None:
+    sink = make_sink("-pdu", "4096")
+    assert scu.send(sink.destination(), "study", shipped("CT_small.dcm")).result is Result.SENT
+    assert digest_of(sink.files()[0]) == digest_of(shipped("CT_small.dcm"))
+
+
+def test_a_study_goes_over_one_association_and_another_over_another(
+    make_sink: Callable[..., Sink], scu: StorageSCU, tmp_path: Path
+) -> None:
+    sink = make_sink()
+    paths = copies(tmp_path, "CT_small.dcm", 6)
+    for path in paths[:4]:
+        assert scu.send(sink.destination(), "study 1", path).result is Result.SENT
+    assert sink.associations() == 1
+    for path in paths[4:]:
+        assert scu.send(sink.destination(), "study 2", path).result is Result.SENT
+    assert sink.associations() == 2
+    assert len(sink.files()) == 6
+
+
+def test_a_study_of_several_classes_settles_on_one_association(make_sink: Callable[..., Sink], scu: StorageSCU) -> None:
+    sink = make_sink()
+    names = ["CT_small.dcm", "MR_small_RLE.dcm", "test-SR.dcm"]
+    for name in names:
+        assert scu.send(sink.destination(), "study", shipped(name)).result is Result.SENT
+    settled = sink.associations()
+    for name in names:
+        assert scu.send(sink.destination(), "study", shipped(name)).result is Result.SENT
+    assert sink.associations() == settled
+
+
+def test_an_association_that_is_not_used_is_released(make_sink: Callable[..., Sink], tmp_path: Path) -> None:
+    time = [0.0]
+    scu = StorageSCU(Configuration(tmp_path, tmp_path, association_idle_seconds=1.0), lambda: time[0])
+    sink = make_sink()
+    assert scu.send(sink.destination(), "study", shipped("CT_small.dcm")).result is Result.SENT
+    scu.close_idle()
+    assert "Association Release" not in sink.log.read_text(errors="replace").split("MAGBROKER")[-1]
+    time[0] = 1.5
+    scu.close_idle()
+    wait_for(lambda: "Association Release" in sink.log.read_text(errors="replace").split("MAGBROKER")[-1])
+
+
+def test_a_destination_that_is_not_there_is_unreachable(scu: StorageSCU) -> None:
+    outcome = scu.send(Destination("X", "X", "127.0.0.1", free_port()), "study", shipped("CT_small.dcm"))
+    assert outcome.result is Result.UNREACHABLE
+
+
+def test_a_destination_that_refuses_associations_says_so(make_sink: Callable[..., Sink], scu: StorageSCU) -> None:
+    outcome = scu.send(make_sink("--refuse").destination(), "study", shipped("CT_small.dcm"))
+    assert outcome.result is Result.UNREACHABLE
+    assert "rejects associations" in outcome.reason
+
+
+def test_a_destination_that_does_not_take_the_transfer_syntax_refuses(tmp_path: Path, scu: StorageSCU) -> None:
+    directory = tmp_path / "plain"
+    directory.mkdir()
+    number = free_port()
+    process = subprocess.Popen(
+        ["storescp", "-od", str(directory), str(number)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for(lambda: not is_free(number))
+        destination = Destination("PLAIN", "PLAIN", "127.0.0.1", number)
+        outcome = scu.send(destination, "study", shipped("JPEG2000.dcm"))
+        assert outcome.result is Result.REFUSED
+        assert "JPEG 2000" in outcome.reason
+        assert scu.send(destination, "study", shipped("CT_small.dcm")).result is Result.SENT
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_a_destination_that_goes_away_in_the_middle_is_reached_again_after_a_restart(
+    make_sink: Callable[..., Sink], scu: StorageSCU, tmp_path: Path
+) -> None:
+    first, second = copies(tmp_path, "CT_small.dcm", 2)
+    sink = make_sink()
+    assert scu.send(sink.destination(), "study", first).result is Result.SENT
+    sink.stop()
+    assert scu.send(sink.destination(), "study", second).result in (Result.UNREACHABLE, Result.BROKEN, Result.DOUBT)
+    again = make_sink()
+    assert scu.send(again.destination(), "study", second).result is Result.SENT
+
+
+def test_a_destination_that_never_answers_is_a_doubt(make_sink: Callable[..., Sink], tmp_path: Path) -> None:
+    scu = StorageSCU(Configuration(tmp_path, tmp_path, dimse_timeout=0.5))
+    sink = make_sink("--sleep-during", "3")
+    assert scu.send(sink.destination(), "study", shipped("CT_small.dcm")).result is Result.DOUBT
+    scu.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of DICOM"])
+def test_what_is_no_dicom_file_cannot_be_sent(scu: StorageSCU, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(NotPart10):
+        read_meta(tmp_path / "x")
+    outcome = scu.send(Destination("X", "X", "127.0.0.1", 1), "study", tmp_path / "x")
+    assert outcome.result is Result.UNSENDABLE
+    assert scu.send(Destination("X", "X", "127.0.0.1", 1), "study", tmp_path / "none").result is Result.UNSENDABLE
+
+
+def test_a_large_object_is_not_in_memory_as_a_whole(make_sink: Callable[..., Sink], scu: StorageSCU, tmp_path: Path) -> None:
+    size = 40 << 20
+    meta = read_meta(shipped("CT_small.dcm"))
+    path = tmp_path / "large.dcm"
+    data = shipped("CT_small.dcm").read_bytes()[meta.offset :]
+    pixels = data.index(b"\xe0\x7f\x10\x00OW")
+    head = data[:pixels] + b"\xe0\x7f\x10\x00OW\0\0" + size.to_bytes(4, "little")
+    path.write_bytes(encode_head(FileMeta(meta.sop_class_uid, meta.sop_instance_uid, meta.transfer_syntax)) + head + bytes(size))
+    sink = make_sink()
+    longest = [0]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.001):
+            association = scu._association
+            if association is not None:
+                longest[0] = max(longest[0], association.dul.to_provider_queue.qsize())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    outcome = scu.send(sink.destination(), "study", path)
+    done.set()
+    watcher.join()
+    assert outcome.result is Result.SENT
+    assert longest[0] <= 18
+    assert digest_of(sink.files()[0]) == digest_of(path)
+
+
+def test_a_response_that_the_reactor_takes_is_not_lost(
+    make_sink: Callable[..., Sink], scu: StorageSCU, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The race of pynetdicom's reactor, made certain: before the sender looks, the reactor takes every response once."""
+    taken: list[object] = []
+    first, *others = copies(tmp_path, "CT_small.dcm", 4)
+    sink = make_sink()
+    assert scu.send(sink.destination(), "study", first).result is Result.SENT
+    association = scu._association
+    assert association is not None
+    get = association.dimse.get_msg
+
+    def get_after_the_reactor(block: bool = False) -> object:
+        if block:
+            wait_for(lambda: association.dimse.msg_queue.qsize() > 0)
+            context, message = get(block=False)
+            taken.append(message)
+            Association._serve_request if message is None else association._serve_request(message, context or 0)
+        return get(block=block)
+
+    monkeypatch.setattr(association.dimse, "get_msg", get_after_the_reactor)
+    for path in others:
+        assert scu.send(sink.destination(), "study", path).result is Result.SENT
+    assert len(taken) == 3
+    assert len(sink.files()) == 4
