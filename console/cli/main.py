@@ -66,11 +66,16 @@ def broker(
     site: SiteOption = None,
     port: Annotated[int | None, typer.Option(help="Port of [XWB]; 0 lets the system choose (default 9430).")] = None,
     text_port: Annotated[int | None, typer.Option(help="Port of the text transport, loopback only (default 9431).")] = None,
-    rpc_pack: Annotated[list[str] | None, typer.Option(help="Module with procedures of your own: register(registry).")] = None,
+    rpc_pack: Annotated[
+        list[str] | None,
+        typer.Option(help="Module with procedures of your own: register(registry), in the current directory or installed."),
+    ] = None,
     taskman: Annotated[bool, typer.Option(help="Run TaskMan in the same process (always needed on SQLite).")] = True,
 ) -> None:
     """Serve remote procedures; on SQLite TaskMan runs in the same process."""
     settings = _settings(config, data=data, broker_port=port, text_port=text_port)
+    if rpc_pack:
+        sys.path.insert(0, str(Path.cwd()))  # packs may lie in the current directory
     run_serving(settings, site, rpc_pack or [], with_broker=True, with_taskman=taskman)
 
 
