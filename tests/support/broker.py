@@ -15,7 +15,7 @@ from fileman import SiteKey, Store
 from rpcs import STANDARD, Environment, Registry, SiteCache
 from runtime import Clock, SystemClock
 from tests.oracle.pack import register
-from xwb import BrokerClient, Cipher
+from xwb import BrokerClient, Cipher, XWBError
 
 reactor: object = _reactor
 T = TypeVar("T")
@@ -96,8 +96,12 @@ class RunningBroker:
         """Connect, sign on and enter a context."""
         client = BrokerClient("127.0.0.1", self.port, name="test-client")
         client.connect()
-        client.sign_on(access, verify)
-        client.create_context(context)
+        try:
+            client.sign_on(access, verify)
+            client.create_context(context)
+        except XWBError:
+            client.close()
+            raise
         return client
 
     def stop(self) -> None:

@@ -17,6 +17,7 @@ from gateway_client import Configuration, Gateway
 from gateway_client.part10 import read_meta
 from runtime import PortInUse, check_port
 from tests.support.broker import RunningBroker
+from tests.support.dicom import NO_DELAY
 
 NOW = datetime(2026, 11, 21, 12, 0)  # noqa: DTZ001  VistA's times carry no zone
 
@@ -72,7 +73,7 @@ def storescu(port: int, *files: Path, options: tuple[str, ...] = ()) -> subproce
     """Send files with DCMTK over one association, in the transfer syntax of the first one."""
     syntax = OPTIONS[read_meta(files[0]).transfer_syntax]
     command = ["storescu", syntax, *options, "127.0.0.1", str(port), *map(str, files)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=NO_DELAY)
 
 
 @pytest.fixture

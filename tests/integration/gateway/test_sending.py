@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from pydicom.data import get_testdata_file
-from pynetdicom.association import Association
 
 from gateway_client.configuration import Configuration
 from gateway_client.errors import NotPart10
@@ -253,7 +252,7 @@ def test_a_response_that_the_reactor_takes_is_not_lost(
             wait_for(lambda: association.dimse.msg_queue.qsize() > 0)
             context, message = get(block=False)
             taken.append(message)
-            Association._serve_request if message is None else association._serve_request(message, context or 0)
+            association._serve_request(message, context or 0)
         return get(block=block)
 
     monkeypatch.setattr(association.dimse, "get_msg", get_after_the_reactor)
