@@ -39,7 +39,7 @@ from xwb import ApplicationError, MError
 log = logging.getLogger(__name__)
 
 #: A failure is asked about again after pauses from the first to the last, so many times; then the object is held.
-FIRST_PAUSE, LAST_PAUSE, TRIES = 5.0, 300.0, 6
+FIRST_PAUSE, LAST_PAUSE, TRIES = 5.0, 300.0, 24
 #: Seconds after which a locked exam is asked for again.
 LOCK_PAUSE = 10.0
 #: Days that the journal remembers what is filed: an object sent again in that time is known without asking.
@@ -242,7 +242,9 @@ class Filing:
                 self._journal.change([Change(instance.id, State.CORRECT, reason=outcome.reason)], now)
                 return False
             case Locked():
-                self._journal.change([Change(instance.id, State.RECEIVED, reason=outcome.what, next_try=now + LOCK_PAUSE)], now)
+                tries = max(1, instance.tries)  # its ACQUIRED is counted already
+                change = Change(instance.id, State.RECEIVED, reason=outcome.what, tries=tries, next_try=now + LOCK_PAUSE)
+                self._journal.change([change], now)
                 return False
             case Failed():
                 self._try_later(instance, State.RECEIVED, outcome.reason)

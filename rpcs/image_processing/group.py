@@ -119,7 +119,7 @@ def common_columns(call: Call, request: StoreRequest, study: Study, data: FileDa
         "name": f"{study.patient_name}  {dashed(study.ssn)}  {study.procedure}",
         "patient": study.patient,
         "saved_at": data.moment,
-        "saved_by": 0,  # the recorded VistA leaves it empty
+        "saved_by": 0,  # nobody: the recorded VistA leaves SAVED BY empty
         "procedure_time": study.exam_date,
         "parent_file": data.parent_file,
         "parent_ien": data.report,
