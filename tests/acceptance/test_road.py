@@ -146,12 +146,15 @@ def test_nothing_is_lost_or_doubled_when_processes_are_killed(tmp_path: Path, se
     with Storescp(tmp_path / "received") as destination, _services(tmp_path, destination.port) as services:
         sender = _ResendingModality(services.dicom_port, slices)
         sender.start()
+        unfinished: list[int] = []
         for victim in chance.sample([services.broker, services.broker, services.gateway, services.gateway], 4):
             time.sleep(chance.uniform(0.3, 2.5))
+            unfinished.append(len(slices) - len(destination.received()))
             services.kill(victim)
             services.start(victim)
         sender.join(120)
         assert not sender.left
+        assert all(unfinished), "every kill must fall while images are on their way"
         eventually("every slice at the destination", lambda: set(destination.received()) >= set(slices), 180)
         eventually("an end of every entry", lambda: {row[1] for row in _exports(services)} <= {"SUCCESS", "FAIL"}, 120)
         eventually("every image filed once", lambda: set(_placed_files(services)) >= set(slices))
@@ -189,5 +192,4 @@ class _ResendingModality(threading.Thread):
             run = subprocess.run(command, capture_output=True, text=True, env=NO_DELAY, timeout=120, check=False)
             if run.returncode == 0:
                 del self.left[:10]
-            else:
-                time.sleep(0.2)
+            time.sleep(0.4)
