@@ -1,0 +1,1 @@
+"""The large numbers: what `make soak` runs and `make test` does not."""
