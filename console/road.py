@@ -23,6 +23,7 @@ from fileman.files import (
     Task,
     TaskManager,
 )
+from taskman import Status as TaskStatus
 
 #: An image whose PROCESSED did not come within this many seconds after it was stored is an orphan.
 ORPHAN_AFTER = 60.0
@@ -115,7 +116,7 @@ def read_status(connection: Connection, now: float) -> Status:
         correct=_count(connection, select(func.count()).select_from(DicomFailedImage)),
         queues=_grouped(connection, BackgroundQueue.queue),
         exports=_grouped(connection, DicomExportImage.status),
-        tasks=_grouped(connection, Task.status),
+        tasks={TaskStatus(code).text: count for code, count in _grouped(connection, Task.status).items()},
         evaluators=[
             f"{row.subject} (task {row.task})"
             for row in connection.execute(select(RunningTask.subject, RunningTask.task).where(RunningTask.expires_at > now))

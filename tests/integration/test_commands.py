@@ -1,0 +1,77 @@
+"""The `magbroker` command says what it did, and what to do when something is wrong, in a line and without a traceback."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.support.services import DEMO_SITE, magbroker
+
+RULE = 'dicom("READING ROOM") when MODALITY=CT priority HIGH\n'
+
+
+def test_site_is_loaded_dumped_and_loaded_again(tmp_path: Path) -> None:
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    loaded = magbroker("site", "load", str(DEMO_SITE), "--data", first)
+    assert loaded.returncode == 0, loaded.stderr
+    assert "10 patients" in loaded.stdout
+    dumped = magbroker("site", "dump", "--data", first)
+    assert 'verify = "1DOC' not in dumped.stdout, "codes are dumped as hashes"
+    (tmp_path / "dump.toml").write_text(dumped.stdout, encoding="utf-8")
+    key = tmp_path / "first" / "site.key"
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "site.key").write_bytes(key.read_bytes())
+    again = magbroker("site", "load", str(tmp_path / "dump.toml"), "--data", second)
+    assert again.returncode == 0, again.stderr
+    assert tomllib.loads(magbroker("site", "dump", "--data", second).stdout) == tomllib.loads(dumped.stdout)
+
+
+def test_status_of_an_idle_site(tmp_path: Path) -> None:
+    magbroker("site", "load", str(DEMO_SITE), "--data", str(tmp_path))
+    state = json.loads(magbroker("status", "--json", "--data", str(tmp_path)).stdout)
+    assert state["running"] is None
+    assert (state["images"], state["correct"], state["orphans"], state["evaluators"]) == (0, 0, [], [])
+    assert "not running" in magbroker("status", "--data", str(tmp_path)).stdout
+
+
+def test_rules_are_checked_compiled_and_decompiled(tmp_path: Path) -> None:
+    file = tmp_path / "x.rule"
+    file.write_text(RULE, encoding="utf-8")
+    assert "1 rules, no errors" in magbroker("rules", "check", str(file)).stdout
+    compiled = magbroker("rules", "compile", str(file))
+    assert "1^ACTION^DICOM" in compiled.stdout.splitlines()
+    elements = tmp_path / "x.elements"
+    elements.write_text(compiled.stdout, encoding="utf-8")
+    back = tmp_path / "back.rule"
+    back.write_text(magbroker("rules", "decompile", str(elements)).stdout, encoding="utf-8")
+    assert magbroker("rules", "compile", str(back)).stdout == compiled.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("status", "--data", "{path}/none"), "There is no database"),
+        (("rules", "check", "{path}/none.rule"), "none.rule"),
+        (("site", "load", "{path}/none.toml", "--data", "{path}"), "none.toml"),
+        (("rules", "check", "{path}/broken.rule"), "line"),
+        (("broker", "--config", "{path}/broken.rule"), "TOML"),
+        (("broker", "--data", "{path}/var", "--rpc-pack", "no.such.pack"), "no.such.pack"),
+        (("taskman", "--data", "{path}/var"), "magbroker broker"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else None,
+)
+def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    (tmp_path / "broken.rule").write_text("dicom(READING when", encoding="utf-8")
+    run = magbroker(*(argument.format(path=tmp_path) for argument in arguments))
+    assert run.returncode != 0
+    assert said in run.stderr.replace("\n", " ")
+    assert "Traceback" not in run.stderr
+
+
+def test_help_teaches() -> None:
+    for command in ("up", "broker", "gateway", "taskman", "status", "site", "rules"):
+        assert magbroker(command, "--help").returncode == 0
+        assert command in magbroker("--help").stdout
