@@ -104,7 +104,8 @@ def load_settings(file: Path | None = None, **given: Any) -> Settings:
         source = f" in {file}" if file is not None else ""
         hint = _HINTS.get(first["type"], first["msg"])
         variable = PREFIX + key.upper().replace(".", "__")
-        raise SettingsError(f"Setting {key}{source}: {hint} ({variable} overrides it).") from error
+        override = "" if first["type"] == "extra_forbidden" else f" ({variable} overrides it)"
+        raise SettingsError(f"Setting {key}{source}: {hint}{override}.") from error
     except OverlayError as error:
         raise SettingsError(f"The environment variables {PREFIX}* cannot be read: {error}.") from error
 
