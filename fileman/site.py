@@ -21,6 +21,7 @@ from fileman.files import (
     DicomExport,
     DicomExportImage,
     DicomFailedImage,
+    ErrorLog,
     EvaluatorFlag,
     EvaluatorLog,
     Exam,
@@ -33,9 +34,11 @@ from fileman.files import (
     ImageHeader,
     ImagingSite,
     Institution,
+    LockedAddress,
     NetworkLocation,
     NewPerson,
     Option,
+    OptionItem,
     OptionRpc,
     Patient,
     Report,
@@ -55,6 +58,7 @@ from fileman.store import bump_site_version
 
 #: What a site file fills, children before parents: the order in which a new site replaces the old one.
 _SITE_FILES: tuple[type[File], ...] = (
+    OptionItem,
     OptionRpc,
     Option,
     UserDivision,
@@ -82,11 +86,13 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     DicomFailedImage,
     EvaluatorFlag,
     EvaluatorLog,
+    ErrorLog,
     FailedAccess,
     GatewayMachine,
     Image,
     ImageEvent,
     ImageHeader,
+    LockedAddress,
     Report,
     RuleDecision,
     SendQueue,
@@ -98,6 +104,7 @@ _IMAGING_NUMBERS = (
     "current_image",
     "dicom_export",
     "dicom_failed_image",
+    "error_log",
     "gateway_machine",
     "image",
     "report",
@@ -247,6 +254,7 @@ def _users(connection: Connection, site: SiteFile, key: SiteKey, now: datetime, 
 
 def _person(row: UserRow, hashed: str, key: SiteKey, now: datetime) -> dict[str, object]:
     columns = row.model_dump(exclude={"access", "verify", "divisions", "contexts", "keys", "verify_age_days"})
+    columns["verify_history"] = "\n".join(row.verify_history)
     columns["access_hash"] = key.access_hash(row.access) if row.access else row.access_hash
     columns["verify_hash"] = hashed or row.verify_hash
     changed = now - timedelta(days=row.verify_age_days or 0)
@@ -257,17 +265,22 @@ def _person(row: UserRow, hashed: str, key: SiteKey, now: datetime) -> dict[str,
 
 
 def _contexts(connection: Connection, site: SiteFile) -> None:
-    _insert(
-        connection, Option, [{"ien": ien, **row.model_dump(exclude={"rpcs"})} for ien, row in enumerate(site.context, start=1)]
-    )
+    multiples = {"rpcs", "rpc_keys", "items"}
+    numbered = list(enumerate(site.context, start=1))
+    _insert(connection, Option, [{"ien": ien, **row.model_dump(exclude=multiples)} for ien, row in numbered])
     _insert(
         connection,
         OptionRpc,
         [
-            {"option": ien, "position": position, "rpc": rpc}
-            for ien, row in enumerate(site.context, start=1)
+            {"option": ien, "position": position, "rpc": rpc, "key": row.rpc_keys.get(rpc, "")}
+            for ien, row in numbered
             for position, rpc in enumerate(row.rpcs)
         ],
+    )
+    _insert(
+        connection,
+        OptionItem,
+        [{"option": ien, "position": position, "item": item} for ien, row in numbered for position, item in enumerate(row.items)],
     )
 
 

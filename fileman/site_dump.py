@@ -18,6 +18,7 @@ from fileman.files import (
     NetworkLocation,
     NewPerson,
     Option,
+    OptionItem,
     OptionRpc,
     Patient,
     TransmitDestination,
@@ -57,15 +58,29 @@ _LEFT_OUT: dict[type[File], set[str]] = {
     Exam: {"ien", "report"},
 }
 
+_RPC_KEYS = select(OptionRpc.option, OptionRpc.rpc, OptionRpc.key).where(OptionRpc.key != "").order_by(OptionRpc.position)
+
 
 def dump_site(connection: Connection) -> str:
     """Write the site as the text of a site file. Loading it with the same site key and dumping again gives the same text."""
     divisions, keys, contexts = (_multiple(connection, file) for file in (UserDivision, UserKey, UserOption))
-    rpcs = _multiple(connection, OptionRpc)
+    rpcs, items = _multiple(connection, OptionRpc), _multiple(connection, OptionItem)
+    rpc_keys: dict[object, dict[str, str]] = {}
+    for ien, rpc, key in connection.execute(_RPC_KEYS):
+        rpc_keys.setdefault(ien, {})[rpc] = key
 
     def user(row: Row) -> Row:
         owner = row["duz"]
-        return {"divisions": divisions.get(owner, []), "contexts": contexts.get(owner, []), "keys": keys.get(owner, [])}
+        return {
+            "divisions": divisions.get(owner, []),
+            "contexts": contexts.get(owner, []),
+            "keys": keys.get(owner, []),
+            "verify_history": str(row["verify_history"]).split(),
+        }
+
+    def option(row: Row) -> Row:
+        ien = row["ien"]
+        return {"rpcs": rpcs.get(ien, []), "items": items.get(ien, []), "rpc_keys": rpc_keys.get(ien, {})}
 
     def nothing(_row: Row) -> Row:
         return {}
@@ -74,7 +89,7 @@ def dump_site(connection: Connection) -> str:
         ("institution", Institution, InstitutionRow, "ien", nothing),
         ("imaging_site", ImagingSite, ImagingSiteRow, "ien", nothing),
         ("user", NewPerson, UserRow, "duz", user),
-        ("context", Option, ContextRow, "ien", lambda row: {"rpcs": rpcs.get(row["ien"], [])}),
+        ("context", Option, ContextRow, "ien", option),
         ("patient", Patient, PatientRow, "dfn", nothing),
         ("exam", Exam, ExamRow, "ien", nothing),
         ("network_location", NetworkLocation, NetworkLocationRow, "ien", _file_types),
@@ -95,11 +110,11 @@ def _file_types(row: Row) -> Row:
 
 
 def _multiple(connection: Connection, file: type[File]) -> dict[object, list[object]]:
-    """Read a multiple: owner, value and position are its only columns."""
+    """Read a multiple: its owner comes first; its value is the column that is neither that nor `position` nor a `key` of it."""
     columns = {column.name: column for column in file.__table__.columns}
     position = columns.pop("position")
     owner = columns.pop("duz" if "duz" in columns else "option")
-    (value,) = columns.values()
+    value = next(iter(columns.values()))
     found: dict[object, list[object]] = {}
     for parent, item in connection.execute(select(owner, value).order_by(owner, position)):
         found.setdefault(parent, []).append(item)
@@ -117,8 +132,8 @@ def _table(heading: str, content: Mapping[str, object], model: type[BaseModel]) 
     """Write one table; what is empty is left out unless the reader would put something else in its place."""
     lines = [heading]
     for key, value in content.items():
-        empty = value in ("", (), [])
-        if value is None or (empty and model.model_fields[key].default in ("", (), None)):
+        empty = value in ("", (), [], {})
+        if value is None or (empty and model.model_fields[key].get_default(call_default_factory=True) in ("", (), {}, None)):
             continue
         lines.append(f"{key} = {toml_value(toml_date(str(value)) if key in _DATES else value)}")
     return "\n".join(lines)
@@ -141,6 +156,8 @@ def toml_value(value: object) -> str:
             return "true" if value else "false"
         case int():
             return str(value)
+        case dict():
+            return "{" + ", ".join(f"{toml_value(name)} = {toml_value(item)}" for name, item in value.items()) + "}"
         case list() | tuple():
             return "[" + ", ".join(toml_value(item) for item in value) + "]"
         case date():

@@ -43,7 +43,20 @@ LockDate = Annotated[str, BeforeValidator(_lock_date)]
 FileType = Literal["ABSTRACT", "FULL", "BIG", "TEXT", "DICOM"]
 
 #: Texts that no procedure answers as a piece.
-_CARET_TAKEN = {"intro", "patches", "password", "path"}
+_CARET_TAKEN = {"intro", "patches", "password", "path", "post_sign_on"}
+
+_DAY = "(?:MO|TU|WE|TH|FR|SA|SU)"
+_TIMES = re.compile(rf"(?:{_DAY}(?:-{_DAY})?@)?([01]\d|2[0-3])[0-5]\d-(?:([01]\d|2[0-3])[0-5]\d|2400)")
+
+
+def _times(value: object) -> object:
+    """Check the form of prohibited times: ranges of the clock, each with its days before it where it has some."""
+    if isinstance(value, str) and value and not all(_TIMES.fullmatch(part) for part in value.split(",")):
+        raise ValueError(f'"{value}" is no list of times: write 0800-1630 or MO-FR@0800-1630, several apart by commas')
+    return value
+
+
+ProhibitedTimes = Annotated[str, BeforeValidator(_times)]
 
 
 class Row(BaseModel):
@@ -83,6 +96,12 @@ class SiteSettings(Row):
     m2m_context_check: bool = True
     consolidated: bool = True
     patches: tuple[str, ...] = Field(default=(), strict=False)
+    post_sign_on: tuple[str, ...] = Field(default=(), strict=False)
+    count_post_sign_on: bool = False
+    lock_addresses: bool = False
+    lock_users: bool = False
+    multiple_sign_on: bool = True
+    max_signed_on: int = Field(default=0, ge=0)
     logons_inhibited: bool = False
     key_fingerprint: str = ""
     """Which site key the hashes and enciphered codes of a dump need; the database's own key is written here."""
@@ -135,16 +154,22 @@ class UserRow(Row):
     title: str = ""
     service: str = ""
     timeout: int | None = None
+    verify_history: tuple[str, ...] = Field(default=(), strict=False)
+    multiple_sign_on: Literal["", "ALLOWED", "NOT ALLOWED", "ONE ADDRESS"] = ""
+    prohibited_times: ProhibitedTimes = ""
 
 
 class ContextRow(Row):
-    """[[context]]: OPTION (#19) with its procedures."""
+    """[[context]]: OPTION (#19) with its procedures, their keys (`rpc_keys`), and the options below it (`items`)."""
 
     name: str
     rpcs: tuple[str, ...] = Field(default=(), strict=False)
     type: str = "B"
     lock: str = ""
     out_of_order: str = ""
+    prohibited_times: ProhibitedTimes = ""
+    items: tuple[str, ...] = Field(default=(), strict=False)
+    rpc_keys: dict[str, str] = Field(default_factory=dict)
 
 
 class PatientRow(Row):
@@ -294,6 +319,9 @@ def contradictions(site: SiteFile) -> Iterator[tuple[tuple[int | str, ...], str]
             values = getattr(user, name)
             if len(set(values)) < len(values):
                 yield ("user", number, name), f"user.{name} names something twice"
+    for number, context in enumerate(site.context):
+        if unregistered := sorted(set(context.rpc_keys) - set(context.rpcs)):
+            yield ("context", number, "rpc_keys"), f"context.rpc_keys: {unregistered[0]} is not among its rpcs"
     patients = {patient.dfn for patient in site.patient}
     for number, exam in enumerate(site.exam):
         if exam.patient not in patients:
@@ -310,6 +338,7 @@ _POINTERS = (
     ("user", "default_division", "institution", "ien"),
     ("user", "contexts", "context", "name"),
     ("user", "primary_menu", "context", "name"),
+    ("context", "items", "context", "name"),
     ("exam", "location", "institution", "ien"),
     ("network_location", "site", "imaging_site", "ien"),
     ("transmit_destination", "location", "institution", "ien"),

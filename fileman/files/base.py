@@ -27,6 +27,7 @@ NUMBERED_FILES = (
     "current_image",
     "dicom_export",
     "dicom_failed_image",
+    "error_log",
     "gateway_machine",
     "image",
     "report",

@@ -67,6 +67,9 @@ class NewPerson(File):
     timeout: Mapped[int | None]
     last_sign_on: Mapped[str] = mapped_column(default="")
     failed_attempts: Mapped[int] = mapped_column(default=0)
+    verify_history: Mapped[str] = mapped_column(Text, default="")
+    multiple_sign_on: Mapped[str] = mapped_column(default="")
+    prohibited_times: Mapped[str] = mapped_column(default="")
 
 
 class UserDivision(File):
@@ -109,16 +112,28 @@ class Option(File):
     type: Mapped[str] = mapped_column(default="B")
     lock: Mapped[str] = mapped_column(default="")
     out_of_order: Mapped[str] = mapped_column(default="")
+    prohibited_times: Mapped[str] = mapped_column(default="")
+
+
+class OptionItem(File):
+    """MENU multiple of OPTION (#19.01): the options below one, by name."""
+
+    __tablename__ = "option_item"
+
+    option: Mapped[int] = mapped_column(ForeignKey("option.ien", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    item: Mapped[str]
 
 
 class OptionRpc(File):
-    """RPC multiple of OPTION (#19.05); `*` stands for every procedure."""
+    """RPC multiple of OPTION (#19.05); `*` stands for every procedure. `key` is the RPCKEY that its caller must hold."""
 
     __tablename__ = "option_rpc"
 
     option: Mapped[int] = mapped_column(ForeignKey("option.ien", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
     rpc: Mapped[str]
+    key: Mapped[str] = mapped_column(default="")
 
 
 class Holiday(File):
@@ -141,6 +156,8 @@ class SignOnLog(File):
     signed_off: Mapped[str] = mapped_column(default="")
     address: Mapped[str] = mapped_column(default="")
     client: Mapped[str] = mapped_column(default="")
+    transport: Mapped[str] = mapped_column(default="")
+    division: Mapped[int | None]
 
 
 class FailedAccess(File):
@@ -151,6 +168,52 @@ class FailedAccess(File):
     address: Mapped[str] = mapped_column(primary_key=True)
     attempts: Mapped[int]
     last_at: Mapped[float] = mapped_column(Float(53))
+
+
+class LockedAddress(File):
+    """LOCKED IP or DEVICE (#3.083): an address from which nobody may sign on, until a FileMan date."""
+
+    __tablename__ = "locked_address"
+
+    address: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[str]
+
+
+class SignOnToken(File):
+    """A token that signs its bearer on once, before `expires_at` (seconds): kept as a hash."""
+
+    __tablename__ = "sign_on_token"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    duz: Mapped[int]
+    division: Mapped[int | None]
+    address: Mapped[str] = mapped_column(default="")
+    expires_at: Mapped[float] = mapped_column(Float(53), index=True)
+
+
+class ErrorLog(File):
+    """ERROR LOG (#3.075): what failed inside a procedure, with the traceback that the wire does not show."""
+
+    __tablename__ = "error_log"
+
+    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+    last_reference: Mapped[str] = mapped_column(default="")
+    rpc: Mapped[str] = mapped_column(default="")
+    duz: Mapped[int] = mapped_column(default=0)
+    address: Mapped[str] = mapped_column(default="")
+    context: Mapped[str] = mapped_column(default="")
+    traceback: Mapped[str] = mapped_column(Text, default="")
+
+
+class Fault(File):
+    """A fault that a tester has set (`magbroker fault set`); `facts` is JSON."""
+
+    __tablename__ = "fault"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    facts: Mapped[str] = mapped_column(Text, default="{}")
 
 
 class Lease(File):

@@ -42,6 +42,9 @@ from tests.support.rows import counts, fill
 NOW = datetime(2026, 11, 21, 12)  # noqa: DTZ001  VistA's times carry no zone
 ROW = {"location": 10, "object_type": 100, "patient": 1, "saved_at": "3261121", "saved_by": 1}
 KEPT_BY_RESET = {
+    "fault",
+    "option_item",
+    "sign_on_token",
     "exam",
     "gateway_status",
     "holiday",
