@@ -1,27 +1,38 @@
 """The RPC Broker on Twisted: listeners, sessions, dispatch, bounds."""
 
-from broker.connection import ConnectionBase, Hub
+from broker.connection import ConnectionBase
 from broker.dispatch import Dispatcher, Outcome, TaskEngine
-from broker.errors import BrokerError, PortTaken
+from broker.errors import BadCertificate, BrokerError, PortTaken
+from broker.front import Front
+from broker.hub import Hub
 from broker.limits import Limits
 from broker.ns_session import NSSession
-from broker.service import BrokerService
+from broker.service import BrokerService, Listener, ListeningReactor, SessionFactory, text_listener
 from broker.text_session import TextSession
 from broker.timing import TIMINGS, Timing, timing_of
+from broker.tls import TLSFiles, server_context
 
 __all__ = [
     "TIMINGS",
+    "BadCertificate",
     "BrokerError",
     "BrokerService",
     "ConnectionBase",
     "Dispatcher",
+    "Front",
     "Hub",
     "Limits",
+    "Listener",
+    "ListeningReactor",
     "NSSession",
     "Outcome",
     "PortTaken",
+    "SessionFactory",
+    "TLSFiles",
     "TaskEngine",
     "TextSession",
     "Timing",
+    "server_context",
+    "text_listener",
     "timing_of",
 ]

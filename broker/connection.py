@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
-from dataclasses import dataclass, field
 from typing import cast
+from uuid import uuid4
 
-from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, IPushProducer, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, IPushProducer, ISSLTransport, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from broker.dispatch import Dispatcher
-from broker.limits import Limits
+from broker.hub import Hub
 from rpcs import Session
 
+log = logging.getLogger(__name__)
 
-@dataclass(slots=True)
-class Hub:
-    """What the connections of one broker share: dispatcher, bounds, clock, and the connections themselves."""
-
-    dispatcher: Dispatcher
-    limits: Limits
-    clock: IReactorTime
-    connections: set[ConnectionBase] = field(default_factory=set)
-
-    def accepts_sessions(self) -> bool:
-        """Tell whether new jobs are allowed: logons are not inhibited, and the volume is not full (NEWJOB^XWBTCPM)."""
-        inhibited = self.dispatcher.site().settings.logons_inhibited
-        return not inhibited and len(self.connections) <= self.limits.sessions
-
-    def broker_timeout(self) -> int:
-        """Give the seconds of silence after which a signed-on session is closed (BROKER ACTIVITY TIMEOUT)."""
-        return self.dispatcher.site.latest().settings.broker_timeout
-
-    def close_idle(self) -> None:
-        """Close the connections that were silent too long, without a byte; called once a second."""
-        now = self.clock.seconds()
-        for connection in list(self.connections):
-            if now - connection.last_heard > connection.patience():
-                connection.close()
+#: Seconds that a closed connection may take to read its last answer before it is cut.
+LINGER = 10.0
+#: A message may take so many seconds, and one more for every so many bytes of it.
+MESSAGE_SECONDS = 60.0
+SLOWEST_BYTES_PER_SECOND = 1024
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
 class ConnectionBase(Protocol):
     """A connection with a session. Subclasses decode, take events and answer."""
+
+    #: Seconds that the first byte of a message may be ahead of its last, however steadily bytes come.
+    message_seconds = MESSAGE_SECONDS
 
     def __init__(self, hub: Hub, transport_name: str) -> None:
         self.hub = hub
@@ -52,14 +37,21 @@ class ConnectionBase(Protocol):
         self.busy = False
         self.blocked = False
         self.last_heard = hub.clock.seconds()
+        self.encrypted = False
+        self._begun: float | None = None
+        self._closing: float | None = None
+        self._counted = 0
         self._paused = False
         self._ended = False
+        #: The address as which the hub counted the connection in; empty when it did not.
+        self.visitor = ""
 
     def connectionMade(self) -> None:  # noqa: N802  Twisted's name
         """Set the connection up; see Twisted's IProtocol."""
         self.wire = cast("ITCPTransport", self.transport)
         peer = self.wire.getPeer()
-        self.session = Session(address=getattr(peer, "host", ""), transport=self.session.transport)
+        self.encrypted = ISSLTransport.providedBy(self.transport)
+        self.session = Session(id=uuid4().hex, address=getattr(peer, "host", ""), transport=self.session.transport)
         set_no_delay = getattr(self.wire, "setTcpNoDelay", None)  # in-memory transports have none
         if set_no_delay is not None:
             set_no_delay(True)
@@ -68,9 +60,14 @@ class ConnectionBase(Protocol):
         self.hub.connections.add(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802  Twisted's name
-        """Forget the connection; see Twisted's IProtocol."""
+        """Forget the connection, close its sign-on; see Twisted's IProtocol."""
         self.hub.connections.discard(self)
+        self._count(0)
         self.busy = True
+        if self.visitor:
+            self.hub.visitors.leave(self.visitor)
+        if self.session.sign_on or self.session.locks:
+            self.hub.dispatcher.ended(self.session)
 
     def readConnectionLost(self) -> None:  # noqa: N802  Twisted's name
         """Answer what came before the peer stopped sending (netcat does), then close."""
@@ -92,12 +89,44 @@ class ConnectionBase(Protocol):
 
     def close(self) -> None:
         """Close when what was written is sent; unregister first, or the transport waits for the producer."""
-        if self.connected:
+        if self.connected and self._closing is None:
+            self._closing = self.hub.clock.seconds()
             self.producing.unregisterProducer()
             self.wire.loseConnection()
 
+    def abort(self) -> None:
+        """Cut the connection: what was written may not arrive."""
+        if self.connected:
+            getattr(self.wire, "abortConnection", self.wire.loseConnection)()
+
+    def give_up(self) -> None:
+        """Cut the connection for what it holds; its memory goes with it."""
+        self._count(0)
+        self.abort()
+
+    def supervise(self, now: float) -> None:
+        """Close when the peer was silent too long or drags a message out; cut when it does not even let itself be closed."""
+        if self._closing is not None:
+            if now - self._closing > LINGER:
+                self.abort()
+        elif now - self.last_heard > self.patience():
+            self.close()
+        elif self._begun is not None and now - self._begun > self.message_seconds + self.retained / SLOWEST_BYTES_PER_SECOND:
+            log.warning("closed %s: its message was too slow (%d bytes)", self.session.address, self.retained)
+            self.close()
+
     def regulate(self) -> None:
         """Stop reading while too much came ahead; go on when it is worked off; close after the last answer."""
+        retained = self.retained
+        if retained != self._counted:
+            grown = retained > self._counted
+            self._count(retained)
+            if grown and self.hub.retained > self.hub.limits.held_bytes:
+                self.hub.shed()
+        if not retained or self.busy:
+            self._begun = None
+        elif self._begun is None:
+            self._begun = self.hub.clock.seconds()
         if self._ended:
             if not self.busy and not self.blocked:
                 self.close()
@@ -109,6 +138,10 @@ class ConnectionBase(Protocol):
         elif not too_much and self._paused:
             self._paused = False
             cast("IPushProducer", self.transport).resumeProducing()
+
+    def _count(self, retained: int) -> None:
+        self.hub.retained += retained - self._counted
+        self._counted = retained
 
     def pauseProducing(self) -> None:  # noqa: N802  Twisted's name
         """Take no more requests: the client does not read its answers."""
@@ -127,7 +160,12 @@ class ConnectionBase(Protocol):
     @property
     @abstractmethod
     def held(self) -> int:
-        """The bytes that came ahead."""
+        """The bytes that came ahead and are not decoded."""
+
+    @property
+    def retained(self) -> int:
+        """The bytes in memory: those that came ahead, and those of a message that is not whole yet."""
+        return self.held
 
     @abstractmethod
     def patience(self) -> float:

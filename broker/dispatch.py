@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
 from broker.timing import Timing, timing_of
+from fileman import LOCK_SECONDS, StoreClosed, renew_leases, to_fileman
 from rpcs import (
     Access,
     Answer,
@@ -33,6 +34,7 @@ from rpcs import (
     StartTask,
     Value,
     refusal,
+    sign_off,
 )
 from rpcs.session import SIGN_ON_CONTEXT
 from xwb import (
@@ -100,6 +102,24 @@ class Dispatcher:
     def timing(self) -> Timing:
         """Give the site's timing."""
         return timing_of(self.site().settings.timing)
+
+    def ended(self, session: Session) -> None:
+        """Close the sign-on of a connection that is gone, and give its LOCKs back."""
+        now = to_fileman(self.environment.clock.now())
+        self._submit(lambda connection: sign_off(connection, session, now))
+
+    def renew(self, sessions: Sequence[Session]) -> None:
+        """Renew the LOCKs of living sessions."""
+        until = self.environment.clock.seconds() + LOCK_SECONDS
+        holders = [session.id for session in sessions]
+        self._submit(lambda connection: renew_leases(connection, holders, until))
+
+    def _submit(self, work: Callable[[Connection], object]) -> None:
+        """Write what nobody waits for; at shutdown it may be too late."""
+        try:
+            self.environment.store.write(work).add_done_callback(_report)
+        except StoreClosed:
+            log.info("the database was closed before a session's end was noted")
 
     def call(self, session: Session, name: bytes, parameters: Sequence[Parameter]) -> Outcome | Deferred[Outcome]:
         """Run one call. What a handler raises unexpectedly becomes an M error; the session goes on."""
@@ -227,6 +247,11 @@ class Dispatcher:
 
         future.add_done_callback(lambda _future: self.reactor.callFromThread(finish))
         return done
+
+
+def _report(done: Future[object]) -> None:
+    if (error := done.exception()) is not None:
+        log.error("a session's state could not be written: %s", error)
 
 
 def _with_connection(call: Call) -> Callable[[Connection], Answer]:

@@ -8,8 +8,9 @@ from enum import Enum
 
 from twisted.internet.defer import Deferred
 
-from broker.connection import ConnectionBase, Hub
+from broker.connection import ConnectionBase
 from broker.dispatch import Outcome
+from broker.hub import Hub
 from broker.timing import BEFORE_CONNECT, BEFORE_SIGN_ON, MID_MESSAGE, MID_MESSAGE_CUT
 from rpcs import MError
 from xwb import (
@@ -24,10 +25,8 @@ from xwb import (
     NSDecoder,
     ParameterFailed,
     Pending,
-    Transport,
     Violated,
     encode_response,
-    first_five,
 )
 
 log = logging.getLogger(__name__)
@@ -55,24 +54,11 @@ class NSSession(ConnectionBase):
         super().__init__(hub, "NS")
         self.state = State.NEW
         self.decoder = NSDecoder(limit_bytes=self.hub.limits.message_bytes)
-        self._first = b""
-        self._transport_known = False
         self._swallowing = False
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802  Twisted's name
         """Take bytes; see Twisted's IProtocol."""
         self.touched()
-        if not self._transport_known:
-            self._first += data
-            kind = first_five(self._first)
-            if kind is None:
-                return
-            if kind is not Transport.NS:
-                log.info("closed a connection from %s that began with %r", self.session.address, self._first[:5])
-                self.close()
-                return
-            self._transport_known = True
-            data, self._first = self._first, b""
         self.decoder.receive_data(data)
         if self._swallowing:
             self._swallow()
@@ -84,11 +70,16 @@ class NSSession(ConnectionBase):
         """The bytes that came ahead."""
         return self.decoder.held
 
+    @property
+    def retained(self) -> int:
+        """The bytes in memory, those of an unfinished message among them."""
+        return self.decoder.retained
+
     def patience(self) -> float:
         """Tell how many seconds of silence are borne now."""
         if self.busy:
             return float("inf")
-        if self._transport_known and self.decoder.pending is not Pending.MESSAGE:
+        if self.decoder.pending is not Pending.MESSAGE:
             return MID_MESSAGE_CUT if self.decoder.pending is Pending.CUT else MID_MESSAGE
         if self.state is State.NEW:
             return BEFORE_CONNECT

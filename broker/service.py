@@ -7,19 +7,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTCP
+from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLContextFactory, IReactorSSL, IReactorTCP
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import LoopingCall
 
-from broker.connection import ConnectionBase, Hub
+from broker.connection import ConnectionBase
 from broker.errors import PortTaken
-from broker.ns_session import NSSession
+from broker.front import Front
+from broker.hub import Hub
 from broker.text_session import TextSession
 
 log = logging.getLogger(__name__)
 
 #: Connections that the system may hold before they are accepted.
 BACKLOG = 256
+
+
+class ListeningReactor(IReactorTCP, IReactorSSL):
+    """What a service needs of the reactor."""
 
 
 class SessionFactory(ServerFactory):
@@ -31,59 +36,76 @@ class SessionFactory(ServerFactory):
         self.hub = hub
         self.make = make
 
-    def buildProtocol(self, _address: IAddress | None) -> Protocol | None:  # noqa: N802  Twisted's name
-        """Make a session; far beyond the bound a connection is closed at once."""
-        if len(self.hub.connections) >= self.hub.limits.sessions * 2:
+    def buildProtocol(self, address: IAddress | None) -> Protocol | None:  # noqa: N802  Twisted's name
+        """Make a session; who comes too often, or when the broker is far too full, is closed at once."""
+        visitor = getattr(address, "host", "")
+        if not self.hub.admits(visitor):
             return None
-        return self.make(self.hub)
+        session = self.make(self.hub)
+        session.visitor = visitor
+        return session
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A port to listen on (0 lets the system choose) and who speaks there; with `tls` only over TLS."""
+
+    port: int
+    make: Callable[[Hub], ConnectionBase] = Front
+    interface: str = "127.0.0.1"
+    tls: IOpenSSLContextFactory | None = None
+
+
+def text_listener(port: int, interface: str = "127.0.0.1", tls: IOpenSSLContextFactory | None = None) -> Listener:
+    """Give the listener of the text transport."""
+    return Listener(port, TextSession, interface, tls)
 
 
 @dataclass(slots=True)
 class BrokerService:
-    """The RPC Broker: `[XWB]` on one port, the text transport on another (0 lets the system choose, None leaves it out)."""
+    """The RPC Broker: listeners by name, `broker` for `[XWB]` and its kin, `text`, and either over TLS."""
 
     hub: Hub
-    reactor: IReactorTCP
-    port: int | None
-    text_port: int | None = None
-    interface: str = "127.0.0.1"
-    _ports: list[IListeningPort] = field(default_factory=list)
-    _sweeper: LoopingCall | None = None
+    reactor: ListeningReactor
+    listeners: dict[str, Listener]
+    ports: dict[str, int] = field(default_factory=dict)
+    _open: list[IListeningPort] = field(default_factory=list)
+    _watch: LoopingCall | None = None
 
     def start(self) -> None:
-        """Open the listeners. Raises PortTaken, with nothing left open."""
+        """Open the listeners; `ports` tells their numbers then. Raises PortTaken, with nothing left open."""
         try:
-            self.port = self._listen(self.port, NSSession, self.interface)
-            self.text_port = self._listen(self.text_port, TextSession, "127.0.0.1")
+            self.ports = {name: self._listen(listener) for name, listener in self.listeners.items()}
         except PortTaken:
             self.stop_listening()
             raise
-        self._sweeper = LoopingCall(self.hub.close_idle)
-        self._sweeper.clock = self.hub.clock
-        self._sweeper.start(1.0, now=False)
+        self._watch = LoopingCall(self.hub.watch)
+        self._watch.clock = self.hub.clock
+        self._watch.start(1.0, now=False)
 
-    def _listen(self, port: int | None, make: Callable[[Hub], ConnectionBase], interface: str) -> int | None:
-        if port is None:
-            return None
-        factory = SessionFactory(self.hub, make)
+    def _listen(self, listener: Listener) -> int:
+        factory = SessionFactory(self.hub, listener.make)
         try:
-            listening = self.reactor.listenTCP(port, factory, backlog=BACKLOG, interface=interface)
+            if listener.tls is None:
+                listening = self.reactor.listenTCP(listener.port, factory, BACKLOG, listener.interface)
+            else:
+                listening = self.reactor.listenSSL(listener.port, factory, listener.tls, BACKLOG, listener.interface)
         except CannotListenError as error:
-            raise PortTaken(port) from error
-        self._ports.append(listening)
-        return int(getattr(listening.getHost(), "port", port))
+            raise PortTaken(listener.port) from error
+        self._open.append(listening)
+        return int(getattr(listening.getHost(), "port", listener.port))
 
     def stop_listening(self) -> None:
         """Take no more connections."""
-        for listening in self._ports:
+        for listening in self._open:
             listening.stopListening()
-        self._ports.clear()
+        self._open.clear()
 
     def stop(self) -> None:
         """Take no more connections and close those there are; answers under way are still sent."""
         self.stop_listening()
-        if self._sweeper is not None and self._sweeper.running:
-            self._sweeper.stop()
+        if self._watch is not None and self._watch.running:
+            self._watch.stop()
         for connection in list(self.hub.connections):
             connection.close()
         self.hub.dispatcher.workers.shutdown(wait=False)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
-from broker.connection import ConnectionBase, Hub
+from broker.connection import ConnectionBase
 from broker.dispatch import Outcome
+from broker.hub import Hub
 from broker.timing import BEFORE_SIGN_ON, MID_MESSAGE
 from xwb import (
     ByeRequested,

@@ -14,6 +14,7 @@ from rpcs import Delay
 #: Seconds that a connection may be silent, from BREAD^XWBRW: nominal time plus the slices that it tolerates.
 BEFORE_CONNECT = 14.0
 BEFORE_SIGN_ON = 180.0
+HALF_A_HEADER = 10.0
 MID_MESSAGE = 8.8
 MID_MESSAGE_CUT = 2.8
 

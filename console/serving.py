@@ -11,9 +11,10 @@ from pathlib import Path
 from types import ModuleType
 
 from sqlalchemy import delete
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTCP, IReactorTime
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
-from broker import BrokerService, Dispatcher, Hub, Limits
+from broker import BrokerService, Dispatcher, Hub, Limits, Listener, ListeningReactor, TLSFiles, server_context, text_listener
+from console.errors import ConsoleError
 from fileman import SiteKey, Store, apply_site, is_empty, read_site_file
 from fileman.files import AnsweredRequest
 from rpcs import STANDARD, Environment, Registry, SiteCache
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 ANSWERS_KEPT = timedelta(days=7)
 
 
-class ServingReactor(IReactorFromThreads, IReactorTime, IReactorTCP):
+class ServingReactor(IReactorFromThreads, IReactorTime, ListeningReactor):
     """What a serving process needs of the reactor."""
 
 
@@ -110,9 +111,35 @@ def compose(
     site = SiteCache(store)
     environment = Environment(store, clock, key, cipher, engine.accepting)
     dispatcher = Dispatcher(registry, environment, site, reactor, engine)
-    limits = Limits(settings.max_message_bytes, settings.max_ahead_bytes, settings.max_sessions)
-    hub = Hub(dispatcher, limits, reactor)
-    port = settings.broker_port if with_broker else None
-    text_port = (settings.text_port or None) if with_broker else None
-    service = BrokerService(hub, reactor, port, text_port, settings.broker_host)
+    hub = Hub(dispatcher, limits_of(settings), reactor)
+    service = BrokerService(hub, reactor, listeners_of(settings) if with_broker else {})
     return Serving(store, service, engine)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Give the bounds that the settings name."""
+    return Limits(
+        settings.max_message_bytes,
+        settings.max_ahead_bytes,
+        settings.max_held_bytes,
+        settings.max_sessions,
+        settings.max_sessions_per_address,
+        settings.max_connections_per_second,
+    )
+
+
+def listeners_of(settings: Settings) -> dict[str, Listener]:
+    """Give the ports to listen on by name. Raises BadCertificate, and ConsoleError for a TLS port without certificate."""
+    listeners = {"broker": Listener(settings.broker_port, interface=settings.broker_host)}
+    if settings.text_transport:
+        listeners["text"] = text_listener(settings.text_port, settings.text_host)
+    if settings.broker_tls_port is None and settings.text_tls_port is None:
+        return listeners
+    if settings.tls_certificate is None or settings.tls_key is None:
+        raise ConsoleError("A TLS port needs the settings tls_certificate and tls_key: PEM files.")
+    tls = server_context(TLSFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_authorities))
+    if settings.broker_tls_port is not None:
+        listeners["broker_tls"] = Listener(settings.broker_tls_port, interface=settings.broker_host, tls=tls)
+    if settings.text_tls_port is not None:
+        listeners["text_tls"] = text_listener(settings.text_tls_port, settings.text_host, tls)
+    return listeners

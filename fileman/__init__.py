@@ -11,7 +11,7 @@ from fileman.dates import (
     to_horolog,
 )
 from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
-from fileman.locks import lock_for_transaction, release_lease, take_lease
+from fileman.locks import LOCK_SECONDS, lock_for_transaction, release_lease, release_leases, renew_leases, take_lease
 from fileman.numbers import next_ien, next_iens, reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
 from fileman.site import apply_site, is_empty, reset_imaging, site_settings
@@ -20,6 +20,7 @@ from fileman.site_file import SiteFile, SiteSettings, parse_site, read_site_file
 from fileman.store import Store, bump_site_version
 
 __all__ = [
+    "LOCK_SECONDS",
     "BadSiteKey",
     "FileManError",
     "MigrationFailed",
@@ -48,6 +49,8 @@ __all__ = [
     "parse_site",
     "read_site_file",
     "release_lease",
+    "release_leases",
+    "renew_leases",
     "reset_imaging",
     "reset_numbers",
     "site_settings",

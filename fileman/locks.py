@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, text
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, text, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from fileman.files.kernel import Lease
 
 _ADVISORY = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+#: How long the lock of a session lasts when nobody renews it, because its broker died.
+LOCK_SECONDS = 90.0
 
 
 def take_lease(connection: Connection, name: str, holder: str, seconds: float, now: float) -> bool:
@@ -30,6 +35,16 @@ def release_lease(connection: Connection, name: str, holder: str) -> bool:
     """Give a lease back; False when this holder did not have it."""
     done = connection.execute(delete(Lease).where(Lease.name == name, Lease.holder == holder))
     return done.rowcount == 1
+
+
+def renew_leases(connection: Connection, holders: Sequence[str], until: float) -> None:
+    """Let every lease of some holders last until a time, in seconds since the epoch."""
+    connection.execute(update(Lease).where(Lease.holder.in_(holders)).values(expires_at=until))
+
+
+def release_leases(connection: Connection, holder: str) -> None:
+    """Give back everything that a holder has."""
+    connection.execute(delete(Lease).where(Lease.holder == holder))
 
 
 def lock_for_transaction(connection: Connection, *names: str) -> None:

@@ -26,6 +26,8 @@ from rpcs.session import (
     ContextSet,
     Delay,
     Effect,
+    LockGiven,
+    LockTaken,
     Pause,
     Session,
     SignedOn,
@@ -33,6 +35,7 @@ from rpcs.session import (
     SignOnPrepared,
     StartTask,
 )
+from rpcs.sign_on import sign_off
 from rpcs.site import SiteCache, SiteData
 
 #: The modules whose procedures make up the standard registry.
@@ -50,6 +53,8 @@ __all__ = [
     "Effect",
     "Environment",
     "Inactive",
+    "LockGiven",
+    "LockTaken",
     "MError",
     "Pause",
     "Procedure",
@@ -66,4 +71,5 @@ __all__ = [
     "Value",
     "procedure",
     "refusal",
+    "sign_off",
 ]

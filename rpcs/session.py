@@ -22,8 +22,9 @@ class Delay(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is connected, from where, signed on as whom, in which context."""
+    """Who is connected, from where, signed on as whom, in which context, with which LOCKs. `id` is its own for ever."""
 
+    id: str = ""
     address: str = ""
     client: str = ""
     transport: str = "NS"
@@ -37,6 +38,7 @@ class Session:
     pending_duz: int = 0
     timeout: int = 180
     sign_on: int = 0
+    locks: frozenset[str] = frozenset()
 
     @property
     def machine(self) -> str:
@@ -134,4 +136,26 @@ class StartTask:
         return session
 
 
-Effect = SignOnPrepared | SignedOn | SignOnFailed | ContextSet | Pause | StartTask
+@dataclass(frozen=True, slots=True)
+class LockTaken:
+    """A LOCK was taken (a lease whose holder is the session's id); it lives as long as the session."""
+
+    name: str
+
+    def apply(self, session: Session) -> Session:
+        """Remember the lock, so that it is renewed, and given back at the end."""
+        return replace(session, locks=session.locks | {self.name})
+
+
+@dataclass(frozen=True, slots=True)
+class LockGiven:
+    """A LOCK was given back."""
+
+    name: str
+
+    def apply(self, session: Session) -> Session:
+        """Forget the lock."""
+        return replace(session, locks=session.locks - {self.name})
+
+
+Effect = LockGiven | LockTaken | SignOnPrepared | SignedOn | SignOnFailed | ContextSet | Pause | StartTask

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from fileman import check_verify_code, from_fileman, next_ien, to_fileman
+from fileman import check_verify_code, from_fileman, next_ien, release_leases, to_fileman
 from fileman.files import FailedAccess, NewPerson, SignOnLog, UserDivision, UserKey
 from rpcs.call import Call
 from rpcs.errors import undefined
 from rpcs.people import given_name_first
 from rpcs.registry import Access, Answer, procedure
-from rpcs.session import Delay, Pause, SignedOn, SignOnFailed, SignOnPrepared
+from rpcs.session import Delay, Pause, Session, SignedOn, SignOnFailed, SignOnPrepared
 from xwb import ResultType
 
 #: Seconds after which VistA forgets failed attempts from an address.
@@ -242,6 +242,13 @@ def _record(call: Call, user: User) -> SignedOn:
     settings = call.site.settings
     division = user.default_division or (divisions[0] if divisions else settings.default_institution)
     return SignedOn(user.duz, user.name, division or 0, keys, user.timeout or settings.broker_timeout, entry)
+
+
+def sign_off(connection: Connection, session: Session, now: str) -> None:
+    """Note in the SIGN-ON LOG that a session is over (LOGOUT^XUSRB), and give its LOCKs back."""
+    if session.sign_on:
+        connection.execute(update(SignOnLog).where(SignOnLog.ien == session.sign_on).values(signed_off=now))
+    release_leases(connection, session.id)
 
 
 _TITLE = select(NewPerson.title, NewPerson.service)

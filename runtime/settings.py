@@ -52,11 +52,20 @@ class Settings(BaseSettings):
     broker_port: Port = Field(default=9430, ge=0, le=65535)
     text_port: Port = Field(default=9431, ge=0, le=65535)
     text_transport: bool = True
+    text_host: str = "127.0.0.1"
+    broker_tls_port: Port | None = Field(default=None, ge=0, le=65535)
+    text_tls_port: Port | None = Field(default=None, ge=0, le=65535)
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_client_authorities: Path | None = None
     sink_port: Port = Field(default=11113, ge=0, le=65535)
     cipher_table: Path | None = None
     max_message_bytes: int = Field(default=32 * 1024**2, ge=1024)
     max_ahead_bytes: int = Field(default=1024**2, ge=1024)
-    max_sessions: int = Field(default=1000, ge=1)
+    max_held_bytes: int = Field(default=256 * 1024**2, ge=1024**2)
+    max_sessions: int = Field(default=2500, ge=1)
+    max_sessions_per_address: int = Field(default=2500, ge=1)
+    max_connections_per_second: float = Field(default=200.0, gt=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
     gateway: GatewaySettings = GatewaySettings()

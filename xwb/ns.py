@@ -159,6 +159,11 @@ class NSDecoder:
         return len(self._data) - self._position + len(self._tail)
 
     @property
+    def retained(self) -> int:
+        """The bytes in memory: what is held, and what was decoded of a message that is not whole yet."""
+        return len(self._data) - self._start + len(self._tail)
+
+    @property
     def unread(self) -> bytes:
         """The bytes that are not decoded yet."""
         self._join()

@@ -17,6 +17,8 @@ from runtime import DataDirectory, Settings, check_port, set_up_logs
 
 out = Console()
 
+_SPOKEN = {"broker": "[XWB]", "text": "text", "broker_tls": "[XWB] over TLS", "text_tls": "text over TLS"}
+
 
 def run_serving(
     settings: Settings, site_file: Path | None, packs: Sequence[str], *, with_broker: bool, with_taskman: bool
@@ -33,7 +35,7 @@ def run_serving(
         if with_broker:
             check_port(settings.broker_port, "RPC broker", "--port or MAGBROKER_BROKER_PORT", settings.broker_host)
             if settings.text_transport:
-                check_port(settings.text_port, "text transport", "--text-port or MAGBROKER_TEXT_PORT")
+                check_port(settings.text_port, "text transport", "--text-port or MAGBROKER_TEXT_PORT", settings.text_host)
         serving = compose(
             settings,
             reactor,  # type: ignore[arg-type]  # twisted types its reactor as a module
@@ -57,10 +59,9 @@ def _run_reactor(reactor: object, serving: Serving, directory: DataDirectory, *,
             failure.append(error)
             _call(reactor, "stop")
             return
-        ports = {"broker_port": serving.broker.port, "text_port": serving.broker.text_port}
-        directory.publish(**ports)
-        told = [f"[XWB] on port {ports['broker_port']}"] if ports["broker_port"] else []
-        told += [f"text on port {ports['text_port']}"] if ports["text_port"] else []
+        ports = serving.broker.ports
+        directory.publish(**{f"{name}_port": port for name, port in ports.items()})
+        told = [f"{_SPOKEN[name]} on port {port}" for name, port in ports.items()]
         told += ["TaskMan"] if with_taskman else []
         out.print(f"magbroker serves {', '.join(told)}; Ctrl-C ends it", highlight=False)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from twisted.internet import reactor as _reactor
 from twisted.internet.threads import blockingCallFromThread
 
-from broker import BrokerService, Dispatcher, Hub, Limits
+from broker import BrokerService, Dispatcher, Hub, Limits, Listener, text_listener
 from fileman import SiteKey, Store
 from rpcs import STANDARD, Environment, Registry, SiteCache
 from runtime import Clock, SystemClock
@@ -70,6 +70,7 @@ class RunningBroker:
     clock: Clock = field(default_factory=SystemClock)
     registry: Registry = field(default_factory=STANDARD.copy)
     limits: Limits = field(default_factory=Limits)
+    listeners: dict[str, Listener] = field(default_factory=dict)
     service: BrokerService = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,20 +78,20 @@ class RunningBroker:
         register(self.registry)
         environment = Environment(self.store, self.clock, self.key, Cipher.standard(), self.engine.accepting)
         dispatcher = Dispatcher(self.registry, environment, SiteCache(self.store), _reactor, self.engine)  # type: ignore[arg-type]
-        self.service = BrokerService(Hub(dispatcher, self.limits, _reactor), _reactor, 0, 0)  # type: ignore[arg-type]
+        hub = Hub(dispatcher, self.limits, _reactor)  # type: ignore[arg-type]
+        listeners = {"broker": Listener(0), "text": text_listener(0), **self.listeners}
+        self.service = BrokerService(hub, _reactor, listeners)  # type: ignore[arg-type]
         in_reactor(self.service.start)
 
     @property
     def port(self) -> int:
         """The port of `[XWB]`."""
-        assert self.service.port is not None
-        return self.service.port
+        return self.service.ports["broker"]
 
     @property
     def text_port(self) -> int:
         """The port of the text transport."""
-        assert self.service.text_port is not None
-        return self.service.text_port
+        return self.service.ports["text"]
 
     def client(self, access: str = "FAKEGW1", verify: str = "1GWY!@#$", context: str = "MAG DICOM GATEWAY FULL") -> BrokerClient:
         """Connect, sign on and enter a context."""

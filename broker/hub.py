@@ -1,0 +1,78 @@
+"""What the connections of one broker share, and the watch over them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IReactorTime
+
+from broker.dispatch import Dispatcher
+from broker.limits import Limits
+from broker.visitors import Visitors
+
+if TYPE_CHECKING:
+    from broker.connection import ConnectionBase
+
+log = logging.getLogger(__name__)
+
+#: Every so many seconds the locks of living sessions are renewed; a lease lasts several times as long.
+RENEWAL = 20.0
+
+
+@dataclass(slots=True)
+class Hub:
+    """What the connections of one broker share: dispatcher, bounds, clock, and the connections themselves.
+
+    `retained` counts the bytes of requests that are in memory, over all connections.
+    """
+
+    dispatcher: Dispatcher
+    limits: Limits
+    clock: IReactorTime
+    connections: set[ConnectionBase] = field(default_factory=set)
+    retained: int = 0
+    visitors: Visitors = field(init=False)
+    _renewed: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Begin to count visitors."""
+        self.visitors = Visitors(self.limits, self.clock)
+
+    def accepts_sessions(self) -> bool:
+        """Tell whether new jobs are allowed: logons are not inhibited, and the volume is not full (NEWJOB^XWBTCPM)."""
+        inhibited = self.dispatcher.site().settings.logons_inhibited
+        return not inhibited and len(self.connections) <= self.limits.sessions
+
+    def admits(self, address: str) -> bool:
+        """Tell whether a connection from an address may stay: there is room, and the address does not come too often."""
+        if len(self.connections) >= self.limits.sessions * 2:
+            return False
+        return self.visitors.arrive(address)
+
+    def broker_timeout(self) -> int:
+        """Give the seconds of silence after which a signed-on session is closed (BROKER ACTIVITY TIMEOUT)."""
+        return self.dispatcher.site.latest().settings.broker_timeout
+
+    def watch(self) -> None:
+        """Close what is silent or slow, renew the locks of the living; called once a second."""
+        now = self.clock.seconds()
+        for connection in list(self.connections):
+            connection.supervise(now)
+        if now - self._renewed >= RENEWAL:
+            self._renewed = now
+            holders = [connection.session for connection in self.connections if connection.session.locks]
+            if holders:
+                self.dispatcher.renew(holders)
+
+    def shed(self) -> None:
+        """Cut the connections that hold most until the bytes in memory are below the bound."""
+        for connection in sorted(self.connections, key=lambda connection: -connection.retained):
+            if self.retained <= self.limits.held_bytes:
+                return
+            held = connection.retained
+            log.warning(
+                "cut %s: the broker's memory for requests is full and it holds %d bytes", connection.session.address, held
+            )
+            connection.give_up()
