@@ -16,7 +16,9 @@ from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
+from broker.references import Surroundings, reference_value
 from broker.timing import Timing, timing_of
+from broker.trap import ErrorTrap, as_m_error
 from fileman import LOCK_SECONDS, StoreClosed, renew_leases, to_fileman
 from rpcs import (
     Access,
@@ -31,14 +33,19 @@ from rpcs import (
     Registry,
     Session,
     SiteCache,
+    SiteData,
     StartTask,
     Value,
+    broker_lives,
+    close_forgotten,
     refusal,
     sign_off,
 )
 from rpcs.session import SIGN_ON_CONTEXT
 from xwb import (
     BadSubscript,
+    Check,
+    Checked,
     GlobalParameter,
     ListParameter,
     Literal,
@@ -48,6 +55,7 @@ from xwb import (
     UndefinedNode,
     encode_m_error,
     encode_response,
+    parse_subscripts,
     render,
 )
 
@@ -98,6 +106,11 @@ class Dispatcher:
     reactor: IReactorFromThreads
     engine: TaskEngine | None = None
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="prepare"))
+    trap: ErrorTrap = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Set the error trap."""
+        self.trap = ErrorTrap(self.environment.store, self.environment.clock)
 
     def timing(self) -> Timing:
         """Give the site's timing."""
@@ -109,10 +122,26 @@ class Dispatcher:
         self._submit(lambda connection: sign_off(connection, session, now))
 
     def renew(self, sessions: Sequence[Session]) -> None:
-        """Renew the LOCKs of living sessions."""
-        until = self.environment.clock.seconds() + LOCK_SECONDS
+        """Say that this broker lives, and renew the LOCKs of living sessions."""
+        now = self.environment.clock.seconds()
         holders = [session.id for session in sessions]
-        self._submit(lambda connection: renew_leases(connection, holders, until))
+
+        def work(connection: Connection) -> None:
+            broker_lives(connection, self.environment.broker, now)
+            if holders:
+                renew_leases(connection, holders, now + LOCK_SECONDS)
+
+        self._submit(work)
+
+    def begin(self) -> None:
+        """Say that this broker lives, and sign off the sessions of brokers that do not."""
+        now, moment = self.environment.clock.seconds(), to_fileman(self.environment.clock.now())
+
+        def work(connection: Connection) -> None:
+            broker_lives(connection, self.environment.broker, now)
+            close_forgotten(connection, now, moment)
+
+        self._submit(work)
 
     def _submit(self, work: Callable[[Connection], object]) -> None:
         """Write what nobody waits for; at shutdown it may be too late."""
@@ -121,25 +150,30 @@ class Dispatcher:
         except StoreClosed:
             log.info("the database was closed before a session's end was noted")
 
-    def call(self, session: Session, name: bytes, parameters: Sequence[Parameter]) -> Outcome | Deferred[Outcome]:
-        """Run one call. What a handler raises unexpectedly becomes an M error; the session goes on."""
+    def call(
+        self, session: Session, name: bytes, parameters: Sequence[Parameter], *, contexts: bool = True
+    ) -> Outcome | Deferred[Outcome]:
+        """Run one call. What a handler raises becomes an M error; the session goes on.
+
+        `contexts` false is for the M-to-M broker, which does not ask for a context where the site leaves it VistA's laxness.
+        """
         rpc = name.decode(WIRE_CHARSET)
         procedure = self.registry.get(rpc)
         unaware = procedure is not None and procedure.access is Access.NOTHING
         site = self.site.latest() if unaware else self.site()
-        if not session.duz:
+        if not session.duz and session.context != SIGN_ON_CONTEXT:
             session = replace(session, context=SIGN_ON_CONTEXT)
-        if why := refusal(rpc, procedure, session, site):
+        if why := refusal(rpc, procedure, session, site, self.environment.clock.now, contexts=contexts):
             return self.refuse(session, why)
         if procedure is None:
             raise RuntimeError("a procedure that does not exist was not refused")
         try:
-            arguments = self._arguments(session, procedure, parameters)
+            arguments = self._arguments(session, site, procedure, parameters)
         except MError as error:
-            return self.m_error(session, error)
+            return self.m_error(session, error, rpc)
         call = Call(procedure, session, arguments, self.environment, site)
         if procedure.prepare is not None:
-            return self._then(self.workers.submit(procedure.prepare, call), self._prepared(call), session)
+            return self._then(self.workers.submit(procedure.prepare, call), self._prepared(call), call)
         return self._run(call)
 
     def refuse(self, session: Session, why: str) -> Outcome:
@@ -149,20 +183,60 @@ class Dispatcher:
         response = encode_response(b"", security=text)
         return Outcome(session, response, delay, refused=True, error=("SECURITY", text))
 
-    def m_error(self, session: Session, error: MError) -> Outcome:
-        """Answer an M error; the session, its user and context survive."""
+    def m_error(self, session: Session, error: MError, rpc: str = "", cause: BaseException | None = None) -> Deferred[Outcome]:
+        """Answer an M error when it stands in the error log; the session, its user and context survive."""
         text = error.text.encode(WIRE_CHARSET, "replace")
         reference = error.reference.encode(WIRE_CHARSET, "replace")
         after = replace(session, timeout=TIMEOUT_AFTER_M_ERROR)
         delay = self.timing().delays[Delay.M_ERROR]
-        return Outcome(after, encode_m_error(text, reference), delay, error=("M", text))
+        outcome = Outcome(after, encode_m_error(text, reference), delay, error=("M", text))
+        done: Deferred[Outcome] = Deferred()
+        recorded = self.trap.record(session, error, rpc, cause)
+        recorded.add_done_callback(lambda _recorded: self.reactor.callFromThread(done.callback, outcome))
+        return done
 
-    def _arguments(self, session: Session, procedure: Procedure, parameters: Sequence[Parameter]) -> tuple[Argument, ...]:
+    def checker(self, session: Callable[[], Session]) -> Check | None:
+        """Give what the decoder is to check while it reads, where VistA's faults in reading are wanted; else None."""
+        if not self.timing().desynchronises:
+            return None
+
+        def check(kind: Checked, text: bytes) -> str | None:
+            try:
+                if kind is Checked.SUBSCRIPT:
+                    parse_subscripts(text)
+                else:
+                    self._reference(session(), self.site.latest(), text)
+            except BadSubscript as error:
+                return f"LINST+3^XWBPRS, {error},150373850,-%GTM-E-UNDEF"
+            except MError as error:
+                return error.text
+            return None
+
+        return check
+
+    def _arguments(
+        self, session: Session, site: SiteData, procedure: Procedure, parameters: Sequence[Parameter]
+    ) -> tuple[Argument, ...]:
         if len(parameters) > len(procedure.parameters):
-            tag, _, routine = procedure.routine.partition("^")
-            text = f"{tag}^{routine}, Actual parameter list too long,150373026,-%GTM-E-ACTLSTTOOLONG"
-            raise MError(text)
-        return tuple(_argument(session, parameter) for parameter in parameters)
+            text = "More actual parameters than formal parameters: ,150374474,-%GTM-E-ACTLSTTOOLONG"
+            raise MError(f"{procedure.routine}, {text}")
+        return tuple([self._argument(session, site, parameter) for parameter in parameters])
+
+    def _argument(self, session: Session, site: SiteData, parameter: Parameter) -> Argument:
+        """Decode one argument; a list's subscripts and a reference are read as VistA's parser does."""
+        if isinstance(parameter, Literal):
+            return parameter.value.decode(WIRE_CHARSET)
+        if isinstance(parameter, ListParameter | GlobalParameter):
+            try:
+                return parameter.array().decoded(WIRE_CHARSET)
+            except BadSubscript as error:
+                raise MError(f"LINST+3^XWBPRS, {error},150373850,-%GTM-E-UNDEF") from error
+        if isinstance(parameter, Reference):
+            return self._reference(session, site, parameter.value)
+        return None
+
+    def _reference(self, session: Session, site: SiteData, text: bytes) -> str:
+        return reference_value(text.decode(WIRE_CHARSET), Surroundings(session, site, self.environment.clock))
 
     def _prepared(self, call: Call) -> Callable[[object], Outcome | Deferred[Outcome]]:
         return lambda prepared: self._run(replace(call, prepared=prepared))
@@ -170,23 +244,30 @@ class Dispatcher:
     def _run(self, call: Call) -> Outcome | Deferred[Outcome]:
         store = self.environment.store
         access = call.procedure.access
-        if access in (Access.NOTHING, Access.SESSION):
-            return self._outcome(call, _guarded(call))
-        if access is Access.WRITES:
-            work = store.write(_with_connection(call))
-            return self._then(work, lambda answer: self._answered(call, answer), call.session)
-        if access is Access.READS and store.sqlite:
-            return self._outcome(call, store.read(_guarded_reader(call)))
-        scan = store.scan(_guarded_reader(call))
-        return self._then(scan, lambda answer: self._outcome(call, answer), call.session)
+        try:
+            if access is Access.NOTHING or access is Access.SESSION:
+                return self._outcome(call, _as_answer(call.procedure.handler(call)))
+            if access is Access.WRITES:
+                return self._then(store.write(_on_connection(call)), lambda answer: self._answered(call, answer), call)
+            if access is Access.READS and store.sqlite:
+                return self._outcome(call, store.read(_on_connection(call)))
+            return self._then(store.scan(_on_connection(call)), lambda answer: self._outcome(call, answer), call)
+        except Exception as error:  # a defect in a procedure, or the database's, must not end the session
+            return self._failed(call, error)
 
-    def _answered(self, call: Call, answer: Answer | MError) -> Outcome | Deferred[Outcome]:
+    def _failed(self, call: Call, error: Exception) -> Deferred[Outcome]:
+        """Answer what a procedure raised as an M error; a defect is told in the process log too."""
+        if not isinstance(error, MError):
+            log.error("%s failed", call.procedure.name, exc_info=error)
+        return self.m_error(call.session, as_m_error(error, call.procedure.routine), call.procedure.name, error)
+
+    def _answered(self, call: Call, answer: Answer) -> Outcome | Deferred[Outcome]:
         """Go on after the commit: a task that was made is handed to TaskMan first."""
-        tasks = [effect for effect in answer.effects if isinstance(effect, StartTask)] if isinstance(answer, Answer) else []
+        tasks = [effect for effect in answer.effects if isinstance(effect, StartTask)]
         if not tasks:
             return self._outcome(call, answer)
         started = self.workers.submit(self._start, tasks)
-        return self._then(started, lambda refused: self._outcome(call, refused or answer), call.session)
+        return self._then(started, lambda refused: self._outcome(call, refused or answer), call)
 
     def _start(self, tasks: list[StartTask]) -> Answer | None:
         """Hand tasks over; give the refusal to answer when one is not taken."""
@@ -202,9 +283,7 @@ class Dispatcher:
                 return Answer(task.refused)
         return None
 
-    def _outcome(self, call: Call, answer: Answer | MError) -> Outcome:
-        if isinstance(answer, MError):
-            return self.m_error(call.session, answer)
+    def _outcome(self, call: Call, answer: Answer) -> Outcome | Deferred[Outcome]:
         session = call.session
         delay = 0.0
         delays = None
@@ -216,30 +295,23 @@ class Dispatcher:
         try:
             data = render(call.procedure.returns, call.procedure.word_wrap, _wire_value(answer.value))
         except UndefinedNode as missing:
-            return self.m_error(session, MError(f"SNDDATA^XWBRW, {missing},150373850,-%GTM-E-UNDEF"))
+            undefined = MError(f"SNDDATA+6^XWBRW, {missing},150373850,-%GTM-E-UNDEF")
+            return self.m_error(session, undefined, call.procedure.name)
         security = answer.security.encode(WIRE_CHARSET, "replace")
         application = answer.application.encode(WIRE_CHARSET, "replace")
         error = ("SECURITY", security) if security else ("APPLICATION", application) if application else None
         lines = _wire_lines(answer.value)
         return Outcome(session, encode_response(data, security, application), delay, lines=lines, error=error)
 
-    def _then(
-        self,
-        future: Future[R],
-        proceed: Callable[[R], Outcome | Deferred[Outcome]],
-        session: Session,
-    ) -> Deferred[Outcome]:
+    def _then(self, future: Future[R], proceed: Callable[[R], Outcome | Deferred[Outcome]], call: Call) -> Deferred[Outcome]:
         """Go on in the reactor's thread when a thread has finished."""
         done: Deferred[Outcome] = Deferred()
 
         def finish() -> None:
             try:
                 result = proceed(future.result())
-            except MError as m_error:
-                result = self.m_error(session, m_error)
-            except Exception as failure:  # the store or a preparation failed: the client hears of an M error, the log of all
-                log.exception("A call failed")
-                result = self.m_error(session, MError(f"ERR^MAGBROKER, {type(failure).__name__}: see the broker's log"))
+            except Exception as failure:  # what the procedure raised, or the store or a preparation
+                result = self._failed(call, failure)
             if isinstance(result, Deferred):
                 result.chainDeferred(done)
             else:
@@ -254,64 +326,13 @@ def _report(done: Future[object]) -> None:
         log.error("a session's state could not be written: %s", error)
 
 
-def _with_connection(call: Call) -> Callable[[Connection], Answer]:
-    """Make the writer's work; what it raises, an M error too, rolls the request back."""
-
-    def work(connection: Connection) -> Answer:
-        return _as_answer(call.procedure.handler(replace(call, database=connection)))
-
-    return work
-
-
-def _guarded_reader(call: Call) -> Callable[[Connection], Answer | MError]:
-    return lambda connection: _guarded(replace(call, database=connection))
-
-
-def _guarded(call: Call) -> Answer | MError:
-    """Run a handler that does not write; an M error is an answer, anything else is logged and becomes one."""
-    try:
-        return _as_answer(call.procedure.handler(call))
-    except MError as error:
-        return error
-    except Exception as error:  # a defect in a procedure must not end the session
-        log.exception("%s failed", call.procedure.name)
-        return MError(f"ERR^MAGBROKER, {type(error).__name__}: see the broker's log")
+def _on_connection(call: Call) -> Callable[[Connection], Answer]:
+    """Make the work on a connection; what a writer raises, an M error too, rolls its request back."""
+    return lambda connection: _as_answer(call.procedure.handler(replace(call, database=connection)))
 
 
 def _as_answer(given: Answer | Value) -> Answer:
     return given if isinstance(given, Answer) else Answer(given)
-
-
-def _argument(session: Session, parameter: Parameter) -> Argument:
-    """Decode one argument; a list's subscripts and a reference are evaluated as VistA's parser does."""
-    if isinstance(parameter, Literal):
-        return parameter.value.decode(WIRE_CHARSET)
-    if isinstance(parameter, ListParameter | GlobalParameter):
-        try:
-            return parameter.array().decoded(WIRE_CHARSET)
-        except BadSubscript as error:
-            raise MError(f"LINST+4^XWBPRS, {error},150373850,-%GTM-E-UNDEF") from error
-    if isinstance(parameter, Reference):
-        return evaluate_reference(session, parameter.value.decode(WIRE_CHARSET))
-    return None
-
-
-def evaluate_reference(session: Session, text: str) -> str:
-    """Give the value of a reference parameter: a string literal, or a variable that a session has (GETV^XWBPRS)."""
-    if text.startswith("$$"):
-        return ""
-    if text.startswith('"'):
-        return text.strip('"').replace('""', '"')
-    variables = {
-        "DUZ": str(session.duz),
-        "DUZ(2)": str(session.division),
-        "DTIME": str(session.timeout),
-        'IO("IP")': session.address,
-        "U": "^",
-    }
-    if text in variables:
-        return variables[text]
-    raise MError(f"GETV+3^XWBPRS, Undefined local variable: {text[:30]},150373850,-%GTM-E-UNDEF")
 
 
 def _wire_value(value: Value) -> bytes | list[bytes] | LocalArray[bytes]:

@@ -62,9 +62,7 @@ class Hub:
             connection.supervise(now)
         if now - self._renewed >= RENEWAL:
             self._renewed = now
-            holders = [connection.session for connection in self.connections if connection.session.locks]
-            if holders:
-                self.dispatcher.renew(holders)
+            self.dispatcher.renew([connection.session for connection in self.connections if connection.session.locks])
 
     def shed(self) -> None:
         """Cut the connections that hold most until the bytes in memory are below the bound."""

@@ -53,7 +53,7 @@ class NSSession(ConnectionBase):
     def __init__(self, hub: Hub) -> None:
         super().__init__(hub, "NS")
         self.state = State.NEW
-        self.decoder = NSDecoder(limit_bytes=self.hub.limits.message_bytes)
+        self.decoder = NSDecoder(limit_bytes=hub.limits.message_bytes, check=hub.dispatcher.checker(lambda: self.session))
         self._swallowing = False
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802  Twisted's name
@@ -104,8 +104,9 @@ class NSSession(ConnectionBase):
                 log.info("skipped %r from %s", event.data, self.session.address)
             case ChunkRefused():
                 self._finish(self.hub.dispatcher.refuse(self.session, "Invalid Chunk"), event.reply)
-            case ParameterFailed():
-                self._finish(self.hub.dispatcher.m_error(self.session, MError(event.reason)), event.reply)
+            case ParameterFailed(name):
+                error = MError(event.reason)
+                self._settle(self.hub.dispatcher.m_error(self.session, error, name.decode("iso-8859-1")), event.reply)
             case Violated():
                 log.info("closed %s: %s", self.session.address, event.reason)
                 self.state = State.CLOSED
@@ -144,14 +145,17 @@ class NSSession(ConnectionBase):
             return
         if not event.has_parameter_chunk:
             error = MError("CAPI+4^XWBBRK2, Undefined local variable: XWB(5),150373850,-%GTM-E-UNDEF")
-            self._finish(self.hub.dispatcher.m_error(self.session, error), event.reply)
+            self._settle(self.hub.dispatcher.m_error(self.session, error, event.name.decode("iso-8859-1")), event.reply)
             return
-        outcome = self.hub.dispatcher.call(self.session, event.name, event.parameters)
+        self._settle(self.hub.dispatcher.call(self.session, event.name, event.parameters), event.reply)
+
+    def _settle(self, outcome: Outcome | Deferred[Outcome], reply: bool) -> None:
+        """Answer an outcome, now or when it is there."""
         if isinstance(outcome, Deferred):
             self.busy = True
-            outcome.addCallback(self._resume, event.reply)
+            outcome.addCallback(self._resume, reply)
         else:
-            self._finish(outcome, event.reply)
+            self._finish(outcome, reply)
 
     def _resume(self, outcome: Outcome, reply: bool) -> None:
         self.busy = False

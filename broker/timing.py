@@ -21,15 +21,20 @@ MID_MESSAGE_CUT = 2.8
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The pauses of one kind of timing, in seconds, and whether a refusal swallows what was sent ahead (CLRBUF^XWBPRS)."""
+    """The pauses of one kind of timing, in seconds, and what becomes of bytes that VistA loses.
+
+    `swallows`: a refusal throws away what was sent ahead (CLRBUF^XWBPRS). `desynchronises`: after an M error while a
+    message is read, its rest is taken for the next message, as GT.M does.
+    """
 
     delays: Mapping[Delay, float]
     swallows: bool
+    desynchronises: bool
 
 
 TIMINGS = {
-    "prompt": Timing(dict.fromkeys(Delay, 0.0), swallows=False),
-    "vista": Timing({Delay.REFUSAL: 2.0, Delay.M_ERROR: 1.0, Delay.LOCKOUT: 5.0}, swallows=True),
+    "prompt": Timing(dict.fromkeys(Delay, 0.0), swallows=False, desynchronises=False),
+    "vista": Timing({Delay.REFUSAL: 2.0, Delay.M_ERROR: 1.0, Delay.LOCKOUT: 5.0}, swallows=True, desynchronises=True),
 }
 
 

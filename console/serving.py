@@ -109,7 +109,7 @@ def compose(
     engine = Engine(store, clock, settings.data, worker=with_taskman)
     cipher = Cipher.from_file(settings.cipher_table) if settings.cipher_table else Cipher.standard()
     site = SiteCache(store)
-    environment = Environment(store, clock, key, cipher, engine.accepting)
+    environment = Environment(store, clock, key, cipher, engine.accepting, registry)
     dispatcher = Dispatcher(registry, environment, site, reactor, engine)
     hub = Hub(dispatcher, limits_of(settings), reactor)
     service = BrokerService(hub, reactor, listeners_of(settings) if with_broker else {})

@@ -106,6 +106,10 @@ class SiteSettings(Row):
     key_fingerprint: str = ""
     """Which site key the hashes and enciphered codes of a dump need; the database's own key is written here."""
 
+    def device_of(self, transport: str) -> str:
+        """Give $I as a session of a transport sees it: M-to-M sessions run on principal device 0."""
+        return "0" if transport == "M2M" else self.device
+
 
 class InstitutionRow(Row):
     """[[institution]]: INSTITUTION (#4)."""
@@ -167,6 +171,7 @@ class ContextRow(Row):
     type: str = "B"
     lock: str = ""
     out_of_order: str = ""
+    reverse_lock: str = ""
     prohibited_times: ProhibitedTimes = ""
     items: tuple[str, ...] = Field(default=(), strict=False)
     rpc_keys: dict[str, str] = Field(default_factory=dict)

@@ -2,12 +2,16 @@
 
 from rpcs import (
     broker_calls,
+    examples,
     export,
     image_processing,
     magb,
     routing,
     sign_on,
     start_up,
+    tokens,
+    users,
+    verify_code,
 )
 from rpcs.call import Argument, Call, Environment
 from rpcs.errors import MError, RequestReused, RpcError
@@ -25,6 +29,7 @@ from rpcs.registry import (
 from rpcs.session import (
     ContextSet,
     Delay,
+    DivisionSet,
     Effect,
     LockGiven,
     LockTaken,
@@ -35,11 +40,23 @@ from rpcs.session import (
     SignOnPrepared,
     StartTask,
 )
-from rpcs.sign_on import sign_off
+from rpcs.sign_on import broker_lives, close_forgotten, sign_off
 from rpcs.site import SiteCache, SiteData
 
 #: The modules whose procedures make up the standard registry.
-FAMILIES = (broker_calls, export, image_processing, magb, routing, sign_on, start_up)
+FAMILIES = (
+    broker_calls,
+    examples,
+    export,
+    image_processing,
+    magb,
+    routing,
+    sign_on,
+    start_up,
+    tokens,
+    users,
+    verify_code,
+)
 
 __all__ = [
     "FAMILIES",
@@ -50,6 +67,7 @@ __all__ = [
     "Call",
     "ContextSet",
     "Delay",
+    "DivisionSet",
     "Effect",
     "Environment",
     "Inactive",
@@ -69,6 +87,8 @@ __all__ = [
     "SiteData",
     "StartTask",
     "Value",
+    "broker_lives",
+    "close_forgotten",
     "procedure",
     "refusal",
     "sign_off",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import uuid4
 
 from sqlalchemy import Connection
 
 from fileman import SiteKey, Store
 from rpcs.errors import undefined
-from rpcs.registry import Procedure
+from rpcs.registry import STANDARD, Procedure, Registry
 from rpcs.session import Session
 from rpcs.site import SiteData
 from runtime import Clock
@@ -20,13 +21,20 @@ Argument = str | LocalArray[str] | None
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What every call of one broker shares. `engine_accepts` tells whether TaskMan takes tasks now."""
+    """What every call of one broker shares.
+
+    `engine_accepts` tells whether TaskMan takes tasks now. `broker` names this process in the sign-on log. With
+    `other_ciphers`, by name, a client that uses the wrong table is told from one that gives wrong codes.
+    """
 
     store: Store
     clock: Clock
     key: SiteKey
     cipher: Cipher
     engine_accepts: Callable[[], bool]
+    registry: Registry = field(default_factory=lambda: STANDARD)
+    broker: str = field(default_factory=lambda: f"broker {uuid4().hex}")
+    other_ciphers: Mapping[str, Cipher] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

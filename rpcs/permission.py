@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
+from rpcs.options import OptionData, prohibited
 from rpcs.registry import Inactive, Procedure
 from rpcs.session import SIGN_ON_CONTEXT, Session
 from rpcs.site import SiteData
@@ -25,41 +29,66 @@ ALWAYS_ALLOWED = frozenset(
     }
 )
 NO_CONTEXT = "Application context has not been created!"
-NOT_RUN_NOW = frozenset({Inactive.INACTIVE, Inactive.REMOTE_INACTIVE})
+#: Nobody may run the first; the second is there for procedures that other sites call only.
+NOT_RUN_NOW = frozenset({Inactive.INACTIVE, Inactive.LOCAL_INACTIVE})
+
+Now = Callable[[], datetime]
 
 
-def refusal(name: str, procedure: Procedure | None, session: Session, site: SiteData) -> str:
-    """Say why the procedure may not run, in VistA's words; empty when it may."""
+def refusal(name: str, procedure: Procedure | None, session: Session, site: SiteData, now: Now, *, contexts: bool = True) -> str:
+    """Say why the procedure may not run, in VistA's words; empty when it may. Without `contexts` no context is needed."""
     if not name:
         return "No RPC sent"
     if procedure is None:
         return f"Remote Procedure '{name}' doesn't exist on the server."
     if procedure.inactive in NOT_RUN_NOW:
         return f"Remote Procedure '{name}' cannot be run at this time."
-    if session.programmer or name in ALWAYS_ALLOWED:
+    if not contexts or session.programmer or name in ALWAYS_ALLOWED:
         return ""
     context = session.context if session.duz else SIGN_ON_CONTEXT
     if not context or (context == SIGN_ON_CONTEXT and not name.startswith(("XUS", "XWB"))):
         return NO_CONTEXT
-    if context != SIGN_ON_CONTEXT and (why := option_refusal(context, session, site)):
-        return why
     option = site.options.get(context)
-    if option is not None and option.holds(name):
-        return ""
-    return f"The remote procedure {name} is not registered to the option {context}."
-
-
-def option_refusal(option_name: str, session: Session, site: SiteData) -> str:
-    """Say why the user may not use an option as context; empty when he may."""
-    option = site.options.get(option_name)
     if option is None:
-        return f"The context '{option_name}' does not exist on server."
-    if not session.duz or session.programmer:
+        return f"The remote procedure {name} is not registered to the option {context}."
+    if why := option_refusal(option, session, site, now):
+        return why
+    key = option.key_of(name)
+    if key is None:
+        return f"The remote procedure {name} is not registered to the option {context}."
+    return "Remote procedure is locked." if key and key not in session.keys else ""
+
+
+def context_refusal(name: str, session: Session, site: SiteData, now: Now) -> str:
+    """Say why an option may not become the session's context (CRCONTXT^XWBSEC); empty when it may."""
+    option = site.options.get(name)
+    if option is None:
+        return f"The context '{name}' does not exist on server."
+    if session.programmer:
         return ""
-    if option.out_of_order:
-        return f"Option out of order with message: {option.out_of_order}"
-    if option.lock and option.lock not in session.keys:
-        return f"Option locked, {session.name} does not hold the key."
-    if option_name not in site.user_options.get(session.duz, ()):
-        return f"User {session.name} does not have access to option {option_name}"
+    if why := option_refusal(option, session, site, now):
+        return why
+    if name == SIGN_ON_CONTEXT and session.duz:
+        return access_refusal(option, session, site)
     return ""
+
+
+def option_refusal(option: OptionData, session: Session, site: SiteData, now: Now) -> str:
+    """Say why the user may not use an option now: it, or a broker option below it, is closed, or it is not his."""
+    for part in (option, *option.parts):
+        if part.out_of_order:
+            return f"Option out of order with message: {part.out_of_order}."
+        if part.lock and part.lock not in session.keys:
+            return f"Option locked, {session.name} does not hold the key."
+        if part.reverse_lock and part.reverse_lock in session.keys:
+            return f"Reverse lock, {session.name} holds the key."
+        if part.prohibited_times and prohibited(part.prohibited_times, now()):
+            return "This option is time restricted."
+    return "" if option.name == SIGN_ON_CONTEXT else access_refusal(option, session, site)
+
+
+def access_refusal(option: OptionData, session: Session, site: SiteData) -> str:
+    """Say when neither the user's menus nor the common one hold an option (USER^XQCS)."""
+    if not session.duz or option.name in site.user_options.get(session.duz, ()) or option.name in site.common_options:
+        return ""
+    return f"User {session.name} does not have access to option {option.name}"

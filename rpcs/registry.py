@@ -60,6 +60,7 @@ class Procedure:
 
     `parameters` names its input parameters as file 8994 does; more than these in a call is an M error. `prepare` is slow,
     pure work (a password hash) that runs on a thread before the handler, which finds its result in `call.prepared`.
+    `version` is what XWB IS RPC AVAILABLE compares.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Procedure:
     word_wrap: bool = True
     inactive: Inactive = Inactive.ACTIVE
     prepare: Preparation | None = None
+    version: float = 0.0
 
     @property
     def description(self) -> str:
@@ -120,12 +122,13 @@ def procedure(
     word_wrap: bool = True,
     inactive: Inactive = Inactive.ACTIVE,
     prepare: Preparation | None = None,
+    version: float = 0.0,
     registry: Registry = STANDARD,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as a remote procedure; see `Procedure` for the arguments."""
 
     def register(handler: Handler) -> Handler:
-        registry.add(Procedure(name, handler, returns, access, routine, parameters, word_wrap, inactive, prepare))
+        registry.add(Procedure(name, handler, returns, access, routine, parameters, word_wrap, inactive, prepare, version))
         return handler
 
     return register

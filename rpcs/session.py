@@ -53,11 +53,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class SignOnPrepared:
-    """XUS SIGNON SETUP was called; XUS AV CODE may follow."""
+    """XUS SIGNON SETUP was called; XUS AV CODE may follow. Nobody is signed on now."""
 
     def apply(self, session: Session) -> Session:
         """Set up."""
-        return replace(session, prepared=True)
+        return replace(session, prepared=True, duz=0, name="", keys=frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,17 @@ class ContextSet:
 
 
 @dataclass(frozen=True, slots=True)
+class DivisionSet:
+    """The user works in another division (DUZ(2))."""
+
+    division: int
+
+    def apply(self, session: Session) -> Session:
+        """Set the division."""
+        return replace(session, division=self.division)
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """The answer waits as VistA's does."""
 
@@ -158,4 +169,4 @@ class LockGiven:
         return replace(session, locks=session.locks - {self.name})
 
 
-Effect = LockGiven | LockTaken | SignOnPrepared | SignedOn | SignOnFailed | ContextSet | Pause | StartTask
+Effect = DivisionSet | LockGiven | LockTaken | SignOnPrepared | SignedOn | SignOnFailed | ContextSet | Pause | StartTask

@@ -1,52 +1,41 @@
-"""Signing on (XUS*): set-up, introduction, access and verify code, who the user is."""
+"""Signing on: set-up, introduction, access and verify code, the sign-on log (`XUSRB`, `XUS1A`)."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from fileman import check_verify_code, from_fileman, next_ien, release_leases, to_fileman
-from fileman.files import FailedAccess, NewPerson, SignOnLog, UserDivision, UserKey
+from fileman import LOCK_SECONDS, check_verify_code, from_fileman, next_ien, release_leases, take_lease, to_fileman
+from fileman.files import Lease, NewPerson, SignOnLog, UserKey
 from rpcs.call import Call
 from rpcs.errors import undefined
-from rpcs.people import given_name_first
+from rpcs.lockout import address_locked, clear_failures, fail, user_failed
+from rpcs.options import prohibited
 from rpcs.registry import Access, Answer, procedure
 from rpcs.session import Delay, Pause, Session, SignedOn, SignOnFailed, SignOnPrepared
+from rpcs.tokens import TokenFound, is_token, redeem
 from xwb import ResultType
 
-#: Seconds after which VistA forgets failed attempts from an address.
-FORGET_FAILURES_AFTER = 30.0
+log = logging.getLogger(__name__)
 
-NOT_A_VALID_PAIR = "Not a valid ACCESS CODE/VERIFY CODE pair."
 NOT_ALLOWED_NOW = "Signons not currently allowed on this processor."
+TOO_MANY_USERS = "Maximum number of users already signed on to this processor."
+NOT_A_VALID_PAIR = "Not a valid ACCESS CODE/VERIFY CODE pair."
 NO_ACCESS = "No access allowed for this user."
 ADDRESS_LOCKED = "Device/IP address is locked due to too many invalid signon attempts."
+ALREADY_SIGNED_ON = "*** MULTIPLE SIGNONS NOT ALLOWED ***"
 TERMINATED = "Your ACCESS CODE has been terminated. Please see your site manager!"
 MUST_CHANGE = "VERIFY CODE must be changed before continued use."
+PROHIBITED = "Your access to the system is prohibited from {}."
+LOCKED_OUT = "You are LOCKED OUT until {} because of too many invalid attempts."
 NO_NULL_CODE = "Null Verify Code Not Allowed."
-AV_HELP = "Enter 8-20 characters mixed alphanumeric and punctuation (except '^', ';', ':')"
 
-_USER = select(
-    NewPerson.duz,
-    NewPerson.name,
-    NewPerson.verify_hash,
-    NewPerson.verify_changed,
-    NewPerson.verify_never_expires,
-    NewPerson.terminated,
-    NewPerson.disuser,
-    NewPerson.locked_until,
-    NewPerson.default_division,
-    NewPerson.nickname,
-    NewPerson.timeout,
-    NewPerson.last_sign_on,
-    NewPerson.failed_attempts,
-)
-_BY_ACCESS_CODE = _USER.where(NewPerson.access_hash != "").order_by(NewPerson.duz).limit(1)
-_DIVISIONS = select(UserDivision.institution).order_by(UserDivision.position)
-_KEYS = select(UserKey.key)
-_FAILURES = select(FailedAccess.attempts, FailedAccess.last_at)
+#: From how many days before its end the greeting tells of a verify code's end.
+WARN_DAYS = 5
+EVENING, NOON = 17, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +50,28 @@ class User:
     terminated: str
     disuser: bool
     locked_until: str
-    default_division: int | None
     nickname: str
     timeout: int | None
     last_sign_on: str
     failed_attempts: int
+    multiple_sign_on: str
+    prohibited_times: str
+    default_division: int | None
+
+
+_USER = select(*(getattr(NewPerson, name) for name in User.__dataclass_fields__))
+_BY_ACCESS_CODE = _USER.where(NewPerson.access_hash != "").order_by(NewPerson.duz).limit(1)
+_KEYS = select(UserKey.key)
+_OPEN = select(SignOnLog.address).where(SignOnLog.signed_off == "")
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedCodes:
-    """The codes of a call after the slow part: whose access code it is, and whether the verify code is his."""
+    """The codes of a call after the slow part: whose access code it is, whether the verify code is his, or a token."""
 
-    user: User | None
-    verify_given: bool
-    matches: bool
+    user: User | None = None
+    matches: bool = False
+    token: str = ""
 
 
 @procedure(
@@ -82,16 +79,19 @@ class CheckedCodes:
     returns=ResultType.ARRAY,
     access=Access.SESSION,
     routine="SETUP^XUSRB",
-    parameters=("AUTO-SIGNON", "SKIP"),
+    parameters=("XWBUSRNM", "ASOSKIP", "D2"),
 )
 def sign_on_setup(call: Call) -> Answer:
-    """Answer eight lines: server, volume, UCI, device, sign-on attempts, 0 (sign-on needed), domain, production flag."""
+    """Answer eight lines: server, volume, UCI, device, sign-on attempts, 0 (sign-on needed), domain, production flag.
+
+    Whoever was signed on is signed on no longer.
+    """
     settings = call.site.settings
     lines = [
         settings.server,
         settings.volume,
         settings.uci,
-        settings.device,
+        settings.device_of(call.session.transport),
         str(settings.signon_attempts),
         "0",
         settings.domain,
@@ -106,24 +106,45 @@ def intro_message(call: Call) -> list[str]:
     return list(call.site.settings.intro)
 
 
-@procedure("XUS AV HELP", returns=ResultType.ARRAY, access=Access.SESSION, routine="AVHELP^XUSRB")
-def av_help(_call: Call) -> list[str]:
-    """Answer what a verify code has to be made of."""
-    return [AV_HELP]
+def find_user(call: Call, access: str) -> User | None:
+    """Find the user of an access code, letter case aside."""
+    hashed = call.environment.key.access_hash(access)
+    row = call.store.read(lambda connection: connection.execute(_BY_ACCESS_CODE.where(NewPerson.access_hash == hashed)).first())
+    return User(*row) if row is not None and access else None
 
 
 def check_codes(call: Call) -> CheckedCodes | None:
-    """Find the user of an access code and check the verify code; runs on a thread, because the hash is slow on purpose."""
+    """Find the user of an access code and check the verify code; runs on a thread, because the hash is slow on purpose.
+
+    A verify code that is deleted fits an empty one: whoever has none is told so.
+    """
     if not call.arguments or not call.session.prepared:
         return None
-    clear = call.environment.cipher.decipher(call.text(0).encode("iso-8859-1", "replace")).decode("iso-8859-1")
+    given = call.text(0)
+    if is_token(given):
+        return CheckedCodes(token=given)
+    clear = call.environment.cipher.decipher(given.encode("iso-8859-1", "replace")).decode("iso-8859-1")
+    if clear.startswith("~~TOK~~"):
+        return CheckedCodes(token=clear.removeprefix("~~TOK~~"))
     access, _, rest = clear.upper().replace(":", "").partition(";")
     verify = rest.partition(";")[0]
-    hashed = call.environment.key.access_hash(access)
-    row = call.store.read(lambda connection: connection.execute(_BY_ACCESS_CODE.where(NewPerson.access_hash == hashed)).first())
-    user = User(*tuple(row)) if row is not None and access else None
-    matches = user is not None and bool(verify) and check_verify_code(user.verify_hash, verify)
-    return CheckedCodes(user, bool(verify), matches)
+    user = find_user(call, access)
+    if user is None:
+        _hint_at_cipher(call, given)
+        return CheckedCodes()
+    return CheckedCodes(user, check_verify_code(user.verify_hash, verify) if verify else not user.verify_hash)
+
+
+def _hint_at_cipher(call: Call, given: str) -> None:
+    """Log when the codes are somebody's under another cipher table: then the client is set up wrongly."""
+    for name, cipher in call.environment.other_ciphers.items():
+        clear = cipher.decipher(given.encode("iso-8859-1", "replace")).decode("iso-8859-1")
+        if find_user(call, clear.upper().partition(";")[0]) is not None:
+            log.warning(
+                "%s signs on with cipher table %s, not with this broker's; set cipher_table, or the client's table",
+                call.session.address,
+                name,
+            )
 
 
 @procedure(
@@ -135,10 +156,10 @@ def check_codes(call: Call) -> CheckedCodes | None:
     prepare=check_codes,
 )
 def av_code(call: Call) -> Answer:
-    """Sign on with the enciphered `access;verify`.
+    """Sign on with the enciphered `access;verify`, or with a token.
 
     Line 0 is the user's DUZ or 0, line 1 is 1 when the device is locked or logons are inhibited, line 2 is 1 when the verify
-    code must be changed, line 3 the reason of a refusal; after a sign-on the greeting follows from line 7.
+    code must be changed, line 3 the reason of a refusal; after a sign-on the greeting follows from line 6.
     """
     if not call.arguments:
         raise undefined("VALIDAV+14^XUSRB", "AVCODE", "^XTV(8989.3,1,405)")
@@ -146,21 +167,34 @@ def av_code(call: Call) -> Answer:
         raise undefined("INHIB1+1^XUSRB", "XQVOL", '^%ZIS(14.5,"LOGON")')
     if call.site.settings.logons_inhibited:
         return _refused(NOT_ALLOWED_NOW, locked=True, counted=False)
+    if _volume_full(call):
+        return _refused(TOO_MANY_USERS, locked=True, counted=False)
+    if address_locked(call):
+        return _refused(ADDRESS_LOCKED, counted=False)
     checked = call.prepared
     if not isinstance(checked, CheckedCodes):
         raise RuntimeError("the codes were not checked")
-    user = checked.user
-    if user is None:
-        return _wrong_pair(call, None)
-    if why := _user_refusal(call, user, checked):
-        return _refused(why, counted=False)
-    if not checked.matches:
+    token = redeem(call, checked.token) if checked.token else None
+    user = _user(call.connection, token.duz) if token is not None else checked.user
+    if user is None or not (token or checked.matches):
         return _wrong_pair(call, user)
+    if token is None:
+        clear_failures(call)
+    if why := _user_refusal(call, user, by_token=token is not None):
+        return _refused(why, counted=False)
     greeting = _greeting(call, user)
-    if _expired(call, user):
-        lines = ["0", "0", "1", MUST_CHANGE, "0", "0", "", *greeting]
-        return Answer(lines, effects=(SignOnFailed(user.duz, counted=False),))
-    return Answer([str(user.duz), "0", "0", "", "0", "0", "", *greeting], effects=(_record(call, user),))
+    if why := _prohibition(call, user) or _multiple(call, user):
+        return _refused(why, counted=False)
+    announced = str(len(greeting)) if call.site.settings.count_post_sign_on else "0"
+    if token is None and _expired(call, user):
+        return Answer(["0", "0", "1", MUST_CHANGE, "0", announced, *greeting], effects=(SignOnFailed(user.duz, counted=False),))
+    effect = record_sign_on(call, user.duz, token)
+    return Answer([str(user.duz), "0", "0", "", "0", announced, *greeting], effects=(effect,))
+
+
+def _user(connection: Connection, duz: int) -> User | None:
+    row = connection.execute(_USER.where(NewPerson.duz == duz)).first()
+    return User(*row) if row is not None else None
 
 
 def _refused(why: str, *, locked: bool = False, counted: bool = True, pause: bool = False) -> Answer:
@@ -168,112 +202,145 @@ def _refused(why: str, *, locked: bool = False, counted: bool = True, pause: boo
     return Answer(["0", str(int(locked)), "0", why, "0", "0"], effects=effects)
 
 
-def _user_refusal(call: Call, user: User, checked: CheckedCodes) -> str:
-    """Say why this user may not sign on, whatever the verify code."""
-    now = to_fileman(call.clock.now())
-    if user.disuser:
-        return NO_ACCESS
-    if user.terminated and float(user.terminated) <= float(now):
-        return TERMINATED
-    if user.locked_until and float(user.locked_until) > float(now):
-        until = from_fileman(user.locked_until)
-        clock = f"{until.hour % 12 or 12}:{until:%M} {'am' if until.hour < 12 else 'pm'}"
-        day = f"{until:%m/%d/%y}"
-        return f"You are LOCKED OUT until {day} {clock} because of too many invalid attempts."
-    if not checked.verify_given:
-        return NO_NULL_CODE
-    return ""
-
-
 def _wrong_pair(call: Call, user: User | None) -> Answer:
-    """Count a failure by address and by user; the attempt that reaches the limit is answered with the lock."""
-    now = call.clock.seconds()
-    address = call.session.address
-    row = call.connection.execute(_FAILURES.where(FailedAccess.address == address)).first()
-    attempts = 1 + (row.attempts if row is not None and now - row.last_at <= FORGET_FAILURES_AFTER else 0)
-    if row is None:
-        call.connection.execute(insert(FailedAccess).values(address=address, attempts=attempts, last_at=now))
-    else:
-        change = update(FailedAccess).where(FailedAccess.address == address)
-        call.connection.execute(change.values(attempts=attempts, last_at=now))
+    """Count a failure; the attempt that reaches the limit, and each one after it, is answered with the lock."""
     if user is not None:
-        change = update(NewPerson).where(NewPerson.duz == user.duz)
-        call.connection.execute(change.values(failed_attempts=NewPerson.failed_attempts + 1))
-    limit = call.site.settings.signon_attempts
-    if max(attempts, call.session.attempts + 1) >= limit:
+        user_failed(call, user.duz)
+    if fail(call, user.duz if user is not None else None):
         return _refused(ADDRESS_LOCKED, locked=True, pause=True)
     return _refused(NOT_A_VALID_PAIR)
 
 
+def _volume_full(call: Call) -> bool:
+    """Tell whether as many users are signed on as the volume set takes (INHIB2^XUSRB)."""
+    most = call.site.settings.max_signed_on
+    return bool(most) and len(_signed_on(call, None)) >= most
+
+
+def _signed_on(call: Call, duz: int | None) -> list[str]:
+    """Give the addresses of the sessions there are, of one user or of all: log entries whose broker lives."""
+    alive = select(Lease.name).where(Lease.expires_at > call.clock.seconds())
+    entries = _OPEN.where(SignOnLog.broker.in_(alive))
+    if duz is not None:
+        entries = entries.where(SignOnLog.duz == duz)
+    mine = call.session.sign_on
+    return list(call.connection.execute(entries.where(SignOnLog.ien != mine)).scalars())
+
+
+def _user_refusal(call: Call, user: User, *, by_token: bool) -> str:
+    """Say why this user may not sign on although the codes are his (UVALID^XUS)."""
+    now = to_fileman(call.clock.now())
+    if user.locked_until and float(user.locked_until) > float(now):
+        until = from_fileman(user.locked_until)
+        return LOCKED_OUT.format(f"{until:%m/%d/%y} {_clock(until.hour, until.minute)}")
+    if user.terminated and float(user.terminated) <= float(now[:7]):
+        return TERMINATED
+    if by_token:
+        return ""
+    if user.disuser:
+        return NO_ACCESS
+    return "" if user.verify_hash else NO_NULL_CODE
+
+
+def _clock(hour: int, minute: int) -> str:
+    """Write a time of day as `2:05 pm`."""
+    return f"{hour % 12 or 12}:{minute:02} {'am' if hour % 24 < NOON else 'pm'}"
+
+
+def _prohibition(call: Call, user: User) -> str:
+    hours = prohibited(user.prohibited_times, call.clock.now())
+    if not hours:
+        return ""
+    begin, end = (_clock(int(part[:2]), int(part[2:])) for part in hours.split("-"))
+    return PROHIBITED.format(f"{begin} through {end}")
+
+
+def _multiple(call: Call, user: User) -> str:
+    """Refuse a second sign-on of a user who may have one only, or only from one address (USER^XUS1A)."""
+    allowed = user.multiple_sign_on or ("ALLOWED" if call.site.settings.multiple_sign_on else "NOT ALLOWED")
+    if allowed == "ALLOWED":
+        return ""
+    others = _signed_on(call, user.duz)
+    if allowed == "ONE ADDRESS":
+        others = [address for address in others if address != call.session.address]
+    return ALREADY_SIGNED_ON if others else ""
+
+
+def _days_left(call: Call, user: User) -> int:
+    """Count the days for which a verify code is still good."""
+    changed = from_fileman(user.verify_changed).date()
+    return call.site.settings.verify_lifetime_days - (call.clock.now().date() - changed).days
+
+
 def _expired(call: Call, user: User) -> bool:
-    if user.verify_never_expires or not user.verify_changed:
-        return False
-    lifetime = timedelta(days=call.site.settings.verify_lifetime_days)
-    return from_fileman(user.verify_changed) + lifetime <= call.clock.now()
+    return not user.verify_never_expires and bool(user.verify_changed) and _days_left(call, user) <= 0
 
 
 def _greeting(call: Call, user: User) -> list[str]:
-    """Greet the user and tell of the last sign-on and of failed attempts since (the post-sign-on text)."""
+    """Give the post-sign-on text: the site's, the greeting, the last sign-on, failed attempts since, the code's end."""
     now = call.clock.now()
-    part = "morning" if now.hour < 12 else "afternoon" if now.hour < 18 else "evening"
-    lines = [f"Good {part} {user.nickname or user.name}"]
+    part = "morning" if now.hour < NOON else "afternoon" if now.hour < EVENING else "evening"
+    lines = [*call.site.settings.post_sign_on, "", f"Good {part} {user.nickname or user.name}"]
     if user.last_sign_on:
         last = from_fileman(user.last_sign_on)
-        day = "today" if last.date() == now.date() else f"{last:%b} {last.day},{last.year}"
+        yesterday = now.date() - timedelta(days=1)
+        day = "today" if last.date() == now.date() else "yesterday" if last.date() == yesterday else f"{last:%b %d, %Y}"
         lines.append(f"     You last signed on {day} at {last:%H:%M}")
     if user.failed_attempts:
         were, plural = ("was", "") if user.failed_attempts == 1 else ("were", "s")
         lines.append(f"There {were} {user.failed_attempts} unsuccessful attempt{plural} since you last signed on.")
+    if user.verify_changed and 0 < (days := _days_left(call, user)) <= WARN_DAYS:
+        lines.append(f"     Your Verify code will expire in {days} days")
     return lines
 
 
-def _record(call: Call, user: User) -> SignedOn:
-    """Write the SIGN-ON LOG, clear the counters, and gather what the session keeps of the user."""
-    connection = call.connection
+def record_sign_on(call: Call, duz: int, token: TokenFound | None = None) -> SignedOn:
+    """Write the SIGN-ON LOG, clear the counters, and gather what the session keeps of the user (POST2^XUSRB)."""
+    connection, session = call.connection, call.session
+    user = _user(connection, duz)
+    if user is None:
+        raise RuntimeError("the user was deleted while signing on")
     now = to_fileman(call.clock.now())
-    connection.execute(delete(FailedAccess).where(FailedAccess.address == call.session.address))
-    connection.execute(update(NewPerson).where(NewPerson.duz == user.duz).values(last_sign_on=now, failed_attempts=0))
-    entry = next_ien(connection, "sign_on_log")
-    connection.execute(
-        insert(SignOnLog).values(ien=entry, duz=user.duz, signed_on=now, address=call.session.address, client=call.session.client)
-    )
-    divisions = connection.execute(_DIVISIONS.where(UserDivision.duz == user.duz)).scalars().all()
-    keys = frozenset(connection.execute(_KEYS.where(UserKey.duz == user.duz)).scalars())
+    clear_failures(call)
+    fresh = {"last_sign_on": now, "failed_attempts": 0, "locked_until": ""}
+    connection.execute(update(NewPerson).where(NewPerson.duz == duz).values(fresh))
     settings = call.site.settings
-    division = user.default_division or (divisions[0] if divisions else settings.default_institution)
-    return SignedOn(user.duz, user.name, division or 0, keys, user.timeout or settings.broker_timeout, entry)
+    division = (token.division if token is not None else None) or settings.default_institution or user.default_division or 0
+    entry = next_ien(connection, "sign_on_log")
+    log_entry = insert(SignOnLog).values(
+        ien=entry,
+        duz=duz,
+        signed_on=now,
+        address=session.address,
+        client=session.client,
+        transport=session.transport,
+        division=division or None,
+        broker=call.environment.broker,
+    )
+    connection.execute(log_entry)
+    _close_entry(connection, session, now)
+    keys = frozenset(connection.execute(_KEYS.where(UserKey.duz == duz)).scalars())
+    return SignedOn(duz, user.name, division, keys, user.timeout or settings.broker_timeout, entry)
+
+
+def _close_entry(connection: Connection, session: Session, now: str) -> None:
+    if session.sign_on:
+        connection.execute(update(SignOnLog).where(SignOnLog.ien == session.sign_on).values(signed_off=now))
 
 
 def sign_off(connection: Connection, session: Session, now: str) -> None:
     """Note in the SIGN-ON LOG that a session is over (LOGOUT^XUSRB), and give its LOCKs back."""
-    if session.sign_on:
-        connection.execute(update(SignOnLog).where(SignOnLog.ien == session.sign_on).values(signed_off=now))
+    _close_entry(connection, session, now)
     release_leases(connection, session.id)
 
 
-_TITLE = select(NewPerson.title, NewPerson.service)
+def broker_lives(connection: Connection, broker: str, now: float) -> None:
+    """Say that a broker lives: sign-on log entries of brokers that do not say so count as signed off."""
+    take_lease(connection, broker, broker, LOCK_SECONDS, now)
 
 
-@procedure("XUS GET USER INFO", returns=ResultType.ARRAY, access=Access.READS, routine="USERINFO^XUSRB2")
-def get_user_info(call: Call) -> Answer:
-    """Answer who is signed on: DUZ, name, name as written, division, title, service, language, time-out, VPID."""
-    session = call.session
-    if not session.duz:
-        return Answer(["0", *["unk"] * 6], security="User not fully sign-on")
-    row = call.connection.execute(_TITLE.where(NewPerson.duz == session.duz)).first()
-    title, service = (row.title, row.service) if row is not None else ("", "")
-    institution = call.site.institutions.get(session.division)
-    division = f"{institution.ien}^{institution.name}^{institution.station}" if institution else ""
-    return Answer(
-        [
-            str(session.duz),
-            session.name,
-            given_name_first(session.name),
-            division,
-            title,
-            service,
-            "",
-            str(session.timeout),
-            "",
-        ]
-    )
+def close_forgotten(connection: Connection, now: float, moment: str) -> int:
+    """Sign off the sessions of brokers that are gone; gives how many there were."""
+    alive = select(Lease.name).where(Lease.expires_at > now)
+    forgotten = update(SignOnLog).where(SignOnLog.signed_off == "", SignOnLog.broker.not_in(alive))
+    return int(connection.execute(forgotten.values(signed_off=moment)).rowcount)

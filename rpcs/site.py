@@ -17,14 +17,19 @@ from fileman.files import (
     NetworkLocation,
     NewPerson,
     Option,
+    OptionItem,
     OptionRpc,
     TransmitDestination,
     UserOption,
 )
+from rpcs.options import COMMON_MENU, OptionData, reach, with_broker_items
 
 _INSTITUTIONS = select(Institution.ien, Institution.name, Institution.station).order_by(Institution.ien)
-_OPTIONS = select(Option.ien, Option.name, Option.lock, Option.out_of_order)
-_OPTION_RPCS = select(OptionRpc.option, OptionRpc.rpc)
+_OPTIONS = select(
+    Option.ien, Option.name, Option.type, Option.lock, Option.reverse_lock, Option.out_of_order, Option.prohibited_times
+)
+_OPTION_RPCS = select(OptionRpc.option, OptionRpc.rpc, OptionRpc.key).order_by(OptionRpc.position)
+_OPTION_ITEMS = select(OptionItem.option, OptionItem.item).order_by(OptionItem.position)
 _USER_OPTIONS = select(UserOption.duz, UserOption.option)
 _PRIMARY_MENUS = select(NewPerson.duz, NewPerson.primary_menu).where(NewPerson.primary_menu != "")
 
@@ -36,20 +41,6 @@ class InstitutionData:
     ien: int
     name: str
     station: str
-
-
-@dataclass(frozen=True, slots=True)
-class OptionData:
-    """An entry of OPTION (#19) with the procedures registered to it; `*` among them stands for all."""
-
-    name: str
-    lock: str
-    out_of_order: str
-    rpcs: frozenset[str]
-
-    def holds(self, rpc: str) -> bool:
-        """Tell whether a procedure is registered to this option."""
-        return rpc in self.rpcs or "*" in self.rpcs
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +92,7 @@ class SiteData:
     institutions: Mapping[int, InstitutionData]
     options: Mapping[str, OptionData]
     user_options: Mapping[int, frozenset[str]]
+    common_options: frozenset[str]
     places: tuple[PlaceData, ...]
     locations: Mapping[int, LocationData]
     destinations: tuple[DestinationData, ...]
@@ -120,23 +112,41 @@ _LOCATIONS = _columns(NetworkLocation, LocationData)
 _DESTINATIONS = _columns(TransmitDestination, DestinationData)
 
 
+def _options(connection: Connection) -> dict[str, OptionData]:
+    rpcs: dict[int, dict[str, str]] = {}
+    for option, rpc, key in connection.execute(_OPTION_RPCS):
+        rpcs.setdefault(option, {})[rpc] = key
+    items: dict[int, list[str]] = {}
+    for option, item in connection.execute(_OPTION_ITEMS):
+        items.setdefault(option, []).append(item)
+    return with_broker_items(
+        OptionData(
+            name=row.name,
+            type=row.type,
+            lock=row.lock,
+            reverse_lock=row.reverse_lock,
+            out_of_order=row.out_of_order,
+            prohibited_times=row.prohibited_times,
+            rpcs=rpcs.get(row.ien, {}),
+            items=tuple(items.get(row.ien, ())),
+        )
+        for row in connection.execute(_OPTIONS)
+    )
+
+
 def read_site(connection: Connection, version: int) -> SiteData:
     """Read the whole site."""
-    rpcs: dict[int, set[str]] = {}
-    for option, rpc in connection.execute(_OPTION_RPCS):
-        rpcs.setdefault(option, set()).add(rpc)
-    user_options: dict[int, set[str]] = {}
+    options = _options(connection)
+    menus: dict[int, set[str]] = {}
     for duz, name in (*connection.execute(_USER_OPTIONS), *connection.execute(_PRIMARY_MENUS)):
-        user_options.setdefault(duz, set()).add(name)
+        menus.setdefault(duz, set()).add(name)
     return SiteData(
         version=version,
         settings=site_settings(connection),
         institutions={row.ien: InstitutionData(*row) for row in connection.execute(_INSTITUTIONS)},
-        options={
-            name: OptionData(name, lock, out_of_order, frozenset(rpcs.get(ien, ())))
-            for ien, name, lock, out_of_order in connection.execute(_OPTIONS)
-        },
-        user_options={duz: frozenset(names) for duz, names in user_options.items()},
+        options=options,
+        user_options={duz: reach(options, names) for duz, names in menus.items()},
+        common_options=reach(options, {COMMON_MENU}) - {COMMON_MENU},
         places=tuple(PlaceData(*row) for row in connection.execute(_PLACES)),
         locations={row.ien: LocationData(*row) for row in connection.execute(_LOCATIONS)},
         destinations=tuple(DestinationData(*row) for row in connection.execute(_DESTINATIONS)),

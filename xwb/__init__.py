@@ -61,6 +61,7 @@ from xwb.events import (
     first_five,
 )
 from xwb.ns import NSDecoder
+from xwb.numbers import m_number, m_text
 from xwb.parameters import Empty, GlobalParameter, ListParameter, Literal, Pairs, Parameter, Reference
 from xwb.results import (
     ResponseDecoder,
@@ -154,6 +155,8 @@ __all__ = [
     "fitting_width",
     "format_subscripts",
     "is_canonical",
+    "m_number",
+    "m_text",
     "parse_subscripts",
     "render",
     "to_parameter",

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from xwb.errors import BadSubscript
+from xwb.numbers import m_text
 
 Subscripts = tuple[str, ...]
 """Where a node stands. Each is in canonical form, so that `1`, `01` and `"1"` name the same node, `"01"` another."""
@@ -77,12 +78,7 @@ def _canonical(number: re.Match[str], text: bytes) -> str:
     value = Decimal(digits).scaleb(int(exponent or 0))
     if signs.count("-") % 2:
         value = -value
-    plain = format(value, "f")
-    if "." in plain:
-        plain = plain.rstrip("0").rstrip(".")
-    if plain in ("", "-", "-0", "0"):
-        return "0"
-    return plain.replace("0.", ".", 1) if plain.startswith(("0.", "-0.")) else plain.lstrip("0")
+    return m_text(value)
 
 
 def format_subscripts(subscripts: Subscripts) -> bytes:

@@ -112,6 +112,7 @@ class Option(File):
     type: Mapped[str] = mapped_column(default="B")
     lock: Mapped[str] = mapped_column(default="")
     out_of_order: Mapped[str] = mapped_column(default="")
+    reverse_lock: Mapped[str] = mapped_column(default="")
     prohibited_times: Mapped[str] = mapped_column(default="")
 
 
@@ -146,7 +147,7 @@ class Holiday(File):
 
 
 class SignOnLog(File):
-    """SIGN-ON LOG (#3.081)."""
+    """SIGN-ON LOG (#3.081). An entry without `signed_off` is a session as long as its broker lives."""
 
     __tablename__ = "sign_on_log"
 
@@ -158,6 +159,7 @@ class SignOnLog(File):
     client: Mapped[str] = mapped_column(default="")
     transport: Mapped[str] = mapped_column(default="")
     division: Mapped[int | None]
+    broker: Mapped[str] = mapped_column(default="")
 
 
 class FailedAccess(File):

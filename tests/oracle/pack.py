@@ -9,13 +9,13 @@ from xwb import LocalArray, ResultType
 def register(registry: Registry) -> None:
     """Add the procedures to a broker's registry."""
 
-    def add(name: str, returns: ResultType, **options: object):  # type: ignore[no-untyped-def]
+    def add(name: str, returns: ResultType, formals: int = 1, **options: object):  # type: ignore[no-untyped-def]
         return procedure(
             f"ZZ ORACLE {name}",
             returns=returns,
             access=Access.SESSION,
             routine=f"{name.replace(' ', '')}^ZZORACLE",
-            parameters=("ARG1", "ARG2", "ARG3"),
+            parameters=("ARG1", "ARG2", "ARG3")[:formals],
             registry=registry,
             **options,  # type: ignore[arg-type]
         )
@@ -52,7 +52,7 @@ def register(registry: Registry) -> None:
     def variable_length(call: Call) -> list[str]:
         return ["abc", "", call.text(0)]
 
-    @add("PARAMS", ResultType.ARRAY)
+    @add("PARAMS", ResultType.ARRAY, formals=3)
     def params(call: Call) -> list[str]:
         lines: list[str] = []
         for number in range(1, 4):

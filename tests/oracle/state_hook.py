@@ -12,33 +12,74 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, update
 
-from fileman import bump_site_version, reset_imaging
+from fileman import SiteKey, apply_site, bump_site_version, read_site_file, reset_imaging
 from fileman.engines import writing_engine
-from fileman.files import FailedAccess, SiteSetting
+from fileman.files import FailedAccess, LockedAddress, NewPerson, SiteSetting
+from runtime import SystemClock
+
+SITE = Path(__file__).with_name("site.toml")
+
+Change = Callable[[Connection, SiteKey], None]
 
 
-def _inhibit(value: bool) -> Callable[[Connection], None]:
-    def change(connection: Connection) -> None:
-        connection.execute(delete(SiteSetting).where(SiteSetting.name == "logons_inhibited"))
-        connection.execute(insert(SiteSetting).values(name="logons_inhibited", value=json.dumps(value)))
+def _setting(**settings: object) -> Change:
+    """Set something of the [site] table."""
+
+    def change(connection: Connection, _key: SiteKey) -> None:
+        for name, value in settings.items():
+            connection.execute(delete(SiteSetting).where(SiteSetting.name == name))
+            connection.execute(insert(SiteSetting).values(name=name, value=json.dumps(value)))
         bump_site_version(connection)
 
     return change
 
 
-def _reset(connection: Connection) -> None:
+def _reset(connection: Connection, key: SiteKey) -> None:
     reset_imaging(connection)
-    connection.execute(delete(FailedAccess))
-    bump_site_version(connection)
+    _clear_locks(connection, key)
 
+
+def _clear_locks(connection: Connection, _key: SiteKey) -> None:
+    connection.execute(delete(FailedAccess))
+    connection.execute(delete(LockedAddress))
+
+
+def _unlock_alexander(connection: Connection, _key: SiteKey) -> None:
+    connection.execute(update(NewPerson).where(NewPerson.duz == 9001).values(failed_attempts=0, locked_until=""))
+
+
+def _load_site(connection: Connection, key: SiteKey) -> None:
+    """Put codes, their dates and locks back to what the site file says."""
+    apply_site(connection, read_site_file(SITE), key, SystemClock().now())
+
+
+def _all(*changes: Change) -> Change:
+    def change(connection: Connection, key: SiteKey) -> None:
+        for part in changes:
+            part(connection, key)
+
+    return change
+
+
+_NO_FAILURES = (
+    'K ^XUSEC(3),^XUSEC(4) S ^XUSEC(3,0)="LOCKED IP or DEVICE^3.083^^",^XUSEC(4,0)="FAILED ACCESS ATTEMPTS COUNT^3.084^^"'
+)
 
 #: M text, as recorded, to what it does here.
-CHANGES: dict[str, Callable[[Connection], None]] = {
-    'S ^%ZIS(14.5,"LOGON","ROU")=1': _inhibit(True),
-    'S ^%ZIS(14.5,"LOGON","ROU")=0': _inhibit(False),
+CHANGES: dict[str, Change] = {
+    'S ^%ZIS(14.5,"LOGON","ROU")=1': _setting(logons_inhibited=True),
+    'S ^%ZIS(14.5,"LOGON","ROU")=0': _setting(logons_inhibited=False),
     "D RESET^ZZORCLX": _reset,
+    _NO_FAILURES: _clear_locks,
+    f'{_NO_FAILURES} S ^XTV(8989.3,1,405)="y^^^y"': _all(_clear_locks, _setting(lock_addresses=True, lock_users=True)),
+    f'{_NO_FAILURES} K ^XTV(8989.3,1,405) S $P(^VA(200,9001,1.1),"^",2)="",$P(^VA(200,9001,1.1),"^",5)=""': _all(
+        _clear_locks, _setting(lock_addresses=False, lock_users=False), _unlock_alexander
+    ),
+    f"D USERS^ZZORCL {_NO_FAILURES}": _all(_load_site, _clear_locks),
+    'S ^ZZORCL("XWB")=^XTV(8989.3,1,"XWB"),^XTV(8989.3,1,"XWB")=10': _setting(broker_timeout=10),
+    'S ^XTV(8989.3,1,"XWB")=^ZZORCL("XWB")': _setting(broker_timeout=180),
 }
 
 
@@ -54,10 +95,11 @@ def main() -> int:
     if change is None:
         print(f"{options.file} {options.id}: this change of state is not known", file=sys.stderr)
         return 1
+    key = SiteKey.load_or_create(options.data / "site.key")
     engine = writing_engine(options.database or f"sqlite:///{options.data / 'magbroker.db'}")
     try:
         with engine.begin() as connection:
-            change(connection)
+            change(connection, key)
     finally:
         engine.dispose()
     return 0

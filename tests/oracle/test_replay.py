@@ -23,22 +23,23 @@ WHOLE = {"a6_return_types": 20, "b4_names": 50}
 class HookedBroker:
     """A broker whose changes of state are made straight in its store."""
 
-    def __init__(self, broker: RunningBroker) -> None:
+    def __init__(self, broker: RunningBroker, key: SiteKey) -> None:
         self.broker = broker
+        self.key = key
 
     def hook(self, _hook: str | None, _path: Path, record: dict[str, str]) -> bool:
         """Make one change."""
         change = CHANGES.get(record["state_change"].strip())
         if change is None:
             return False
-        self.broker.store.transact(change)
+        self.broker.store.transact(lambda connection: change(connection, self.key))
         return True
 
 
 @pytest.fixture
 def hooked(oracle_store: Store, site_key: SiteKey, monkeypatch: pytest.MonkeyPatch) -> Iterator[HookedBroker]:
     broker = RunningBroker(oracle_store, site_key)
-    hooked = HookedBroker(broker)
+    hooked = HookedBroker(broker, site_key)
     monkeypatch.setattr(replay, "run_hook", hooked.hook)
     yield hooked
     broker.stop()

@@ -76,7 +76,7 @@ class RunningBroker:
     def __post_init__(self) -> None:
         """Listen."""
         register(self.registry)
-        environment = Environment(self.store, self.clock, self.key, Cipher.standard(), self.engine.accepting)
+        environment = Environment(self.store, self.clock, self.key, Cipher.standard(), self.engine.accepting, self.registry)
         dispatcher = Dispatcher(self.registry, environment, SiteCache(self.store), _reactor, self.engine)  # type: ignore[arg-type]
         hub = Hub(dispatcher, self.limits, _reactor)  # type: ignore[arg-type]
         listeners = {"broker": Listener(0), "text": text_listener(0), **self.listeners}

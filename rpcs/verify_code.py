@@ -1,0 +1,129 @@
+"""Changing the verify code (`CVC^XUSRB`, `VCHK^XUS2`)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+
+from fileman import check_verify_code, hash_verify_code, to_fileman
+from fileman.files import NewPerson
+from rpcs.call import Call
+from rpcs.errors import undefined
+from rpcs.registry import Access, Answer, procedure
+from rpcs.session import SignOnFailed
+from rpcs.sign_on import record_sign_on
+from xwb import ResultType
+
+AV_HELP = "Enter 8-20 characters mixed alphanumeric and punctuation (except '^', ';', ':')"
+NOT_THE_CODE = "Sorry that isn't the correct current code"
+NOT_MIXED = "VERIFY CODE must be a mix of alpha and numerics and punctuation."
+SAME_CODE = "This code is the same as the current one."
+USED_BEFORE = "This has been used previously as the VERIFY CODE."
+AS_ACCESS_CODE = "VERIFY CODE must be different than the ACCESS CODE."
+HOLDS_NAME = "Name cannot be part of code."
+#: Line 0 when nobody is signed on, nor about to.
+NO_USER = "99"
+#: Old codes that are remembered: each costs a slow comparison.
+HISTORY = 24
+
+_FORM = re.compile(r"[ -:<-\]_`{-~]{8,20}")  # printable, without lower case, caret and semicolon
+_CODES = select(NewPerson.name, NewPerson.access_hash, NewPerson.verify_hash, NewPerson.verify_history)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with a change (1 to 6 and its text), or the new code's hash."""
+
+    number: int = 0
+    text: str = ""
+    hashed: str = ""
+
+
+def _well_formed(code: str) -> bool:
+    return _FORM.fullmatch(code) is not None and ":" not in code
+
+
+def _mixed(code: str) -> bool:
+    letters, digits = (any(test(char) for char in code) for test in (str.isalpha, str.isdigit))
+    return letters and digits and not code.isalnum()
+
+
+def judge(call: Call) -> Verdict | None:
+    """Check old and new code; runs on a thread, because hashes are slow. None when nobody's code is to be changed."""
+    duz = call.session.duz or call.session.pending_duz
+    if not duz or not call.arguments:
+        return None
+    old, new = (_clear(call, part) for part in (call.text(0) + "^").split("^")[:2])
+    row = call.store.read(lambda connection: connection.execute(_CODES.where(NewPerson.duz == duz)).first())
+    if row is None:
+        return None
+    if not (check_verify_code(row.verify_hash, old) if row.verify_hash or old else True):
+        return Verdict(1, NOT_THE_CODE)
+    if not _well_formed(new):
+        return Verdict(1, AV_HELP)
+    if not _mixed(new):
+        return Verdict(2, NOT_MIXED)
+    if check_verify_code(row.verify_hash, new):
+        return Verdict(3, SAME_CODE)
+    if any(check_verify_code(former, new) for former in row.verify_history.split()):
+        return Verdict(4, USED_BEFORE)
+    if call.environment.key.access_hash(new) == row.access_hash:
+        return Verdict(5, AS_ACCESS_CODE)
+    family, _, given = row.name.upper().partition(",")
+    if family in new or given.partition(" ")[0] in new:
+        return Verdict(6, HOLDS_NAME)
+    return Verdict(hashed=hash_verify_code(new))
+
+
+def _clear(call: Call, text: str) -> str:
+    return call.environment.cipher.decipher(text.encode("iso-8859-1", "replace")).decode("iso-8859-1")
+
+
+@procedure(
+    "XUS CVC",
+    returns=ResultType.ARRAY,
+    access=Access.WRITES,
+    routine="CVC^XUSRB",
+    parameters=("XU1",),
+    prepare=judge,
+)
+def change_verify_code(call: Call) -> Answer:
+    """Change the verify code: old, new and new again, each enciphered, with carets between them.
+
+    Line 0 is 0 for done, 1 to 6 for what is wrong with the code (line 1 says it), 99 when nobody is signed on. Who had to
+    change an expired code is signed on by it; whoever fails is signed off, but may try again. The third piece is not
+    looked at.
+    """
+    if not (call.session.duz or call.session.pending_duz):
+        return Answer([NO_USER])
+    if not call.arguments:
+        raise undefined("CVC+2^XUSRB", "XU1")
+    verdict = call.prepared
+    if not isinstance(verdict, Verdict):
+        raise RuntimeError("the codes were not checked")
+    pending = call.session.pending_duz
+    duz = call.session.duz or pending
+    if verdict.number:
+        return Answer([str(verdict.number), verdict.text], effects=(SignOnFailed(pending, counted=False),))
+    _change(call, duz, verdict.hashed)
+    signed_on = () if call.session.duz else (record_sign_on(call, duz),)
+    return Answer(["0", ""], effects=signed_on)
+
+
+def _change(call: Call, duz: int, hashed: str) -> None:
+    row = call.connection.execute(_CODES.where(NewPerson.duz == duz)).one()
+    history = [row.verify_hash, *row.verify_history.split()] if row.verify_hash else row.verify_history.split()
+    changed = {
+        "verify_hash": hashed,
+        "verify_changed": to_fileman(call.clock.now()),
+        "verify_history": "\n".join(history[:HISTORY]),
+    }
+    call.connection.execute(update(NewPerson).where(NewPerson.duz == duz).values(changed))
+
+
+@procedure("XUS AV HELP", returns=ResultType.ARRAY, access=Access.SESSION, routine="AVHELP^XUSRB")
+def av_help(_call: Call) -> list[str]:
+    """Answer what a verify code has to be made of."""
+    return [AV_HELP]
