@@ -92,7 +92,14 @@ class NSSession(ConnectionBase):
             if event is None:
                 break
             self._take(event)
+            if self.decoder.held and not self.busy and (apart := self.hub.dispatcher.timing().apart):
+                self.busy = True
+                self.hub.clock.callLater(apart, self._go_on)
         self.regulate()
+
+    def _go_on(self) -> None:
+        self.busy = False
+        self.advance()
 
     def _take(self, event: Event) -> None:
         match event:

@@ -24,17 +24,19 @@ class Timing:
     """The pauses of one kind of timing, in seconds, and what becomes of bytes that VistA loses.
 
     `swallows`: a refusal throws away what was sent ahead (CLRBUF^XWBPRS). `desynchronises`: after an M error while a
-    message is read, its rest is taken for the next message, as GT.M does.
+    message is read, its rest is taken for the next message, as GT.M does. `apart` is the pause before the next of
+    several requests that came together, as of a process that reads, answers and flushes one at a time.
     """
 
     delays: Mapping[Delay, float]
     swallows: bool
     desynchronises: bool
+    apart: float = 0.0
 
 
 TIMINGS = {
     "prompt": Timing(dict.fromkeys(Delay, 0.0), swallows=False, desynchronises=False),
-    "vista": Timing({Delay.REFUSAL: 2.0, Delay.M_ERROR: 1.0, Delay.LOCKOUT: 5.0}, swallows=True, desynchronises=True),
+    "vista": Timing({Delay.REFUSAL: 2.0, Delay.M_ERROR: 1.0, Delay.LOCKOUT: 5.0}, swallows=True, desynchronises=True, apart=0.01),
 }
 
 

@@ -15,6 +15,7 @@ from rpcs import (
 )
 from rpcs.call import Argument, Call, Environment
 from rpcs.errors import MError, RequestReused, RpcError
+from rpcs.icn import full_icn
 from rpcs.permission import refusal
 from rpcs.registry import (
     STANDARD,
@@ -89,6 +90,7 @@ __all__ = [
     "Value",
     "broker_lives",
     "close_forgotten",
+    "full_icn",
     "procedure",
     "refusal",
     "sign_off",

@@ -70,9 +70,8 @@ def egcho_sort_list(call: Call) -> list[str]:
 @procedure("XWB EGCHO MEMO", returns=ResultType.GLOBAL_ARRAY, access=Access.NOTHING, routine="MEMO^XWBZ1", parameters=("X",))
 def egcho_memo(call: Call) -> LocalArray[str]:
     """Answer a heading and the list that was sent."""
-    received: dict[Key, str] = {-9000: "DHCP RECEIVED:"}
-    received.update({subscripts: value for subscripts, value in call.list(0).items()})
-    return LocalArray.from_mapping(received)
+    heading: dict[Key, str] = {-9000: "DHCP RECEIVED:"}
+    return LocalArray.from_mapping(heading | dict(call.list(0).items()))
 
 
 @procedure("XWB EXAMPLE ECHO STRING", access=Access.NOTHING, routine="ECHOSTR^XWBEXMPL", parameters=("OSTRING",))

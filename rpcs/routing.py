@@ -9,12 +9,13 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 import taskman.api as taskman
+from fileman import LOCK_SECONDS, release_lease, take_lease
 from fileman.files import EvaluatorFlag, EvaluatorLog, SendQueue
 from rpcs.call import Call
 from rpcs.registry import Access, Answer, procedure
-from rpcs.session import StartTask
+from rpcs.session import LockGiven, LockTaken, StartTask
 from rules.evaluator import ENTRY_POINT, subject_of
-from xwb import LocalArray, ResultType
+from xwb import LocalArray, ResultType, m_number
 
 NOT_ACCEPTED = "-4,TaskMan did not Accept Request"
 
@@ -132,3 +133,25 @@ def set_send_status(call: Call) -> str:
         return "0"
     call.connection.execute(_SET_STATUS.values(status=status, origin=origin), {"entry": entry})
     return "1"
+
+
+@procedure(
+    "MAG DICOM ROUTE LOCK TRANSMIT",
+    access=Access.WRITES,
+    routine="LOCK^MAGDRPC5",
+    parameters=("D0", "LOCATION", "PLUSMIN"),
+)
+def lock_transmit(call: Call) -> Answer:
+    """Take the lock of a destination at a location, so that one gateway sends there: 1, or 0 when another has it.
+
+    Without 1 as the third argument the lock is given back, and the answer is 2 whoever has it. Taken twice it is to be
+    given back twice; it ends with the session.
+    """
+    name = f"ROUTE {call.text(1)} {call.text(0)}"
+    holder = call.session.id
+    if m_number(call.text(2)):
+        taken = take_lease(call.connection, name, holder, LOCK_SECONDS, call.clock.seconds())
+        return Answer("1", effects=(LockTaken(name),)) if taken else Answer("0")
+    if call.session.locks.count(name) < 2:
+        release_lease(call.connection, name, holder)
+    return Answer("2", effects=(LockGiven(name),))

@@ -38,7 +38,7 @@ class Session:
     pending_duz: int = 0
     timeout: int = 180
     sign_on: int = 0
-    locks: frozenset[str] = frozenset()
+    locks: tuple[str, ...] = ()
 
     @property
     def machine(self) -> str:
@@ -155,18 +155,21 @@ class LockTaken:
 
     def apply(self, session: Session) -> Session:
         """Remember the lock, so that it is renewed, and given back at the end."""
-        return replace(session, locks=session.locks | {self.name})
+        return replace(session, locks=(*session.locks, self.name))
 
 
 @dataclass(frozen=True, slots=True)
 class LockGiven:
-    """A LOCK was given back."""
+    """A LOCK was given back, or one of the times that it was taken."""
 
     name: str
 
     def apply(self, session: Session) -> Session:
         """Forget the lock."""
-        return replace(session, locks=session.locks - {self.name})
+        locks = list(session.locks)
+        if self.name in locks:
+            locks.remove(self.name)
+        return replace(session, locks=tuple(locks))
 
 
 Effect = DivisionSet | LockGiven | LockTaken | SignOnPrepared | SignedOn | SignOnFailed | ContextSet | Pause | StartTask

@@ -27,6 +27,8 @@ from xwb.parameters import GlobalParameter, ListParameter, Literal, Pairs, Param
 
 LIMIT_BYTES = 32 * 1024 * 1024
 LIMIT_ITEMS = 500_000  # a pair of a few bytes takes some hundred in memory
+LIMIT_VALUE = 1024 * 1024
+"""The longest string of GT.M: VistA closes the connection on a longer value, without an answer."""
 
 
 _HEADER, _CHUNKS, _PARAMETERS = range(3)
@@ -62,9 +64,9 @@ class NSDecoder:
     """Decode what a client sends in one session, the first message included.
 
     Feed it with `receive_data`, then ask `next_event` until it gives None. One message may have `limit_bytes` bytes and
-    `limit_items` parameters and pairs; a longer one is Violated as soon as a length says so. Data that came ahead is
-    held as it is, so a caller who answers slowly should stop reading while `held` is large. Every byte is looked at
-    once and copied at most three times, however it is cut.
+    `limit_items` parameters and pairs, one value `limit_value` bytes; what is longer is Violated as soon as a length says
+    so. Data that came ahead is held as it is, so a caller who answers slowly should stop reading while `held` is large.
+    Every byte is looked at once and copied at most three times, however it is cut.
     """
 
     __slots__ = (
@@ -94,10 +96,18 @@ class NSDecoder:
         "check",
         "limit_bytes",
         "limit_items",
+        "limit_value",
     )
 
-    def __init__(self, limit_bytes: int = LIMIT_BYTES, limit_items: int = LIMIT_ITEMS, check: Check | None = None) -> None:
+    def __init__(
+        self,
+        limit_bytes: int = LIMIT_BYTES,
+        limit_items: int = LIMIT_ITEMS,
+        check: Check | None = None,
+        limit_value: int = LIMIT_VALUE,
+    ) -> None:
         self.limit_bytes = limit_bytes
+        self.limit_value = limit_value
         self.limit_items = limit_items
         self.check = check
         self._data = b""
@@ -218,6 +228,11 @@ class NSDecoder:
         self._reset(0)
         return Violated(reason)
 
+    def _too_long(self, length: int) -> Violated:
+        if length > self.limit_value:
+            return self._violated(f"A value is {length} bytes long, over the bound of {self.limit_value}.")
+        return self._violated(f"A message is longer than {self.limit_bytes} bytes.")
+
     def _short(self, position: int, read_at: int, length: int) -> Violated | None:
         """Wait: decoding goes on at `position` once the read of `length` bytes at `read_at` can be had."""
         end = read_at + length
@@ -316,8 +331,8 @@ class NSDecoder:
             digits = data[at : at + width]
             at += width
             after = at + (int(digits) if digits.isdigit() else m_length(digits))
-            if after > limit:
-                return self._violated(f"A message is longer than {self.limit_bytes} bytes.")
+            if after > limit or after - at > self.limit_value:
+                return self._too_long(after - at)
             if after > end:
                 return self._paused(position, at, after - at, continuation, kind)
             text = data[at:after]
@@ -329,8 +344,8 @@ class NSDecoder:
                 digits = data[at : at + width]
                 at += width
                 after = at + (int(digits) if digits.isdigit() else m_length(digits))
-                if after > limit:
-                    return self._violated(f"A message is longer than {self.limit_bytes} bytes.")
+                if after > limit or after - at > self.limit_value:
+                    return self._too_long(after - at)
                 if after > end:
                     return self._paused(position, at, after - at, continuation, kind)
                 value = data[at:after]

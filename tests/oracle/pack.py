@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rpcs import Access, Answer, Call, Inactive, MError, Registry, procedure
-from xwb import LocalArray, ResultType
+from xwb import LocalArray, ResultType, format_subscripts
 
 
 def register(registry: Registry) -> None:
@@ -63,7 +63,7 @@ def register(registry: Registry) -> None:
                 lines.append(f"P{number}={value}")
             else:
                 lines.append(f"P{number}={value.root or ''}")
-                lines.extend(f"P{number}({','.join(key)})={node}" for key, node in value.items())
+                lines.extend(f"P{number}({format_subscripts(key).decode('ascii')})={node}" for key, node in value.items())
         return lines
 
     @add("ERROR", ResultType.SINGLE_VALUE)

@@ -60,9 +60,45 @@ class RecordingEngine:
         self.rejected.append(task_number)
 
 
+@dataclass(frozen=True)
+class QuickClock:
+    """The reactor's clock, so many times as fast: what waits two seconds waits a fraction of them."""
+
+    pace: float
+
+    def seconds(self) -> float:
+        """Give the time of this clock."""
+        return float(_reactor.seconds()) * self.pace  # type: ignore[attr-defined]
+
+    def callLater(self, delay: float, work: Callable[..., object], *arguments: object) -> Any:
+        """Call when so many of this clock's seconds have passed."""
+        later = _reactor.callLater(delay / self.pace, work, *arguments)  # type: ignore[attr-defined]
+        return QuickCall(later, self.pace)
+
+
+@dataclass(frozen=True)
+class QuickCall:
+    """A call to come."""
+
+    call: Any
+    pace: float
+
+    def reset(self, delay: float) -> None:
+        """Let it come so many seconds from now."""
+        self.call.reset(delay / self.pace)
+
+    def cancel(self) -> None:
+        """Take it back."""
+        self.call.cancel()
+
+    def active(self) -> bool:
+        """Tell whether it is still to come."""
+        return bool(self.call.active())
+
+
 @dataclass
 class RunningBroker:
-    """A broker on a free port."""
+    """A broker on a free port. With a `pace` its pauses and time-outs pass so many times as fast."""
 
     store: Store
     key: SiteKey
@@ -71,6 +107,7 @@ class RunningBroker:
     registry: Registry = field(default_factory=STANDARD.copy)
     limits: Limits = field(default_factory=Limits)
     listeners: dict[str, Listener] = field(default_factory=dict)
+    pace: float = 1.0
     service: BrokerService = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,7 +115,7 @@ class RunningBroker:
         register(self.registry)
         environment = Environment(self.store, self.clock, self.key, Cipher.standard(), self.engine.accepting, self.registry)
         dispatcher = Dispatcher(self.registry, environment, SiteCache(self.store), _reactor, self.engine)  # type: ignore[arg-type]
-        hub = Hub(dispatcher, self.limits, _reactor)  # type: ignore[arg-type]
+        hub = Hub(dispatcher, self.limits, QuickClock(self.pace))  # type: ignore[arg-type]
         listeners = {"broker": Listener(0), "text": text_listener(0), **self.listeners}
         self.service = BrokerService(hub, _reactor, listeners)  # type: ignore[arg-type]
         in_reactor(self.service.start)
