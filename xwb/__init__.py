@@ -26,7 +26,7 @@ from xwb.caret import (
 from xwb.caret_decoder import CaretAnswerDecoder, CaretDecoder
 from xwb.cipher import Cipher
 from xwb.client import BrokerClient
-from xwb.encode import encode_bye, encode_call, encode_command, encode_connect, fitting_width
+from xwb.encode import encode_again, encode_bye, encode_call, encode_command, encode_connect, fitting_width
 from xwb.errors import (
     AnswerTooLong,
     ApplicationError,
@@ -141,6 +141,7 @@ __all__ = [
     "answer_lines",
     "collation_key",
     "connect_broker",
+    "encode_again",
     "encode_bye",
     "encode_call",
     "encode_caret_call",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from xwb.errors import CannotEncode
-from xwb.events import BYE, CONNECT, EOT, PREFIX
+from xwb.events import BYE, CONNECT, EOT, PREFIX, CallReceived, CommandReceived
 from xwb.parameters import Empty, GlobalParameter, ListParameter, Literal, Parameter, Reference
 
 VERSION = b"1.108"
@@ -94,3 +94,24 @@ def encode_connect(address: bytes, client: bytes, port: bytes = b"0") -> bytes:
 def encode_bye() -> bytes:
     """Write the last message of a connection."""
     return encode_command(BYE)
+
+
+def encode_again(message: bytes, event: CallReceived | CommandReceived, parameters: Sequence[Parameter]) -> bytes:
+    """Write a message that was decoded once more, with other parameters; `event` is what `message` was decoded to.
+
+    Version, type and return digits stay as they came. So does the width of the length fields, unless a value has
+    become too long for it. Raises CannotEncode for what fits no width.
+    """
+    header = len(PREFIX)
+    came_with = message[header + 2] - 48
+    width = max(came_with if 1 <= came_with <= 9 else 3, fitting_width(parameters))
+    chunks = []
+    if isinstance(event, CallReceived):
+        if event.command:
+            chunks += [b"4", _short(event.command)]
+        chunks += [b"2", _short(event.version), _short(event.name)]
+    else:
+        chunks += [b"4", _short(event.name)]
+    if event.has_parameter_chunk:
+        chunks.append(_chunk(parameters, width))
+    return b"".join((message[: header + 2], b"%d" % width, message[header + 3 : header + 4], *chunks, EOT))
