@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from importlib import resources
 from pathlib import Path
@@ -13,21 +14,24 @@ from bench.broker import measure_broker
 from bench.figures import Figure, table
 from bench.road import measure_road
 from bench.rule_evaluation import measure_rules
+from bench.sessions import measure_sessions
 
 out = Console(width=140)
 
 
 def main() -> None:
-    """Measure everything, with synthetic images on loopback."""
+    """Measure everything, or the parts named (sessions, broker, rules, road), with synthetic images on loopback."""
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder, resources.as_file(resources.files("magbroker_data") / "demo.toml") as site:
         directory = Path(folder)
         parts = {
+            "sessions": lambda: measure_sessions(directory / "sessions", site),
             "broker": lambda: measure_broker(directory / "broker", site),
             "rules": measure_rules,
             "road": lambda: measure_road(directory / "road", site),
         }
-        for name, measure in track(parts.items(), description="measuring", console=Console(stderr=True), transient=True):
+        wanted = {name: parts[name] for name in sys.argv[1:] or parts}
+        for name, measure in track(wanted.items(), description="measuring", console=Console(stderr=True), transient=True):
             out.print(f"[dim]{name} ...[/]")
             figures.extend(measure())
     out.print(table(figures), highlight=False)

@@ -19,11 +19,8 @@ ROOT = "1.2.826.0.1.3680043.8.498.77"
 
 
 def measure_broker(directory: Path, site: Path) -> Iterator[Figure]:
-    """Measure XWB IM HERE and filing by STORE1 and STORE2, on one and on many connections."""
+    """Measure filing by STORE1 and STORE2, on one and on many connections."""
     with services(directory, site, gateway=False) as running:
-        here = itertools.repeat(encode_call(b"XWB IM HERE"))
-        for count in CONNECTIONS:
-            yield _measure("XWB IM HERE", running.broker_port, count, here, b"\0\0001\x04")
         for count in CONNECTIONS:
             yield _measure("STORE1 + STORE2, one image a call", running.broker_port, count, _filings(count), b"STORE|0|")
 

@@ -10,19 +10,20 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table: what was measured, how many per second, and a word about how."""
+    """One line of the table: what was measured, how many per second (or another unit), and a word about how."""
 
     subject: str
-    per_second: float
+    value: float
     note: str = ""
+    unit: str = "/s"
 
 
 def table(figures: Iterable[Figure]) -> Table:
     """Lay the figures out."""
     table = Table(box=None, padding=(0, 2), header_style="bold")
     table.add_column("what")
-    table.add_column("per second", justify="right")
+    table.add_column("measured", justify="right")
     table.add_column("how")
     for figure in figures:
-        table.add_row(figure.subject, f"{figure.per_second:,.0f}", figure.note)
+        table.add_row(figure.subject, f"{figure.value:,.0f} {figure.unit}", figure.note)
     return table

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from pydicom.datadict import dictionary_description
 from sqlalchemy import Connection, bindparam, select
 
 from fileman.files import Exam, Image, ImageHeader, Institution, NetworkLocation, NewPerson, Patient, Report
@@ -188,6 +187,8 @@ def _elements(text: str | None) -> dict[str, tuple[str, ...]]:
 @lru_cache(maxsize=8192)
 def element_name(path: str) -> str:
     """Turn a tag into a keyword as VARNAME^MAGBRTE5 does: `0010,0010`, Patient's Name, is PATIENT_S_NAME."""
+    from pydicom.datadict import dictionary_description  # 15 MB, which a broker without such rules does without
+
     try:
         description = dictionary_description(int(path.replace(",", ""), 16))
     except (KeyError, ValueError):

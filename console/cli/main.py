@@ -15,12 +15,10 @@ from rich.table import Table
 
 from broker import BrokerError
 from console.cli.services import run_gateway, run_serving
-from console.demo import run_demo_sink, run_up
 from console.errors import ConsoleError
 from console.road import read_status
 from console.serving import PackError
 from fileman import FileManError, SiteKey, Store, apply_site, dump_site, read_site_file
-from gateway_client import GatewayError
 from rpcs import STANDARD
 from rules import RuleError, decompile, from_elements, parse_rules, to_elements
 from runtime import DataDirectory, RuntimeProblem, Settings, SystemClock, load_settings, read_run_file
@@ -56,6 +54,8 @@ def up(
     once: Annotated[bool, typer.Option("--once", help="Stop after the demonstration; exit status 0 if all arrived.")] = False,
 ) -> None:
     """Start everything on this machine: broker, TaskMan and gateway; Ctrl-C ends it."""
+    from console.demo import run_up  # its DICOM packages weigh too much for a broker
+
     raise typer.Exit(run_up(_settings(config, data=data), site, config, demo=demo, once=once))
 
 
@@ -109,6 +109,8 @@ def demo_sink(
     directory: Annotated[Path, typer.Option(help="Where received objects go.")],
 ) -> None:
     """Receive objects by C-STORE and keep them in a directory: the demo's destination."""
+    from console.demo import run_demo_sink  # its DICOM packages weigh too much for a broker
+
     run_demo_sink(port, directory)
 
 
@@ -213,7 +215,7 @@ def main() -> NoReturn:
     """Run the command; what goes wrong is said in one line, with exit status 1."""
     try:
         app(standalone_mode=False)
-    except (ConsoleError, RuntimeProblem, FileManError, BrokerError, GatewayError, PackError, RuleError, TaskManError) as error:
+    except (ConsoleError, RuntimeProblem, FileManError, BrokerError, PackError, RuleError, TaskManError) as error:
         err.print(f"[red]magbroker:[/] {error}", highlight=False)
         sys.exit(1)
     except typer.Exit as done:

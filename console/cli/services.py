@@ -11,7 +11,6 @@ from twisted.internet import asyncioreactor
 
 from console.errors import ConsoleError
 from console.serving import Serving, compose
-from gateway_client import run as run_gateway_client
 from rules import parse_rules, to_elements
 from runtime import DataDirectory, Settings, check_port, set_up_logs
 
@@ -91,4 +90,9 @@ def run_gateway(settings: Settings) -> None:
     """Run the DICOM gateway in this process until SIGTERM or Ctrl-C."""
     set_up_logs(settings.log_level, settings.log_format)
     check_port(settings.gateway.dicom_port, "DICOM", "--dicom-port or MAGBROKER_GATEWAY__DICOM_PORT", settings.gateway.dicom_host)
-    run_gateway_client(settings, read_rule_elements(settings.gateway.rules))
+    from gateway_client import GatewayError, run  # its DICOM packages weigh too much for a broker
+
+    try:
+        run(settings, read_rule_elements(settings.gateway.rules))
+    except GatewayError as error:
+        raise ConsoleError(str(error)) from error
