@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from twisted.internet.defer import Deferred
 
@@ -30,8 +31,21 @@ SETUP, AV_CODE, CREATE_CONTEXT = b"XUS SIGNON SETUP", b"XUS AV CODE", b"XWB CREA
 TYPING = 180.0
 
 
+IN_CLEAR = b"Expected a connection over TLS or from this machine: codes are not taken in clear over a network."
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
 class TextSession(ConnectionBase):
-    """The server's side of one text connection. Codes come in clear, so the port listens on loopback only."""
+    """The server's side of one text connection. Codes come in clear: they are taken over TLS or from this machine only."""
+
+    #: A person types a list line by line.
+    message_seconds = 1800.0
 
     def __init__(self, hub: Hub) -> None:
         super().__init__(hub, "TEXT")
@@ -47,6 +61,11 @@ class TextSession(ConnectionBase):
     def held(self) -> int:
         """The bytes that came ahead."""
         return self.decoder.held
+
+    @property
+    def retained(self) -> int:
+        """The bytes in memory, those of an unfinished request among them."""
+        return self.decoder.retained
 
     def patience(self) -> float:
         """Tell how many seconds of silence are borne now."""
@@ -83,6 +102,9 @@ class TextSession(ConnectionBase):
         return self.hub.dispatcher.environment.cipher.encipher(text)
 
     def _sign_on(self, access: bytes, verify: bytes) -> None:
+        if not self.encrypted and not _is_loopback(self.session.address):
+            self.write(encode_error(ErrorKind.SIGN_ON, IN_CLEAR))
+            return
         if not self.hub.accepts_sessions():
             self.write(encode_error(ErrorKind.SIGN_ON, b"Signons not currently allowed on this processor."))
             return

@@ -107,13 +107,22 @@ def compose(
     key = SiteKey.load_or_create(settings.site_key_path)
     store = open_store(settings, key, site_file, registry, clock)
     engine = Engine(store, clock, settings.data, worker=with_taskman)
-    cipher = Cipher.from_file(settings.cipher_table) if settings.cipher_table else Cipher.standard()
+    cipher, others = ciphers_of(settings)
     site = SiteCache(store)
-    environment = Environment(store, clock, key, cipher, engine.accepting, registry)
+    environment = Environment(store, clock, key, cipher, engine.accepting, registry, other_ciphers=others)
     dispatcher = Dispatcher(registry, environment, site, reactor, engine)
     hub = Hub(dispatcher, limits_of(settings), reactor)
     service = BrokerService(hub, reactor, listeners_of(settings) if with_broker else {})
     return Serving(store, service, engine)
+
+
+def ciphers_of(settings: Settings) -> tuple[Cipher, dict[str, Cipher]]:
+    """Give the cipher of the site, and the others that are known by name. Raises BadCipherTable."""
+    standard = Cipher.standard()
+    others = {name: Cipher.from_file(path) for name, path in settings.known_cipher_tables.items()}
+    if settings.cipher_table is None:
+        return standard, others
+    return Cipher.from_file(settings.cipher_table), {"VA (the standard one)": standard, **others}
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -101,6 +101,11 @@ class CaretDecoder:
         return self._lines.held
 
     @property
+    def retained(self) -> int:
+        """The bytes in memory: what is held, and what was decoded of a request that is not whole yet."""
+        return self._bytes + self._lines.held
+
+    @property
     def mid_request(self) -> bool:
         """Whether a request has begun and is not complete."""
         return self._lists_wanted > 0 or self.held > 0

@@ -23,6 +23,7 @@ from rpcs import STANDARD
 from rules import RuleError, decompile, from_elements, parse_rules, to_elements
 from runtime import DataDirectory, RuntimeProblem, Settings, SystemClock, load_settings, read_run_file
 from taskman import TaskManError
+from xwb import XWBError
 
 app = typer.Typer(
     help="A stand-in for VistA's imaging side: RPC broker, DICOM gateway, routing rules, TaskMan.",
@@ -215,7 +216,7 @@ def main() -> NoReturn:
     """Run the command; what goes wrong is said in one line, with exit status 1."""
     try:
         app(standalone_mode=False)
-    except (ConsoleError, RuntimeProblem, FileManError, BrokerError, PackError, RuleError, TaskManError) as error:
+    except (ConsoleError, RuntimeProblem, FileManError, BrokerError, PackError, XWBError, RuleError, TaskManError) as error:
         err.print(f"[red]magbroker:[/] {error}", highlight=False)
         sys.exit(1)
     except typer.Exit as done:
