@@ -108,12 +108,21 @@ class RunningBroker:
     limits: Limits = field(default_factory=Limits)
     listeners: dict[str, Listener] = field(default_factory=dict)
     pace: float = 1.0
+    other_ciphers: dict[str, Cipher] = field(default_factory=dict)
     service: BrokerService = field(init=False)
 
     def __post_init__(self) -> None:
         """Listen."""
         register(self.registry)
-        environment = Environment(self.store, self.clock, self.key, Cipher.standard(), self.engine.accepting, self.registry)
+        environment = Environment(
+            self.store,
+            self.clock,
+            self.key,
+            Cipher.standard(),
+            self.engine.accepting,
+            self.registry,
+            other_ciphers=self.other_ciphers,
+        )
         dispatcher = Dispatcher(self.registry, environment, SiteCache(self.store), _reactor, self.engine)  # type: ignore[arg-type]
         hub = Hub(dispatcher, self.limits, QuickClock(self.pace))  # type: ignore[arg-type]
         listeners = {"broker": Listener(0), "text": text_listener(0), **self.listeners}
