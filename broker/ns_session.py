@@ -55,6 +55,7 @@ class NSSession(ConnectionBase):
         self.state = State.NEW
         self.decoder = NSDecoder(limit_bytes=hub.limits.message_bytes, check=hub.dispatcher.checker(lambda: self.session))
         self._swallowing = False
+        self._junk_told = False
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802  Twisted's name
         """Take bytes; see Twisted's IProtocol."""
@@ -108,16 +109,32 @@ class NSSession(ConnectionBase):
             case CommandReceived():
                 self._command(event)
             case HeaderSkipped():
-                log.info("skipped %r from %s", event.data, self.session.address)
+                self._tell_junk(event)
             case ChunkRefused():
                 self._finish(self.hub.dispatcher.refuse(self.session, "Invalid Chunk"), event.reply)
             case ParameterFailed(name):
                 error = MError(event.reason)
                 self._settle(self.hub.dispatcher.m_error(self.session, error, name.decode("iso-8859-1")), event.reply)
             case Violated():
-                log.info("closed %s: %s", self.session.address, event.reason)
-                self.state = State.CLOSED
-                self.close()
+                self._end(event)
+
+    def _tell_junk(self, event: HeaderSkipped) -> None:
+        """Log the first bytes of a connection that are no message; VistA passes over them, and over what follows."""
+        if not self._junk_told:
+            self._junk_told = True
+            text = "%s sent %r at byte %d of the connection, where [XWB] was expected; bytes are skipped five at a time"
+            log.warning(text, self.session.address, event.data, event.offset)
+
+    def _end(self, event: Violated) -> None:
+        log.warning("closed %s: %s", self.session.address, event.reason)
+        self.state = State.CLOSED
+        self.close()
+
+    def close(self) -> None:
+        """Close; a message that stays short is said in the log, with the byte where it does."""
+        if self.state is not State.CLOSED and (short := self.decoder.receive_silence()) is not None:
+            log.warning("closed %s: %s", self.session.address, short.reason)
+        super().close()
 
     def _command(self, event: CommandReceived) -> None:
         if event.name == BYE:

@@ -92,14 +92,21 @@ class ParameterFailed:
 
 @dataclass(frozen=True, slots=True)
 class HeaderSkipped:
-    """Five bytes inside a session were no header; VistA passes over them without a word."""
+    """Five bytes inside a session were no header; VistA passes over them without a word.
+
+    `offset` counts from the first byte of the connection.
+    """
 
     data: bytes
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Violated:
-    """The connection is to be closed without a byte; nothing more is decoded."""
+    """The connection is to be closed without a byte; nothing more is decoded.
+
+    `reason` says what was expected, and with which byte of the connection, the first being 0, it went wrong.
+    """
 
     reason: str
 

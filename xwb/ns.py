@@ -31,6 +31,7 @@ LIMIT_VALUE = 1024 * 1024
 """The longest string of GT.M: VistA closes the connection on a longer value, without an answer."""
 
 
+HEADER_WANTED = "the header [XWB] or #BYE#"
 _HEADER, _CHUNKS, _PARAMETERS = range(3)
 _F, _T, _NEITHER = 0x66, 0x74, 0
 _EOT = 4
@@ -84,6 +85,7 @@ class NSDecoder:
         "_parameters",
         "_position",
         "_read_at",
+        "_received",
         "_reply",
         "_run",
         "_searched",
@@ -92,6 +94,7 @@ class NSDecoder:
         "_tail",
         "_type",
         "_version",
+        "_wanted",
         "_width",
         "check",
         "limit_bytes",
@@ -114,6 +117,7 @@ class NSDecoder:
         self._position = 0
         self._tail = bytearray()  # what came after `_data`, joined to it once the read under way can be had
         self._closed = False
+        self._received = 0
         self._reset(0)
 
     def _reset(self, position: int) -> None:
@@ -123,6 +127,7 @@ class NSDecoder:
         self._position = self._start = self._read_at = position
         self._stage = _HEADER
         self._need = 5
+        self._wanted = HEADER_WANTED
         self._searched = -1  # bytes of the tail searched for an EOT of the read under way; -1: not even `_data`
         self._eot_seen = False
         self._width = 3
@@ -143,6 +148,7 @@ class NSDecoder:
         """Take bytes as they came from the peer, in any cut. After Violated they are thrown away."""
         if self._closed or not data:
             return
+        self._received += len(data)
         if not self._tail and self._position == len(self._data):
             self._start -= self._position
             self._read_at -= self._position
@@ -199,7 +205,13 @@ class NSDecoder:
         """
         if self._closed or self.pending is Pending.MESSAGE:
             return None
-        return self._violated("A read stayed short.")
+        length = self._need - (self._read_at - self._position)
+        self._join()
+        found = self._data[self._read_at : self._read_at + length]
+        got = f"{found[:40]!r}{'...' if len(found) > 40 else ''}" if found else "nothing"
+        return self._violated(
+            f"Expected {self._wanted % length if '%d' in self._wanted else self._wanted}, got {got}.", self._read_at
+        )
 
     def discard_through_eot(self) -> bool:
         """Throw away what is held through the next EOT (`CLRBUF^XWBPRS`), and begin a new message.
@@ -221,19 +233,25 @@ class NSDecoder:
             self._start -= rest
             self._read_at -= rest
 
-    def _violated(self, reason: str) -> Violated:
+    def _offset(self, position: int) -> int:
+        """Count a place of the buffer from the first byte of the connection."""
+        return self._received - (len(self._data) - position + len(self._tail))
+
+    def _violated(self, reason: str, position: int | None = None) -> Violated:
+        where = "" if position is None else f" At byte {self._offset(position)} of the connection."
+        reason += where
         self._closed = True
         self._data = b""
         self._tail.clear()
         self._reset(0)
         return Violated(reason)
 
-    def _too_long(self, length: int) -> Violated:
-        if length > self.limit_value:
-            return self._violated(f"A value is {length} bytes long, over the bound of {self.limit_value}.")
-        return self._violated(f"A message is longer than {self.limit_bytes} bytes.")
+    def _too_long(self, after: int, length: int) -> Violated:
+        if after - self._start > self.limit_bytes:
+            return self._violated(f"A message is longer than {self.limit_bytes} bytes.")
+        return self._violated(f"A value of {length} bytes is longer than {self.limit_value}.")
 
-    def _short(self, position: int, read_at: int, length: int) -> Violated | None:
+    def _short(self, position: int, read_at: int, length: int, wanted: str) -> Violated | None:
         """Wait: decoding goes on at `position` once the read of `length` bytes at `read_at` can be had."""
         end = read_at + length
         if end - self._start > self.limit_bytes:
@@ -242,6 +260,7 @@ class NSDecoder:
         self._read_at = read_at
         self._searched = -1
         self._need = end - position
+        self._wanted = wanted
         return None
 
     def _parse(self) -> Event | None:
@@ -251,13 +270,16 @@ class NSDecoder:
         if self._stage == _HEADER:
             header = data[position : position + 5]
             if len(header) < 5:
-                return self._short(position, position, 5)
+                return self._short(position, position, 5, HEADER_WANTED)
             if header != PREFIX:
+                skipped = HeaderSkipped(header, self._offset(position))
                 self._reset(position + 5)
-                return CommandReceived(BYE, has_parameter_chunk=False) if header == BYE else HeaderSkipped(header)
+                if header == BYE:
+                    return CommandReceived(BYE, has_parameter_chunk=False)
+                return skipped
             position += 9
             if position > end:
-                return self._short(position - 9, position - 4, 4)
+                return self._short(position - 9, position - 4, 4, "the four digits of the header")
             width = data[position - 2] - 48
             self._width = width if 1 <= width <= 9 else 3
             self._reply = not 49 <= data[position - 1] <= 57
@@ -265,7 +287,7 @@ class NSDecoder:
         if self._stage == _CHUNKS:
             while True:
                 if position >= end:
-                    return self._short(position, position, 1)
+                    return self._short(position, position, 1, "a chunk number, 1 to 5")
                 chunk = data[position]
                 if chunk == 0x35:  # 5, parameters
                     position += 1
@@ -279,10 +301,10 @@ class NSDecoder:
                 at = position + 1
                 for _ in range(packs):
                     if at >= end:
-                        return self._short(position, at, 1)
+                        return self._short(position, at, 1, "the length byte of a name or version")
                     after = at + 1 + data[at]
                     if after > end:
-                        return self._short(position, at + 1, data[at])
+                        return self._short(position, at + 1, data[at], "%d bytes of a name or version")
                     values.append(data[at + 1 : after])
                     at = after
                 position = at
@@ -307,7 +329,7 @@ class NSDecoder:
             new_kind = kind
             if continuation == _F:
                 if at >= end:
-                    return self._paused(position, at, 1, continuation, kind)
+                    return self._paused(position, at, 1, continuation, kind, "a parameter type or EOT")
                 new_kind = data[at]
                 at += 1
                 if new_kind == _EOT:
@@ -322,37 +344,37 @@ class NSDecoder:
                 self._close_pairs()
                 self._close_run()
                 if stop < 0:
-                    return self._paused(end, end, 1, _NEITHER, kind)
+                    return self._paused(end, end, 1, _NEITHER, kind, "an f to end a parameter of unknown type")
                 position, continuation = stop + 1, _F
                 continue
             # L_PACK: the value of a literal or reference, the subscript of a pair.
             if at + width > end:
-                return self._paused(position, at, width, continuation, kind)
+                return self._paused(position, at, width, continuation, kind, "a length of %d digits")
             digits = data[at : at + width]
             at += width
             after = at + (int(digits) if digits.isdigit() else m_length(digits))
             if after > limit or after - at > self.limit_value:
-                return self._too_long(after - at)
+                return self._too_long(after, after - at)
             if after > end:
-                return self._paused(position, at, after - at, continuation, kind)
+                return self._paused(position, at, after - at, continuation, kind, "a value of %d bytes")
             text = data[at:after]
             value = b""
             if new_kind in b"23" and text:
                 at = after
                 if at + width > end:
-                    return self._paused(position, at, width, continuation, kind)
+                    return self._paused(position, at, width, continuation, kind, "a length of %d digits")
                 digits = data[at : at + width]
                 at += width
                 after = at + (int(digits) if digits.isdigit() else m_length(digits))
                 if after > limit or after - at > self.limit_value:
-                    return self._too_long(after - at)
+                    return self._too_long(after, after - at)
                 if after > end:
-                    return self._paused(position, at, after - at, continuation, kind)
+                    return self._paused(position, at, after - at, continuation, kind, "a value of %d bytes")
                 value = data[at:after]
             if self.check is not None and (failed := self._checked(new_kind, text, after)):
                 return failed
             if after >= end:
-                return self._paused(position, after, 1, continuation, kind)
+                return self._paused(position, after, 1, continuation, kind, "f or t after a value")
             same = continuation == _T
             kind = new_kind
             if not same:
@@ -372,10 +394,10 @@ class NSDecoder:
             continuation = data[after]
             position = after + 1
 
-    def _paused(self, position: int, read_at: int, length: int, continuation: int, kind: int) -> Violated | None:
+    def _paused(self, position: int, read_at: int, length: int, continuation: int, kind: int, wanted: str) -> Violated | None:
         self._continuation = continuation
         self._type = kind
-        return self._short(position, read_at, length)
+        return self._short(position, read_at, length, wanted)
 
     def _checked(self, kind: int, text: bytes, after: int) -> ParameterFailed | None:
         if self.check is None or kind == _LITERAL or not text:

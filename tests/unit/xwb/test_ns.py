@@ -175,37 +175,39 @@ def test_a_call_that_was_encoded_is_decoded_as_it_was(data):
 )
 @pytest.mark.parametrize("cut", CUTS)
 def test_junk_is_passed_over_five_bytes_at_a_time(data, skipped, then, cut):
-    assert decode(data, cut) == [HeaderSkipped(five) for five in skipped] + then
+    assert decode(data, cut) == [HeaderSkipped(five, 5 * place) for place, five in enumerate(skipped)] + then
 
 
 # What leaves a read short, and whether that read holds an EOT (VistA gives up sooner then).
 SHORT = [
-    (b"[XW", Pending.REST),
-    (b"[XWB]11", Pending.REST),
-    (b"[XWB]\x04", Pending.CUT),
-    (b"LO\x04", Pending.CUT),
-    (b"[XWB]11302" + RPC + b"50003abcf", Pending.REST),
-    (b"[XWB]11302" + RPC + b"50010abcf\x04", Pending.CUT),
-    (b"[XWB]11302" + RPC + b"500x3abcf\x04", Pending.REST),
-    (b"[XWB]11302" + RPC + b"50003abcx\x04", Pending.CUT),
-    (b"[XWB]11302(ZZ ORACLE SINGLE50003abcf\x04", Pending.CUT),
-    (b"[XWB]11302\x04", Pending.REST),  # a length byte of four is no EOT
-    (b"[XWB]11302\x04abc", Pending.REST),
-    (b"[XWB]11302" + RPC + b"52000001vf\x04", Pending.CUT),
-    (b"[XWB]11302" + RPC + b"57abc\x04", Pending.REST),
+    (b"[XW", Pending.REST, "the header [XWB] or #BYE#, got b'[XW'. At byte 0"),
+    (b"[XWB]11", Pending.REST, "the four digits of the header, got b'11'. At byte 5"),
+    (b"[XWB]\x04", Pending.CUT, "the four digits of the header, got b'\\x04'. At byte 5"),
+    (b"LO\x04", Pending.CUT, "the header [XWB] or #BYE#, got b'LO\\x04'. At byte 0"),
+    (b"[XWB]11302" + RPC + b"50003abcf", Pending.REST, "a parameter type or EOT, got nothing. At byte 42"),
+    (b"[XWB]11302" + RPC + b"50010abcf\x04", Pending.CUT, "a value of 10 bytes, got b'abcf\\x04'. At byte 38"),
+    (b"[XWB]11302" + RPC + b"500x3abcf\x04", Pending.REST, "a length of 3 digits, got nothing. At byte 43"),
+    (b"[XWB]11302" + RPC + b"50003abcx\x04", Pending.CUT, "a length of 3 digits, got b'\\x04'. At byte 42"),
+    (b"[XWB]11302(ZZ ORACLE SINGLE50003abcf\x04", Pending.CUT, "40 bytes of a name or version, got b'ZZ ORACLE SINGLE5000"),
+    (b"[XWB]11302\x04", Pending.REST, "4 bytes of a name or version, got nothing. At byte 11"),  # a length byte of four is no EOT
+    (b"[XWB]11302\x04abc", Pending.REST, "4 bytes of a name or version, got b'abc'. At byte 11"),
+    (b"[XWB]11302" + RPC + b"52000001vf\x04", Pending.CUT, "a length of 3 digits, got b'\\x04'. At byte 43"),
+    (b"[XWB]11302" + RPC + b"57abc\x04", Pending.REST, "an f to end a parameter of unknown type, got nothing. At byte 39"),
 ]
 
 
 @pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize(("data", "pending"), SHORT)
-def test_a_short_read_waits_and_silence_ends_the_session(data, pending, cut):
+@pytest.mark.parametrize(("data", "pending", "wanted"), SHORT)
+def test_a_short_read_waits_and_silence_ends_the_session_with_the_place(data, pending, wanted, cut):
     decoder = NSDecoder()
     for piece in cut(data):
         decoder.receive_data(piece)
         assert decoder.next_event() is None
         assert decoder.pending is not Pending.MESSAGE
     assert decoder.pending is pending
-    assert decoder.receive_silence() == Violated("A read stayed short.")
+    violated = decoder.receive_silence()
+    assert isinstance(violated, Violated)
+    assert violated.reason.startswith(f"Expected {wanted}")
     decoder.receive_data(IM_HERE)
     assert decoder.next_event() is None
     assert decoder.held == 0
@@ -237,6 +239,12 @@ def test_a_message_over_the_limit_is_a_violation_at_once(data, cut):
     events = feed(decoder, cut(data))
     assert events == [Violated("A message is longer than 100 bytes.")]
     assert decoder.held == 0
+
+
+def test_a_value_longer_than_any_string_of_vista_is_a_violation():
+    assert decode(encode_call(NAME, [Literal(b"x" * 1_048_576)], width=7)) == [call(Literal(b"x" * 1_048_576))]
+    (violated,) = decode(encode_call(NAME, [Literal(b"x" * 1_048_577)], width=7))
+    assert violated == Violated("A value of 1048577 bytes is longer than 1048576.")
 
 
 def test_a_message_of_the_limit_is_taken():
@@ -320,7 +328,7 @@ def test_a_long_message_in_small_pieces_costs_no_more_than_its_bytes(monkeypatch
     pairs = tuple((b"%d" % number, b"v" * 40) for number in range(1, 5000))
     request = encode_call(NAME, [Literal(b"z" * 2_000_000), ListParameter(pairs)])
     pieces = [request[start : start + 4096] for start in range(0, len(request), 4096)]
-    decoder = NSDecoder()
+    decoder = NSDecoder(limit_value=2_000_000)
     events = []
     for piece in pieces:
         decoder.receive_data(piece)
