@@ -93,7 +93,8 @@ class NSSession(ConnectionBase):
             if event is None:
                 break
             self._take(event)
-            if self.decoder.held and not self.busy and (apart := self.hub.dispatcher.timing().apart):
+            answered = not isinstance(event, HeaderSkipped)
+            if answered and self.decoder.held and not self.busy and (apart := self.hub.dispatcher.timing().apart):
                 self.busy = True
                 self.hub.clock.callLater(apart, self._go_on)
         self.regulate()

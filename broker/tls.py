@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from OpenSSL import SSL, crypto
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLContextFactory
-from twisted.internet.ssl import Certificate, CertificateOptions, TLSVersion, trustRootFromCertificates
+from zope.interface import implementer
 
 from broker.errors import BadCertificate
-
-_BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,48 +23,49 @@ class TLSFiles:
     client_authorities: Path | None = None
 
 
+@implementer(IOpenSSLContextFactory)
+class _Ready:
+    """Gives the one context that was made, and found good, before the listener opened."""
+
+    def __init__(self, context: SSL.Context) -> None:
+        self._context = context
+
+    def getContext(self) -> SSL.Context:  # noqa: N802  Twisted's name
+        """Give the context."""
+        return self._context
+
+
 def server_context(files: TLSFiles) -> IOpenSSLContextFactory:
     """Make what a TLS listener needs: TLS 1.2 or newer; with client authorities nobody without their certificate gets in.
 
     Raises BadCertificate, which names the file.
     """
-    chain = [crypto.load_certificate(crypto.FILETYPE_PEM, pem) for pem in _certificates(files.certificate)]
+    for path in (files.certificate, files.key, files.client_authorities):
+        _check_readable(path)
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
     try:
-        key = crypto.load_privatekey(crypto.FILETYPE_PEM, _read(files.key), b"")
-    except (crypto.Error, ValueError, TypeError) as error:
-        raise BadCertificate(files.key, "it holds no private key without a passphrase") from error
-    trust = None
+        context.use_certificate_chain_file(str(files.certificate))
+    except SSL.Error as error:
+        raise BadCertificate(files.certificate, "it holds no certificate, or a damaged one (PEM)") from error
+    try:
+        context.use_privatekey(load_pem_private_key(files.key.read_bytes(), password=None))  # type: ignore[arg-type]  # or ValueError
+        context.check_privatekey()
+    except (SSL.Error, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise BadCertificate(files.key, f"it holds no private key of {files.certificate} without a passphrase (PEM)") from error
     if files.client_authorities is not None:
-        trust = trustRootFromCertificates([Certificate.loadPEM(pem) for pem in _certificates(files.client_authorities)])  # type: ignore[no-untyped-call]
-    try:
-        options = CertificateOptions(
-            privateKey=key,
-            certificate=chain[0],
-            extraCertChain=chain[1:],
-            trustRoot=trust,
-            raiseMinimumTo=TLSVersion.TLSv1_2,
-        )
-        options.getContext()
-    except (SSL.Error, ValueError) as error:
-        raise BadCertificate(files.key, f"it is not the key of {files.certificate}") from error
-    return options
+        try:
+            context.load_verify_locations(str(files.client_authorities))
+        except SSL.Error as error:
+            raise BadCertificate(files.client_authorities, "it holds no certificate, or a damaged one (PEM)") from error
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+    return _Ready(context)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadCertificate(path, f"it cannot be read: {error.strerror}") from error
-
-
-def _certificates(path: Path) -> list[bytes]:
-    """Cut a PEM file into its certificates."""
-    parts = [_BEGIN + part for part in _read(path).split(_BEGIN)[1:]]
-    try:
-        for part in parts:
-            crypto.load_certificate(crypto.FILETYPE_PEM, part)
-    except (crypto.Error, ValueError) as error:
-        raise BadCertificate(path, "one of its certificates is damaged") from error
-    if not parts:
-        raise BadCertificate(path, "it holds no certificate (PEM)")
-    return parts
+def _check_readable(path: Path | None) -> None:
+    if path is not None:
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise BadCertificate(path, f"it cannot be read: {error.strerror}") from error

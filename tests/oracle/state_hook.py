@@ -24,7 +24,7 @@ SITE = Path(__file__).with_name("site.toml")
 Change = Callable[[Connection, SiteKey], None]
 
 
-def _setting(**settings: object) -> Change:
+def setting(**settings: object) -> Change:
     """Set something of the [site] table."""
 
     def change(connection: Connection, _key: SiteKey) -> None:
@@ -69,17 +69,17 @@ _NO_FAILURES = (
 
 #: M text, as recorded, to what it does here.
 CHANGES: dict[str, Change] = {
-    'S ^%ZIS(14.5,"LOGON","ROU")=1': _setting(logons_inhibited=True),
-    'S ^%ZIS(14.5,"LOGON","ROU")=0': _setting(logons_inhibited=False),
+    'S ^%ZIS(14.5,"LOGON","ROU")=1': setting(logons_inhibited=True),
+    'S ^%ZIS(14.5,"LOGON","ROU")=0': setting(logons_inhibited=False),
     "D RESET^ZZORCLX": _reset,
     _NO_FAILURES: _clear_locks,
-    f'{_NO_FAILURES} S ^XTV(8989.3,1,405)="y^^^y"': _all(_clear_locks, _setting(lock_addresses=True, lock_users=True)),
+    f'{_NO_FAILURES} S ^XTV(8989.3,1,405)="y^^^y"': _all(_clear_locks, setting(lock_addresses=True, lock_users=True)),
     f'{_NO_FAILURES} K ^XTV(8989.3,1,405) S $P(^VA(200,9001,1.1),"^",2)="",$P(^VA(200,9001,1.1),"^",5)=""': _all(
-        _clear_locks, _setting(lock_addresses=False, lock_users=False), _unlock_alexander
+        _clear_locks, setting(lock_addresses=False, lock_users=False), _unlock_alexander
     ),
     f"D USERS^ZZORCL {_NO_FAILURES}": _all(_load_site, _clear_locks),
-    'S ^ZZORCL("XWB")=^XTV(8989.3,1,"XWB"),^XTV(8989.3,1,"XWB")=10': _setting(broker_timeout=10),
-    'S ^XTV(8989.3,1,"XWB")=^ZZORCL("XWB")': _setting(broker_timeout=180),
+    'S ^ZZORCL("XWB")=^XTV(8989.3,1,"XWB"),^XTV(8989.3,1,"XWB")=10': setting(broker_timeout=10),
+    'S ^XTV(8989.3,1,"XWB")=^ZZORCL("XWB")': setting(broker_timeout=180),
 }
 
 
