@@ -6,6 +6,7 @@ from broker.errors import BadCertificate, BrokerError, PortTaken
 from broker.front import Front
 from broker.hub import Hub
 from broker.limits import Limits
+from broker.m2m_session import M2MSession
 from broker.ns_session import NSSession
 from broker.service import BrokerService, Listener, ListeningReactor, SessionFactory, text_listener
 from broker.text_session import TextSession
@@ -24,6 +25,7 @@ __all__ = [
     "Limits",
     "Listener",
     "ListeningReactor",
+    "M2MSession",
     "NSSession",
     "Outcome",
     "PortTaken",

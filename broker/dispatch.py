@@ -83,17 +83,26 @@ class TaskEngine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a call: the session as it is now, the bytes to answer, the pause before them.
+    """What came of a call: the session as it is now, the bytes that answer it on `[XWB]`, the pause before them.
 
-    `refused` says that the call did not run; `lines` is the data for transports of lines; `error` the kind and text there.
+    For other transports: `refused` says that the call did not run, `error` the kind and text of what went wrong, `value`
+    what the procedure `procedure` gave.
     """
 
     session: Session
     response: bytes
     delay: float = 0.0
     refused: bool = False
-    lines: tuple[bytes, ...] = ()
     error: tuple[str, bytes] | None = None
+    value: bytes | list[bytes] | LocalArray[bytes] = b""
+    procedure: Procedure | None = None
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The value as lines, in order."""
+        if isinstance(self.value, bytes):
+            return [self.value]
+        return self.value if isinstance(self.value, list) else list(self.value.values())
 
 
 @dataclass(slots=True)
@@ -293,15 +302,16 @@ class Dispatcher:
                 delays = delays or self.timing().delays
                 delay += delays[effect.delay]
         try:
-            data = render(call.procedure.returns, call.procedure.word_wrap, _wire_value(answer.value))
+            value = _wire_value(answer.value)
+            data = render(call.procedure.returns, call.procedure.word_wrap, value)
         except UndefinedNode as missing:
             undefined = MError(f"SNDDATA+6^XWBRW, {missing},150373850,-%GTM-E-UNDEF")
             return self.m_error(session, undefined, call.procedure.name)
         security = answer.security.encode(WIRE_CHARSET, "replace")
         application = answer.application.encode(WIRE_CHARSET, "replace")
         error = ("SECURITY", security) if security else ("APPLICATION", application) if application else None
-        lines = _wire_lines(answer.value)
-        return Outcome(session, encode_response(data, security, application), delay, lines=lines, error=error)
+        response = encode_response(data, security, application)
+        return Outcome(session, response, delay, error=error, value=value, procedure=call.procedure)
 
     def _then(self, future: Future[R], proceed: Callable[[R], Outcome | Deferred[Outcome]], call: Call) -> Deferred[Outcome]:
         """Go on in the reactor's thread when a thread has finished."""
@@ -342,8 +352,3 @@ def _wire_value(value: Value) -> bytes | list[bytes] | LocalArray[bytes]:
         return [line.encode(WIRE_CHARSET, "replace") for line in value]
     root = None if value.root is None else value.root.encode(WIRE_CHARSET, "replace")
     return LocalArray.from_mapping({key: node.encode(WIRE_CHARSET, "replace") for key, node in value.items()}, root)
-
-
-def _wire_lines(value: Value) -> tuple[bytes, ...]:
-    lines = [value] if isinstance(value, str) else value if isinstance(value, list) else list(value.values())
-    return tuple(line.encode(WIRE_CHARSET, "replace") for line in lines)

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from broker.connection import ConnectionBase
 from broker.hub import Hub
+from broker.m2m_session import M2MSession
 from broker.ns_session import NSSession
 from broker.timing import BEFORE_CONNECT, HALF_A_HEADER
 from xwb import Transport, first_five
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 #: Who speaks each transport. What is not here is closed without a byte.
 SESSIONS: dict[Transport, Callable[[Hub], ConnectionBase]] = {
     Transport.NS: NSSession,
+    Transport.M2M: M2MSession,
 }
 
 

@@ -156,6 +156,6 @@ class TextSession(ConnectionBase):
         if outcome.error is not None:
             self._answer(outcome)
         elif outcome.session.duz:
-            self.write(encode_ok([line for line in outcome.lines[7:] if line]))
+            self.write(encode_ok([line for line in outcome.lines[6:] if line]))
         else:
             self.write(encode_error(ErrorKind.SIGN_ON, outcome.lines[3]))

@@ -17,6 +17,9 @@ BEFORE_SIGN_ON = 180.0
 HALF_A_HEADER = 10.0
 MID_MESSAGE = 8.8
 MID_MESSAGE_CUT = 2.8
+#: An M-to-M session may be silent as long as VistA's reader waits; VistA waits for the rest of a document for ever.
+M2M_IDLE = 36000.0
+M2M_MID_DOCUMENT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,12 @@ class Timing:
 
 TIMINGS = {
     "prompt": Timing(dict.fromkeys(Delay, 0.0), swallows=False, desynchronises=False),
-    "vista": Timing({Delay.REFUSAL: 2.0, Delay.M_ERROR: 1.0, Delay.LOCKOUT: 5.0}, swallows=True, desynchronises=True, apart=0.01),
+    "vista": Timing(
+        {Delay.REFUSAL: 2.0, Delay.M_ERROR: 1.0, Delay.LOCKOUT: 5.0, Delay.M2M_READER: 2.0},
+        swallows=True,
+        desynchronises=True,
+        apart=0.01,
+    ),
 }
 
 

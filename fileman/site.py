@@ -53,7 +53,7 @@ from fileman.files import (
 )
 from fileman.numbers import reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, hash_verify_code
-from fileman.site_file import TOMORROW, SiteFile, SiteSettings, UserRow, dangling
+from fileman.site_file import TOMORROW, InstitutionRow, SiteFile, SiteSettings, UserRow, dangling
 from fileman.store import bump_site_version
 
 #: What a site file fills, children before parents: the order in which a new site replaces the old one.
@@ -110,6 +110,9 @@ _IMAGING_NUMBERS = (
     "report",
     "send_queue",
 )
+#: INSTITUTION (#4) as the freely given VistA has it under the site number that it comes with.
+DISTRIBUTED = InstitutionRow(ien=500, name="SEVEN PINES CEMETERY", station="878")
+
 _EXAMS = select(Exam.ien, Exam.service, Exam.accession, Exam.patient, Exam.report)
 _EXAMS_WITH_REPORTS = select(Report.exam).distinct()
 _LOCATIONS_OF_IMAGES = union(
@@ -150,7 +153,7 @@ def apply_site(
         connection.execute(delete(file))
     settings = {**site.site.model_dump(mode="json"), "key_fingerprint": key.fingerprint()}
     _insert(connection, SiteSetting, [{"name": name, "value": json.dumps(value)} for name, value in settings.items()])
-    _insert(connection, Institution, [row.model_dump() for row in site.institution])
+    _insert(connection, Institution, [row.model_dump() for row in (*site.institution, *_distributed(site))])
     _insert(connection, ImagingSite, [_imaging_site(row.model_dump(), key) for row in site.imaging_site])
     _users(connection, site, key, now, signed_on)
     _contexts(connection, site)
@@ -204,6 +207,12 @@ def _check_locations(connection: Connection, site: SiteFile) -> None:
 def _insert(connection: Connection, file: type[File], rows: list[dict[str, object]]) -> None:
     if rows:
         connection.execute(insert(file), rows)
+
+
+def _distributed(site: SiteFile) -> list[InstitutionRow]:
+    """Give the institution that VistA's distribution brings, where it is the site's number and the file has no other."""
+    there = any(row.ien == DISTRIBUTED.ien for row in site.institution)
+    return [DISTRIBUTED] if site.site.site_number == DISTRIBUTED.ien and not there else []
 
 
 def _imaging_site(row: dict[str, object], key: SiteKey) -> dict[str, object]:

@@ -90,6 +90,9 @@ class SiteSettings(Row):
     broker_timeout: int = Field(default=180, ge=1)
     verify_lifetime_days: int = Field(default=90, ge=1)
     default_institution: int = 0
+    site_number: int = 500
+    """FileMan's site number; 500 is what VistA comes with."""
+
     intro: tuple[str, ...] = Field(default=(), strict=False)
     rule_semantics: Literal["documented", "vista"] = "documented"
     timing: Literal["prompt", "vista"] = "prompt"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from rpcs.options import OptionData, prohibited
-from rpcs.registry import Inactive, Procedure
+from rpcs.registry import Procedure
 from rpcs.session import SIGN_ON_CONTEXT, Session
 from rpcs.site import SiteData
 
@@ -29,9 +29,6 @@ ALWAYS_ALLOWED = frozenset(
     }
 )
 NO_CONTEXT = "Application context has not been created!"
-#: Nobody may run the first; the second is there for procedures that other sites call only.
-NOT_RUN_NOW = frozenset({Inactive.INACTIVE, Inactive.LOCAL_INACTIVE})
-
 Now = Callable[[], datetime]
 
 
@@ -41,7 +38,7 @@ def refusal(name: str, procedure: Procedure | None, session: Session, site: Site
         return "No RPC sent"
     if procedure is None:
         return f"Remote Procedure '{name}' doesn't exist on the server."
-    if procedure.inactive in NOT_RUN_NOW:
+    if procedure.closed:
         return f"Remote Procedure '{name}' cannot be run at this time."
     if not contexts or session.programmer or name in ALWAYS_ALLOWED:
         return ""

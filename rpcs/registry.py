@@ -75,6 +75,11 @@ class Procedure:
     version: float = 0.0
 
     @property
+    def closed(self) -> bool:
+        """Whether nobody may run it here: it is inactive, or there for other sites only."""
+        return self.inactive in (Inactive.INACTIVE, Inactive.LOCAL_INACTIVE)
+
+    @property
     def description(self) -> str:
         """The handler's docstring: the one home of what the procedure promises."""
         return (self.handler.__doc__ or "").strip()

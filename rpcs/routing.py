@@ -155,3 +155,12 @@ def lock_transmit(call: Call) -> Answer:
     if call.session.locks.count(name) < 2:
         release_lease(call.connection, name, holder)
     return Answer("2", effects=(LockGiven(name),))
+
+
+@procedure("MAG DICOM ROUTE VALID DEST", access=Access.SESSION, routine="VALDEST^MAGDRPC1", parameters=("NAME",))
+def valid_destination(call: Call) -> str:
+    """Answer the IEN of the router's network location of a name, whether on line or not, or that there is none."""
+    name = call.text(0, default=None)
+    found = [location.ien for location in call.site.locations.values() if location.name == name]
+    location = call.site.locations[min(found)] if found and name else None
+    return str(location.ien) if location is not None and location.router else f'-1,"{name}" is not a valid destination'

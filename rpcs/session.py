@@ -18,6 +18,7 @@ class Delay(Enum):
     REFUSAL = "refusal"
     M_ERROR = "m error"
     LOCKOUT = "lockout"
+    M2M_READER = "m-to-m reader"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from fileman import lock_for_transaction, next_ien
 from fileman.files import GatewayMachine
 from rpcs.call import Call
 from rpcs.registry import Access, procedure
+from rpcs.site import InstitutionData
 from xwb import ResultType
 
 _MACHINE = select(GatewayMachine.ien)
@@ -36,13 +37,14 @@ def get_machine_id(call: Call) -> str:
 
 @procedure("MAG DICOM VALID LOCATIONS", returns=ResultType.ARRAY, access=Access.SESSION, routine="LOCS^MAGDRPC8")
 def valid_locations(call: Call) -> list[str]:
-    """Answer a count and `ien^name^station` of every institution that has a station number."""
-    lines = [
-        f"{institution.ien}^{institution.name}^{institution.station}"
-        for institution in call.site.institutions.values()
-        if institution.station
-    ]
-    return [str(len(lines)), *lines]
+    """Answer a count and `ien^name^station` of the institutions that images may come from, by IEN.
+
+    They are those of the imaging sites, the default institution and FileMan's site number.
+    """
+    settings = call.site.settings
+    known = {*(place.institution for place in call.site.places), settings.default_institution, settings.site_number} - {0}
+    found = [call.site.institutions.get(ien, InstitutionData(ien, "", "")) for ien in sorted(known)]
+    return [str(len(found)), *(f"{institution.ien}^{institution.name}^{institution.station}" for institution in found)]
 
 
 @procedure("MAG DICOM GET PLACE", access=Access.SESSION, routine="GETPLACE^MAGDRPC8", parameters=("LOCATION",))

@@ -60,6 +60,17 @@ from xwb.events import (
     Violated,
     first_five,
 )
+from xwb.m2m import (
+    Document,
+    M2MDecoder,
+    M2MRequest,
+    Trouble,
+    encode_m2m_call,
+    encode_m2m_result,
+    encode_rpc_error,
+    encode_trouble,
+)
+from xwb.m2m_answer import M2MAnswer, M2MAnswerDecoder
 from xwb.ns import NSDecoder
 from xwb.numbers import m_number, m_text
 from xwb.parameters import Empty, GlobalParameter, ListParameter, Literal, Pairs, Parameter, Reference
@@ -103,6 +114,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionRejected",
     "ContextRequested",
+    "Document",
     "Empty",
     "ErrorKind",
     "ErrorReceived",
@@ -113,6 +125,10 @@ __all__ = [
     "ListParameter",
     "Literal",
     "LocalArray",
+    "M2MAnswer",
+    "M2MAnswerDecoder",
+    "M2MDecoder",
+    "M2MRequest",
     "MError",
     "NSDecoder",
     "Pairs",
@@ -134,6 +150,7 @@ __all__ = [
     "Subscripts",
     "TimedOut",
     "Transport",
+    "Trouble",
     "UndefinedNode",
     "Value",
     "Violated",
@@ -148,10 +165,14 @@ __all__ = [
     "encode_command",
     "encode_connect",
     "encode_error",
+    "encode_m2m_call",
+    "encode_m2m_result",
     "encode_m_error",
     "encode_ok",
     "encode_request",
     "encode_response",
+    "encode_rpc_error",
+    "encode_trouble",
     "first_five",
     "fitting_width",
     "format_subscripts",

@@ -24,13 +24,17 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class ListParameter:
-    """A local array, passed by reference (type 2)."""
+    """A local array, passed by reference (type 2).
+
+    Its root node is empty; on the M-to-M wire it is undefined, which None says.
+    """
 
     pairs: Pairs = ()
+    root: bytes | None = b""
 
     def array(self) -> LocalArray[bytes]:
-        """Build the array, its root node empty. Raises BadSubscript."""
-        return LocalArray.from_pairs(self.pairs)
+        """Build the array. Raises BadSubscript."""
+        return LocalArray.from_pairs(self.pairs, self.root)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def register(registry: Registry) -> None:
             elif isinstance(value, str):
                 lines.append(f"P{number}={value}")
             else:
-                lines.append(f"P{number}={value.root or ''}")
+                lines.extend(f"P{number}={root}" for root in [value.root] if root is not None)
                 lines.extend(f"P{number}({format_subscripts(key).decode('ascii')})={node}" for key, node in value.items())
         return lines
 

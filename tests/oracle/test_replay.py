@@ -25,6 +25,7 @@ WHOLE = {
     "a5_protocol": 251,
     "a6_return_types": 20,
     "a7_idle_timeout": 27,
+    "a8_m2m": 40,
     "b4_names": 50,
 }
 #: VistA's pauses of two seconds pass in a quarter of one.

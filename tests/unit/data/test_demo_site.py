@@ -20,7 +20,7 @@ def column(table: str, key: str) -> list[Any]:
 # every table, and the keys of the site file format that its rows may have
 KEYS = {
     "site": "domain server volume uci device production signon_attempts lockout_seconds broker_timeout "
-    "verify_lifetime_days default_institution intro rule_semantics timing m2m_context_check consolidated patches",
+    "verify_lifetime_days default_institution site_number intro rule_semantics timing m2m_context_check consolidated patches",
     "institution": "ien name station",
     "imaging_site": "ien institution namespace write_location pacs_write_location jukebox_location gateway_access gateway_verify",
     "user": "duz name access verify default_division nickname contexts divisions keys timeout verify_never_expires",

@@ -1,0 +1,171 @@
+"""One M-to-M connection (`SPAWN^XWBVLL`, `EN^XWBRM`): sign-on within two calls, calls, close."""
+
+from __future__ import annotations
+
+import logging
+
+from twisted.internet.defer import Deferred
+
+from broker.connection import ConnectionBase
+from broker.dispatch import Outcome
+from broker.hub import Hub
+from broker.timing import BEFORE_SIGN_ON, M2M_IDLE, M2M_MID_DOCUMENT
+from rpcs import Delay, MError
+from rpcs.permission import NO_CONTEXT
+from xwb import Violated
+from xwb.m2m import (
+    CLOSED,
+    RPC_MODE,
+    Document,
+    M2MDecoder,
+    M2MRequest,
+    Trouble,
+    encode_m2m_result,
+    encode_rpc_error,
+    encode_trouble,
+)
+
+log = logging.getLogger(__name__)
+
+SETUP, AV_CODE = b"XUS SIGNON SETUP", b"XUS AV CODE"
+#: Calls within which a client has to sign on.
+CALLS_TO_SIGN_ON = 2
+
+NOT_SIGNED_ON = b"DUZ is either invalid or was not passed."
+NO_APPLICATION = b"An Request Manager error occurred: No valid application specified"
+#: The answer to a call without a name.
+NONE_GIVEN = (1, b"NONE", b"No Remote Procedure Specified.")
+
+
+class M2MSession(ConnectionBase):
+    """The server's side of one M-to-M connection. An M error, and whatever is no call, ends it."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(hub, "M2M")
+        self.decoder = M2MDecoder(limit_bytes=hub.limits.message_bytes)
+        self._calls = 0
+        self._over = False
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802  Twisted's name
+        """Take bytes; see Twisted's IProtocol."""
+        self.touched()
+        self.decoder.receive_data(data)
+        self.advance()
+
+    @property
+    def held(self) -> int:
+        """The bytes that came ahead."""
+        return self.decoder.held
+
+    def patience(self) -> float:
+        """Tell how many seconds of silence are borne now."""
+        if self.busy:
+            return float("inf")
+        if self.decoder.held:
+            return M2M_MID_DOCUMENT
+        return M2M_IDLE if self.session.duz else BEFORE_SIGN_ON
+
+    def advance(self) -> None:
+        """Take the next document unless one is being answered or the client does not read its answers."""
+        while not self.busy and not self.blocked and not self._over:
+            event = self.decoder.next_event()
+            if event is None:
+                break
+            if isinstance(event, Violated):
+                log.warning("closed %s: %s", self.session.address, event.reason)
+                self._end()
+            else:
+                self._take(event)
+        self.regulate()
+
+    def _end(self) -> None:
+        self._over = True
+        self.close()
+
+    def _take(self, request: M2MRequest) -> None:
+        if not self.session.duz and not self._may_sign_on(request):
+            return
+        if request.document is Document.OTHER:
+            self._answer(encode_trouble(Trouble.REQUEST_MANAGER, NO_APPLICATION), last=True)
+        elif request.document is Document.CLOSE:
+            self._answer(CLOSED, last=True)
+        elif request.mode != RPC_MODE:
+            self._answer(encode_trouble(Trouble.SECURITY, NOT_SIGNED_ON))
+        else:
+            self._call(request)
+
+    def _may_sign_on(self, request: M2MRequest) -> bool:
+        """Let set-up and codes pass, once each; what else comes before a sign-on ends the connection."""
+        self._calls += 1
+        if request.name == AV_CODE or (request.name == SETUP and self._calls < CALLS_TO_SIGN_ON):
+            return True
+        if request.name == SETUP:
+            self._end()
+        else:
+            self._answer(encode_trouble(Trouble.SECURITY, NOT_SIGNED_ON), last=True)
+        return False
+
+    def _call(self, request: M2MRequest) -> None:
+        dispatcher = self.hub.dispatcher
+        name = request.name or b""
+        if request.fault:
+            error = MError(f"ELEST^XWBRPC, {request.fault},150373850,-%GTM-E-UNDEF")
+            self._settle(dispatcher.m_error(self.session, error, name.decode("iso-8859-1")), request)
+            return
+        contexts = dispatcher.site().settings.m2m_context_check
+        self._settle(dispatcher.call(self.session, name, request.parameters, contexts=contexts), request)
+
+    def _settle(self, outcome: Outcome | Deferred[Outcome], request: M2MRequest) -> None:
+        if isinstance(outcome, Deferred):
+            self.busy = True
+            outcome.addCallback(self._resume, request)
+        else:
+            self._finish(outcome, request)
+
+    def _resume(self, outcome: Outcome, request: M2MRequest) -> None:
+        self.busy = False
+        self._finish(outcome, request)
+        self.advance()
+
+    def _finish(self, outcome: Outcome, request: M2MRequest) -> None:
+        self.session = outcome.session
+        kind, text = outcome.error or ("", b"")
+        if kind == "M":
+            self._answer(encode_trouble(Trouble.SYSTEM, text), outcome.delay, last=True)
+        elif outcome.refused:
+            self._answer(encode_rpc_error(*self._refusal(request.name or b"", text)))
+        elif outcome.procedure is not None:
+            answer = encode_m2m_result(outcome.procedure.returns, outcome.procedure.word_wrap, outcome.value)
+            failed = request.name == AV_CODE and not self.session.duz
+            self._answer(answer, outcome.delay, last=failed)
+
+    def _refusal(self, name: bytes, text: bytes) -> tuple[int, bytes, bytes]:
+        """Word a refusal of `[XWB]` for this wire: code, procedure and text (`EN^XWBRPC`)."""
+        procedure = self.hub.dispatcher.registry.get(name.decode("iso-8859-1"))
+        if not name:
+            return NONE_GIVEN
+        if procedure is None:
+            return 2, name, b"Remote Procedure Unknown:  %b cannot be found." % name
+        if procedure.closed:
+            return 4, name, b"Remote Procedure InActive: '%b' cannot be run at this time." % name
+        return (5 if text == NO_CONTEXT.encode() else 0), name, text
+
+    def _answer(self, data: bytes, delay: float = 0.0, *, last: bool = False) -> None:
+        """Answer after VistA's pauses: its reader waits for silence before it takes a document for whole."""
+        delay += self.hub.dispatcher.timing().delays[Delay.M2M_READER]
+        if delay:
+            self.busy = True
+            self.hub.clock.callLater(delay, self._answer_late, data, last)
+        else:
+            self._say(data, last)
+
+    def _answer_late(self, data: bytes, last: bool) -> None:
+        self.busy = False
+        self.touched()
+        self._say(data, last)
+        self.advance()
+
+    def _say(self, data: bytes, last: bool) -> None:
+        self.write(data)
+        if last:
+            self._end()

@@ -1,0 +1,122 @@
+"""An M-to-M session over a real port, as a gateway has it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from fileman import SiteKey, Store
+from tests.oracle.state_hook import setting
+from tests.support.broker import RunningBroker
+from xwb import Cipher, ListParameter, Literal, M2MAnswer, M2MAnswerDecoder, Parameter, encode_m2m_call
+from xwb.m2m import CLOSE, CLOSED
+
+STORE = (
+    b"STORE1||660|GWA|RAD|CT1|C:\\X.DCM|666000001|IMAGPATIENT^ONE^M|061024-101|061024-101|20240610|093000|0|CR||<DICOM>|1|1|660|0|GW|",
+    b"STORE2|1.2.3.1|1.2.3.1.1|1.2.3.1.1.1|1.2.840.10008.5.1.4.1.1.1|0|1|ACME|X1|3240610.0931|V||",
+)
+
+
+class Gateway:
+    """A client on the M-to-M wire."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.decoder = M2MAnswerDecoder()
+
+    def ask(self, document: bytes) -> M2MAnswer:
+        self.socket.sendall(document)
+        while (answer := self.decoder.next_event()) is None:
+            data = self.socket.recv(65536)
+            assert data, "the broker closed without an answer"
+            self.decoder.receive_data(data)
+        return answer
+
+    def call(self, name: str, *parameters: Parameter) -> M2MAnswer:
+        return self.ask(encode_m2m_call(name.encode(), parameters))
+
+    def sign_on(self, verify: str = "1GWY!@#$") -> M2MAnswer:
+        self.call("XUS SIGNON SETUP")
+        return self.call("XUS AV CODE", Literal(Cipher.standard().encipher(f"FAKEGW1;{verify}".encode(), 3, 9)))
+
+    def enter(self, context: str) -> M2MAnswer:
+        return self.call("XWB CREATE CONTEXT", Literal(Cipher.standard().encipher(context.encode(), 3, 9)))
+
+    def is_closed(self) -> bool:
+        """Wait for the broker to close; nothing more may come."""
+        ended = self.socket.recv(100) == b""
+        self.socket.close()
+        return ended
+
+
+@pytest.fixture
+def broker(oracle_store: Store, site_key: SiteKey) -> Iterator[RunningBroker]:
+    oracle_store.transact(lambda connection: setting(timing="prompt", m2m_context_check=True)(connection, site_key))
+    broker = RunningBroker(oracle_store, site_key)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def gateway(broker: RunningBroker) -> Iterator[Gateway]:
+    gateway = Gateway(broker.port)
+    yield gateway
+    gateway.socket.close()
+
+
+def test_a_gateway_signs_on_enters_its_context_files_an_image_and_leaves(gateway: Gateway) -> None:
+    assert gateway.sign_on().lines[0] == b"9002"
+    assert gateway.enter("MAG DICOM GATEWAY FULL").lines == (b"1",)
+    nodes = ((b"1", b"3"), (b"2", STORE[0]), (b"3", STORE[1]))
+    stored = gateway.call("MAG DICOM IMAGE PROCESSING", ListParameter(nodes))
+    assert stored.lines[1].startswith(b"STORE|0|")
+    gateway.socket.sendall(CLOSE)
+    assert gateway.socket.recv(1000) == CLOSED
+    assert gateway.is_closed()
+
+
+def test_contexts_are_enforced_unless_the_site_says_otherwise(
+    gateway: Gateway, broker: RunningBroker, oracle_store: Store, site_key: SiteKey
+) -> None:
+    gateway.sign_on()
+    refused = gateway.call("MAG DICOM GET DOMAIN")
+    assert (refused.error, refused.code, refused.text) == (b"rpc", 5, b"Application context has not been created!")
+    gateway.enter("MAG DICOM GATEWAY FULL")
+    refused = gateway.call("XWB EXAMPLE ECHO STRING", Literal(b"x"))
+    assert (refused.code, refused.text[:22]) == (0, b"The remote procedure X")
+    oracle_store.transact(lambda connection: setting(m2m_context_check=False)(connection, site_key))
+    assert gateway.call("XWB EXAMPLE ECHO STRING", Literal(b"x")).lines == (b"x",)
+
+
+def test_who_does_not_sign_on_within_two_calls_is_closed(broker: RunningBroker) -> None:
+    first = Gateway(broker.port)
+    assert first.call("MAG DICOM GET DOMAIN").error == b"security"
+    assert first.is_closed()
+    second = Gateway(broker.port)
+    assert second.sign_on("WRONG").lines[0] == b"0"
+    assert second.is_closed()
+    third = Gateway(broker.port)
+    third.call("XUS SIGNON SETUP")
+    third.socket.sendall(encode_m2m_call(b"XUS SIGNON SETUP"))
+    assert third.is_closed()
+
+
+def test_an_m_error_is_told_and_ends_the_connection(gateway: Gateway) -> None:
+    gateway.sign_on()
+    gateway.enter("MAG DICOM GATEWAY FULL")
+    crash = gateway.call("MAG DICOM IMAGE PROCESSING", ListParameter(((b"1", b"2"), (b"2", b"CRASH"))))
+    assert crash.error == b"system"
+    assert b"divide by zero" in crash.text
+    assert gateway.is_closed()
+
+
+def test_documents_that_come_together_are_answered_in_order(gateway: Gateway) -> None:
+    gateway.sign_on()
+    gateway.socket.sendall(encode_m2m_call(b"XWB IM HERE") * 50 + CLOSE)
+    received = b""
+    while data := gateway.socket.recv(65536):
+        received += data
+    assert received.count(b"<![CDATA[1]]>") == 50
+    assert received.endswith(CLOSED)
