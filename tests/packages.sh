@@ -1,12 +1,22 @@
 #!/bin/sh
-# Make sure that the Debian packages which the tests talk to are there: DCMTK, PostgreSQL, netcat.
+# Make sure that what the tests talk to is there: DCMTK, PostgreSQL, netcat, Node.js (Debian packages), and a client from npm.
+set -e
 missing=""
 command -v storescu >/dev/null 2>&1 || missing="$missing dcmtk"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v nc >/dev/null 2>&1 || missing="$missing netcat-openbsd"
-[ -z "$missing" ] && exit 0
-if [ "$(id -u)" -ne 0 ]; then
-    echo "The tests need these Debian packages:$missing. Install them with: sudo apt-get install$missing" >&2
-    exit 1
+command -v node >/dev/null 2>&1 || missing="$missing nodejs"
+command -v npm >/dev/null 2>&1 || missing="$missing npm"
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "The tests need these Debian packages:$missing. Install them with: sudo apt-get install$missing" >&2
+        exit 1
+    fi
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
-apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+clients="$(dirname "$0")/clients"
+if [ ! "$clients/node_modules/.package-lock.json" -nt "$clients/package.json" ]; then
+    npm install --prefix "$clients" --no-package-lock --no-audit --no-fund --loglevel=error >/dev/null
+    touch "$clients/node_modules/.package-lock.json"
+fi

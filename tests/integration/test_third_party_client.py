@@ -1,12 +1,19 @@
-"""A client that somebody else wrote works: vavista-rpc from PyPI, as it comes."""
+"""Clients that other people wrote work as they come: vavista-rpc (PyPI), @vistadataproject/vista-client (npm)."""
 
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
+from pathlib import Path
+from typing import Any
 
+import pytest
 from vavista_rpc.brokerRPC3 import VistARPCConnection
 
 from tests.support.broker import RunningBroker
+
+CLIENTS = Path(__file__).parents[1] / "clients"
 
 
 class QuietLogger:
@@ -17,6 +24,69 @@ class QuietLogger:
         return lambda *arguments, **_options: log.debug("%s %s", name, arguments)
 
 
+def vavista(broker: RunningBroker, context: str, verify: str = "1DOC!@#$") -> VistARPCConnection:
+    return VistARPCConnection("127.0.0.1", broker.port, "FAKEDOC1", verify, context, QuietLogger())
+
+
 def test_vavista_rpc_signs_on_creates_a_context_and_calls(oracle_broker: RunningBroker) -> None:
-    connection = VistARPCConnection("127.0.0.1", oracle_broker.port, "FAKEDOC1", "1DOC!@#$", "MAG WINDOWS", QuietLogger())
+    connection = vavista(oracle_broker, "MAG WINDOWS")
     assert connection.invokeRPC("MAG DICOM GET VERSION", []) == "54,138,221,221-T7"
+
+
+def test_vavista_rpc_passes_literals_and_reads_lines_and_refusals(oracle_broker: RunningBroker) -> None:
+    connection = vavista(oracle_broker, "ZZ ORACLE TEST")
+    assert connection.invokeRPC("ZZ ORACLE SINGLE", ["caret^and |pipe"]) == "[caret^and |pipe]"
+    assert connection.invokeRPC("ZZ ORACLE ARRAY", ["x"]) == "one\r\n\r\nx\r\nlast\r\n"
+    assert connection.invokeRPC("ZZ ORACLE PARAMS", ["1", "2", "3"]) == "P1=1\r\nP2=2\r\nP3=3\r\n"
+    assert "doesn't exist on the server." in connection.invokeRPC("NO SUCH RPC", [])
+    assert connection.invokeRPC("ZZ ORACLE SINGLE", ["still here"]) == "[still here]"
+
+
+def test_vavista_rpc_tells_a_wrong_pair_and_an_unknown_context(oracle_broker: RunningBroker) -> None:
+    with pytest.raises(Exception, match="Not a valid ACCESS CODE/VERIFY CODE pair"):
+        vavista(oracle_broker, "MAG WINDOWS", "WRONG1!").invokeRPC("XWB IM HERE", [])
+    with pytest.raises(Exception, match="does not exist on server"):
+        vavista(oracle_broker, "NO SUCH CONTEXT").invokeRPC("XWB IM HERE", [])
+
+
+def vista_client(broker: RunningBroker, *calls: tuple[Any, ...]) -> dict[str, Any]:
+    """Run calls with the client from npm; give its results (name, value, raw answer) and its context."""
+    command = ["node", str(CLIENTS / "calls.js"), "127.0.0.1", str(broker.port)]
+    done = subprocess.run(command, input=json.dumps(calls), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def enciphered(text: str) -> dict[str, str]:
+    return {"type": "ENCRYPT", "value": text}
+
+
+def test_vista_client_of_npm_signs_on_calls_and_takes_leave(oracle_broker: RunningBroker) -> None:
+    answer = vista_client(
+        oracle_broker,
+        ("TCPConnect", ["localhost", 0, "localhost"]),
+        ("XUS SIGNON SETUP", []),
+        ("XUS AV CODE", [enciphered("FAKEDOC1;1DOC!@#$")], {"context": [{"name": "DUZ", "index": 0}]}),
+        ("XUS GET USER INFO", []),
+        ("XWB CREATE CONTEXT", [enciphered("ZZ ORACLE TEST")]),
+        ("ZZ ORACLE SINGLE", ["{{DUZ}} {{MESSAGE}}"]),
+        ("ZZ ORACLE ARRAY", ["x"]),
+        ("ZZ ORACLE PARAMS", [{"type": "REFERENCE", "value": "DUZ"}, {"1": "one", "2": "two"}]),
+        ("XWB IM HERE", [], {"repeat": 3}),
+        ("NO SUCH RPC", []),
+        ("#BYE#", []),
+    )
+    results = answer["results"]
+    assert [name for name, _value, _raw in results].count("XWB IM HERE") == 3
+    values = {name: value for name, value, _raw in results}
+    assert values["TCPConnect"] == "accept"
+    assert values["XUS SIGNON SETUP"][6] == "ORACLE.DOMAIN.EXT"
+    assert values["XUS GET USER INFO"][:2] == ["9001", "ALEXANDER,ROBERT"]
+    assert values["XWB CREATE CONTEXT"] == "1"
+    assert values["ZZ ORACLE SINGLE"] == "[9001 from a template]"
+    assert values["ZZ ORACLE ARRAY"][:4] == ["one", "", "x", "last"]
+    assert values["ZZ ORACLE PARAMS"][:4] == ["P1=9001", "P2=", "P2(1)=one", "P2(2)=two"]
+    assert "doesn't exist on the server." in str(values["NO SUCH RPC"])
+    assert answer["context"]["DUZ"] == "9001"
+    assert results[-1][0] == "#BYE#"
