@@ -13,6 +13,7 @@ class Limits:
     more, `held_bytes` the unfinished and waiting requests of all connections together: over it those who hold most are cut.
     `sessions` bounds the connections at one time (MAX SIGNED ON of a volume set), `sessions_per_address` those of one
     address, `connections_per_second` how fast an address may come with new ones, after a burst of ten seconds' worth.
+    `call_back` allows the old style `{XWB}`, in which the broker connects to a port that the client names.
     """
 
     message_bytes: int = 32 * 1024 * 1024
@@ -21,3 +22,4 @@ class Limits:
     sessions: int = 2500
     sessions_per_address: int = 2500
     connections_per_second: float = 200.0
+    call_back: bool = True

@@ -14,6 +14,7 @@ from rpcs import Delay
 #: Seconds that a connection may be silent, from BREAD^XWBRW: nominal time plus the slices that it tolerates.
 BEFORE_CONNECT = 14.0
 BEFORE_SIGN_ON = 180.0
+BEFORE_OLD_SIGN_ON = 90.0
 HALF_A_HEADER = 10.0
 MID_MESSAGE = 8.8
 MID_MESSAGE_CUT = 2.8
@@ -40,7 +41,13 @@ class Timing:
 TIMINGS = {
     "prompt": Timing(dict.fromkeys(Delay, 0.0), swallows=False, desynchronises=False),
     "vista": Timing(
-        {Delay.REFUSAL: 2.0, Delay.M_ERROR: 1.0, Delay.LOCKOUT: 5.0, Delay.M2M_READER: 2.0},
+        {
+            Delay.REFUSAL: 2.0,
+            Delay.M_ERROR: 1.0,
+            Delay.LOCKOUT: 5.0,
+            Delay.M2M_READER: 2.0,
+            Delay.OLD_REFUSAL: 5.0,
+        },
         swallows=True,
         desynchronises=True,
         apart=0.01,

@@ -134,6 +134,7 @@ def limits_of(settings: Settings) -> Limits:
         settings.max_sessions,
         settings.max_sessions_per_address,
         settings.max_connections_per_second,
+        settings.call_back,
     )
 
 

@@ -43,6 +43,7 @@ from rpcs.session import (
 )
 from rpcs.sign_on import broker_lives, close_forgotten, sign_off
 from rpcs.site import SiteCache, SiteData
+from rpcs.tokens import visitor
 
 #: The modules whose procedures make up the standard registry.
 FAMILIES = (
@@ -94,4 +95,5 @@ __all__ = [
     "procedure",
     "refusal",
     "sign_off",
+    "visitor",
 ]

@@ -19,6 +19,7 @@ class Delay(Enum):
     M_ERROR = "m error"
     LOCKOUT = "lockout"
     M2M_READER = "m-to-m reader"
+    OLD_REFUSAL = "refusal in the old style"
 
 
 @dataclass(frozen=True, slots=True)

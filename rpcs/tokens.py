@@ -6,12 +6,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from fileman.files import NewPerson, SignOnToken
-from rpcs.call import Call
+from rpcs.call import Call, Environment
 from rpcs.registry import Access, procedure
 from rpcs.session import Session
+from rpcs.site import SiteData
 from xwb import ResultType
 
 #: Seconds for which a token of XUS GET TOKEN is good, and one for a CCOW vault.
@@ -19,6 +20,8 @@ TOKEN_SECONDS = 90.0
 CCOW_SECONDS = 5400.0
 #: How a token begins: `~1` signs on once, `~2` as often as wanted while it is good.
 ONCE, CCOW = "~1", "~2"
+#: The namespaces of handles: what one is good for.
+SIGN_ON, CCOW_VAULT, VISITOR = "XWBAS", "XWBCCW", "XUSBSE"
 
 _TOKEN = select(SignOnToken.duz, SignOnToken.division, SignOnToken.address)
 _NAME = select(NewPerson.name)
@@ -62,7 +65,7 @@ def _issue(call: Call, namespace: str, seconds: float) -> str:
 @procedure("XUS GET TOKEN", access=Access.WRITES, routine="ASH^XUSRB4")
 def get_token(call: Call) -> str:
     """Answer a token with which a new connection from the same address signs on, once and within 90 seconds."""
-    return ONCE + _issue(call, "XWBAS", TOKEN_SECONDS) if call.session.duz else "NOT AUTHENTICATED"
+    return ONCE + _issue(call, SIGN_ON, TOKEN_SECONDS) if call.session.duz else "NOT AUTHENTICATED"
 
 
 @procedure("XUS GET CCOW TOKEN", returns=ResultType.ARRAY, access=Access.WRITES, routine="CCOW^XUSRB4")
@@ -72,11 +75,42 @@ def get_ccow_token(call: Call) -> list[str]:
         return ["NO PROXY USER", "ERROR"]
     institution = call.site.institutions.get(call.session.division)
     station = institution.station if institution is not None else ""
-    return [CCOW + _issue(call, "XWBCCW", CCOW_SECONDS).lower(), f"{call.site.settings.domain}^{station}"]
+    return [CCOW + _issue(call, CCOW_VAULT, CCOW_SECONDS).lower(), f"{call.site.settings.domain}^{station}"]
+
+
+@procedure("XUS SET VISITOR", access=Access.WRITES, routine="SETVISIT^XUSBSE1")
+def set_visitor(call: Call) -> str:
+    """Answer a token by which another site asks who the user is, good until the day is over."""
+    now = call.clock.now()
+    left = 86400 - (now.hour * 3600 + now.minute * 60 + now.second)
+    return _issue(call, VISITOR, float(left)) if call.session.duz else ""
+
+
+@procedure("XUS GET VISITOR", access=Access.READS, routine="GETVISIT^XUSBSE1", parameters=("TOKEN",))
+def get_visitor(call: Call) -> str:
+    """Answer whose token of XUS SET VISITOR this is: SSN, name, site, station number, DUZ and telephone, with carets."""
+    return visitor(call.connection, call.environment, call.site, call.text(0))
+
+
+def visitor(connection: Connection, environment: Environment, site: SiteData, token: str) -> str:
+    """Describe the bearer of a visitor's token; "" when nobody has it. SSN and telephone are not known here."""
+    if not token.startswith(VISITOR):
+        return ""
+    hashed = environment.key.access_hash(token)
+    good = _TOKEN.where(SignOnToken.token_hash == hashed, SignOnToken.expires_at >= environment.clock.seconds())
+    row = connection.execute(good).first()
+    name = connection.execute(_NAME.where(NewPerson.duz == row.duz)).scalar() if row is not None else None
+    if row is None or name is None:
+        return ""
+    institution = site.institutions.get(row.division or site.settings.default_institution)
+    where = (institution.name, institution.station) if institution is not None else ("", "")
+    return "^".join(("", name, *where, str(row.duz), "No phone"))
 
 
 def redeem(call: Call, token: str) -> TokenFound | None:
     """Find whom a token signs on; None when it is unknown, too old or from another address. A `~1` is gone after it."""
+    if not token[len(ONCE) :].upper().startswith((SIGN_ON, CCOW_VAULT)):
+        return None
     hashed = call.environment.key.access_hash(token[len(ONCE) :])
     good = _TOKEN.where(SignOnToken.token_hash == hashed, SignOnToken.expires_at >= call.clock.seconds())
     row = call.connection.execute(good).first()
