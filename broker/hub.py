@@ -42,8 +42,11 @@ class Hub:
 
     def accepts_sessions(self) -> bool:
         """Tell whether new jobs are allowed: logons are not inhibited, and the volume is not full (NEWJOB^XWBTCPM)."""
-        inhibited = self.dispatcher.site().settings.logons_inhibited
-        return not inhibited and len(self.connections) <= self.limits.sessions
+        return not self.dispatcher.site().settings.logons_inhibited and self.has_room()
+
+    def has_room(self) -> bool:
+        """Tell whether the connections there are, the one that asks among them, are not too many."""
+        return len(self.connections) <= self.limits.sessions
 
     def admits(self, address: str) -> bool:
         """Tell whether a connection from an address may stay: there is room, and the address does not come too often."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from twisted.internet.defer import Deferred
 
@@ -12,7 +13,7 @@ from broker.hub import Hub
 from broker.timing import BEFORE_SIGN_ON, M2M_IDLE, M2M_MID_DOCUMENT
 from rpcs import Delay, MError
 from rpcs.permission import NO_CONTEXT
-from xwb import Violated
+from xwb import Reference, Violated
 from xwb.m2m import (
     CLOSED,
     RPC_MODE,
@@ -28,11 +29,15 @@ from xwb.m2m import (
 log = logging.getLogger(__name__)
 
 SETUP, AV_CODE = b"XUS SIGNON SETUP", b"XUS AV CODE"
-#: Calls within which a client has to sign on.
+#: Calls within which a client has to sign on, and the bytes of a document until then.
 CALLS_TO_SIGN_ON = 2
+SIGN_ON_BYTES = 65536
+#: A session may ask for one call in this mode, but needs a token for it that nobody gets.
+SINGLE_CALL = "single call"
 
 NOT_SIGNED_ON = b"DUZ is either invalid or was not passed."
 NO_APPLICATION = b"An Request Manager error occurred: No valid application specified"
+_VARIABLE = re.compile(rb"[A-Za-z%^]")
 #: The answer to a call without a name.
 NONE_GIVEN = (1, b"NONE", b"No Remote Procedure Specified.")
 
@@ -42,8 +47,9 @@ class M2MSession(ConnectionBase):
 
     def __init__(self, hub: Hub) -> None:
         super().__init__(hub, "M2M")
-        self.decoder = M2MDecoder(limit_bytes=hub.limits.message_bytes)
+        self.decoder = M2MDecoder(limit_bytes=min(SIGN_ON_BYTES, hub.limits.message_bytes))
         self._calls = 0
+        self._open = False
         self._over = False
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802  Twisted's name
@@ -63,7 +69,7 @@ class M2MSession(ConnectionBase):
             return float("inf")
         if self.decoder.held:
             return M2M_MID_DOCUMENT
-        return M2M_IDLE if self.session.duz else BEFORE_SIGN_ON
+        return M2M_IDLE if self._open else BEFORE_SIGN_ON
 
     def advance(self) -> None:
         """Take the next document unless one is being answered or the client does not read its answers."""
@@ -83,21 +89,28 @@ class M2MSession(ConnectionBase):
         self.close()
 
     def _take(self, request: M2MRequest) -> None:
-        if not self.session.duz and not self._may_sign_on(request):
+        if not self._open and not self._may_sign_on(request):
             return
         if request.document is Document.OTHER:
             self._answer(encode_trouble(Trouble.REQUEST_MANAGER, NO_APPLICATION), last=True)
         elif request.document is Document.CLOSE:
             self._answer(CLOSED, last=True)
         elif request.mode != RPC_MODE:
-            self._answer(encode_trouble(Trouble.SECURITY, NOT_SIGNED_ON))
+            self._answer(encode_trouble(Trouble.SECURITY, NOT_SIGNED_ON), last=request.mode == SINGLE_CALL)
         else:
             self._call(request)
 
     def _may_sign_on(self, request: M2MRequest) -> bool:
-        """Let set-up and codes pass, once each; what else comes before a sign-on ends the connection."""
+        """Let the set-up pass, and take the codes, once each; what else comes before a sign-on ends the connection."""
         self._calls += 1
-        if request.name == AV_CODE or (request.name == SETUP and self._calls < CALLS_TO_SIGN_ON):
+        if not self.hub.has_room():
+            log.warning("closed %s: there are too many sessions", self.session.address)
+            self._end()
+            return False
+        if request.name == AV_CODE:
+            self._call(request)  # in whatever mode
+            return False
+        if request.name == SETUP and self._calls < CALLS_TO_SIGN_ON:
             return True
         if request.name == SETUP:
             self._end()
@@ -108,12 +121,22 @@ class M2MSession(ConnectionBase):
     def _call(self, request: M2MRequest) -> None:
         dispatcher = self.hub.dispatcher
         name = request.name or b""
-        if request.fault:
-            error = MError(f"ELEST^XWBRPC, {request.fault},150373850,-%GTM-E-UNDEF")
-            self._settle(dispatcher.m_error(self.session, error, name.decode("iso-8859-1")), request)
+        if fault := self._fault(request):
+            self._settle(dispatcher.m_error(self.session, MError(fault), name.decode("iso-8859-1")), request)
             return
         contexts = dispatcher.site().settings.m2m_context_check
         self._settle(dispatcher.call(self.session, name, request.parameters, contexts=contexts), request)
+
+    def _fault(self, request: M2MRequest) -> str:
+        """Give the M error that VistA's reading of a request ends in; a reference must name a variable here."""
+        if request.fault:
+            return f"ELEST^XWBRPC, {request.fault}"
+        if request.name is None:
+            return 'RPC+1^XWBM2MS, Undefined local variable: XWBDATA("URI"),150373850,-%GTM-E-UNDEF'
+        references = [parameter.value for parameter in request.parameters if isinstance(parameter, Reference)]
+        if any(not _VARIABLE.match(value) for value in references):
+            return "CHR+6^XWBRPC, Variable expected in this context,150373866,-%GTM-E-VAREXPECTED"
+        return ""
 
     def _settle(self, outcome: Outcome | Deferred[Outcome], request: M2MRequest) -> None:
         if isinstance(outcome, Deferred):
@@ -136,8 +159,10 @@ class M2MSession(ConnectionBase):
             self._answer(encode_rpc_error(*self._refusal(request.name or b"", text)))
         elif outcome.procedure is not None:
             answer = encode_m2m_result(outcome.procedure.returns, outcome.procedure.word_wrap, outcome.value)
-            failed = request.name == AV_CODE and not self.session.duz
-            self._answer(answer, outcome.delay, last=failed)
+            if not self._open and self.session.duz:
+                self._open = True
+                self.decoder.limit_bytes = self.hub.limits.message_bytes
+            self._answer(answer, outcome.delay, last=not self._open and request.name == AV_CODE)
 
     def _refusal(self, name: bytes, text: bytes) -> tuple[int, bytes, bytes]:
         """Word a refusal of `[XWB]` for this wire: code, procedure and text (`EN^XWBRPC`)."""

@@ -28,6 +28,10 @@ class CannotEncode(XWBError):
     """This value has no form on the wire."""
 
 
+class BadMarkup(XWBError):
+    """A document is not well-formed, or declares entities."""
+
+
 class BadCipherTable(XWBError):
     """A cipher table needs rows that are permutations of the same printable characters."""
 

@@ -7,19 +7,18 @@ and square brackets are entities all the same (`CHARCHK^XWBUTL`) and control cha
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
-from xml.parsers import expat
 
-from xwb.array import LocalArray, format_subscripts, parse_subscripts
-from xwb.errors import CannotEncode
+from xwb.array import LocalArray, collation_key, format_subscripts, parse_subscripts
+from xwb.errors import BadMarkup, CannotEncode
 from xwb.events import EOT, Violated
+from xwb.markup import Ended, Mark, Started, Text, escape, read_markup
+from xwb.numbers import m_number
 from xwb.parameters import Empty, GlobalParameter, ListParameter, Literal, Parameter, Reference
-from xwb.results import NODE_LIMIT, ResultType, Value
+from xwb.results import NODE_LIMIT, ResultType, Value, single_value, variable_length
 
 HEADER = b'<?xml version="1.0" encoding="utf-8" ?>'
 CLOSED = HEADER + b'<vistalink type="Gov.VA.Med.Foundations.CloseSocketResponse"><results success="1" /></vistalink>' + EOT
@@ -39,11 +38,10 @@ _RPC_ERROR = (
 )
 _ERROR = HEADER + b'<vistalink type="%b" ><errors><error type="%b" code="%d" ><msg>%b</msg></error></errors></vistalink>' + EOT
 
-_ENTITIES = {b"&": b"&amp;", b"<": b"&lt;", b">": b"&gt;", b"'": b"&apos;", b'"': b"&quot;", b"[": b"&#91;", b"]": b"&#93;"}
-_CHARACTERS = {entity: character for character, entity in _ENTITIES.items()}
-_MARKUP = re.compile(rb"[&<>'\"\[\]]")
-_ENTITY = re.compile(b"|".join(map(re.escape, _CHARACTERS)))
-_CONTROLS = bytes(range(1, 32))
+NO_URI = b"##Unkown RPC##"
+"""The name of a procedure whose `uri` is missing; VistA's own spelling."""
+POSITION_LIMIT = 8
+_BLANKS = bytes.maketrans(b"\t\r", b"  ")
 _CONTROL = re.compile(rb"[\x01-\x1f]")
 
 
@@ -65,7 +63,7 @@ class Trouble(Enum):
 
 @dataclass(frozen=True, slots=True)
 class M2MRequest:
-    """A document came. `fault` says why it cannot be carried out: an argument that M could not have."""
+    """A document came. `fault` is the text of the M error that reading it was in VistA; a `name` of None was not given."""
 
     document: Document
     name: bytes | None = None
@@ -74,122 +72,136 @@ class M2MRequest:
     fault: str = ""
 
 
-def escape(value: bytes) -> bytes:
-    """Write a value of an answer: entities for markup, control characters left out."""
-    return _MARKUP.sub(lambda match: _ENTITIES[match[0]], value).translate(None, _CONTROLS)
+@dataclass(slots=True)
+class _Param:
+    """A parameter while it is read: its type, the parts of its text, the parts of its nodes' texts by their names."""
+
+    kind: bytes
+    parts: list[bytes] = field(default_factory=list)
+    nodes: dict[bytes, list[bytes]] = field(default_factory=dict)
+
+    def made(self) -> Parameter:
+        """Give the parameter; one that got no text is undefined."""
+        value = b"".join(self.parts)
+        match self.kind:
+            case b"string" if value:
+                return Literal(value)
+            case b"ref" if value:
+                return Reference(value)
+            case b"array" if self.nodes:
+                names = [format_subscripts((name.decode("iso-8859-1"),)) for name in self.nodes]
+                return ListParameter(tuple(zip(names, map(b"".join, self.nodes.values()), strict=True)), root=None)
+        return Empty()
 
 
-def unescape(value: bytes) -> bytes:
-    """Read what `escape` wrote."""
-    return _ENTITY.sub(lambda match: _CHARACTERS[match[0]], value)
-
-
-class _Enough(Exception):
-    """The parser has seen what it must not, or enough."""
+class _Faulty(Exception):
+    """The request makes VistA fail; the argument is the text of the M error."""
 
 
 class _Reader:
-    """Collects what a request says while expat reads it."""
+    """Collects what a request says, as `ELEST^XWBRMX`, `ELEST^XWBRPC` and their like do; where elements stand does not matter."""
 
     def __init__(self, limit_items: int) -> None:
         self.document = Document.OTHER
         self.mode = RPC_MODE
         self.name: bytes | None = None
-        self.fault = ""
-        self.parameters: dict[int, tuple[str, list[bytes], dict[bytes, list[bytes]]]] = {}
-        self._texts: list[bytes] | None = None
-        self._items = limit_items
-        self._started = False
+        self.passed: tuple[Parameter, ...] = ()
+        self._params: dict[str, _Param] = {}
+        self._param: _Param | None = None
+        self._index: bytes | None = None
+        self._text: list[bytes] = []
+        self._in_session = False
+        self._left = limit_items
 
-    def start(self, element: str, attributes: dict[str, str]) -> None:
-        if not self._started and element == "vistalink":
-            self._started = True
-            self.document = next((kind for kind in Document if kind.value == attributes.get("type")), Document.OTHER)
-            self.mode = attributes.get("mode", RPC_MODE)
-        elif self.document is Document.CALL and element in ("rpc", "param", "index"):
-            getattr(self, f"_{element}")(attributes)
+    def take(self, mark: Mark) -> None:
+        """Take a mark. Raises _Faulty."""
+        self._left -= 1
+        if self._left < 0:
+            raise _Faulty("Error allocating memory,150374058,-%GTM-E-MEMORY")
+        match mark:
+            case Started(b"vistalink", attributes):
+                kind = attributes.get(b"type", b"").decode("iso-8859-1")
+                self.document = next((document for document in Document if document.value == kind), self.document)
+                self.mode = attributes.get(b"mode", RPC_MODE.encode()).decode("iso-8859-1")
+            case Started(b"session") | Ended(b"session"):
+                self._in_session = isinstance(mark, Started)
+            case Started(name, attributes) if name in _ELEMENTS and self._counts:
+                _ELEMENTS[name](self, attributes)
+            case Ended(b"params") if self._counts:
+                self._pass()
+            case Ended(b"param"):
+                self._param = None
+            case Text(data) if self._param is not None:
+                self._take_text(self._param, data)
 
-    def _rpc(self, attributes: dict[str, str]) -> None:
-        self.name = _bytes(attributes.get("uri", ""))
+    @property
+    def _counts(self) -> bool:
+        return self.document is Document.CALL and not self._in_session
 
-    def _param(self, attributes: dict[str, str]) -> None:
-        position = attributes.get("position", "")
-        if not (position.isdecimal() and len(position) < 6):
-            self._give_up(f"a parameter has no position, but {position[:30]!r}")
-        self._count()
-        self._texts = []
-        self.parameters[int(position)] = (attributes.get("type", ""), self._texts, {})
+    def start_rpc(self, attributes: Mapping[bytes, bytes]) -> None:
+        """Note the procedure's name."""
+        self.name = attributes.get(b"uri", NO_URI)
 
-    def _index(self, attributes: dict[str, str]) -> None:
-        if not self.parameters or self._texts is None:
+    def start_param(self, attributes: Mapping[bytes, bytes]) -> None:
+        """Begin a parameter; its position names a variable."""
+        position = _wanted(attributes, b"position")
+        if not position.isalnum() or len(position) > POSITION_LIMIT:
+            raise _Faulty("Variable expected in this context,150373866,-%GTM-E-VAREXPECTED")
+        self._param = self._params[position.decode("ascii")] = _Param(_wanted(attributes, b"type"))
+        self._text = []
+
+    def start_index(self, attributes: Mapping[bytes, bytes]) -> None:
+        """Begin a node of an array."""
+        self._index = _wanted(attributes, b"name")
+        self._text = []
+
+    def _take_text(self, param: _Param, data: bytes) -> None:
+        if not data:
             return
-        name = _bytes(attributes.get("name", ""))
-        if not name:
-            self._give_up("an array's index has no name")
-        self._count()
-        _kind, _texts, nodes = next(reversed(self.parameters.values()))
-        self._texts = nodes.setdefault(name, [])
-        self._texts.clear()
+        self._text.append(data)
+        if param.kind != b"array":
+            param.parts = self._text
+        elif self._index:
+            param.nodes[self._index] = self._text
+        else:
+            raise _Faulty('Undefined local variable: XWBPN("name"),150373850,-%GTM-E-UNDEF')
 
-    def text(self, text: str) -> None:
-        if self._texts is not None:
-            self._texts.append(_bytes(text))
-
-    def end(self, element: str) -> None:
-        if element == "param":
-            self._texts = None
-
-    def _count(self) -> None:
-        self._items -= 1
-        if self._items < 0:
-            self._give_up("there are too many parameters and nodes")
-
-    def _give_up(self, fault: str) -> None:
-        self.fault = fault
-        raise _Enough
-
-    def doctype(self, *_declared: Any) -> None:
-        """Refuse a document with declarations: entities would be expanded."""
-        self.document = Document.OTHER
-        raise _Enough
-
-    def request(self) -> M2MRequest:
-        made = tuple(_parameter(*self.parameters[position]) for position in sorted(self.parameters))
-        return M2MRequest(self.document, self.name, made, self.mode, self.fault)
+    def _pass(self) -> None:
+        """Put the parameters in the order of their positions, which begin at 1 and need not be without gaps."""
+        ordered = sorted(self._params, key=collation_key)
+        positions = [position for position in ordered if m_number(position) > 0]
+        self.passed = tuple([self._params[position].made() for position in positions])
 
 
-def _bytes(text: str) -> bytes:
-    """Give the bytes that expat, told so, took for ISO-8859-1; other characters come from references only."""
-    return text.encode("iso-8859-1", "replace")
+_ELEMENTS: dict[bytes, Callable[[_Reader, Mapping[bytes, bytes]], None]] = {
+    b"rpc": _Reader.start_rpc,
+    b"param": _Reader.start_param,
+    b"index": _Reader.start_index,
+}
 
 
-def _parameter(kind: str, texts: list[bytes], nodes: dict[bytes, list[bytes]]) -> Parameter:
-    """Make a parameter; line feeds are lost in reading, and what has no text is undefined."""
-    value = b"".join(texts).replace(b"\n", b"")
-    match kind:
-        case "string" if value:
-            return Literal(value)
-        case "ref" if value:
-            return Reference(value)
-        case "array":
-            joined = ((name, b"".join(parts).replace(b"\n", b"")) for name, parts in nodes.items())
-            subscripts = ((format_subscripts((name.decode("iso-8859-1"),)), node) for name, node in joined if node)
-            return ListParameter(tuple(subscripts), root=None)
-    return Empty()
+def _wanted(attributes: Mapping[bytes, bytes], name: bytes) -> bytes:
+    """Give an attribute that VistA reads unguarded."""
+    if name not in attributes:
+        raise _Faulty(f'Undefined local variable: ATR("{name.decode("ascii")}"),150373850,-%GTM-E-UNDEF')
+    return attributes[name].translate(_BLANKS)
 
 
 def parse_request(document: bytes, limit_items: int = LIMIT_ITEMS) -> M2MRequest:
-    """Read one document, its EOT taken off. A fault in the XML ends the reading; what came before it counts."""
+    """Read one document, its EOT taken off. What stands before a fault in the XML counts; arguments do when all are there.
+
+    Line feeds are lost wherever they stand, as VistA's reader keeps lines without their ends.
+    """
     reader = _Reader(limit_items)
-    parser = expat.ParserCreate(encoding="iso-8859-1")
-    parser.buffer_text = True
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
-    parser.StartDoctypeDeclHandler = reader.doctype
-    with contextlib.suppress(expat.ExpatError, _Enough):  # VistA's parser gives what it had, too
-        parser.Parse(document, True)
-    return reader.request()
+    fault = ""
+    try:
+        for mark in read_markup(document.replace(b"\n", b"")):
+            reader.take(mark)
+    except BadMarkup:
+        pass
+    except _Faulty as faulty:
+        fault = str(faulty)
+    return M2MRequest(reader.document, reader.name, reader.passed, reader.mode, fault)
 
 
 class M2MDecoder:
@@ -272,34 +284,38 @@ def encode_m2m_result(result_type: ResultType, word_wrap: bool, value: Value) ->
     """Write a procedure's result (`SEND^XWBRPC`); an array's node without value is an empty line."""
     match result_type:
         case ResultType.SINGLE_VALUE | ResultType.GLOBAL_INSTANCE:
-            root = value if isinstance(value, bytes) else (value.root or b"") if isinstance(value, LocalArray) else b""
-            return _RESPONSE % (b"string", escape(root[:NODE_LIMIT]))
+            return _RESPONSE % (b"string", _written(single_value(value)))
         case ResultType.VARIABLE_LENGTH:
-            nodes = (node[:NODE_LIMIT] for node in _first_level(value))
-            return _RESPONSE % (b"string", b"".join(bytes((len(node) & 255,)) + node for node in nodes))
+            return _RESPONSE % (b"string", b"".join([variable_length(node) for node in _first_level(value)]))
         case ResultType.ARRAY:
-            return _lines(_first_level(value), wrap=True)
+            return _lines(b"", _first_level(value), wrap=True)
         case ResultType.WORD_PROCESSING:
-            return _lines(_first_level(value), wrap=word_wrap)
+            return _lines(b"", _first_level(value), wrap=word_wrap)
         case ResultType.GLOBAL_ARRAY:
-            return _lines(_all_levels(value), wrap=word_wrap)
+            root = single_value(value) if isinstance(value, LocalArray) and len(value) else b""
+            return _lines(_written(root), _all_levels(value), wrap=word_wrap)
 
 
-def _first_level(value: Value) -> list[bytes]:
+def _written(node: bytes) -> bytes:
+    return escape(node)[:NODE_LIMIT]
+
+
+def _first_level(value: Value) -> Iterable[bytes]:
     if isinstance(value, bytes):
-        return []
-    return [node or b"" for _, node in value.first_level()] if isinstance(value, LocalArray) else list(value)
+        return ()
+    return (node or b"" for _, node in value.first_level()) if isinstance(value, LocalArray) else value
 
 
-def _all_levels(value: Value) -> list[bytes]:
+def _all_levels(value: Value) -> Iterable[bytes]:
     if isinstance(value, bytes):
-        return []
-    return list(value.values()) if isinstance(value, LocalArray) else list(value)
+        return ()
+    return value.values() if isinstance(value, LocalArray) else value
 
 
-def _lines(nodes: Sequence[bytes], *, wrap: bool) -> bytes:
+def _lines(first: bytes, nodes: Iterable[bytes], *, wrap: bool) -> bytes:
+    """Write lines; what stands first, the root of a global, gets no line end."""
     end = b"\n" if wrap else b""
-    return _RESPONSE % (b"array" if wrap else b"string", b"".join([escape(node[:NODE_LIMIT]) + end for node in nodes]))
+    return _RESPONSE % (b"array" if wrap else b"string", first + b"".join([_written(node) + end for node in nodes]))
 
 
 def encode_rpc_error(code: int, name: bytes, text: bytes) -> bytes:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from xwb.errors import BadMarkup
 from xwb.events import EOT
-from xwb.m2m import unescape
+from xwb.markup import unescape
 from xwb.results import RESPONSE_LIMIT
 
 _KIND = re.compile(rb'<vistalink type="([^"]*)"')
 _RESULTS = re.compile(rb'<results type="(string|array)" ><!\[CDATA\[(.*)\]\]></results></vistalink>\Z', re.DOTALL)
 _ERROR = re.compile(rb'<error (?:type="([^"]*)" )?code="(\d{1,9})"[^>]*><msg>(.*?)</msg></error>', re.DOTALL)
+END = b"</vistalink>"
 _CDATA = re.compile(rb"<!\[CDATA\[(.*)\]\]>", re.DOTALL)
 
 
@@ -26,6 +28,14 @@ class M2MAnswer:
     text: bytes = b""
 
 
+def _clear(value: bytes) -> bytes:
+    """Put characters for entities; the bytes of a variable-length record may only look like one."""
+    try:
+        return unescape(value)
+    except BadMarkup:
+        return value
+
+
 def parse_answer(document: bytes) -> M2MAnswer:
     """Read one answer, its EOT taken off. What is no answer is one without type and lines."""
     found = _KIND.search(document)
@@ -34,10 +44,10 @@ def parse_answer(document: bytes) -> M2MAnswer:
         lines = results[2].split(b"\n")
         if results[1] == b"array":
             lines = lines[:-1] if not lines[-1] else lines
-        return M2MAnswer(kind, tuple(map(unescape, lines)))
+        return M2MAnswer(kind, tuple(map(_clear, lines)))
     if error := _ERROR.search(document):
         message = _CDATA.fullmatch(error[3])
-        text = message[1] if message else unescape(error[3])
+        text = message[1] if message else _clear(error[3])
         return M2MAnswer(kind, (), error[1] or b"rpc", int(error[2]), text)
     return M2MAnswer(kind)
 
@@ -45,15 +55,17 @@ def parse_answer(document: bytes) -> M2MAnswer:
 class M2MAnswerDecoder:
     """Decode a broker's answers, each ended by EOT; over `limit_bytes` `overflowed` is true and nothing more is decoded.
 
-    An EOT that a variable-length record brings along ends the answer too early: the protocol offers no better.
+    An EOT may stand in a variable-length record, so it ends a document only where that is complete. What is no document
+    ends with the first one.
     """
 
-    __slots__ = ("_buffer", "limit_bytes", "overflowed")
+    __slots__ = ("_buffer", "_searched", "limit_bytes", "overflowed")
 
     def __init__(self, limit_bytes: int = RESPONSE_LIMIT) -> None:
         self.limit_bytes = limit_bytes
         self.overflowed = False
         self._buffer = bytearray()
+        self._searched = 0
 
     @property
     def held(self) -> int:
@@ -71,8 +83,13 @@ class M2MAnswerDecoder:
 
     def next_event(self) -> M2MAnswer | None:
         """Give the next answer, None when more bytes are needed."""
-        document, found, rest = self._buffer.partition(EOT)
-        if not found:
-            return None
-        self._buffer = rest
-        return parse_answer(bytes(document))
+        buffer = self._buffer
+        while (end := buffer.find(EOT, self._searched)) >= 0:
+            if not buffer.startswith(b"<?xml") or buffer.endswith(END, 0, end):
+                document = bytes(buffer[:end])
+                del buffer[: end + 1]
+                self._searched = 0
+                return parse_answer(document)
+            self._searched = end + 1
+        self._searched = len(buffer)
+        return None

@@ -38,7 +38,7 @@ class ResultType(IntEnum):
         return cls.SINGLE_VALUE
 
 
-def _root(value: Value) -> bytes:
+def single_value(value: Value) -> bytes:
     """Give the unsubscripted node, empty where there is none."""
     if isinstance(value, bytes):
         return value
@@ -70,7 +70,7 @@ def _all_levels(value: Value) -> Iterable[bytes]:
     yield from value.values()
 
 
-def _variable_length(node: bytes) -> bytes:
+def variable_length(node: bytes) -> bytes:
     """Put the length byte before a node; there is none for a length over 255, which $CHAR makes empty."""
     return (bytes((len(node),)) if len(node) <= 255 else b"") + node[:NODE_LIMIT]
 
@@ -103,9 +103,9 @@ def render(result_type: ResultType, word_wrap: bool, value: Value) -> bytes:
         case ResultType.GLOBAL_ARRAY:
             return (_global_lines if word_wrap else _joined)(_all_levels(value))
         case ResultType.VARIABLE_LENGTH:
-            return b"".join(map(_variable_length, _first_level(value)))
+            return b"".join(map(variable_length, _first_level(value)))
         case ResultType.SINGLE_VALUE | ResultType.GLOBAL_INSTANCE:
-            return _root(value)[:NODE_LIMIT]
+            return single_value(value)[:NODE_LIMIT]
 
 
 def encode_response(data: bytes, security: bytes = b"", application: bytes = b"") -> bytes:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from broker import Limits
 from fileman import SiteKey, Store
 from tests.oracle.state_hook import setting
 from tests.support.broker import RunningBroker
-from xwb import Cipher, ListParameter, Literal, M2MAnswer, M2MAnswerDecoder, Parameter, encode_m2m_call
+from xwb import Cipher, ListParameter, Literal, M2MAnswer, M2MAnswerDecoder, Parameter, Reference, encode_m2m_call
 from xwb.m2m import CLOSE, CLOSED
 
 STORE = (
@@ -60,6 +61,12 @@ def broker(oracle_store: Store, site_key: SiteKey) -> Iterator[RunningBroker]:
 
 
 @pytest.fixture
+def lax(broker: RunningBroker, oracle_store: Store, site_key: SiteKey) -> None:
+    """Ask for no contexts, as VistA does on this wire."""
+    oracle_store.transact(lambda connection: setting(m2m_context_check=False)(connection, site_key))
+
+
+@pytest.fixture
 def gateway(broker: RunningBroker) -> Iterator[Gateway]:
     gateway = Gateway(broker.port)
     yield gateway
@@ -101,6 +108,76 @@ def test_who_does_not_sign_on_within_two_calls_is_closed(broker: RunningBroker) 
     third.call("XUS SIGNON SETUP")
     third.socket.sendall(encode_m2m_call(b"XUS SIGNON SETUP"))
     assert third.is_closed()
+
+
+def test_a_document_before_the_sign_on_is_bounded_more_narrowly(broker: RunningBroker) -> None:
+    beginning = encode_m2m_call(b"XUS SIGNON SETUP", [Literal(b"x" * 70_000)])[:-1]
+    peer = Gateway(broker.port)
+    peer.socket.sendall(beginning)
+    assert peer.is_closed()
+    peer = Gateway(broker.port)
+    peer.sign_on()
+    assert peer.call("XWB IM HERE", Literal(b"x" * 70_000)).error == b"system"  # it takes no parameters
+    assert peer.is_closed()
+
+
+def test_more_sessions_than_allowed_are_closed(oracle_store: Store, site_key: SiteKey) -> None:
+    broker = RunningBroker(oracle_store, site_key, limits=Limits(sessions=1))
+    first = Gateway(broker.port)
+    assert first.sign_on().lines[0] == b"9002"
+    second = Gateway(broker.port)
+    second.socket.sendall(encode_m2m_call(b"XUS SIGNON SETUP"))
+    assert second.is_closed()
+    first.socket.sendall(CLOSE)
+    assert first.socket.recv(1000) == CLOSED
+    assert first.is_closed()
+    broker.stop()
+
+
+def test_a_session_stays_when_its_user_is_lost(gateway: Gateway) -> None:
+    gateway.sign_on()
+    wrong = gateway.call("XUS AV CODE", Literal(Cipher.standard().encipher(b"FAKEGW1;WRONG", 3, 9)))
+    assert wrong.lines[0] == b"0"
+    assert gateway.call("XUS GET USER INFO").lines[:2] == (b"0", b"unk")
+    assert gateway.call("MAG DICOM GET DOMAIN").code == 5
+
+
+@pytest.mark.parametrize(("mode", "stays"), [(b"singleton", True), (b"single call", False)])
+def test_calls_in_other_modes_are_refused(gateway: Gateway, mode: bytes, stays: bool) -> None:
+    gateway.sign_on()
+    refused = gateway.ask(encode_m2m_call(b"XWB IM HERE").replace(b"RPCBroker", mode))
+    assert (refused.error, refused.code) == (b"security", 2)
+    if stays:
+        assert gateway.call("XWB IM HERE").lines == (b"1",)
+    else:
+        assert gateway.is_closed()
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        (encode_m2m_call(b"XWB GET VARIABLE VALUE", [Reference(b"$P")]), b"Variable expected"),
+        (encode_m2m_call(b"XWB GET VARIABLE VALUE", [Reference(b"NOSUCH")]), b"Undefined local variable: NOSUCH"),
+        (encode_m2m_call(b"X").replace(b'<rpc uri="X" method="" ></rpc>', b""), b"Undefined local variable: XWBDATA"),
+        (encode_m2m_call(b"X", [Literal(b"x")]).replace(b' position="1"', b""), b"Undefined local variable: ATR"),
+    ],
+    ids=["an expression as reference", "an unknown variable", "no rpc", "no position"],
+)
+@pytest.mark.usefixtures("lax")
+def test_what_fails_in_reading_is_an_m_error(gateway: Gateway, document: bytes, text: bytes) -> None:
+    gateway.sign_on()
+    failed = gateway.ask(document)
+    assert failed.error == b"system"
+    assert text in failed.text
+    assert gateway.is_closed()
+
+
+@pytest.mark.usefixtures("lax")
+def test_parameters_arrive_as_what_they_are(gateway: Gateway) -> None:
+    gateway.sign_on()
+    nodes = ListParameter(((b"2", b"<two>"), (b'"K"', b"[k]"), (b"1", b"one")))
+    arrived = gateway.call("ZZ ORACLE PARAMS", Reference(b"DUZ"), nodes, Literal(b""))
+    assert arrived.lines == (b"P1=9002", b"P2(1)=one", b"P2(2)=<two>", b'P2("K")=[k]', b"P3 undefined")
 
 
 def test_an_m_error_is_told_and_ends_the_connection(gateway: Gateway) -> None:

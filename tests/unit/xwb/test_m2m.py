@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 
 import pytest
@@ -29,9 +30,19 @@ from xwb import (
     encode_rpc_error,
     encode_trouble,
 )
-from xwb.m2m import CLOSE, HEADER, escape, unescape
+from xwb.errors import BadMarkup
+from xwb.m2m import CLOSE, HEADER
+from xwb.markup import ATTRIBUTE_LIMIT, DEPTH_LIMIT, Ended, Started, Text, escape, read_markup, unescape
 
 CALL = HEADER + b'<vistalink type="Gov.VA.Med.RPC.Request" mode="RPCBroker" >'
+
+
+def params(inside: bytes) -> bytes:
+    return CALL + b'<rpc uri="A" ><params>' + inside + b"</params></rpc></vistalink>\x04"
+
+
+def array(inside: bytes) -> bytes:
+    return b'<param type="array" position="1" ><indices>' + inside + b"</indices></param>"
 
 
 def pieces(data: bytes, size: int) -> list[bytes]:
@@ -80,18 +91,70 @@ DOCUMENTS = [
         b'<index name="3" ></index></indices></param></params></rpc></vistalink>\x04',
         M2MRequest(Document.CALL, b"A", (ListParameter(((b"2", b"x"),), root=None),)),
     ),
+    # positions are sorted as M sorts subscripts, need not follow one another, and end at what is no number
     (
-        CALL + b'<rpc uri="A" ><params><param type="string" position="x" >v</param></params></rpc></vistalink>\x04',
-        M2MRequest(Document.CALL, b"A", fault="a parameter has no position, but 'x'"),
+        params(
+            b'<param type="string" position="10" >b</param><param type="string" position="9" >a</param>'
+            b'<param type="string" position="0" >no</param><param type="string" position="x" >no</param>'
+        ),
+        M2MRequest(Document.CALL, b"A", (Literal(b"a"), Literal(b"b"))),
+    ),
+    # of parameters cut off none is passed; of two with one position the last
+    (CALL + b'<rpc uri="A" ><params><param type="string" position="1" >66\x04', M2MRequest(Document.CALL, b"A")),
+    (
+        params(b'<param type="string" position="1" >a</param><param type="string" position="1" >b</param>'),
+        M2MRequest(Document.CALL, b"A", (Literal(b"b"),)),
+    ),
+    (params(b'<param type="date" position="1" >a</param>'), M2MRequest(Document.CALL, b"A", (Empty(),))),
+    # a name is one subscript, whatever it looks like
+    (
+        params(array(b'<index name="1,2" >x</index><index name="01" >y</index><index name="&quot;K&quot;" >z</index>')),
+        M2MRequest(Document.CALL, b"A", (ListParameter(((b'"1,2"', b"x"), (b'"01"', b"y"), (b'"""K"""', b"z")), root=None),)),
+    ),
+    (params(array(b'<index name="1" ></index>')), M2MRequest(Document.CALL, b"A", (Empty(),))),
+    (params(array(b"")), M2MRequest(Document.CALL, b"A", (Empty(),))),
+    # text of all kinds: sections, comments, references, bytes of any character set, control characters
+    (
+        params(b'<param type="string" position="1" >a<![CDATA[<b>]]><!-- c -->&#100;&#x65;&#10;\xe4\xc3\x01\x00</param>'),
+        M2MRequest(Document.CALL, b"A", (Literal(b"a<b>de\n\xe4\xc3\x01\x00"),)),
     ),
     (
-        CALL + b'<rpc uri="A" ><params><param type="array" position="1" ><indices><index >v</index></indices></param>\x04',
-        M2MRequest(Document.CALL, b"A", (ListParameter((), root=None),), fault="an array's index has no name"),
+        CALL + b"<session><param position='9' type='string'>x</param><rpc uri='B'/></session>"
+        b'<rpc uri="A" ><params></params></rpc></vistalink>\x04',
+        M2MRequest(Document.CALL, b"A"),
     ),
+    (CALL + b"<rpc method='' ></rpc></vistalink>\x04", M2MRequest(Document.CALL, b"##Unkown RPC##")),
+    # a tag without end has begun
+    (CALL + b'<rpc uri="A"\x04', M2MRequest(Document.CALL, b"A")),
+    (CALL + b'<rpc uri="A" uri="B" >\x04', M2MRequest(Document.CALL)),
+    (CALL + b'</b><rpc uri="A" >\x04', M2MRequest(Document.CALL)),
+    # what VistA reads unguarded
+    (
+        params(b'<param type="string" >v</param>'),
+        M2MRequest(Document.CALL, b"A", fault='Undefined local variable: ATR("position"),150373850,-%GTM-E-UNDEF'),
+    ),
+    (
+        params(b'<param position="1" >v</param>'),
+        M2MRequest(Document.CALL, b"A", fault='Undefined local variable: ATR("type"),150373850,-%GTM-E-UNDEF'),
+    ),
+    (
+        params(b'<param type="string" position="(1)" >v</param>'),
+        M2MRequest(Document.CALL, b"A", fault="Variable expected in this context,150373866,-%GTM-E-VAREXPECTED"),
+    ),
+    (
+        params(array(b"<index >v</index>")),
+        M2MRequest(Document.CALL, b"A", fault='Undefined local variable: ATR("name"),150373850,-%GTM-E-UNDEF'),
+    ),
+    (
+        params(array(b' <index name="1" >v</index>')),
+        M2MRequest(Document.CALL, b"A", fault='Undefined local variable: XWBPN("name"),150373850,-%GTM-E-UNDEF'),
+    ),
+    # entities are not declared, whatever a document says
     (
         b'<?xml version="1.0" ?><!DOCTYPE v [<!ENTITY a "aaaa">]><vistalink type="Gov.VA.Med.RPC.Request"><rpc uri="&a;"/>\x04',
         M2MRequest(Document.OTHER),
     ),
+    (params(b'<param type="string" position="1" >&a;</param>'), M2MRequest(Document.CALL, b"A")),
 ]
 
 
@@ -135,6 +198,9 @@ RESULTS = [
         b"g1\ng3.0\n",
         (b"g1", b"g3.0"),
     ),
+    (ResultType.GLOBAL_ARRAY, True, LocalArray.from_mapping({1: b"g1"}, b"root "), b"root g1\n", (b"root g1",)),
+    (ResultType.GLOBAL_ARRAY, False, LocalArray.from_mapping({1: b"g1", 2: b"g2"}), b"g1g2", (b"g1g2",)),
+    (ResultType.SINGLE_VALUE, False, LocalArray.from_mapping({1: b"no"}, b"root"), b"root", (b"root",)),
     (ResultType.GLOBAL_INSTANCE, False, b"instance", b"instance", (b"instance",)),
     (ResultType.VARIABLE_LENGTH, False, [b"abc", b"", b"x"], b"\x03abc\x00\x01x", (b"\x03abc\x00\x01x",)),
     (ResultType.ARRAY, False, LocalArray.from_mapping({(1, 1): b"deep", 2: b"two"}), b"\ntwo\n", (b"", b"two")),
@@ -202,8 +268,7 @@ def test_a_document_over_the_bound_violates_at_once(size: int) -> None:
 def test_a_document_with_too_many_nodes_cannot_be_carried_out() -> None:
     pairs = tuple((b"%d" % number, b"x") for number in range(1, 101))
     (request,) = requests(encode_m2m_call(b"A", [ListParameter(pairs)]), limit_items=100)
-    assert isinstance(request, M2MRequest)
-    assert request.fault == "there are too many parameters and nodes"
+    assert request == M2MRequest(Document.CALL, b"A", fault="Error allocating memory,150374058,-%GTM-E-MEMORY")
 
 
 def test_an_answer_over_the_bound_overflows() -> None:
@@ -225,12 +290,50 @@ VALUES = st.binary(min_size=1, max_size=60).filter(lambda value: not any(0 <= by
 NAMES = st.text(string.ascii_uppercase + " &<\"'", min_size=1, max_size=20).map(lambda text: text.encode())
 LITERALS = VALUES.map(Literal)
 KEYS = st.integers(1, 999).map(lambda number: b"%d" % number)
-LISTS = st.dictionaries(KEYS, VALUES, max_size=5).map(lambda nodes: ListParameter(tuple(nodes.items()), root=None))
+LISTS = st.dictionaries(KEYS, VALUES, min_size=1, max_size=5).map(lambda nodes: ListParameter(tuple(nodes.items()), root=None))
 
 
 @given(NAMES, st.lists(st.one_of(LITERALS, LISTS, VALUES.map(Reference)), max_size=4))
 def test_a_call_comes_out_as_it_went_in(name: bytes, parameters: list[Literal | ListParameter | Reference]) -> None:
     assert requests(encode_m2m_call(name, parameters), 7) == [M2MRequest(Document.CALL, name, tuple(parameters))]
+
+
+@pytest.mark.parametrize(
+    ("document", "fault"),
+    [
+        (b"<a>" * (DEPTH_LIMIT + 1), "too many elements in elements"),
+        (b"<a " + b" ".join(b'a%d=""' % number for number in range(ATTRIBUTE_LIMIT + 1)) + b">", "too many"),
+        (b"<a><b></a></b>", "</a> ends nothing"),
+        (b"</a>", "</a> ends nothing"),
+        (b"<a></a><b></b>", "one outermost element"),
+        (b"<a></a>b", "outside of the outermost element"),
+        (b"<a></a/>", "has no end"),
+        (b"<a><!-- b", "before '-->'"),
+        (b"<a>&#0;</a>", "character 0 is not allowed"),
+        (b"<a>b & c</a>", "is no entity"),
+        (b"", "before its outermost element"),
+    ],
+)
+def test_markup_is_refused_where_its_first_fault_is(document: bytes, fault: str) -> None:
+    with pytest.raises(BadMarkup, match=re.escape(fault)):
+        list(read_markup(document))
+
+
+def test_marks_come_in_order_with_their_attributes() -> None:
+    document = b"\n<?xml version='1.0'?> <a b = 'c' d=\"&lt;\"><?pi?>t&amp;u<e/></a> <!-- end -->"
+    marks = [Started(b"a", {b"b": b"c", b"d": b"<"}), Text(b"t&u"), Started(b"e"), Ended(b"e"), Ended(b"a")]
+    assert list(read_markup(document)) == marks
+
+
+def test_an_eot_in_a_record_of_an_answer_does_not_end_it() -> None:
+    records = [b"\x04" * 4, b"</vistalink>", b"&nbsp;&", b"a]]>b"]
+    decoder = M2MAnswerDecoder()
+    document = encode_m2m_result(ResultType.VARIABLE_LENGTH, False, records)
+    for piece in pieces(document * 2, 1):
+        decoder.receive_data(piece)
+    inside = b"\x04\x04\x04\x04\x04\x0c</vistalink>\x07&nbsp;&\x05a]]>b"
+    assert [decoder.next_event(), decoder.next_event()] == [M2MAnswer(b"Gov.VA.Med.RPC.Response", (inside,))] * 2
+    assert (decoder.next_event(), decoder.held) == (None, 0)
 
 
 @given(st.binary(max_size=200))
