@@ -50,7 +50,10 @@ class GlobalParameter:
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """Nothing (type 4): it adds no argument, so that the arguments after it move up. Decoders never give one."""
+    """Nothing (type 4): it adds no argument, so that the arguments after it move up; decoders of `[XWB]` never give one.
+
+    On the M-to-M wire, where an empty value is none, it is an argument that is undefined.
+    """
 
 
 Parameter = Literal | Reference | ListParameter | GlobalParameter | Empty

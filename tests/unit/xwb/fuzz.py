@@ -8,6 +8,8 @@ from xwb import (
     CaretDecoder,
     GlobalParameter,
     ListParameter,
+    M2MAnswerDecoder,
+    M2MDecoder,
     NSDecoder,
     ResponseDecoder,
     Violated,
@@ -57,6 +59,30 @@ def fuzz_caret(data: bytes) -> None:
         decoder.receive_data(data[start : start + STEP])
         assert all(event is not None for event in drain(decoder))
         assert decoder.held <= 42
+
+
+def fuzz_m2m(data: bytes) -> None:
+    """Feed bytes to the M-to-M broker's decoder: every document is a request, whose arrays can be made."""
+    decoder = M2MDecoder(limit_bytes=LIMIT, limit_items=20)
+    violated = False
+    for start in range(0, len(data), STEP):
+        decoder.receive_data(data[start : start + STEP])
+        for event in drain(decoder):
+            assert not violated
+            violated = isinstance(event, Violated)
+            for parameter in getattr(event, "parameters", ()):
+                if isinstance(parameter, ListParameter):
+                    assert len(parameter.array()) <= 20
+        assert decoder.held <= LIMIT
+
+
+def fuzz_m2m_answer(data: bytes) -> None:
+    """Feed bytes to the M-to-M client's decoder."""
+    decoder = M2MAnswerDecoder(limit_bytes=LIMIT)
+    for start in range(0, len(data), STEP):
+        decoder.receive_data(data[start : start + STEP])
+        assert all(not (answer.lines and answer.error) for answer in drain(decoder))
+        assert decoder.held <= LIMIT
 
 
 def fuzz_subscripts(data: bytes) -> None:

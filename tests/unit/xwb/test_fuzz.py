@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.xwb.feeding import CUTS, decode
-from tests.unit.xwb.fuzz import fuzz_caret, fuzz_ns, fuzz_response, fuzz_subscripts
+from tests.unit.xwb.fuzz import fuzz_caret, fuzz_m2m, fuzz_m2m_answer, fuzz_ns, fuzz_response, fuzz_subscripts
 
 WORDS = st.sampled_from(
     [
@@ -35,6 +35,26 @@ WORDS = st.sampled_from(
         b'"a"',
         b"\\c",
         b"OK 3\n",
+        b'<?xml version="1.0" ?>',
+        b'<vistalink type="Gov.VA.Med.RPC.Request" mode="RPCBroker" >',
+        b"<vistalink type='Gov.VA.Med.Foundations.CloseSocketRequest' >",
+        b'<rpc uri="A" ><params>',
+        b'<param type="array" position="1" ><indices>',
+        b'<param type="string" position="2" >',
+        b'<index name="1" >',
+        b"</index>",
+        b"</param>",
+        b"</params></rpc>",
+        b"</vistalink>\x04",
+        b'<results type="array" ><![CDATA[',
+        b"]]></results>",
+        b'<error code="1" ><msg>',
+        b"</msg></error>",
+        b"<!--",
+        b"<!DOCTYPE v [",
+        b"&#65;",
+        b"&amp;",
+        b"&x;",
     ]
 )
 mixed = st.lists(WORDS | st.binary(max_size=8), max_size=40).map(b"".join)
@@ -44,7 +64,8 @@ mixed = st.lists(WORDS | st.binary(max_size=8), max_size=40).map(b"".join)
 @example(b"[XWB]11302\x051.108\x0bXWB IM HERE5" + b"20011001x" + b"t0011001x" * 60)
 @example(b"[XWB]1130" + b"3" * 1000)
 @example(b"[XWB]119025" + b"0999999999")
-@pytest.mark.parametrize("fuzz", [fuzz_ns, fuzz_response, fuzz_caret, fuzz_subscripts])
+@example(b'<vistalink type="Gov.VA.Med.RPC.Request" >' + b"<a>" * 500 + b"\x04")
+@pytest.mark.parametrize("fuzz", [fuzz_ns, fuzz_response, fuzz_caret, fuzz_subscripts, fuzz_m2m, fuzz_m2m_answer])
 def test_arbitrary_bytes_never_raise_and_are_never_held_without_bound(fuzz, data):
     fuzz(data)
 
