@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from broker import BrokerError
+from console.cli import traffic
 from console.cli.services import run_gateway, run_serving
 from console.errors import ConsoleError
 from console.road import read_status
@@ -35,6 +36,7 @@ site_app = typer.Typer(help="Load the site file into a database, or write it out
 rules_app = typer.Typer(help="Check and compile routing rules.", no_args_is_help=True)
 app.add_typer(site_app, name="site")
 app.add_typer(rules_app, name="rules")
+traffic.register(app)
 
 out, err = Console(), Console(stderr=True)
 
@@ -215,7 +217,7 @@ def _read(settings: Settings, work: Callable[[Store], object]) -> None:
 def main() -> NoReturn:
     """Run the command; what goes wrong is said in one line, with exit status 1."""
     try:
-        app(standalone_mode=False)
+        status = app(standalone_mode=False)  # typer.Exit is given back as its status here
     except (ConsoleError, RuntimeProblem, FileManError, BrokerError, PackError, XWBError, RuleError, TaskManError) as error:
         err.print(f"[red]magbroker:[/] {error}", highlight=False)
         sys.exit(1)
@@ -231,7 +233,7 @@ def main() -> NoReturn:
             error.show()
             sys.exit(2)
         raise
-    sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 if __name__ == "__main__":
