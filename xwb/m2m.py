@@ -15,7 +15,7 @@ from enum import Enum
 from xwb.array import LocalArray, collation_key, format_subscripts, parse_subscripts
 from xwb.errors import BadMarkup, CannotEncode
 from xwb.events import EOT, Violated
-from xwb.markup import Ended, Mark, Started, Text, escape, read_markup
+from xwb.markup import ENTITIES, Ended, Mark, Started, Text, escape, read_markup
 from xwb.numbers import m_number
 from xwb.parameters import Empty, GlobalParameter, ListParameter, Literal, Parameter, Reference
 from xwb.results import NODE_LIMIT, ResultType, Value, single_value, variable_length
@@ -42,6 +42,7 @@ NO_URI = b"##Unkown RPC##"
 """The name of a procedure whose `uri` is missing; VistA's own spelling."""
 POSITION_LIMIT = 8
 _BLANKS = bytes.maketrans(b"\t\r", b"  ")
+_BREAKING = re.compile(rb"[&<>\"\x00-\x1f]")
 _CONTROL = re.compile(rb"[\x01-\x1f]")
 
 
@@ -319,8 +320,15 @@ def _lines(first: bytes, nodes: Iterable[bytes], *, wrap: bool) -> bytes:
 
 
 def encode_rpc_error(code: int, name: bytes, text: bytes) -> bytes:
-    """Write that a procedure could not be run: 1 none given, 2 unknown, 4 inactive, 5 no context, 0 another refusal."""
-    return _RPC_ERROR % (code, escape(name), escape(text))
+    """Write that a procedure could not be run: 1 none given, 2 unknown, 4 inactive, 5 no context, 0 another refusal.
+
+    VistA writes name and text as they are (`ERROR^XWBRPC`), apostrophes too; here what would break the document is escaped.
+    """
+    return _RPC_ERROR % (code, _BREAKING.sub(_entity, name), _BREAKING.sub(_entity, text))
+
+
+def _entity(found: re.Match[bytes]) -> bytes:
+    return ENTITIES.get(found[0], b"")
 
 
 def encode_trouble(trouble: Trouble, text: bytes) -> bytes:

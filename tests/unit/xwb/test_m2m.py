@@ -246,6 +246,19 @@ def test_an_error_is_answered_and_read(document: bytes, answer: M2MAnswer) -> No
     assert decoder.next_event() == answer
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "inside"),
+    [
+        (b"ZZ", b"Remote Procedure InActive: 'ZZ' cannot", b"uri=\"ZZ\" ><msg>Remote Procedure InActive: 'ZZ' cannot</msg>"),
+        (b'A"<B>\x04', b"a & [b]\r\n", b'uri="A&quot;&lt;B&gt;" ><msg>a &amp; [b]</msg>'),
+    ],
+)
+def test_the_text_of_a_procedures_error_stands_as_it_is_but_for_what_would_break_it(
+    name: bytes, text: bytes, inside: bytes
+) -> None:
+    assert b'<error code="4" ' + inside in encode_rpc_error(4, name, text)
+
+
 def test_recorded_answers_are_read() -> None:
     read = 0
     for record in read_records("a8_m2m"):
