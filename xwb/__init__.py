@@ -5,6 +5,7 @@
 
 from xwb.answer import CHARSET, Argument, Response, SignOn, to_parameter
 from xwb.array import Key, LocalArray, Subscripts, collation_key, format_subscripts, is_canonical, parse_subscripts
+from xwb.bse import BSEAnswerDecoder, BSEDecoder, TokenAsked, encode_token_query, encode_visitor
 from xwb.caret import (
     AnswerBroken,
     AnswerReceived,
@@ -73,7 +74,20 @@ from xwb.m2m import (
 from xwb.m2m_answer import M2MAnswer, M2MAnswerDecoder
 from xwb.ns import NSDecoder
 from xwb.numbers import m_number, m_text
+from xwb.old import (
+    BadHeader,
+    ConnectAsked,
+    InputMissing,
+    OldConnectDecoder,
+    OldDecoder,
+    OldEvent,
+    encode_old_action,
+    encode_old_bye,
+    encode_old_call,
+    encode_old_connect,
+)
 from xwb.parameters import Empty, GlobalParameter, ListParameter, Literal, Pairs, Parameter, Reference
+from xwb.reads import ReadDecoder
 from xwb.results import (
     ResponseDecoder,
     ResponseReceived,
@@ -95,7 +109,10 @@ __all__ = [
     "AnswerTooLong",
     "ApplicationError",
     "Argument",
+    "BSEAnswerDecoder",
+    "BSEDecoder",
     "BadCipherTable",
+    "BadHeader",
     "BadSubscript",
     "BrokerClient",
     "BrokerProtocol",
@@ -111,6 +128,7 @@ __all__ = [
     "ChunkRefused",
     "Cipher",
     "CommandReceived",
+    "ConnectAsked",
     "ConnectionLost",
     "ConnectionRejected",
     "ContextRequested",
@@ -121,6 +139,7 @@ __all__ = [
     "Event",
     "GlobalParameter",
     "HeaderSkipped",
+    "InputMissing",
     "Key",
     "ListParameter",
     "Literal",
@@ -131,10 +150,14 @@ __all__ = [
     "M2MRequest",
     "MError",
     "NSDecoder",
+    "OldConnectDecoder",
+    "OldDecoder",
+    "OldEvent",
     "Pairs",
     "Parameter",
     "ParameterFailed",
     "Pending",
+    "ReadDecoder",
     "Reference",
     "RemoteError",
     "Request",
@@ -149,6 +172,7 @@ __all__ = [
     "SignOnRequested",
     "Subscripts",
     "TimedOut",
+    "TokenAsked",
     "Transport",
     "Trouble",
     "UndefinedNode",
@@ -169,10 +193,16 @@ __all__ = [
     "encode_m2m_result",
     "encode_m_error",
     "encode_ok",
+    "encode_old_action",
+    "encode_old_bye",
+    "encode_old_call",
+    "encode_old_connect",
     "encode_request",
     "encode_response",
     "encode_rpc_error",
+    "encode_token_query",
     "encode_trouble",
+    "encode_visitor",
     "first_five",
     "fitting_width",
     "format_subscripts",
