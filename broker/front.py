@@ -8,10 +8,12 @@ from collections.abc import Callable
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from broker.bse_session import BSESession
 from broker.connection import ConnectionBase
 from broker.hub import Hub
 from broker.m2m_session import M2MSession
 from broker.ns_session import NSSession
+from broker.old_session import OldListenerSession
 from broker.timing import BEFORE_CONNECT, HALF_A_HEADER
 from xwb import Transport, first_five
 
@@ -20,7 +22,9 @@ log = logging.getLogger(__name__)
 #: Who speaks each transport. What is not here is closed without a byte.
 SESSIONS: dict[Transport, Callable[[Hub], ConnectionBase]] = {
     Transport.NS: NSSession,
+    Transport.OLD: OldListenerSession,
     Transport.M2M: M2MSession,
+    Transport.BSE: BSESession,
 }
 
 

@@ -12,7 +12,7 @@ from broker.connection import ConnectionBase
 from broker.dispatch import Outcome
 from broker.hub import Hub
 from broker.timing import BEFORE_CONNECT, BEFORE_SIGN_ON, MID_MESSAGE, MID_MESSAGE_CUT
-from rpcs import MError
+from rpcs import Delay, MError
 from xwb import (
     BYE,
     CONNECT,
@@ -23,8 +23,10 @@ from xwb import (
     HeaderSkipped,
     Literal,
     NSDecoder,
+    OldEvent,
     ParameterFailed,
     Pending,
+    ReadDecoder,
     Violated,
     encode_response,
 )
@@ -50,12 +52,20 @@ class NSSession(ConnectionBase):
     not read. What VistA closes without a byte is closed without a byte.
     """
 
+    transport_name = "NS"
+    #: How long nothing may come before a refusal is answered, where what was sent ahead of it is thrown away.
+    refusal = Delay.REFUSAL
+
     def __init__(self, hub: Hub) -> None:
-        super().__init__(hub, "NS")
+        super().__init__(hub, self.transport_name)
         self.state = State.NEW
-        self.decoder = NSDecoder(limit_bytes=hub.limits.message_bytes, check=hub.dispatcher.checker(lambda: self.session))
+        self.decoder: NSDecoder | ReadDecoder[OldEvent] = self._decoder()
         self._swallowing = False
         self._junk_told = False
+
+    def _decoder(self) -> NSDecoder | ReadDecoder[OldEvent]:
+        check = self.hub.dispatcher.checker(lambda: self.session)
+        return NSDecoder(limit_bytes=self.hub.limits.message_bytes, check=check)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802  Twisted's name
         """Take bytes; see Twisted's IProtocol."""
@@ -103,7 +113,7 @@ class NSSession(ConnectionBase):
         self.busy = False
         self.advance()
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event | OldEvent) -> None:
         match event:
             case CallReceived():
                 self._call(event)
@@ -133,7 +143,7 @@ class NSSession(ConnectionBase):
 
     def close(self) -> None:
         """Close; a message that stays short is said in the log, with the byte where it does."""
-        if self.state is not State.CLOSED and (short := self.decoder.receive_silence()) is not None:
+        if self.state is not State.CLOSED and isinstance(short := self.decoder.receive_silence(), Violated):
             log.warning("closed %s: %s", self.session.address, short.reason)
         super().close()
 
@@ -209,10 +219,14 @@ class NSSession(ConnectionBase):
         """Read and throw away up to the next EOT or two seconds of silence, then answer (CLRBUF^XWBPRS)."""
         self.busy = True
         self._swallowing = True
-        self._swallowed = self.hub.clock.callLater(outcome.delay, self._end_swallowing, outcome, reply)
+        self._swallowed = self.hub.clock.callLater(self._silence, self._end_swallowing, outcome, reply)
         self._pending = (outcome, reply)
         if self.decoder.held:
             self._swallow()
+
+    @property
+    def _silence(self) -> float:
+        return self.hub.dispatcher.timing().delays[self.refusal]
 
     def _swallow(self) -> None:
         outcome, reply = self._pending
@@ -220,7 +234,7 @@ class NSSession(ConnectionBase):
             self._swallowed.cancel()
             self._end_swallowing(outcome, reply)
         else:
-            self._swallowed.reset(outcome.delay)
+            self._swallowed.reset(self._silence)
 
     def _end_swallowing(self, outcome: Outcome, reply: bool) -> None:
         self._swallowing = False

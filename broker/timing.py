@@ -14,7 +14,12 @@ from rpcs import Delay
 #: Seconds that a connection may be silent, from BREAD^XWBRW: nominal time plus the slices that it tolerates.
 BEFORE_CONNECT = 14.0
 BEFORE_SIGN_ON = 180.0
+#: The same for old-style clients, for those so old that they know no time-out, and before a list that may be missing.
 BEFORE_OLD_SIGN_ON = 90.0
+OLD_IDLE = 36000.0
+OLD_LIST = 19.0
+#: Within so many seconds the port that an old-style client listens on has to answer.
+CALL_BACK = 10.0
 HALF_A_HEADER = 10.0
 MID_MESSAGE = 8.8
 MID_MESSAGE_CUT = 2.8
