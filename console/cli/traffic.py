@@ -56,7 +56,7 @@ CipherOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 HostOption = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 
-STATES = {State.GOOD: "[green]ok", State.WARNING: "[yellow]look", State.BAD: "[red]wrong", State.SKIPPED: "[dim]not tried"}
+STATES = {State.GOOD: "[green]ok", State.WARNING: "[yellow]look", State.BAD: "[red]wrong", State.SKIPPED: "[dim]-"}
 
 
 def register(app: typer.Typer) -> None:
