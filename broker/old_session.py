@@ -107,35 +107,34 @@ class OldListenerSession(ConnectionBase):
         self.close()
 
     def _connect(self, event: ConnectAsked) -> None:
-        if why := self._refusal():
+        port = int(m_number(event.port[:6].decode("iso-8859-1")))
+        if why := self._refusal(port):
             log.warning("rejected %s, which asks to be called back: %s", self.session.address, why)
             self.write(REJECT)
             self.close()
             return
         self.write(ACCEPT)
-        port = int(m_number(event.port[:6].decode("iso-8859-1")))
         if port in PORTS:
             self._call_back(port, event)
         else:
             log.warning("%s cannot be called back: %r is none of a client's ports", self.session.address, event.port[:40])
             self.close()
 
-    def _refusal(self) -> str:
-        """Say why there will be no call back; empty when there will be one."""
+    def _refusal(self, port: int) -> str:
+        """Say why there will be no call back; empty when there will be one, which is counted then as a connection."""
         if not self.hub.limits.call_back:
             return "the setting call_back is off; turn it on, or let the client use the newer protocol [XWB]"
         if self.encrypted:
             return "it came over TLS, and the connection back to it would be in clear"
         if not self.hub.accepts_sessions():
             return "no sessions are taken now"
+        if port in PORTS and not self.hub.admits(self.session.address):
+            return "it has too many connections, or comes too often"
         return ""
 
     def _call_back(self, port: int, event: ConnectAsked) -> None:
         """Connect to the client: to the address that it came from, whatever address it names."""
         address = self.session.address
-        if not self.hub.admits(address):
-            self.close()
-            return
         reactor = cast("IReactorTCP", self.hub.dispatcher.reactor)
         factory = CallBack(lambda: OldSession(self.hub, event, address), self._settled)
         self._calling = reactor.connectTCP(address, port, factory, CALL_BACK)
