@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
+from broker.faults import strike
 from broker.references import Surroundings, reference_value
 from broker.timing import Timing, timing_of
 from broker.trap import ErrorTrap, as_m_error
@@ -116,6 +117,9 @@ class Dispatcher:
     engine: TaskEngine | None = None
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="prepare"))
     trap: ErrorTrap = field(init=False)
+    #: Closes the connection of a session, for a fault that drops an answer.
+    drop: Callable[[Session], None] = field(default=lambda _session: None)
+    _refreshing: Future[SiteData] | None = None
 
     def __post_init__(self) -> None:
         """Set the error trap."""
@@ -159,6 +163,11 @@ class Dispatcher:
         except StoreClosed:
             log.info("the database was closed before a session's end was noted")
 
+    def refresh(self) -> None:
+        """See to it that `site.latest` lags behind the database by a second at most, without waiting for the database."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = self.workers.submit(self.site)
+
     def call(
         self, session: Session, name: bytes, parameters: Sequence[Parameter], *, contexts: bool = True
     ) -> Outcome | Deferred[Outcome]:
@@ -167,6 +176,11 @@ class Dispatcher:
         `contexts` false is for the M-to-M broker, which does not ask for a context where the site leaves it VistA's laxness.
         """
         rpc = name.decode(WIRE_CHARSET)
+        outcome = self._call(session, rpc, parameters, contexts)
+        faults = self.site.latest().faults.answers.get(rpc)
+        return outcome if faults is None else strike(self, faults, outcome)
+
+    def _call(self, session: Session, rpc: str, parameters: Sequence[Parameter], contexts: bool) -> Outcome | Deferred[Outcome]:
         procedure = self.registry.get(rpc)
         unaware = procedure is not None and procedure.access is Access.NOTHING
         site = self.site.latest() if unaware else self.site()

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from broker.dispatch import Dispatcher
 from broker.limits import Limits
 from broker.visitors import Visitors
+from rpcs import Session
 
 if TYPE_CHECKING:
     from broker.connection import ConnectionBase
@@ -39,6 +40,7 @@ class Hub:
     def __post_init__(self) -> None:
         """Begin to count visitors."""
         self.visitors = Visitors(self.limits, self.clock)
+        self.dispatcher.drop = self.drop
 
     def accepts_sessions(self) -> bool:
         """Tell whether new jobs are allowed: logons are not inhibited, and the volume is not full (NEWJOB^XWBTCPM)."""
@@ -58,8 +60,15 @@ class Hub:
         """Give the seconds of silence after which a signed-on session is closed (BROKER ACTIVITY TIMEOUT)."""
         return self.dispatcher.site.latest().settings.broker_timeout
 
+    def drop(self, session: Session) -> None:
+        """Close the connection of a session that a call has left in this state."""
+        for connection in [it for it in self.connections if it.session.id == session.id]:
+            connection.session = session
+            connection.close()
+
     def watch(self) -> None:
-        """Close what is silent or slow, renew the locks of the living; called once a second."""
+        """Close what is silent or slow, renew the locks of the living, look for a changed site; called once a second."""
+        self.dispatcher.refresh()
         now = self.clock.seconds()
         for connection in list(self.connections):
             connection.supervise(now)

@@ -11,6 +11,7 @@ from fileman.dates import (
     to_horolog,
 )
 from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
+from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
 from fileman.locks import LOCK_SECONDS, lock_for_transaction, release_lease, release_leases, renew_leases, take_lease
 from fileman.numbers import next_ien, next_iens, reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
@@ -21,7 +22,10 @@ from fileman.store import Store, bump_site_version
 
 __all__ = [
     "LOCK_SECONDS",
+    "BadFault",
     "BadSiteKey",
+    "Fault",
+    "Faults",
     "FileManError",
     "MigrationFailed",
     "SiteFile",
@@ -35,6 +39,7 @@ __all__ = [
     "apply_site",
     "bump_site_version",
     "check_verify_code",
+    "clear_faults",
     "dump_site",
     "external_date",
     "from_fileman",
@@ -47,13 +52,16 @@ __all__ = [
     "next_ien",
     "next_iens",
     "parse_site",
+    "read_faults",
     "read_site_file",
     "release_lease",
     "release_leases",
     "renew_leases",
     "reset_imaging",
     "reset_numbers",
+    "set_fault",
     "site_settings",
+    "spend_fault",
     "take_lease",
     "to_fileman",
     "to_horolog",

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from fileman import SiteSettings, Store, site_settings
+from fileman import Faults, SiteSettings, Store, read_faults, site_settings
 from fileman.files import (
     File,
     ImagingSite,
@@ -96,6 +96,7 @@ class SiteData:
     places: tuple[PlaceData, ...]
     locations: Mapping[int, LocationData]
     destinations: tuple[DestinationData, ...]
+    faults: Faults
 
     def place_of(self, institution: str | int) -> PlaceData | None:
         """Find the imaging site parameters of an institution."""
@@ -137,12 +138,16 @@ def _options(connection: Connection) -> dict[str, OptionData]:
 def read_site(connection: Connection, version: int) -> SiteData:
     """Read the whole site."""
     options = _options(connection)
+    faults = Faults.of(read_faults(connection))
+    settings = site_settings(connection)
+    if faults.logons_inhibited:
+        settings = settings.model_copy(update={"logons_inhibited": True})
     menus: dict[int, set[str]] = {}
     for duz, name in (*connection.execute(_USER_OPTIONS), *connection.execute(_PRIMARY_MENUS)):
         menus.setdefault(duz, set()).add(name)
     return SiteData(
         version=version,
-        settings=site_settings(connection),
+        settings=settings,
         institutions={row.ien: InstitutionData(*row) for row in connection.execute(_INSTITUTIONS)},
         options=options,
         user_options={duz: reach(options, names) for duz, names in menus.items()},
@@ -150,6 +155,7 @@ def read_site(connection: Connection, version: int) -> SiteData:
         places=tuple(PlaceData(*row) for row in connection.execute(_PLACES)),
         locations={row.ien: LocationData(*row) for row in connection.execute(_LOCATIONS)},
         destinations=tuple(DestinationData(*row) for row in connection.execute(_DESTINATIONS)),
+        faults=faults,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select
 
-from fileman import external_date, next_ien, to_fileman
+from fileman import external_date, next_ien, spend_fault, to_fileman
 from fileman.files import AcquisitionDevice, Image, Patient
 from rpcs.call import Call
 from rpcs.image_processing import failed
@@ -17,6 +17,7 @@ from rpcs.image_processing.sop_classes import same_group, sop_class_pointer
 from rpcs.image_processing.study import Study
 
 GROUP_OBJECT_TYPE = 11
+EXAM_LOCKED = "radiology exam locked"
 _SEXES = {"M": "MALE", "F": "FEMALE"}
 
 _GROUPS = (
@@ -51,9 +52,11 @@ def gather(call: Call, request: StoreRequest, study: Study) -> FileData:
     connection = call.connection
     moment = to_fileman(call.clock.now())
     report = study.report
+    if _locked_by_tester(call, request, study):
+        raise failed.locked(EXAM_LOCKED)
     if report is None:
         if is_locked(connection, exam_lock(study), call.clock.seconds()):
-            raise failed.locked("radiology exam locked")
+            raise failed.locked(EXAM_LOCKED)
         report = make_report(connection, study, call.session.duz, moment)
     else:
         owner = report_patient(connection, report)
@@ -68,6 +71,13 @@ def gather(call: Call, request: StoreRequest, study: Study) -> FileData:
         indexes=indexes_of(study.service, request.modality, request.origin),
         moment=moment,
     )
+
+
+def _locked_by_tester(call: Call, request: StoreRequest, study: Study) -> bool:
+    """Let a fault that locks the exam strike, under whichever of its numbers it was set; with a report on file, too."""
+    numbers = (request.case_number, study.accession, study.site_accession)
+    fault = next(filter(None, map(call.site.faults.locked_exams.get, numbers)), None)
+    return fault is not None and spend_fault(call.connection, fault)
 
 
 def _device(call: Call, request: StoreRequest) -> int:
