@@ -18,12 +18,14 @@ from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_
 from fileman.site import apply_site, is_empty, reset_imaging, site_settings
 from fileman.site_dump import dump_site
 from fileman.site_file import SiteFile, SiteSettings, parse_site, read_site_file
+from fileman.snapshot import BadSnapshot, reset_to_site, restore_snapshot, take_snapshot
 from fileman.store import Store, bump_site_version
 
 __all__ = [
     "LOCK_SECONDS",
     "BadFault",
     "BadSiteKey",
+    "BadSnapshot",
     "Fault",
     "Faults",
     "FileManError",
@@ -59,10 +61,13 @@ __all__ = [
     "renew_leases",
     "reset_imaging",
     "reset_numbers",
+    "reset_to_site",
+    "restore_snapshot",
     "set_fault",
     "site_settings",
     "spend_fault",
     "take_lease",
+    "take_snapshot",
     "to_fileman",
     "to_horolog",
 ]

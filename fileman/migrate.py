@@ -76,11 +76,11 @@ def _migrate(url: str, revision: str) -> None:
     if path is None or present is None:
         _upgrade(url, revision)
         return
-    _fold_log(path)
+    fold_log(path)
     copy = path.with_name(path.name + ".migrating")
     _copy_database(path, copy)
     _upgrade(str(database_address(url).set(database=str(copy))), revision)
-    _fold_log(copy)
+    fold_log(copy)
     _copy_database(path, path.with_name(f"{path.name}.before-{present}"))
     copy.replace(path)
 
@@ -93,10 +93,10 @@ def _copy_database(source: Path, target: Path) -> None:
     finally:
         origin.close()
         copy.close()
-    _fold_log(target)
+    fold_log(target)
 
 
-def _fold_log(path: Path) -> None:
+def fold_log(path: Path) -> None:
     """Let the file alone hold the database: a write-ahead log left beside it would be played into whatever takes its place."""
     connection = sqlite3.connect(path, timeout=1)
     try:

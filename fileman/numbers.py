@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, Sequence, text
 
@@ -40,6 +40,28 @@ def next_iens(connection: Connection, file: str, count: int) -> list[int]:
         return list(range(last - count + 1, last + 1))
     rows = connection.execute(text(f"SELECT nextval('ien_{file}') FROM generate_series(1, :count)"), {"count": count})
     return [int(number) for (number,) in rows]
+
+
+def last_numbers(connection: Connection, files: Iterable[str]) -> dict[str, int]:
+    """Give the last number that each file has given; a file that has given none is left out."""
+    if connection.dialect.name == "sqlite":
+        rows = connection.execute(text("SELECT file, last_ien FROM file_header")).all()
+        wanted = set(files)
+        return {row.file: int(row.last_ien) for row in rows if row.file in wanted}
+    found = {file: connection.execute(text(f"SELECT last_value, is_called FROM ien_{file}")).one() for file in files}
+    return {file: int(row.last_value) for file, row in found.items() if row.is_called}
+
+
+def set_last_numbers(connection: Connection, files: Iterable[str], last: Mapping[str, int]) -> None:
+    """Let numbers go on after the given ones, and those of the other files begin again."""
+    reset_numbers(connection, files)
+    for file, number in last.items():
+        if connection.dialect.name == "sqlite":
+            connection.execute(
+                text("INSERT INTO file_header (file, last_ien) VALUES (:file, :last)"), {"file": file, "last": number}
+            )
+        else:
+            connection.execute(text(f"ALTER SEQUENCE ien_{file} RESTART WITH {int(number) + 1}"))
 
 
 def reset_numbers(connection: Connection, files: Iterable[str]) -> None:
