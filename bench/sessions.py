@@ -16,6 +16,7 @@ from pathlib import Path
 from bench.figures import Figure
 from bench.load import run_load, signed_on
 from bench.services import services
+from bench.slow_senders import slow_senders
 from console.demo import DEMO_ACCESS, DEMO_VERIFY
 from fileman import check_verify_code, hash_verify_code
 from runtime import free_port, wait_until_ready
@@ -26,6 +27,8 @@ CONNECTIONS = (1, 32)
 CONTEXT = "MAG DICOM GATEWAY FULL"
 CYCLES = 100
 IDLE = 2000
+SLOW = 500
+SLOW_BYTES = 10_000
 HERE = encode_call(b"XWB IM HERE")
 CONNECT = encode_connect(b"127.0.0.1", b"bench")
 
@@ -37,6 +40,7 @@ def measure_sessions(directory: Path, site: Path) -> Iterator[Figure]:
     with services(directory, site, gateway=False) as running, echo_server() as echo_port:
         for count in CONNECTIONS:
             yield from _beside_echo(running.broker_port, echo_port, count)
+        yield from _among_slow_senders(running.broker_port)
         yield _cycles(running.broker_port)
 
 
@@ -74,6 +78,16 @@ def _beside_echo(broker_port: int, echo_port: int, count: int) -> Iterator[Figur
     ratio = calls.per_second / echo.per_second
     note = f"{where}; {ratio:.0%} of the echo; median {calls.median_ms:.2f} ms, 99 % in {calls.p99_ms:.2f} ms"
     yield Figure("XWB IM HERE, in a context", calls.per_second, note)
+
+
+def _among_slow_senders(port: int) -> Iterator[Figure]:
+    """Measure one session's calls alone, and again while others send one byte a second in the middle of a message."""
+    for senders in (0, SLOW):
+        with slow_senders(port, senders, SLOW_BYTES), signed_on(port, DEMO_ACCESS, DEMO_VERIFY, CONTEXT) as session:
+            calls = run_load([session], itertools.repeat(HERE), SECONDS, b"\0\x001\x04".__eq__)
+        beside = f"beside {senders} senders of 1 byte/s" if senders else "alone"
+        note = f"1 connection; median {calls.median_ms:.2f} ms, 99 % in {calls.p99_ms:.2f} ms"
+        yield Figure(f"XWB IM HERE, {beside}", calls.per_second, note)
 
 
 def _cycles(port: int) -> Figure:
