@@ -282,9 +282,11 @@ def parse_site(text: str, source: str = "site file") -> SiteFile:
     """Check the text of a site file; see `read_site_file`."""
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a number with more digits than Python reads is one, too
         line = _TOML_LINE.search(str(error))
         raise SiteFileError(f"this is not TOML: {error}", int(line[1]) if line else None, source) from error
+    except RecursionError as error:
+        raise SiteFileError("its arrays or tables stand too deep in one another", None, source) from error
     try:
         site = SiteFile.model_validate(tables)
     except ValidationError as error:

@@ -120,7 +120,7 @@ class CaretDecoder:
         while not self._closed:
             line = self._lines.next_line()
             if line is None:
-                return self._limit(f"a line of at most {self._lines.limit} bytes") if self._lines.overflowed else None
+                return self._waiting()
             self._bytes += len(line) + 1
             if self._bytes > self.limit_bytes:
                 return self._limit(f"a request of at most {self.limit_bytes} bytes")
@@ -139,6 +139,12 @@ class CaretDecoder:
             if event := self._complete():
                 return event
         return None
+
+    def _waiting(self) -> CaretEvent | None:
+        """Wait for the rest of a line, unless it is too long for itself or its request already."""
+        if self._lines.overflowed:
+            return self._limit(f"a line of at most {self._lines.limit} bytes")
+        return self._limit(f"a request of at most {self.limit_bytes} bytes") if self.retained > self.limit_bytes else None
 
     def _complete(self) -> CaretEvent | None:
         """Give the request when all its lists are there."""
@@ -219,6 +225,16 @@ class CaretAnswerDecoder:
         self._got: list[bytes] = []
         self._bytes = 0
 
+    @property
+    def held(self) -> int:
+        """The bytes that are held and not decoded yet."""
+        return self._lines.held
+
+    @property
+    def retained(self) -> int:
+        """The bytes in memory: what is held, and what was decoded of an answer that is not whole yet."""
+        return self._bytes + self._lines.held
+
     def receive_data(self, data: bytes) -> None:
         """Take bytes as they came, in any cut."""
         if not self._closed:
@@ -233,7 +249,8 @@ class CaretAnswerDecoder:
                 return answer
             line = self._lines.next_line()
             if line is None:
-                return self._broken("An answer is too long.") if self._lines.overflowed else None
+                too_long = self._lines.overflowed or self.retained > self.limit_bytes
+                return self._broken("An answer is too long.") if too_long else None
             self._bytes += len(line) + 1
             if self._bytes > self.limit_bytes:
                 return self._broken("An answer is too long.")

@@ -62,6 +62,17 @@ def test_an_error_names_its_line(text: str, message: str) -> None:
     assert f"my.toml, {message}" in str(raised.value)
 
 
+@pytest.mark.parametrize("opening", ["[", "{a="])
+def test_a_file_that_is_nested_without_end_is_an_error(opening: str) -> None:
+    with pytest.raises(SiteFileError, match="too deep"):
+        parse_site("x = " + opening * 5000)
+
+
+def test_a_number_without_end_is_an_error() -> None:
+    with pytest.raises(SiteFileError, match="this is not TOML"):
+        parse_site("[site]\nbroker_timeout = " + "9" * 5000)
+
+
 def test_an_access_code_that_is_there_twice_is_told_to_no_log() -> None:
     user = '[[user]]\nduz = {}\nname = "A"\naccess = "SECRET1"\n'
     with pytest.raises(SiteFileError) as raised:

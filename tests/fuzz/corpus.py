@@ -1,0 +1,93 @@
+"""What the fuzzer begins with: recorded messages, and files as they are written."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from tests.oracle.records import HERE, read_records
+from xwb import (
+    ListParameter,
+    Literal,
+    Reference,
+    encode_old_bye,
+    encode_old_call,
+    encode_token_query,
+    encode_visitor,
+)
+
+ROOT = Path(__file__).parents[2]
+#: The themes with bytes, and the longest message of theirs that is worth changing.
+THEMES = ("a1_connect_signon", "a4_rpc_errors", "a5_protocol", "a6_return_types", "b1_store", "d3_misc_rpcs")
+LONGEST = 1500
+
+TEXT_REQUESTS = (
+    b"SIGNON^FAKEGW1^1GWY!@#$\n",
+    b"CONTEXT^MAG DICOM GATEWAY FULL\r\n",
+    b"MAG DICOM IMAGE PROCESSING^@\n1=3\n2=STORE1||660\n3=a\\c\\e\\a\\r\\n\\\\\n\n",
+    b'ZZ ORACLE PARAMS^one^@^@^t\\wo\n"KEY",2=v\n\n1=\n\nBYE\n',
+    b"XWB IM HERE\nNO SUCH\n\n\nBYE^x\n",
+)
+TEXT_ANSWERS = (
+    b"OK 0\n",
+    b"OK 2\none\n\\r\\n two\n",
+    b"ERROR SYNTAX Expected BYE alone.\n",
+    b"OK 1\n1\nERROR M text\nOK 3\n\n\n\n",
+)
+SUBSCRIPTS = (b"1", b'"TEXT",1,0', b'"q""q"', b"-1.50E2", b"+.5", b'1,"a",', b"ABC", b"0,00,007", b"1E99")
+OLD_CONNECTS = (
+    b"{XWB}00055|\x051.10800043TCPconnect^10.5.18.23^2007^solomon-7bqwg65^",
+    b"{XWB}00044|\x031.100021TCPconnect^127.0.0.1^9999^",
+    b"{XWB}00031TCPconnect^127.0.0.1^9299^ws^",
+    b"{XWB}00021|\x051.10800009TCPdebug^",
+)
+OLD_REQUESTS = (
+    encode_old_call(b"XWB IM HERE", version=b"1.108"),
+    encode_old_call(b"ZZ ORACLE PARAMS", (Literal(b"one"), Reference(b"DUZ"))),
+    encode_old_call(b"ZZ ORACLE PARAMS", (Literal(b""), ListParameter(((b"1", b"one"), (b'"A",2', b""), (b"3", b"x" * 120))))),
+    encode_old_call(b"ZZ ORACLE PARAMS", (ListParameter(),)),
+    encode_old_bye(),
+    OLD_CONNECTS[0],
+    b"#BYE#",
+)
+BSE_QUERIES = (encode_token_query(b"XUSBSE12-345_6"), b"~BSE~000", b"~BSE~0123", b"~BSE~999x", encode_token_query(b"PUT"))
+BSE_ANSWERS = (encode_visitor(b"^FIRST,FRED^SALT LAKE CITY^660^1^No phone"), b"000", b"012x", encode_visitor(b"-1^no"))
+
+
+@cache
+def recorded(field: str, start: bytes = b"") -> tuple[bytes, ...]:
+    """Give recorded bytes, sent or received, that begin in some way."""
+    found = {bytes.fromhex(record[field]) for theme in THEMES for record in read_records(theme) if record.get(field)}
+    return tuple(sorted(item for item in found if item.startswith(start) and len(item) <= LONGEST))
+
+
+@cache
+def m2m(field: str) -> tuple[bytes, ...]:
+    """Give recorded documents."""
+    found = {bytes.fromhex(record[field]) for record in read_records("a8_m2m") if record.get(field)}
+    return tuple(sorted(item for item in found if item))
+
+
+@cache
+def site_files() -> tuple[bytes, ...]:
+    """Give pieces of site files, table by table."""
+    tables = (ROOT / "data" / "demo.toml").read_bytes().split(b"\n\n") + (HERE / "site.toml").read_bytes().split(b"\n\n")
+    return tuple(piece for piece in tables if len(piece) <= LONGEST)
+
+
+@cache
+def rule_files() -> tuple[bytes, ...]:
+    """Give rule files, whole and in pieces."""
+    whole = (ROOT / "data" / "demo.rule").read_bytes()
+    return (whole, *(piece for piece in whole.split(b"\n\n") if piece.strip()))
+
+
+@cache
+def elements() -> tuple[bytes, ...]:
+    """Give rule elements, one a line, as they were recorded."""
+    found = []
+    for record in read_records("c1_rules"):
+        rules = record.get("rules") or record.get("RULES") or {}
+        values = rules.values() if isinstance(rules, dict) else rules
+        found.append("\n".join(str(value) for value in values).encode())
+    return tuple(sorted(set(found)))

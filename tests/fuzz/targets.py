@@ -1,0 +1,182 @@
+"""The targets: each takes bytes, and fails when a parser does what it must not.
+
+A parser raises its package's own errors only, holds no more than its bound, and gives the same events however its input is
+cut. A target's AssertionError, or any other exception that comes out of it, is a finding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from fileman import FileManError, parse_site
+from rules import RuleError, decompile, from_elements, parse_rules
+from tests.fuzz import corpus
+from tests.fuzz.mutate import cuts
+from xwb import (
+    AnswerBroken,
+    BSEAnswerDecoder,
+    BSEDecoder,
+    CaretAnswerDecoder,
+    CaretDecoder,
+    Checked,
+    Cipher,
+    GlobalParameter,
+    ListParameter,
+    LocalArray,
+    M2MAnswerDecoder,
+    M2MDecoder,
+    NSDecoder,
+    OldConnectDecoder,
+    OldDecoder,
+    ResponseDecoder,
+    Violated,
+    XWBError,
+    parse_subscripts,
+)
+
+#: The bound that decoders get here: low, so that inputs pass it.
+LIMIT = 2000
+
+Target = Callable[[bytes], None]
+
+
+@dataclass(frozen=True)
+class Fuzzed:
+    """A target and what its inputs are made from."""
+
+    target: Target
+    corpus: Callable[[], Sequence[bytes]]
+
+
+def _feed(decoder: Any, pieces: Sequence[bytes]) -> list[object]:
+    """Give every event, up to the one that ends all; nothing may be held over the bound."""
+    events: list[object] = []
+    for piece in pieces:
+        decoder.receive_data(piece)
+        while (event := decoder.next_event()) is not None:
+            events.append(event)
+            _use(event)
+            if _is_the_last(event):
+                decoder.receive_data(b"more")
+                assert decoder.next_event() is None, "a decoder went on after a violation"
+                assert decoder.held == 0, "a decoder holds bytes after a violation"
+                return events
+        assert decoder.held <= LIMIT, f"{decoder.held} bytes are held, over the bound of {LIMIT}"
+        assert getattr(decoder, "retained", 0) <= LIMIT, "more bytes are in memory than the bound allows"
+    if (silence := getattr(decoder, "receive_silence", None)) is not None:
+        events.append(silence())
+    return events
+
+
+def _same_in_any_cut(make: Callable[[], Any]) -> Target:
+    """Make the target of a decoder whose events do not depend on the cuts."""
+
+    def target(data: bytes) -> None:
+        random = Random(data)
+        whole = _feed(make(), [data[start : start + 200] for start in range(0, len(data), 200)])
+        cut = _feed(make(), cuts(data, random))
+        assert _without_reasons(whole) == _without_reasons(cut), f"{whole} became {cut}"
+
+    return target
+
+
+def _is_the_last(event: object) -> bool:
+    return isinstance(event, Violated | AnswerBroken) or getattr(event, "fatal", False)
+
+
+def _without_reasons(events: list[object]) -> list[object]:
+    """Leave the words of violations aside: of several bounds one is passed at one byte or the next, as the cut has it."""
+    return [Violated if _is_the_last(event) else event for event in events]
+
+
+def _use(event: Any) -> None:
+    """Do with an event what its users do: build the arrays of its lists, look for an M error."""
+    for parameter in getattr(event, "parameters", ()):
+        if isinstance(parameter, ListParameter | GlobalParameter):
+            with contextlib.suppress(XWBError):
+                parameter.array()
+    assert getattr(event, "m_error", None) is None or len(event.m_error) == 2
+    assert not (getattr(event, "lines", ()) and getattr(event, "error", b"")), "an answer is a result and an error"
+
+
+def _bounded(make: Callable[[], Any]) -> Target:
+    """Make the target of a decoder whose events depend on what has come so far."""
+
+    def target(data: bytes) -> None:
+        decoder = make()
+        for piece in cuts(data, Random(data)):
+            decoder.receive_data(piece)
+            while (event := decoder.next_event()) is not None:
+                _use(event)
+            assert decoder.held <= LIMIT
+
+    return target
+
+
+def _allowing(parse: Callable[[bytes], object], *errors: type[Exception]) -> Target:
+    """Make the target of a function that may raise some errors."""
+
+    def target(data: bytes) -> None:
+        with contextlib.suppress(errors):
+            parse(data)
+
+    return target
+
+
+def _checked(_kind: Checked, text: bytes) -> str | None:
+    try:
+        parse_subscripts(text)
+    except XWBError as error:
+        return str(error)
+    return None
+
+
+def _array(data: bytes) -> None:
+    pairs = [tuple((line + b"=").split(b"=")[:2]) for line in data.split(b"\n")]
+    array = LocalArray.from_pairs(pairs)  # type: ignore[arg-type]
+    assert LocalArray.from_pairs(array.to_pairs()).nodes == array.nodes
+
+
+def _cipher(data: bytes) -> None:
+    cipher = Cipher.standard()
+    cipher.decipher(data)
+    assert cipher.decipher(cipher.encipher(data, 3, 8)) == data
+
+
+def _site(data: bytes) -> None:
+    parse_site(data.decode("utf-8", "replace"))
+
+
+def _rules(data: bytes) -> None:
+    rules = parse_rules(data.decode("utf-8", "replace"))
+    assert parse_rules(decompile(rules)) == rules, "rules read again are others"
+
+
+def _elements(data: bytes) -> None:
+    lines = data.decode("utf-8", "replace").split("\n")
+    from_elements([(str(number), line) for number, line in enumerate(lines, start=1)])
+
+
+TARGETS: dict[str, Fuzzed] = {
+    "ns": Fuzzed(_same_in_any_cut(lambda: NSDecoder(LIMIT, 200)), lambda: corpus.recorded("sent_hex")),
+    "ns-checked": Fuzzed(_same_in_any_cut(lambda: NSDecoder(LIMIT, 200, _checked)), lambda: corpus.recorded("sent_hex")),
+    "responses": Fuzzed(_bounded(lambda: ResponseDecoder(LIMIT)), lambda: corpus.recorded("received_hex")),
+    "caret": Fuzzed(_same_in_any_cut(lambda: CaretDecoder(500, 50, LIMIT)), lambda: corpus.TEXT_REQUESTS),
+    "caret-answers": Fuzzed(_same_in_any_cut(lambda: CaretAnswerDecoder(LIMIT)), lambda: corpus.TEXT_ANSWERS),
+    "old": Fuzzed(_same_in_any_cut(lambda: OldDecoder(LIMIT, 20)), lambda: corpus.OLD_REQUESTS),
+    "old-connect": Fuzzed(_same_in_any_cut(lambda: OldConnectDecoder(LIMIT)), lambda: corpus.OLD_CONNECTS),
+    "bse": Fuzzed(_same_in_any_cut(BSEDecoder), lambda: corpus.BSE_QUERIES),
+    "bse-answers": Fuzzed(_same_in_any_cut(BSEAnswerDecoder), lambda: corpus.BSE_ANSWERS),
+    "m2m": Fuzzed(_same_in_any_cut(lambda: M2MDecoder(LIMIT, 50)), lambda: corpus.m2m("sent_hex")),
+    "m2m-answers": Fuzzed(_bounded(lambda: M2MAnswerDecoder(LIMIT)), lambda: corpus.m2m("received_hex")),
+    "subscripts": Fuzzed(_allowing(parse_subscripts, XWBError), lambda: corpus.SUBSCRIPTS),
+    "arrays": Fuzzed(_allowing(_array, XWBError), lambda: (b'1=a\n2=b\n"X",1=c', b'"A"=\n3=\x01\n-1=z\n1.5=y')),
+    "cipher": Fuzzed(_cipher, lambda: (b"FAKEDOC1;1DOC!@#$", b"", b"^", b"\x80\xff")),
+    "site": Fuzzed(_allowing(_site, FileManError), corpus.site_files),
+    "rules": Fuzzed(_allowing(_rules, RuleError), corpus.rule_files),
+    "elements": Fuzzed(_elements, corpus.elements),
+}
