@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from types import ModuleType
 
 from sqlalchemy import delete
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
 from broker import BrokerService, Dispatcher, Hub, Limits, Listener, ListeningReactor, TLSFiles, server_context, text_listener
 from console.errors import ConsoleError
-from fileman import SiteKey, Store, apply_site, is_empty, read_site_file
+from console.packs import load_packs
+from console.site_state import SiteState
+from fileman import SiteKey, Store, is_empty, read_faults
 from fileman.files import AnsweredRequest
-from rpcs import STANDARD, Environment, Registry, SiteCache
+from rpcs import Environment, Registry, SiteCache
 from runtime import Clock, Settings, SystemClock
 from taskman import Engine
 from xwb import Cipher
@@ -30,13 +30,6 @@ ANSWERS_KEPT = timedelta(days=7)
 
 class ServingReactor(IReactorFromThreads, IReactorTime, ListeningReactor):
     """What a serving process needs of the reactor."""
-
-
-class PackError(Exception):
-    """A module named with --rpc-pack cannot be used."""
-
-    def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"RPC pack {name}: {why}")
 
 
 @dataclass(slots=True)
@@ -63,26 +56,12 @@ class Serving:
         self.store.close()
 
 
-def load_pack(registry: Registry, name: str) -> ModuleType:
-    """Import a module of the user's own and let its `register(registry)` add procedures."""
-    try:
-        module = importlib.import_module(name)
-    except ImportError as error:
-        raise PackError(name, f"it cannot be imported ({error})") from error
-    register = getattr(module, "register", None)
-    if not callable(register):
-        raise PackError(name, "it has no function register(registry)")
-    register(registry)
-    return module
-
-
 def open_store(settings: Settings, key: SiteKey, site_file: Path | None, known_rpcs: Registry, clock: Clock) -> Store:
     """Open the database; an empty one is filled from the site file."""
     store = Store(settings.database_url, synchronous=settings.synchronous)
     if site_file is not None and store.read(is_empty):
-        site = read_site_file(site_file)
         names = {procedure.name for procedure in known_rpcs}
-        warnings = store.transact(lambda connection: apply_site(connection, site, key, clock.now(), names))
+        _site, warnings = SiteState(settings, store, key, clock, names).load(site_file)
         for warning in warnings:
             log.warning("%s: %s", site_file.name, warning)
     before = clock.seconds() - ANSWERS_KEPT.total_seconds()
@@ -101,11 +80,14 @@ def compose(
 ) -> Serving:
     """Build the serving process from its settings; nothing listens or runs yet."""
     clock = SystemClock()
-    registry = STANDARD.copy()
-    for pack in packs:
-        load_pack(registry, pack)
+    procedures = load_packs(packs, installed=settings.installed_packs)
+    registry = procedures.registry
+    if procedures.packs:
+        log.info("RPC packs: %s", ", ".join(procedures.packs))
     key = SiteKey.load_or_create(settings.site_key_path)
     store = open_store(settings, key, site_file, registry, clock)
+    for fault in store.read(read_faults):
+        log.warning("a fault is set: %s; 'magbroker fault clear' clears it", fault)
     engine = Engine(store, clock, settings.data, worker=with_taskman)
     cipher, others = ciphers_of(settings)
     site = SiteCache(store)

@@ -83,6 +83,10 @@ class Fault:
         """Name the fault: its kind and what it strikes. A second one of the same name replaces the first."""
         return f"{self.kind} {self.subject}".rstrip()
 
+    def __str__(self) -> str:
+        """Write it as it is set."""
+        return " ".join([self.kind, *(f"{key}={value}" for key, value in self.facts.items())])
+
     @property
     def facts(self) -> dict[str, str]:
         """Give the facts as they were written."""

@@ -1,9 +1,23 @@
-"""Remote procedures of your own: a module with `register(registry)`, given to `magbroker broker --rpc-pack MODULE`.
+"""Remote procedures of your own: a module that `magbroker broker --rpc-pack MODULE` loads.
 
-Every procedure is a function of a `Call`, declared with `@procedure(NAME, returns=..., access=..., registry=registry)`.
+Every procedure is a function of a `Call`, declared with `@pack.procedure(NAME, returns=...)` of a `Pack`; the module ends
+with `register = pack.register`. An installed package names such a module in entry-point group `magbroker.rpc_packs`.
 """
 
-from rpcs import Access, Answer, Call, Inactive, MError, Registry, Session, procedure
+from rpcs import Access, Answer, Call, Inactive, MError, Pack, Procedure, Registry, Session, procedure
 from xwb import LocalArray, ResultType
 
-__all__ = ["Access", "Answer", "Call", "Inactive", "LocalArray", "MError", "Registry", "ResultType", "Session", "procedure"]
+__all__ = [
+    "Access",
+    "Answer",
+    "Call",
+    "Inactive",
+    "LocalArray",
+    "MError",
+    "Pack",
+    "Procedure",
+    "Registry",
+    "ResultType",
+    "Session",
+    "procedure",
+]

@@ -16,6 +16,7 @@ from rpcs import (
 from rpcs.call import Argument, Call, Environment
 from rpcs.errors import MError, RequestReused, RpcError
 from rpcs.icn import full_icn
+from rpcs.pack import Pack
 from rpcs.permission import refusal
 from rpcs.registry import (
     STANDARD,
@@ -76,6 +77,7 @@ __all__ = [
     "LockGiven",
     "LockTaken",
     "MError",
+    "Pack",
     "Pause",
     "Procedure",
     "Registry",

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     tls_client_authorities: Path | None = None
     sink_port: Port = Field(default=11113, ge=0, le=65535)
     call_back: bool = True
+    installed_packs: bool = True
     cipher_table: Path | None = None
     known_cipher_tables: dict[str, Path] = Field(default_factory=dict)
     max_message_bytes: int = Field(default=32 * 1024**2, ge=1024)

@@ -21,7 +21,7 @@ from twisted.test import iosim
 from xwb.answer import CHARSET, Argument, Response, SignOn
 from xwb.array import LocalArray
 from xwb.cipher import Cipher
-from xwb.errors import ApplicationError, CannotEncode, ConnectionLost, MError, SecurityRefused
+from xwb.errors import ApplicationError, BadSubscript, CannotEncode, ConnectionLost, MError, SecurityRefused
 from xwb.events import BYE, CONNECT, CallReceived, CommandReceived, Event, HeaderSkipped, Violated
 from xwb.ns import NSDecoder
 from xwb.parameters import GlobalParameter, ListParameter, Literal, Parameter, Reference
@@ -45,6 +45,17 @@ def _array(parameter: ListParameter | GlobalParameter) -> LocalArray[str]:
 def _as_dict(array: LocalArray[str]) -> dict[str | tuple[str, ...], str]:
     """Give a dictionary: the key of a first-level node is its subscript, that of a deeper one a tuple."""
     return {key[0] if len(key) == 1 else key: value for key, value in array.items()}
+
+
+def python_value(parameter: Parameter) -> ScriptedArgument | None:
+    """Give what a call was sent: text, or a list as a dictionary; None for what cannot be read."""
+    match parameter:
+        case Literal(value) | Reference(value):
+            return value.decode(CHARSET)
+        case ListParameter() | GlobalParameter():
+            with contextlib.suppress(BadSubscript):
+                return _as_dict(_array(parameter))
+    return None
 
 
 @dataclass

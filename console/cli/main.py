@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from broker import BrokerError
-from console.cli import traffic
+from console.cli import faults, procedures, site, traffic
+from console.cli.options import (
+    ConfigOption,
+    DataOption,
+    InstalledOption,
+    JsonOption,
+    PackOption,
+    err,
+    find_packs_here,
+    opened,
+    out,
+)
 from console.cli.services import run_gateway, run_serving
 from console.errors import ConsoleError
 from console.road import read_status
-from console.serving import PackError
-from fileman import FileManError, SiteKey, Store, apply_site, dump_site, read_site_file
-from rpcs import STANDARD
+from fileman import FileManError
 from rules import RuleError, decompile, from_elements, parse_rules, to_elements
-from runtime import DataDirectory, RuntimeProblem, Settings, SystemClock, load_settings, read_run_file
+from runtime import RuntimeProblem, Settings, SystemClock, load_settings, read_run_file
 from taskman import TaskManError
 from xwb import XWBError
 
@@ -32,18 +39,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-site_app = typer.Typer(help="Load the site file into a database, or write it out.", no_args_is_help=True)
 rules_app = typer.Typer(help="Check and compile routing rules.", no_args_is_help=True)
-app.add_typer(site_app, name="site")
+app.add_typer(site.app, name="site")
+app.add_typer(faults.app, name="fault")
+app.add_typer(procedures.app, name="rpc")
 app.add_typer(rules_app, name="rules")
 traffic.register(app)
 
-out, err = Console(), Console(stderr=True)
-
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML); MAGBROKER_* variables win over it.")]
-DataOption = Annotated[Path | None, typer.Option("--data", help="Directory of database, spool and images (default: var).")]
 SiteOption = Annotated[Path | None, typer.Option("--site", help="Site file that fills an empty database.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.command()
@@ -69,16 +72,14 @@ def broker(
     site: SiteOption = None,
     port: Annotated[int | None, typer.Option(help="Port of [XWB]; 0 lets the system choose (default 9430).")] = None,
     text_port: Annotated[int | None, typer.Option(help="Port of the text transport, loopback only (default 9431).")] = None,
-    rpc_pack: Annotated[
-        list[str] | None,
-        typer.Option(help="Module with procedures of your own: register(registry), in the current directory or installed."),
-    ] = None,
+    rpc_pack: PackOption = None,
+    installed_packs: InstalledOption = None,
     taskman: Annotated[bool, typer.Option(help="Run TaskMan in the same process (always needed on SQLite).")] = True,
 ) -> None:
     """Serve remote procedures; on SQLite TaskMan runs in the same process."""
-    settings = _settings(config, data=data, broker_port=port, text_port=text_port)
+    settings = _settings(config, data=data, broker_port=port, text_port=text_port, installed_packs=installed_packs)
     if rpc_pack:
-        sys.path.insert(0, str(Path.cwd()))  # packs may lie in the current directory
+        find_packs_here()
     run_serving(settings, site, rpc_pack or [], with_broker=True, with_taskman=taskman)
 
 
@@ -117,45 +118,13 @@ def demo_sink(
     run_demo_sink(port, directory)
 
 
-@site_app.command("load")
-def site_load(
-    file: Annotated[Path, typer.Argument(help="The site file.")], config: ConfigOption = None, data: DataOption = None
-) -> None:
-    """Fill the database from a site file, in place of the site that is there."""
-    settings = _settings(config, data=data)
-    site = read_site_file(file)
-    directory = DataDirectory(settings.data)
-    directory.acquire()
-    try:
-        key = SiteKey.load_or_create(settings.site_key_path)
-        store = Store(settings.database_url, synchronous=settings.synchronous)
-        names = {procedure.name for procedure in STANDARD}
-        clock = SystemClock()
-        try:
-            warnings = store.transact(lambda connection: apply_site(connection, site, key, clock.now(), names))
-        finally:
-            store.close()
-    finally:
-        directory.release()
-    for warning in warnings:
-        err.print(f"[yellow]{warning}", highlight=False)
-    out.print(f"{file} is loaded: {len(site.patient)} patients, {len(site.exam)} exams, {len(site.user)} users", highlight=False)
-
-
-@site_app.command("dump")
-def site_dump(config: ConfigOption = None, data: DataOption = None) -> None:
-    """Write the site as a site file to standard output, with hashes in place of codes."""
-    _read(_settings(config, data=data), lambda store: sys.stdout.write(store.read(dump_site)))
-
-
 @app.command()
 def status(config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Show images, queues, evaluators, gateways, and images whose gateway was cut off while filing (orphans)."""
     settings = _settings(config, data=data)
     clock = SystemClock()
-    found: list[Any] = []
-    _read(settings, lambda store: found.append(store.read(lambda connection: read_status(connection, clock.seconds()))))
-    state = asdict(found[0])
+    with opened(settings) as store:
+        state = asdict(store.read(lambda connection: read_status(connection, clock.seconds())))
     running = read_run_file(settings.data)
     if as_json:
         out.print_json(json.dumps({"running": running, **state}))
@@ -203,22 +172,11 @@ def _settings(config: Path | None, **given: Any) -> Settings:
     return load_settings(config, **given)
 
 
-def _read(settings: Settings, work: Callable[[Store], object]) -> None:
-    """Open the database for reading beside whatever runs."""
-    if settings.database_url.startswith("sqlite") and not (settings.data / "magbroker.db").exists():
-        raise ConsoleError(f"There is no database in {settings.data}; start 'magbroker broker --site FILE', or use --data.")
-    store = Store(settings.database_url)
-    try:
-        work(store)
-    finally:
-        store.close()
-
-
 def main() -> NoReturn:
     """Run the command; what goes wrong is said in one line, with exit status 1."""
     try:
         status = app(standalone_mode=False)  # typer.Exit is given back as its status here
-    except (ConsoleError, RuntimeProblem, FileManError, BrokerError, PackError, XWBError, RuleError, TaskManError) as error:
+    except (ConsoleError, RuntimeProblem, FileManError, BrokerError, XWBError, RuleError, TaskManError) as error:
         err.print(f"[red]magbroker:[/] {error}", highlight=False)
         sys.exit(1)
     except typer.Exit as done:

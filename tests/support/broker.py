@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from twisted.internet import reactor as _reactor
-from twisted.internet.threads import blockingCallFromThread
+from typing import Any
 
 from broker import BrokerService, Dispatcher, Hub, Limits, Listener, text_listener
+from console.reactor_thread import in_reactor, reactor
 from fileman import SiteKey, Store
 from rpcs import STANDARD, Environment, Registry, SiteCache
 from runtime import Clock, SystemClock
 from tests.oracle.pack import register
 from xwb import BrokerClient, Cipher, XWBError
-
-reactor: object = _reactor
-T = TypeVar("T")
-_started = threading.Event()
-
-
-def in_reactor(work: Callable[[], T]) -> T:
-    """Run something in the reactor's thread and wait for it."""
-    if not _started.is_set():
-        _started.set()
-        thread = threading.Thread(
-            target=_reactor.run,  # type: ignore[attr-defined]
-            kwargs={"installSignalHandlers": False},
-            daemon=True,
-            name="reactor",
-        )
-        thread.start()
-    return blockingCallFromThread(_reactor, work)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -68,11 +47,11 @@ class QuickClock:
 
     def seconds(self) -> float:
         """Give the time of this clock."""
-        return float(_reactor.seconds()) * self.pace  # type: ignore[attr-defined]
+        return float(reactor.seconds()) * self.pace
 
     def callLater(self, delay: float, work: Callable[..., object], *arguments: object) -> Any:
         """Call when so many of this clock's seconds have passed."""
-        later = _reactor.callLater(delay / self.pace, work, *arguments)  # type: ignore[attr-defined]
+        later = reactor.callLater(delay / self.pace, work, *arguments)
         return QuickCall(later, self.pace)
 
 
@@ -123,10 +102,10 @@ class RunningBroker:
             self.registry,
             other_ciphers=self.other_ciphers,
         )
-        dispatcher = Dispatcher(self.registry, environment, SiteCache(self.store), _reactor, self.engine)  # type: ignore[arg-type]
-        hub = Hub(dispatcher, self.limits, QuickClock(self.pace))  # type: ignore[arg-type]
+        dispatcher = Dispatcher(self.registry, environment, SiteCache(self.store), reactor, self.engine)
+        hub = Hub(dispatcher, self.limits, QuickClock(self.pace))
         listeners = {"broker": Listener(0), "text": text_listener(0), **self.listeners}
-        self.service = BrokerService(hub, _reactor, listeners)  # type: ignore[arg-type]
+        self.service = BrokerService(hub, reactor, listeners)
         in_reactor(self.service.start)
 
     @property

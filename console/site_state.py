@@ -1,0 +1,91 @@
+"""The site of a database as commands change it: filled from a site file, kept in snapshots, put back while a broker runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.errors import ConsoleError
+from fileman import (
+    SiteFile,
+    SiteKey,
+    Store,
+    apply_site,
+    dump_site,
+    read_site_file,
+    reset_to_site,
+    restore_snapshot,
+    take_snapshot,
+)
+from runtime import Clock, Settings
+
+SUFFIX = ".snapshot"
+_NAME = re.compile(r"[\w-]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteState:
+    """What commands do to the site of one open database. Every change is one short transaction, so a broker may be running."""
+
+    settings: Settings
+    store: Store
+    key: SiteKey
+    clock: Clock
+    known_rpcs: Collection[str]
+
+    def load(self, file: Path) -> tuple[SiteFile, list[str]]:
+        """Fill the database from a site file; give the site and warnings. Images and queues stay."""
+        site = read_site_file(file)
+        warnings = self.store.transact(lambda it: apply_site(it, site, self.key, self.clock.now(), self.known_rpcs))
+        self._remember()
+        return site, warnings
+
+    def snapshot(self, target: str) -> Path:
+        """Keep the state under a name, or in a file; give the file."""
+        file = self.file_of(target)
+        take_snapshot(self.store, file)
+        return file
+
+    def reset(self, source: str | None) -> Path:
+        """Put the state back to a snapshot, to a site file (`.toml`), or to the site file last loaded; give the file.
+
+        Raises ConsoleError when there is none.
+        """
+        file = self._loaded if source is None else self.file_of(source)
+        if source is None and not file.exists():
+            raise ConsoleError(f"It is not known from which site file {self.settings.data} was filled: name one to go back to.")
+        if source is not None and not file.exists():
+            raise ConsoleError(f"There is no {file}; {self._those_there_are()}.")
+        if file.suffix == ".toml":
+            site = read_site_file(file)
+            self.store.transact(lambda it: reset_to_site(it, site, self.key, self.clock.now(), self.known_rpcs))
+            if source is not None:
+                self._remember()
+        else:
+            restore_snapshot(self.store, file, self.key)
+        return file
+
+    def file_of(self, target: str) -> Path:
+        """Give the file of a snapshot: a plain name lies in the data directory, anything with a slash or a dot is a path."""
+        return self._folder / f"{target}{SUFFIX}" if _NAME.fullmatch(target) else Path(target)
+
+    @property
+    def _folder(self) -> Path:
+        return self.settings.data / "snapshots"
+
+    @property
+    def _loaded(self) -> Path:
+        return self.settings.data / "site-file.toml"
+
+    def _remember(self) -> None:
+        """Keep what the site file said, with hashes for codes, so that a reset knows where to go back to."""
+        written = self._loaded.with_suffix(".new")
+        written.touch(mode=0o600)
+        written.write_text(self.store.read(dump_site), encoding="utf-8")
+        written.replace(self._loaded)
+
+    def _those_there_are(self) -> str:
+        names = sorted(file.stem for file in self._folder.glob(f"*{SUFFIX}"))
+        return f"there are the snapshots {', '.join(names)}" if names else f"there are no snapshots in {self._folder}"
