@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +50,7 @@ class Facts:
             procedure.inactive.name.replace("_", " ").lower(),
             procedure.routine,
             pack,
-            procedure.description,
+            cleandoc(procedure.description),
         )
 
 
