@@ -16,7 +16,7 @@ from magbroker.client import BrokerClient
 from magbroker.rpc_pack import Call, LocalArray, Pack, ResultType
 from magbroker.testing import RealBroker, SiteTemplate
 from runtime import FixedClock
-from xwb import ConnectionLost, SecurityRefused
+from xwb import ConnectionLost, SecurityRefused, SignOnRefused
 
 DEVELOPER = ("FAKEDOC1", "1DOC!@#$")
 GATEWAY = "MAG DICOM GATEWAY FULL"
@@ -148,5 +148,5 @@ rpcs = ["XUS SIGNON SETUP", "XUS AV CODE"]
         with BrokerClient(broker.host, broker.port) as client:
             assert client.sign_on("ONE1", "1ONE!@#$").duz == 1
         clock.advance(91 * 86400)
-        with BrokerClient(broker.host, broker.port) as client:
-            assert client.sign_on("ONE1", "1ONE!@#$").verify_must_change
+        with pytest.raises(SignOnRefused, match="VERIFY CODE must be changed"):
+            broker.client("ONE1", "1ONE!@#$")

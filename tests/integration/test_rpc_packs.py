@@ -61,7 +61,7 @@ def test_an_entry_point_may_name_a_function_and_a_module_on_the_command_line_goe
         (
             "broken = faulty",
             "raise RuntimeError('on purpose')",
-            "RPC pack broken: it cannot be imported (RuntimeError: on purpose)",
+            "cannot be imported (RuntimeError: on purpose)",
         ),
         ("broken = faulty", "x = 1", "RPC pack broken: it has no function register(registry)"),
         ("broken = faulty", "def register(registry): registry.no_such()", "RPC pack broken: its register(registry) failed"),
@@ -83,9 +83,9 @@ def test_a_procedure_is_shown_with_what_it_promises(tmp_path: Path) -> None:
     shown = json.loads(done.stdout)
     assert (shown["returns"], shown["parameters"], shown["pack"]) == ("SINGLE VALUE", ["PATIENT", "TESTS"], "zzlab")
     assert (shown["routine"], shown["inactive"]) == ("ORDER^ZZLAB", "active")
-    assert shown["description"].endswith(
-        "\nTESTS is a list: the subscript is the number of a test, the value a comment for the laboratory."
-    )
+    first, *_, last = shown["description"].splitlines()
+    assert first == "Order tests for a patient and answer the number of the order, or `-1^reason`."
+    assert last == "TESTS is a list: the subscript is the number of a test, the value a comment for the laboratory."
     unknown = magbroker("rpc", "show", "ZZLAB NOTHING")
     assert unknown.returncode == 1
     assert "There is no procedure 'ZZLAB NOTHING'" in unknown.stderr
