@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from vavista_rpc.brokerRPC3 import VistARPCConnection
 
+from fileman.files import SignOnLog
 from tests.support.broker import RunningBroker
+from tests.support.services import eventually
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 
@@ -40,6 +43,25 @@ def test_vavista_rpc_passes_literals_and_reads_lines_and_refusals(oracle_broker:
     assert connection.invokeRPC("ZZ ORACLE PARAMS", ["1", "2", "3"]) == "P1=1\r\nP2=2\r\nP3=3\r\n"
     assert "doesn't exist on the server." in connection.invokeRPC("NO SUCH RPC", [])
     assert connection.invokeRPC("ZZ ORACLE SINGLE", ["still here"]) == "[still here]"
+
+
+def test_vavista_rpc_passes_lists(oracle_broker: RunningBroker) -> None:
+    connection = vavista(oracle_broker, "ZZ ORACLE TEST")
+    answer = connection.invokeRPC("ZZ ORACLE PARAMS", ["first", {"2": "two", "10": "ten", '"KEY"': "v"}])
+    assert answer == 'P1=first\r\nP2=\r\nP2(2)=two\r\nP2(10)=ten\r\nP2("KEY")=v\r\nP3 undefined\r\n'
+
+
+def test_vavista_rpc_takes_leave_without_a_message_around_it(oracle_broker: RunningBroker) -> None:
+    connection = vavista(oracle_broker, "ZZ ORACLE TEST")
+    connection.invokeRPC("XWB IM HERE", [])
+    listening = connection.sock.dup()  # the client closes its own end when it is let go
+    del connection
+    listening.settimeout(20)
+    assert listening.recv(100) == b"\0\0#BYE#\x04"
+    assert listening.recv(100) == b"", "the broker closes"
+    listening.close()
+    signed_off = select(SignOnLog.signed_off)
+    eventually("signed off", lambda: all(oracle_broker.store.read(lambda it: it.execute(signed_off).scalars().all())))
 
 
 def test_vavista_rpc_tells_a_wrong_pair_and_an_unknown_context(oracle_broker: RunningBroker) -> None:
