@@ -12,6 +12,7 @@ from rich.progress import track
 
 from bench.broker import measure_broker
 from bench.figures import Figure, table
+from bench.kit import measure_kit
 from bench.road import measure_road
 from bench.rule_evaluation import measure_rules
 from bench.sessions import measure_sessions
@@ -20,7 +21,7 @@ out = Console(width=140)
 
 
 def main() -> None:
-    """Measure everything, or the parts named (sessions, broker, rules, road), with synthetic images on loopback."""
+    """Measure everything, or the parts named (sessions, broker, rules, kit, road), with synthetic images on loopback."""
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder, resources.as_file(resources.files("magbroker_data") / "demo.toml") as site:
         directory = Path(folder)
@@ -28,6 +29,7 @@ def main() -> None:
             "sessions": lambda: measure_sessions(directory / "sessions", site),
             "broker": lambda: measure_broker(directory / "broker", site),
             "rules": measure_rules,
+            "kit": lambda: measure_kit(directory / "kit", site),
             "road": lambda: measure_road(directory / "road", site),
         }
         wanted = {name: parts[name] for name in sys.argv[1:] or parts}
