@@ -15,7 +15,8 @@ import pytest
 PROJECT = Path(__file__).parents[3]
 PACKAGES = (
     *("broker", "console", "console.cli.main", "fileman", "gateway_client", "magbroker", "magbroker_data", "rpcs", "rules"),
-    *("runtime", "taskman", "xwb", "magbroker.client", "magbroker.fixtures", "magbroker.gateway", "magbroker.rpc_pack", "magbroker.testing"),
+    *("runtime", "taskman", "xwb", "magbroker.client", "magbroker.fixtures", "magbroker.gateway", "magbroker.rpc_pack"),
+    "magbroker.testing",
 )
 SOURCES = ("broker", "console", "data", "fileman", "gateway_client", "magbroker", "rpcs", "rules", "runtime", "taskman", "xwb")
 #: What an installed copy is asked: where each package comes from, and whether what it reads beside its code is there.
