@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from broker import BrokerError
@@ -177,7 +178,7 @@ def main() -> NoReturn:
     try:
         status = app(standalone_mode=False)  # typer.Exit is given back as its status here
     except (ConsoleError, RuntimeProblem, FileManError, BrokerError, XWBError, RuleError, TaskManError) as error:
-        err.print(f"[red]magbroker:[/] {error}", highlight=False)
+        err.print(f"[red]magbroker:[/] {escape(str(error))}", highlight=False)
         sys.exit(1)
     except typer.Exit as done:
         sys.exit(done.exit_code)

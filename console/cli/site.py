@@ -68,7 +68,7 @@ def site_snapshot(
 ) -> None:
     """Keep the state of the database: site, images, queues, counters, sign-on state. A broker may be running."""
     with _beside(config, data) as state:
-        out.print(f"The state is kept in {state.snapshot(target)}", highlight=False, soft_wrap=True)
+        out.print(f"The state is kept in {state.snapshot(target)}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command("reset")
@@ -82,4 +82,4 @@ def site_reset(
 ) -> None:
     """Put the database back to a snapshot, or to its site file. A broker may be running; its sessions go on."""
     with _beside(config, data) as state:
-        out.print(f"The database is as in {state.reset(source)}", highlight=False, soft_wrap=True)
+        out.print(f"The database is as in {state.reset(source)}", highlight=False, markup=False, soft_wrap=True)

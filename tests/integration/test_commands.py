@@ -60,6 +60,8 @@ def test_rules_are_checked_compiled_and_decompiled(tmp_path: Path) -> None:
         (("broker", "--config", "{path}/broken.rule"), "TOML"),
         (("broker", "--data", "{path}/var", "--rpc-pack", "no.such.pack"), "no.such.pack"),
         (("taskman", "--data", "{path}/var"), "magbroker broker"),
+        (("fault", "set", "slow-answer", "--data", "{path}"), "slow-answer rpc=... seconds=... [times=N]"),
+        (("site", "reset", "--data", "{path}/none"), "There is no database"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else None,
 )
@@ -72,6 +74,6 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, arguments: tuple[str, .
 
 
 def test_help_teaches() -> None:
-    for command in ("up", "broker", "gateway", "taskman", "status", "site", "rules"):
+    for command in ("up", "broker", "gateway", "taskman", "status", "site", "rules", "fault", "rpc"):
         assert magbroker(command, "--help").returncode == 0
         assert command in magbroker("--help").stdout

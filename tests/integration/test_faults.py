@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -95,6 +96,16 @@ def test_an_answer_dropped_at_sign_on_leaves_no_session_behind(broker: RunningBr
     assert broker.store.read(lambda connection: connection.execute(signed).scalar()) == 1, "the procedure ran"
     open_sessions = signed.where(SignOnLog.signed_off == "")
     eventually("signed off", lambda: broker.store.read(lambda it: it.execute(open_sessions).scalar()) == 0)
+
+
+def test_an_answer_is_dropped_on_the_text_transport_too(broker: RunningBroker) -> None:
+    put(broker, "dropped-answer", rpc="MAG DICOM GET DOMAIN")
+    with (
+        socket.create_connection(("127.0.0.1", broker.text_port), timeout=20) as connection,
+        connection.makefile("rb") as answers,
+    ):
+        connection.sendall(b"SIGNON^FAKEGW1^1GWY!@#$\nCONTEXT^MAG DICOM GATEWAY FULL\nMAG DICOM GET DOMAIN\n")
+        assert [line[:4] for line in answers][-1:] == [b"OK 0"], "the last answer is the context's; then the end"
 
 
 def test_faults_reach_procedures_that_never_look_at_the_site(broker: RunningBroker) -> None:
