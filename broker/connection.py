@@ -33,7 +33,8 @@ class ConnectionBase(Protocol):
 
     def __init__(self, hub: Hub, transport_name: str) -> None:
         self.hub = hub
-        self.session = Session(transport=transport_name)
+        self._gone = False
+        self._session = Session(transport=transport_name)
         self.busy = False
         self.blocked = False
         self.last_heard = hub.clock.seconds()
@@ -45,6 +46,18 @@ class ConnectionBase(Protocol):
         self._ended = False
         #: The address as which the hub counted the connection in; empty when it did not.
         self.visitor = ""
+
+    @property
+    def session(self) -> Session:
+        """The session as it is now. What a call makes of it after the connection is gone is taken back at once."""
+        return self._session
+
+    @session.setter
+    def session(self, session: Session) -> None:
+        changed = session.sign_on != self._session.sign_on or session.locks != self._session.locks
+        self._session = session
+        if self._gone and changed:
+            self.hub.dispatcher.ended(session)
 
     def connectionMade(self) -> None:  # noqa: N802  Twisted's name
         """Set the connection up; see Twisted's IProtocol."""
@@ -63,6 +76,7 @@ class ConnectionBase(Protocol):
         """Forget the connection, close its sign-on; see Twisted's IProtocol."""
         self.hub.connections.discard(self)
         self._count(0)
+        self._gone = True
         self.busy = True
         if self.visitor:
             self.hub.visitors.leave(self.visitor)
@@ -117,6 +131,8 @@ class ConnectionBase(Protocol):
 
     def regulate(self) -> None:
         """Stop reading while too much came ahead; go on when it is worked off; close after the last answer."""
+        if self._gone:  # what was still under way has ended; its bytes do not count any more
+            return
         retained = self.retained
         if retained != self._counted:
             grown = retained > self._counted
