@@ -44,7 +44,7 @@ def endless_message(size: int) -> bytes:
 def send_slowly(port: int, count: int, burst: int) -> None:
     """Hold `count` connections, each with a message of which `burst` bytes came; then send a byte on each per second.
 
-    It prints "ready" when all have begun. What the broker cuts is opened again, so that the pressure stays; it never ends by itself.
+    It prints "ready" when all have begun. What the broker cuts is opened again, so that the pressure stays; it never ends.
     """
     begun = endless_message(burst)
     peers = [_begin(port, begun) for _ in range(count)]
