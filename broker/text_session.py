@@ -30,15 +30,15 @@ SETUP, AV_CODE, CREATE_CONTEXT = b"XUS SIGNON SETUP", b"XUS AV CODE", b"XWB CREA
 #: A line may take a person some time to type.
 TYPING = 180.0
 
-
 IN_CLEAR = b"Expected a connection over TLS or from this machine: codes are not taken in clear over a network."
 
 
 def _is_loopback(address: str) -> bool:
     try:
-        return ip_address(address).is_loopback
+        parsed = ip_address(address)
     except ValueError:
         return False
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
 
 
 class TextSession(ConnectionBase):

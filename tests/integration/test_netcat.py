@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.support.broker import RunningBroker
+import pytest
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.testing import StringTransport
+
+from broker.text_session import TextSession
+from tests.support.broker import RunningBroker, in_reactor
+from tests.support.services import eventually
 
 STORE = [
     "STORE1||660|GWA|RAD|CT1|C:\\\\X.DCM|666000001|IMAGPATIENT^ONE^M|061024-101|061024-101|20240610|093000|0|CR||<DICOM>|1|1|660|0|GW|",
@@ -70,3 +76,31 @@ def test_errors_say_what_is_wrong(oracle_broker: RunningBroker) -> None:
     assert errors[2] == "ERROR SECURITY The context 'NO SUCH OPTION' does not exist on server."
     assert errors[3] == "ERROR SECURITY Remote Procedure 'NO SUCH RPC' doesn't exist on the server."
     assert errors[4].startswith("ERROR M ")
+
+
+def typed_from(broker: RunningBroker, address: str, line: bytes) -> StringTransport:
+    """Type a line at a connection that comes from some address."""
+    kind = IPv6Address if ":" in address else IPv4Address
+    transport = StringTransport(peerAddress=kind("TCP", address, 40000))
+
+    def type_it() -> None:
+        session = TextSession(broker.service.hub)
+        session.makeConnection(transport)
+        session.dataReceived(line)
+
+    in_reactor(type_it)
+    return transport
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7", "::ffff:192.0.2.7"])
+def test_codes_in_clear_from_another_machine_are_not_looked_at(oracle_broker: RunningBroker, address: str) -> None:
+    answer = typed_from(oracle_broker, address, b"SIGNON^FAKEGW1^1GWY!@#$\n")
+    assert answer.value() == (
+        b"ERROR SIGNON Expected a connection over TLS or from this machine: codes are not taken in clear over a network.\n"
+    )
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
+def test_codes_in_clear_from_this_machine_are_taken(oracle_broker: RunningBroker, address: str) -> None:
+    answer = typed_from(oracle_broker, address, b"SIGNON^FAKEGW1^1GWY!@#$\n")
+    eventually("signed on", lambda: answer.value().startswith(b"OK "))

@@ -112,3 +112,11 @@ def gone(connection: socket.socket) -> bool:
     with connection, suppress(ConnectionError):
         return connection.recv(1) == b""
     return True
+
+
+def cut_at_once(port: int) -> bool:
+    """Tell whether a client that connects is cut; the reset may come before the connection is seen to be made."""
+    try:
+        return gone(connect(port))
+    except ConnectionResetError:
+        return True
