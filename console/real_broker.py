@@ -117,6 +117,7 @@ class RealBroker:
     ) -> None:
         """Copy the template's database into the directory and listen."""
         self._template = template
+        directory.mkdir(parents=True, exist_ok=True)
         file = directory / "magbroker.db"
         shutil.copyfile(template.file, file)
         self.store = Store(f"sqlite:///{file}", synchronous="NORMAL")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import count
@@ -55,6 +55,9 @@ from fileman.numbers import reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, hash_verify_code
 from fileman.site_file import TOMORROW, InstitutionRow, SiteFile, SiteSettings, UserRow, dangling
 from fileman.store import bump_site_version
+
+#: So many names are written out in a warning.
+_NAMED = 8
 
 #: What a site file fills, children before parents: the order in which a new site replaces the old one.
 _SITE_FILES: tuple[type[File], ...] = (
@@ -163,10 +166,15 @@ def apply_site(
     _insert(connection, TransmitDestination, [row.model_dump() for row in site.transmit_destination])
     _insert(connection, Holiday, [row.model_dump() for row in site.holiday])
     bump_site_version(connection)
-    unknown = {rpc for context in site.context for rpc in context.rpcs} - {*known_rpcs, "*"} if known_rpcs is not None else set()
-    if not unknown:
+    if known_rpcs is None:
         return dangling(site)
-    return [*dangling(site), f"procedures that are not known stay in their contexts: {', '.join(sorted(unknown))}"]
+    unknown = sorted({rpc for context in site.context for rpc in context.rpcs} - {*known_rpcs, "*"})
+    return [*dangling(site), *([f"procedures that are not known stay in their contexts: {_some(unknown)}"] if unknown else [])]
+
+
+def _some(names: Sequence[str]) -> str:
+    """Write a list of names in about a line."""
+    return ", ".join(names) if len(names) <= _NAMED else f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
 
 
 def _numbered_exams(connection: Connection, site: SiteFile) -> list[dict[str, object]]:

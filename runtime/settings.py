@@ -41,7 +41,7 @@ class GatewaySettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Relative paths lie below the data directory."""
+    """Everything that can be set (docs/reference/settings.md). Relative paths start at the current directory."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 

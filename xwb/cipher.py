@@ -5,6 +5,7 @@ It hides a code from a glance at the wire and from nothing else: every client ca
 
 import json
 import random as _random
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -36,11 +37,15 @@ class Cipher:
 
     @classmethod
     def from_file(cls, path: Path) -> "Cipher":
-        """Read a table of one's own: a JSON object with a list of texts under `rows`. Raises BadCipherTable."""
+        """Read a table of one's own: a JSON object with a list of texts under `rows`, or a system's routine `XUSRB1.m`.
+
+        Raises BadCipherTable, which names the file.
+        """
+        read = _rows_of_routine if path.suffix == ".m" else _rows
         try:
-            return cls(_rows(path.read_text(encoding="utf-8")))
-        except (OSError, UnicodeError) as error:
-            raise BadCipherTable(f"{path}: {error}") from error
+            return cls(read(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeError, BadCipherTable) as error:
+            raise BadCipherTable(f"The cipher table {path} cannot be used: {error}") from error
 
     def encipher(
         self,
@@ -88,6 +93,8 @@ class Cipher:
 
 
 _IDENTITY = bytes(range(256))
+_AFTER_LABEL = re.compile(r"^Z[ \t][^\n]*\n(?:[ \t]+;;[^\n]*(?:\n|\Z))+", re.MULTILINE)
+_ROW = re.compile(r"^[ \t]+;;([^\r\n]*)", re.MULTILINE)
 
 
 def _rows(text: str) -> list[bytes]:
@@ -96,3 +103,9 @@ def _rows(text: str) -> list[bytes]:
         return [row.encode("ascii") for row in rows]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise BadCipherTable from error
+
+
+def _rows_of_routine(text: str) -> list[bytes]:
+    """Take the rows that follow the label Z of XUSRB1: lines that are nothing but `;;` and a row."""
+    table = _AFTER_LABEL.search(text)
+    return [row.encode("ascii") for row in _ROW.findall(table[0])] if table else []

@@ -51,7 +51,7 @@ VerifyOption = Annotated[
     str | None, typer.Option("--verify", envvar="MAGBROKER_VERIFY", help="Verify code to sign on with.", show_default=False)
 ]
 CipherOption = Annotated[
-    Path | None, typer.Option("--cipher-table", help="Cipher table of the broker (JSON), where it is not the VA's.")
+    Path | None, typer.Option("--cipher-table", help="Cipher table of the broker (JSON or XUSRB1.m), where it is not the VA's.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 HostOption = Annotated[str, typer.Option("--host", help="Address to listen on.")]

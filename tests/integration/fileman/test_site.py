@@ -217,6 +217,12 @@ def test_procedures_that_nobody_knows_are_kept_and_told(store: Store, site_key: 
     assert store.read(lambda connection: connection.execute(select(func.count()).select_from(OptionRpc)).scalar_one()) == 3
 
 
+def test_a_warning_names_some_of_many(store: Store, site_key: SiteKey) -> None:
+    site = parse_site(f'[[context]]\nname = "A"\nrpcs = {[f"RPC {number:02}" for number in range(1, 13)]}\n')
+    (warning,) = store.transact(lambda connection: apply_site(connection, site, site_key, NOW, set()))
+    assert warning.endswith(": RPC 01, RPC 02, RPC 03, RPC 04, RPC 05, RPC 06, RPC 07, RPC 08 and 4 more")
+
+
 def test_images_keep_their_exam_when_the_site_is_replaced(oracle_store: Store, site_key: SiteKey) -> None:
     file_one(oracle_store, "070124-160")
     before = exam_number(oracle_store, "070124-160"), exam_number(oracle_store, "660-GMR-1")

@@ -93,7 +93,27 @@ def test_a_table_of_ones_own_is_read_from_a_file(tmp_path):
 def test_a_file_that_is_no_table_is_refused(tmp_path, text):
     path = tmp_path / "table.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(BadCipherTable):
+    with pytest.raises(BadCipherTable, match=r"table\.json cannot be used"):
+        Cipher.from_file(path)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_table_of_a_system_is_read_from_its_routine(tmp_path, end):
+    path = tmp_path / "XUSRB1.m"
+    lines = ["XUSRB1 ;cipher", " ;;8.0;KERNEL;", "ENCRYP(S) ;", " Q S", "Z ;;", " ;;a;c", " ;;;ca", "\t;;ca;", " ;", ""]
+    path.write_text(end.join(lines), encoding="utf-8", newline="")
+    cipher = Cipher.from_file(path)
+    assert cipher.encipher(b"a;cd", identifier=1, associator=2) == b" ;cad!"
+    assert cipher.decipher(b" ;cad!") == b"a;cd"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "XUSRB1 ;", "Z ;;", "Z ;;\n ;;abc", "Z ;;\n Q\n ;;abc\n ;;bca", "Z ;;\n ;;\u00e4b\n ;;b\u00e4"]
+)
+def test_a_routine_without_a_table_is_refused(tmp_path, text):
+    path = tmp_path / "XUSRB1.m"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadCipherTable, match=r"XUSRB1\.m cannot be used"):
         Cipher.from_file(path)
 
 

@@ -1,0 +1,83 @@
+"""The reference pages and the page on opening a broker say what is so: settings and defaults, answers, files that load."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from console.real_broker import RealBroker, SiteTemplate
+from fileman.site_file import SiteSettings
+from runtime import Settings, load_settings
+from runtime.settings import GatewaySettings
+
+DOCS = Path(__file__).parents[2] / "docs"
+SETTINGS = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
+SPOKEN = re.compile(r"^```nc\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def rows(section: str) -> dict[str, str]:
+    """Give what a section's table says of each name: its default; several names in a row have as many, or share one."""
+    said = {}
+    for line in section.splitlines():
+        if not line.startswith("| `"):
+            continue
+        names, defaults = (re.findall(r"`([^`]*)`", cell) for cell in line.split("|")[1:3])
+        if len(defaults) < len(names):
+            defaults = (defaults or [""]) * len(names)
+        said |= dict(zip(names, defaults, strict=True))
+    return said
+
+
+def defaults(model: type[BaseModel], *besides: str) -> dict[str, str]:
+    """Give the defaults of a model as the page writes them."""
+    written = {}
+    for name, field in model.model_fields.items():
+        value = field.get_default(call_default_factory=True)
+        written[name] = "" if value in (None, "", (), {}) else str(value).lower() if isinstance(value, bool) else str(value)
+    return {name: value for name, value in written.items() if name not in besides}
+
+
+def test_the_page_has_every_setting_with_its_default() -> None:
+    general, gateway, site = re.split(r"^## .*$", SETTINGS, flags=re.MULTILINE)
+    assert rows(general) == defaults(Settings, "gateway")
+    assert rows(gateway) == defaults(GatewaySettings)
+    assert rows(site) == defaults(SiteSettings)
+
+
+def netcat(folder: Path, typed: str) -> list[str]:
+    """Type lines at a broker of the demo site and give those that it answers."""
+    with RealBroker(SiteTemplate(folder / "template"), folder / "broker") as broker:
+        command = ["nc", "-N", "127.0.0.1", str(broker.text_port)]
+        done = subprocess.run(command, input=typed, capture_output=True, text=True, timeout=30, check=True)
+    return done.stdout.splitlines()
+
+
+def test_the_text_transport_answers_as_the_page_shows(tmp_path: Path) -> None:
+    (shown,) = SPOKEN.findall((DOCS / "reference" / "transports.md").read_text(encoding="utf-8"))
+    typed = "".join(line[1:].removeprefix(" ") + "\n" for line in shown.splitlines() if line.startswith(">"))
+    expected = [line for line in shown.splitlines() if not line.startswith(">")]
+    answers = netcat(tmp_path, typed)
+    assert len(answers) == len(expected), answers
+    for said, line in zip(answers, expected, strict=True):
+        assert said == line or (line.endswith("...") and said.startswith(line.removesuffix("..."))), answers
+
+
+def test_the_lines_of_the_readme_are_answered(tmp_path: Path) -> None:
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    (typed,) = re.findall(r"^```\n\$ nc [^\n]*\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    answers = netcat(tmp_path, typed)
+    assert [line.split()[0] for line in answers if line.startswith(("OK ", "ERROR "))] == ["OK"] * typed.count("\n")
+    assert answers[-1] == "DEMO.MAGBROKER.EXAMPLE"
+
+
+def test_the_settings_files_on_the_page_are_settings_files(tmp_path: Path) -> None:
+    files = TOML.findall((DOCS / "how-to" / "open-a-broker.md").read_text(encoding="utf-8"))
+    assert len(files) == 2
+    for number, text in enumerate(files):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(text, encoding="utf-8")
+        assert load_settings(path) != load_settings()
