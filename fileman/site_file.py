@@ -59,6 +59,11 @@ def _times(value: object) -> object:
 ProhibitedTimes = Annotated[str, BeforeValidator(_times)]
 
 
+#: The largest number of a database's column.
+_LARGEST = 2**31 - 1
+Ien = Annotated[int, Field(ge=1)]
+
+
 class Row(BaseModel):
     """One table of the file; a key that is not named here is an error."""
 
@@ -66,13 +71,15 @@ class Row(BaseModel):
 
     @field_validator("*")
     @classmethod
-    def _printable(cls, value: object, info: ValidationInfo) -> object:
-        """Refuse control characters anywhere, and carets where FileMan would take them for the end of a field."""
-        for text in value if isinstance(value, tuple) else (value,):
-            if isinstance(text, str) and any(ord(character) < 32 or ord(character) == 127 for character in text):
+    def _storable(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse control characters, carets where FileMan would take them for a field's end, numbers that no database holds."""
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, str) and any(ord(character) < 32 or ord(character) == 127 for character in one):
                 raise ValueError("holds a control character")
-            if isinstance(text, str) and "^" in text and info.field_name not in _CARET_TAKEN:
+            if isinstance(one, str) and "^" in one and info.field_name not in _CARET_TAKEN:
                 raise ValueError("holds a caret, which separates fields in VistA")
+            if isinstance(one, int) and abs(one) > _LARGEST:
+                raise ValueError(f"is no number up to {_LARGEST}")
         return value
 
 
@@ -88,7 +95,7 @@ class SiteSettings(Row):
     signon_attempts: int = Field(default=5, ge=1)
     lockout_seconds: int = Field(default=900, ge=0)
     broker_timeout: int = Field(default=180, ge=1)
-    verify_lifetime_days: int = Field(default=90, ge=1)
+    verify_lifetime_days: int = Field(default=90, ge=1, le=36500)
     default_institution: int = 0
     site_number: int = 500
     """FileMan's site number; 500 is what VistA comes with."""
@@ -117,7 +124,7 @@ class SiteSettings(Row):
 class InstitutionRow(Row):
     """[[institution]]: INSTITUTION (#4)."""
 
-    ien: int
+    ien: Ien
     name: str
     station: str = ""
 
@@ -125,7 +132,7 @@ class InstitutionRow(Row):
 class ImagingSiteRow(Row):
     """[[imaging_site]]: IMAGING SITE PARAMETERS (#2006.1)."""
 
-    ien: int
+    ien: Ien
     institution: int
     namespace: str = Field(default="", max_length=10)
     write_location: int | None = None
@@ -140,7 +147,7 @@ class ImagingSiteRow(Row):
 class UserRow(Row):
     """[[user]]: NEW PERSON (#200). Codes stand in clear, or as the hashes that `site dump` writes; a clear one goes first."""
 
-    duz: int
+    duz: Ien
     name: str
     access: str = ""
     verify: str = ""
@@ -183,7 +190,7 @@ class ContextRow(Row):
 class PatientRow(Row):
     """[[patient]]: PATIENT (#2)."""
 
-    dfn: int
+    dfn: Ien
     name: str
     ssn: str = ""
     birth_date: FileManDate = ""
@@ -198,7 +205,7 @@ class ExamRow(Row):
     accession: str
     site_accession: str = ""
     case: int | str = ""
-    ien: int | None = None
+    ien: Ien | None = None
     patient: int
     datetime: FileManDate
     procedure: str = ""
@@ -213,7 +220,7 @@ class ExamRow(Row):
 class NetworkLocationRow(Row):
     """[[network_location]]: NETWORK LOCATION (#2005.2)."""
 
-    ien: int
+    ien: Ien
     name: str
     physical: str
     path: str = ""
@@ -236,7 +243,7 @@ class NetworkLocationRow(Row):
 class TransmitDestinationRow(Row):
     """[[transmit_destination]]: DICOM TRANSMIT DESTINATION (#2006.587)."""
 
-    ien: int
+    ien: Ien
     name: str
     ae_title: str = Field(max_length=16)
     host: str

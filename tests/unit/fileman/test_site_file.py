@@ -46,6 +46,9 @@ def test_what_a_file_does_not_say_is_as_in_vista() -> None:
         ('[[user]]\nduz = 1\nname = "A"\nlocked_until = "soon"\n', 'line 4: user.locked_until: "soon" is no date'),
         ('[[patient]]\ndfn = 1\nname = "A^B"\n', "line 3: patient.name: holds a caret"),
         ('[[user]]\nduz = 1\nname = "A"\nkeys = ["X\\u0000"]\n', "line 4: user.keys: holds a control character"),
+        (f'[[user]]\nduz = {2**31}\nname = "A"\n', "line 2: user.duz: is no number up to 2147483647"),
+        (f'[[institution]]\nien = {"9" * 300}\nname = "A"\n', "line 2: institution.ien: is no number up to 2147483647"),
+        ('[[patient]]\ndfn = 0\nname = "A,B"\n', "line 2: patient.dfn: "),
         (PATIENT + PATIENT, "line 5: patient: there are two with dfn 1"),
         (
             '[[user]]\nduz = 1\nname = "A"\naccess = "SECRET1"\n[[user]]\nduz = 2\nname = "B"\naccess = "secret1"\n',
