@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
 from broker.faults import strike
-from broker.references import Surroundings, reference_value
+from broker.references import Surroundings, job_number, reference_value, subscript_value
 from broker.timing import Timing, timing_of
 from broker.trap import ErrorTrap, as_m_error
 from fileman import LOCK_SECONDS, StoreClosed, renew_leases, to_fileman
@@ -32,6 +32,7 @@ from rpcs import (
     Pause,
     Procedure,
     Registry,
+    ScratchGlobal,
     Session,
     SiteCache,
     SiteData,
@@ -41,6 +42,7 @@ from rpcs import (
     close_forgotten,
     refusal,
     sign_off,
+    undefined,
 )
 from rpcs.session import SIGN_ON_CONTEXT
 from xwb import (
@@ -65,6 +67,7 @@ log = logging.getLogger(__name__)
 R = TypeVar("R")
 
 WIRE_CHARSET = "iso-8859-1"
+NULL_SUBSCRIPT = "LINST+3^XWBPRS, Null subscripts are not allowed for local variables,150373130,-%GTM-E-LVNULLSUBS"
 #: Seconds of time-out that a session has left after an M error (KILL^XUSCLEAN and POST2).
 TIMEOUT_AFTER_M_ERROR = 30
 
@@ -169,18 +172,27 @@ class Dispatcher:
             self._refreshing = self.workers.submit(self.site)
 
     def call(
-        self, session: Session, name: bytes, parameters: Sequence[Parameter], *, contexts: bool = True
+        self,
+        session: Session,
+        name: bytes,
+        parameters: Sequence[Parameter] | None,
+        *,
+        version: bytes = b"0",
+        contexts: bool = True,
     ) -> Outcome | Deferred[Outcome]:
         """Run one call. What a handler raises becomes an M error; the session goes on.
 
-        `contexts` false is for the M-to-M broker, which does not ask for a context where the site leaves it VistA's laxness.
+        `parameters` None says that the message did not even have a place for them. `version` is XWBAPVER. `contexts` false is
+        for the M-to-M broker, which does not ask for a context where the site leaves it VistA's laxness.
         """
         rpc = name.decode(WIRE_CHARSET)
-        outcome = self._call(session, rpc, parameters, contexts)
+        outcome = self._call(session, rpc, parameters, version.decode(WIRE_CHARSET), contexts)
         faults = self.site.latest().faults.answers.get(rpc)
         return outcome if faults is None else strike(self, faults, outcome)
 
-    def _call(self, session: Session, rpc: str, parameters: Sequence[Parameter], contexts: bool) -> Outcome | Deferred[Outcome]:
+    def _call(
+        self, session: Session, rpc: str, parameters: Sequence[Parameter] | None, version: str, contexts: bool
+    ) -> Outcome | Deferred[Outcome]:
         procedure = self.registry.get(rpc)
         unaware = procedure is not None and procedure.access is Access.NOTHING
         site = self.site.latest() if unaware else self.site()
@@ -191,10 +203,10 @@ class Dispatcher:
         if procedure is None:
             raise RuntimeError("a procedure that does not exist was not refused")
         try:
-            arguments = self._arguments(session, site, procedure, parameters)
+            arguments = self._arguments(Surroundings(session, site, self.environment.clock, version), procedure, parameters)
         except MError as error:
             return self.m_error(session, error, rpc)
-        call = Call(procedure, session, arguments, self.environment, site)
+        call = Call(procedure, session, arguments, self.environment, site, version=version)
         if procedure.prepare is not None:
             return self._then(self.workers.submit(procedure.prepare, call), self._prepared(call), call)
         return self._run(call)
@@ -207,10 +219,12 @@ class Dispatcher:
         return Outcome(session, response, delay, refused=True, error=("SECURITY", text))
 
     def m_error(self, session: Session, error: MError, rpc: str = "", cause: BaseException | None = None) -> Deferred[Outcome]:
-        """Answer an M error when it stands in the error log; the session, its user and context survive."""
+        """Answer an M error when it stands in the error log; what its routine did not take away of the session survives."""
         text = error.text.encode(WIRE_CHARSET, "replace")
         reference = error.reference.encode(WIRE_CHARSET, "replace")
         after = replace(session, timeout=TIMEOUT_AFTER_M_ERROR)
+        for effect in error.effects:
+            after = effect.apply(after)
         delay = self.timing().delays[Delay.M_ERROR]
         outcome = Outcome(after, encode_m_error(text, reference), delay, error=("M", text))
         done: Deferred[Outcome] = Deferred()
@@ -224,13 +238,14 @@ class Dispatcher:
             return None
 
         def check(kind: Checked, text: bytes) -> str | None:
+            here = Surroundings(session(), self.site.latest(), self.environment.clock)
             try:
                 if kind is Checked.SUBSCRIPT:
-                    parse_subscripts(text)
+                    parse_subscripts(text, lambda expression: subscript_value(expression, here))
                 else:
-                    self._reference(session(), self.site.latest(), text)
-            except BadSubscript as error:
-                return f"LINST+3^XWBPRS, {error},150373850,-%GTM-E-UNDEF"
+                    reference_value(text.decode(WIRE_CHARSET), here)
+            except BadSubscript:
+                return NULL_SUBSCRIPT
             except MError as error:
                 return error.text
             return None
@@ -238,28 +253,14 @@ class Dispatcher:
         return check
 
     def _arguments(
-        self, session: Session, site: SiteData, procedure: Procedure, parameters: Sequence[Parameter]
+        self, here: Surroundings, procedure: Procedure, parameters: Sequence[Parameter] | None
     ) -> tuple[Argument, ...]:
+        if parameters is None:
+            raise undefined("CALLP+11^XWBPRS", 'XWB("PARAM")')
         if len(parameters) > len(procedure.parameters):
             text = "More actual parameters than formal parameters: ,150374474,-%GTM-E-ACTLSTTOOLONG"
             raise MError(f"{procedure.routine}, {text}")
-        return tuple([self._argument(session, site, parameter) for parameter in parameters])
-
-    def _argument(self, session: Session, site: SiteData, parameter: Parameter) -> Argument:
-        """Decode one argument; a list's subscripts and a reference are read as VistA's parser does."""
-        if isinstance(parameter, Literal):
-            return parameter.value.decode(WIRE_CHARSET)
-        if isinstance(parameter, ListParameter | GlobalParameter):
-            try:
-                return parameter.array().decoded(WIRE_CHARSET)
-            except BadSubscript as error:
-                raise MError(f"LINST+3^XWBPRS, {error},150373850,-%GTM-E-UNDEF") from error
-        if isinstance(parameter, Reference):
-            return self._reference(session, site, parameter.value)
-        return None
-
-    def _reference(self, session: Session, site: SiteData, text: bytes) -> str:
-        return reference_value(text.decode(WIRE_CHARSET), Surroundings(session, site, self.environment.clock))
+        return tuple([_argument(here, number, parameter) for number, parameter in enumerate(parameters)])
 
     def _prepared(self, call: Call) -> Callable[[object], Outcome | Deferred[Outcome]]:
         return lambda prepared: self._run(replace(call, prepared=prepared))
@@ -317,7 +318,8 @@ class Dispatcher:
                 delay += delays[effect.delay]
         try:
             value = _wire_value(answer.value)
-            data = render(call.procedure.returns, call.procedure.word_wrap, value)
+            procedure = _returning(call.procedure, answer)
+            data = render(procedure.returns, procedure.word_wrap, value)
         except UndefinedNode as missing:
             undefined = MError(f"SNDDATA+6^XWBRW, {missing},150373850,-%GTM-E-UNDEF")
             return self.m_error(session, undefined, call.procedure.name)
@@ -325,7 +327,7 @@ class Dispatcher:
         application = answer.application.encode(WIRE_CHARSET, "replace")
         error = ("SECURITY", security) if security else ("APPLICATION", application) if application else None
         response = encode_response(data, security, application)
-        return Outcome(session, response, delay, error=error, value=value, procedure=call.procedure)
+        return Outcome(session, response, delay, error=error, value=value, procedure=procedure)
 
     def _then(self, future: Future[R], proceed: Callable[[R], Outcome | Deferred[Outcome]], call: Call) -> Deferred[Outcome]:
         """Go on in the reactor's thread when a thread has finished."""
@@ -348,6 +350,31 @@ class Dispatcher:
 def _report(done: Future[object]) -> None:
     if (error := done.exception()) is not None:
         log.error("a session's state could not be written: %s", error)
+
+
+def _argument(here: Surroundings, number: int, parameter: Parameter) -> Argument:
+    """Decode one argument; a list's subscripts and a reference are read as VistA's parser does."""
+    if isinstance(parameter, Literal):
+        return parameter.value.decode(WIRE_CHARSET)
+    if isinstance(parameter, ListParameter | GlobalParameter):
+        try:
+            array = parameter.array(lambda expression: subscript_value(expression, here)).decoded(WIRE_CHARSET)
+        except BadSubscript as error:
+            raise MError(NULL_SUBSCRIPT) from error
+        if isinstance(parameter, ListParameter):
+            return array
+        return ScratchGlobal(f'^TMP("XWBA",{job_number(here.session)},{number})', array)
+    if isinstance(parameter, Reference):
+        return reference_value(parameter.value.decode(WIRE_CHARSET), here)
+    return None
+
+
+def _returning(procedure: Procedure, answer: Answer) -> Procedure:
+    """Give the procedure with the return type that its answer chose."""
+    if answer.returns is None and answer.word_wrap is None:
+        return procedure
+    wrap = procedure.word_wrap if answer.word_wrap is None else answer.word_wrap
+    return replace(procedure, returns=answer.returns or procedure.returns, word_wrap=wrap)
 
 
 def _on_connection(call: Call) -> Callable[[Connection], Answer]:

@@ -11,11 +11,12 @@ from twisted.internet.defer import Deferred
 from broker.connection import ConnectionBase
 from broker.dispatch import Outcome
 from broker.hub import Hub
-from broker.timing import BEFORE_CONNECT, BEFORE_SIGN_ON, MID_MESSAGE, MID_MESSAGE_CUT
+from broker.timing import BEFORE_CONNECT, BEFORE_SIGN_ON, MID_MESSAGE, MID_MESSAGE_CUT, silence
 from rpcs import Delay, MError
 from xwb import (
     BYE,
     CONNECT,
+    EOT,
     CallReceived,
     ChunkRefused,
     CommandReceived,
@@ -34,6 +35,8 @@ from xwb import (
 log = logging.getLogger(__name__)
 
 SET_SHARED = b"XUS SET SHARED"
+#: A command without a parameter chunk that is part of this text is no error (PRS4^XWBPRS).
+COMMANDS = b"%b^%b" % (CONNECT, BYE)
 ACCEPT, REJECT, GOODBYE = encode_response(b"accept"), encode_response(b"reject"), encode_response(BYE)
 
 
@@ -61,6 +64,8 @@ class NSSession(ConnectionBase):
         self.state = State.NEW
         self.decoder: NSDecoder | ReadDecoder[OldEvent] = self._decoder()
         self._swallowing = False
+        #: What comes is the rest of a refused message, up to its EOT.
+        self._skipping = False
         self._junk_told = False
 
     def _decoder(self) -> NSDecoder | ReadDecoder[OldEvent]:
@@ -71,6 +76,8 @@ class NSSession(ConnectionBase):
         """Take bytes; see Twisted's IProtocol."""
         self.touched()
         self.decoder.receive_data(data)
+        if self._skipping:
+            self._skipping = not self.decoder.discard_through_eot()
         if self._swallowing:
             self._swallow()
         else:
@@ -94,7 +101,7 @@ class NSSession(ConnectionBase):
             return MID_MESSAGE_CUT if self.decoder.pending is Pending.CUT else MID_MESSAGE
         if self.state is State.NEW:
             return BEFORE_CONNECT
-        return float(self.hub.broker_timeout()) if self.session.duz else BEFORE_SIGN_ON
+        return silence(self.hub.broker_timeout()) if self.session.duz else BEFORE_SIGN_ON
 
     def advance(self) -> None:
         """Take the next event unless one is being answered or the client does not read its answers."""
@@ -122,7 +129,7 @@ class NSSession(ConnectionBase):
             case HeaderSkipped():
                 self._tell_junk(event)
             case ChunkRefused():
-                self._finish(self.hub.dispatcher.refuse(self.session, "Invalid Chunk"), event.reply)
+                self._refuse_chunk(event)
             case ParameterFailed(name):
                 error = MError(event.reason)
                 self._settle(self.hub.dispatcher.m_error(self.session, error, name.decode("iso-8859-1")), event.reply)
@@ -148,17 +155,19 @@ class NSSession(ConnectionBase):
         super().close()
 
     def _command(self, event: CommandReceived) -> None:
-        if event.name == BYE:
+        if self.state is State.NEW:
+            self._connect(event, event.name)
+        elif event.name == BYE:
             self.state = State.CLOSED
             self.write(GOODBYE)
             self.close()
-        elif self.state is State.NEW:
-            self._connect(event)
         else:
-            self._finish(self.hub.dispatcher.refuse(self.session, "No RPC sent"), event.reply)
+            known = event.name in COMMANDS and not event.has_parameter_chunk
+            self._finish(self.hub.dispatcher.refuse(self.session, "" if known else "No RPC sent"), event.reply)
 
-    def _connect(self, event: CommandReceived) -> None:
-        if event.name != CONNECT or not self.hub.accepts_sessions():
+    def _connect(self, event: CommandReceived | CallReceived, command: bytes) -> None:
+        """Judge the first message by its command alone (NEW^XWBTCPM)."""
+        if command != CONNECT or not self.hub.accepts_sessions():
             self._reject()
             return
         self.state = State.OPEN
@@ -173,16 +182,22 @@ class NSSession(ConnectionBase):
 
     def _call(self, event: CallReceived) -> None:
         if self.state is State.NEW:
+            self._connect(event, event.command)
+        elif event.name == SET_SHARED:
+            if event.reply:
+                self.write(encode_response(b""))
+        else:
+            parameters = event.parameters if event.has_parameter_chunk else None
+            self._settle(self.hub.dispatcher.call(self.session, event.name, parameters, version=event.version), event.reply)
+
+    def _refuse_chunk(self, event: ChunkRefused) -> None:
+        """Refuse what is no chunk; the rest of its message counts for nothing."""
+        if self.state is State.NEW:
             self._reject()
             return
-        if event.name == SET_SHARED:
-            self.write(encode_response(b""))
-            return
-        if not event.has_parameter_chunk:
-            error = MError("CAPI+4^XWBBRK2, Undefined local variable: XWB(5),150373850,-%GTM-E-UNDEF")
-            self._settle(self.hub.dispatcher.m_error(self.session, error, event.name.decode("iso-8859-1")), event.reply)
-            return
-        self._settle(self.hub.dispatcher.call(self.session, event.name, event.parameters), event.reply)
+        if event.chunk != EOT and not self.hub.dispatcher.timing().swallows:
+            self._skipping = not self.decoder.discard_through_eot()
+        self._finish(self.hub.dispatcher.refuse(self.session, "Invalid Chunk"), event.reply)
 
     def _settle(self, outcome: Outcome | Deferred[Outcome], reply: bool) -> None:
         """Answer an outcome, now or when it is there."""
@@ -200,6 +215,7 @@ class NSSession(ConnectionBase):
     def _finish(self, outcome: Outcome, reply: bool) -> None:
         """Answer now, or after the pause that VistA makes here."""
         self.session = outcome.session
+        reply = reply or (outcome.error is not None and outcome.error[0] == "M")  # ETRAP^XWBTCPM answers in any case
         if outcome.refused and self.hub.dispatcher.timing().swallows:
             self._begin_swallowing(outcome, reply)
         elif outcome.delay:

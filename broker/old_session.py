@@ -23,6 +23,7 @@ from broker.timing import (
     MID_MESSAGE_CUT,
     OLD_IDLE,
     OLD_LIST,
+    silence,
 )
 from rpcs import Delay
 from xwb import (
@@ -217,7 +218,7 @@ class OldSession(NSSession):
                 return OLD_LIST
             return MID_MESSAGE_CUT if self.decoder.pending is Pending.CUT else MID_MESSAGE
         if self.session.duz:
-            return float(self.hub.broker_timeout()) if self.version > TIMED else OLD_IDLE
+            return silence(self.hub.broker_timeout()) if self.version > TIMED else OLD_IDLE
         return BEFORE_OLD_SIGN_ON if self.version > SIGN_ON_TIMED else OLD_IDLE
 
     @property

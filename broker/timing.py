@@ -11,11 +11,17 @@ from dataclasses import dataclass
 
 from rpcs import Delay
 
-#: Seconds that a connection may be silent, from BREAD^XWBRW: nominal time plus the slices that it tolerates.
-BEFORE_CONNECT = 14.0
-BEFORE_SIGN_ON = 180.0
+
+def silence(nominal: float) -> float:
+    """Give the seconds of silence that a nominal time-out comes to: BREAD^XWBRW reads on in slices of two seconds."""
+    return nominal + 4.0
+
+
+#: Seconds that a connection may be silent, slices included.
+BEFORE_CONNECT = silence(10.0)
+BEFORE_SIGN_ON = silence(180.0)
 #: The same for old-style clients, for those so old that they know no time-out, and before a list that may be missing.
-BEFORE_OLD_SIGN_ON = 90.0
+BEFORE_OLD_SIGN_ON = silence(90.0)
 OLD_IDLE = 36000.0
 OLD_LIST = 19.0
 #: Within so many seconds the port that an old-style client listens on has to answer.

@@ -96,11 +96,17 @@ class ObservedDispatcher(Dispatcher):
     calls: list[tuple[str, list[Any]]] = field(default_factory=list)
 
     def call(
-        self, session: Session, name: bytes, parameters: Sequence[Parameter], *, contexts: bool = True
+        self,
+        session: Session,
+        name: bytes,
+        parameters: Sequence[Parameter] | None,
+        *,
+        version: bytes = b"0",
+        contexts: bool = True,
     ) -> Outcome | Deferred[Outcome]:
         """Note a call and run it."""
-        self.calls.append((name.decode("iso-8859-1"), [python_value(parameter) for parameter in parameters]))
-        return Dispatcher.call(self, session, name, parameters, contexts=contexts)
+        self.calls.append((name.decode("iso-8859-1"), [python_value(parameter) for parameter in parameters or ()]))
+        return Dispatcher.call(self, session, name, parameters, version=version, contexts=contexts)
 
 
 class RealBroker:

@@ -13,8 +13,8 @@ from rpcs import (
     users,
     verify_code,
 )
-from rpcs.call import Argument, Call, Environment
-from rpcs.errors import MError, RequestReused, RpcError
+from rpcs.call import Argument, Call, Environment, ScratchGlobal
+from rpcs.errors import MError, RequestReused, RpcError, undefined
 from rpcs.icn import full_icn
 from rpcs.pack import Pack
 from rpcs.permission import refusal
@@ -83,6 +83,7 @@ __all__ = [
     "Registry",
     "RequestReused",
     "RpcError",
+    "ScratchGlobal",
     "Session",
     "SignOnFailed",
     "SignOnPrepared",
@@ -97,5 +98,6 @@ __all__ = [
     "procedure",
     "refusal",
     "sign_off",
+    "undefined",
     "visitor",
 ]

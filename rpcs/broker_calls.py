@@ -30,7 +30,7 @@ def create_context(call: Call) -> Answer:
     by the next call.
     """
     if not call.arguments:
-        raise undefined("CRCONTXT+8^XWBSEC", "OPTION")
+        raise undefined("CRCONTXT+8^XWBSEC", "OPTION", effects=[ContextSet("")])
     name = call.environment.cipher.decipher(call.text(0).encode("iso-8859-1", "replace")).decode("iso-8859-1")
     if not name:
         return Answer("1", effects=(ContextSet(""),))

@@ -16,7 +16,16 @@ from rpcs.site import SiteData
 from runtime import Clock
 from xwb import Cipher, LocalArray
 
-Argument = str | LocalArray[str] | None
+
+@dataclass(frozen=True, slots=True)
+class ScratchGlobal:
+    """A global parameter: the routine gets the name of a scratch global, below which the nodes stand."""
+
+    name: str
+    nodes: LocalArray[str]
+
+
+Argument = str | LocalArray[str] | ScratchGlobal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,8 @@ class Environment:
 class Call:
     """A call: who calls, with which arguments, on which connection to the database.
 
-    `connection` is an AUTOCOMMIT one for readers, the writer's transaction for writers, None for SESSION procedures.
+    `connection` is an AUTOCOMMIT one for readers, the writer's transaction for writers; SESSION procedures have none.
+    `version` is the procedure's version that the client named (XWBAPVER).
     """
 
     procedure: Procedure
@@ -51,6 +61,7 @@ class Call:
     site: SiteData
     database: Connection | None = None
     prepared: object = None
+    version: str = ""
 
     @property
     def connection(self) -> Connection:
@@ -60,19 +71,26 @@ class Call:
         return self.database
 
     def text(self, index: int, default: str | None = "") -> str:
-        """Give a literal argument. With `default` None a missing one is an M error, as where VistA reads it unguarded."""
+        """Give a literal argument, the root of a list, or the name of a scratch global.
+
+        With `default` None a missing one is an M error, as where VistA reads it unguarded.
+        """
         value = self.arguments[index] if index < len(self.arguments) else None
         if isinstance(value, str):
             return value
         if isinstance(value, LocalArray):
             return value.root or ""
+        if isinstance(value, ScratchGlobal):
+            return value.name
         if default is None:
             raise undefined(self.procedure.routine.replace("^", "+1^"), self.procedure.parameters[index])
         return default
 
     def list(self, index: int) -> LocalArray[str]:
-        """Give a list argument; anything else is an array without nodes."""
+        """Give a list argument, or the nodes of a scratch global; anything else is an array without nodes."""
         value = self.arguments[index] if index < len(self.arguments) else None
+        if isinstance(value, ScratchGlobal):
+            return value.nodes
         return value if isinstance(value, LocalArray) else LocalArray()
 
     @property

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rpcs.session import Effect
+
 
 class RpcError(Exception):
     """A remote procedure failed."""
@@ -13,18 +17,20 @@ class RpcError(Exception):
 class MError(RpcError):
     """An error in M: the broker answers `M  ERROR=...` and the session goes on (ETRAP^XWBTCPM).
 
-    `text` is what $$EC^%ZOSV gives, worded as GT.M words it; `reference` the last global reference.
+    `text` is what $$EC^%ZOSV gives, worded as GT.M words it; `reference` the last global reference; `effects` what the
+    routine had done to the session before it failed.
     """
 
-    def __init__(self, text: str, reference: str = '^%ZTSCH("LOGRSRC")') -> None:
+    def __init__(self, text: str, reference: str = '^%ZTSCH("LOGRSRC")', effects: Sequence[Effect] = ()) -> None:
         self.text = text
         self.reference = reference
+        self.effects = tuple(effects)
         super().__init__(text)
 
 
-def undefined(place: str, variable: str, reference: str = '^%ZTSCH("LOGRSRC")') -> MError:
+def undefined(place: str, variable: str, reference: str = '^%ZTSCH("LOGRSRC")', effects: Sequence[Effect] = ()) -> MError:
     """Make the error of reading an undefined local variable at `TAG+n^ROUTINE`."""
-    return MError(f"{place}, Undefined local variable: {variable},150373850,-%GTM-E-UNDEF", reference)
+    return MError(f"{place}, Undefined local variable: {variable},150373850,-%GTM-E-UNDEF", reference, effects)
 
 
 class RequestReused(RpcError):

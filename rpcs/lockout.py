@@ -39,22 +39,22 @@ def user_failed(call: Call, duz: int) -> None:
     call.connection.execute(change.values(failed_attempts=NewPerson.failed_attempts + 1))
 
 
-def fail(call: Call, duz: int | None) -> bool:
-    """Count a failure by address and by connection; True when the limit is reached, with the locks set that follow.
+def fail(call: Call, tried: int) -> tuple[int, bool]:
+    """Count a failure by address and by connection: how many there are, and whether that is the limit.
 
-    VistA locks the user, where the site locks users and the access code was somebody's; the address only when no user
-    was locked just now.
+    At the limit the locks are set that follow. VistA locks the user whose access code came last on this connection, where
+    the site locks users; the address only when no user was locked just now.
     """
     now = call.clock.seconds()
-    attempts = _count(call, now)
-    if max(attempts, call.session.attempts + 1) < call.site.settings.signon_attempts:
-        return False
+    attempts = max(_count(call, now), call.session.attempts + 1)
+    if attempts < call.site.settings.signon_attempts:
+        return attempts, False
     call.connection.execute(delete(FailedAccess).where(FailedAccess.last_at < now - DELETE_FAILURES_AFTER))
     moment = to_fileman(call.clock.now())
     call.connection.execute(delete(LockedAddress).where(LockedAddress.until <= moment))
-    if not (duz is not None and _lock_user(call, duz)):
+    if not (tried and _lock_user(call, tried)):
         _lock_address(call)
-    return True
+    return attempts, True
 
 
 def _count(call: Call, now: float) -> int:

@@ -70,7 +70,7 @@ def prohibited(times: str, now: datetime) -> str:
     """Give the range of prohibited times that it is now, such as `0800-1630`; "" when none is (`PROHIBIT^XUS1A`).
 
     `times` is a list of ranges, each with its days before it or for every day: `MO-FR@0800-1630,2200-0500`. A range
-    over midnight belongs to the day on which it begins.
+    over midnight belongs to the day on which it begins, and the minutes of its ends are not in it.
     """
     clock = now.hour * 100 + now.minute
     for part in times.split(",") if times else ():
@@ -79,7 +79,7 @@ def prohibited(times: str, now: datetime) -> str:
         over_midnight = int(end) < int(begin)
         today, yesterday = _on(days, now.weekday()), _on(days, (now.weekday() - 1) % 7)
         if over_midnight:
-            inside = (clock >= int(begin) and today) or (clock <= int(end) and yesterday)
+            inside = (clock > int(begin) and today) or (clock < int(end) and yesterday)
         else:
             inside = int(begin) <= clock <= int(end) and today
         if inside:

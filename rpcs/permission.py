@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from rpcs.errors import MError
 from rpcs.options import OptionData, prohibited
 from rpcs.registry import Procedure
 from rpcs.session import SIGN_ON_CONTEXT, Session
@@ -57,12 +58,17 @@ def refusal(name: str, procedure: Procedure | None, session: Session, site: Site
 
 
 def context_refusal(name: str, session: Session, site: SiteData, now: Now) -> str:
-    """Say why an option may not become the session's context (CRCONTXT^XWBSEC); empty when it may."""
+    """Say why an option may not become the session's context (CRCONTXT^XWBSEC); empty when it may.
+
+    Raises MError for a locked one when nobody is signed on, as VistA looks for the user's name.
+    """
     option = site.options.get(name)
     if option is None:
         return f"The context '{name}' does not exist on server."
     if session.programmer:
         return ""
+    if not session.duz and any(part.lock for part in (option, *option.parts)):
+        raise MError("OPT1+6^XQCS, Global variable undefined: ^VA(200,0,0),150372998,-%GTM-E-GVUNDEF", "^VA(200,0,0)")
     if why := option_refusal(option, session, site, now):
         return why
     if name == SIGN_ON_CONTEXT and session.duz:

@@ -42,12 +42,17 @@ class Inactive(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a procedure gives back: its value, error texts for the two segments, effects for the broker to perform."""
+    """What a procedure gives back: its value, error texts for the two segments, effects for the broker to perform.
+
+    `returns` and `word_wrap` change the procedure's own for this answer ($$RTRNFMT^XWBLIB).
+    """
 
     value: Value = ""
     security: str = ""
     application: str = ""
     effects: tuple[Effect, ...] = ()
+    returns: ResultType | None = None
+    word_wrap: bool | None = None
 
 
 Handler = Callable[["Call"], Answer | Value]

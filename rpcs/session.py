@@ -24,7 +24,11 @@ class Delay(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is connected, from where, signed on as whom, in which context, with which LOCKs. `id` is its own for ever."""
+    """Who is connected, from where, signed on as whom, in which context, with which LOCKs. `id` is its own for ever.
+
+    `attempts` counts failed sign-ons (XUFAC), `tried` is whose access code came last (XUF(.3)): both last as long as the
+    connection. `pending_duz` is who has to change a verify code.
+    """
 
     id: str = ""
     address: str = ""
@@ -37,6 +41,7 @@ class Session:
     keys: frozenset[str] = frozenset()
     prepared: bool = False
     attempts: int = 0
+    tried: int = 0
     pending_duz: int = 0
     timeout: int = 180
     sign_on: int = 0
@@ -83,22 +88,30 @@ class SignedOn:
             keys=self.keys,
             timeout=self.timeout,
             sign_on=self.sign_on,
-            attempts=0,
+            tried=self.duz,
             pending_duz=0,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class SignOnFailed:
-    """A wrong pair of codes: a signed-on session loses its user. `pending_duz` is who must change the verify code."""
+    """No sign-on: a signed-on session loses its user. None leaves what the session remembers as it is."""
 
-    pending_duz: int = 0
-    counted: bool = True
+    attempts: int | None = None
+    tried: int | None = None
+    pending_duz: int | None = None
 
     def apply(self, session: Session) -> Session:
-        """Sign off and count."""
-        attempts = session.attempts + 1 if self.counted else session.attempts
-        return replace(session, duz=0, name="", keys=frozenset(), attempts=attempts, pending_duz=self.pending_duz)
+        """Sign off and remember."""
+        return replace(
+            session,
+            duz=0,
+            name="",
+            keys=frozenset(),
+            attempts=session.attempts if self.attempts is None else self.attempts,
+            tried=session.tried if self.tried is None else self.tried,
+            pending_duz=session.pending_duz if self.pending_duz is None else self.pending_duz,
+        )
 
 
 @dataclass(frozen=True, slots=True)

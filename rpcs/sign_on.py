@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -161,16 +160,16 @@ def av_code(call: Call) -> Answer:
     Line 0 is the user's DUZ or 0, line 1 is 1 when the device is locked or logons are inhibited, line 2 is 1 when the verify
     code must be changed, line 3 the reason of a refusal; after a sign-on the greeting follows from line 6.
     """
-    if not call.arguments:
-        raise undefined("VALIDAV+14^XUSRB", "AVCODE", "^XTV(8989.3,1,405)")
     if not call.session.prepared:
-        raise undefined("INHIB1+1^XUSRB", "XQVOL", '^%ZIS(14.5,"LOGON")')
+        raise undefined("INHIB1+1^XUSRB", "XQVOL", '^%ZIS(14.5,"LOGON")', [SignOnFailed()])
     if call.site.settings.logons_inhibited:
-        return _refused(NOT_ALLOWED_NOW, locked=True, counted=False)
+        return _refused(NOT_ALLOWED_NOW, locked=True)
     if _volume_full(call):
-        return _refused(TOO_MANY_USERS, locked=True, counted=False)
+        return _refused(TOO_MANY_USERS, locked=True)
     if address_locked(call):
-        return _refused(ADDRESS_LOCKED, counted=False)
+        return _refused(ADDRESS_LOCKED)
+    if not call.arguments:
+        raise undefined("VALIDAV+14^XUSRB", "AVCODE", "^XTV(8989.3,1,405)", [SignOnFailed()])
     checked = call.prepared
     if not isinstance(checked, CheckedCodes):
         raise RuntimeError("the codes were not checked")
@@ -181,13 +180,14 @@ def av_code(call: Call) -> Answer:
     if token is None:
         clear_failures(call)
     if why := _user_refusal(call, user, by_token=token is not None):
-        return _refused(why, counted=False)
+        return _refused(why, SignOnFailed(tried=user.duz))
     greeting = _greeting(call, user)
     if why := _prohibition(call, user) or _multiple(call, user):
-        return _refused(why, counted=False)
+        return _refused(why, SignOnFailed(tried=user.duz))
     announced = str(len(greeting)) if call.site.settings.count_post_sign_on else "0"
     if token is None and _expired(call, user):
-        return Answer(["0", "0", "1", MUST_CHANGE, "0", announced, *greeting], effects=(SignOnFailed(user.duz, counted=False),))
+        failed = SignOnFailed(tried=user.duz, pending_duz=user.duz)
+        return Answer(["0", "0", "1", MUST_CHANGE, "0", announced, *greeting], effects=(failed,))
     effect = record_sign_on(call, user.duz, token)
     return Answer([str(user.duz), "0", "0", "", "0", announced, *greeting], effects=(effect,))
 
@@ -197,8 +197,8 @@ def _user(connection: Connection, duz: int) -> User | None:
     return User(*row) if row is not None else None
 
 
-def _refused(why: str, *, locked: bool = False, counted: bool = True, pause: bool = False) -> Answer:
-    effects = (SignOnFailed(counted=counted), *((Pause(Delay.LOCKOUT),) if pause else ()))
+def _refused(why: str, failed: SignOnFailed | None = None, *, locked: bool = False, pause: bool = False) -> Answer:
+    effects = (failed or SignOnFailed(), *((Pause(Delay.LOCKOUT),) if pause else ()))
     return Answer(["0", str(int(locked)), "0", why, "0", "0"], effects=effects)
 
 
@@ -206,9 +206,10 @@ def _wrong_pair(call: Call, user: User | None) -> Answer:
     """Count a failure; the attempt that reaches the limit, and each one after it, is answered with the lock."""
     if user is not None:
         user_failed(call, user.duz)
-    if fail(call, user.duz if user is not None else None):
-        return _refused(ADDRESS_LOCKED, locked=True, pause=True)
-    return _refused(NOT_A_VALID_PAIR)
+    tried = user.duz if user is not None else call.session.tried
+    attempts, locked = fail(call, tried)
+    failed = SignOnFailed(attempts, tried)
+    return _refused(ADDRESS_LOCKED, failed, locked=True, pause=True) if locked else _refused(NOT_A_VALID_PAIR, failed)
 
 
 def _volume_full(call: Call) -> bool:
@@ -232,7 +233,7 @@ def _user_refusal(call: Call, user: User, *, by_token: bool) -> str:
     now = to_fileman(call.clock.now())
     if user.locked_until and float(user.locked_until) > float(now):
         until = from_fileman(user.locked_until)
-        return LOCKED_OUT.format(f"{until:%m/%d/%y} {_clock(until.hour, until.minute)}")
+        return LOCKED_OUT.format(f"{until.month}/{until.day}/{until:%y} {_clock(until.hour, until.minute)}")
     if user.terminated and float(user.terminated) <= float(now[:7]):
         return TERMINATED
     if by_token:
@@ -283,8 +284,8 @@ def _greeting(call: Call, user: User) -> list[str]:
     lines = [*call.site.settings.post_sign_on, "", f"Good {part} {user.nickname or user.name}"]
     if user.last_sign_on:
         last = from_fileman(user.last_sign_on)
-        yesterday = now.date() - timedelta(days=1)
-        day = "today" if last.date() == now.date() else "yesterday" if last.date() == yesterday else f"{last:%b %d, %Y}"
+        today, then = int(to_fileman(now)[:7]), int(user.last_sign_on[:7])  # VistA adds 1 to a date, whatever the month
+        day = "today" if then == today else "yesterday" if then + 1 == today else f"{last:%b %d, %Y}"
         lines.append(f"     You last signed on {day} at {last:%H:%M}")
     if user.failed_attempts:
         were, plural = ("was", "") if user.failed_attempts == 1 else ("were", "s")

@@ -50,6 +50,13 @@ def _mixed(code: str) -> bool:
     return letters and digits and not code.isalnum()
 
 
+def _is_current(hashed: str, old: str) -> bool:
+    """Compare the old code as it came: unlike XUS AV CODE, VistA does not bring it into capitals here."""
+    if not hashed:
+        return not old
+    return not any("a" <= char <= "z" for char in old) and check_verify_code(hashed, old)
+
+
 def judge(call: Call) -> Verdict | None:
     """Check old and new code; runs on a thread, because hashes are slow. None when nobody's code is to be changed."""
     duz = call.session.duz or call.session.pending_duz
@@ -59,7 +66,7 @@ def judge(call: Call) -> Verdict | None:
     row = call.store.read(lambda connection: connection.execute(_CODES.where(NewPerson.duz == duz)).first())
     if row is None:
         return None
-    if not (check_verify_code(row.verify_hash, old) if row.verify_hash or old else True):
+    if not _is_current(row.verify_hash, old):
         return Verdict(1, NOT_THE_CODE)
     if not _well_formed(new):
         return Verdict(1, AV_HELP)
@@ -103,10 +110,9 @@ def change_verify_code(call: Call) -> Answer:
     verdict = call.prepared
     if not isinstance(verdict, Verdict):
         raise RuntimeError("the codes were not checked")
-    pending = call.session.pending_duz
-    duz = call.session.duz or pending
+    duz = call.session.duz or call.session.pending_duz
     if verdict.number:
-        return Answer([str(verdict.number), verdict.text], effects=(SignOnFailed(pending, counted=False),))
+        return Answer([str(verdict.number), verdict.text], effects=(SignOnFailed(),))
     _change(call, duz, verdict.hashed)
     signed_on = () if call.session.duz else (record_sign_on(call, duz),)
     return Answer(["0", ""], effects=signed_on)

@@ -4,7 +4,17 @@
 """
 
 from xwb.answer import CHARSET, Argument, Response, SignOn, to_parameter
-from xwb.array import Key, LocalArray, Subscripts, collation_key, format_subscripts, is_canonical, parse_subscripts
+from xwb.array import (
+    Evaluate,
+    Key,
+    LocalArray,
+    Subscripts,
+    collation_key,
+    first_expression,
+    format_subscripts,
+    is_canonical,
+    parse_subscripts,
+)
 from xwb.bse import BSEAnswerDecoder, BSEDecoder, TokenAsked, encode_token_query, encode_visitor
 from xwb.caret import (
     AnswerBroken,
@@ -136,6 +146,7 @@ __all__ = [
     "Empty",
     "ErrorKind",
     "ErrorReceived",
+    "Evaluate",
     "Event",
     "GlobalParameter",
     "HeaderSkipped",
@@ -203,6 +214,7 @@ __all__ = [
     "encode_token_query",
     "encode_trouble",
     "encode_visitor",
+    "first_expression",
     "first_five",
     "fitting_width",
     "format_subscripts",

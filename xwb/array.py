@@ -14,6 +14,9 @@ Subscripts = tuple[str, ...]
 
 Key = str | int | Subscripts | tuple[str | int, ...]
 
+Evaluate = Callable[[str], str]
+"""Gives the value of an M expression; what it raises goes through."""
+
 V = TypeVar("V", bytes, str)
 W = TypeVar("W", bytes, str)
 
@@ -39,12 +42,12 @@ def collation_key(subscript: str) -> tuple[int, int | Decimal | str]:
     return (1, subscript)
 
 
-def parse_subscripts(text: bytes) -> Subscripts:
+def parse_subscripts(text: bytes, evaluate: Evaluate | None = None) -> Subscripts:
     """Read the subscripts of one pair, for example `"TEXT",1,0`.
 
     VistA pastes the text into `XWBSn(...)` and evaluates it (`LINST^XWBPRS`). Of M's expressions only numeric and
-    string literals are understood here; anything else, a bare `ABC` for instance, raises BadSubscript, and a broker
-    answers an M error for it.
+    string literals are understood here; any other, a bare `ABC` for instance, is given to `evaluate`. Without that, and
+    for an empty subscript, it raises BadSubscript, and a broker answers an M error.
     """
     if text.isdigit() and (text[0] != 48 or len(text) == 1) and len(text) <= _DIGITS:
         return (text.decode("ascii"),)
@@ -52,22 +55,42 @@ def parse_subscripts(text: bytes) -> Subscripts:
     subscripts = []
     position = 0
     while True:
-        if string := _STRING.match(source, position):
+        if (string := _STRING.match(source, position)) and _ends(source, string.end()):
             subscripts.append(string[1].replace('""', '"'))
             position = string.end()
-        elif number := _NUMBER.match(source, position):
+        elif (number := _NUMBER.match(source, position)) and _ends(source, number.end()):
             subscripts.append(_canonical(number, text))
             position = number.end()
+        elif evaluate is not None and (expression := first_expression(source, ",", position)):
+            subscripts.append(evaluate(expression))
+            position += len(expression)
         else:
             raise BadSubscript(text)
         if position == len(source):
             break
-        if source[position] != ",":
-            raise BadSubscript(text)
         position += 1
     if "" in subscripts:
         raise BadSubscript(text)
     return tuple(subscripts)
+
+
+def _ends(source: str, position: int) -> bool:
+    """Tell whether a subscript ends here."""
+    return position == len(source) or source[position] == ","
+
+
+def first_expression(text: str, ends: str, start: int = 0) -> str:
+    """Give a text up to the first of some characters that stands neither in quotes nor in parentheses (VCHK^XWBPRS)."""
+    depth, quoted = 0, False
+    for place in range(start, len(text)):
+        char = text[place]
+        if char == '"':
+            quoted = not quoted
+        elif not quoted:
+            depth += (char == "(") - (char == ")")
+            if depth <= 0 and char in ends:
+                return text[start:place]
+    return text[start:]
 
 
 def _canonical(number: re.Match[str], text: bytes) -> str:
@@ -112,12 +135,14 @@ class LocalArray(Generic[V]):
     nodes: dict[Subscripts, V] = field(default_factory=dict)
 
     @staticmethod
-    def from_pairs(pairs: Iterable[tuple[bytes, bytes]], root: bytes | None = b"") -> "LocalArray[bytes]":
+    def from_pairs(
+        pairs: Iterable[tuple[bytes, bytes]], root: bytes | None = b"", evaluate: Evaluate | None = None
+    ) -> "LocalArray[bytes]":
         """Build the array that VistA makes of a list parameter; of equal subscripts the last wins.
 
-        A value of the single byte 0x01 means an empty one. Raises BadSubscript.
+        A value of the single byte 0x01 means an empty one. Raises BadSubscript, and whatever `evaluate` raises.
         """
-        nodes = {parse_subscripts(subscript): b"" if value == LIST_EMPTY else value for subscript, value in pairs}
+        nodes = {parse_subscripts(text, evaluate): b"" if value == LIST_EMPTY else value for text, value in pairs}
         return LocalArray(root, _collated(nodes))
 
     @staticmethod

@@ -400,7 +400,7 @@ class NSDecoder:
         return self._short(position, read_at, length, wanted)
 
     def _checked(self, kind: int, text: bytes, after: int) -> ParameterFailed | None:
-        if self.check is None or kind == _LITERAL or not text:
+        if self.check is None or kind == _LITERAL or (kind != _REFERENCE and not text):
             return None
         reason = self.check(Checked.REFERENCE if kind == _REFERENCE else Checked.SUBSCRIPT, text)
         if reason is None:

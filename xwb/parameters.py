@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from xwb.array import LocalArray
+from xwb.array import Evaluate, LocalArray
 
 Pairs = tuple[tuple[bytes, bytes], ...]
 """Subscript texts and values as they came: the order, doubles and faults of the sender are all still there."""
@@ -32,9 +32,9 @@ class ListParameter:
     pairs: Pairs = ()
     root: bytes | None = b""
 
-    def array(self) -> LocalArray[bytes]:
-        """Build the array. Raises BadSubscript."""
-        return LocalArray.from_pairs(self.pairs, self.root)
+    def array(self, evaluate: Evaluate | None = None) -> LocalArray[bytes]:
+        """Build the array; see `parse_subscripts` for `evaluate`. Raises BadSubscript."""
+        return LocalArray.from_pairs(self.pairs, self.root, evaluate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class GlobalParameter:
 
     pairs: Pairs = ()
 
-    def array(self) -> LocalArray[bytes]:
+    def array(self, evaluate: Evaluate | None = None) -> LocalArray[bytes]:
         """Build the nodes below the scratch global, its root node empty. Raises BadSubscript."""
-        return LocalArray.from_pairs(self.pairs)
+        return LocalArray.from_pairs(self.pairs, evaluate=evaluate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ PIECE = 700
 CIPHER = Cipher.standard()
 SIGN_ON, MAIN = "XUS SIGNON", "MAIN"
 NOT_CREATED = "Application context has not been created!"
-BEFORE_CONNECT, BEFORE_SIGN_ON, SIGNED_ON, MID_MESSAGE = 14, 180, 180, 8.8
+BEFORE_CONNECT, BEFORE_SIGN_ON, SIGNED_ON, MID_MESSAGE = 14, 184, 184, 8.8
 
 Expected = Callable[[bytes], bool]
 SIGNED_ON_NOW = select(SignOnLog.ien).where(SignOnLog.signed_off == "")
@@ -330,7 +330,8 @@ class SessionModel(RuleBasedStateMachine):
         return request
 
     def bye(self, _text: bytes) -> bytes:
-        self.answer(exactly(BYE))
+        """Say goodbye; as the first message it is no request for a session."""
+        self.answer(exactly(BYE if self.connected else b"reject"))
         self.open = False
         return encode_bye()
 
@@ -540,7 +541,7 @@ class OldSessionModel(SessionModel):
 
     def bearable(self) -> float:
         """Old clients have half the time to sign on."""
-        return SIGNED_ON if self.signed_on else 90
+        return SIGNED_ON if self.signed_on else 94
 
     requests = (
         *("here", "inside", "inside", "outside", "unknown", "m_error", "setup", "setup", "right_codes", "right_codes"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rpcs import Access, Answer, Call, Inactive, MError, Registry, procedure
+from rpcs import Access, Answer, Call, Inactive, MError, Registry, ScratchGlobal, procedure
 from xwb import LocalArray, ResultType, format_subscripts
 
 
@@ -59,8 +59,8 @@ def register(registry: Registry) -> None:
             value = call.arguments[number - 1] if number <= len(call.arguments) else None
             if value is None:
                 lines.append(f"P{number} undefined")
-            elif isinstance(value, str):
-                lines.append(f"P{number}={value}")
+            elif isinstance(value, str | ScratchGlobal):
+                lines.append(f"P{number}={call.text(number - 1)}")
             else:
                 lines.extend(f"P{number}={root}" for root in [value.root] if root is not None)
                 lines.extend(f"P{number}({format_subscripts(key).decode('ascii')})={node}" for key, node in value.items())

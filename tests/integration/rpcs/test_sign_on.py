@@ -303,15 +303,74 @@ def test_who_must_not_guess_codes_cannot_find_them_in_the_database(make_broker: 
     assert row.verify_hash.startswith("$argon2")
 
 
-@pytest.mark.parametrize("first", ["XUS AV CODE", "XUS CVC"])
-def test_a_missing_argument_is_an_m_error_and_the_session_lives(make_broker: MakeBroker, first: str) -> None:
-    broker = make_broker()
-    with connect(broker) as client:
+def test_sign_on_without_codes_is_an_m_error_that_signs_off(make_broker: MakeBroker) -> None:
+    with connect(make_broker()) as client:
         client.sign_on(*FRED)
-        client.call("XUS SIGNON SETUP") if first == "XUS AV CODE" else None
+        client.call("XUS SIGNON SETUP")
+        client.sign_on(*FRED)
         with pytest.raises(MError):
-            client.call(first)
-        assert client.call("XWB IM HERE").text == "1"
+            client.call("XUS AV CODE")
+        with pytest.raises(SecurityRefused, match="User not fully sign-on"):
+            client.call("XUS GET USER INFO")
+        assert client.sign_on(*FRED).duz == 1
+
+
+def test_changing_a_code_without_codes_is_an_m_error_and_the_user_stays(make_broker: MakeBroker) -> None:
+    with connect(make_broker()) as client:
+        client.sign_on(*FRED)
+        with pytest.raises(MError):
+            client.call("XUS CVC")
+        assert client.call("XUS GET USER INFO").lines[0] == "1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "answer"),
+    [
+        ("logons_inhibited = true", "Signons not currently allowed on this processor."),
+        ("lock_addresses = true\nsignon_attempts = 1", "Device/IP address is locked due to too many invalid signon attempts."),
+    ],
+)
+def test_locks_are_looked_at_before_the_codes(make_broker: MakeBroker, settings: str, answer: str) -> None:
+    with connect(make_broker()) as client:
+        client.call("XUS SIGNON SETUP")
+        other = make_broker(settings=settings)
+        if "lock_addresses" in settings:
+            lines_of(other, "FRED1", "WRONG1!")
+        assert client.call("XUS AV CODE").lines[3] == answer
+
+
+def test_a_sign_on_does_not_clear_the_failures_of_its_connection(make_broker: MakeBroker) -> None:
+    with connect(make_broker(settings="signon_attempts = 3")) as client:
+        client.call("XUS SIGNON SETUP")
+        codes = [("FRED1", "WRONG1!")] * 2 + [FRED] + [("FRED1", "WRONG1!")]
+        answers = [client.call("XUS AV CODE", enciphered(";".join(pair))).lines for pair in codes]
+    assert [lines[0] for lines in answers] == ["0", "0", "1", "0"]
+    assert answers[3][3].startswith("Device/IP address is locked")
+
+
+def test_the_user_whose_access_code_came_last_is_locked(make_broker: MakeBroker, clock: FixedClock) -> None:
+    broker = make_broker(settings="signon_attempts = 3\nlock_users = true\nlock_addresses = true", more=SECOND)
+    with connect(broker) as client:
+        client.call("XUS SIGNON SETUP")
+        for pair in ("FRED1;WRONG1!", "FRED1;WRONG1!", "NOBODY1;WRONG1!"):
+            client.call("XUS AV CODE", enciphered(pair))
+    assert lines_of(broker, *FRED)[3].startswith("You are LOCKED OUT until")
+    assert lines_of(broker, "SUE2", "2SUE!@#$")[0] == "2"
+
+
+def test_a_wrong_code_does_not_take_the_right_to_change_an_expired_one(make_broker: MakeBroker) -> None:
+    broker = make_broker(user="verify_changed = 2020-01-01")
+    with connect(broker) as client:
+        client.call("XUS SIGNON SETUP")
+        assert client.call("XUS AV CODE", enciphered(";".join(FRED))).lines[2] == "1"
+        client.call("XUS AV CODE", enciphered("NOBODY1;WRONG1!"))
+        assert change(client, "1FRED!@#$", "NEW1CODE!")[0] == "0"
+
+
+def test_the_old_code_is_compared_as_it_comes(make_broker: MakeBroker) -> None:
+    with connect(make_broker()) as client:
+        client.sign_on(*FRED)
+        assert change(client, "1fred!@#$", "NEW1CODE!") == ["1", "Sorry that isn't the correct current code"]
 
 
 @pytest.mark.parametrize("which", ["known", "unknown"])

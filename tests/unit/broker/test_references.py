@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker.references import first_argument
+from xwb import first_expression
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from broker.references import first_argument
     ],
 )
 def test_an_expression_ends_at_the_first_free_space_or_comma(text: str, first: str) -> None:
-    assert first_argument(text) == first
+    assert first_expression(text, " ,") == first
