@@ -81,6 +81,7 @@ from xwb.m2m import (
     encode_rpc_error,
     encode_trouble,
 )
+from xwb.m2m_again import encode_m2m_answer_again, encode_m2m_call_again, is_plain_call
 from xwb.m2m_answer import M2MAnswer, M2MAnswerDecoder
 from xwb.ns import NSDecoder
 from xwb.numbers import m_number, m_text
@@ -200,7 +201,9 @@ __all__ = [
     "encode_command",
     "encode_connect",
     "encode_error",
+    "encode_m2m_answer_again",
     "encode_m2m_call",
+    "encode_m2m_call_again",
     "encode_m2m_result",
     "encode_m_error",
     "encode_ok",
@@ -219,6 +222,7 @@ __all__ = [
     "fitting_width",
     "format_subscripts",
     "is_canonical",
+    "is_plain_call",
     "m_number",
     "m_text",
     "parse_subscripts",

@@ -74,16 +74,16 @@ class M2MRequest:
 
 
 @dataclass(slots=True)
-class _Param:
-    """A parameter while it is read: its type, the parts of its text, the parts of its nodes' texts by their names."""
+class Source:
+    """What a parameter is made of: its type, the parts of its text; its nodes by their names, as tags and parts of texts."""
 
     kind: bytes
-    parts: list[bytes] = field(default_factory=list)
-    nodes: dict[bytes, list[bytes]] = field(default_factory=dict)
+    parts: list[Text] = field(default_factory=list)
+    nodes: dict[bytes, tuple[Started, list[Text]]] = field(default_factory=dict)
 
     def made(self) -> Parameter:
         """Give the parameter; one that got no text is undefined."""
-        value = b"".join(self.parts)
+        value = _joined(self.parts)
         match self.kind:
             case b"string" if value:
                 return Literal(value)
@@ -91,8 +91,13 @@ class _Param:
                 return Reference(value)
             case b"array" if self.nodes:
                 names = [format_subscripts((name.decode("iso-8859-1"),)) for name in self.nodes]
-                return ListParameter(tuple(zip(names, map(b"".join, self.nodes.values()), strict=True)), root=None)
+                values = (_joined(parts) for _, parts in self.nodes.values())
+                return ListParameter(tuple(zip(names, values, strict=True)), root=None)
         return Empty()
+
+
+def _joined(parts: Iterable[Text]) -> bytes:
+    return b"".join([part.data for part in parts])
 
 
 class _Faulty(Exception):
@@ -106,11 +111,12 @@ class _Reader:
         self.document = Document.OTHER
         self.mode = RPC_MODE
         self.name: bytes | None = None
-        self.passed: tuple[Parameter, ...] = ()
-        self._params: dict[str, _Param] = {}
-        self._param: _Param | None = None
+        self.passed: tuple[Source, ...] = ()
+        self._params: dict[str, Source] = {}
+        self._param: Source | None = None
         self._index: bytes | None = None
-        self._text: list[bytes] = []
+        self._tag = Started(b"")
+        self._text: list[Text] = []
         self._in_session = False
         self._left = limit_items
 
@@ -126,44 +132,42 @@ class _Reader:
                 self.mode = attributes.get(b"mode", RPC_MODE.encode()).decode("iso-8859-1")
             case Started(b"session") | Ended(b"session"):
                 self._in_session = isinstance(mark, Started)
-            case Started(name, attributes) if name in _ELEMENTS and self._counts:
-                _ELEMENTS[name](self, attributes)
+            case Started(name) if name in _ELEMENTS and self._counts:
+                _ELEMENTS[name](self, mark)
             case Ended(b"params") if self._counts:
                 self._pass()
             case Ended(b"param"):
                 self._param = None
-            case Text(data) if self._param is not None:
-                self._take_text(self._param, data)
+            case Text(data) if data and self._param is not None:
+                self._take_text(self._param, mark)
 
     @property
     def _counts(self) -> bool:
         return self.document is Document.CALL and not self._in_session
 
-    def start_rpc(self, attributes: Mapping[bytes, bytes]) -> None:
+    def start_rpc(self, tag: Started) -> None:
         """Note the procedure's name."""
-        self.name = attributes.get(b"uri", NO_URI)
+        self.name = tag.attributes.get(b"uri", NO_URI)
 
-    def start_param(self, attributes: Mapping[bytes, bytes]) -> None:
+    def start_param(self, tag: Started) -> None:
         """Begin a parameter; its position names a variable."""
-        position = _wanted(attributes, b"position")
+        position = _wanted(tag.attributes, b"position")
         if not position.isalnum() or len(position) > POSITION_LIMIT:
             raise _Faulty("Variable expected in this context,150373866,-%GTM-E-VAREXPECTED")
-        self._param = self._params[position.decode("ascii")] = _Param(_wanted(attributes, b"type"))
+        self._param = self._params[position.decode("ascii")] = Source(_wanted(tag.attributes, b"type"))
         self._text = []
 
-    def start_index(self, attributes: Mapping[bytes, bytes]) -> None:
+    def start_index(self, tag: Started) -> None:
         """Begin a node of an array."""
-        self._index = _wanted(attributes, b"name")
+        self._index, self._tag = _wanted(tag.attributes, b"name"), tag
         self._text = []
 
-    def _take_text(self, param: _Param, data: bytes) -> None:
-        if not data:
-            return
-        self._text.append(data)
+    def _take_text(self, param: Source, text: Text) -> None:
+        self._text.append(text)
         if param.kind != b"array":
             param.parts = self._text
         elif self._index:
-            param.nodes[self._index] = self._text
+            param.nodes[self._index] = self._tag, self._text
         else:
             raise _Faulty('Undefined local variable: XWBPN("name"),150373850,-%GTM-E-UNDEF')
 
@@ -171,10 +175,10 @@ class _Reader:
         """Put the parameters in the order of their positions, which begin at 1 and need not be without gaps."""
         ordered = sorted(self._params, key=collation_key)
         positions = [position for position in ordered if m_number(position) > 0]
-        self.passed = tuple([self._params[position].made() for position in positions])
+        self.passed = tuple([self._params[position] for position in positions])
 
 
-_ELEMENTS: dict[bytes, Callable[[_Reader, Mapping[bytes, bytes]], None]] = {
+_ELEMENTS: dict[bytes, Callable[[_Reader, Started], None]] = {
     b"rpc": _Reader.start_rpc,
     b"param": _Reader.start_param,
     b"index": _Reader.start_index,
@@ -193,16 +197,22 @@ def parse_request(document: bytes, limit_items: int = LIMIT_ITEMS) -> M2MRequest
 
     Line feeds are lost wherever they stand, as VistA's reader keeps lines without their ends.
     """
+    return read_request(document.replace(b"\n", b""), limit_items)[0]
+
+
+def read_request(document: bytes, limit_items: int = LIMIT_ITEMS) -> tuple[M2MRequest, tuple[Source, ...]]:
+    """Read a document without line feeds; give the request, and of each parameter what it is made of."""
     reader = _Reader(limit_items)
     fault = ""
     try:
-        for mark in read_markup(document.replace(b"\n", b"")):
+        for mark in read_markup(document):
             reader.take(mark)
     except BadMarkup:
         pass
     except _Faulty as faulty:
         fault = str(faulty)
-    return M2MRequest(reader.document, reader.name, reader.passed, reader.mode, fault)
+    parameters = tuple([source.made() for source in reader.passed])
+    return M2MRequest(reader.document, reader.name, parameters, reader.mode, fault), reader.passed
 
 
 class M2MDecoder:

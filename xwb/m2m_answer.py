@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 from xwb.errors import BadMarkup
 from xwb.events import EOT
-from xwb.markup import unescape
+from xwb.markup import ENTITIES, unescape
 from xwb.results import RESPONSE_LIMIT
 
 _KIND = re.compile(rb'<vistalink type="([^"]*)"')
-_RESULTS = re.compile(rb'<results type="(string|array)" ><!\[CDATA\[(.*)\]\]></results></vistalink>\Z', re.DOTALL)
-_ERROR = re.compile(rb'<error (?:type="([^"]*)" )?code="(\d{1,9})"[^>]*><msg>(.*?)</msg></error>', re.DOTALL)
+_RESULTS = re.compile(rb'<results type="(string|array)" ><!\[CDATA\[(?P<text>.*)\]\]></results></vistalink>\Z', re.DOTALL)
+_ERROR = re.compile(
+    rb'<error (?:type="([^"]*)" )?code="(\d{1,9})"[^>]*>'
+    rb"<msg>(?P<section><!\[CDATA\[)?(?P<text>.*?)(?(section)\]\]>)</msg></error>",
+    re.DOTALL,
+)
 END = b"</vistalink>"
-_CDATA = re.compile(rb"<!\[CDATA\[(.*)\]\]>", re.DOTALL)
+_ENTITY = re.compile(b"|".join(ENTITIES.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +32,35 @@ class M2MAnswer:
     text: bytes = b""
 
 
-def _clear(value: bytes) -> bytes:
+def clear(value: bytes) -> bytes:
     """Put characters for entities; the bytes of a variable-length record may only look like one."""
     try:
         return unescape(value)
     except BadMarkup:
-        return value
+        return _ENTITY.sub(lambda found: unescape(found[0]), value)
+
+
+def find_lines(document: bytes) -> re.Match[bytes] | None:
+    """Find a result in a document: group `text` is its lines, each ended by a line feed if it is an array."""
+    return _RESULTS.search(document)
+
+
+def find_error(document: bytes) -> re.Match[bytes] | None:
+    """Find an error in a document: group `text` is its message, in a CDATA section if there is a group `section`."""
+    return _ERROR.search(document)
 
 
 def parse_answer(document: bytes) -> M2MAnswer:
     """Read one answer, its EOT taken off. What is no answer is one without type and lines."""
     found = _KIND.search(document)
     kind = found[1] if found else b""
-    if results := _RESULTS.search(document):
-        lines = results[2].split(b"\n")
+    if results := find_lines(document):
+        lines = results["text"].split(b"\n")
         if results[1] == b"array":
             lines = lines[:-1] if not lines[-1] else lines
-        return M2MAnswer(kind, tuple(map(_clear, lines)))
-    if error := _ERROR.search(document):
-        message = _CDATA.fullmatch(error[3])
-        text = message[1] if message else _clear(error[3])
+        return M2MAnswer(kind, tuple(map(clear, lines)))
+    if error := find_error(document):
+        text = error["text"] if error["section"] else clear(error["text"])
         return M2MAnswer(kind, (), error[1] or b"rpc", int(error[2]), text)
     return M2MAnswer(kind)
 

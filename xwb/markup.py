@@ -35,10 +35,11 @@ _CONTROLS = bytes(range(1, 32))
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """An element began."""
+    """An element began; its tag stands at `start`."""
 
     name: bytes
     attributes: Mapping[bytes, bytes] = field(default_factory=dict)
+    start: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text inside an element; one text may come in several parts."""
+    """Text inside an element; one text may come in several parts. It stands from `start` to `end`, a section whole."""
 
     data: bytes
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
 
 Mark = Started | Ended | Text
@@ -60,7 +63,12 @@ Mark = Started | Ended | Text
 
 def escape(value: bytes) -> bytes:
     """Write a value: markup and square brackets as entities, control characters but NUL left out (`CHARCHK^XWBUTL`)."""
-    return _MARKUP.sub(lambda match: ENTITIES[match[0]], value).translate(None, _CONTROLS)
+    return quote(value).translate(None, _CONTROLS)
+
+
+def quote(value: bytes) -> bytes:
+    """Write markup and square brackets as entities, and every other byte as it is."""
+    return _MARKUP.sub(lambda match: ENTITIES[match[0]], value)
 
 
 def unescape(value: bytes) -> bytes:
@@ -93,12 +101,12 @@ def read_markup(document: bytes) -> Iterator[Mark]:
     place = _after_prolog(document)
     begun = False
     while (begins := document.find(b"<", place)) >= 0:
-        yield from _text(document[place:begins], inside=bool(open_elements))
+        yield from _text(document, place, begins, inside=bool(open_elements))
         if document.startswith(b"<!--", begins):
             place = _after(document, b"-->", begins + 4)
         elif document.startswith(b"<![CDATA[", begins) and open_elements:
             place = _after(document, b"]]>", begins + 9)
-            yield Text(document[begins + 9 : place - 3])
+            yield Text(document[begins + 9 : place - 3], begins, place)
         elif document.startswith(b"<?", begins):
             place = _after(document, b"?>", begins + 2)
         else:
@@ -107,7 +115,7 @@ def read_markup(document: bytes) -> Iterator[Mark]:
                 raise BadMarkup("an element's tag was expected, and one outermost element")
             place = yield from _tag(document, tag, open_elements)
             begun = True
-    yield from _text(document[place:], inside=bool(open_elements))
+    yield from _text(document, place, len(document), inside=bool(open_elements))
     if open_elements or not begun:
         raise BadMarkup("the document ends before its outermost element")
 
@@ -123,9 +131,21 @@ def _after(document: bytes, what: bytes, start: int) -> int:
     return found + len(what)
 
 
-def _text(data: bytes, *, inside: bool) -> Iterator[Text]:
+def attribute_place(document: bytes, start: int, name: bytes) -> tuple[int, int]:
+    """Tell from where to where the value of an attribute stands, between its quotes, in the tag that begins at `start`."""
+    tag = _TAG.match(document, start)
+    place = tag.end() if tag else start
+    while found := _ATTRIBUTE.match(document, place):
+        if found[1] == name:
+            return found.span(2 if found[2] is not None else 3)
+        place = found.end()
+    raise BadMarkup(f"there is no {name.decode('ascii')}")
+
+
+def _text(document: bytes, start: int, end: int, *, inside: bool) -> Iterator[Text]:
+    data = document[start:end]
     if data and inside:
-        yield Text(unescape(data))
+        yield Text(unescape(data), start, end)
     elif data.strip(_SPACE):
         raise BadMarkup("text stands outside of the outermost element")
 
@@ -147,7 +167,7 @@ def _tag(document: bytes, tag: re.Match[bytes], open_elements: list[bytes]) -> G
         if len(open_elements) == DEPTH_LIMIT:
             raise BadMarkup("there are too many elements in elements")
         open_elements.append(name)
-        yield Started(name, attributes)
+        yield Started(name, attributes, tag.start())
     end = _TAG_END.match(document, place)
     if end is None or (closes and end[1]):
         raise BadMarkup(f"the tag of {name.decode('ascii')} has no end")
