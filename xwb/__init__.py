@@ -81,7 +81,7 @@ from xwb.m2m import (
     encode_rpc_error,
     encode_trouble,
 )
-from xwb.m2m_again import encode_m2m_answer_again, encode_m2m_call_again, is_plain_call
+from xwb.m2m_again import encode_m2m_answer_again, encode_m2m_call_again, is_plain_answer, is_plain_call
 from xwb.m2m_answer import M2MAnswer, M2MAnswerDecoder
 from xwb.ns import NSDecoder
 from xwb.numbers import m_number, m_text
@@ -222,6 +222,7 @@ __all__ = [
     "fitting_width",
     "format_subscripts",
     "is_canonical",
+    "is_plain_answer",
     "is_plain_call",
     "m_number",
     "m_text",

@@ -14,7 +14,7 @@ from xwb.array import parse_subscripts
 from xwb.errors import CannotEncode
 from xwb.events import EOT
 from xwb.m2m import Document, Source, parse_request, read_request
-from xwb.m2m_answer import M2MAnswer, clear, find_error, find_lines, parse_answer
+from xwb.m2m_answer import M2MAnswer, clear, find_lines, find_text, parse_answer
 from xwb.markup import Started, Text, attribute_place, quote
 from xwb.parameters import Empty, ListParameter, Literal, Parameter, Reference
 
@@ -23,14 +23,22 @@ Edit = tuple[int, int, bytes]
 
 _ATTRIBUTES = rb"""(?:\s+(?:%b))*\s*""" % b"|".join(
     (
-        rb"""(?:type|mode|method|version|encoding)\s*=\s*(?:"[\w. -]*"|'[\w. -]*')""",
+        rb"""(?:type|mode|method|version|encoding|code|success)\s*=\s*(?:"[\w. -]*"|'[\w. -]*')""",
         rb"""(?:position|name)\s*=\s*(?:"\d*"|'\d*')""",
         rb"""uri\s*=\s*(?:"[^"<]*"|'[^'<]*')""",
     )
 )
-_MARKUP_ONLY = re.compile(
-    rb"\s*(?:<\?xml%b\?>)?(?:\s|</?(?:vistalink|rpc|params|param|indices|index)%b/?>)*" % (_ATTRIBUTES, _ATTRIBUTES)
-)
+
+
+def _markup(*elements: bytes) -> re.Pattern[bytes]:
+    """Match a document of some elements and their known attributes, without any text."""
+    return re.compile(
+        rb"\s*(?:<\?xml%b\?>)?(?:\s|<!\[CDATA\[\]\]>|</?(?:%b)%b/?>)*" % (_ATTRIBUTES, b"|".join(elements), _ATTRIBUTES)
+    )
+
+
+_CALL = _markup(b"vistalink", b"rpc", b"params", b"param", b"indices", b"index")
+_ANSWER = _markup(b"vistalink", b"results", b"errors", b"error", b"msg")
 
 
 def is_plain_call(message: bytes) -> bool:
@@ -40,7 +48,7 @@ def is_plain_call(message: bytes) -> bool:
     """
     written = _Call(message)
     edits = (edit for source, it in written.pairs() for edit in written.edits(source, it, _emptied(it)))
-    return written.request.document is not Document.OTHER and _MARKUP_ONLY.fullmatch(written.edited(edits)) is not None
+    return written.request.document is not Document.OTHER and _CALL.fullmatch(written.edited(edits)) is not None
 
 
 def encode_m2m_call_again(message: bytes, parameters: Sequence[Parameter]) -> bytes:
@@ -56,6 +64,14 @@ def encode_m2m_call_again(message: bytes, parameters: Sequence[Parameter]) -> by
     if parse_request(made) != replace(written.request, parameters=tuple(parameters)):
         raise CannotEncode("The document cannot hold these parameters.")
     return made + EOT
+
+
+def is_plain_answer(message: bytes) -> bool:
+    """Tell whether a message is one answer, and nothing but markup stands in it besides its lines or its error's text."""
+    document = message.removesuffix(EOT)
+    found = find_text(document)
+    rest = _edited(document, [(*found.span("text"), b"")] if found else [])
+    return document != message and bool(parse_answer(document).type) and _ANSWER.fullmatch(rest) is not None
 
 
 class _Call:
@@ -131,14 +147,15 @@ def encode_m2m_answer_again(message: bytes, answer: M2MAnswer) -> bytes:
     Raises CannotEncode where the document would not be read as this answer.
     """
     document = message.removesuffix(EOT)
-    if (found := find_lines(document)) is not None:
+    found = find_text(document)
+    if found is None:
+        raise CannotEncode("The document is no answer.")
+    if find_lines(document):
         written = found["text"].split(b"\n")
         lines = [old if clear(old) == line else quote(line) for old, line in zip(written, answer.lines, strict=False)]
         new = b"\n".join(lines + written[len(lines) :])
-    elif (found := find_error(document)) is not None:
-        new = answer.text if found["section"] else quote(answer.text)
     else:
-        raise CannotEncode("The document is no answer.")
+        new = answer.text if found["section"] else quote(answer.text)
     made = _edited(document, [(*found.span("text"), new)])
     if parse_answer(made) != answer:
         raise CannotEncode("The document cannot hold this answer.")

@@ -50,6 +50,11 @@ def find_error(document: bytes) -> re.Match[bytes] | None:
     return _ERROR.search(document)
 
 
+def find_text(document: bytes) -> re.Match[bytes] | None:
+    """Find what an answer says: the lines of its result, or its error's message."""
+    return find_lines(document) or find_error(document)
+
+
 def parse_answer(document: bytes) -> M2MAnswer:
     """Read one answer, its EOT taken off. What is no answer is one without type and lines."""
     found = _KIND.search(document)

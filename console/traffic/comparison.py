@@ -13,10 +13,12 @@ from itertools import zip_longest
 from typing import Self
 
 from console.errors import ConsoleError
-from console.traffic.exchange import RAW, READ, Exchange, Part, decode_answer, decode_request
+from console.traffic.exchange import RAW, READ, Exchange, Part
 from console.traffic.masking import Masker, replaced_credentials
-from console.traffic.pseudonyms import CREDENTIALS, Blanks, Kind
-from xwb import CHARSET, EOT, Cipher, Literal, encode_again
+from console.traffic.pseudonyms import CREDENTIALS, WITHHELD, Blanks, Kind
+from console.traffic.wire import Wire
+from console.traffic.wires import WIRES
+from xwb import BYE, CHARSET, EOT, CannotEncode, Cipher, Literal, Transport
 
 TIMEOUT = 15.0
 PATIENCE = 1.5
@@ -43,6 +45,7 @@ def _varies(what: str, pattern: bytes, substitute: bytes) -> Normalisation:
 
 NORMALISATIONS = (
     _varies("an M error's text, which is the engine's", rb"(M  ERROR=).*?(\r\nLAST REF=)[^\x04]*", rb"\1<text>\2<reference>"),
+    _varies("an M error's text", rb'(<error type="system"[^>]*><msg><!\[CDATA\[\r\n).*?(\r\n\]\]>)', rb"\1<text>\2"),
     _varies("the time of day in a greeting", rb"Good (?:morning|afternoon|evening)", b"Good <part of day>"),
     _varies("the last sign-on, which is not there the first time", rb" *You last signed on [^\r\n]*\r?\n", b""),
     _varies("failed sign-ons since", rb"There (?:was|were) \d+ unsuccessful attempts?[^\r\n]*\r?\n", b""),
@@ -97,18 +100,14 @@ class Compared:
     @property
     def difference(self) -> tuple[str, str]:
         """Give the first line that differs: as recorded, and as it came."""
-        pairs = zip_longest(_lines(self.recorded), _lines(self.came), fillvalue="")
+        lines = _wire_of(self.exchange).lines
+        pairs = zip_longest(lines(self.recorded), lines(self.came), fillvalue="")
         return next(((one, other) for one, other in pairs if one != other), ("", ""))
 
 
-def _lines(answer: bytes) -> list[str]:
-    """Give an answer as lines for people; the segments that report errors come first."""
-    response = decode_answer(answer)
-    if response is None:
-        return answer.decode(CHARSET).split("\r\n")
-    named = (("security: ", response.security), ("application: ", response.application))
-    lines = [name + text.decode(CHARSET) for name, text in named if text]
-    return [*lines, *response.data.decode(CHARSET).split("\r\n")]
+def _wire_of(exchange: Exchange) -> Wire:
+    """Give what knows an exchange's answers; those of other transports are taken for ones of `[XWB]`, whose form most have."""
+    return exchange.wire or WIRES[Transport.NS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class Codes:
     verify: str
 
 
-class _Wire:
+class _Connection:
     """One connection to the broker."""
 
     def __init__(self, target: tuple[str, int], timeout: float) -> None:
@@ -139,7 +138,7 @@ class _Wire:
             self._socket.settimeout(patience)
             if sent:
                 self._socket.sendall(sent)
-            answer = self._read(expected, wait=bool(expected) or expected is None or recorded.closed)
+            answer = self._read(_wire_of(recorded), expected, wait=bool(expected) or expected is None or recorded.closed)
             if recorded.closed and not self.closed:
                 answer += self._rest()
         except OSError:
@@ -147,7 +146,7 @@ class _Wire:
             return b""
         return answer
 
-    def _read(self, expected: bytes | None, *, wait: bool) -> bytes:
+    def _read(self, wire: Wire, expected: bytes | None, *, wait: bool) -> bytes:
         answer = bytearray()
         while wait or select.select([self._socket], [], [], GLANCE)[0]:
             try:
@@ -162,7 +161,7 @@ class _Wire:
                 self.close()
                 break
             if answer.endswith(EOT):
-                if not _goes_on(expected, bytes(answer)):
+                if not _goes_on(wire, expected, bytes(answer)):
                     break
                 self._socket.settimeout(min(LINGER, self.timeout))
         return bytes(answer)
@@ -185,9 +184,9 @@ class _Wire:
         self._socket.close()
 
 
-def _goes_on(expected: bytes | None, answer: bytes) -> bool:
+def _goes_on(wire: Wire, expected: bytes | None, answer: bytes) -> bool:
     """Tell whether the recorded answer has more after this EOT: an M error's second one, or data that holds one."""
-    if decode_answer(answer) is None:
+    if not wire.is_whole(answer):
         return True
     return expected is not None and len(answer) < len(expected) and expected.startswith(answer)
 
@@ -206,7 +205,7 @@ class Comparison:
     codes: Codes | None = None
     timeout: float = TIMEOUT
     counts: Counter[Verdict] = field(default_factory=Counter)
-    _wires: dict[int, _Wire] = field(default_factory=dict)
+    _wires: dict[int, _Connection] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that masked codes can be filled in."""
@@ -245,13 +244,13 @@ class Comparison:
             return Compared(exchange, Verdict.SKIPPED, why=sent)
         wire = self._wires.get(exchange.conn)
         if wire is None:
-            wire = self._wires[exchange.conn] = _Wire(self.target, self.timeout)
+            wire = self._wires[exchange.conn] = _Connection(self.target, self.timeout)
         if wire.closed:
             return Compared(exchange, Verdict.CLOSED, why="the connection was closed before")
         answer = wire.exchange(sent, exchange)
-        if exchange.received is None:
+        if exchange.received in (None, WITHHELD.encode()):
             return Compared(exchange, Verdict.SKIPPED, why="the recording keeps the answer back")
-        recorded, came = (self._comparable(exchange, it) for it in (exchange.received, answer))
+        recorded, came = (self._comparable(exchange, it) for it in (exchange.received or b"", answer))
         return Compared(exchange, self._verdict(exchange, recorded, came, wire.closed), recorded, came)
 
     @staticmethod
@@ -269,7 +268,8 @@ class Comparison:
         replaced = exchange.replaced(Part.ANSWER)
         keep_phi = replaced <= {kind.value for kind in CREDENTIALS}
         masker = Masker(Blanks(), self.cipher, keep_phi=keep_phi)
-        return normalise(masker.answer(exchange.rpc, answer) if answer else answer)
+        wire = _wire_of(exchange)
+        return normalise(wire.comparable(masker.answer(wire, exchange.rpc, answer))) if answer else answer
 
     def _sendable(self, exchange: Exchange) -> bytes | str:
         """Give the bytes to send, or the reason why there are none."""
@@ -279,17 +279,21 @@ class Comparison:
         if not exchange.sent:
             return b"" if exchange.rpc in (READ, RAW) else "its request was not kept"
         if _to_fill(exchange):
-            return self._filled(exchange.sent)
+            return self._filled(exchange)
         if replaced - {Kind.CODES.value}:
             return "its parameters are pseudonyms"
         return exchange.sent
 
-    def _filled(self, sent: bytes) -> bytes | str:
-        request = decode_request(sent)
+    def _filled(self, exchange: Exchange) -> bytes | str:
+        request = exchange.request
         if request is None or self.codes is None:
             return "its codes are masked"
         clear = f"{self.codes.access};{self.codes.verify}".encode(CHARSET, "replace")
-        return encode_again(sent, request, (Literal(self.cipher.encipher(clear)), *request.parameters[1:]))
+        parameters = (Literal(self.cipher.encipher(clear)), *request.parameters[1:])
+        try:
+            return _wire_of(exchange).request_again(exchange.sent, parameters)
+        except CannotEncode:
+            return "its codes cannot be replaced"
 
 
 def _to_fill(exchange: Exchange) -> bool:
@@ -302,4 +306,5 @@ def _to_fill(exchange: Exchange) -> bool:
 
 def _says_bye(exchange: Exchange) -> bool:
     """Tell whether the exchange ends its connection anyway: who closes first then is chance."""
-    return exchange.sent.endswith((b"#BYE#", b"#BYE#" + EOT))
+    request = exchange.request
+    return exchange.sent.endswith(BYE) or (request is not None and request.last)

@@ -1,38 +1,26 @@
 """A proxied connection, cut into exchanges: bytes of both directions in, exchanges out. No socket and no clock is here.
 
-The protocol has no frame around an answer: it ends with an EOT, and its data may hold EOTs too. A client takes an answer
+An answer of `[XWB]` has no frame around it: it ends with an EOT, and its data may hold EOTs too. A client takes an answer
 for whole where the bytes that have come end with one; so does the recorder, but it goes on adding to the answer until the
 client sends its next request, somebody closes, or nothing comes for a while (`quiet`). When a client sends requests ahead,
-answers are parted at their first EOT.
+answers are parted at their first end.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from console.traffic.exchange import RAW, READ, Exchange, decode_answer, rpc_of
-from xwb import (
-    EOT,
-    CallReceived,
-    CommandReceived,
-    Event,
-    HeaderSkipped,
-    NSDecoder,
-    ResponseReceived,
-    Transport,
-    Violated,
-    first_five,
-)
+from console.traffic.exchange import RAW, READ, Exchange
+from console.traffic.wire import Decoder, Wire
+from console.traffic.wires import WIRES
+from xwb import EOT, HeaderSkipped, Transport, Violated, first_five
 
 LIMIT_BYTES = 4 * 1024 * 1024
 """What is kept of one request, and of one answer."""
 
 PENDING_LIMIT = 1000
 """Requests that a client may send ahead before they are recorded without their answers."""
-
-_SHORTEST_ANSWER = 3
-_HEADER = 5
 
 
 @dataclass(slots=True, eq=False)
@@ -63,11 +51,10 @@ class _Open:
         self.cut = self.cut or len(data) > room
         part += data[: max(room, 0)]
 
-    @property
-    def whole(self) -> bool:
+    def is_whole(self, wire: Wire) -> bool:
         if self.last != EOT:
             return False
-        return self.cut or decode_answer(bytes(self.received)) is not None
+        return self.cut or wire.is_whole(bytes(self.received))
 
 
 class Conversation:
@@ -81,8 +68,9 @@ class Conversation:
         self.conn = conn
         self.limit_bytes = limit_bytes
         self._seq = 0
-        self._first = b""
-        self._decoder: NSDecoder | None = NSDecoder(limit_bytes=limit_bytes)
+        self._transport: Transport | None = None
+        self._wire = WIRES[Transport.NS]
+        self._decoder: Decoder | None = None
         self._raw = bytearray()
         self._junk = b""
         self._waiting: deque[_Open] = deque()
@@ -92,11 +80,13 @@ class Conversation:
     @property
     def settled(self) -> bool:
         """Whether an answer looks whole, so that a silence would end it."""
-        return bool(self._waiting) and (self._waiting[0].whole or (self._is_raw and bool(self._waiting[0].received)))
+        return bool(self._waiting) and (
+            self._waiting[0].is_whole(self._wire) or (self._is_raw and bool(self._waiting[0].received))
+        )
 
     @property
     def _is_raw(self) -> bool:
-        return self._decoder is None
+        return self._transport is not None and self._decoder is None
 
     def client_sent(self, data: bytes, now: float) -> list[Exchange]:
         """Take what the client sent."""
@@ -104,15 +94,17 @@ class Conversation:
             return []
         self._heard = now
         done = self.quiet(now) if len(self._waiting) == 1 else []
-        if len(self._first) < _HEADER:
-            self._first += data[: _HEADER - len(self._first)]
-            kind = first_five(self._first)
-            if kind is not None and kind is not Transport.NS:
-                self._decoder = None
-                data, self._raw = bytes(self._raw) + data, bytearray()
-        if self._decoder is None:
-            return done + self._raw_sent(data, now)
         self._raw += data
+        if self._transport is None:
+            data = bytes(self._raw)
+            self._transport = first_five(data)
+            if self._transport is None:
+                return done
+            if wire := WIRES.get(self._transport):
+                self._wire, self._decoder = wire, wire.decoder(self.limit_bytes)
+        if self._decoder is None:
+            self._raw.clear()
+            return done + self._raw_sent(data, now)
         self._decoder.receive_data(data)
         return done + self._decode(self._decoder, now)
 
@@ -127,7 +119,7 @@ class Conversation:
         while len(self._waiting) > 1 and data:
             first = self._waiting[0]
             came = bytes(first.received)
-            end = _first_end(came + data)
+            end = self._wire.first_end(came + data)
             if end is None:
                 break
             first.received.clear()
@@ -155,14 +147,14 @@ class Conversation:
             self._open(RAW, bytes(self._raw), now)
             self._raw.clear()
         while self._waiting:
-            done.append(self._finish(now, closed=by_server and not self._waiting[0].whole))
+            done.append(self._finish(now, closed=by_server and not self._waiting[0].is_whole(self._wire)))
         if by_server and not any(it.closed for it in done):
             self._open(READ, b"", self._heard)
             done.append(self._finish(now, closed=True))
         self._decoder = None
         return done
 
-    def _decode(self, decoder: NSDecoder, now: float) -> list[Exchange]:
+    def _decode(self, decoder: Decoder, now: float) -> list[Exchange]:
         """Take the requests that are whole; `_raw` keeps the bytes of what is not."""
         done: list[Exchange] = []
         start = 0
@@ -176,16 +168,15 @@ class Conversation:
         del self._raw[:start]
         return done
 
-    def _take(self, event: Event, message: bytes, now: float) -> list[Exchange]:
+    def _take(self, event: object, message: bytes, now: float) -> list[Exchange]:
         if isinstance(event, HeaderSkipped):
             self._junk += message
             return self._drop_junk() if len(self._junk) >= self.limit_bytes else []
         done = self._drop_junk()
-        if isinstance(event, CallReceived | CommandReceived):
-            if getattr(event, "reply", True):
-                return done + self._open(rpc_of(event), message, now)
-            return [*done, self._alone(rpc_of(event), message)]
-        return done + self._open(RAW, message, now)
+        request = self._wire.named(event)
+        if request is not None and not request.wants_answer:
+            return [*done, self._alone(request.rpc, message)]
+        return done + self._open(request.rpc if request else RAW, message, now)
 
     def _drop_junk(self) -> list[Exchange]:
         junk, self._junk = self._junk, b""
@@ -217,28 +208,16 @@ class Conversation:
         """End the oldest exchange; without an answer it lasted until now."""
         it = self._waiting.popleft()
         heard = it.heard if it.received else now
-        return Exchange(self.conn, it.seq, it.rpc, bytes(it.sent), bytes(it.received), heard - it.at, closed=closed, cut=it.cut)
+        sent, received = bytes(it.sent), bytes(it.received)
+        return replace(self._made(it.seq, it.rpc, sent, received), elapsed=heard - it.at, closed=closed, cut=it.cut)
 
     def _alone(self, rpc: str, sent: bytes) -> Exchange:
         """Make the exchange of a request that gets no answer."""
-        return Exchange(self.conn, self._next(), rpc, sent, b"")
+        return self._made(self._next(), rpc, sent, b"")
+
+    def _made(self, seq: int, rpc: str, sent: bytes, received: bytes) -> Exchange:
+        return Exchange(self.conn, seq, rpc, sent, received, transport=self._transport or Transport.NS)
 
     def _next(self) -> int:
         self._seq += 1
         return self._seq
-
-
-def _first_end(data: bytes) -> int | None:
-    """Find where the first of several answers ends: at the first EOT after its segments, an M error's at the second."""
-    if len(data) < _SHORTEST_ANSWER:
-        return None
-    at = 1 + data[0]
-    if len(data) <= at:
-        return None
-    at += 1 + data[at]
-    end = data.find(EOT, at)
-    if end < 0:
-        return None
-    if ResponseReceived(b"", b"", data[at:end]).m_error is None:
-        return end + 1
-    return end + 2 if data[end + 1 : end + 2] == EOT else None

@@ -11,33 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from console.errors import ConsoleError
-from xwb import (
-    CHARSET,
-    EOT,
-    CallReceived,
-    Cipher,
-    CommandReceived,
-    GlobalParameter,
-    ListParameter,
-    Literal,
-    NSDecoder,
-    Parameter,
-    Reference,
-    ResponseDecoder,
-    ResponseReceived,
-)
+from console.traffic.wire import Answer, Request, Wire, only_event
+from console.traffic.wires import WIRES
+from xwb import CHARSET, Cipher, GlobalParameter, ListParameter, Literal, Parameter, Reference, Transport, first_five
 
-COMMAND, RAW, READ = "(command) ", "(raw)", "(read)"
-"""What stands in `rpc` besides names: a command, bytes that are no whole request, bytes that nobody asked for."""
+RAW, READ = "(raw)", "(read)"
+"""What stands in `rpc` besides names and commands: bytes that are no whole request, bytes that nobody asked for."""
 
 CONTEXT_CALL = "XWB CREATE CONTEXT"
-CRLF = "\r\n"
 
 _NUMBER = re.compile(r"-?[0-9.]+")
 _TEXT = re.compile(r'"((?:[^"]|"")*)"')
 _KINDS = {Literal: "literal", Reference: "reference", ListParameter: "list", GlobalParameter: "global"}
-
-Request = CallReceived | CommandReceived
 
 
 class Part(StrEnum):
@@ -63,7 +48,7 @@ class Exchange:
     `seq` counts the exchanges of one connection. `received` is None where a recording keeps the answer back. `elapsed` is
     in seconds, from the last byte of the request to the last of the answer. `closed` says that the server closed before it
     gave a whole answer, or, where nothing was sent, that it closed by itself. `masked` names what was replaced in each
-    part. `cut` says that a part was longer than the recorder's limit.
+    part. `cut` says that a part was longer than the recorder's limit. `transport` is what the connection spoke.
     """
 
     conn: int
@@ -75,44 +60,43 @@ class Exchange:
     closed: bool = False
     masked: tuple[tuple[Part, str], ...] = ()
     cut: bool = False
+    transport: Transport = Transport.NS
+
+    @property
+    def wire(self) -> Wire | None:
+        """What knows its messages; None for a transport that is not decoded."""
+        return WIRES.get(self.transport)
+
+    @property
+    def request(self) -> Request | None:
+        """The request, decoded anew each time; None where it is no whole one."""
+        return decode_request(self.sent, self.transport)
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer, decoded anew each time; None where it is no whole one."""
+        return self.wire.answer(self.received) if self.wire and self.received else None
 
     def replaced(self, part: Part) -> frozenset[str]:
         """Give what was replaced in one part."""
         return frozenset(kind for where, kind in self.masked if where is part)
 
 
-def decode_request(sent: bytes) -> Request | None:
+def decode_request(sent: bytes, transport: Transport = Transport.NS) -> Request | None:
     """Decode the one whole request that some bytes are; None for bytes that are anything else."""
-    decoder = NSDecoder(limit_bytes=max(len(sent), 16))
-    decoder.receive_data(sent)
-    event = decoder.next_event()
-    return event if isinstance(event, Request) and not decoder.held else None
-
-
-def decode_answer(received: bytes) -> ResponseReceived | None:
-    """Decode the one whole answer that some bytes are; None for bytes that are anything else."""
-    decoder = ResponseDecoder()
-    decoder.receive_data(received)
-    return decoder.next_event()
+    wire = WIRES.get(transport)
+    return wire.named(only_event(wire, sent)) if wire else None
 
 
 def error_of(exchange: Exchange) -> str:
     """Tell in a word how an answer failed: refused, error or M error; empty when it did not."""
-    response = decode_answer(exchange.received) if exchange.received else None
-    if response is None:
-        return ""
-    return "refused" if response.security else "error" if response.application else "M error" if response.m_error else ""
-
-
-def rpc_of(request: Request) -> str:
-    """Name a request as recordings do."""
-    name = request.name.decode(CHARSET)
-    return f"{COMMAND}{name}" if isinstance(request, CommandReceived) else name
+    answer = exchange.answer
+    return answer.failure if answer else ""
 
 
 def to_json(exchange: Exchange, cipher: Cipher) -> str:
     """Write an exchange as one line, its end not included. The bytes are the truth, the decoded fields are for readers."""
-    request = decode_request(exchange.sent)
+    request = exchange.request
     record: dict[str, Any] = {
         "id": f"{exchange.conn}-{exchange.seq:03d}",
         "conn": exchange.conn,
@@ -123,20 +107,22 @@ def to_json(exchange: Exchange, cipher: Cipher) -> str:
     }
     if exchange.received is not None:
         record["received_hex"] = exchange.received.hex()
-        if response := decode_answer(exchange.received):
-            record["result"] = _result(response)
+        if answer := exchange.answer:
+            record["result"] = answer.shown()
     record["elapsed_s"] = round(exchange.elapsed, 6)
     record["closed"] = exchange.closed
     if exchange.masked:
         record["masked"] = {part.value: sorted(exchange.replaced(part)) for part in Part if exchange.replaced(part)}
     if exchange.cut:
         record["cut"] = True
+    if exchange.transport is not Transport.NS:
+        record["transport"] = exchange.transport.name
     return json.dumps(record)
 
 
 def _shown(parameter: Parameter, request: Request, cipher: Cipher) -> dict[str, Any]:
     match parameter:
-        case Literal(value) if isinstance(request, CallReceived) and rpc_of(request) == CONTEXT_CALL:
+        case Literal(value) if request.rpc == CONTEXT_CALL:
             return {"type": "literal", "value": value.decode(CHARSET), "clear": cipher.decipher(value).decode(CHARSET)}
         case Literal(value) | Reference(value):
             return {"type": _KINDS[type(parameter)], "value": value.decode(CHARSET)}
@@ -155,19 +141,6 @@ def _subscript(key: bytes) -> str:
     if quoted and not _NUMBER.fullmatch(quoted[1]) and not quoted[1].startswith("="):
         return quoted[1].replace('""', '"')
     return f"={text}"
-
-
-def _result(response: ResponseReceived) -> dict[str, Any]:
-    data = (response.data + (EOT if response.m_error else b"")).decode(CHARSET)
-    result: dict[str, Any] = {
-        "security": response.security.decode(CHARSET),
-        "app_error": response.application.decode(CHARSET),
-        "data": data,
-    }
-    if CRLF in data:
-        lines = data.split(CRLF)
-        result["lines"] = lines if lines[-1] else lines[:-1]
-    return result
 
 
 def read_recording(path: Path) -> list[Exchange]:
@@ -216,4 +189,10 @@ def _from_record(record: dict[str, Any], counts: dict[int, int]) -> Exchange | N
         closed=bool(record.get("closed", False)),
         masked=tuple((part, str(kind)) for part in Part for kind in masked.get(part, ())),
         cut=bool(record.get("cut", False)),
+        transport=Transport[record["transport"]] if "transport" in record else _transport(record["sent_hex"]),
     )
+
+
+def _transport(sent_hex: str) -> Transport:
+    """Tell the transport of a line that does not, as those of the recorded VistA: a document is M-to-M."""
+    return Transport.M2M if first_five(bytes.fromhex(sent_hex)) is Transport.M2M else Transport.NS

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from console.traffic.exchange import READ, Exchange, Part, Request, decode_answer, decode_request, rpc_of
+from console.traffic.exchange import READ, Exchange, Part
 from console.traffic.pseudonyms import CREDENTIALS, Kind, Substitutes, find_dates, read_date
+from console.traffic.wire import Request, Wire
 from xwb import (
     CHARSET,
     EOT,
@@ -26,8 +27,6 @@ from xwb import (
     Literal,
     Parameter,
     Reference,
-    encode_again,
-    encode_response,
 )
 
 KNOWN_LIMIT = 10_000
@@ -195,7 +194,6 @@ _SECRETS = re.compile(
     r"XUS (?:AV CODE|CVC|SIGNON SETUP|ESSO VALIDATE|IAM BIND USER|BSE TOKEN|SET VISITOR|KAAJEE LOGOUT)|~BSE~|SIGNON\^"
 )
 _SECRET_ANSWERS = re.compile(r"XUS (?:GET TOKEN|GET CCOW TOKEN|CCOW VAULT PARAM)|SERVICE INFO|NETLOC|MAGGUSER2|NEXT FILE|~BSE~")
-_WITHHELD = "WITHHELD"
 
 #: What is dropped at the end of a message that was cut, where it has no lines: half a value may stand there.
 _FRAYED = 64
@@ -243,40 +241,48 @@ class Masker:
         """Give the exchange as it may be kept. Messages with other values have lengths that fit them."""
         asked: set[Kind] = set()
         answered: set[Kind] = set()
-        request = decode_request(exchange.sent)
-        received = exchange.received
-        if exchange.cut and received and decode_answer(received) is None:
-            received = _trimmed(received) + EOT
-        if request is None and exchange.rpc != READ:
+        wire, request, received = exchange.wire, exchange.request, exchange.received
+        if exchange.cut and received and exchange.answer is None:
+            received = wire.mended(_trimmed(received)) if wire else _trimmed(received) + EOT
+        if wire is None or (request is None and exchange.rpc != READ):
             sent, received = self._undecoded(replace(exchange, received=received), asked, answered)
         else:
-            sent = self._request(exchange.sent, request, asked) if request else exchange.sent
-            received = self.answer(exchange.rpc, received, answered) if received else received
+            sent = self._request(wire, request, exchange.sent, asked) if request else exchange.sent
+            received = self.answer(wire, exchange.rpc, received, answered) if received else received
         masked = [*((Part.REQUEST, kind.value) for kind in asked), *((Part.ANSWER, kind.value) for kind in answered)]
         return replace(exchange, sent=sent, received=received, masked=tuple(sorted(masked)))
 
-    def answer(self, rpc: str, received: bytes, done: set[Kind] | None = None) -> bytes:
+    def answer(self, wire: Wire, rpc: str, received: bytes, done: set[Kind] | None = None) -> bytes:
         """Give an answer as it may be kept; `done` collects what was replaced."""
         kinds: set[Kind] = set() if done is None else done
-        response = decode_answer(received)
-        if response is None:
-            return self._text(rpc, Part.ANSWER, None, received, kinds)
-        security, application, data = (
-            self._text(rpc, Part.ANSWER, None, part, kinds) for part in (response.security, response.application, response.data)
-        )
-        if not kinds:
-            return received
-        return encode_response(data, security, application) + (EOT if response.m_error else b"")
-
-    def _request(self, sent: bytes, request: Request, done: set[Kind]) -> bytes:
-        rpc = rpc_of(request)
-        parameters = [self._parameter(rpc, number, it, done) for number, it in enumerate(request.parameters)]
-        if not done:
-            return sent
+        answer = wire.answer(received)
+        if answer is None:
+            return self._unread(wire, rpc, received, kinds)
+        texts = [self._text(rpc, Part.ANSWER, None, text, kinds) for text in answer.texts]
         try:
-            return encode_again(sent, request, parameters)
-        except CannotEncode:  # a substitute fits no length field: nothing of the request is kept
-            return b""
+            return answer.again(texts) if kinds else received
+        except CannotEncode:
+            return self._withheld(received, kinds)
+
+    def _unread(self, wire: Wire | None, rpc: str, received: bytes, done: set[Kind]) -> bytes:
+        """Treat an answer that is not decoded as text; where text is not written as it is meant nothing is kept of it."""
+        if wire is not None and wire.escapes and self._text_rules:
+            return self._withheld(received, done)
+        return self._text(rpc, Part.ANSWER, None, received, done)
+
+    def _withheld(self, message: bytes, done: set[Kind], why: Kind = Kind.WITHHELD) -> bytes:
+        done.add(why)
+        return self._substitutes.of(Kind.WITHHELD, message.decode(CHARSET)).encode(CHARSET)
+
+    def _request(self, wire: Wire, request: Request, sent: bytes, done: set[Kind]) -> bytes:
+        rpc = request.rpc
+        parameters = [self._parameter(rpc, number, it, done) for number, it in enumerate(request.parameters)]
+        if (self._text_rules or _SECRETS.search(rpc)) and not wire.is_plain(sent):
+            return self._withheld(sent, done)
+        try:
+            return wire.request_again(sent, parameters) if done else sent
+        except CannotEncode:  # a substitute does not fit: nothing of the request is kept
+            return self._withheld(sent, done)
 
     def _parameter(self, rpc: str, number: int, parameter: Parameter, done: set[Kind]) -> Parameter:
         match parameter:
@@ -285,12 +291,11 @@ class Masker:
             case Reference(value):
                 return Reference(self._text(rpc, Part.REQUEST, number, value, done))
             case ListParameter(pairs) | GlobalParameter(pairs):
-                return type(parameter)(
-                    tuple(
-                        (self._subscript(rpc, number, key, done), self._text(rpc, Part.REQUEST, number, value, done))
-                        for key, value in pairs
-                    )
+                masked = (
+                    (self._subscript(rpc, number, key, done), self._text(rpc, Part.REQUEST, number, value, done))
+                    for key, value in pairs
                 )
+                return replace(parameter, pairs=tuple(masked))
         return parameter
 
     def _subscript(self, rpc: str, number: int, key: bytes, done: set[Kind]) -> bytes:
@@ -354,17 +359,20 @@ class Masker:
 
         What follows the name of a procedure that takes credentials is not kept, nor is the answer of one that gives them.
         """
-        sent, received = (_trimmed(exchange.sent) if exchange.cut else exchange.sent).decode(CHARSET), exchange.received
+        wire, received = exchange.wire, exchange.received
+        sent = (_trimmed(exchange.sent) if exchange.cut else exchange.sent).decode(CHARSET)
+        if received and _SECRET_ANSWERS.search(sent):
+            received = self._withheld(received, answered, Kind.TOKEN)
+        elif received:
+            received = self.answer(wire, exchange.rpc, received, answered) if wire else self._unread(wire, "", received, answered)
+        if wire is not None and wire.escapes and self._text_rules:
+            return self._withheld(exchange.sent, asked) if sent else b"", received
         secret = _SECRETS.search(sent)
         kept = sent[: secret.end()] if secret else sent
         request = self._text(exchange.rpc, Part.REQUEST, None, kept.encode(CHARSET), asked)
         if secret and secret.end() < len(sent):
-            asked.add(Kind.TOKEN)
-            request += _WITHHELD.encode(CHARSET)
-        if received and _SECRET_ANSWERS.search(sent):
-            answered.add(Kind.TOKEN)
-            return request, _WITHHELD.encode(CHARSET)
-        return request, self._text(exchange.rpc, Part.ANSWER, None, received, answered) if received else received
+            request += self._withheld(sent[secret.end() :].encode(CHARSET), asked, Kind.TOKEN)
+        return request, received
 
 
 def _chosen(spans: Iterable[_Span], length: int) -> list[_Span]:

@@ -13,9 +13,10 @@ from zope.interface import implementer
 
 from console.addresses import listen
 from console.traffic.conversation import LIMIT_BYTES
-from console.traffic.exchange import rpc_of
 from console.traffic.playback import Playback, PlayedSession
-from xwb import CallReceived, ChunkRefused, CommandReceived, Event, HeaderSkipped, NSDecoder, encode_response
+from console.traffic.wire import Decoder
+from console.traffic.wires import WIRES
+from xwb import ChunkRefused, HeaderSkipped, encode_response, first_five
 
 log = logging.getLogger(__name__)
 
@@ -56,17 +57,20 @@ class MockBroker(ServerFactory):
         if len(self.clients) >= CONNECTIONS_LIMIT:
             log.warning("refused a connection: %d are open", CONNECTIONS_LIMIT)
             return None
-        return MockSession(self, self.playback.new_client())
+        return MockSession(self)
 
 
 @implementer(IPushProducer)
 class MockSession(Protocol):
-    """One client of a mock broker; one that does not read its answers is not read, one that is silent is closed."""
+    """One client of a mock broker; one that does not read its answers is not read, one that is silent is closed.
 
-    def __init__(self, broker: MockBroker, session: PlayedSession) -> None:
+    Its first five bytes tell its transport; one that the recorder does not decode is closed.
+    """
+
+    def __init__(self, broker: MockBroker) -> None:
         self._broker = broker
-        self._session = session
-        self._decoder = NSDecoder(limit_bytes=LIMIT_BYTES)
+        self._first = b""
+        self._begun: tuple[PlayedSession, Decoder] | None = None
         self._blocked = False
         self._closing = False
         self._timer: IDelayedCall | None = None
@@ -95,8 +99,27 @@ class MockSession(Protocol):
         """Answer what is whole."""
         if self._timer is not None and self._timer.active():
             self._timer.reset(IDLE_SECONDS)
-        self._decoder.receive_data(data)
+        if self._begun is None:
+            self._first += data
+            self._begin(self._first)
+        else:
+            self._begun[1].receive_data(data)
         self._advance()
+
+    def _begin(self, data: bytes) -> None:
+        """Begin a session of the transport that the first bytes tell."""
+        transport = first_five(data)
+        if transport is None:
+            return
+        wire = WIRES.get(transport)
+        if wire is None:
+            log.warning("closed a client: %r is the beginning of no transport that can be served", data[:5])
+            self._close()
+            return
+        decoder = wire.decoder(LIMIT_BYTES)
+        decoder.receive_data(data)
+        self._begun = self._broker.playback.new_client(transport), decoder
+        self._first = b""
 
     def pauseProducing(self) -> None:  # noqa: N802  Twisted's name
         """Answer and read no more: the client does not read."""
@@ -115,15 +138,19 @@ class MockSession(Protocol):
         self._closing = True
 
     def _advance(self) -> None:
-        while not self._blocked and not self._closing and (event := self._decoder.next_event()) is not None:
-            self._take(event)
+        if self._begun is None:
+            return
+        session, decoder = self._begun
+        while not self._blocked and not self._closing and (event := decoder.next_event()) is not None:
+            self._take(event, session)
 
-    def _take(self, event: Event) -> None:
-        if isinstance(event, CallReceived | CommandReceived):
-            played = self._session.answer(event)
+    def _take(self, event: object, session: PlayedSession) -> None:
+        request = WIRES[session.transport].named(event)
+        if request is not None:
+            played = session.answer(request)
             if not played.recorded:
-                log.warning("%s is not in the recording, or not with these parameters", rpc_of(event))
-                self._broker.missed(rpc_of(event))
+                log.warning("%s is not in the recording, or not with these parameters", request.rpc)
+                self._broker.missed(request.rpc)
             if played.answer:
                 self.wire.write(played.answer)
             if played.close:

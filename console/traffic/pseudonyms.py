@@ -29,6 +29,7 @@ class Kind(StrEnum):
     CODES = "codes"
     CHANGE = "verify codes"
     TOKEN = "token"
+    WITHHELD = "withheld"
 
 
 CREDENTIALS = frozenset({Kind.CODES, Kind.CHANGE, Kind.TOKEN})
@@ -36,6 +37,9 @@ CREDENTIALS = frozenset({Kind.CODES, Kind.CHANGE, Kind.TOKEN})
 
 MASK = "MASKED-"
 """How a replaced code begins."""
+
+WITHHELD = "WITHHELD"
+"""What stands for bytes that cannot be read well enough to be masked."""
 
 
 class Substitutes(Protocol):
@@ -49,8 +53,8 @@ class Blanks:
     """Replaces every value by its kind, so that two recordings can be compared that have different pseudonyms."""
 
     def of(self, kind: Kind, value: str) -> str:
-        """Give the kind."""
-        return f"<{kind}>"
+        """Give the kind; what cannot be masked stays as it is, and differs."""
+        return value if kind is Kind.WITHHELD else f"<{kind}>"
 
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -77,6 +81,7 @@ class Pseudonyms:
             Kind.CODES: self._codes,
             Kind.CHANGE: self._change,
             Kind.TOKEN: lambda value: f"~1{self._code(value)}",
+            Kind.WITHHELD: lambda _value: WITHHELD,
         }
 
     def of(self, kind: Kind, value: str) -> str:

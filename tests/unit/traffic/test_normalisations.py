@@ -8,6 +8,10 @@ from console.traffic import NORMALISATIONS, normalise
 
 SAME = [
     (b"M  ERROR=A+1^B, text,-%GTM-E-X\r\nLAST REF=^X(1)\x04", b"M  ERROR=<DIVIDE>A+1^B\r\nLAST REF=\x04"),
+    (
+        b'<error type="system" code="1" ><msg><![CDATA[\r\nA+1^B, text,-%GTM-E-X\r\n]]></msg>',
+        b'<error type="system" code="1" ><msg><![CDATA[\r\n<DIVIDE>A+1^B\r\n]]></msg>',
+    ),
     (b"Good morning DOC", b"Good evening DOC"),
     (b"a\r\n     You last signed on today at 06:11\r\nb", b"a\r\nb"),
     (b"a\r\nThere were 3 unsuccessful attempts since you last signed on.\r\nb", b"a\r\nb"),
@@ -25,6 +29,7 @@ SAME = [
 ]
 OTHER = [
     (b"M  ERROR=A\r\nLAST REF=\x04", b"1\x04"),
+    (b'<error type="rpc" code="1" ><msg>\r\nA\r\n</msg>', b'<error type="rpc" code="1" ><msg>\r\nB\r\n</msg>'),
     (b"Good morning DOC", b"Good morning NURSE"),
     (b"You are LOCKED OUT until 11/22/26 because", b"Not a valid pair"),
     (b"task#=1062", b"-1,No task #1062"),
