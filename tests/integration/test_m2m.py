@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -11,45 +10,14 @@ from broker import Limits
 from fileman import SiteKey, Store
 from tests.oracle.state_hook import setting
 from tests.support.broker import RunningBroker
-from xwb import Cipher, ListParameter, Literal, M2MAnswer, M2MAnswerDecoder, Parameter, Reference, encode_m2m_call
+from tests.support.m2m_gateway import Gateway
+from xwb import Cipher, ListParameter, Literal, Reference, encode_m2m_call
 from xwb.m2m import CLOSE, CLOSED
 
 STORE = (
     b"STORE1||660|GWA|RAD|CT1|C:\\X.DCM|666000001|IMAGPATIENT^ONE^M|061024-101|061024-101|20240610|093000|0|CR||<DICOM>|1|1|660|0|GW|",
     b"STORE2|1.2.3.1|1.2.3.1.1|1.2.3.1.1.1|1.2.840.10008.5.1.4.1.1.1|0|1|ACME|X1|3240610.0931|V||",
 )
-
-
-class Gateway:
-    """A client on the M-to-M wire."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
-        self.decoder = M2MAnswerDecoder()
-
-    def ask(self, document: bytes) -> M2MAnswer:
-        self.socket.sendall(document)
-        while (answer := self.decoder.next_event()) is None:
-            data = self.socket.recv(65536)
-            assert data, "the broker closed without an answer"
-            self.decoder.receive_data(data)
-        return answer
-
-    def call(self, name: str, *parameters: Parameter) -> M2MAnswer:
-        return self.ask(encode_m2m_call(name.encode(), parameters))
-
-    def sign_on(self, verify: str = "1GWY!@#$") -> M2MAnswer:
-        self.call("XUS SIGNON SETUP")
-        return self.call("XUS AV CODE", Literal(Cipher.standard().encipher(f"FAKEGW1;{verify}".encode(), 3, 9)))
-
-    def enter(self, context: str) -> M2MAnswer:
-        return self.call("XWB CREATE CONTEXT", Literal(Cipher.standard().encipher(context.encode(), 3, 9)))
-
-    def is_closed(self) -> bool:
-        """Wait for the broker to close; nothing more may come."""
-        ended = self.socket.recv(100) == b""
-        self.socket.close()
-        return ended
 
 
 @pytest.fixture
