@@ -9,9 +9,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from xwb.array import parse_subscripts
-from xwb.errors import CannotEncode
+from xwb.errors import BadSubscript, CannotEncode
 from xwb.events import EOT
 from xwb.m2m import Document, Source, parse_request, read_request
 from xwb.m2m_answer import M2MAnswer, clear, find_lines, find_text, parse_answer
@@ -21,34 +22,38 @@ from xwb.parameters import Empty, ListParameter, Literal, Parameter, Reference
 Edit = tuple[int, int, bytes]
 """From where to where, and what comes there."""
 
-_ATTRIBUTES = rb"""(?:\s+(?:%b))*\s*""" % b"|".join(
-    (
-        rb"""(?:type|mode|method|version|encoding|code|success)\s*=\s*(?:"[\w. -]*"|'[\w. -]*')""",
-        rb"""(?:position|name)\s*=\s*(?:"\d*"|'\d*')""",
-        rb"""uri\s*=\s*(?:"[^"<]*"|'[^'<]*')""",
-    )
+_KNOWN = (
+    rb"""(?:type|mode|method|version|encoding|code|success)\s*+=\s*+(?:"[\w. -]*+"|'[\w. -]*+')"""
+    rb"""|(?:position|name)\s*+=\s*+(?:"\d*+"|'\d*+')"""
 )
+_URI = rb"""uri\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+')"""
 
 
-def _markup(*elements: bytes) -> re.Pattern[bytes]:
-    """Match a document of some elements and their known attributes, without any text."""
+def _markup(named: bytes, *others: bytes) -> re.Pattern[bytes]:
+    """Match a document of some elements and their known attributes, without any text; one of them names a procedure."""
+    known = rb"(?:\s++(?:%b))*+\s*+" % _KNOWN
+    with_uri = rb"(?:\s++(?:%b|%b))*+\s*+" % (_KNOWN, _URI)
     return re.compile(
-        rb"\s*(?:<\?xml%b\?>)?(?:\s|<!\[CDATA\[\]\]>|</?(?:%b)%b/?>)*" % (_ATTRIBUTES, b"|".join(elements), _ATTRIBUTES)
+        rb"\s*+(?:<\?xml%b\?>)?+(?:\s++|<!\[CDATA\[\]\]>|</?+(?:%b%b|(?:%b)%b)/?+>)*+"
+        % (known, named, with_uri, b"|".join(others), known)
     )
 
 
-_CALL = _markup(b"vistalink", b"rpc", b"params", b"param", b"indices", b"index")
-_ANSWER = _markup(b"vistalink", b"results", b"errors", b"error", b"msg")
+_CALL = _markup(b"rpc", b"vistalink", b"params", b"param", b"indices", b"index")
+_ANSWER = _markup(b"error", b"vistalink", b"results", b"errors", b"msg")
 
 
 def is_plain_call(message: bytes) -> bool:
     """Tell whether nothing but markup stands in a call's document besides the values of its parameters.
 
     Comments, elements and attributes that are not of this wire, and parameters that are not passed, could hold anything.
+    So could a section with entities, which are none where VistA reads them but may be for its writer.
     """
     written = _Call(message)
+    if written.request.document is Document.OTHER or any(map(written.is_doubtful, written.sources)):
+        return False
     edits = (edit for source, it in written.pairs() for edit in written.edits(source, it, _emptied(it)))
-    return written.request.document is not Document.OTHER and _CALL.fullmatch(written.edited(edits)) is not None
+    return _CALL.fullmatch(written.edited(edits)) is not None
 
 
 def encode_m2m_call_again(message: bytes, parameters: Sequence[Parameter]) -> bytes:
@@ -87,6 +92,11 @@ class _Call:
         """Give each parameter and what it is made of."""
         return zip(self.sources, self.request.parameters, strict=True)
 
+    def is_doubtful(self, source: Source) -> bool:
+        """Tell whether a section of a parameter has an ampersand."""
+        texts = chain(source.parts, *(parts for _, parts in source.nodes.values()))
+        return any(b"&" in text.data and self.read.startswith(b"<![CDATA[", text.start) for text in texts)
+
     def edits(self, source: Source, was: Parameter, now: Parameter) -> Iterator[Edit]:
         """Give what changes one parameter to another. Raises CannotEncode."""
         match was, now:
@@ -104,8 +114,11 @@ class _Call:
                 raise CannotEncode("A parameter's type and the number of its nodes stay.")
 
     def _renamed(self, tag: Started, key: bytes) -> Edit:
-        name = parse_subscripts(key)[0].encode("iso-8859-1") if key else b""
-        return *attribute_place(self.read, tag.start, b"name"), quote(name)
+        try:
+            name = "".join(parse_subscripts(key)) if key else ""
+        except BadSubscript as error:
+            raise CannotEncode("A node's name is no subscript.") from error
+        return *attribute_place(self.read, tag.start, b"name"), quote(name.encode("iso-8859-1"))
 
     def edited(self, edits: Iterable[Edit]) -> bytes:
         """Give the document with other bytes in some places."""

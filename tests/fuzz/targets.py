@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -17,15 +17,18 @@ from rules import RuleError, decompile, from_elements, parse_rules
 from tests.fuzz import corpus
 from tests.fuzz.mutate import cuts
 from xwb import (
+    EOT,
     AnswerBroken,
     BSEAnswerDecoder,
     BSEDecoder,
+    CannotEncode,
     CaretAnswerDecoder,
     CaretDecoder,
     Checked,
     Cipher,
     GlobalParameter,
     ListParameter,
+    Literal,
     LocalArray,
     M2MAnswerDecoder,
     M2MDecoder,
@@ -35,8 +38,12 @@ from xwb import (
     ResponseDecoder,
     Violated,
     XWBError,
+    encode_m2m_call_again,
+    is_plain_answer,
+    is_plain_call,
     parse_subscripts,
 )
+from xwb.m2m import parse_request
 
 #: The bound that decoders get here: low, so that inputs pass it.
 LIMIT = 2000
@@ -147,6 +154,17 @@ def _cipher(data: bytes) -> None:
     assert cipher.decipher(cipher.encipher(data, 3, 8)) == data
 
 
+def _again(data: bytes) -> None:
+    """Write a document again: as it is, and with other values, which are read back or refused."""
+    message = data.partition(EOT)[0] + EOT
+    parameters = parse_request(message[:-1]).parameters
+    assert encode_m2m_call_again(message, parameters) == message, "a document with its own parameters is another"
+    is_plain_call(message)
+    is_plain_answer(message)
+    changed = [replace(it, value=it.value + b"<&>") if isinstance(it, Literal) else it for it in parameters]
+    assert parse_request(encode_m2m_call_again(message, changed)[:-1]).parameters == tuple(changed)
+
+
 def _site(data: bytes) -> None:
     parse_site(data.decode("utf-8", "replace"))
 
@@ -173,6 +191,7 @@ TARGETS: dict[str, Fuzzed] = {
     "bse-answers": Fuzzed(_same_in_any_cut(BSEAnswerDecoder), lambda: corpus.BSE_ANSWERS),
     "m2m": Fuzzed(_same_in_any_cut(lambda: M2MDecoder(LIMIT, 50)), lambda: corpus.m2m("sent_hex")),
     "m2m-answers": Fuzzed(_bounded(lambda: M2MAnswerDecoder(LIMIT)), lambda: corpus.m2m("received_hex")),
+    "m2m-again": Fuzzed(_allowing(_again, CannotEncode), lambda: corpus.m2m("sent_hex")),
     "subscripts": Fuzzed(_allowing(parse_subscripts, XWBError), lambda: corpus.SUBSCRIPTS),
     "arrays": Fuzzed(_allowing(_array, XWBError), lambda: (b'1=a\n2=b\n"X",1=c', b'"A"=\n3=\x01\n-1=z\n1.5=y')),
     "cipher": Fuzzed(_cipher, lambda: (b"FAKEDOC1;1DOC!@#$", b"", b"^", b"\x80\xff")),

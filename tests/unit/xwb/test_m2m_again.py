@@ -96,6 +96,12 @@ def test_the_name_of_a_node_is_replaced_where_it_stands() -> None:
     assert made == message.replace(b"O&apos;K", b"N&quot;W").replace(b"'2'", b"'3'")
 
 
+@pytest.mark.parametrize("key", [b"NAME", b'"A",1', b'"A'])
+def test_a_node_cannot_be_renamed_to_what_is_no_single_subscript(key: bytes) -> None:
+    with pytest.raises(CannotEncode):
+        encode_m2m_call_again(PLAIN, [Literal(b"v"), ListParameter(((key, b"w"),), root=None)])
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -122,10 +128,12 @@ PLAIN = encode_m2m_call(b"A", [Literal(b"v"), ListParameter(((b'"K"', b"w"),))])
         PLAIN.replace(b"<params>", b"<params>v"),
         PLAIN.replace(b"<rpc", b'<session id="v" /><rpc'),
         PLAIN.replace(b' method=""', b' method="" token="v"'),
+        PLAIN.replace(b"<params", b'<params uri="v"'),
         PLAIN.replace(b' method=""', b' method="&#118;"'),
         PLAIN.replace(b'position="1"', b'position="2"'),
         PLAIN.replace(b'type="string"', b'type="date"'),
         PLAIN.replace(b">w<", b"><"),
+        PLAIN.replace(b">w<", b"><![CDATA[&#119;]]><"),
         PLAIN.replace(b"</params>", b""),
         PLAIN.replace(b"<?xml", b"<?other v?><?xml"),
         PLAIN[:-1] + b"v\x04",
