@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import cast
 from uuid import uuid4
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, IPushProducer, ISSLTransport, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from broker.dispatch import Outcome
 from broker.hub import Hub
 from rpcs import Session
 
@@ -100,6 +103,30 @@ class ConnectionBase(Protocol):
         """Send bytes unless the connection is gone."""
         if self.connected:
             self.wire.write(data)
+
+    def settle(self, outcome: Outcome | Deferred[Outcome], then: Callable[..., None], *about: object) -> None:
+        """Go on with an outcome, now or when it is there; until then no other request is taken."""
+        if isinstance(outcome, Deferred):
+            self.busy = True
+            outcome.addCallback(self._on_outcome, then, about)
+        else:
+            then(outcome, *about)
+
+    def _on_outcome(self, outcome: Outcome, then: Callable[..., None], about: tuple[object, ...]) -> None:
+        self.busy = False
+        then(outcome, *about)
+        self.advance()
+
+    def pause(self, seconds: float, then: Callable[..., None], *about: object) -> None:
+        """Go on after so many seconds, in which no other request is taken and silence does not count."""
+        self.busy = True
+        self.hub.clock.callLater(seconds, self._after_pause, then, about)
+
+    def _after_pause(self, then: Callable[..., None], about: tuple[object, ...]) -> None:
+        self.busy = False
+        self.touched()
+        then(*about)
+        self.advance()
 
     def close(self) -> None:
         """Close when what was written is sent; unregister first, or the transport waits for the producer."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import re
 
-from twisted.internet.defer import Deferred
-
 from broker.connection import ConnectionBase
 from broker.dispatch import Outcome
 from broker.hub import Hub
@@ -122,10 +120,10 @@ class M2MSession(ConnectionBase):
         dispatcher = self.hub.dispatcher
         name = request.name or b""
         if fault := self._fault(request):
-            self._settle(dispatcher.m_error(self.session, MError(fault), name.decode("iso-8859-1")), request)
+            self.settle(dispatcher.m_error(self.session, MError(fault), name.decode("iso-8859-1")), self._finish, request)
             return
         contexts = dispatcher.site().settings.m2m_context_check
-        self._settle(dispatcher.call(self.session, name, request.parameters, contexts=contexts), request)
+        self.settle(dispatcher.call(self.session, name, request.parameters, contexts=contexts), self._finish, request)
 
     def _fault(self, request: M2MRequest) -> str:
         """Give the M error that VistA's reading of a request ends in; a reference must name a variable here."""
@@ -137,18 +135,6 @@ class M2MSession(ConnectionBase):
         if any(not _VARIABLE.match(value) for value in references):
             return "CHR+6^XWBRPC, Variable expected in this context,150373866,-%GTM-E-VAREXPECTED"
         return ""
-
-    def _settle(self, outcome: Outcome | Deferred[Outcome], request: M2MRequest) -> None:
-        if isinstance(outcome, Deferred):
-            self.busy = True
-            outcome.addCallback(self._resume, request)
-        else:
-            self._finish(outcome, request)
-
-    def _resume(self, outcome: Outcome, request: M2MRequest) -> None:
-        self.busy = False
-        self._finish(outcome, request)
-        self.advance()
 
     def _finish(self, outcome: Outcome, request: M2MRequest) -> None:
         self.session = outcome.session
@@ -179,16 +165,9 @@ class M2MSession(ConnectionBase):
         """Answer after VistA's pauses: its reader waits for silence before it takes a document for whole."""
         delay += self.hub.dispatcher.timing().delays[Delay.M2M_READER]
         if delay:
-            self.busy = True
-            self.hub.clock.callLater(delay, self._answer_late, data, last)
+            self.pause(delay, self._say, data, last)
         else:
             self._say(data, last)
-
-    def _answer_late(self, data: bytes, last: bool) -> None:
-        self.busy = False
-        self.touched()
-        self._say(data, last)
-        self.advance()
 
     def _say(self, data: bytes, last: bool) -> None:
         self.write(data)

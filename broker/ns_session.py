@@ -6,8 +6,6 @@ import logging
 from dataclasses import replace
 from enum import Enum
 
-from twisted.internet.defer import Deferred
-
 from broker.connection import ConnectionBase
 from broker.dispatch import Outcome
 from broker.hub import Hub
@@ -132,7 +130,8 @@ class NSSession(ConnectionBase):
                 self._refuse_chunk(event)
             case ParameterFailed(name):
                 error = MError(event.reason)
-                self._settle(self.hub.dispatcher.m_error(self.session, error, name.decode("iso-8859-1")), event.reply)
+                outcome = self.hub.dispatcher.m_error(self.session, error, name.decode("iso-8859-1"))
+                self.settle(outcome, self._finish, event.reply)
             case Violated():
                 self._end(event)
 
@@ -188,7 +187,8 @@ class NSSession(ConnectionBase):
                 self.write(encode_response(b""))
         else:
             parameters = event.parameters if event.has_parameter_chunk else None
-            self._settle(self.hub.dispatcher.call(self.session, event.name, parameters, version=event.version), event.reply)
+            outcome = self.hub.dispatcher.call(self.session, event.name, parameters, version=event.version)
+            self.settle(outcome, self._finish, event.reply)
 
     def _refuse_chunk(self, event: ChunkRefused) -> None:
         """Refuse what is no chunk; the rest of its message counts for nothing."""
@@ -199,19 +199,6 @@ class NSSession(ConnectionBase):
             self._skipping = not self.decoder.discard_through_eot()
         self._finish(self.hub.dispatcher.refuse(self.session, "Invalid Chunk"), event.reply)
 
-    def _settle(self, outcome: Outcome | Deferred[Outcome], reply: bool) -> None:
-        """Answer an outcome, now or when it is there."""
-        if isinstance(outcome, Deferred):
-            self.busy = True
-            outcome.addCallback(self._resume, reply)
-        else:
-            self._finish(outcome, reply)
-
-    def _resume(self, outcome: Outcome, reply: bool) -> None:
-        self.busy = False
-        self._finish(outcome, reply)
-        self.advance()
-
     def _finish(self, outcome: Outcome, reply: bool) -> None:
         """Answer now, or after the pause that VistA makes here."""
         self.session = outcome.session
@@ -219,17 +206,13 @@ class NSSession(ConnectionBase):
         if outcome.refused and self.hub.dispatcher.timing().swallows:
             self._begin_swallowing(outcome, reply)
         elif outcome.delay:
-            self.busy = True
-            self.hub.clock.callLater(outcome.delay, self._answer_late, outcome, reply)
-        elif reply:
-            self.write(outcome.response)
+            self.pause(outcome.delay, self._answer, outcome, reply)
+        else:
+            self._answer(outcome, reply)
 
-    def _answer_late(self, outcome: Outcome, reply: bool) -> None:
-        self.busy = False
+    def _answer(self, outcome: Outcome, reply: bool) -> None:
         if reply:
             self.write(outcome.response)
-        self.touched()
-        self.advance()
 
     def _begin_swallowing(self, outcome: Outcome, reply: bool) -> None:
         """Read and throw away up to the next EOT or two seconds of silence, then answer (CLRBUF^XWBPRS)."""
@@ -253,5 +236,7 @@ class NSSession(ConnectionBase):
             self._swallowed.reset(self._silence)
 
     def _end_swallowing(self, outcome: Outcome, reply: bool) -> None:
-        self._swallowing = False
-        self._answer_late(outcome, reply)
+        self._swallowing = self.busy = False
+        self._answer(outcome, reply)
+        self.touched()
+        self.advance()

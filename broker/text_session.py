@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from twisted.internet.defer import Deferred
-
 from broker.connection import ConnectionBase
 from broker.dispatch import Outcome
 from broker.hub import Hub
@@ -112,31 +110,14 @@ class TextSession(ConnectionBase):
         self._call(SETUP, [], lambda _outcome: self._call(AV_CODE, [code], self._answer_sign_on))
 
     def _call(self, name: bytes, parameters: list[Parameter] | tuple[Parameter, ...], then: Callable[[Outcome], None]) -> None:
-        outcome = self.hub.dispatcher.call(self.session, name, parameters)
-        if isinstance(outcome, Deferred):
-            self.busy = True
-            outcome.addCallback(self._resume, then)
-        else:
-            self._proceed(outcome, then)
-
-    def _resume(self, outcome: Outcome, then: Callable[[Outcome], None]) -> None:
-        self.busy = False
-        self._proceed(outcome, then)
-        self.advance()
+        self.settle(self.hub.dispatcher.call(self.session, name, parameters), self._proceed, then)
 
     def _proceed(self, outcome: Outcome, then: Callable[[Outcome], None]) -> None:
         self.session = outcome.session
         if outcome.delay:
-            self.busy = True
-            self.hub.clock.callLater(outcome.delay, self._late, outcome, then)
+            self.pause(outcome.delay, then, outcome)
         else:
             then(outcome)
-
-    def _late(self, outcome: Outcome, then: Callable[[Outcome], None]) -> None:
-        self.busy = False
-        self.touched()
-        then(outcome)
-        self.advance()
 
     def _answer(self, outcome: Outcome) -> None:
         if outcome.error is None:

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 #: The entries that the log keeps; older ones go.
 KEPT = 10_000
+#: The entries of clients without a user that are taken in a minute.
+STRANGERS_A_MINUTE = 60
 #: Characters of a traceback that are kept.
 TRACEBACK_LIMIT = 20_000
 
@@ -44,15 +46,21 @@ def as_m_error(error: Exception, routine: str) -> MError:
     return MError(f"{routine}, {text.format(name, type(error).__name__)},{code}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ErrorTrap:
-    """Writes the error log."""
+    """Writes the error log. What clients without a user bring about is written up to a bound, so that they cannot flood it."""
 
     store: Store
     clock: Clock
+    _minute: int = 0
+    _strangers: int = 0
 
     def record(self, session: Session, error: MError, rpc: str, cause: BaseException | None = None) -> Future[None]:
         """Write an entry; the future resolves when it is on disk, or could not be written, which the process log tells."""
+        done: Future[None] = Future()
+        if not session.duz and self._flooded(session, error):
+            done.set_result(None)
+            return done
         shown = "".join(traceback.format_exception(cause or error))[-TRACEBACK_LIMIT:]
         at = to_fileman(self.clock.now())
 
@@ -72,12 +80,22 @@ class ErrorTrap:
             connection.execute(insert(ErrorLog).values(facts))
             connection.execute(delete(ErrorLog).where(ErrorLog.ien <= entry - KEPT))
 
-        done: Future[None] = Future()
         try:
             self.store.write(work).add_done_callback(_settle(done))
         except StoreClosed:
             done.set_result(None)
         return done
+
+    def _flooded(self, session: Session, error: MError) -> bool:
+        """Count an error of somebody who is not signed on; tell whether there were too many in this minute."""
+        minute = int(self.clock.seconds()) // 60
+        if minute != self._minute:
+            self._minute, self._strangers = minute, 0
+        self._strangers += 1
+        if self._strangers == STRANGERS_A_MINUTE + 1:
+            text = "errors of clients that are not signed on come too fast for the error log; the last was of %s: %s"
+            log.warning(text, session.address, error.text[:200])
+        return self._strangers > STRANGERS_A_MINUTE
 
 
 def _settle(done: Future[None]) -> Callable[[Future[None]], None]:

@@ -21,11 +21,11 @@ from xwb.caret import (
     unescape,
 )
 from xwb.errors import BadSubscript, CannotEncode
+from xwb.events import LIMIT_BYTES
 from xwb.parameters import ListParameter, Literal
 
 LINE_LIMIT = 1024 * 1024
 LINES_LIMIT = 500_000
-BYTES_LIMIT = 32 * 1024 * 1024
 ARGUMENTS_LIMIT = 1000
 ANSWER_LIMIT = 64 * 1024 * 1024
 ANSWER_LINES_LIMIT = 5_000_000
@@ -79,7 +79,7 @@ class CaretDecoder:
     understood.
     """
 
-    def __init__(self, limit_line: int = LINE_LIMIT, limit_lines: int = LINES_LIMIT, limit_bytes: int = BYTES_LIMIT) -> None:
+    def __init__(self, limit_line: int = LINE_LIMIT, limit_lines: int = LINES_LIMIT, limit_bytes: int = LIMIT_BYTES) -> None:
         self.limit_lines = limit_lines
         self.limit_bytes = limit_bytes
         self._lines = _Lines(limit_line)

@@ -7,6 +7,11 @@ from enum import Enum
 from xwb.parameters import Parameter
 
 EOT = b"\x04"
+LIMIT_BYTES = 32 * 1024 * 1024
+"""What one message may have unless a decoder is told otherwise."""
+LIMIT_VALUE = 1024 * 1024
+"""The longest string of GT.M: VistA closes the connection on a longer value, without an answer."""
+
 PREFIX = b"[XWB]"
 BYE = b"#BYE#"
 CONNECT = b"TCPConnect"

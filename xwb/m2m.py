@@ -14,7 +14,7 @@ from enum import Enum
 
 from xwb.array import LocalArray, collation_key, format_subscripts, parse_subscripts
 from xwb.errors import BadMarkup, CannotEncode
-from xwb.events import EOT, Violated
+from xwb.events import EOT, LIMIT_BYTES, Violated
 from xwb.markup import ENTITIES, Ended, Mark, Started, Text, escape, read_markup
 from xwb.numbers import m_number
 from xwb.parameters import Empty, GlobalParameter, ListParameter, Literal, Parameter, Reference
@@ -24,7 +24,6 @@ HEADER = b'<?xml version="1.0" encoding="utf-8" ?>'
 CLOSED = HEADER + b'<vistalink type="Gov.VA.Med.Foundations.CloseSocketResponse"><results success="1" /></vistalink>' + EOT
 CLOSE = b"<?xml version='1.0' ?><vistalink type='Gov.VA.Med.Foundations.CloseSocketRequest' ></vistalink>" + EOT
 RPC_MODE = "RPCBroker"
-LIMIT_BYTES = 32 * 1024 * 1024
 LIMIT_ITEMS = 500_000
 
 _REQUEST = (

@@ -6,11 +6,11 @@ seconds; what the caller needs for that is `pending`, which tells what a silence
 which says that it came.
 """
 
-import re
-
 from xwb.events import (
     BYE,
     EOT,
+    LIMIT_BYTES,
+    LIMIT_VALUE,
     PREFIX,
     CallReceived,
     Check,
@@ -23,20 +23,15 @@ from xwb.events import (
     Pending,
     Violated,
 )
+from xwb.numbers import m_number
 from xwb.parameters import GlobalParameter, ListParameter, Literal, Pairs, Parameter, Reference
 
-LIMIT_BYTES = 32 * 1024 * 1024
 LIMIT_ITEMS = 500_000  # a pair of a few bytes takes some hundred in memory
-LIMIT_VALUE = 1024 * 1024
-"""The longest string of GT.M: VistA closes the connection on a longer value, without an answer."""
-
-
 HEADER_WANTED = "the header [XWB] or #BYE#"
 _HEADER, _CHUNKS, _PARAMETERS = range(3)
 _F, _T, _NEITHER = 0x66, 0x74, 0
 _EOT = 4
 _LITERAL, _REFERENCE, _LIST, _GLOBAL = b"0123"
-_M_NUMBER = re.compile(rb"([+-]*)([0-9]+)(\.[0-9]*)?(?:E([+-]?[0-9]+))?")
 _TOO_LONG = 10**9
 
 
@@ -47,18 +42,7 @@ def m_length(digits: bytes) -> int:
     """
     if digits.isdigit():
         return int(digits)
-    number = _M_NUMBER.match(digits)
-    if number is None:
-        return 0
-    signs, whole, _, exponent = number.groups()
-    if signs.count(b"-") % 2 or not int(whole):
-        return 0
-    power = int(exponent or 0)
-    if power > 9:
-        return _TOO_LONG
-    if power < 0:
-        return int(whole) // int(10 ** min(-power, 9))
-    return min(int(whole) * int(10**power), _TOO_LONG)
+    return max(0, min(int(m_number(digits.decode("iso-8859-1"))), _TOO_LONG))
 
 
 class NSDecoder:

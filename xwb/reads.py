@@ -10,11 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from xwb.events import EOT, Pending, Violated
-
-LIMIT_BYTES = 32 * 1024 * 1024
-LIMIT_VALUE = 1024 * 1024
-"""The longest string of GT.M."""
+from xwb.events import EOT, LIMIT_BYTES, LIMIT_VALUE, Pending, Violated
 
 E = TypeVar("E")
 

@@ -154,7 +154,7 @@ class SignOnLog(File):
     ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     duz: Mapped[int] = mapped_column(index=True)
     signed_on: Mapped[str]
-    signed_off: Mapped[str] = mapped_column(default="")
+    signed_off: Mapped[str] = mapped_column(default="", index=True)
     address: Mapped[str] = mapped_column(default="")
     client: Mapped[str] = mapped_column(default="")
     transport: Mapped[str] = mapped_column(default="")

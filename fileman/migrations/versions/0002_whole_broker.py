@@ -63,3 +63,4 @@ def upgrade() -> None:
     op.add_column("sign_on_log", sa.Column("transport", sa.String(), server_default="", nullable=False))
     op.add_column("sign_on_log", sa.Column("division", sa.Integer(), nullable=True))
     op.add_column("sign_on_log", sa.Column("broker", sa.String(), server_default="", nullable=False))
+    op.create_index(op.f("ix_sign_on_log_signed_off"), "sign_on_log", ["signed_off"])

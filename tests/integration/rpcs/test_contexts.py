@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from broker.trap import STRANGERS_A_MINUTE
 from fileman import Store
 from fileman.files import ErrorLog
 from runtime import FixedClock
@@ -174,6 +175,21 @@ def test_what_a_procedure_raises_is_an_m_error_and_stands_in_the_log_with_its_tr
     assert entry.at == "3261118.12"
     assert "ZeroDivisionError" in entry.traceback
     assert "test_contexts.py" in entry.traceback
+
+
+def test_strangers_cannot_flood_the_error_log(
+    make_broker: MakeBroker, store: Store, clock: FixedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connect(make_broker()) as client:
+        for _ in range(STRANGERS_A_MINUTE + 20):
+            with pytest.raises(MError):
+                client.call("XUS AV CODE", "x")
+        clock.advance(60)
+        with pytest.raises(MError):
+            client.call("XUS AV CODE", "x")
+    count = store.read(lambda connection: connection.execute(select(func.count()).select_from(ErrorLog)).scalar_one())
+    assert count == STRANGERS_A_MINUTE + 1
+    assert sum("too fast for the error log" in record.getMessage() for record in caplog.records) == 1
 
 
 def _faulty(broker: RunningBroker):  # type: ignore[no-untyped-def]
