@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import cast
 from uuid import uuid4
 
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, IPushProducer, ISSLTransport, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
@@ -27,6 +28,12 @@ MESSAGE_SECONDS = 60.0
 SLOWEST_BYTES_PER_SECOND = 1024
 
 
+def _openssl_says(error: SSL.Error) -> str:
+    """Give the reasons in an error of OpenSSL, whose argument is a list of library, function and reason."""
+    entries = error.args[0] if error.args else []
+    return "; ".join(str(entry[-1]) for entry in entries if entry) or "it ended in the handshake"
+
+
 @implementer(IPushProducer, IHalfCloseableProtocol)
 class ConnectionBase(Protocol):
     """A connection with a session. Subclasses decode, take events and answer."""
@@ -42,6 +49,7 @@ class ConnectionBase(Protocol):
         self.blocked = False
         self.last_heard = hub.clock.seconds()
         self.encrypted = False
+        self.heard = False
         self._begun: float | None = None
         self._closing: float | None = None
         self._counted = 0
@@ -77,6 +85,8 @@ class ConnectionBase(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802  Twisted's name
         """Forget the connection, close its sign-on; see Twisted's IProtocol."""
+        if self.encrypted and not self.heard and isinstance(reason.value, SSL.Error):
+            self.hub.visitors.complain(self.session.address, f"TLS failed ({_openssl_says(reason.value)})")
         self.hub.connections.discard(self)
         self._count(0)
         self._gone = True
@@ -97,6 +107,7 @@ class ConnectionBase(Protocol):
 
     def touched(self) -> None:
         """Remember that the peer was heard."""
+        self.heard = True
         self.last_heard = self.hub.clock.seconds()
 
     def write(self, data: bytes) -> None:
@@ -160,10 +171,10 @@ class ConnectionBase(Protocol):
         """Stop reading while too much came ahead; go on when it is worked off; close after the last answer."""
         if self._gone:  # what was still under way has ended; its bytes do not count any more
             return
-        retained = self.retained
-        if retained != self._counted:
-            grown = retained > self._counted
-            self._count(retained)
+        retained, weight = self.retained, self.weight
+        if weight != self._counted:
+            grown = weight > self._counted
+            self._count(weight)
             if grown and self.hub.retained > self.hub.limits.held_bytes:
                 self.hub.shed()
         if not retained or self.busy:
@@ -182,9 +193,9 @@ class ConnectionBase(Protocol):
             self._paused = False
             cast("IPushProducer", self.transport).resumeProducing()
 
-    def _count(self, retained: int) -> None:
-        self.hub.retained += retained - self._counted
-        self._counted = retained
+    def _count(self, weight: int) -> None:
+        self.hub.retained += weight - self._counted
+        self._counted = weight
 
     def pauseProducing(self) -> None:  # noqa: N802  Twisted's name
         """Take no more requests: the client does not read its answers."""
@@ -209,6 +220,11 @@ class ConnectionBase(Protocol):
     def retained(self) -> int:
         """The bytes in memory: those that came ahead, and those of a message that is not whole yet."""
         return self.held
+
+    @property
+    def weight(self) -> int:
+        """What `retained` takes in memory: a list that is decoded takes more than its bytes."""
+        return self.retained
 
     @abstractmethod
     def patience(self) -> float:

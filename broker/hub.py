@@ -26,7 +26,7 @@ RENEWAL = 20.0
 class Hub:
     """What the connections of one broker share: dispatcher, bounds, clock, and the connections themselves.
 
-    `retained` counts the bytes of requests that are in memory, over all connections.
+    `retained` counts what requests take in memory, over all connections.
     """
 
     dispatcher: Dispatcher
@@ -78,10 +78,10 @@ class Hub:
 
     def shed(self) -> None:
         """Cut the connections that hold most until the bytes in memory are below the bound."""
-        for connection in sorted(self.connections, key=lambda connection: -connection.retained):
+        for connection in sorted(self.connections, key=lambda connection: -connection.weight):
             if self.retained <= self.limits.held_bytes:
                 return
-            held = connection.retained
+            held = connection.weight
             log.warning(
                 "cut %s: the broker's memory for requests is full and it holds %d bytes", connection.session.address, held
             )

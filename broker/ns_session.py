@@ -15,6 +15,7 @@ from xwb import (
     BYE,
     CONNECT,
     EOT,
+    ITEM_BYTES,
     CallReceived,
     ChunkRefused,
     CommandReceived,
@@ -90,6 +91,11 @@ class NSSession(ConnectionBase):
     def retained(self) -> int:
         """The bytes in memory, those of an unfinished message among them."""
         return self.decoder.retained
+
+    @property
+    def weight(self) -> int:
+        """The same with what decoded parameters and pairs take besides their bytes."""
+        return self.decoder.retained + ITEM_BYTES * self.decoder.items
 
     def patience(self) -> float:
         """Tell how many seconds of silence are borne now."""

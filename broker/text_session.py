@@ -10,6 +10,7 @@ from broker.dispatch import Outcome
 from broker.hub import Hub
 from broker.timing import BEFORE_SIGN_ON, MID_MESSAGE
 from xwb import (
+    ITEM_BYTES,
     ByeRequested,
     CallRequested,
     CaretDecoder,
@@ -64,6 +65,11 @@ class TextSession(ConnectionBase):
     def retained(self) -> int:
         """The bytes in memory, those of an unfinished request among them."""
         return self.decoder.retained
+
+    @property
+    def weight(self) -> int:
+        """The same with what decoded parameters and pairs take besides their bytes."""
+        return self.decoder.retained + ITEM_BYTES * self.decoder.items
 
     def patience(self) -> float:
         """Tell how many seconds of silence are borne now."""

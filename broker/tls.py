@@ -13,6 +13,9 @@ from zope.interface import implementer
 
 from broker.errors import BadCertificate
 
+#: Names our sessions: without a name OpenSSL refuses to resume one that had a client certificate.
+SESSION_ID = b"magbroker"
+
 
 @dataclass(frozen=True, slots=True)
 class TLSFiles:
@@ -45,6 +48,7 @@ def server_context(files: TLSFiles) -> IOpenSSLContextFactory:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+    context.set_session_id(SESSION_ID)
     try:
         context.use_certificate_chain_file(str(files.certificate))
     except SSL.Error as error:

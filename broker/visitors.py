@@ -53,6 +53,11 @@ class Visitors:
         self._open[address] += 1
         return True
 
+    def complain(self, address: str, why: str) -> None:
+        """Say in the log, at most once a minute for an address, why its connections come to nothing."""
+        if (allowance := self._allowances.get(address)) is not None:
+            self._tell(address, allowance, self.clock.seconds(), why)
+
     def leave(self, address: str) -> None:
         """Count a connection out."""
         self._open[address] -= 1

@@ -106,6 +106,11 @@ class CaretDecoder:
         return self._bytes + self._lines.held
 
     @property
+    def items(self) -> int:
+        """The lines of lists that were decoded of a request that is not whole yet."""
+        return self._count
+
+    @property
     def mid_request(self) -> bool:
         """Whether a request has begun and is not complete."""
         return self._lists_wanted > 0 or self.held > 0

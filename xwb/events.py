@@ -11,6 +11,8 @@ LIMIT_BYTES = 32 * 1024 * 1024
 """What one message may have unless a decoder is told otherwise."""
 LIMIT_VALUE = 1024 * 1024
 """The longest string of GT.M: VistA closes the connection on a longer value, without an answer."""
+ITEM_BYTES = 128
+"""What a parameter or pair takes in memory besides its bytes, once it is decoded."""
 
 PREFIX = b"[XWB]"
 BYE = b"#BYE#"

@@ -164,6 +164,11 @@ class NSDecoder:
         return len(self._data) - self._start + len(self._tail)
 
     @property
+    def items(self) -> int:
+        """The parameters and pairs that were decoded of a message that is not whole yet."""
+        return self._items
+
+    @property
     def unread(self) -> bytes:
         """The bytes that are not decoded yet."""
         self._join()

@@ -14,6 +14,8 @@ from xwb.events import EOT, LIMIT_BYTES, LIMIT_VALUE, Pending, Violated
 
 E = TypeVar("E")
 
+_READS_A_PAIR = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -39,7 +41,18 @@ class ReadDecoder(Generic[E]):
     known. Nothing is decoded after Violated, nor when the reading has come to its end.
     """
 
-    __slots__ = ("_buffer", "_closed", "_read", "_reading", "_received", "_started", "_taken", "limit_bytes", "limit_value")
+    __slots__ = (
+        "_buffer",
+        "_closed",
+        "_read",
+        "_reading",
+        "_reads",
+        "_received",
+        "_started",
+        "_taken",
+        "limit_bytes",
+        "limit_value",
+    )
 
     def __init__(self, reading: Reading[E], limit_bytes: int = LIMIT_BYTES, limit_value: int = LIMIT_VALUE) -> None:
         self.limit_bytes = limit_bytes
@@ -47,6 +60,7 @@ class ReadDecoder(Generic[E]):
         self._reading = reading
         self._buffer = bytearray()
         self._taken = 0
+        self._reads = 0
         self._received = 0
         self._closed = False
         self._started = False
@@ -102,6 +116,11 @@ class ReadDecoder(Generic[E]):
         return self._taken + len(self._buffer)
 
     @property
+    def items(self) -> int:
+        """The pairs that a message which is not whole yet may hold by now: each takes four reads."""
+        return self._reads // _READS_A_PAIR
+
+    @property
     def lenient(self) -> bool:
         """Whether a silence now ends a read instead of the connection."""
         return self._read is not None and self._read.lenient
@@ -134,11 +153,12 @@ class ReadDecoder(Generic[E]):
             self._close()
             return None
         self._started = True
+        self._reads += 1
         if not isinstance(given, Read):
-            self._taken = 0
+            self._taken = self._reads = 0
             return given
         if given.begins:
-            self._taken = 0
+            self._taken = self._reads = 0
         if given.length > self.limit_value:
             return self._violated(f"A value of {given.length} bytes is longer than {self.limit_value}.")
         if self._taken + given.length > self.limit_bytes:

@@ -183,6 +183,39 @@ def test_a_listener_may_want_client_certificates(make: MakeLimited, authority: A
         assert client.call("XWB IM HERE").text == "1"
 
 
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_with_a_client_certificate_is_resumed(make: MakeLimited, authority: Authority, newest: ssl.TLSVersion) -> None:
+    port = make(listeners=tls_listeners(authority, clients=True)).service.ports["broker_tls"]
+    trusting = ssl.create_default_context(cafile=str(authority.file))
+    trusting.maximum_version = newest
+    trusting.load_cert_chain(*authority.issue("gateway"))
+    session, resumed = None, []
+    for _ in range(3):
+        with trusting.wrap_socket(connect(port), server_hostname="localhost", session=session) as peer:
+            peer.sendall(CONNECT)
+            assert peer.recv(64) == b"\0\0accept\x04"
+            session = peer.session
+            resumed.append(peer.session_reused)
+    assert resumed == [False, True, True]
+
+
+def test_tls_older_than_1_2_is_refused_and_the_log_says_so(
+    make: MakeLimited, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = make(listeners=tls_listeners(authority))
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
+        old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    for name in ("broker_tls", "text_tls"):
+        with connect(broker.service.ports[name]) as peer, pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+            old.wrap_socket(peer)
+    eventually("the log says why", lambda: any("TLS failed (unsupported protocol)" in it.getMessage() for it in caplog.records))
+    assert sum("TLS failed" in record.getMessage() for record in caplog.records) == 1, "once a minute for an address"
+    assert still_works(broker)
+
+
 @pytest.mark.parametrize(
     ("damage", "why"),
     [

@@ -470,7 +470,7 @@ class SessionModel(RuleBasedStateMachine):
         """It is open as long as the model says; closed, it holds nothing."""
         assert self.wire.open == self.open
         assert self.hub.connections == ({self.session} if self.open else set())
-        assert self.hub.retained == (self.session.retained if self.open else 0)
+        assert self.hub.retained == (self.session.weight if self.open else 0)
         assert self.open or self.surroundings.nobody_is_signed_on()
 
     def teardown(self) -> None:

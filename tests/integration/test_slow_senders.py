@@ -34,7 +34,7 @@ def call_and_look(broker: RunningBroker) -> tuple[int, int]:
         for _ in range(CALLS):
             assert client.call("MAG DICOM GET DOMAIN").text == "ORACLE.DOMAIN.EXT"
             counted, held, connections = in_reactor(
-                lambda: (hub.retained, sum(it.retained for it in hub.connections), len(hub.connections))
+                lambda: (hub.retained, sum(it.weight for it in hub.connections), len(hub.connections))
             )
             assert counted <= CAP
             assert held <= CAP + LEAVING
