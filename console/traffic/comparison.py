@@ -15,10 +15,10 @@ from typing import Self
 from console.errors import ConsoleError
 from console.traffic.exchange import RAW, READ, Exchange, Part
 from console.traffic.masking import Masker, replaced_credentials
-from console.traffic.pseudonyms import CREDENTIALS, WITHHELD, Blanks, Kind
+from console.traffic.pseudonyms import CREDENTIALS, MASK, WITHHELD, Blanks, Kind
 from console.traffic.wire import Wire
 from console.traffic.wires import WIRES
-from xwb import BYE, CHARSET, EOT, CannotEncode, Cipher, Literal, Transport
+from xwb import BYE, CHARSET, EOT, CannotEncode, Cipher, Literal, Parameter, Transport
 
 TIMEOUT = 15.0
 PATIENCE = 1.5
@@ -289,11 +289,15 @@ class Comparison:
         if request is None or self.codes is None:
             return "its codes are masked"
         clear = f"{self.codes.access};{self.codes.verify}".encode(CHARSET, "replace")
-        parameters = (Literal(self.cipher.encipher(clear)), *request.parameters[1:])
+        wire = Literal(self.cipher.encipher(clear))
+        parameters = tuple(wire if self._is_masked(it) else it for it in request.parameters)
         try:
             return _wire_of(exchange).request_again(exchange.sent, parameters)
         except CannotEncode:
             return "its codes cannot be replaced"
+
+    def _is_masked(self, parameter: Parameter) -> bool:
+        return isinstance(parameter, Literal) and self.cipher.decipher(parameter.value).startswith(MASK.encode())
 
 
 def _to_fill(exchange: Exchange) -> bool:

@@ -1,8 +1,7 @@
 """What a recording does not keep: credentials never, data of patients only on request.
 
-Three tables say what is found. CREDENTIAL_RULES and FIELD_RULES know where a procedure has what; TEXT_RULES look for forms
-anywhere. What a field rule has shown to be a birth date or a name is looked for in later texts too. Free text is not
-understood: a name that stands there in another form stays.
+The tables of `rules` say what is found. What a field rule has shown to be a birth date or a name is looked for in later
+texts too. Free text is not understood: a name that stands there in another form stays.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from console.traffic.exchange import READ, Exchange, Part
 from console.traffic.pseudonyms import CREDENTIALS, Kind, Substitutes, find_dates, read_date
+from console.traffic.rules import CREDENTIAL_CALLS, CREDENTIAL_RULES, FIELD_RULES, NOT_NAMES, TEXT_RULES, Rule, meant
 from console.traffic.wire import Request, Wire
 from xwb import (
     CHARSET,
@@ -32,162 +31,6 @@ from xwb import (
 KNOWN_LIMIT = 10_000
 """Birth dates, and names, that are remembered; the oldest are forgotten."""
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Where a value stands: `pattern`'s groups, in the texts of one part of a procedure's exchanges.
-
-    `procedures` is a name, or the beginning of names with an asterisk. A request's texts are its literals and the values
-    of its lists; `parameter` means one of them only (0 is the first). An answer is one text. With `enciphered` the group
-    is in the sign-on cipher.
-    """
-
-    procedures: str
-    part: Part
-    kind: Kind
-    pattern: re.Pattern[str]
-    parameter: int | None = None
-    enciphered: bool = False
-
-    def holds(self, rpc: str, part: Part, parameter: int | None) -> bool:
-        """Tell whether the rule is about such a text."""
-        return self.part is part and self.parameter in (None, parameter) and fnmatchcase(rpc, self.procedures)
-
-
-def _asked(procedures: str, kind: Kind, pattern: str, parameter: int | None = None, *, enciphered: bool = False) -> Rule:
-    return Rule(procedures, Part.REQUEST, kind, re.compile(pattern, re.MULTILINE | re.DOTALL), parameter, enciphered)
-
-
-def _answered(procedures: str, kind: Kind, pattern: str, *, enciphered: bool = False) -> Rule:
-    return Rule(procedures, Part.ANSWER, kind, re.compile(pattern, re.MULTILINE), None, enciphered)
-
-
-WHOLE, SOME_TEXT = r"\A(.+)\Z", r"([^\r\n]+)"
-#: A token, in clear: of a sign-on that is handed on, or of another signer.
-CLEAR_TOKEN = r"\A(?=~|<\?xml)(.+)\Z"
-NO_TOKEN = r"\A(?!~|<\?xml)(.+)\Z"
-
-CREDENTIAL_RULES = (
-    _asked("XUS AV CODE", Kind.TOKEN, CLEAR_TOKEN, 0),
-    _asked("XUS AV CODE", Kind.CODES, NO_TOKEN, 0, enciphered=True),
-    _asked("XUS CVC", Kind.CHANGE, r"([^^]+)", 0, enciphered=True),
-    _asked("XUS SIGNON SETUP", Kind.TOKEN, r"\A-\d+\^(.+)\Z", 0),
-    _asked("XUS ESSO VALIDATE", Kind.TOKEN, WHOLE),
-    _asked("XUS IAM BIND USER", Kind.TOKEN, WHOLE),
-    _asked("XUS BSE TOKEN", Kind.TOKEN, WHOLE),
-    _asked("XUS SET VISITOR", Kind.TOKEN, WHOLE),
-    _asked("XUS KAAJEE LOGOUT", Kind.TOKEN, WHOLE),
-    _answered("XUS GET TOKEN", Kind.TOKEN, r"\A(~[^\r\n]+)"),
-    _answered("XUS GET CCOW TOKEN", Kind.TOKEN, r"\A(~[^\r\n]+)"),
-    _answered("XUS CCOW VAULT PARAM", Kind.TOKEN, SOME_TEXT),
-    _answered("XUS BSE TOKEN", Kind.TOKEN, SOME_TEXT),
-    _answered("XUS SET VISITOR", Kind.TOKEN, r"^([^\s\d][^\r\n]*)"),
-    _answered("MAG DICOM GET SERVICE INFO", Kind.CODES, WHOLE, enciphered=True),
-    # The user and password of a network location.
-    _answered("MAG GET NETLOC", Kind.CHANGE, r"^(?:[^^\r\n]*\^){4}([^^\r\n]+)"),
-    _answered("MAG GET NETLOC", Kind.CHANGE, r"^(?:[^^\r\n]*\^){5}([^^\r\n]+)"),
-    _answered("MAGGUSER2", Kind.CHANGE, r"\A[^\r\n]*\r\n([^^\r\n]+)"),
-    _answered("MAGGUSER2", Kind.CHANGE, r"\A[^\r\n]*\r\n[^^\r\n]*\^([^^\r\n]+)"),
-    _answered("MAG DICOM ROUTE NEXT FILE", Kind.CHANGE, r"\A1\r\n(?:[^\r\n]*\r\n){3}([^\r\n]+)"),
-    _answered("MAG DICOM ROUTE NEXT FILE", Kind.CHANGE, r"\A1\r\n(?:[^\r\n]*\r\n){4}([^\r\n]+)"),
-)
-"""Codes and tokens; they are replaced always."""
-
-
-def _piece(opcode: str, number: int, inner: str = r"([^|\r\n]+)") -> str:
-    """Match one piece of a line `OPCODE|piece 1|piece 2...`."""
-    return rf"^{opcode}\|(?:[^|\r\n]*\|){{{number - 1}}}{inner}"
-
-
-def _line(number: int, inner: str) -> str:
-    """Match in one line of an answer; the first is 1."""
-    return rf"\A(?:[^\r\n]*\r\n){{{number - 1}}}{inner}"
-
-
-IMAGING = "MAG DICOM IMAGE PROCESSING"
-PATIENT = "MAG DICOM GET PATIENT"
-A_DFN = r"\A(\d+)\Z"
-DATE_TEXT = r"([^^|\r\n]+)"
-
-DFN_FIRST = (
-    *("MAG DICOM GET ICN", "MAG DICOM GET PATIENT", "MAG DICOM GET PATIENT VITALS", "MAG DICOM GET RAD ORDERS"),
-    *("MAG RAD GET NEXT RPT BY PT", "MAG3 TELEREADER CONSULT LIST", "MAG3 TIU CREATE ADDENDUM", "MAG3 TIU MODIFY NOTE"),
-    *("MAG3 TIU NEW", "MAG3 TIU SIGN RECORD", "MAG4 CP CONSULT TO TIUDA", "MAG4 CP GET REQUESTS", "MAG4 CP GET VISITS"),
-    *("MAG4 PAT GET IMAGES", "MAGG PAT BS5 CHECK", "MAGG PAT EACH IMAGE", "MAGG PAT IMAGES", "MAGG PAT PHOTOS"),
-    *("MAGGDGRPD", "MAGGSUR GET", "MAGJ GET TREATING LIST", "MAGJ PT INFO", "MAGN PATIENT HAS PHOTO"),
-    *("MAGV RAD EXAM ORDER", "MAGV SERIES UID CHECK", "MAGV SOP UID CHECK", "MAGV STUDY UID CHECK"),
-)
-"""Procedures whose first parameter is a DFN."""
-
-FIELD_RULES = (
-    *(_asked(name, Kind.DFN, A_DFN, 0) for name in DFN_FIRST),
-    _asked("MAG DOD GET STUDIES IEN", Kind.DFN, A_DFN, 1),
-    _asked("MAGG QUE PATIENT", Kind.DFN, A_DFN, 1),
-    _asked("MAGV IMPORT STUDY LOG STORE", Kind.DFN, A_DFN, 2),
-    _asked("MAGGLAB START", Kind.DFN, A_DFN, 3),
-    _asked("MAG DICOM GET DFN", Kind.ICN, r"\A(\d+(?:V\d+)?)\Z", 0),
-    _asked("MAGV STUDY LOOKUP", Kind.BIRTH_DATE, WHOLE, 4),
-    _asked("MAGV STUDY LOOKUP", Kind.ICN, WHOLE, 6),
-    _answered("MAG DICOM GET DFN", Kind.DFN, r"\A(\d+)\s*\Z"),
-    _answered(PATIENT, Kind.NAME, r"^DEM\^1\^([^^\r\n]+)"),
-    _answered(PATIENT, Kind.IDENTIFIER, r"^DEM\^2\^([^^\r\n]+)"),
-    _answered(PATIENT, Kind.IDENTIFIER, r"^DEM\^2\^[^^\r\n]*\^([^^\r\n]+)"),
-    _answered(PATIENT, Kind.BIRTH_DATE, rf"^DEM\^3\^{DATE_TEXT}"),
-    _answered(PATIENT, Kind.BIRTH_DATE, rf"^DEM\^3\^[^^\r\n]*\^{DATE_TEXT}"),
-    _answered(PATIENT, Kind.IDENTIFIER, r"^ID\^[BP]ID\^([^^\r\n]+)"),
-    _answered(PATIENT, Kind.ICN, r"^ICN\^1\^(\d+(?:V\d+)?)"),
-    _answered(PATIENT, Kind.DFN, r"^Site-DFN\^\d+\^[^\r\n]*-(\d+)\r?$"),
-    _answered("MAG DICOM GET BASIC IMAGE", Kind.DFN, r"^PATIENT\^(\d+)\^"),
-    _answered("MAG DICOM GET NEXT QUEUE ENTRY", Kind.DFN, _line(11, r"(\d+)\r")),
-    _answered("MAG DICOM LOOKUP RAD STUDY", Kind.DFN, _line(2, r"(\d+)\r")),
-    _answered("MAG DICOM LOOKUP RAD STUDY", Kind.DFN, _line(10, r"(\d+)\r")),
-    # What a gateway read in an image's header, and what the broker knows of the patient.
-    _asked(IMAGING, Kind.IDENTIFIER, _piece("STORE1", 7)),
-    _asked(IMAGING, Kind.NAME, _piece("STORE1", 8)),
-    _answered(IMAGING, Kind.NAME, _piece(r"STORE\|0", 2)),
-    _answered(IMAGING, Kind.IDENTIFIER, _piece(r"STORE\|0", 3, r"([^^|\r\n]+)")),
-    _answered(IMAGING, Kind.IDENTIFIER, _piece(r"STORE\|0", 3, r"[^^|\r\n]*\^([^^|\r\n]+)")),
-    _answered(IMAGING, Kind.BIRTH_DATE, _piece(r"STORE\|0", 4, DATE_TEXT)),
-    _answered(IMAGING, Kind.BIRTH_DATE, _piece(r"STORE\|0", 4, rf"[^^|\r\n]*\^{DATE_TEXT}")),
-    _answered(IMAGING, Kind.NAME, _piece(r"CORRECT\|FIXED", 7)),
-    _answered(IMAGING, Kind.IDENTIFIER, _piece(r"CORRECT\|FIXED", 8)),
-    # Header data: HEADER|UID|tag|VR|count|value.
-    _asked(IMAGING, Kind.NAME, r"^HEADER\|[^|]*\|[^|]*\|PN\|[^|]*\|(.+)\Z"),
-    _asked(IMAGING, Kind.IDENTIFIER, r"^HEADER\|[^|]*\|0010,(?:0020|1000)\|[^|]*\|[^|]*\|(.+)\Z"),
-    _asked(IMAGING, Kind.BIRTH_DATE, r"^HEADER\|[^|]*\|0010,0030\|[^|]*\|[^|]*\|(.+)\Z"),
-    # Fields of PATIENT (#2) as DDR gives them: file^IENs^field^internal^external.
-    _answered("DDR GETS ENTRY DATA", Kind.NAME, r"^2\^\d+,\^\.01\^([^^\r\n]+)"),
-    _answered("DDR GETS ENTRY DATA", Kind.BIRTH_DATE, rf"^2\^\d+,\^\.03\^{DATE_TEXT}"),
-    _answered("DDR GETS ENTRY DATA", Kind.BIRTH_DATE, rf"^2\^\d+,\^\.03\^[^^\r\n]*\^{DATE_TEXT}"),
-    _answered("DDR GETS ENTRY DATA", Kind.IDENTIFIER, r"^2\^\d+,\^\.09\^([^^\r\n]+)"),
-    _answered("DDR GETS ENTRY DATA", Kind.ICN, r"^2\^\d+,\^991\.01\^(\d+)"),
-    # Users have names too.
-    _answered("XUS AV CODE", Kind.NAME, r"^Good (?:morning|afternoon|evening),? ([^\r\n]+)"),
-    _answered("XUS GET USER INFO", Kind.NAME, _line(2, r"(?!unk\r)([^\r\n]+)")),
-    _answered("XUS GET USER INFO", Kind.NAME, _line(3, r"(?!unk\r)([^\r\n]+)")),
-)
-"""Data of persons where a procedure is known to have it."""
-
-#: A date after a word that says whose it is.
-_DATE = (
-    r"(\d{8}|\d{7}(?:\.\d{1,6})?|[A-Za-z]{3} {1,2}\d\d?, ?\d{4}|\d\d?[ -][A-Za-z]{3}[ -]\d{4}|\d\d?/\d\d?/\d{4}|\d{4}-\d\d-\d\d)"
-)
-_UPPER, _MIXED = r"[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ'-]*", r"[A-ZÀ-Þ][a-zß-ÿ'-]+"
-TEXT_RULES = (
-    _answered("*", Kind.IDENTIFIER, r"STORE1\|(?:[^|\r\n]{0,255}\|){6}([^|\r\n]+)"),
-    _answered("*", Kind.NAME, r"STORE1\|(?:[^|\r\n]{0,255}\|){7}([^|\r\n]+)"),
-    _answered("*", Kind.ICN, r"(?<![\dA-Z])(\d{10}V\d{6})(?!\d)"),
-    _answered("*", Kind.IDENTIFIER, r"(?<![\d-])(\d{3}-\d\d-\d{4}P?)(?![\d-])"),
-    _answered("*", Kind.IDENTIFIER, r"(?<![\w.])(\d{9}P?)(?![\w.]|,-%)"),
-    _answered("*", Kind.BIRTH_DATE, rf"(?:DOB|(?i:birth(?: ?date)?))[\s:^=]{{1,5}}{_DATE}"),
-    _answered("*", Kind.NAME, rf"(?<![\w'-])({_UPPER}(?: {_UPPER})?,{_UPPER}(?: {_UPPER}\.?){{0,3}})(?![\w'])"),
-    _answered("*", Kind.NAME, rf"(?<![\w'-])({_MIXED},{_MIXED}(?: {_MIXED}\.?){{0,2}})(?![\w'])"),
-)
-"""Data of persons told by its form, in any text of any procedure, of requests too."""
-
-NOT_NAMES = re.compile(r"(?:[A-Z]{2}(?:,[A-Z]{2})+|FULL,DICOM|(?:SUN|MON|TUE|WED|THU|FRI|SAT)[A-Z]*,.*)\Z", re.IGNORECASE)
-"""What has the form of a name and is none: lists of modalities, a router's flags, days of the week."""
-
 _CARET_NAME = re.compile(r"(?<![\w'-])([^\W\d_][\w' -]{0,40})\^([^\W\d_][\w' -]{0,40})(?:\^[\w' -]{0,40}){0,3}")
 #: In bytes that are not decoded, what follows one of these is not kept.
 _SECRETS = re.compile(
@@ -200,6 +43,9 @@ _FRAYED = 64
 
 _ENCIPHERED = frozenset({("XWB CREATE CONTEXT", 0)})
 
+#: A node of a list that is only counted.
+_INDEX = re.compile(rb"\d{1,3}")
+NO_PROCEDURE = ""
 
 #: The cipher's rows for what is replaced: equal values are equal on the wire.
 _ROWS = (1, 2)
@@ -277,7 +123,7 @@ class Masker:
     def _request(self, wire: Wire, request: Request, sent: bytes, done: set[Kind]) -> bytes:
         rpc = request.rpc
         parameters = [self._parameter(rpc, number, it, done) for number, it in enumerate(request.parameters)]
-        if (self._text_rules or _SECRETS.search(rpc)) and not wire.is_plain(sent):
+        if (self._text_rules or meant(rpc) in CREDENTIAL_CALLS) and not wire.is_plain(sent):
             return self._withheld(sent, done)
         try:
             return wire.request_again(sent, parameters) if done else sent
@@ -299,7 +145,15 @@ class Masker:
         return parameter
 
     def _subscript(self, rpc: str, number: int, key: bytes, done: set[Kind]) -> bytes:
-        return self._text(rpc, Part.REQUEST, number, key, done) if key.startswith(b'"') else key
+        if meant(rpc) in CREDENTIAL_CALLS:
+            return key if _INDEX.fullmatch(key) else self._quoted(key, done)
+        if key.startswith(b'"'):
+            return self._text(rpc, Part.REQUEST, number, key, done)
+        return self._text(NO_PROCEDURE, Part.REQUEST, None, key, done)  # a node's number is no parameter, but may be an SSN
+
+    def _quoted(self, key: bytes, done: set[Kind]) -> bytes:
+        done.add(Kind.TOKEN)
+        return b'"%b"' % self._substitutes.of(Kind.TOKEN, key.decode(CHARSET)).encode(CHARSET, "replace")
 
     def _text(self, rpc: str, part: Part, parameter: int | None, value: bytes, done: set[Kind]) -> bytes:
         if (rpc, parameter) in _ENCIPHERED:

@@ -12,7 +12,7 @@ from console.traffic import Blanks, Exchange, Masker, Part, Pseudonyms, decode_a
 from rpcs import full_icn
 from tests.oracle.records import HERE
 from tests.unit.xwb.feeding import parameters
-from xwb import Cipher, ListParameter, Literal, Parameter, encode_call, encode_m_error, encode_response
+from xwb import Cipher, Empty, ListParameter, Literal, Parameter, Reference, encode_call, encode_m_error, encode_response
 
 CIPHER = Cipher.standard()
 STORE = (
@@ -174,6 +174,15 @@ def test_other_dates_stay() -> None:
         ("user Alexander,Robert", "name"),
         ("O'BRIEN,SEAN P", "name"),
         ("GARCIA-LOPEZ,MARIA ELENA", "name"),
+        ("MONROE,JAMES", "name"),
+        ("Sundberg,Karl", "name"),
+        ("SATO,KEN", "name"),
+        ("THURMAN,UMA", "name"),
+        ("SUN,WEI", "name"),
+        ("FRIDAY,NANCY", "name"),
+        ("ED,AL", "name"),
+        ("CT,AL", "name"),
+        ("VON DOE,JANE ANN", "name"),
         ("666-00-0001", "SSN"),
         ("|666000006P|", "SSN"),
         ("^1000000001V401987^", "ICN"),
@@ -194,6 +203,9 @@ def test_forms_are_found_in_any_text(text: str, kind: str) -> None:
     [
         "SALT LAKE CITY",
         "CT,MR",
+        "CR,CT,US,XA,PT",
+        "MON,WEDNESDAY,FRI",
+        "Sat,Sun",
         "FULL,DICOM",
         "-1,No Location Specified",
         "1.2.840.113754.1.7.660.123456789",
@@ -236,6 +248,78 @@ def test_tokens_and_passwords_are_never_kept(rpc: str, asked: str, answered: str
     masked = masker(keep_phi=True).mask(exchange(rpc, asked, answer=answered))
     assert "XWBAS123" not in everything(masked)
     assert masked.masked
+
+
+@pytest.mark.parametrize("text", ["DOE,JANE SMITH,JOHN", "SMITH,JOHN MICHAEL,MD", "CT,MR,SMITH,JOHN"])
+def test_names_beside_names_are_found(text: str) -> None:
+    told = data(masker().mask(exchange("ZZ OTHER", answer=text)))
+    assert not re.search("JANE|SMITH|JOHN|MICHAEL", told)
+
+
+@pytest.mark.parametrize("key", [b"666000001", b'"666000001"', b"1,666000001", b'"X",666000001', b"666000001,2"])
+def test_an_ssn_as_a_subscript_is_masked_quoted_or_bare(key: bytes) -> None:
+    of = ListParameter(((b"1", b"x"), (key, b"y"), (b"2500115", b"z")))
+    masked = masker().mask(exchange("ZZ OTHER", of))
+    assert masked.replaced(Part.REQUEST) == {"SSN"}
+    assert b"666000001" not in masked.sent
+    assert masked.request is not None
+    (kept,) = masked.request.parameters
+    assert isinstance(kept, ListParameter)
+    assert [kept.pairs[0], kept.pairs[2]] == [of.pairs[0], of.pairs[2]]
+
+
+AV_CODES = CIPHER.encipher(b"XWBAS123;XWBAS456")
+CHANGE = b"^".join(CIPHER.encipher(it) for it in (b"XWBAS123", b"XWBAS456"))
+
+
+@pytest.mark.parametrize(
+    ("rpc", "of"),
+    [
+        ("XUS AV CODE", (Literal(b""), Literal(AV_CODES))),
+        ("XUS AV CODE", (Empty(), Literal(b"~1XWBAS123"))),
+        ("XUS AV CODE", (Literal(b"XWBAS123;XWBAS456"),)),
+        ("XUS AV CODE", (ListParameter(((b"1", AV_CODES), (b'"XWBAS123"', b"XWBAS456"), (b"XWBAS123", b""))),)),
+        ("xus av code", (Literal(AV_CODES),)),
+        ("XUS AV CODE ", (Literal(AV_CODES),)),
+        (" Xus_AV  CODE", (Reference(AV_CODES),)),
+        ("XUS CVC", (Literal(CIPHER.encipher(b"XWBAS123")), Literal(CIPHER.encipher(b"XWBAS456")))),
+        ("xus cvc", (Literal(CHANGE),)),
+        ("XUS SIGNON SETUP", (Literal(b""), Literal(b"XWBAS123"))),
+        ("XUS SIGNON SETUP", (Literal(b"-31^XWBAS123"),)),
+        ("xus get token", ()),
+    ],
+)
+def test_credentials_are_masked_in_every_parameter_and_under_misspelt_names(rpc: str, of: tuple[Parameter, ...]) -> None:
+    it = exchange(rpc, *of, answer="~1XWBAS123")
+    assert "XWBAS123" in everything(it)
+    masked = masker(keep_phi=True).mask(it)
+    assert not re.search("XWBAS[14]", everything(replace(masked, received=b"") if of else masked))
+    assert AV_CODES not in masked.sent
+    assert CHANGE not in masked.sent
+    assert masked.request is not None
+    assert masked.request.rpc == rpc
+
+
+def test_flags_of_a_sign_on_s_setup_stay() -> None:
+    it = exchange("XUS SIGNON SETUP", "", "1")
+    assert masker().mask(it) == it
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ("HEADER|1.2|0010,0020|LO|1|PAT77X", "PAT77X"),
+        ("HEADER|1.2|0008,1120>1>0010,0020|LO|1|PAT77X", "PAT77X"),
+        ("HEADER|1.2|0008,1120>1>0010,1000|LO|1|PAT77X", "PAT77X"),
+        ("HEADER|1.2|0040,0275>2>0008,1120>1>0010,0030|DA|1|19500131", "19500131"),
+        ("HEADER|1.2|0008,1120>1>0010,0010|PN|1|DEMO^PATIENT", "DEMO^PATIENT"),
+        ("HEADER|1.2|0010,2154|SH|1|555 1234", "555 1234"),
+    ],
+)
+def test_header_data_is_masked_in_sequences_too(line: str, secret: str) -> None:
+    masked = masker().mask(exchange("MAG DICOM IMAGE PROCESSING", ListParameter(((b"2", line.encode()),))))
+    assert secret not in everything(masked)
+    assert line.removesuffix(secret) in everything(masked)
 
 
 @pytest.mark.parametrize(
