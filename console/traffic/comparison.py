@@ -16,9 +16,10 @@ from console.errors import ConsoleError
 from console.traffic.exchange import RAW, READ, Exchange, Part
 from console.traffic.masking import Masker, replaced_credentials
 from console.traffic.pseudonyms import CREDENTIALS, MASK, WITHHELD, Blanks, Kind
-from console.traffic.wire import Wire
+from console.traffic.text_wire import SIGN_ON
+from console.traffic.wire import Request, Wire
 from console.traffic.wires import WIRES
-from xwb import BYE, CHARSET, EOT, CannotEncode, Cipher, Literal, Parameter, Transport
+from xwb import BYE, CHARSET, CannotEncode, Cipher, Literal, Parameter, Transport
 
 TIMEOUT = 15.0
 PATIENCE = 1.5
@@ -160,7 +161,7 @@ class _Connection:
             if len(answer) > ANSWER_LIMIT:
                 self.close()
                 break
-            if answer.endswith(EOT):
+            if answer.endswith(wire.end):
                 if not _goes_on(wire, expected, bytes(answer)):
                     break
                 self._socket.settimeout(min(LINGER, self.timeout))
@@ -288,13 +289,21 @@ class Comparison:
         request = exchange.request
         if request is None or self.codes is None:
             return "its codes are masked"
-        clear = f"{self.codes.access};{self.codes.verify}".encode(CHARSET, "replace")
-        wire = Literal(self.cipher.encipher(clear))
-        parameters = tuple(wire if self._is_masked(it) else it for it in request.parameters)
+        parameters = tuple(self._parameters(request, self.codes))
         try:
             return _wire_of(exchange).request_again(exchange.sent, parameters)
         except CannotEncode:
             return "its codes cannot be replaced"
+
+    def _parameters(self, request: Request, codes: Codes) -> Iterator[Parameter]:
+        """Give a sign-on's parameters, the codes in the place of masked ones: in clear on the text transport."""
+        access, verify = (code.encode(CHARSET, "replace") for code in (codes.access, codes.verify))
+        if request.rpc == SIGN_ON:
+            yield from (Literal(access), Literal(verify))
+            return
+        wire = Literal(self.cipher.encipher(b"%b;%b" % (access, verify)))
+        for parameter in request.parameters:
+            yield wire if self._is_masked(parameter) else parameter
 
     def _is_masked(self, parameter: Parameter) -> bool:
         return isinstance(parameter, Literal) and self.cipher.decipher(parameter.value).startswith(MASK.encode())

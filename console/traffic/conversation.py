@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from console.traffic.exchange import RAW, READ, Exchange
 from console.traffic.wire import Decoder, Wire
 from console.traffic.wires import WIRES
-from xwb import EOT, HeaderSkipped, Transport, Violated, first_five
+from xwb import HeaderSkipped, Transport, first_five
 
 LIMIT_BYTES = 4 * 1024 * 1024
 """What is kept of one request, and of one answer."""
@@ -52,7 +52,7 @@ class _Open:
         part += data[: max(room, 0)]
 
     def is_whole(self, wire: Wire) -> bool:
-        if self.last != EOT:
+        if self.last != wire.end:
             return False
         return self.cut or wire.is_whole(bytes(self.received))
 
@@ -162,7 +162,7 @@ class Conversation:
             end = len(self._raw) - decoder.held
             done += self._take(event, bytes(self._raw[start:end]), now)
             start = end
-            if isinstance(event, Violated):
+            if self._wire.is_broken(event):
                 self._decoder = None
                 break
         del self._raw[:start]

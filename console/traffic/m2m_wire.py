@@ -16,6 +16,7 @@ from xwb import (
     M2MDecoder,
     M2MRequest,
     Parameter,
+    Violated,
     encode_m2m_answer_again,
     encode_m2m_call_again,
     encode_rpc_error,
@@ -79,6 +80,7 @@ class M2MWire:
     """Calls and closes in XML; see `Wire`."""
 
     escapes = True
+    end = EOT
 
     def decoder(self, limit_bytes: int) -> M2MDecoder:
         """Make what decodes a client's bytes."""
@@ -94,6 +96,10 @@ class M2MWire:
             case M2MRequest(Document.CLOSE):
                 return Request(CLOSE_SOCKET, command=True, last=True)
         return None
+
+    def is_broken(self, event: object) -> bool:
+        """Tell whether a document was longer than the limit."""
+        return isinstance(event, Violated)
 
     def request_again(self, sent: bytes, parameters: Sequence[Parameter]) -> bytes:
         """Write a call with other parameters, in the client's own spelling."""

@@ -6,15 +6,26 @@ texts too. Free text is not understood: a name that stands there in another form
 
 from __future__ import annotations
 
+import html
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from console.traffic.exchange import READ, Exchange, Part
+from console.traffic.exchange import RAW, READ, Exchange, Part
 from console.traffic.pseudonyms import CREDENTIALS, Kind, Substitutes, find_dates, read_date
-from console.traffic.rules import CREDENTIAL_CALLS, CREDENTIAL_RULES, FIELD_RULES, NOT_NAMES, TEXT_RULES, Rule, meant
+from console.traffic.rules import (
+    CREDENTIAL_CALLS,
+    CREDENTIAL_RULES,
+    FIELD_RULES,
+    NOT_NAMES,
+    SECRET_ANSWERS,
+    SECRETS,
+    TEXT_RULES,
+    Rule,
+    meant,
+)
 from console.traffic.wire import Request, Wire
 from xwb import (
     CHARSET,
@@ -31,13 +42,8 @@ from xwb import (
 KNOWN_LIMIT = 10_000
 """Birth dates, and names, that are remembered; the oldest are forgotten."""
 
+_LINE_ENDS = re.compile(r"[\r\n]")
 _CARET_NAME = re.compile(r"(?<![\w'-])([^\W\d_][\w' -]{0,40})\^([^\W\d_][\w' -]{0,40})(?:\^[\w' -]{0,40}){0,3}")
-#: In bytes that are not decoded, what follows one of these is not kept.
-_SECRETS = re.compile(
-    r"XUS (?:AV CODE|CVC|SIGNON SETUP|ESSO VALIDATE|IAM BIND USER|BSE TOKEN|SET VISITOR|KAAJEE LOGOUT)|~BSE~|SIGNON\^"
-)
-_SECRET_ANSWERS = re.compile(r"XUS (?:GET TOKEN|GET CCOW TOKEN|CCOW VAULT PARAM)|SERVICE INFO|NETLOC|MAGGUSER2|NEXT FILE|~BSE~")
-
 #: What is dropped at the end of a message that was cut, where it has no lines: half a value may stand there.
 _FRAYED = 64
 
@@ -46,6 +52,10 @@ _ENCIPHERED = frozenset({("XWB CREATE CONTEXT", 0)})
 #: A node of a list that is only counted.
 _INDEX = re.compile(rb"\d{1,3}")
 NO_PROCEDURE = ""
+#: Longer names are known by their beginning.
+NAME_LIMIT = 255
+#: What is kept of a connection's undecoded bytes, to find what stands in two exchanges.
+_TAIL = 256
 
 #: The cipher's rows for what is replaced: equal values are equal on the wire.
 _ROWS = (1, 2)
@@ -59,6 +69,33 @@ def _rules_without_phi(rpc: str, part: Part, parameter: int | None) -> tuple[Rul
 @lru_cache(maxsize=1024)
 def _rules(rpc: str, part: Part, parameter: int | None) -> tuple[Rule, ...]:
     return tuple(rule for rule in (*CREDENTIAL_RULES, *FIELD_RULES) if rule.holds(rpc, part, parameter))
+
+
+@lru_cache(maxsize=1024)
+def _is_personal(rpc: str) -> bool:
+    return any(rule.pattern.search(rpc) for rule in TEXT_RULES)
+
+
+@dataclass(slots=True)
+class _Undecoded:
+    """What is known of a connection's bytes that were not decoded: how they ended, and whether secrets may follow."""
+
+    tail: str = ""
+    secret: bool = False
+    secret_answer: bool = False
+
+    def take(self, sent: str) -> int:
+        """Take what a client sent next; tell how much of it may be kept."""
+        text = self.tail + sent
+        clear = _LINE_ENDS.sub("", html.unescape(text))
+        found = None if self.secret else SECRETS.search(text)
+        kept = max(found.end() - len(self.tail), 0) if found else len(sent)
+        if self.secret or (found is None and SECRETS.search(clear)):
+            kept = 0
+        self.secret = self.secret or kept < len(sent) or found is not None
+        self.secret_answer = self.secret_answer or SECRET_ANSWERS.search(clear) is not None
+        self.tail = text[-_TAIL:]
+        return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +119,22 @@ class Masker:
         self._text_rules: Sequence[Rule] = () if keep_phi else TEXT_RULES
         self._dates: OrderedDict[str, None] = OrderedDict()
         self._names: OrderedDict[str, None] = OrderedDict()
+        self._connections: OrderedDict[int, _Undecoded] = OrderedDict()
 
     def mask(self, exchange: Exchange) -> Exchange:
         """Give the exchange as it may be kept. Messages with other values have lengths that fit them."""
         asked: set[Kind] = set()
         answered: set[Kind] = set()
         wire, request, received = exchange.wire, exchange.request, exchange.received
+        doubtful = request is not None and self._is_doubtful(request)
+        if doubtful:
+            exchange = replace(exchange, rpc=RAW, sent=self._withheld(exchange.sent, asked))
         if exchange.cut and received and exchange.answer is None:
             received = wire.mended(_trimmed(received)) if wire else _trimmed(received) + EOT
         if wire is None or (request is None and exchange.rpc != READ):
             sent, received = self._undecoded(replace(exchange, received=received), asked, answered)
         else:
-            sent = self._request(wire, request, exchange.sent, asked) if request else exchange.sent
+            sent = self._request(wire, request, exchange.sent, asked) if request and not doubtful else exchange.sent
             received = self.answer(wire, exchange.rpc, received, answered) if received else received
         masked = [*((Part.REQUEST, kind.value) for kind in asked), *((Part.ANSWER, kind.value) for kind in answered)]
         return replace(exchange, sent=sent, received=received, masked=tuple(sorted(masked)))
@@ -109,6 +150,13 @@ class Masker:
             return answer.again(texts) if kinds else received
         except CannotEncode:
             return self._withheld(received, kinds)
+
+    def _is_doubtful(self, request: Request) -> bool:
+        """Tell whether a name holds more than a name: codes typed after it, or a person."""
+        rpc = meant(request.rpc)
+        if rpc in CREDENTIAL_CALLS:
+            return False
+        return bool(SECRETS.search(request.rpc)) or (bool(self._text_rules) and _is_personal(request.rpc[:NAME_LIMIT]))
 
     def _unread(self, wire: Wire | None, rpc: str, received: bytes, done: set[Kind]) -> bytes:
         """Treat an answer that is not decoded as text; where text is not written as it is meant nothing is kept of it."""
@@ -179,7 +227,7 @@ class Masker:
 
     def _spans(self, rpc: str, part: Part, parameter: int | None, text: str) -> Iterator[_Span]:
         """Find what is to be replaced, the surest first."""
-        for rule in self._rules(rpc, part, parameter):
+        for rule in self._rules(rpc[:NAME_LIMIT], part, parameter):
             for match in rule.pattern.finditer(text):
                 yield self._seen(rule.kind, match, rule.enciphered)
         for rule in self._text_rules:
@@ -211,22 +259,30 @@ class Masker:
     def _undecoded(self, exchange: Exchange, asked: set[Kind], answered: set[Kind]) -> tuple[bytes, bytes | None]:
         """Treat bytes of another transport, of a broken message or of one that was cut as text.
 
-        What follows the name of a procedure that takes credentials is not kept, nor is the answer of one that gives them.
+        What follows the name of a procedure that takes credentials is not kept, nor are the answers after one that gives
+        them, up to the end of the connection's undecoded bytes: it is not known where they end.
         """
         wire, received = exchange.wire, exchange.received
         sent = (_trimmed(exchange.sent) if exchange.cut else exchange.sent).decode(CHARSET)
-        if received and _SECRET_ANSWERS.search(sent):
+        before = self._connection(exchange.conn)
+        kept = before.take(sent)
+        if received and before.secret_answer:
             received = self._withheld(received, answered, Kind.TOKEN)
         elif received:
             received = self.answer(wire, exchange.rpc, received, answered) if wire else self._unread(wire, "", received, answered)
         if wire is not None and wire.escapes and self._text_rules:
             return self._withheld(exchange.sent, asked) if sent else b"", received
-        secret = _SECRETS.search(sent)
-        kept = sent[: secret.end()] if secret else sent
-        request = self._text(exchange.rpc, Part.REQUEST, None, kept.encode(CHARSET), asked)
-        if secret and secret.end() < len(sent):
-            request += self._withheld(sent[secret.end() :].encode(CHARSET), asked, Kind.TOKEN)
+        request = self._text(exchange.rpc, Part.REQUEST, None, sent[:kept].encode(CHARSET), asked)
+        if kept < len(sent):
+            request += self._withheld(sent[kept:].encode(CHARSET), asked, Kind.TOKEN)
         return request, received
+
+    def _connection(self, conn: int) -> _Undecoded:
+        state = self._connections.setdefault(conn, _Undecoded())
+        self._connections.move_to_end(conn)
+        if len(self._connections) > KNOWN_LIMIT:
+            self._connections.popitem(last=False)
+        return state
 
 
 def _chosen(spans: Iterable[_Span], length: int) -> list[_Span]:

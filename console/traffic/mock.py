@@ -16,7 +16,7 @@ from console.traffic.conversation import LIMIT_BYTES
 from console.traffic.playback import Playback, PlayedSession
 from console.traffic.wire import Decoder
 from console.traffic.wires import WIRES
-from xwb import ChunkRefused, HeaderSkipped, encode_response, first_five
+from xwb import CHARSET, ChunkRefused, HeaderSkipped, RequestRefused, encode_error, encode_response, first_five
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +157,8 @@ class MockSession(Protocol):
                 self._close()
         elif isinstance(event, ChunkRefused):
             self.wire.write(encode_response(b"", security=b"Invalid Chunk"))
+        elif isinstance(event, RequestRefused) and not event.fatal:
+            self.wire.write(encode_error(event.kind, event.text.encode(CHARSET, "replace")))
         elif not isinstance(event, HeaderSkipped):
             self._close()
 

@@ -19,6 +19,7 @@ from xwb import (
     Parameter,
     ResponseDecoder,
     ResponseReceived,
+    Violated,
     encode_again,
     encode_response,
 )
@@ -73,6 +74,7 @@ class NSWire:
     """Calls and commands with length fields; see `Wire`."""
 
     escapes = False
+    end = EOT
 
     def decoder(self, limit_bytes: int) -> NSDecoder:
         """Make what decodes a client's bytes."""
@@ -87,6 +89,10 @@ class NSWire:
                 name = COMMAND + event.name.decode(CHARSET)
                 return Request(name, event.parameters, command=True, wants_answer=event.reply, last=event.name == BYE)
         return None
+
+    def is_broken(self, event: object) -> bool:
+        """Tell whether the protocol was violated."""
+        return isinstance(event, Violated)
 
     def request_again(self, sent: bytes, parameters: Sequence[Parameter]) -> bytes:
         """Write a request with other parameters; their lengths are made right."""

@@ -61,6 +61,7 @@ CREDENTIAL_RULES = (
     # In whatever parameter: a client may put an empty one first.
     _asked("XUS AV CODE", Kind.TOKEN, CLEAR_TOKEN),
     _asked("XUS AV CODE", Kind.CODES, NO_TOKEN, enciphered=True),
+    _asked("SIGNON", Kind.CODES, WHOLE),  # of the text transport, in clear
     _asked("XUS CVC", Kind.CHANGE, r"([^^]+)", enciphered=True),
     # A token of another signer, after the number of its kind; flags have a few digits.
     _asked("XUS SIGNON SETUP", Kind.TOKEN, r"\A(?!\d{0,3}\Z)(?:-\d+\^)?(.+)\Z"),
@@ -89,6 +90,16 @@ CREDENTIAL_CALLS = frozenset(meant(rule.procedure) for rule in CREDENTIAL_RULES 
 """The requests, as `meant` names them, whose parameters are credentials; the subscripts of their lists are none to keep."""
 
 
+def _words_of(part: Part, *others: str) -> re.Pattern[str]:
+    names = sorted({rule.procedure for rule in CREDENTIAL_RULES if rule.part is part}, key=len, reverse=True)
+    return re.compile("|".join("[\\W_]*".join(name.split()) for name in names) + "".join(f"|{it}" for it in others), re.I)
+
+
+SECRETS = _words_of(Part.REQUEST, "~BSE~", r"SIGN[\W_]*[IO]N\b", r"LOG[\W_]*[IO]N\b")
+SECRET_ANSWERS = _words_of(Part.ANSWER, "~BSE~")
+"""In bytes that are not decoded, what follows one of these is not kept; nor what answers one of those."""
+
+
 def _piece(opcode: str, number: int, inner: str = r"([^|\r\n]+)") -> str:
     """Match one piece of a line `OPCODE|piece 1|piece 2...`."""
     return rf"^{opcode}\|(?:[^|\r\n]*\|){{{number - 1}}}{inner}"
@@ -107,6 +118,7 @@ def _line(number: int, inner: str) -> str:
 IMAGING = "MAG DICOM IMAGE PROCESSING"
 PATIENT = "MAG DICOM GET PATIENT"
 A_DFN = r"\A(\d+)\Z"
+GREETING = r"^Good (?:morning|afternoon|evening),? ([^\r\n]+)"
 DATE_TEXT = r"([^^|\r\n]+)"
 
 DFN_FIRST = (
@@ -162,7 +174,8 @@ FIELD_RULES = (
     _answered("DDR GETS ENTRY DATA", Kind.IDENTIFIER, r"^2\^\d+,\^\.09\^([^^\r\n]+)"),
     _answered("DDR GETS ENTRY DATA", Kind.ICN, r"^2\^\d+,\^991\.01\^(\d+)"),
     # Users have names too.
-    _answered("XUS AV CODE", Kind.NAME, r"^Good (?:morning|afternoon|evening),? ([^\r\n]+)"),
+    _answered("SIGNON", Kind.NAME, GREETING),
+    _answered("XUS AV CODE", Kind.NAME, GREETING),
     _answered("XUS GET USER INFO", Kind.NAME, _line(2, r"(?!unk\r)([^\r\n]+)")),
     _answered("XUS GET USER INFO", Kind.NAME, _line(3, r"(?!unk\r)([^\r\n]+)")),
 )

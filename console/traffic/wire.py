@@ -66,15 +66,22 @@ class Decoder(Protocol):
 
 
 class Wire(Protocol):
-    """One transport's messages. Where `escapes` is true values do not stand in a message as they are."""
+    """One transport's messages.
+
+    Where `escapes` is true values do not stand in a message as they are. `end` is the last byte of every answer.
+    """
 
     escapes: bool
+    end: bytes
 
     def decoder(self, limit_bytes: int) -> Decoder:
         """Make what decodes a client's bytes."""
 
     def named(self, event: object) -> Request | None:
         """Give a decoder's event as a request; None where it is none that can be named."""
+
+    def is_broken(self, event: object) -> bool:
+        """Tell whether a decoder's event is its last: where the next message begins is unknown."""
 
     def request_again(self, sent: bytes, parameters: Sequence[Parameter]) -> bytes:
         """Write a whole request with other parameters. Raises CannotEncode."""

@@ -1,4 +1,4 @@
-"""What a proxy makes of the transports besides `[XWB]`: M-to-M whole, the old one with call-back not at all."""
+"""What a proxy makes of the transports besides `[XWB]`: M-to-M and text whole, the old one with call-back not at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,19 @@ from console.traffic import Codes, Compared, Comparison, Exchange, Verdict, read
 from tests.integration.traffic.sockets import accept, connect, listening, port_of, read, recording, serving
 from tests.support.broker import RunningBroker
 from tests.support.m2m_gateway import Gateway
-from xwb import BrokerClient, Cipher, ListParameter, Literal, M2MAnswer, Transport, encode_response
+from xwb import (
+    AnswerReceived,
+    BrokerClient,
+    CaretAnswerDecoder,
+    Cipher,
+    ErrorReceived,
+    ListParameter,
+    Literal,
+    M2MAnswer,
+    Transport,
+    encode_caret_call,
+    encode_response,
+)
 from xwb.m2m import CLOSE
 from xwb.old import encode_old_call, encode_old_connect
 
@@ -190,3 +203,82 @@ def test_the_session_of_an_old_client_passes_the_proxy_by(broker: RunningBroker,
     (first, *_) = exchanges = read_recording(path)
     assert (first.rpc, first.transport, first.received) == ("(raw)", Transport.OLD, encode_response(b"accept"))
     assert not any(b"SETUP" in it.sent for it in exchanges)
+
+
+TYPED = (
+    b"SIGNON^FAKEGW1^WRONG1!X\n",
+    b"XUS GET TO",
+    b"KEN\nSIGNON^FAKEGW1^1GW",
+    b"Y!@#$\n",
+    b"CONTEXT^MAG DICOM GATEWAY FULL\n",
+    b"MAG DICOM GET PATIENT^1\nXUS GET USER INFO\n",
+    encode_caret_call(b"MAG DICOM IMAGE PROCESSING", [ListParameter(((b"1", b"3"), (b"2", STORE[0]), (b"3", STORE[1])))]),
+    b"ECHO^\\x\n",
+    b"BYE\n",
+)
+ANSWERS = (1, 0, 1, 1, 1, 2, 1, 1, 1)
+"""How many answers each piece gets."""
+
+
+def typed(port: int) -> list[AnswerReceived | ErrorReceived]:
+    """Type a session; give its answers."""
+    seen: list[AnswerReceived | ErrorReceived] = []
+    decoder = CaretAnswerDecoder()
+    with connect(port) as client:
+        for piece, expected in zip(TYPED, ANSWERS, strict=True):
+            client.sendall(piece)
+            wanted = len(seen) + expected
+            while len(seen) < wanted:
+                event = decoder.next_event()
+                if event is None:
+                    data = client.recv(65536)
+                    assert data, seen
+                    decoder.receive_data(data)
+                else:
+                    assert isinstance(event, AnswerReceived | ErrorReceived)
+                    seen.append(event)
+        assert client.recv(1) == b""
+    return seen
+
+
+@pytest.fixture
+def text_recorded(make_broker: Callable[..., RunningBroker], tmp_path: Path) -> Callable[[bool], tuple[Path, list[Any]]]:
+    """Give what records a session of the text transport with a broker of its own."""
+
+    def record(keep_phi: bool) -> tuple[Path, list[Any]]:
+        path = tmp_path / f"text-{keep_phi}.jsonl"
+        with recording(make_broker().text_port, path, keep_phi=keep_phi) as proxy:
+            return path, typed(proxy.port)
+
+    return record
+
+
+RecordText = Callable[[bool], tuple[Path, list[Any]]]
+
+
+def test_a_text_session_is_recorded_without_its_persons_and_codes(
+    text_recorded: RecordText,
+) -> None:
+    path, seen = text_recorded(False)
+    spoken = "\n".join(line.decode("latin-1") for it in seen if isinstance(it, AnswerReceived) for line in it.lines)
+    assert len(set(PERSONAL.findall(spoken))) > 5
+    exchanges = [it for it in read_recording(path) if it.rpc != "(read)"]
+    assert [it.rpc for it in exchanges] == [
+        *("(command) SIGNON", "XUS GET TOKEN", "(command) SIGNON", "(command) CONTEXT"),
+        *("MAG DICOM GET PATIENT", "XUS GET USER INFO", "MAG DICOM IMAGE PROCESSING", "(raw)", "(command) BYE"),
+    ]
+    said = [path.read_text(encoding="utf-8")]
+    for it in exchanges:
+        said += [it.sent.decode("latin-1"), (it.received or b"").decode("latin-1")]
+    assert {match[0] for text in said for match in PERSONAL.finditer(text)} == set()
+
+
+def test_a_text_session_is_served_and_compared(text_recorded: RecordText, make_broker: Callable[..., RunningBroker]) -> None:
+    path, seen = text_recorded(True)
+    exchanges = read_recording(path)
+    with serving(exchanges) as port:
+        assert typed(port) == seen
+    compared = compare(exchanges, make_broker().text_port)
+    assert unequal(compared) == []
+    changed = [replace(it, received=(it.received or b"").replace(b"IMAGPATIENT,ONE", b"IMAGPATIENT,TEN")) for it in exchanges]
+    assert [rpc for rpc, *_ in unequal(compare(changed, make_broker().text_port))] == ["MAG DICOM IMAGE PROCESSING"]

@@ -120,7 +120,7 @@ def test_a_call_that_wants_no_answer_waits_for_none() -> None:
     assert (exchange.rpc, exchange.received) == ("XWB IM HERE", b"")
 
 
-@pytest.mark.parametrize("first", [b"~BSE~003abc", b"<?xml version='1.0' ?>\4", b"{XWB}00010", b"GET / HTTP/1.0\r\n\r\n"])
+@pytest.mark.parametrize("first", [b"~BSE~003abc", b"<?xml version='1.0' ?>\4", b"{XWB}00010", b"~EAC~ 1\r\n"])
 def test_other_transports_are_kept_as_they_are(first: bytes) -> None:
     conversation = Conversation(1)
     seen = conversation.client_sent(first[:3], 0.0) + conversation.client_sent(first[3:], 0.0)

@@ -12,7 +12,18 @@ from console.traffic import Blanks, Exchange, Masker, Part, Pseudonyms, decode_a
 from rpcs import full_icn
 from tests.oracle.records import HERE
 from tests.unit.xwb.feeding import parameters
-from xwb import Cipher, Empty, ListParameter, Literal, Parameter, Reference, encode_call, encode_m_error, encode_response
+from xwb import (
+    Cipher,
+    Empty,
+    ListParameter,
+    Literal,
+    Parameter,
+    Reference,
+    Transport,
+    encode_call,
+    encode_m_error,
+    encode_response,
+)
 
 CIPHER = Cipher.standard()
 STORE = (
@@ -337,6 +348,47 @@ def test_bytes_that_are_not_decoded_lose_what_follows_a_credential_procedure(sen
     assert b"FAKEDOC1" not in masked.sent
     assert masked.sent.endswith(b"WITHHELD")
     assert masked.masked
+
+
+UNREAD = (b"{XWB}0001", b"~EAC~xx", b"[XWB]11302\x010\x0b")
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"signon^FAKEDOC1^x",),
+        (b"Signon FAKEDOC1",),
+        (b"xus_av  code FAKEDOC1",),
+        (b'uri="XUS&#32;AV CODE" >FAKEDOC1',),
+        (b'uri="&#88;US&#x20;AV CO\nDE" >FAKEDOC1',),
+        (b"SIGNON^FAKE", b"DOC1^x", b"FAKEDOC1"),
+        (b"SIG", b"NON^FAKEDOC1"),
+        (b"XUS AV ", b"", b"CODE", b"FAKEDOC1"),
+        (b'uri="XUS&#3', b'2;AV CODE" >FAKEDOC1', b"FAKEDOC1"),
+    ],
+)
+@pytest.mark.parametrize("first", UNREAD)
+def test_codes_in_bytes_that_are_not_decoded_are_found_in_any_spelling_and_cut(first: bytes, pieces: tuple[bytes, ...]) -> None:
+    masking = masker(keep_phi=True)
+    told = [masking.mask(Exchange(1, 1, "(raw)", it, b"x", transport=Transport.OLD)).sent for it in (first, *pieces)]
+    assert told[0] == first
+    assert b"DOC1" not in b"".join(told)
+    other = masking.mask(Exchange(2, 1, "(raw)", b"FAKEDOC1", b"x", transport=Transport.OLD))
+    assert other.sent == b"FAKEDOC1"
+
+
+def test_a_token_is_withheld_though_its_undecoded_request_came_in_pieces() -> None:
+    masking = masker(keep_phi=True)
+    pairs = [(b"xus get to", b"1"), (b"ken", b"~1XW"), (b"", b"BAS123"), (b"more", b"BAS123")]
+    masked = [masking.mask(Exchange(1, 1, "(raw)", *pair, transport=Transport.OLD)) for pair in pairs]
+    assert [it.received for it in masked] == [b"1", b"WITHHELD", b"WITHHELD", b"WITHHELD"]
+
+
+def test_a_name_with_more_than_a_name_is_not_kept() -> None:
+    for rpc, keep_phi in (("XUS AV CODE FAKEDOC1", True), ("FIND IMAGPATIENT,ONE", False)):
+        masked = masker(keep_phi=keep_phi).mask(exchange(rpc, "x"))
+        assert masked.rpc == "(raw)"
+        assert not re.search(b"FAKEDOC1|IMAGPATIENT", masked.sent)
 
 
 def test_an_m_error_stays_one() -> None:
