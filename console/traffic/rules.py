@@ -169,10 +169,13 @@ FIELD_RULES = (
     _asked(IMAGING, Kind.BIRTH_DATE, _header("0010,0030")),
     # Fields of PATIENT (#2) as DDR gives them: file^IENs^field^internal^external.
     _answered("DDR GETS ENTRY DATA", Kind.NAME, r"^2\^\d+,\^\.01\^([^^\r\n]+)"),
+    _answered("DDR GETS ENTRY DATA", Kind.NAME, r"^2\^\d+,\^\.01\^[^^\r\n]*\^([^^\r\n]+)"),
     _answered("DDR GETS ENTRY DATA", Kind.BIRTH_DATE, rf"^2\^\d+,\^\.03\^{DATE_TEXT}"),
     _answered("DDR GETS ENTRY DATA", Kind.BIRTH_DATE, rf"^2\^\d+,\^\.03\^[^^\r\n]*\^{DATE_TEXT}"),
     _answered("DDR GETS ENTRY DATA", Kind.IDENTIFIER, r"^2\^\d+,\^\.09\^([^^\r\n]+)"),
+    _answered("DDR GETS ENTRY DATA", Kind.IDENTIFIER, r"^2\^\d+,\^\.09\^[^^\r\n]*\^([^^\r\n]+)"),
     _answered("DDR GETS ENTRY DATA", Kind.ICN, r"^2\^\d+,\^991\.01\^(\d+)"),
+    _answered("DDR GETS ENTRY DATA", Kind.ICN, r"^2\^\d+,\^991\.01\^\d*\^(\d+)"),
     # Users have names too.
     _answered("SIGNON", Kind.NAME, GREETING),
     _answered("XUS AV CODE", Kind.NAME, GREETING),
