@@ -6,8 +6,8 @@ import re
 import select
 import socket
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import zip_longest
 from typing import Self
@@ -24,6 +24,7 @@ from xwb import BYE, CHARSET, CannotEncode, Cipher, Literal, Parameter, Transpor
 TIMEOUT = 15.0
 PATIENCE = 1.5
 """An answer may take so many times as long as when it was recorded, at least the time-out."""
+LONGEST = 3600.0
 
 #: An answer that goes on after an EOT does so within so many seconds; a request that wants none is not answered in them.
 LINGER = 3.0
@@ -134,7 +135,7 @@ class _Connection:
     def exchange(self, sent: bytes, recorded: Exchange) -> bytes:
         """Send a request and read as much as was recorded, or until it is clear that it will not come."""
         expected = recorded.received
-        patience = max(self.timeout, PATIENCE * recorded.elapsed)
+        patience = max(self.timeout, min(PATIENCE * recorded.elapsed, LONGEST))
         try:
             self._socket.settimeout(patience)
             if sent:
@@ -192,9 +193,15 @@ def _goes_on(wire: Wire, expected: bytes | None, answer: bytes) -> bool:
     return expected is not None and len(answer) < len(expected) and expected.startswith(answer)
 
 
+_CREDENTIALS = frozenset(kind.value for kind in CREDENTIALS)
+
+
 @dataclass(slots=True)
 class Comparison:
     """Sends a recording to a broker, each recorded connection on one of its own, in the order of the recording.
+
+    Where the recording has pseudonyms both answers are compared with blanks for them. What the recorder had learnt to be a
+    name or a birth date it replaced in later answers too; so each side has one masker for the whole run.
 
     Where `codes` are given they take the place of masked ones whose sign-on was not refused for its codes; a recording that
     needs them and gets none is not begun. Requests with pseudonyms are not sent: the broker does not know those patients.
@@ -207,9 +214,17 @@ class Comparison:
     timeout: float = TIMEOUT
     counts: Counter[Verdict] = field(default_factory=Counter)
     _wires: dict[int, _Connection] = field(default_factory=dict)
+    _recorded: Mapping[bool, Masker] = field(init=False)
+    _came: Mapping[bool, Masker] = field(init=False)
+    _has_pseudonyms: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Check that masked codes can be filled in."""
+        self._recorded, self._came = (
+            {keep_phi: Masker(Blanks(), self.cipher, keep_phi=keep_phi) for keep_phi in (False, True)} for _ in range(2)
+        )
+        replaced = {kind for exchange in self.exchanges for part in Part for kind in exchange.replaced(part)}
+        self._has_pseudonyms = not replaced <= _CREDENTIALS
         masked = sum(_to_fill(exchange) for exchange in self.exchanges)
         if masked and self.codes is None:
             raise ConsoleError(
@@ -240,6 +255,7 @@ class Comparison:
             yield compared
 
     def _compare(self, exchange: Exchange) -> Compared:
+        recorded = self._blanked(exchange, exchange, self._recorded)
         sent = self._sendable(exchange)
         if isinstance(sent, str):
             return Compared(exchange, Verdict.SKIPPED, why=sent)
@@ -251,8 +267,16 @@ class Comparison:
         answer = wire.exchange(sent, exchange)
         if exchange.received in (None, WITHHELD.encode()):
             return Compared(exchange, Verdict.SKIPPED, why="the recording keeps the answer back")
-        recorded, came = (self._comparable(exchange, it) for it in (exchange.received or b"", answer))
+        came = self._blanked(exchange, replace(exchange, sent=sent, received=answer), self._came)
         return Compared(exchange, self._verdict(exchange, recorded, came, wire.closed), recorded, came)
+
+    def _blanked(self, exchange: Exchange, given: Exchange, maskers: Mapping[bool, Masker]) -> bytes:
+        """Give an answer without what varies; where the recording has pseudonyms with blanks for them."""
+        blanked = maskers[False].mask(given) if self._has_pseudonyms else given
+        if exchange.replaced(Part.ANSWER) <= _CREDENTIALS:
+            blanked = maskers[True].mask(given)
+        answer = blanked.received
+        return normalise(_wire_of(exchange).comparable(answer)) if answer else b""
 
     @staticmethod
     def _verdict(exchange: Exchange, recorded: bytes, came: bytes, closed: bool) -> Verdict:
@@ -263,14 +287,6 @@ class Comparison:
         if closed != exchange.closed and not _says_bye(exchange):
             return Verdict.CLOSED if closed else Verdict.OPEN
         return Verdict.EQUAL
-
-    def _comparable(self, exchange: Exchange, answer: bytes) -> bytes:
-        """Give an answer without what varies; where the recording has pseudonyms both get blanks for them."""
-        replaced = exchange.replaced(Part.ANSWER)
-        keep_phi = replaced <= {kind.value for kind in CREDENTIALS}
-        masker = Masker(Blanks(), self.cipher, keep_phi=keep_phi)
-        wire = _wire_of(exchange)
-        return normalise(wire.comparable(masker.answer(wire, exchange.rpc, answer))) if answer else answer
 
     def _sendable(self, exchange: Exchange) -> bytes | str:
         """Give the bytes to send, or the reason why there are none."""

@@ -10,12 +10,33 @@ from pathlib import Path
 import pytest
 
 from console.errors import ConsoleError
-from console.traffic import Codes, Compared, Comparison, Exchange, Part, Verdict, decode_request, read_recording
+from console.traffic import (
+    Codes,
+    Compared,
+    Comparison,
+    Exchange,
+    Masker,
+    Part,
+    Pseudonyms,
+    Verdict,
+    decode_request,
+    read_recording,
+)
 from tests.integration.traffic.sockets import recording, serving
 from tests.oracle import replay
 from tests.oracle.records import HERE
 from tests.support.broker import RunningBroker
-from xwb import ApplicationError, BrokerClient, Cipher, MError, SecurityRefused, SignOnRefused, XWBError
+from xwb import (
+    ApplicationError,
+    BrokerClient,
+    Cipher,
+    MError,
+    SecurityRefused,
+    SignOnRefused,
+    XWBError,
+    encode_call,
+    encode_response,
+)
 
 ACCESS, VERIFY = "FAKEDOC1", "1DOC!@#$"
 CODES = Codes(ACCESS, VERIFY)
@@ -161,6 +182,30 @@ def test_a_broker_that_answers_otherwise_is_found_out(broker: RunningBroker, rec
     assert [(it.exchange.seq, it.difference) for it in compared if it.verdict is Verdict.DIFFERENT] == [
         (len(CALLS) + 7, ("[other]", "[again]"))
     ]
+
+
+def test_what_one_answer_shows_to_be_a_name_or_a_birth_date_is_compared_in_later_ones(tmp_path: Path) -> None:
+    """The recorder has it from the first answer, and replaces it in the others."""
+
+    def pair(seq: int, rpc: str, answer: str) -> Exchange:
+        return Exchange(1, seq, rpc, encode_call(rpc.encode()), encode_response(answer.encode()))
+
+    clear = [
+        pair(1, "ZZ ONE", "DEMO,PATIENT^DOB: JAN 31,1950"),
+        pair(2, "ZZ TWO", "2500131^DEMO^PATIENT"),
+        pair(3, "ZZ THREE", "nobody"),
+        pair(4, "ZZ FOUR", "2500131"),
+    ]
+    masker = Masker(Pseudonyms(b"key"), Cipher.standard())
+    masked = [masker.mask(it) for it in clear]
+    assert b"2500131" not in (masked[3].received or b"")
+    with serving(clear) as port:
+        equal, compared = compare(masked, port, None)
+    assert unequal(compared) == []
+    assert equal
+    with serving([*clear[:3], pair(4, "ZZ FOUR", "2500130")]) as port:
+        _, compared = compare(masked, port, None)
+    assert [rpc for rpc, *_ in unequal(compared)] == ["ZZ FOUR"]
 
 
 def test_a_broker_that_closes_where_it_did_not_is_found_out(recorded: Path) -> None:
