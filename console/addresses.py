@@ -40,6 +40,8 @@ def format_address(host: str, port: int) -> str:
 
 def listen(reactor: IReactorTCP, port: int, factory: ServerFactory, interface: str) -> Any:
     """Listen on a port, 0 lets the system choose; give Twisted's listening port. Raises ConsoleError when it is taken."""
+    if not 0 <= port <= LAST_PORT:
+        raise ConsoleError(f"{port} is no port: ports are numbers up to {LAST_PORT}, and 0 lets the system choose.")
     try:
         return reactor.listenTCP(port, factory, interface=interface)
     except CannotListenError as error:

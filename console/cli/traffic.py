@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from twisted.internet import asyncioreactor
 
-from console.addresses import format_address, parse_address
+from console.addresses import LAST_PORT, format_address, parse_address
 from console.doctor import Doctor, Plan, State, Step
 from console.errors import ConsoleError
 from console.traffic import (
@@ -67,7 +67,7 @@ def register(app: typer.Typer) -> None:
 
 def record(
     upstream: Annotated[str, typer.Option(help="The broker to pass connections on to, HOST:PORT.")],
-    listen: Annotated[int, typer.Option(help="Port for clients; 0 lets the system choose.")],
+    listen: Annotated[int, typer.Option(help="Port for clients; 0 lets the system choose.", min=0, max=LAST_PORT)],
     out_file: Annotated[Path, typer.Option("--out", help="The recording, a new file (JSON lines).")],
     host: HostOption = "127.0.0.1",
     keep_phi: Annotated[
@@ -94,7 +94,9 @@ def record(
 
 def replay(
     file: Annotated[Path, typer.Argument(help="The recording.")],
-    port: Annotated[int | None, typer.Option(help="Serve the recording on this port; 0 lets the system choose.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Serve the recording on this port; 0 lets the system choose.", min=0, max=LAST_PORT)
+    ] = None,
     against: Annotated[str | None, typer.Option(help="Send the recording to this broker, HOST:PORT, and compare.")] = None,
     host: HostOption = "127.0.0.1",
     access: AccessOption = None,

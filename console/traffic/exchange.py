@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -165,8 +166,10 @@ def _exchanges(path: Path, lines: Iterable[str]) -> Iterator[Exchange]:
             if not isinstance(record, dict):
                 raise TypeError("an object was expected")
             exchange = _from_record(record, counts)
-        except (ValueError, TypeError, LookupError) as error:
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
             raise BadRecording(path, number, f"it is no recorded exchange ({error})") from error
+        except RecursionError as error:
+            raise BadRecording(path, number, "it is no recorded exchange (it is nested too deeply)") from error
         if exchange is not None:
             yield exchange
 
@@ -179,18 +182,27 @@ def _from_record(record: dict[str, Any], counts: dict[int, int]) -> Exchange | N
     counts[conn] = counts.get(conn, 0) + 1
     received = record.get("received_hex")
     masked = record.get("masked", {})
+    if not isinstance(masked, dict):
+        raise TypeError("masked is no object")
     return Exchange(
         conn=conn,
         seq=int(record.get("seq", counts[conn])),
         rpc=str(rpc),
         sent=bytes.fromhex(record["sent_hex"]),
         received=None if received is None or record.get("volatile") else bytes.fromhex(received),
-        elapsed=float(record.get("elapsed_s", 0.0)),
+        elapsed=_seconds(record.get("elapsed_s", 0.0)),
         closed=bool(record.get("closed", False)),
         masked=tuple((part, str(kind)) for part in Part for kind in masked.get(part, ())),
         cut=bool(record.get("cut", False)),
         transport=Transport[record["transport"]] if "transport" in record else _transport(record["sent_hex"]),
     )
+
+
+def _seconds(value: Any) -> float:
+    seconds = float(value)
+    if not isfinite(seconds):
+        raise ValueError("elapsed_s is no number of seconds")
+    return seconds
 
 
 def _transport(sent_hex: str) -> Transport:

@@ -6,6 +6,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -58,7 +59,9 @@ class Recording:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError as error:
-            raise ConsoleError(f"{path} exists; a recording is not mixed with another.") from error
+            raise ConsoleError(
+                f"{path} exists, and a recording is not mixed with another: name a new file with --out, or move this one away."
+            ) from error
         except OSError as error:
             raise ConsoleError(f"{path} cannot be written: {error.strerror}.") from error
         self._file: IO[str] = os.fdopen(descriptor, "w", encoding="utf-8")
@@ -74,6 +77,13 @@ class Recording:
                 self.failed = f"{self.path} cannot be written: {error.strerror}"
                 log.error("%s; recording ends, the proxy goes on", self.failed)
         return masked
+
+    def discard(self) -> None:
+        """Close the file, and take it away while it is empty: it would stand in the way of the next try."""
+        self.close()
+        with suppress(OSError):
+            if self.path.stat().st_size == 0:
+                self.path.unlink()
 
     def close(self) -> None:
         """Close the file."""
@@ -134,8 +144,12 @@ class Recorder:
         self._port: Any = None
 
     def start(self, port: int, interface: str = "127.0.0.1") -> int:
-        """Listen; give the port. Raises ConsoleError when it is taken."""
-        self._port = listen(self.reactor, port, _Clients(self), interface)
+        """Listen; give the port. Raises ConsoleError when it is taken; the recording is given up then."""
+        try:
+            self._port = listen(self.reactor, port, _Clients(self), interface)
+        except ConsoleError:
+            self._recording.discard()
+            raise
         return int(self._port.getHost().port)
 
     def stop(self) -> None:

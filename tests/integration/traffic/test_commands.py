@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from console.traffic import read_recording
+from tests.integration.traffic.sockets import listening, port_of
 from tests.support.broker import RunningBroker
 from tests.support.services import magbroker
 from xwb import ApplicationError, BrokerClient
@@ -149,3 +150,25 @@ def test_replay_serves_a_recording(recorded: tuple[Path, Command]) -> None:
                 client.call("XWB IM HERE")
         command.await_line("not recorded: XWB IM HERE")
     assert command.process.returncode == 0
+
+
+@pytest.mark.parametrize("port", ["99999", "-5"])
+def test_a_port_that_is_none_is_said_so(recorded: tuple[Path, Command], tmp_path: Path, port: str) -> None:
+    new = tmp_path / "new.jsonl"
+    record = magbroker("record", "--upstream", "127.0.0.1:9430", "--listen", port, "--out", str(new))
+    replay = magbroker("replay", str(recorded[0]), "--port", port)
+    for run in (record, replay):
+        assert run.returncode == 2
+        assert "Input should be" in run.stderr
+        assert "Traceback" not in run.stderr
+    assert not new.exists()
+
+
+def test_a_recording_that_could_not_begin_does_not_block_the_next_try(tmp_path: Path) -> None:
+    new = tmp_path / "new.jsonl"
+    with listening() as taken:
+        port = str(port_of(taken))
+        run = magbroker("record", "--upstream", "127.0.0.1:9430", "--listen", port, "--out", str(new))
+    assert run.returncode == 1
+    assert f"Port {port} cannot be listened on" in run.stderr
+    assert not new.exists()

@@ -176,7 +176,7 @@ def test_a_recording_is_not_mixed_with_another_and_is_nobody_else_s(tmp_path: Pa
     masker = Masker(Pseudonyms(b"key"), Cipher.standard())
     Recording(path, masker, Cipher.standard()).close()
     assert path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(ConsoleError, match="exists"):
+    with pytest.raises(ConsoleError, match=r"exists, and .*name a new file with --out"):
         Recording(path, masker, Cipher.standard())
     with pytest.raises(ConsoleError, match="cannot be written"):
         Recording(tmp_path / "none" / "r.jsonl", masker, Cipher.standard())

@@ -91,7 +91,25 @@ def test_recorded_exchanges_of_vista_are_written_with_the_same_fields(theme: str
 
 
 @pytest.mark.parametrize(
-    "line", ["{", "[]", '{"sent_hex": "zz"}', '{"sent_hex": "00", "conn": "x"}', '{"sent_hex": 5, "rpc": "x"}']
+    "line",
+    [
+        "{",
+        "[]",
+        '{"sent_hex": "zz"}',
+        '{"sent_hex": "00", "conn": "x"}',
+        '{"sent_hex": 5, "rpc": "x"}',
+        '{"sent_hex": "00", "masked": []}',
+        '{"sent_hex": "00", "masked": "x"}',
+        '{"sent_hex": "00", "masked": null}',
+        '{"sent_hex": "00", "masked": {"request": 5}}',
+        '{"sent_hex": "00", "conn": Infinity}',
+        '{"sent_hex": "00", "seq": NaN}',
+        '{"sent_hex": "00", "elapsed_s": []}',
+        '{"sent_hex": "00", "elapsed_s": Infinity}',
+        '{"sent_hex": "00", "received_hex": 5}',
+        '{"sent_hex": "00", "transport": []}',
+        "[" * 100_000,
+    ],
 )
 def test_a_line_that_is_no_exchange_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "bad.jsonl"
