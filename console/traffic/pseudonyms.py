@@ -59,19 +59,52 @@ class Blanks:
 
 _WORD = re.compile(r"[^\W\d_]+")
 _CONSONANTS, _VOWELS = "BDFGKLMNPRSTVZ", "AEIOU"
-_NINE_DIGITS = re.compile(r"(?<!\d)(\d{3})(-?)(\d{2})(-?)(\d{4})(?!\d)")
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_NINE_DIGITS = re.compile(r"(?<!\d)(\d{3})([- ]?)(\d{2})([- ]?)(\d{4})(?!\d)")
+#: No hash tells more digits, or letters, apart.
+_LONGEST = 50
 _DIGITS = re.compile(r"\d+")
+_ICN_LETTER = re.compile(r"([Vv])")
 _DFN_DIGITS = 7
 _ICN_DIGITS = 10
 #: The birth dates of pseudonyms, as days from the first one.
 _FIRST_BIRTH, _BIRTH_DAYS = date(1925, 1, 1), 29_000
 
 
+REMEMBERED = 1_000_000
+"""Values of one kind whose numbers are told apart; those after them may fall together."""
+
+
+class _Drawn:
+    """The numbers of one kind of value: each value gets its own, as long as there are any."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._given: dict[int, int] = {}
+        self._taken: set[int] = set()
+
+    def number(self, digest: int) -> int:
+        """Give the number of a value with this digest: the one that the digest says, or the next that is free."""
+        number = self._given.get(digest, digest % self._size)
+        if digest in self._given or len(self._taken) >= min(self._size, REMEMBERED):
+            return number
+        while number in self._taken:
+            number = (number + 1) % self._size
+        self._given[digest] = number
+        self._taken.add(number)
+        return number
+
+
 class Pseudonyms:
-    """Replaces values by pseudonyms in their form, drawn with a secret key."""
+    """Replaces values by pseudonyms in their form, drawn with a secret key.
+
+    Two numbers (DFN, ICN, SSN and its last four digits, other identifiers, codes) never get the same pseudonym, or two
+    patients would fall together. Words of names, and birth dates, may.
+    """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._drawn: dict[str, _Drawn] = {}
         self._makers: Mapping[Kind, Callable[[str], str]] = {
             Kind.NAME: self._name,
             Kind.IDENTIFIER: self._identifier,
@@ -92,6 +125,11 @@ class Pseudonyms:
         digest = hmac.new(self._key, f"{kind}:{value}".encode("utf-8", "replace"), hashlib.sha256).digest()
         return int.from_bytes(digest, "big")
 
+    def _draw(self, kind: str, value: str, size: int) -> int:
+        """Draw a number below `size`, another one for each value of a kind."""
+        drawn = self._drawn.setdefault(kind, _Drawn(size))
+        return drawn.number(self._number(kind, value))
+
     def _name(self, value: str) -> str:
         """Replace each word by one of the same length and letter case, whatever stands between them."""
         return _WORD.sub(lambda match: self._word(match[0]), value)
@@ -103,32 +141,42 @@ class Pseudonyms:
             choice = _VOWELS if place % 2 else _CONSONANTS
             number, index = divmod(number, len(choice))
             letters.append(choice[index])
-        made = "".join(letters)
-        return made if word.isupper() else made.lower() if word.islower() else made.capitalize()
+        return _cased("".join(letters), word)
 
     def _identifier(self, value: str) -> str:
         """Replace a social security number, in whatever stands around it; the last four digits have their own pseudonym."""
         if not _NINE_DIGITS.search(value):
-            return _DIGITS.sub(lambda match: self._digits("identifier", match[0]), self._name(value))
+            letters = _WORD.sub(lambda match: self._letters(match[0]), value)
+            return _DIGITS.sub(lambda match: self._digits("identifier", match[0]), letters)
         return _NINE_DIGITS.sub(self._ssn, value)
 
     def _ssn(self, match: re.Match[str]) -> str:
         area, first_dash, group, second_dash, serial = match.groups()
-        front = f"9{self._number('SSN', area + group + serial) % 10_000:04d}"
+        front = f"9{self._draw(f'SSN {serial}', area + group, 10_000):04d}"
         return f"{front[:3]}{first_dash}{front[3:]}{second_dash}{self._digits('identifier', serial)}"
 
     def _digits(self, kind: str, digits: str) -> str:
-        return f"{self._number(kind, digits) % 10 ** len(digits):0{len(digits)}d}"
+        count = len(digits)
+        return f"{self._draw(f'{kind} {count}', digits, 10 ** min(count, _LONGEST)):0{count}d}"
+
+    def _letters(self, word: str) -> str:
+        count = len(word)
+        number = self._draw(f"letters {count}", word.upper(), len(_ALPHABET) ** min(count, _LONGEST))
+        letters = []
+        for _ in range(count):
+            number, index = divmod(number, len(_ALPHABET))
+            letters.append(_ALPHABET[index])
+        return _cased("".join(letters), word)
 
     def _dfn(self, value: str) -> str:
         """Replace a number by a longer one: few digits would make patients fall together."""
-        return str(10 ** (_DFN_DIGITS - 1) + self._number("DFN", value) % (9 * 10 ** (_DFN_DIGITS - 1)))
+        return str(10 ** (_DFN_DIGITS - 1) + self._draw("DFN", value, 9 * 10 ** (_DFN_DIGITS - 1)))
 
     def _icn(self, value: str) -> str:
         """Replace the number; check digits are right for the new one where there were any."""
-        number, _, check = value.partition("V")
-        made = f"1{self._number('ICN', number) % 10 ** (_ICN_DIGITS - 1):0{_ICN_DIGITS - 1}d}"
-        return full_icn(made) if check else made
+        number, letter, _check = _ICN_LETTER.split(value, maxsplit=1) if _ICN_LETTER.search(value) else (value, "", "")
+        made = f"1{self._draw('ICN', number, 10 ** (_ICN_DIGITS - 1)):0{_ICN_DIGITS - 1}d}"
+        return full_icn(made).replace("V", letter) if letter else made
 
     def _birth_date(self, value: str) -> str:
         """Replace a date in whatever form it stands; what is no date keeps nothing of its digits."""
@@ -139,7 +187,7 @@ class Pseudonyms:
         return found.like(_FIRST_BIRTH + timedelta(days=number % _BIRTH_DAYS))
 
     def _code(self, value: str) -> str:
-        return f"{MASK}{self._number('code', value.upper()) % 16**6:06X}"
+        return f"{MASK}{self._draw('code', value.upper(), 16**6):06X}"
 
     def _codes(self, value: str) -> str:
         """Replace access and verify code, each by itself."""
@@ -147,6 +195,10 @@ class Pseudonyms:
 
     def _change(self, value: str) -> str:
         return self._code(value)
+
+
+def _cased(made: str, word: str) -> str:
+    return made if word.isupper() else made.lower() if word.islower() else made.capitalize()
 
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")

@@ -45,7 +45,9 @@ class ProxyReactor(IReactorTCP, IReactorTime):
 
 
 class Recording:
-    """The file that a recording goes to: one line for each exchange, masked, on disk before the next.
+    """The file that a recording goes to: one line for each exchange, masked.
+
+    A line is handed to the system before the next: it outlives the recorder, though not the machine.
 
     An existing file is not touched, since its pseudonyms are others'. When a line cannot be written (the disk is full)
     `failed` says why, and nothing more is written; the proxy goes on.

@@ -137,7 +137,7 @@ FIELD_RULES = (
     _asked("MAGG QUE PATIENT", Kind.DFN, A_DFN, 1),
     _asked("MAGV IMPORT STUDY LOG STORE", Kind.DFN, A_DFN, 2),
     _asked("MAGGLAB START", Kind.DFN, A_DFN, 3),
-    _asked("MAG DICOM GET DFN", Kind.ICN, r"\A(\d+(?:V\d+)?)\Z", 0),
+    _asked("MAG DICOM GET DFN", Kind.ICN, r"\A(\d+(?:[Vv]\d+)?)\Z", 0),
     _asked("MAGV STUDY LOOKUP", Kind.BIRTH_DATE, WHOLE, 4),
     _asked("MAGV STUDY LOOKUP", Kind.ICN, WHOLE, 6),
     _answered("MAG DICOM GET DFN", Kind.DFN, r"\A(\d+)\s*\Z"),
@@ -147,7 +147,7 @@ FIELD_RULES = (
     _answered(PATIENT, Kind.BIRTH_DATE, rf"^DEM\^3\^{DATE_TEXT}"),
     _answered(PATIENT, Kind.BIRTH_DATE, rf"^DEM\^3\^[^^\r\n]*\^{DATE_TEXT}"),
     _answered(PATIENT, Kind.IDENTIFIER, r"^ID\^[BP]ID\^([^^\r\n]+)"),
-    _answered(PATIENT, Kind.ICN, r"^ICN\^1\^(\d+(?:V\d+)?)"),
+    _answered(PATIENT, Kind.ICN, r"^ICN\^1\^(\d+(?:[Vv]\d+)?)"),
     _answered(PATIENT, Kind.DFN, r"^Site-DFN\^\d+\^[^\r\n]*-(\d+)\r?$"),
     _answered("MAG DICOM GET BASIC IMAGE", Kind.DFN, r"^PATIENT\^(\d+)\^"),
     _answered("MAG DICOM GET NEXT QUEUE ENTRY", Kind.DFN, _line(11, r"(\d+)\r")),
@@ -189,15 +189,21 @@ _DATE = (
     r"(\d{8}|\d{7}(?:\.\d{1,6})?|[A-Za-z]{3} {1,2}\d\d?, ?\d{4}|\d\d?[ -][A-Za-z]{3}[ -]\d{4}|\d\d?/\d\d?/\d{4}|\d{4}-\d\d-\d\d)"
 )
 _UPPER, _MIXED = r"[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ'-]*", r"[A-ZÀ-Þ][a-zß-ÿ'-]+"
+#: After a comma and a blank a name of capitals has two at least: `POINT A, B` is none.
+_BLANK = r"(?: (?=[A-ZÀ-Þ]{2}))?"
 TEXT_RULES = (
     _answered("*", Kind.IDENTIFIER, r"STORE1\|(?:[^|\r\n]{0,255}\|){6}([^|\r\n]+)"),
     _answered("*", Kind.NAME, r"STORE1\|(?:[^|\r\n]{0,255}\|){7}([^|\r\n]+)"),
-    _answered("*", Kind.ICN, r"(?<![\dA-Z])(\d{10}V\d{6})(?!\d)"),
-    _answered("*", Kind.IDENTIFIER, r"(?<![\d-])(\d{3}-\d\d-\d{4}P?)(?![\d-])"),
+    _answered("*", Kind.ICN, r"(?<![\dA-Z])(\d{10}[Vv]\d{6})(?!\d)"),
+    _answered("*", Kind.IDENTIFIER, r"(?<![\d-])(\d{3}([- ])\d\d\2\d{4}P?)(?![\d-])"),
     _answered("*", Kind.IDENTIFIER, r"(?<![\w.])(\d{9}P?)(?![\w.]|,-%)"),
-    _answered("*", Kind.BIRTH_DATE, rf"(?:DOB|(?i:birth(?: ?date)?))[\s:^=]{{1,5}}{_DATE}"),
-    _answered("*", Kind.NAME, rf"(?<![\w'-])({_UPPER}(?: {_UPPER})?,{_UPPER}(?: {_UPPER}\.?(?!,)){{0,3}})(?![\w'])"),
-    _answered("*", Kind.NAME, rf"(?<![\w'-])({_MIXED},{_MIXED}(?: {_MIXED}\.?(?!,)){{0,2}})(?![\w'])"),
+    _answered("*", Kind.BIRTH_DATE, rf"(?:DOB|(?i:D\.O\.B\.?|\bborn(?: on)?|birth(?: ?date)?))[\s:^=]{{1,5}}{_DATE}"),
+    _answered(
+        "*",
+        Kind.NAME,
+        rf"(?<![\w'-])({_UPPER}(?: {_UPPER})?,{_BLANK}{_UPPER}(?: {_UPPER}\.?(?!,)){{0,3}})(?![\w'])",
+    ),
+    _answered("*", Kind.NAME, rf"(?<![\w'-])({_MIXED}, ?{_MIXED}(?: {_MIXED}\.?(?!,)){{0,2}})(?![\w'])"),
 )
 """Data of persons told by its form, in any text of any procedure, of requests too."""
 
@@ -205,5 +211,5 @@ _MODALITY = (
     "AR|AU|BI|CR|CT|DG|DX|EM|EP|ES|GM|HC|HD|IO|KO|LS|MG|MR|NM|OP|OT|PR|PT|PX|RF|RG|SM|SR|TG|US|VA|XA|XC"  # PS3.3 C.7.3.1.1.1
 )
 _DAY = "SUN(?:DAY)?|MON(?:DAY)?|TUE(?:S|SDAY)?|WED(?:NESDAY)?|THU(?:R|RS|RSDAY)?|FRI(?:DAY)?|SAT(?:URDAY)?"
-NOT_NAMES = re.compile(rf"(?:(?:{_MODALITY})(?:,(?:{_MODALITY}))+|(?:{_DAY})(?:,(?:{_DAY}))+|FULL,DICOM)\Z", re.IGNORECASE)
+NOT_NAMES = re.compile(rf"(?:(?:{_MODALITY})(?:, ?(?:{_MODALITY}))+|(?:{_DAY})(?:, ?(?:{_DAY}))+|FULL,DICOM)\Z", re.IGNORECASE)
 """What has the form of a name and is none: lists of modalities, of days of the week, a router's flags."""
