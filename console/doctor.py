@@ -19,6 +19,7 @@ from xwb import (
     EOT,
     ApplicationError,
     BrokerClient,
+    CannotEncode,
     Cipher,
     ConnectionRejected,
     MError,
@@ -100,6 +101,8 @@ class Plan:
     rpc: str = ""
     tls: bool = False
     authority: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
     timeout: float = 15.0
     cipher: Cipher = field(default_factory=Cipher.standard)
     clock: Clock = field(default_factory=SystemClock)
@@ -167,6 +170,8 @@ class Doctor:
         except TimedOut:
             found = f"The broker did not answer in {self.plan.timeout:g} s."
             return Finding(found, State.BAD, "Try again with a longer --timeout, or see the broker's log.")
+        except CannotEncode as error:
+            return Finding(str(error), State.BAD, "Nothing was sent: what you gave does not fit the wire. Check its spelling.")
         except XWBError as error:
             return Finding(str(error), State.BAD, "See the broker's log.")
 
@@ -205,10 +210,22 @@ class Doctor:
         return Finding(f"port {plan.port} is open")
 
     def _context(self) -> ssl.SSLContext:
+        plan = self.plan
+        for file in (plan.authority, plan.certificate, plan.key):
+            _check_readable(file)
         try:
-            return ssl.create_default_context(cafile=self.plan.authority)
-        except (OSError, ssl.SSLError) as error:
-            raise Trouble(f"{self.plan.authority} holds no certificate authority.", "Give a PEM file with --ca.") from error
+            context = ssl.create_default_context(cafile=plan.authority)
+        except OSError as error:
+            raise Trouble(f"{plan.authority} holds no certificate authority.", "Give a PEM file with --ca.") from error
+        if plan.certificate is not None:
+            try:
+                context.load_cert_chain(plan.certificate, plan.key, password=lambda: b"")  # never asks on the terminal
+            except OSError as error:
+                raise Trouble(
+                    f"{plan.certificate} and {plan.key or 'itself'} are no certificate and its key.",
+                    "Give PEM files with --cert and --key; the key must be the certificate's, and without a password.",
+                ) from error
+        return context
 
     def _encrypt(self) -> Finding:
         if not self.plan.tls:
@@ -263,7 +280,9 @@ class Doctor:
         if self.plan.tls:
             raise Trouble(
                 "The port closes the encrypted connection, or says nothing.",
-                "It may want a client certificate, or be the TLS port of something else.",
+                "It may trust this client certificate's authority not, or be the TLS port of something else."
+                if self.plan.certificate
+                else "It may want a client certificate (--cert, --key), or be the TLS port of something else.",
             )
         if self._speaks_tls():
             raise Trouble(*speaker(b"\x15\x03"))
@@ -379,6 +398,14 @@ class Doctor:
         if abs(apart) > CLOCK_TOLERANCE:
             return Finding(found, State.WARNING, "Clocks or time zones differ; times that both sides write will not agree.")
         return Finding(found)
+
+
+def _check_readable(file: Path | None) -> None:
+    try:
+        if file is not None:
+            file.open("rb").close()
+    except OSError as error:
+        raise Trouble(f"{file} cannot be read: {error.strerror}.", "Check the path and the file's permissions.") from error
 
 
 def _wrapped(clear: socket.socket, context: ssl.SSLContext | None, host: str) -> socket.socket:

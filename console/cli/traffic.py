@@ -130,12 +130,20 @@ def doctor(
     sign_on: Annotated[bool, typer.Option(help="Sign on; without, only the connection is examined.")] = True,
     tls: Annotated[bool, typer.Option("--tls", help="Speak TLS.")] = False,
     authority: Annotated[Path | None, typer.Option("--ca", help="Certificate authority to trust with --tls (PEM).")] = None,
+    certificate: Annotated[Path | None, typer.Option("--cert", help="Client certificate for --tls (PEM).")] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="Key of the client certificate (PEM), where --cert does not hold it.")
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for each answer.", min=0.1, max=600)] = 15.0,
     cipher_table: CipherOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Connect, sign on and call, and say in plain words what is wrong (exit status 0 when all is well)."""
     host, port = parse_address(address)
+    if key is not None and certificate is None:
+        raise ConsoleError("--key is the key of a certificate: give that with --cert.")
+    if (authority or certificate) is not None and not tls:
+        raise ConsoleError("--ca, --cert and --key are for TLS: say --tls too.")
     if sign_on and sys.stdin.isatty() and not as_json:
         access = access if access is not None else typer.prompt("Access code", hide_input=True)
         verify = verify if verify is not None else typer.prompt("Verify code", hide_input=True)
@@ -149,6 +157,8 @@ def doctor(
         rpc=rpc or "",
         tls=tls,
         authority=authority,
+        certificate=certificate,
+        key=key,
         timeout=timeout,
         cipher=_cipher(cipher_table),
     )

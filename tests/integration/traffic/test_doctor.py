@@ -218,8 +218,14 @@ def test_a_certificate_of_another_host(tls_port: int, authority: Authority) -> N
 
 
 def test_an_authority_that_is_none(tls_port: int, tmp_path: Path) -> None:
-    step = wrong(plan(tls_port, tls=True, authority=tmp_path / "none.pem"))
+    (tmp_path / "empty.pem").write_text("nothing\n")
+    step = wrong(plan(tls_port, tls=True, authority=tmp_path / "empty.pem"))
     assert "holds no certificate authority" in step.found
+    step = wrong(plan(tls_port, tls=True, authority=tmp_path / "none.pem"))
+    assert "none.pem cannot be read: No such file" in step.found
+    for file in ("certificate", "key"):
+        step = wrong(plan(tls_port, tls=True, **{file: tmp_path / "none.pem"}))
+        assert "none.pem cannot be read: No such file" in step.found
 
 
 def test_a_broker_that_wants_a_client_certificate(make_broker: MakeBroker, authority: Authority) -> None:
@@ -227,7 +233,38 @@ def test_a_broker_that_wants_a_client_certificate(make_broker: MakeBroker, autho
     context = server_context(TLSFiles(certificate, key, client_authorities=authority.file))
     strict = make_broker(listeners={"broker_tls": Listener(0, tls=context)})
     step = wrong(plan(strict.service.ports["broker_tls"], host="localhost", tls=True, authority=authority.file))
-    assert "client certificate" in step.advice
+    assert "client certificate (--cert, --key)" in step.advice
+
+
+def test_a_client_certificate_is_shown(make_broker: MakeBroker, authority: Authority, tmp_path: Path) -> None:
+    certificate, key = authority.issue("localhost")
+    context = server_context(TLSFiles(certificate, key, client_authorities=authority.file))
+    port = make_broker(listeners={"broker_tls": Listener(0, tls=context)}).service.ports["broker_tls"]
+    own, own_key = authority.issue("client")
+    asked = plan(port, host="localhost", tls=True, authority=authority.file)
+    assert examine(replace(asked, certificate=own, key=own_key))["call"].state is State.GOOD
+    both = tmp_path / "both.pem"
+    both.write_bytes(own.read_bytes() + own_key.read_bytes())
+    assert examine(replace(asked, certificate=both))["call"].state is State.GOOD
+    step = wrong(replace(asked, certificate=own, key=key))
+    assert "are no certificate and its key" in step.found
+    (tmp_path / "other").mkdir()
+    stranger, stranger_key = Authority.create(tmp_path / "other").issue("client")
+    step = wrong(replace(asked, certificate=stranger, key=stranger_key))
+    assert "certificate" in step.advice
+
+
+def test_files_for_tls_without_it_are_refused(authority: Authority) -> None:
+    for options in (("--ca", str(authority.file)), ("--tls", "--key", str(authority.file))):
+        run = magbroker("doctor", "127.0.0.1:1", "--no-sign-on", *options)
+        assert run.returncode == 1
+        assert "--tls" in run.stderr or "--cert" in run.stderr
+
+
+def test_a_procedure_that_cannot_be_called_is_not_looked_for_in_a_log(broker: RunningBroker) -> None:
+    step = wrong(plan(broker.port, context="ZZ ORACLE TEST", rpc="X" * 300))
+    assert step.name == "procedure"
+    assert "Nothing was sent" in step.advice
 
 
 def test_a_broker_that_rejects(make_broker: MakeBroker) -> None:
