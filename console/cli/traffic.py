@@ -19,6 +19,7 @@ from console.addresses import LAST_PORT, format_address, parse_address
 from console.doctor import Doctor, Plan, State, Step
 from console.errors import ConsoleError
 from console.traffic import (
+    BadRecording,
     Codes,
     Compared,
     Comparison,
@@ -107,7 +108,7 @@ def replay(
     """Serve a recording as a mock broker, or compare a broker with it (exit status 0 when nothing differs)."""
     if (port is None) == (against is None):
         raise ConsoleError("Say either --port, to serve the recording, or --against, to compare a broker with it.")
-    exchanges, cipher = read_recording(file), _cipher(cipher_table)
+    exchanges, cipher = read_recording(file, _tell_torn), _cipher(cipher_table)
     if not exchanges:
         raise ConsoleError(f"{file} holds no exchange.")
     if against is not None:
@@ -170,6 +171,11 @@ def doctor(
     else:
         _diagnosis(steps, format_address(host, port), well=well)
     raise typer.Exit(0 if well else 1)
+
+
+def _tell_torn(error: BadRecording) -> None:
+    text = f"{error} It is the last one, and has no end: the recorder was stopped while it wrote. The others are used."
+    err.print(f"[yellow]{escape(text)}", highlight=False, soft_wrap=True)
 
 
 def _cipher(path: Path | None) -> Cipher:

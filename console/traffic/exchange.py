@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
@@ -144,34 +144,42 @@ def _subscript(key: bytes) -> str:
     return f"={text}"
 
 
-def read_recording(path: Path) -> list[Exchange]:
+def read_recording(path: Path, torn: Callable[[BadRecording], None] | None = None) -> list[Exchange]:
     """Read a recording: ours, or one of the recorded VistA, whose changes of state and dumps are passed over.
 
-    Raises BadRecording for a line that is no exchange.
+    Raises BadRecording for a line that is no exchange. With `torn`, a last line that has no end is passed over and told it:
+    the recorder was killed while it wrote.
     """
     try:
         with path.open(encoding="utf-8") as lines:
-            return list(_exchanges(path, lines))
+            return list(_exchanges(path, lines, torn))
     except (OSError, UnicodeError) as error:
         raise ConsoleError(f"The recording {path} cannot be read: {error}.") from error
 
 
-def _exchanges(path: Path, lines: Iterable[str]) -> Iterator[Exchange]:
+def _exchanges(path: Path, lines: Iterable[str], torn: Callable[[BadRecording], None] | None) -> Iterator[Exchange]:
     counts: dict[int, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-            if not isinstance(record, dict):
-                raise TypeError("an object was expected")
-            exchange = _from_record(record, counts)
-        except (ValueError, TypeError, LookupError, OverflowError) as error:
-            raise BadRecording(path, number, f"it is no recorded exchange ({error})") from error
-        except RecursionError as error:
-            raise BadRecording(path, number, "it is no recorded exchange (it is nested too deeply)") from error
+            exchange = _read(line, counts)
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
+            why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            bad = BadRecording(path, number, f"it is no recorded exchange ({why})")
+            if torn is None or line.endswith("\n"):
+                raise bad from error
+            torn(bad)
+            return
         if exchange is not None:
             yield exchange
+
+
+def _read(line: str, counts: dict[int, int]) -> Exchange | None:
+    record = json.loads(line)
+    if not isinstance(record, dict):
+        raise TypeError("an object was expected")
+    return _from_record(record, counts)
 
 
 def _from_record(record: dict[str, Any], counts: dict[int, int]) -> Exchange | None:

@@ -172,3 +172,15 @@ def test_a_recording_that_could_not_begin_does_not_block_the_next_try(tmp_path: 
     assert run.returncode == 1
     assert f"Port {port} cannot be listened on" in run.stderr
     assert not new.exists()
+
+
+def test_replay_uses_what_is_whole_of_a_torn_recording(
+    broker: RunningBroker, recorded: tuple[Path, Command], tmp_path: Path
+) -> None:
+    torn = tmp_path / "torn.jsonl"
+    torn.write_bytes(recorded[0].read_bytes()[:-20])
+    run = magbroker("replay", str(torn), "--against", f"127.0.0.1:{broker.port}", environment=IN_ENVIRONMENT)
+    assert run.returncode == 0, run.stdout + run.stderr
+    count = len(read_recording(recorded[0]))
+    assert f"torn.jsonl, line {count}: " in run.stderr
+    assert f"{count - 1} exchanges" in run.stdout

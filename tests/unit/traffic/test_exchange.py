@@ -118,6 +118,23 @@ def test_a_line_that_is_no_exchange_is_named(tmp_path: Path, line: str) -> None:
         read_recording(path)
 
 
+def test_a_last_line_that_is_torn_is_passed_over_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "torn.jsonl"
+    whole = to_json(Exchange(1, 1, "X", b"[XWB]", b"\0\0\4"), CIPHER)
+    for cut in range(1, len(whole)):
+        path.write_text(f"{whole}\n{whole[:cut]}", encoding="utf-8")
+        told: list[BadRecording] = []
+        assert len(read_recording(path, told.append)) == 1
+        assert [it.line for it in told] == [2]
+    with pytest.raises(BadRecording, match="line 2"):
+        read_recording(path)
+    path.write_text(f"{whole}\n{whole}", encoding="utf-8")
+    assert len(read_recording(path, told.append)) == 2
+    path.write_text(f"{whole}\n{whole[:9]}\n{whole}", encoding="utf-8")
+    with pytest.raises(BadRecording, match="line 2"):
+        read_recording(path, told.append)
+
+
 def test_a_recording_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(ConsoleError, match="cannot be read"):
         read_recording(tmp_path / "none.jsonl")
