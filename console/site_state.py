@@ -22,7 +22,9 @@ from fileman import (
 from runtime import Clock, Settings
 
 SUFFIX = ".snapshot"
-_NAME = re.compile(r"[\w-]{1,100}")
+#: Characters of a plain name.
+MOST_LETTERS = 100
+_NAME = re.compile(rf"[\w-]{{1,{MOST_LETTERS}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,13 @@ class SiteState:
         return site, warnings
 
     def snapshot(self, target: str) -> Path:
-        """Keep the state under a name, or in a file; give the file."""
+        """Keep the state under a name, or in a file; give the file. A snapshot that is there is replaced.
+
+        Raises ConsoleError for a name that a reset would take for something else, BadSnapshot for a file of another kind.
+        """
         file = self.file_of(target)
+        if _is_site_file(file):
+            raise ConsoleError(f"{target} would be read as a site file by a reset: a snapshot's name ends otherwise.")
         take_snapshot(self.store, file)
         return file
 
@@ -58,7 +65,7 @@ class SiteState:
             raise ConsoleError(f"It is not known from which site file {self.settings.data} was filled: name one to go back to.")
         if source is not None and not file.exists():
             raise ConsoleError(f"There is no {file}; {self._those_there_are()}.")
-        if file.suffix == ".toml":
+        if _is_site_file(file):
             site = read_site_file(file)
             self.store.transact(lambda it: reset_to_site(it, site, self.key, self.clock.now(), self.known_rpcs))
             if source is not None:
@@ -68,8 +75,16 @@ class SiteState:
         return file
 
     def file_of(self, target: str) -> Path:
-        """Give the file of a snapshot: a plain name lies in the data directory, anything with a slash or a dot is a path."""
-        return self._folder / f"{target}{SUFFIX}" if _NAME.fullmatch(target) else Path(target)
+        """Give the file of a snapshot: a plain name's lies in the data directory, anything with a slash or a dot is a path.
+
+        Raises ConsoleError for what is neither.
+        """
+        if _NAME.fullmatch(target):
+            return self._folder / f"{target}{SUFFIX}"
+        if "/" not in target and "." not in target:
+            name = f"a name (up to {MOST_LETTERS} letters, digits, - and _)"
+            raise ConsoleError(f"{target!r} is neither {name} nor a path (with a slash or a dot).")
+        return Path(target)
 
     @property
     def _folder(self) -> Path:
@@ -89,3 +104,7 @@ class SiteState:
     def _those_there_are(self) -> str:
         names = sorted(file.stem for file in self._folder.glob(f"*{SUFFIX}"))
         return f"there are the snapshots {', '.join(names)}" if names else f"there are no snapshots in {self._folder}"
+
+
+def _is_site_file(file: Path) -> bool:
+    return file.suffix.lower() == ".toml"

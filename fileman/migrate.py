@@ -46,6 +46,8 @@ def current_revision(url: str) -> str | None:
     try:
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
+    except UnicodeDecodeError as error:  # SQLite's message quotes what stands in a damaged schema
+        raise StoreFailed(f"The database {engine.url!r} cannot be opened: its schema is damaged.") from error
     except SQLAlchemyError as error:
         raise StoreFailed(f"The database {engine.url!r} cannot be opened: {refusal(error)}") from error
     finally:

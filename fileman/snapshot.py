@@ -13,12 +13,13 @@ import tempfile
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Table, create_engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from fileman.errors import FileManError, StoreFailed
+from fileman.errors import FileManError, MigrationFailed, StoreFailed
 from fileman.files import (
     NUMBERED_FILES,
     Fault,
@@ -50,6 +51,11 @@ _NUMBERS = [file for file in NUMBERED_FILES if file not in _LEFT_ALONE]
 #: Rows that are copied at a time.
 _ROWS = 1000
 
+#: What tells a snapshot from any other SQLite file, a broker's own database among them: `PRAGMA application_id`, and its
+#: place in the file's first 100 bytes.
+_APPLICATION_ID = int.from_bytes(b"MAGS", "big")
+_SQLITE, _ID_AT = b"SQLite format 3\0", slice(68, 72)
+
 _ONE_MOMENT = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
 _SERIAL = text("SELECT pg_get_serial_sequence(:table, :column)")
 
@@ -58,20 +64,33 @@ class BadSnapshot(FileManError):
     """The file is no snapshot."""
 
 
+class UnreadableTable(FileManError):
+    """Rows of a table cannot be read."""
+
+
 def take_snapshot(store: Store, file: Path) -> None:
-    """Write the state of one moment to a file, whole or not at all; whoever writes to the database is not held up."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    """Write the state of one moment to a file, whole or not at all; whoever writes to the database is not held up.
+
+    A snapshot that is there is replaced. Raises BadSnapshot for a file of another kind, which is left alone.
+    """
+    temporary = file.parent / f".{file.name}.{os.getpid()}"
     try:
+        if file.exists() and not _is_snapshot(file):
+            raise BadSnapshot(f"{file} is there already and is no snapshot of magbroker's: it is left alone.")
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
         migrate(f"sqlite:///{temporary}")
         temporary.chmod(0o600)  # it holds the hashes of codes
         with _opened(temporary) as target:
             store.read(lambda source: _copy_out(source, target))
+            target.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
         fold_log(temporary)
         temporary.replace(file)
     except OSError as error:
         raise BadSnapshot(f"The snapshot {file} cannot be written: {error.strerror}.") from error
+    except MigrationFailed as error:
+        why = getattr(error.__cause__, "orig", error)
+        raise BadSnapshot(f"The snapshot {file} cannot be written: {why}.") from error
     finally:
         with contextlib.suppress(OSError):  # it has its place, or there is no such folder
             temporary.unlink()
@@ -80,14 +99,28 @@ def take_snapshot(store: Store, file: Path) -> None:
 def restore_snapshot(store: Store, file: Path, key: SiteKey) -> None:
     """Put a database back to a snapshot, in one transaction; sessions go on.
 
-    Raises BadSnapshot for what is no snapshot, BadSiteKey for one of a site with another key.
+    Raises BadSnapshot for what is no snapshot or is damaged, BadSiteKey for one of a site with another key; nothing is
+    changed then.
     """
     with _up_to_date(file) as newest, _opened(newest) as source:
+        if (found := source.exec_driver_sql("PRAGMA quick_check(1)").scalar()) != "ok":
+            raise BadSnapshot(f"The snapshot {file} is damaged: {str(found).splitlines()[-1]}. Nothing was changed.")
         if is_empty(source):
             raise BadSnapshot(f"{file} is no snapshot: it holds no site.")
         if site_settings(source).key_fingerprint != key.fingerprint():
             raise BadSiteKey(f"The snapshot {file} was taken under another site's key: nobody could sign on with its hashes.")
-        store.transact(lambda target: _copy_in(source, target))
+        try:
+            store.transact(lambda target: _copy_in(source, target))
+        except UnreadableTable as damage:
+            raise BadSnapshot(f"The snapshot {file} is damaged: {damage} Nothing was changed.") from damage
+
+
+def _is_snapshot(file: Path) -> bool:
+    if not file.is_file():  # a folder, a pipe
+        return False
+    with file.open("rb") as opened:
+        header = opened.read(100)
+    return header.startswith(_SQLITE) and int.from_bytes(header[_ID_AT], "big") == _APPLICATION_ID
 
 
 def reset_to_site(
@@ -109,7 +142,7 @@ def _opened(file: Path) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection
             connection.commit()
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, ValueError) as error:  # the file's damage may show in a value, too
         raise BadSnapshot(f"The snapshot {file} cannot be used: {getattr(error, 'orig', error)}.") from error
     finally:
         engine.dispose()
@@ -157,9 +190,17 @@ def _copy_in(source: Connection, target: Connection) -> None:
 
 
 def _copy(source: Connection, target: Connection, table: Table) -> None:
-    rows = source.execute(select(table).execution_options(yield_per=_ROWS)).mappings()
-    for part in rows.partitions():
-        target.execute(insert(table), [dict(row) for row in part])
+    for part in _parts(source, table):
+        target.execute(insert(table), part)
+
+
+def _parts(source: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
+    """Give a table's rows, some at a time. Raises UnreadableTable."""
+    try:
+        for part in source.execute(select(table).execution_options(yield_per=_ROWS)).mappings().partitions():
+            yield [dict(row) for row in part]
+    except (SQLAlchemyError, ValueError) as error:
+        raise UnreadableTable(f"Rows of {table.name} cannot be read ({type(error).__name__}).") from error
 
 
 def _count_on(connection: Connection, table: Table) -> None:

@@ -62,11 +62,21 @@ def site_dump(config: ConfigOption = None, data: DataOption = None) -> None:
 
 @app.command("snapshot")
 def site_snapshot(
-    target: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name, or a path with a slash or a dot in it.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="A name of letters, digits, - and _, kept as snapshots/NAME.snapshot in the data directory; or the path of a "
+            "file, which has a slash or a dot in it and does not end in .toml.",
+        ),
+    ],
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Keep the state of the database: site, images, queues, counters, sign-on state. A broker may be running."""
+    """Keep the state of the database: site, images, queues, counters, sign-on state. A broker may be running.
+
+    An older snapshot of that name is replaced; any other file is left alone.
+    """
     with _beside(config, data) as state:
         out.print(f"The state is kept in {state.snapshot(target)}", highlight=False, markup=False, soft_wrap=True)
 
@@ -75,7 +85,10 @@ def site_snapshot(
 def site_reset(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME|FILE]", help="A snapshot or a site file (.toml); the site file last loaded if left out."),
+        typer.Argument(
+            metavar="[NAME|FILE]",
+            help="A snapshot, by name or path, or a site file (.toml); the site file last loaded if left out.",
+        ),
     ] = None,
     config: ConfigOption = None,
     data: DataOption = None,

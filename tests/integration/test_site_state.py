@@ -98,6 +98,24 @@ def test_what_there_is_not_is_told(state: SiteState) -> None:
         state.reset(None)
 
 
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("", "neither a name"),
+        ("my state", "neither a name"),
+        ("x" * 101, "neither a name"),
+        ("./precious.toml", "a site file"),
+        ("other.TOML", "a site file"),
+    ],
+)
+def test_a_state_is_kept_only_where_a_reset_finds_it(
+    state: SiteState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConsoleError, match=said):
+        state.snapshot(target)
+
+
 def test_what_the_site_file_said_is_kept_without_clear_codes(state: SiteState) -> None:
     file = state.settings.data / "site-file.toml"
     assert "1DOC!@#$" not in file.read_text(encoding="utf-8")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -171,6 +174,58 @@ def test_what_is_no_snapshot_is_refused_and_nothing_changes(oracle_store: Store,
     with pytest.raises(BadSnapshot, match="cannot be written"):
         take_snapshot(oracle_store, tmp_path / "text" / "a.snapshot")
     assert contents(oracle_store) == before
+
+
+def test_only_a_snapshot_is_replaced_by_a_snapshot(oracle_store: Store, site_key: SiteKey, tmp_path: Path) -> None:
+    take_snapshot(oracle_store, tmp_path / "a.snapshot")
+    take_snapshot(oracle_store, tmp_path / "a.snapshot")
+    restore_snapshot(oracle_store, tmp_path / "a.snapshot", site_key)
+    migrate(f"sqlite:///{tmp_path / 'live.db'}")
+    (tmp_path / "text").write_text("precious")
+    for name in ("text", "live.db", "."):
+        before = (tmp_path / name).read_bytes() if name != "." else b""
+        with pytest.raises(BadSnapshot, match="is no snapshot of magbroker's: it is left alone"):
+            take_snapshot(oracle_store, tmp_path / name)
+        assert name == "." or (tmp_path / name).read_bytes() == before
+    assert not list(tmp_path.glob(".*")), "nothing half-written stays"
+
+
+def _bad_row(file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE patient SET name = CAST(x'FFFE' AS TEXT) WHERE dfn = (SELECT max(dfn) FROM patient)")
+
+
+def _bad_index(file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'user_key'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    data = bytearray(file.read_bytes())
+    data[(page - 1) * size + 8 : (page - 1) * size + 12] = b"\xff" * 4  # where its cells lie
+    file.write_bytes(data)
+
+
+def _bad_schema(file: Path) -> None:
+    damaged = file.read_bytes().replace(b"CREATE TABLE patient ", b"CREATE TABEL patient ")
+    file.write_bytes(damaged.replace(b"tablepatientpatient", b"table\xffatientpatient"))  # SQLite's message quotes the name
+
+
+def _bad_end(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("damage", [_bad_row, _bad_index, _bad_schema, _bad_end])
+def test_a_damaged_snapshot_is_refused_and_nothing_changes(
+    oracle_store: Store, site_key: SiteKey, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    take_snapshot(oracle_store, tmp_path / "a.snapshot")
+    oracle_store.transact(lambda it: next_ien(it, "image"))
+    before, sound = contents(oracle_store), (tmp_path / "a.snapshot").read_bytes()
+    damage(tmp_path / "a.snapshot")
+    assert (tmp_path / "a.snapshot").read_bytes() != sound
+    with pytest.raises(BadSnapshot, match=r"damaged|malformed"):
+        restore_snapshot(oracle_store, tmp_path / "a.snapshot", site_key)
+    assert contents(oracle_store) == before
+    assert oracle_store.transact(lambda it: next_ien(it, "image")) == 2
 
 
 def test_a_snapshot_that_an_older_version_took_is_migrated_on_a_copy(
