@@ -40,6 +40,8 @@ from rpcs import (
     Value,
     broker_lives,
     close_forgotten,
+    handle,
+    prepare,
     refusal,
     sign_off,
     undefined,
@@ -208,7 +210,7 @@ class Dispatcher:
             return self.m_error(session, error, rpc)
         call = Call(procedure, session, arguments, self.environment, site, version=version)
         if procedure.prepare is not None:
-            return self._then(self.workers.submit(procedure.prepare, call), self._prepared(call), call)
+            return self._then(self.workers.submit(prepare, call), self._prepared(call), call)
         return self._run(call)
 
     def refuse(self, session: Session, why: str) -> Outcome:
@@ -270,7 +272,7 @@ class Dispatcher:
         access = call.procedure.access
         try:
             if access is Access.NOTHING or access is Access.SESSION:
-                return self._outcome(call, _as_answer(call.procedure.handler(call)))
+                return self._outcome(call, handle(call))
             if access is Access.WRITES:
                 return self._then(store.write(_on_connection(call)), lambda answer: self._answered(call, answer), call)
             if access is Access.READS and store.sqlite:
@@ -379,11 +381,7 @@ def _returning(procedure: Procedure, answer: Answer) -> Procedure:
 
 def _on_connection(call: Call) -> Callable[[Connection], Answer]:
     """Make the work on a connection; what a writer raises, an M error too, rolls its request back."""
-    return lambda connection: _as_answer(call.procedure.handler(replace(call, database=connection)))
-
-
-def _as_answer(given: Answer | Value) -> Answer:
-    return given if isinstance(given, Answer) else Answer(given)
+    return lambda connection: handle(replace(call, database=connection))
 
 
 def _wire_value(value: Value) -> bytes | list[bytes] | LocalArray[bytes]:

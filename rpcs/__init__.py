@@ -14,7 +14,8 @@ from rpcs import (
     verify_code,
 )
 from rpcs.call import Argument, Call, Environment, ScratchGlobal
-from rpcs.errors import MError, RequestReused, RpcError, undefined
+from rpcs.errors import BadProcedure, MError, ProcedureStopped, RequestReused, RpcError, WrongValue, undefined
+from rpcs.handling import handle, prepare
 from rpcs.icn import full_icn
 from rpcs.pack import Pack
 from rpcs.permission import refusal
@@ -23,6 +24,7 @@ from rpcs.registry import (
     Access,
     Answer,
     Inactive,
+    PackRegistry,
     Procedure,
     Registry,
     Value,
@@ -67,6 +69,7 @@ __all__ = [
     "Access",
     "Answer",
     "Argument",
+    "BadProcedure",
     "Call",
     "ContextSet",
     "Delay",
@@ -78,8 +81,10 @@ __all__ = [
     "LockTaken",
     "MError",
     "Pack",
+    "PackRegistry",
     "Pause",
     "Procedure",
+    "ProcedureStopped",
     "Registry",
     "RequestReused",
     "RpcError",
@@ -92,9 +97,12 @@ __all__ = [
     "SiteData",
     "StartTask",
     "Value",
+    "WrongValue",
     "broker_lives",
     "close_forgotten",
     "full_icn",
+    "handle",
+    "prepare",
     "procedure",
     "refusal",
     "sign_off",

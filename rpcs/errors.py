@@ -35,3 +35,18 @@ def undefined(place: str, variable: str, reference: str = '^%ZTSCH("LOGRSRC")', 
 
 class RequestReused(RpcError):
     """This request number was answered before, for a different request."""
+
+
+class BadProcedure(RpcError):
+    """A procedure is declared in a way that no broker can run."""
+
+    def __init__(self, name: object, why: str) -> None:
+        super().__init__(f"procedure {str(name)[:60]!r}: {why}")
+
+
+class WrongValue(RpcError, TypeError):
+    """A procedure's value does not fit its return type."""
+
+
+class ProcedureStopped(RpcError):
+    """A procedure raised what is meant to end the program."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rpcs.registry import Access, Handler, Inactive, Registry, procedure
+from rpcs.registry import Access, Handler, Inactive, PackRegistry, Registry, procedure
 from xwb import ResultType
 
 
@@ -17,7 +17,7 @@ class Pack:
     """
 
     routine: str
-    procedures: Registry = field(default_factory=Registry)
+    procedures: Registry = field(default_factory=PackRegistry)
 
     def procedure(
         self,
@@ -30,10 +30,13 @@ class Pack:
         inactive: Inactive = Inactive.ACTIVE,
         version: float = 0.0,
     ) -> Callable[[Handler], Handler]:
-        """Declare the decorated function as a remote procedure; its tag in the routine is the function's name."""
+        """Declare the decorated function as a remote procedure; its tag in the routine is the function's name.
+
+        Raises BadProcedure for what could not be run, and for a name that the pack has already.
+        """
 
         def declare(handler: Handler) -> Handler:
-            tag = handler.__name__.upper().replace("_", "")
+            tag = getattr(handler, "__name__", "CALL").upper().replace("_", "")
             return procedure(
                 name,
                 returns=returns,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from rpcs.errors import BadProcedure
 from rpcs.session import Effect
 from xwb import LocalArray, ResultType
 
 if TYPE_CHECKING:
     from rpcs.call import Call
+
+#: Characters of a name: `[XWB]` gives its length one byte.
+NAME_LIMIT = 255
 
 Value = str | list[str] | LocalArray[str]
 
@@ -97,7 +102,12 @@ class Registry:
     _procedures: dict[str, Procedure] = field(default_factory=dict)
 
     def add(self, procedure: Procedure) -> None:
-        """Register a procedure; one of the same name is replaced, so that a pack may stand in for ours."""
+        """Register a procedure; one of the same name is replaced, so that a pack may stand in for ours.
+
+        Raises BadProcedure for one that could not be run.
+        """
+        if why := _mistake(procedure):
+            raise BadProcedure(procedure.name, why)
         self._procedures[procedure.name] = procedure
 
     def get(self, name: str) -> Procedure | None:
@@ -116,6 +126,61 @@ class Registry:
     def copy(self) -> Registry:
         """Make a registry of its own for one broker, to which a pack may add."""
         return Registry(dict(self._procedures))
+
+    def for_pack(self) -> PackRegistry:
+        """Give this registry as one pack is to see it; what the pack adds stands here."""
+        return PackRegistry(self._procedures)
+
+
+@dataclass(slots=True)
+class PackRegistry(Registry):
+    """The registry while one pack adds to it: what others declared is replaced, two of its own by one name are a mistake."""
+
+    added: dict[str, Procedure] = field(default_factory=dict)
+
+    def add(self, procedure: Procedure) -> None:
+        """Register a procedure of the pack. Raises BadProcedure for a second one of the same name."""
+        if self.added.get(procedure.name, procedure) is not procedure:
+            raise BadProcedure(procedure.name, "the pack declares it twice; give one of the two another name")
+        Registry.add(self, procedure)
+        self.added[procedure.name] = procedure
+
+
+#: What a declaration names by an enumeration, and an example of how.
+_CHOICES = (
+    ("returns", ResultType, "ResultType.ARRAY"),
+    ("access", Access, "Access.SESSION"),
+    ("inactive", Inactive, "Inactive.INACTIVE"),
+)
+
+
+def _mistake(procedure: Procedure) -> str:
+    """Say what is wrong with a declaration and what to do; empty when nothing is."""
+    name: object = procedure.name
+    if not isinstance(name, str) or not 0 < len(name) <= NAME_LIMIT or max(name) > "\xff":
+        return f"a name has 1 to {NAME_LIMIT} characters of ISO-8859-1"
+    for argument, kind, example in _CHOICES:
+        if not isinstance(given := getattr(procedure, argument), kind):
+            return f"{argument}={given!r} is no {kind.__name__}; write for example {argument}={example}"
+    parameters: object = procedure.parameters
+    if not isinstance(parameters, tuple | list) or not all(isinstance(parameter, str) for parameter in parameters):
+        return f'parameters={parameters!r} is no tuple of names; write for example parameters=("PATIENT",)'
+    return _handler_mistake(procedure.handler)
+
+
+def _handler_mistake(handler: object) -> str:
+    if not callable(handler):
+        return f"{handler!r} is no function"
+    tag = getattr(handler, "__name__", "the function")
+    if inspect.iscoroutinefunction(handler) or inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        return f"{tag} has to return its value at once: without async, and without yield"
+    try:
+        inspect.signature(handler).bind(None)
+    except ValueError:  # a function of C tells nothing of its arguments
+        return ""
+    except TypeError as error:
+        return f"{tag} is called with the call alone ({error}); write def {tag}(call)"
+    return ""
 
 
 #: What every broker starts from.

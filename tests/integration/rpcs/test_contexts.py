@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from broker.trap import STRANGERS_A_MINUTE
 from fileman import Store
-from fileman.files import ErrorLog
+from fileman.files import ErrorLog, Holiday
+from rpcs import Access, Call, Pack
 from runtime import FixedClock
 from tests.integration.rpcs.conftest import MakeBroker
 from tests.integration.rpcs.test_sign_on import FRED, connect
@@ -177,6 +181,55 @@ def test_what_a_procedure_raises_is_an_m_error_and_stands_in_the_log_with_its_tr
     assert "test_contexts.py" in entry.traceback
 
 
+@pytest.mark.parametrize("access", list(Access))
+def test_a_procedure_that_wants_to_end_the_broker_or_gives_no_value_is_answered(
+    make_broker: MakeBroker, store: Store, access: Access, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On every road: the reactor's thread, the writer's, the readers'. What a writer has written goes back."""
+    broker = make_broker(context="")
+    pack = Pack("ZZBAD")
+
+    def written(call: Call) -> None:
+        if access is Access.WRITES:
+            call.connection.execute(insert(Holiday).values(date="3261225", name="Christmas Day"))
+
+    @pack.procedure("ZZ ORACLE SINGLE", access=access, parameters=("X",))
+    def leave(call: Call) -> str:
+        written(call)
+        sys.exit(3)
+
+    @pack.procedure("ZZ ORACLE PARAMS", access=access, parameters=("X",))
+    def number(call: Call) -> str:
+        written(call)
+        return 5  # type: ignore[return-value]
+
+    pack.register(broker.registry)
+    with signed_on(broker) as client:
+        client.create_context("MAIN")
+        for name, error in (
+            ("ZZ ORACLE SINGLE", "LEAVE^ZZBAD, ProcedureStopped"),
+            ("ZZ ORACLE PARAMS", "NUMBER^ZZBAD, WrongValue"),
+        ):
+            with pytest.raises(MError) as raised:
+                client.call(name, "x")
+            assert raised.value.text == f"{error},150381234,-%GTM-E-SETECODE"
+        assert client.call("XUS GET USER INFO").lines[0] == "1", "the session goes on"
+    assert "ZZ ORACLE SINGLE must not end the broker: SystemExit(3)" in caplog.text
+    assert "ZZ ORACLE PARAMS must return a str (SINGLE VALUE), not int" in caplog.text
+    assert store.read(lambda connection: connection.execute(select(Holiday)).all()) == []
+
+
+def test_a_preparation_that_wants_to_end_the_broker_is_answered(make_broker: MakeBroker) -> None:
+    broker = make_broker(context="")
+    single = broker.registry.get("ZZ ORACLE SINGLE")
+    assert single is not None
+    broker.registry.add(replace(single, prepare=lambda _call: sys.exit(3)))
+    with signed_on(broker) as client:
+        client.create_context("MAIN")
+        with pytest.raises(MError, match="ProcedureStopped"):
+            client.call("ZZ ORACLE SINGLE", "x")
+
+
 def test_strangers_cannot_flood_the_error_log(
     make_broker: MakeBroker, store: Store, clock: FixedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -193,8 +246,6 @@ def test_strangers_cannot_flood_the_error_log(
 
 
 def _faulty(broker: RunningBroker):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
     single = broker.registry.get("ZZ ORACLE SINGLE")
     assert single is not None
     return replace(single, handler=lambda call: str(1 // 0), routine="BAD^ZZBAD")
