@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from types import ModuleType
 
 from console.errors import ConsoleError
-from rpcs import STANDARD, Registry
+from rpcs import STANDARD, BadProcedure, PackRegistry, Registry
+
+log = logging.getLogger(__name__)
 
 #: The entry-point group by which installed packages name their packs: `name = module` or `name = module:register`.
 GROUP = "magbroker.rpc_packs"
@@ -36,31 +40,49 @@ class Procedures:
 def load_packs(modules: Iterable[str], *, installed: bool) -> Procedures:
     """Add packs to the standard procedures: the installed ones by name, then the modules. A later one replaces.
 
-    Raises PackError for the first that fails.
+    Raises PackError for the first that fails. Which procedures take the place of others the log tells.
     """
     registry = STANDARD.copy()
     origins = {procedure.name: OWN for procedure in registry}
     names = []
     found = sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name) if installed else []
     loaders: list[tuple[str, Callable[[], object]]] = [(entry.name, entry.load) for entry in found]
-    loaders += [(name, lambda name=name: importlib.import_module(name)) for name in modules]  # type: ignore[misc]
+    loaders += [(name, lambda name=name: _module(name)) for name in modules]  # type: ignore[misc]
     for name, load in loaders:
-        before = {procedure.name: procedure for procedure in registry}
-        _register(registry, name, load)
-        origins |= {it.name: name for it in registry if before.get(it.name) is not it}
+        before = registry.copy()
+        own = registry.for_pack()
+        _register(own, name, load)
+        changed = [it.name for it in own.added.values() if before.get(it.name) is not it]
+        for replaced in changed:
+            if replaced in origins:
+                log.info("RPC pack %s replaces %s of %s", name, replaced, origins[replaced])
+        origins |= dict.fromkeys(changed, name)
         names.append(name)
     return Procedures(registry, tuple(names), origins)
 
 
-def _register(registry: Registry, name: str, load: Callable[[], object]) -> None:
+def _module(name: str) -> ModuleType:
+    """Import a pack that is named on the command line. Raises PackError for a file's name."""
+    if name.endswith(".py") or "/" in name:
+        raise PackError(name, f"give the module's name, without .py: {Path(name).name.removesuffix('.py')}")
+    return importlib.import_module(name)
+
+
+def _register(registry: PackRegistry, name: str, load: Callable[[], object]) -> None:
     try:
         loaded = load()
-    except Exception as error:  # whatever the pack's module raises while it is imported
+    except PackError:
+        raise
+    except BadProcedure as error:
+        raise PackError(name, f"{error}") from error
+    except (Exception, SystemExit) as error:  # whatever the pack's module raises while it is imported
         raise PackError(name, f"it cannot be imported ({type(error).__name__}: {error})") from error
     register = getattr(loaded, "register", None) if isinstance(loaded, ModuleType) else loaded
     if not callable(register):
         raise PackError(name, "it has no function register(registry)")
     try:
         register(registry)
-    except Exception as error:  # whatever the pack's code raises
+    except BadProcedure as error:
+        raise PackError(name, f"{error}") from error
+    except (Exception, SystemExit) as error:  # whatever the pack's code raises
         raise PackError(name, f"its register(registry) failed ({type(error).__name__}: {error})") from error

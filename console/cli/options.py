@@ -23,7 +23,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 PackOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--rpc-pack", help="Module with procedures of your own: register(registry), in the current directory or installed."
+        "--rpc-pack",
+        help="Module (named without .py) with procedures of your own: register(registry), in the current directory or installed.",
     ),
 ]
 InstalledOption = Annotated[

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from console.packs import load_packs
 from tests.support.services import magbroker
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -75,6 +76,59 @@ def test_a_pack_that_fails_is_named_and_can_be_left_out(tmp_path: Path, entry_po
     assert said in " ".join(broker.stderr.split())
     assert "Traceback" not in broker.stderr
     assert "XWB IM HERE" in origins("--no-installed-packs", environment=environment)
+
+
+HEAD = "from magbroker.rpc_pack import Pack, procedure\nimport sys\npack = Pack('MINE')\nregister = pack.register\n"
+
+
+def written(folder: Path, text: str, name: str = "mine") -> None:
+    (folder / f"{name}.py").write_text(HEAD + text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("named", "module", "said"),
+    [
+        (
+            "mine",
+            "@pack.procedure('ZZ A', returns='ARRAY')\ndef a(call): return []",
+            "RPC pack mine: procedure 'ZZ A': returns='ARRAY' is no ResultType; write for example returns=ResultType.ARRAY",
+        ),
+        (
+            "mine",
+            "@pack.procedure('ZZ A')\ndef a(): return ''",
+            "RPC pack mine: procedure 'ZZ A': a is called with the call alone (too many positional arguments); write def a(call)",
+        ),
+        (
+            "mine",
+            "for one in 'ab': pack.procedure('ZZ A')(lambda call: '')",
+            "RPC pack mine: procedure 'ZZ A': the pack declares it twice; give one of the two another name",
+        ),
+        ("mine", "sys.exit(3)", "RPC pack mine: it cannot be imported (SystemExit: 3)"),
+        ("mine", "def register(registry): sys.exit(3)", "RPC pack mine: its register(registry) failed (SystemExit: 3)"),
+        ("mine.py", "", "RPC pack mine.py: give the module's name, without .py: mine"),
+        ("./mine.py", "", "RPC pack ./mine.py: give the module's name, without .py: mine"),
+    ],
+)
+def test_a_packs_mistake_is_named(tmp_path: Path, named: str, module: str, said: str) -> None:
+    written(tmp_path, module)
+    done = magbroker("rpc", "list", "--rpc-pack", named, environment={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 1
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_the_log_tells_which_procedures_are_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    written(tmp_path, "pack.procedure('XWB IM HERE')(lambda call: '2')\npack.procedure('ZZ A')(lambda call: '')", "zz_first")
+    written(tmp_path, "pack.procedure('XWB IM HERE')(lambda call: '3')", "zz_second")
+    monkeypatch.syspath_prepend(tmp_path)
+    with caplog.at_level("INFO"):
+        load_packs(["zz_first", "zz_second"], installed=False)
+    assert caplog.messages == [
+        "RPC pack zz_first replaces XWB IM HERE of magbroker",
+        "RPC pack zz_second replaces XWB IM HERE of zz_first",
+    ]
 
 
 def test_a_procedure_is_shown_with_what_it_promises(tmp_path: Path) -> None:
