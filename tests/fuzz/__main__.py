@@ -10,53 +10,75 @@ import secrets
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.progress import track
+
+if TYPE_CHECKING:
+    from tests.fuzz.targets import Fuzzed
 
 #: The packages whose coverage guides atheris; to follow all that they import would take minutes.
 GUIDING = ["xwb", "rules", "fileman"]
 
 
-def by_chance(names: list[str], count: int, seed: int) -> None:
-    """Give every target so many inputs made from a seed."""
-    from tests.fuzz.run import fuzz  # late, as for atheris
-    from tests.fuzz.targets import TARGETS
+def targets(*, guided: bool) -> dict[str, Fuzzed]:
+    """Import the targets late: atheris has to see the import of all that it follows."""
+    if not guided:
+        from tests.fuzz.targets import TARGETS
 
-    print(f"seed {seed}")
-    for name in track(names or list(TARGETS), description="fuzzing"):
-        fuzz(name, count, seed)
-    print(f"{len(names or TARGETS)} targets, {count} inputs each: no finding")
-
-
-def under_atheris(name: str, arguments: list[str]) -> None:
-    """Let atheris find inputs; it ends the process itself, at a finding or when its own options say so."""
+        return TARGETS
     import atheris  # only with the extra
 
     with atheris.instrument_imports(include=GUIDING):
         from tests.fuzz.targets import TARGETS
+    return TARGETS
+
+
+def by_chance(names: list[str], count: int, seed: int) -> None:
+    """Give every target so many inputs made from a seed."""
+    from tests.fuzz.run import fuzz
+
+    print(f"seed {seed}")
+    for name in track(names, description="fuzzing"):
+        fuzz(name, count, seed)
+    print(f"{len(names)} targets, {count} inputs each: no finding")
+
+
+def under_atheris(target: Fuzzed, arguments: list[str]) -> None:
+    """Let atheris find inputs; it ends the process itself, at a finding or when its own options say so."""
+    import atheris
+
     with tempfile.TemporaryDirectory() as folder:
-        for number, data in enumerate(TARGETS[name].corpus()):
+        for number, data in enumerate(target.corpus()):
             (Path(folder) / str(number)).write_bytes(data)
-        atheris.Setup([sys.argv[0], *arguments, folder], TARGETS[name].target)
+        atheris.Setup([sys.argv[0], *arguments, folder], target.target)
         atheris.Fuzz()
 
 
 def main() -> None:
     """Fuzz what the command line names."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("target", nargs="*", help="a parser; all of them unless named")
+    arguments = sys.argv[1:]
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    known = targets(guided="--atheris" in arguments[:end])
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__, allow_abbrev=False)
+    names = ", ".join(known)
+
+    def target(name: str) -> str:  # argparse's own choices do not bear that none is named
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"there is no {name!r}; there are: {names}")
+        return name
+
+    parser.add_argument("target", nargs="*", type=target, help=f"of these parsers; all of them unless named: {names}")
     parser.add_argument("--inputs", type=int, default=20_000, help="how many inputs a target gets")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
     parser.add_argument("--atheris", action="store_true", help="coverage-guided, one target; options of its own after --")
-    arguments = sys.argv[1:]
-    end = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser.parse_args(arguments[:end])
     if options.atheris:
         if len(options.target) != 1:
             parser.error("atheris takes one target at a time")
-        under_atheris(options.target[0], arguments[end + 1 :])
+        under_atheris(known[options.target[0]], arguments[end + 1 :])
     else:
-        by_chance(options.target, options.inputs, options.seed)
+        by_chance(options.target or list(known), options.inputs, options.seed)
 
 
 if __name__ == "__main__":
