@@ -97,12 +97,14 @@ class Fault:
 
 
 def _number(fact: str, text: str, most: float, *, whole: bool = False) -> float:
+    least = 1 if whole else 0
     try:
         number = float(int(text) if whole else float(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         number = -1.0
-    if not 0 <= number <= most or (whole and number < 1):
-        raise BadFault(f"{fact}={text}: expected a {'whole ' if whole else ''}number up to {most:g}.")
+    if not least <= number <= most:
+        kind = "a whole number" if whole else "a number"
+        raise BadFault(f"{fact}={text[:40]}: expected {kind} from {least} to {most:.0f}.")
     return number
 
 

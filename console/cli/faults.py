@@ -7,15 +7,20 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from sqlalchemy import Connection, bindparam, select
 
-from console.cli.options import ConfigOption, DataOption, JsonOption, opened, out
+from console.cli.options import ConfigOption, DataOption, JsonOption, err, opened, out
 from console.errors import ConsoleError
 from fileman import Fault, clear_faults, read_faults, set_fault
 from fileman.faults import KINDS
+from fileman.files import OptionRpc
+from rpcs import STANDARD
+from rpcs.image_processing.study import SERVICE_ORDER, find_study
 from runtime import load_settings
 
 app = typer.Typer(help="Set faults for client tests, and clear them; a running broker heeds them at once.", no_args_is_help=True)
 
+_IN_CONTEXT = select(OptionRpc.rpc).where(OptionRpc.rpc == bindparam("name")).limit(1)
 _USAGE = "\n\n".join(f"{kind.usage.replace('[', chr(92) + '[')}: {kind.effect}." for kind in KINDS.values())
 
 
@@ -36,7 +41,22 @@ def fault_set(
     fault = Fault.parse(kind, given)
     with opened(load_settings(config, data=data)) as store:
         store.transact(lambda connection: set_fault(connection, fault))
+        hint = store.read(lambda connection: _strikes_nothing(connection, fault))
+    if hint:
+        err.print(
+            f"{hint}; until something has that name, the fault strikes nothing", style="yellow", highlight=False, markup=False
+        )
     out.print(f"set: {fault}", highlight=False, markup=False)
+
+
+def _strikes_nothing(connection: Connection, fault: Fault) -> str:
+    """Say that nothing here has the name that a fault is to strike; empty when something has, or it needs none."""
+    name, facts = fault.subject, fault.facts
+    if "rpc" in facts and name not in STANDARD and connection.execute(_IN_CONTEXT, {"name": name}).first() is None:
+        return f"magbroker has no procedure {name}, and no context of the site names one of a pack"
+    if "accession" in facts and not any(find_study(connection, service, name) for service in SERVICE_ORDER):
+        return f"images find no exam by the accession number {name}"
+    return ""
 
 
 @app.command("clear")
