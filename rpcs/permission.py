@@ -8,7 +8,7 @@ from datetime import datetime
 from rpcs.errors import MError
 from rpcs.options import OptionData, prohibited
 from rpcs.registry import Procedure
-from rpcs.session import SIGN_ON_CONTEXT, Session
+from rpcs.session import PROGRAMMER, SIGN_ON_CONTEXT, Session
 from rpcs.site import SiteData
 
 #: Procedures that need no context (CHKPRMIT^XWBSEC).
@@ -41,7 +41,7 @@ def refusal(name: str, procedure: Procedure | None, session: Session, site: Site
         return f"Remote Procedure '{name}' doesn't exist on the server."
     if procedure.closed:
         return f"Remote Procedure '{name}' cannot be run at this time."
-    if not contexts or session.programmer or name in ALWAYS_ALLOWED:
+    if not contexts or name in ALWAYS_ALLOWED or PROGRAMMER in site.keys_of(session.duz):
         return ""
     context = session.context if session.duz else SIGN_ON_CONTEXT
     if not context or (context == SIGN_ON_CONTEXT and not name.startswith(("XUS", "XWB"))):
@@ -54,7 +54,7 @@ def refusal(name: str, procedure: Procedure | None, session: Session, site: Site
     key = option.key_of(name)
     if key is None:
         return f"The remote procedure {name} is not registered to the option {context}."
-    return "Remote procedure is locked." if key and key not in session.keys else ""
+    return "Remote procedure is locked." if key and key not in site.keys_of(session.duz) else ""
 
 
 def context_refusal(name: str, session: Session, site: SiteData, now: Now) -> str:
@@ -65,7 +65,7 @@ def context_refusal(name: str, session: Session, site: SiteData, now: Now) -> st
     option = site.options.get(name)
     if option is None:
         return f"The context '{name}' does not exist on server."
-    if session.programmer:
+    if PROGRAMMER in site.keys_of(session.duz):
         return ""
     if not session.duz and any(part.lock for part in (option, *option.parts)):
         raise MError("OPT1+6^XQCS, Global variable undefined: ^VA(200,0,0),150372998,-%GTM-E-GVUNDEF", "^VA(200,0,0)")
@@ -78,12 +78,13 @@ def context_refusal(name: str, session: Session, site: SiteData, now: Now) -> st
 
 def option_refusal(option: OptionData, session: Session, site: SiteData, now: Now) -> str:
     """Say why the user may not use an option now: it, or a broker option below it, is closed, or it is not his."""
+    held = site.keys_of(session.duz)
     for part in (option, *option.parts):
         if part.out_of_order:
             return f"Option out of order with message: {part.out_of_order}."
-        if part.lock and part.lock not in session.keys:
+        if part.lock and part.lock not in held:
             return f"Option locked, {session.name} does not hold the key."
-        if part.reverse_lock and part.reverse_lock in session.keys:
+        if part.reverse_lock and part.reverse_lock in held:
             return f"Reverse lock, {session.name} holds the key."
         if part.prohibited_times and prohibited(part.prohibited_times, now()):
             return "This option is time restricted."

@@ -11,6 +11,9 @@ from enum import Enum
 #: The context that stands in force until a user has signed on (CHKPRMIT^XWBSEC).
 SIGN_ON_CONTEXT = "XUS SIGNON"
 
+#: The key whose holder may call every procedure and enter every option.
+PROGRAMMER = "XUPROGMODE"
+
 
 class Delay(Enum):
     """Why an answer waits, where VistA waits; `broker/timing.py` says how long."""
@@ -27,7 +30,7 @@ class Session:
     """Who is connected, from where, signed on as whom, in which context, with which LOCKs. `id` is its own for ever.
 
     `attempts` counts failed sign-ons (XUFAC), `tried` is whose access code came last (XUF(.3)): both last as long as the
-    connection. `pending_duz` is who has to change a verify code.
+    connection. `pending_duz` is who has to change a verify code. `keys` are those at sign-on: what is allowed now the site says.
     """
 
     id: str = ""
@@ -54,8 +57,8 @@ class Session:
 
     @property
     def programmer(self) -> bool:
-        """Tell whether the user holds XUPROGMODE, which opens every procedure and option."""
-        return "XUPROGMODE" in self.keys
+        """Tell whether the user held XUPROGMODE at sign-on, which made DUZ(0) an `@`."""
+        return PROGRAMMER in self.keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from fileman.files import (
     OptionItem,
     OptionRpc,
     TransmitDestination,
+    UserKey,
     UserOption,
 )
 from rpcs.options import COMMON_MENU, OptionData, reach, with_broker_items
@@ -31,7 +32,11 @@ _OPTIONS = select(
 _OPTION_RPCS = select(OptionRpc.option, OptionRpc.rpc, OptionRpc.key).order_by(OptionRpc.position)
 _OPTION_ITEMS = select(OptionItem.option, OptionItem.item).order_by(OptionItem.position)
 _USER_OPTIONS = select(UserOption.duz, UserOption.option)
+_USER_KEYS = select(UserKey.duz, UserKey.key)
 _PRIMARY_MENUS = select(NewPerson.duz, NewPerson.primary_menu).where(NewPerson.primary_menu != "")
+
+
+_NO_KEYS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +97,16 @@ class SiteData:
     institutions: Mapping[int, InstitutionData]
     options: Mapping[str, OptionData]
     user_options: Mapping[int, frozenset[str]]
+    user_keys: Mapping[int, frozenset[str]]
     common_options: frozenset[str]
     places: tuple[PlaceData, ...]
     locations: Mapping[int, LocationData]
     destinations: tuple[DestinationData, ...]
     faults: Faults
+
+    def keys_of(self, duz: int) -> frozenset[str]:
+        """Give the security keys that a user holds now (^XUSEC)."""
+        return self.user_keys.get(duz, _NO_KEYS)
 
     def place_of(self, institution: str | int) -> PlaceData | None:
         """Find the imaging site parameters of an institution."""
@@ -145,12 +155,16 @@ def read_site(connection: Connection, version: int) -> SiteData:
     menus: dict[int, set[str]] = {}
     for duz, name in (*connection.execute(_USER_OPTIONS), *connection.execute(_PRIMARY_MENUS)):
         menus.setdefault(duz, set()).add(name)
+    keys: dict[int, set[str]] = {}
+    for duz, key in connection.execute(_USER_KEYS):
+        keys.setdefault(duz, set()).add(key)
     return SiteData(
         version=version,
         settings=settings,
         institutions={row.ien: InstitutionData(*row) for row in connection.execute(_INSTITUTIONS)},
         options=options,
         user_options={duz: reach(options, names) for duz, names in menus.items()},
+        user_keys={duz: frozenset(held) for duz, held in keys.items()},
         common_options=reach(options, {COMMON_MENU}) - {COMMON_MENU},
         places=tuple(PlaceData(*row) for row in connection.execute(_PLACES)),
         locations={row.ien: LocationData(*row) for row in connection.execute(_LOCATIONS)},

@@ -18,7 +18,7 @@ from runtime import Settings, SystemClock
 from tests.conftest import ORACLE_SITE
 from tests.support.broker import RunningBroker
 from tests.support.services import DEMO_SITE
-from xwb import BrokerClient, Cipher, SignOnRefused
+from xwb import BrokerClient, Cipher, SecurityRefused, SignOnRefused
 
 DOCTOR = ("FAKEDOC1", "1DOC!@#$")
 
@@ -83,6 +83,24 @@ def test_a_reset_to_another_site_file_is_what_the_next_one_goes_back_to(state: S
         assert client.call("MAG DICOM GET DOMAIN").text == "ORACLE.DOMAIN.EXT"
         state.reset(str(state.settings.data / "demo.state"))
         state.reset(None)
+        assert client.call("MAG DICOM GET DOMAIN").text == "ORACLE.DOMAIN.EXT"
+
+
+def test_a_session_goes_on_in_a_site_without_its_user_but_holds_no_keys_there(state: SiteState, broker: RunningBroker) -> None:
+    """VistA has DUZ and context in the partition; menus and keys it looks up at every call (^XUSEC)."""
+    site = ORACLE_SITE.read_text(encoding="utf-8")
+    programmer = '[[user]]\nduz = 999\nname = "PROGRAMMER,ONE"\naccess = "PROG9"\nverify = "1PRG!@#$"\nkeys = ["XUPROGMODE"]\n'
+    with_him = state.settings.data / "with.toml"
+    with_him.write_text(site + programmer, encoding="utf-8")
+    state.reset(str(with_him))
+    with BrokerClient("127.0.0.1", broker.port) as client:
+        client.sign_on("PROG9", "1PRG!@#$")
+        assert client.call("XUS ALLKEYS").lines == ["XUPROGMODE"]
+        state.reset(str(ORACLE_SITE))
+        with pytest.raises(SecurityRefused, match="context has not been created"):
+            client.call("MAG DICOM GET DOMAIN")
+        assert client.call("XUS GET USER INFO").lines[0] == "999"
+        state.reset(str(with_him))
         assert client.call("MAG DICOM GET DOMAIN").text == "ORACLE.DOMAIN.EXT"
 
 
