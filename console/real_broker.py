@@ -109,6 +109,19 @@ class ObservedDispatcher(Dispatcher):
         return Dispatcher.call(self, session, name, parameters, version=version, contexts=contexts)
 
 
+def signed_on_client(port: int, access: str, verify: str, context: str = "") -> BrokerClient:
+    """Connect to a broker in this process, sign on, and enter a context unless it is empty."""
+    client = BrokerClient(RealBroker.host, port, name="test-client").connect()
+    try:
+        client.sign_on(access, verify)
+        if context:
+            client.create_context(context)
+    except XWBError:
+        client.close()
+        raise
+    return client
+
+
 class RealBroker:
     """A broker on free loopback ports, with a database of its own; a context manager.
 
@@ -168,15 +181,7 @@ class RealBroker:
 
     def client(self, access: str, verify: str, context: str = "") -> BrokerClient:
         """Connect, sign on, and enter a context unless it is empty."""
-        client = BrokerClient(self.host, self.port, name="test-client").connect()
-        try:
-            client.sign_on(access, verify)
-            if context:
-                client.create_context(context)
-        except XWBError:
-            client.close()
-            raise
-        return client
+        return signed_on_client(self.port, access, verify, context)
 
     def add(self, *added: Pack | Procedure, context: str = "") -> None:
         """Add procedures; those of the same name are replaced. With `context`, an OPTION that is there, they stand in it.

@@ -8,20 +8,20 @@ from typing import Any
 
 from broker import BrokerService, Dispatcher, Hub, Limits, Listener, text_listener
 from console.reactor_thread import in_reactor, reactor
+from console.real_broker import IdleTaskMan, signed_on_client
 from fileman import SiteKey, Store
 from rpcs import STANDARD, Environment, Registry, SiteCache
 from runtime import Clock, SystemClock
 from tests.oracle.pack import register
-from xwb import BrokerClient, Cipher, XWBError
+from xwb import BrokerClient, Cipher
 
 
 @dataclass
-class RecordingEngine:
+class RecordingEngine(IdleTaskMan):
     """Stands in for TaskMan's engine: takes tasks unless told to refuse."""
 
     up: bool = True
     refuses: bool = False
-    taken: list[int] = field(default_factory=list)
     rejected: list[int] = field(default_factory=list)
 
     def accepting(self) -> bool:
@@ -32,7 +32,7 @@ class RecordingEngine:
         """Take a task."""
         if self.refuses:
             raise RuntimeError("no")
-        self.taken.append(task_number)
+        super().enqueue(task_number, attempt)
 
     def reject(self, task_number: int, reason: str) -> None:
         """Note a rejection."""
@@ -77,7 +77,10 @@ class QuickCall:
 
 @dataclass
 class RunningBroker:
-    """A broker on a free port. With a `pace` its pauses and time-outs pass so many times as fast."""
+    """A broker on a free port. With a `pace` its pauses and time-outs pass so many times as fast.
+
+    The kit's RealBroker makes its own SQLite database; this one is put on any, of either engine, with parts that a test chooses.
+    """
 
     store: Store
     key: SiteKey
@@ -120,15 +123,7 @@ class RunningBroker:
 
     def client(self, access: str = "FAKEGW1", verify: str = "1GWY!@#$", context: str = "MAG DICOM GATEWAY FULL") -> BrokerClient:
         """Connect, sign on and enter a context."""
-        client = BrokerClient("127.0.0.1", self.port, name="test-client")
-        client.connect()
-        try:
-            client.sign_on(access, verify)
-            client.create_context(context)
-        except XWBError:
-            client.close()
-            raise
-        return client
+        return signed_on_client(self.port, access, verify, context)
 
     def stop(self) -> None:
         """Close everything."""
