@@ -51,6 +51,8 @@ _ENCIPHERED = frozenset({("XWB CREATE CONTEXT", 0)})
 
 #: A node of a list that is only counted.
 _INDEX = re.compile(rb"\d{1,3}")
+#: The digits of the shortest number that tells a person anywhere, a FileMan date.
+_SHORTEST = 7
 NO_PROCEDURE = ""
 #: Longer names are known by their beginning.
 NAME_LIMIT = 255
@@ -197,6 +199,8 @@ class Masker:
             return key if _INDEX.fullmatch(key) else self._quoted(key, done)
         if key.startswith(b'"'):
             return self._text(rpc, Part.REQUEST, number, key, done)
+        if len(key) < _SHORTEST and key.isdigit():
+            return key
         return self._text(NO_PROCEDURE, Part.REQUEST, None, key, done)  # a node's number is no parameter, but may be an SSN
 
     def _quoted(self, key: bytes, done: set[Kind]) -> bytes:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
 from rpcs import full_icn
@@ -59,6 +60,8 @@ class Blanks:
 
 _WORD = re.compile(r"[^\W\d_]+")
 _CONSONANTS, _VOWELS = "BDFGKLMNPRSTVZ", "AEIOU"
+#: A message has the same persons again and again: so many pseudonyms of values so short are not drawn anew.
+_RECENT, _SHORT = 4096, 128
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NINE_DIGITS = re.compile(r"(?<!\d)(\d{3})([- ]?)(\d{2})([- ]?)(\d{4})(?!\d)")
 #: No hash tells more digits, or letters, apart.
@@ -105,6 +108,7 @@ class Pseudonyms:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._drawn: dict[str, _Drawn] = {}
+        self._recent = lru_cache(maxsize=_RECENT)(self._make)
         self._makers: Mapping[Kind, Callable[[str], str]] = {
             Kind.NAME: self._name,
             Kind.IDENTIFIER: self._identifier,
@@ -119,6 +123,9 @@ class Pseudonyms:
 
     def of(self, kind: Kind, value: str) -> str:
         """Give the pseudonym of one value."""
+        return self._recent(kind, value) if len(value) <= _SHORT else self._make(kind, value)
+
+    def _make(self, kind: Kind, value: str) -> str:
         return self._makers[kind](value)
 
     def _number(self, kind: str, value: str) -> int:
