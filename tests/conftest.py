@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +13,10 @@ import pytest
 from fileman import SiteKey, Store, apply_site, read_site_file
 from tests.support.broker import RunningBroker
 from tests.support.postgres import PostgresCluster
+from tests.support.templates import Templates
+
+# a shell that runs tests in the background lets them ignore Ctrl-C, and what they start would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ORACLE_SITE = Path(__file__).parent / "oracle" / "site.toml"
 
@@ -26,36 +32,57 @@ def postgres() -> Iterator[PostgresCluster]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give the URL of an empty database, on each engine in turn."""
+    """Give the URL of an empty database, on each engine in turn; of none yet to a test that has a store put there."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'magbroker.db'}"
         return
     cluster: PostgresCluster = request.getfixturevalue("postgres")
-    name, url = cluster.create_database()
+    name, url = cluster.new_database() if "templates" in request.fixturenames else cluster.create_database()
     yield url
     cluster.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def templates(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    """Keep the databases of which tests get copies."""
+    return Templates(tmp_path_factory.mktemp("templates"), lambda: request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(scope="session")
+def session_key_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the site key under which the templates are filled."""
+    path = tmp_path_factory.mktemp("key") / "site.key"
+    SiteKey.load_or_create(path)
+    return path
+
+
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
+def store(templates: Templates, database_url: str) -> Iterator[Store]:
     """Open an empty database."""
-    store = Store(database_url)
+    store = templates.open(database_url, "empty", lambda _store: None)
     yield store
     store.close()
 
 
 @pytest.fixture
-def site_key(tmp_path: Path) -> SiteKey:
-    """Make a site key."""
+def site_key(session_key_path: Path, tmp_path: Path) -> SiteKey:
+    """Lay the site key where a data directory has it."""
+    shutil.copy(session_key_path, tmp_path / "site.key")
     return SiteKey.load_or_create(tmp_path / "site.key")
 
 
 @pytest.fixture
-def oracle_store(store: Store, site_key: SiteKey) -> Store:
-    """Fill a database with the recorded VistA's site."""
+def oracle_store(templates: Templates, database_url: str, site_key: SiteKey) -> Iterator[Store]:
+    """Open a database with the recorded VistA's site."""
     site = read_site_file(ORACLE_SITE)
-    store.transact(lambda connection: apply_site(connection, site, site_key, datetime(2026, 11, 21, 3, 37)))  # noqa: DTZ001  VistA's times carry no zone
-    return store
+    loaded = datetime(2026, 11, 21, 3, 37)  # noqa: DTZ001  VistA's times carry no zone
+
+    def fill(store: Store) -> None:
+        store.transact(lambda connection: apply_site(connection, site, site_key, loaded))
+
+    store = templates.open(database_url, "oracle", fill)
+    yield store
+    store.close()
 
 
 @pytest.fixture

@@ -78,13 +78,22 @@ class PostgresCluster:
     def _conninfo(self, database: str) -> str:
         return f"host=127.0.0.1 port={self.port} user=tests dbname={database}"
 
-    def create_database(self) -> tuple[str, str]:
-        """Make an empty database; give its name and SQLAlchemy URL."""
+    def new_database(self) -> tuple[str, str]:
+        """Name a database that is to be made, with its SQLAlchemy URL."""
         self._count += 1
         name = f"test_{self._count}"
-        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
         return name, f"postgresql+psycopg://tests@127.0.0.1:{self.port}/{name}"
+
+    def create_database(self) -> tuple[str, str]:
+        """Make an empty database; give its name and SQLAlchemy URL."""
+        name, url = self.new_database()
+        self.copy_database("template1", name)
+        return name, url
+
+    def copy_database(self, template: str, name: str) -> None:
+        """Make a database as a copy of one to which nobody is connected."""
+        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever is connected to it."""
