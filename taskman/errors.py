@@ -20,3 +20,25 @@ class UnknownRoutine(TaskManError):
     def __init__(self, entry_point: str) -> None:
         self.entry_point = entry_point
         super().__init__(f"No routine is registered as {entry_point}.")
+
+
+class BadFrequency(TaskManError):
+    """The code is no rescheduling frequency.
+
+    The message shows the code with a caret under the place, says what was expected there, gives examples, and suggests the
+    code that was probably meant. `column` counts from 1.
+    """
+
+    EXAMPLES = ("90S", "2H", "1D", "3M", "D@02:00", "M@08:00,R@20:00", "1M(1,15@NOON)", "1M(LF@18:30)", "3240610.0930;3240701.06")
+
+    def __init__(self, code: str, column: int, expected: str, suggestion: str = "") -> None:
+        self.code = code
+        self.column = column
+        self.expected = expected
+        self.suggestion = suggestion
+        shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in code)
+        hint = f" Did you mean {suggestion}?" if suggestion else ""
+        super().__init__(
+            f"frequency, column {column}: expected {expected}.{hint}\n    {shown}\n    {' ' * (column - 1)}^\n"
+            f"Examples: {'  '.join(self.EXAMPLES)}"
+        )

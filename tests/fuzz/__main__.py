@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.fuzz.targets import Fuzzed
 
 #: The packages whose coverage guides atheris; to follow all that they import would take minutes.
-GUIDING = ["xwb", "rules", "fileman"]
+GUIDING = ["xwb", "rules", "fileman", "taskman"]
 
 
 def targets(*, guided: bool) -> dict[str, Fuzzed]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from taskman import BadFrequency
 from tests.oracle.records import HERE, read_records
 from xwb import (
     ListParameter,
@@ -49,6 +50,13 @@ OLD_REQUESTS = (
     encode_old_bye(),
     OLD_CONNECTS[0],
     b"#BYE#",
+)
+FREQUENCIES = (
+    *(example.encode() for example in BadFrequency.EXAMPLES),
+    b"D@8:30:15 PM,E@2400,U",
+    b"12M(31@8AM,5F@MID,L,LU@0030)",
+    b"67001,34200;67001;3240610.24;",
+    b"1M(last friday@18:30), Mondays",
 )
 BSE_QUERIES = (encode_token_query(b"XUSBSE12-345_6"), b"~BSE~000", b"~BSE~0123", b"~BSE~999x", encode_token_query(b"PUT"))
 BSE_ANSWERS = (encode_visitor(b"^FIRST,FRED^SALT LAKE CITY^660^1^No phone"), b"000", b"012x", encode_visitor(b"-1^no"))

@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import pairwise
 from random import Random
 from typing import Any
 
 from fileman import FileManError, parse_site
 from rules import RuleError, decompile, from_elements, parse_rules
+from taskman import BadFrequency, parse_frequency
 from tests.fuzz import corpus
 from tests.fuzz.mutate import cuts
 from xwb import (
@@ -47,6 +50,8 @@ from xwb.m2m import parse_request
 
 #: The bound that decoders get here: low, so that inputs pass it.
 LIMIT = 2000
+#: What a frequency's runs follow: the day before a leap day, on which months end early.
+_LAST_RUN = datetime(2024, 2, 28, 12)  # noqa: DTZ001  VistA's times carry no zone
 
 Target = Callable[[bytes], None]
 
@@ -179,6 +184,14 @@ def _elements(data: bytes) -> None:
     from_elements([(str(number), line) for number, line in enumerate(lines, start=1)])
 
 
+def _frequency(data: bytes) -> None:
+    frequency = parse_frequency(data.decode("utf-8", "replace"))
+    assert frequency.text, "a frequency says nothing"
+    runs = [_LAST_RUN, *frequency.preview(_LAST_RUN, 5)]
+    assert all(earlier < later for earlier, later in pairwise(runs)), f"runs go back: {runs}"
+    assert all(frequency.future(_LAST_RUN, run) == later for run, later in pairwise(runs)), "a step was left out"
+
+
 TARGETS: dict[str, Fuzzed] = {
     "ns": Fuzzed(_same_in_any_cut(lambda: NSDecoder(LIMIT, 200)), lambda: corpus.recorded("sent_hex")),
     "ns-checked": Fuzzed(_same_in_any_cut(lambda: NSDecoder(LIMIT, 200, _checked)), lambda: corpus.recorded("sent_hex")),
@@ -198,4 +211,5 @@ TARGETS: dict[str, Fuzzed] = {
     "site": Fuzzed(_allowing(_site, FileManError), corpus.site_files),
     "rules": Fuzzed(_allowing(_rules, RuleError), corpus.rule_files),
     "elements": Fuzzed(_elements, corpus.elements),
+    "frequencies": Fuzzed(_allowing(_frequency, BadFrequency), lambda: corpus.FREQUENCIES),
 }
