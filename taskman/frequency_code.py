@@ -15,7 +15,6 @@ from fileman import from_fileman, from_horolog
 from taskman.cycles import (
     DAYS_OF_LETTER,
     END_OF_DAY,
-    UNITS,
     WEEKDAYS,
     Cycle,
     Interval,
@@ -44,7 +43,8 @@ _TIME = re.compile(r"(?P<digits>[0-9]{1,6}|[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?) *(?:
 _TIMES_OF_WORDS = {"NOON": END_OF_DAY // 2, "MID": END_OF_DAY, "MIDNIGHT": END_OF_DAY}
 
 _LETTERS = f"{' '.join(WEEKDAYS)}, D (weekdays) or E (weekends)"
-_START = f"a number and {', '.join(UNITS)}, or a day: {_LETTERS}"
+_UNITS = "S, H, D or M"
+_START = f"a number and {_UNITS}, or a day: {_LETTERS}"
 _MOMENT = "a FileMan date (3240610.0930) or $H (66995,34200)"
 _MONTH_DAY = "a day from 1 to 31, L (the last), or a weekday's number and letter: 1M to 5U, LM to LU"
 _TIME_EXPECTED = "a time such as 08:30, 0830, 8:30PM, 083015, NOON or MID (2400: midnight, the end of the day)"
@@ -110,7 +110,7 @@ def _cycle(code: str) -> Cycle:
     if 5 <= end <= 7 and unit not in _WIDTHS:
         return _moments(code)
     if unit not in _WIDTHS:
-        raise _Unread(end, f"{', '.join(UNITS)} after the number")
+        raise _Unread(end, f"{_UNITS} after the number")
     if end > _WIDTHS[unit] or not int(digits[0]):
         raise _Unread(0, f"a number from 1 to {'9' * _WIDTHS[unit]} before {unit}")
     count = int(digits[0])
