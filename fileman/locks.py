@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from fileman.files.kernel import Lease
 
 _ADVISORY = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_TRY = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 
 #: How long the lock of a session lasts when nobody renews it, because its broker died.
 LOCK_SECONDS = 90.0
@@ -53,3 +54,11 @@ def lock_for_transaction(connection: Connection, *names: str) -> None:
         return
     for name in sorted(names):
         connection.execute(_ADVISORY, {"name": name})
+
+
+def try_lock(connection: Connection, name: str) -> bool:
+    """Hold a name until the transaction ends; false when another transaction holds it now.
+
+    A connection without a transaction only learns whether it could. SQLite's one writer always can.
+    """
+    return connection.dialect.name == "sqlite" or bool(connection.execute(_TRY, {"name": name}).scalar())

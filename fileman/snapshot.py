@@ -33,7 +33,10 @@ from fileman.files import (
     SignOnToken,
     SiteVersion,
     Task,
+    TaskError,
     TaskManager,
+    TaskStep,
+    TaskSyncFlag,
 )
 from fileman.migrate import current_revision, fold_log, migrate, newest_revision
 from fileman.numbers import last_numbers, set_last_numbers
@@ -43,7 +46,18 @@ from fileman.site_file import SiteFile
 from fileman.store import Store, bump_site_version
 
 #: What belongs to running processes and is never put back.
-_RUNNING: tuple[type[File], ...] = (GatewayStatus, Lease, RunningTask, SignOnLog, SiteVersion, Task, TaskManager)
+_RUNNING: tuple[type[File], ...] = (
+    GatewayStatus,
+    Lease,
+    RunningTask,
+    SignOnLog,
+    SiteVersion,
+    Task,
+    TaskError,
+    TaskManager,
+    TaskStep,
+    TaskSyncFlag,
+)
 _LEFT_ALONE = {FileHeader.__tablename__, *(file.__tablename__ for file in _RUNNING)}
 #: What is put back, parents before children.
 _TABLES = [table for table in File.metadata.sorted_tables if table.name not in _LEFT_ALONE]

@@ -108,7 +108,7 @@ def evaluator_log(call: Call) -> list[str]:
     if last is None:
         return [f"-1,No task #{call.text(0)}"]
     lines = call.connection.execute(_LINES, {"task": task, "after": after, "maximum": max(1, maximum - 1)}).all()
-    if not lines and (status := taskman.status(call.connection, task)).text.startswith("Inactive"):
+    if not lines and (status := taskman.stat(call.connection, task)).text.startswith("Inactive"):
         return [f"-3,{status.text}"]
     return [f"{len(lines)} {lines[-1].line if lines else after}", *(line.text for line in lines)]
 

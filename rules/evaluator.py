@@ -34,7 +34,7 @@ from rules.image_facts import KnownImage, Names, read_image, read_names
 from rules.moment import Moment
 from rules.queueing import Origin, queue_action
 from runtime import Clock
-from taskman import TaskContext, routine
+from taskman import TaskContext, TaskLost, routine
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ class Evaluator:
             return 0
         try:
             self.store.transact(lambda connection: self._write(connection, judged, site))
-        except StoreClosed:
+        except (StoreClosed, TaskLost):
             raise
         except Exception:  # whatever one entry raised, the others are to be written
             log.warning("a batch of %d entries was refused; each is tried alone", len(judged), exc_info=True)
@@ -167,7 +167,7 @@ class Evaluator:
     def _write_alone(self, one: Judged, site: SiteView) -> None:
         try:
             self.store.transact(lambda connection: self._write(connection, [one], site))
-        except StoreClosed:
+        except (StoreClosed, TaskLost):
             raise
         except Exception as error:  # the entry stays in the queue, marked; a database that is down raises once more below
             log.exception("entry %d of the EVAL queue could not be written", one.entry)
@@ -209,6 +209,7 @@ class Evaluator:
         return self._studies[study]
 
     def _write(self, connection: Connection, judged: Sequence[Judged], site: SiteView) -> None:
+        self.task.fence(connection)
         now = self.task.clock
         origin = Origin(self.location, to_fileman(now.now()), now.seconds())
         lines: list[str] = []

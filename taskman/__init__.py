@@ -1,23 +1,38 @@
-"""TaskMan: task records, routines, and the engine that runs them."""
+"""TaskMan: task records, routines, schedules, and the engine that runs them."""
 
+from taskman.context import TaskContext
+from taskman.devices import Destination
+from taskman.endings import Deleted, Ending, Requeued, Stopped
 from taskman.engine import Engine
-from taskman.errors import BadFrequency, EngineDown, TaskManError, UnknownRoutine
+from taskman.errors import BadFrequency, BadSchedule, EngineDown, Refused, TaskLost, TaskManError, UnknownRoutine
+from taskman.pace import Pace
+from taskman.record import Status, TaskRecord
 from taskman.recurrence import Frequency, parse_frequency
-from taskman.routines import Routine, TaskContext, find_routine, routine
-from taskman.tasks import Status, TaskRecord
+from taskman.routines import Routine, find_option, find_routine, options, routine
 
 __all__ = [
     "BadFrequency",
+    "BadSchedule",
+    "Deleted",
+    "Destination",
+    "Ending",
     "Engine",
     "EngineDown",
     "Frequency",
+    "Pace",
+    "Refused",
+    "Requeued",
     "Routine",
     "Status",
+    "Stopped",
     "TaskContext",
+    "TaskLost",
     "TaskManError",
     "TaskRecord",
     "UnknownRoutine",
+    "find_option",
     "find_routine",
+    "options",
     "parse_frequency",
     "routine",
 ]

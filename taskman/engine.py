@@ -6,94 +6,93 @@ task is a flag in its row, never a cancellation, which would let the engine forg
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import sqlite3
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetEnqueueOptions, SetWorkflowID
 from dbos import error as dbos_error
-from sqlalchemy import Connection, bindparam, delete, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from fileman import FileManError, Store
-from fileman.files import TaskManager
 from runtime import Clock
-from taskman import subjects, tasks
+from taskman import managers, tasks
+from taskman.devices import Destination
 from taskman.errors import EngineDown
+from taskman.pace import Pace
+from taskman.reconciler import Handed, Reconciler
+from taskman.record import Attempt
 from taskman.worker import Worker
-
-log = logging.getLogger(__name__)
 
 QUEUE = "tasks"
 WORKFLOW = "task"
 APPLICATION_VERSION = "1"
-SLOTS = 32
-POLL_SECONDS = 0.1
-HEARTBEAT_SECONDS = 2.0
-RECONCILE_SECONDS = 0.5
-#: An executor whose heartbeat is older is dead; its tasks run again elsewhere.
-DEAD_AFTER = 15.0
-#: A task that the engine was given and did not begin is looked after this often.
-STUCK_AFTER = 5.0
-#: Seconds for which the heartbeat of a worker that is gone stays to be read.
-HEARTBEAT_KEPT = 86400.0
 SHUTDOWN_SECONDS = 10
+#: Workflows that one sweep takes out of the engine's store.
+TRIM_BATCH = 500
+#: The engine's priorities begin at 1, the most urgent; ZTPRI ends at 10, which is that. Without one a task is in the middle.
+_PRIORITY = {0: 6, **{ztpri: 11 - ztpri for ztpri in range(1, 11)}}
 #: What the engine may raise; none of it leaves this module.
 _ENGINE_ERRORS = (dbos_error.DBOSException, SQLAlchemyError, sqlite3.Error, OSError)
 #: States of a workflow that will not begin any more.
-_ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
-
-_FRESH = select(TaskManager.executor).where(TaskManager.heartbeat_at > bindparam("since"))
-_FORGET = delete(TaskManager).where(TaskManager.heartbeat_at <= bindparam("before"))
-_FORGET_ONE = delete(TaskManager).where(TaskManager.executor == bindparam("executor_"))
+_ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
 class Engine:
     """TaskMan's engine.
 
-    A worker runs tasks in this process. Without `worker` (PostgreSQL only) tasks are handed to workers elsewhere.
+    A worker runs tasks in this process. Without `worker` (PostgreSQL only) tasks are handed to workers elsewhere. `url` is
+    the engine's own store: beside the database on SQLite, in it on PostgreSQL, unless another is named.
     """
 
-    def __init__(self, store: Store, clock: Clock, directory: Path, *, worker: bool = True) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        directory: Path,
+        *,
+        worker: bool = True,
+        pace: Pace | None = None,
+        destination: Destination | None = None,
+        url: str = "",
+    ) -> None:
         self.store = store
         self.clock = clock
+        self.pace = pace or Pace()
         self.executor = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self.worker = Worker(store, clock, self.executor)
+        self.worker = Worker(store, clock, self.executor, self.pace, destination or Destination())
+        self.reconciler = Reconciler(store, clock, self.worker, self.pace, self._hand_over, self._look_up)
         self._runs_tasks = worker or store.sqlite
-        self._url = f"sqlite:///{directory / 'taskman.db'}" if store.sqlite else store.url
+        self._url = url or (f"sqlite:///{directory / 'taskman.db'}" if store.sqlite else store.url)
         self._directory = directory
         self._client: DBOSClient | None = None
         self._launched = False
         self._thread: Thread | None = None
-        self._handed: dict[tuple[int, int], float] = {}
-        self._beaten_at = 0.0
         self._down = Event()
         self._workflow: Callable[[int, int], None] = self.worker.run
 
     def launch(self) -> None:
         """Start the engine; tasks that a dead process left running begin again. Raises EngineDown."""
         try:
+            if not self.store.sqlite:  # a launched engine waits for its database for ever; this refuses at once
+                self._client = DBOSClient(system_database_url=self._url, lazy=True, retry_connection_errors=False)
             if self._runs_tasks:
                 self._launch_worker()
-            else:
-                self._client = DBOSClient(system_database_url=self._url, lazy=True, retry_connection_errors=False)
         except _ENGINE_ERRORS as error:
             raise EngineDown(f"The task engine did not start: {error}") from error
         self._launched = True
         if self._runs_tasks:
-            self._reconcile()
-            self._thread = Thread(target=self._watch, name="taskman-reconciler", daemon=True)
+            self.reconciler.start()
+            self._thread = Thread(target=self.reconciler.watch, args=[self._down], name="taskman-reconciler", daemon=True)
             self._thread.start()
 
     def _launch_worker(self) -> None:
-        if self.store.sqlite:
+        if self._url.startswith("sqlite"):
             self._directory.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self._directory / "taskman.db")
             connection.execute("PRAGMA journal_mode=WAL")
@@ -105,54 +104,28 @@ class Engine:
             "application_version": APPLICATION_VERSION,
             "executor_id": self.executor,
             "enable_otlp": False,
-            "max_executor_threads": SLOTS * 2,
+            "max_executor_threads": self.pace.slots * 2,
         }
         DBOS(config=config)
         self._workflow = DBOS.workflow(name=WORKFLOW)(_entry(self.worker))
         DBOS.launch()
-        DBOS.register_queue(QUEUE, polling_interval_sec=POLL_SECONDS, worker_concurrency=SLOTS)
-        self.store.transact(self._clean)
-        self._beat()
-
-    def _clean(self, connection: Connection) -> None:
-        """Forget what dead processes left: on SQLite, where a starting process is the only one, leases too."""
-        if self.store.sqlite:
-            subjects.release_all(connection)
-        kept = 0.0 if self.store.sqlite else HEARTBEAT_KEPT
-        connection.execute(_FORGET, {"before": self.clock.seconds() - kept})
+        DBOS.register_queue(QUEUE, polling_interval_sec=self.pace.poll, worker_concurrency=self.pace.slots)
 
     def accepting(self) -> bool:
         """Tell whether tasks are taken now: launched, not stopping, and a worker's heartbeat fresh."""
         if not self._launched or self._down.is_set():
             return False
-        since = self.clock.seconds() - DEAD_AFTER
+        since = self.clock.seconds() - max(self.pace.dead_after, self.pace.heartbeat * 3)
         if self._runs_tasks:
-            return self._beaten_at > since
+            return self.reconciler.beaten_at > since
         try:
-            return self.store.read(lambda connection: connection.execute(_FRESH, {"since": since}).first()) is not None
+            return bool(self.store.read(lambda connection: managers.alive(connection, since)))
         except FileManError:
             return False
 
-    def enqueue(self, task_number: int, attempt: int) -> None:
+    def enqueue(self, task_number: int, attempt: int, priority: int = 0) -> None:
         """Hand an attempt over; handing it over twice is handing it over once. Raises EngineDown."""
-        if not self._launched or self._down.is_set():
-            raise EngineDown
-        workflow_id = _workflow_id(task_number, attempt)
-        try:
-            if self._client is not None:
-                options: EnqueueOptions = {
-                    "queue_name": QUEUE,
-                    "workflow_name": WORKFLOW,
-                    "workflow_id": workflow_id,
-                    "app_version": APPLICATION_VERSION,
-                }
-                self._client.enqueue(options, task_number, attempt)
-            else:
-                with SetWorkflowID(workflow_id):
-                    DBOS.enqueue_workflow(QUEUE, self._workflow, task_number, attempt)
-                self._handed[task_number, attempt] = self.clock.monotonic()
-        except _ENGINE_ERRORS as error:
-            raise EngineDown(f"The task engine did not take task {task_number}: {error}") from error
+        self._hand_over(Attempt(task_number, attempt, "", "", priority))
 
     def reject(self, task_number: int, reason: str) -> None:
         """Mark a new task that the engine did not take; one that began meanwhile stays as it is."""
@@ -165,94 +138,68 @@ class Engine:
             return
         self._down.set()
         self.worker.stopping.set()
-        if self._client is not None:
-            self._client.destroy()
-            return
         if self._thread is not None:
             self._thread.join(SHUTDOWN_SECONDS)
-        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=SHUTDOWN_SECONDS)
+            DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=SHUTDOWN_SECONDS)
+            self.reconciler.end()
+        if self._client is not None:
+            self._client.destroy()
+
+    def _hand_over(self, task: Attempt) -> None:
+        if not self._launched or self._down.is_set():
+            raise EngineDown
+        workflow_id = _workflow_id(task)
+        priority = _PRIORITY.get(task.priority, _PRIORITY[0])
         try:
-            self.store.transact(lambda connection: connection.execute(_FORGET_ONE, {"executor_": self.executor}))
-        except FileManError:
-            log.warning("the heartbeat of this worker stays: the database did not take its end")
+            if self._client is not None:
+                options: EnqueueOptions = {
+                    "queue_name": QUEUE,
+                    "workflow_name": WORKFLOW,
+                    "workflow_id": workflow_id,
+                    "app_version": APPLICATION_VERSION,
+                    "priority": priority,
+                }
+                self._client.enqueue(options, task.number, task.attempt)
+            else:
+                with SetWorkflowID(workflow_id), SetEnqueueOptions(priority=priority):
+                    DBOS.enqueue_workflow(QUEUE, self._workflow, task.number, task.attempt)
+        except _ENGINE_ERRORS as error:
+            raise EngineDown(f"The task engine did not take task {task.number}: {error}") from error
+        self.reconciler.note(task)
 
-    def _watch(self) -> None:
-        """Beat and reconcile until the engine goes down."""
-        while not self._down.wait(RECONCILE_SECONDS):
-            try:
-                if self.clock.seconds() - self._beaten_at >= HEARTBEAT_SECONDS:
-                    self._beat()
-                self._reconcile()
-            except (FileManError, EngineDown) as error:
-                if not self._down.is_set():
-                    log.warning("TaskMan could not reconcile: %s", error)
-            except Exception:  # whatever it is, tasks that run keep their leases only while this thread lives
-                log.exception("TaskMan could not reconcile")
-
-    def _beat(self) -> None:
-        now = self.clock.seconds()
-
-        def beat(connection: Connection) -> None:
-            make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-            row = {"host": socket.gethostname(), "pid": os.getpid(), "started_at": now, "heartbeat_at": now}
-            statement = make(TaskManager).values(executor=self.executor, **row)
-            connection.execute(statement.on_conflict_do_update(index_elements=[TaskManager.executor], set_={"heartbeat_at": now}))
-            self.worker.renew(connection, now)
-
-        self.store.transact(beat)
-        self._beaten_at = now
-
-    def _reconcile(self) -> None:
-        """Take over what dead executors ran, and hand over what is due and the engine lacks."""
-        now = self.clock.seconds()
-        running = self.store.read(tasks.running_tasks)
-        lost = [task for task in running if not self._runs(task)]
-        if lost:
-            alive = self._alive(now)
-            for task in lost:
-                if task.executor not in alive or task.executor == self.executor:
-                    self._again(task, "it was left undone" if task.executor == self.executor else "its executor died")
-        due = self.store.read(lambda connection: tasks.due_tasks(connection, now))
-        waiting = {(task.number, task.attempt) for task in due}
-        self._handed = {key: at for key, at in self._handed.copy().items() if key in waiting}
-        for task in due:
-            handed = self._handed.get((task.number, task.attempt))
-            if handed is None:
-                self.enqueue(task.number, task.attempt)
-            elif self.clock.monotonic() - handed > STUCK_AFTER:
-                self._look_after(task, now)
-
-    def _runs(self, task: tasks.Attempt) -> bool:
-        return task.executor == self.executor and self.worker.runs(task.number)
-
-    def _alive(self, now: float) -> set[str]:
-        if self.store.sqlite:
-            return {self.executor}
-        return set(self.store.read(lambda connection: connection.execute(_FRESH, {"since": now - DEAD_AFTER}).scalars().all()))
-
-    def _look_after(self, task: tasks.Attempt, now: float) -> None:
-        """Begin another attempt when the engine will not begin this one: its executor died between taking and claiming it."""
+    def _look_up(self, task: Attempt, alive: set[str]) -> Handed:
         try:
-            status = DBOS.get_workflow_status(_workflow_id(task.number, task.attempt))
+            status = DBOS.get_workflow_status(_workflow_id(task))
         except _ENGINE_ERRORS as error:
             raise EngineDown(f"The task engine does not answer: {error}") from error
         if status is None:
-            self._handed.pop((task.number, task.attempt), None)
-            return
-        gone = status.status == "PENDING" and status.executor_id not in self._alive(now)
-        if gone or status.status in _ENDED:
-            self._again(task, "the engine did not begin it")
-        else:
-            self._handed[task.number, task.attempt] = self.clock.monotonic()
-
-    def _again(self, task: tasks.Attempt, why: str) -> None:
-        now = self.clock.seconds()
-        if self.store.transact(lambda connection: tasks.schedule_again(connection, task, now, why)):
-            log.warning("task %d: %s; attempt %d follows", task.number, why, task.attempt + 1)
+            return Handed.UNKNOWN
+        gone = status.status == "PENDING" and status.executor_id not in alive
+        return Handed.GONE if gone or status.status in _ENDED else Handed.WAITS
 
 
-def _workflow_id(task_number: int, attempt: int) -> str:
-    return f"task-{task_number}-{attempt}"
+def trim(before: float) -> int:
+    """Take out of the engine's store what ended before a time; give how many attempts that were. Raises EngineDown.
+
+    For a routine: the engine of this process is meant.
+    """
+    ended = datetime.fromtimestamp(before, UTC).isoformat()
+    count = 0
+    try:
+        while True:
+            found = DBOS.list_workflows(
+                status=_ENDED, completed_before=ended, limit=TRIM_BATCH, load_input=False, load_output=False
+            )
+            if not found:
+                return count
+            DBOS.delete_workflows([one.workflow_id for one in found])
+            count += len(found)
+    except _ENGINE_ERRORS as error:
+        raise EngineDown(f"The task engine does not give up its old rows: {error}") from error
+
+
+def _workflow_id(task: Attempt) -> str:
+    return f"task-{task.number}-{task.attempt}"
 
 
 def _entry(worker: Worker) -> Callable[[int, int], None]:

@@ -42,3 +42,19 @@ class BadFrequency(TaskManError):
             f"frequency, column {column}: expected {expected}.{hint}\n    {shown}\n    {' ' * (column - 1)}^\n"
             f"Examples: {'  '.join(self.EXAMPLES)}"
         )
+
+
+class BadSchedule(TaskManError):
+    """OPTION SCHEDULING cannot take this entry."""
+
+
+class Refused(TaskManError):
+    """%ZTLOAD does not take the task; `reason` is what it leaves in %ZTLOAD("ERROR")."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"QUEUE INFORMATION MISSING - NOT QUEUED: {reason}")
+
+
+class TaskLost(TaskManError):
+    """Another attempt has the task, or another task its subject: nothing of this one is written any more."""

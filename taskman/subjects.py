@@ -8,16 +8,10 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from fileman.files import RunningTask
 
-#: Seconds that a subject stays taken after its last renewal: a dead executor's work is taken over after that.
-LEASE_SECONDS = 20.0
-
+_MINE = (RunningTask.subject == bindparam("subject_")) & (RunningTask.task == bindparam("task_"))
 _HOLDER = select(RunningTask.task).where(RunningTask.subject == bindparam("subject_"), RunningTask.expires_at > bindparam("now"))
-_RENEW = (
-    update(RunningTask)
-    .where(RunningTask.subject == bindparam("subject_"), RunningTask.task == bindparam("task_"))
-    .values(expires_at=bindparam("until"))
-)
-_RELEASE = delete(RunningTask).where(RunningTask.subject == bindparam("subject_"), RunningTask.task == bindparam("task_"))
+_RENEW = update(RunningTask).where(_MINE, RunningTask.attempt == bindparam("attempt_")).values(expires_at=bindparam("until"))
+_RELEASE = delete(RunningTask).where(_MINE, RunningTask.attempt == bindparam("attempt_"))
 
 
 def holder(connection: Connection, subject: str, now: float) -> int | None:
@@ -25,10 +19,13 @@ def holder(connection: Connection, subject: str, now: float) -> int | None:
     return connection.execute(_HOLDER, {"subject_": subject, "now": now}).scalar()
 
 
-def take(connection: Connection, subject: str, task: int, now: float) -> bool:
-    """Take a subject for a task; False while another task has it."""
+def take(connection: Connection, subject: str, task: int, attempt: int, now: float, until: float) -> bool:
+    """Take a subject for an attempt of a task; False while another task has it.
+
+    A later attempt of the same task takes it over at once: the earlier one can write nothing more (see `renew`).
+    """
     insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    values = {"task": task, "expires_at": now + LEASE_SECONDS}
+    values = {"task": task, "attempt": attempt, "expires_at": until}
     statement = (
         insert(RunningTask)
         .values(subject=subject, **values)
@@ -42,15 +39,18 @@ def take(connection: Connection, subject: str, task: int, now: float) -> bool:
     return connection.execute(statement).first() is not None
 
 
-def renew(connection: Connection, subject: str, task: int, now: float) -> bool:
-    """Keep a subject; false when another task has it, because this one did not renew in time."""
-    renewed = connection.execute(_RENEW, {"subject_": subject, "task_": task, "until": now + LEASE_SECONDS})
-    return renewed.rowcount == 1
+def renew(connection: Connection, subject: str, task: int, attempt: int, until: float) -> bool:
+    """Keep a subject; false when another attempt or task has it.
+
+    In the transaction of the work itself it is the fence: whoever lost the subject commits nothing.
+    """
+    key = {"subject_": subject, "task_": task, "attempt_": attempt, "until": until}
+    return connection.execute(_RENEW, key).rowcount == 1
 
 
-def release(connection: Connection, subject: str, task: int) -> None:
-    """Give a subject up."""
-    connection.execute(_RELEASE, {"subject_": subject, "task_": task})
+def release(connection: Connection, subject: str, task: int, attempt: int) -> None:
+    """Give a subject up, unless a later attempt has it."""
+    connection.execute(_RELEASE, {"subject_": subject, "task_": task, "attempt_": attempt})
 
 
 def release_all(connection: Connection) -> None:

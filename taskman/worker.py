@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 from dataclasses import dataclass, field
 from threading import Event, Lock
 
@@ -10,19 +12,56 @@ from sqlalchemy import Connection
 
 from fileman import Store, StoreClosed
 from runtime import Clock
-from taskman import subjects, tasks
-from taskman.errors import TaskManError
-from taskman.routines import Body, Routine, Signals, TaskContext, find_routine
+from taskman import api, subjects, sync_flags, tasks
+from taskman.context import Signals, TaskContext
+from taskman.devices import Destination, device_name
+from taskman.endings import Deleted, Ending, Requeued, Stopped
+from taskman.error_log import error_text, log_error
+from taskman.errors import TaskLost, UnknownRoutine
+from taskman.pace import Pace
+from taskman.record import (
+    BAD_DEVICE,
+    BAD_ROUTINE_NAME,
+    BAD_UCI,
+    BAD_VOLUME,
+    ENDED,
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    NO_ROUTINE,
+    REJECTED,
+    RUNNING,
+    STOPPED,
+    STOPPED_BEFORE,
+    STOPPED_ITSELF,
+    Attempt,
+    TaskRecord,
+)
+from taskman.routines import Body, Routine, find_option, find_routine
 
 log = logging.getLogger(__name__)
+
+#: Seconds until a persistent task that failed is begun again (the idle work of VistA's manager).
+PERSISTENT_PAUSE = 60.0
+_ENTRY_POINT = re.compile(r"[%A-Za-z]?[A-Za-z0-9]*\^[%A-Za-z][A-Za-z0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A subject that a task holds here; `lost` tells its routine that it holds it no more."""
+    """A subject that an attempt holds here; `lost` tells its routine that it holds it no more."""
 
     subject: str
+    attempt: int
     lost: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A claimed attempt: what is called, and the subject that it got."""
+
+    record: TaskRecord
+    body: Body
+    subject: str = ""
 
 
 @dataclass(slots=True)
@@ -36,6 +75,8 @@ class Worker:
     store: Store
     clock: Clock
     executor: str
+    pace: Pace = field(default_factory=Pace)
+    destination: Destination = field(default_factory=Destination)
     stopping: Event = field(default_factory=Event)
     active: set[int] = field(default_factory=set)
     held: dict[int, Held] = field(default_factory=dict)
@@ -47,7 +88,7 @@ class Worker:
         What the database refuses ends the call with StoreFailed; the reconciler finds what is left undone.
         """
         with self._guard:
-            if number in self.active:
+            if number in self.active or self.stopping.is_set():
                 return
             self.active.add(number)
         try:
@@ -56,6 +97,7 @@ class Worker:
             log.debug("task %d goes on at the next start: the database is closed", number)
         finally:
             with self._guard:
+                self.held.pop(number, None)
                 self.active.discard(number)
 
     def runs(self, number: int) -> bool:
@@ -68,90 +110,157 @@ class Worker:
         with self._guard:
             held = dict(self.held)
         for number, one in held.items():
-            if not subjects.renew(connection, one.subject, number, now) and number in self.held:
+            kept = subjects.renew(connection, one.subject, number, one.attempt, now + self.pace.lease)
+            if not kept and number in self.held:
                 log.warning("task %d lost %s: its lease was not renewed in time", number, one.subject)
                 one.lost.set()
 
     def _run(self, number: int, attempt: int) -> None:
-        record = self.store.transact(lambda connection: self._claim(connection, number, attempt))
-        if record is None:
+        begun = self.store.transact(lambda connection: self._begin(connection, number, attempt))
+        if begun is None:
             return
-        try:
-            routine = find_routine(record.entry_point)
-        except TaskManError as error:
-            self._end(number, attempt, tasks.REJECTED, str(error))
-            return
-        signals = Signals(self.stopping)
-        context = TaskContext(number, record.arguments, record.duz, self.store, self.clock, signals, attempt)
-        try:
-            if self._take_subject(routine, context):
-                self._call(routine.body, context)
-            else:
-                self._call(routine.busy or _say_busy, context)
-        finally:
-            self._release_subject(number)
-
-    def _claim(self, connection: Connection, number: int, attempt: int) -> tasks.TaskRecord | None:
-        now = self.clock.seconds()
-        if not tasks.claim_task(connection, number, attempt, self.executor, now):
-            return None
-        record = tasks.read_task(connection, number)
-        if record is not None and record.stop_requested:
-            tasks.end_task(connection, number, attempt, tasks.STOPPED, now, "stopped before it began")
-            return None
-        return record
-
-    def _take_subject(self, routine: Routine, context: TaskContext) -> bool:
-        if routine.subject is None:
-            return True
-        subject = routine.subject(context.arguments)
-        now = self.clock.seconds()
-        taken = self.store.transact(lambda connection: subjects.take(connection, subject, context.number, now))
-        if taken:
+        record, signals = begun.record, Signals(self.stopping)
+        if begun.subject:
             with self._guard:
-                self.held[context.number] = Held(subject, context.signals.lost)
-        return taken
-
-    def _release_subject(self, number: int) -> None:
-        with self._guard:
-            held = self.held.pop(number, None)
-        if held is not None:
-            self.store.transact(lambda connection: self._release(connection, held.subject, number))
-
-    def _release(self, connection: Connection, subject: str, number: int) -> None:
-        """Give the subject up, unless the task went on elsewhere and has it there."""
-        if not tasks.runs_elsewhere(connection, number, self.executor):
-            subjects.release(connection, subject, number)
-
-    def _call(self, body: Body, context: TaskContext) -> None:
-        number, attempt, signals = context.number, context.attempt, context.signals
+                self.held[number] = Held(begun.subject, attempt, signals.lost)
+        context = TaskContext(
+            number,
+            record.arguments,
+            record.duz,
+            self.store,
+            self.clock,
+            signals,
+            attempt,
+            self.executor,
+            begun.subject,
+            self.pace,
+        )
         try:
-            body(context)
+            ending = begun.body(context)
         except StoreClosed:
             raise
+        except TaskLost:
+            log.warning("task %d stops here: it goes on elsewhere", number)
+            ending = None
         except Exception as error:  # a routine's error is the task's end, never the worker's
             log.exception("task %d failed", number)
-            self._end(number, attempt, tasks.FAILED, f"{type(error).__name__}: {error}")
+            self._fail(begun, error)
             return
-        if not signals.heeded.is_set():
-            self._end(number, attempt, tasks.FINISHED)
-        elif signals.lost.is_set():
-            self._end(number, attempt, tasks.INTERRUPTED, "another task took its place")
-        elif signals.stopping.is_set():
-            self._put_back(number, attempt)
+        self._end(begun, signals, ending)
+
+    def _begin(self, connection: Connection, number: int, attempt: int) -> Begun | None:
+        """Claim an attempt and take what it needs, or write down why it does not begin; None then."""
+        now = self.clock.seconds()
+        if not tasks.claim_task(connection, number, attempt, self.executor, now, str(os.getpid())):
+            return None
+        record = tasks.read_task(connection, number)
+        if record is None:
+            return None
+        if record.stop_requested:
+            self._write_end(connection, record, "", STOPPED, STOPPED_BEFORE)
+            return None
+        if refusal := self._refusal(record):
+            self._write_end(connection, record, "", REJECTED, refusal)
+            return None
+        if record.sync_flag and not sync_flags.take(connection, record.sync_flag, record.device, number):
+            waits = f"waits for sync flag {sync_flags.flag_name(record.sync_flag, record.device)}"
+            tasks.prepare_task(connection, number, attempt, self.executor, now, waits)
+            return None
+        routine = _routine_of(record)
+        if routine.subject is None:
+            return Begun(record, routine.body)
+        subject = routine.subject(record.arguments)
+        if subjects.take(connection, subject, number, attempt, now, now + self.pace.lease):
+            return Begun(record, routine.body, subject)
+        return Begun(record, routine.busy or _say_busy)
+
+    def _refusal(self, record: TaskRecord) -> str:
+        """Say why the manager rejects a task, in VistA's words; "" when it does not."""
+        if self.destination.uci and record.uci not in ("", self.destination.uci):
+            return BAD_UCI
+        if self.destination.volume and record.volume not in ("", self.destination.volume):
+            return BAD_VOLUME
+        if not self.destination.devices.get(device_name(record.device), False):
+            return BAD_DEVICE
+        if _ENTRY_POINT.fullmatch(record.entry_point) is None:
+            return BAD_ROUTINE_NAME
+        try:
+            _routine_of(record)
+        except UnknownRoutine as error:
+            log.warning("task %d is rejected: %s", record.number, error)
+            return NO_ROUTINE
+        return ""
+
+    def _fail(self, begun: Begun, error: Exception) -> None:
+        record = begun.record
+        text = error_text(error)
+
+        def write(connection: Connection) -> None:
+            now = self.clock.seconds()
+            log_error(connection, record.number, record.entry_point, self.executor, error, now)
+            if tasks.is_persistent(connection, record.number):
+                tasks.requeue_at(connection, record.number, now + PERSISTENT_PAUSE)
+            self._write_end(connection, record, begun.subject, FAILED, text)
+
+        self.store.transact(write)
+
+    def _end(self, begun: Begun, signals: Signals, ending: Ending) -> None:
+        record, subject = begun.record, begun.subject
+        if isinstance(ending, Stopped) or (ending is None and signals.heeded.is_set() and not self._interrupted(signals)):
+            self.store.transact(lambda connection: self._write_end(connection, record, subject, STOPPED, STOPPED_ITSELF))
+        elif ending is None and signals.heeded.is_set() and signals.lost.is_set():
+            lost = "another task took its place"
+            self.store.transact(lambda connection: self._write_end(connection, record, subject, INTERRUPTED, lost))
+        elif ending is None and signals.heeded.is_set():
+            self.store.transact(lambda connection: self._put_back(connection, record, subject))
         else:
-            self._end(number, attempt, tasks.STOPPED, "stopped as requested")
+            self.store.transact(lambda connection: self._write_request(connection, record, subject, ending))
 
-    def _put_back(self, number: int, attempt: int) -> None:
+    def _interrupted(self, signals: Signals) -> bool:
+        return signals.lost.is_set() or signals.stopping.is_set()
+
+    def _write_request(self, connection: Connection, record: TaskRecord, subject: str, ending: Ending) -> None:
+        """End a task as completed, and do with its record what its routine wants."""
+        now = self.clock.seconds()
+        if not self._write_end(connection, record, subject, FINISHED, ENDED):
+            return
+        if isinstance(ending, Requeued):
+            api.req(
+                connection,
+                record.number,
+                now,
+                ending.at,
+                entry_point=ending.entry_point,
+                device=ending.device,
+                description=ending.description,
+            )
+        elif isinstance(ending, Deleted) and not tasks.is_kept(connection, record.number, now):
+            tasks.delete_task(connection, record.number)
+
+    def _put_back(self, connection: Connection, record: TaskRecord, subject: str) -> None:
         """Let a task that the shutdown interrupted go on at the next start."""
-        interrupted = tasks.Attempt(number, attempt, tasks.RUNNING, self.executor)
-        now = self.clock.seconds()
+        interrupted = Attempt(record.number, record.attempt, RUNNING, self.executor)
         why = "interrupted by a shutdown; goes on at the next start"
-        self.store.transact(lambda connection: tasks.schedule_again(connection, interrupted, now, why))
+        if tasks.schedule_again(connection, interrupted, self.clock.seconds(), why) and subject:
+            subjects.release(connection, subject, record.number, record.attempt)
 
-    def _end(self, number: int, attempt: int, status: str, message: str = "") -> None:
+    def _write_end(self, connection: Connection, record: TaskRecord, subject: str, status: str, message: str) -> bool:
+        """Write down how an attempt ended, and give up what it held; false when the task went on elsewhere."""
+        if subject:
+            subjects.release(connection, subject, record.number, record.attempt)
         now = self.clock.seconds()
-        self.store.transact(lambda connection: tasks.end_task(connection, number, attempt, status, now, message))
+        if not tasks.end_task(connection, record.number, record.attempt, self.executor, status, now, message):
+            return False
+        if record.sync_flag and status == FAILED:
+            sync_flags.keep(connection, record.number)
+        elif record.sync_flag:
+            sync_flags.release(connection, record.number)
+        return True
+
+
+def _routine_of(record: TaskRecord) -> Routine:
+    """Give the routine of a task; that of an option runs what the option names (ZTSK^XQ1)."""
+    return find_option(record.option) if record.entry_point == api.OPTION_ENTRY_POINT else find_routine(record.entry_point)
 
 
 def _say_busy(context: TaskContext) -> None:

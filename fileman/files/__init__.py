@@ -25,13 +25,10 @@ from fileman.files.kernel import (
     Option,
     OptionItem,
     OptionRpc,
-    RunningTask,
     SignOnLog,
     SignOnToken,
     SiteSetting,
     SiteVersion,
-    Task,
-    TaskManager,
     UserDivision,
     UserKey,
     UserOption,
@@ -47,6 +44,7 @@ from fileman.files.routing import (
     StudyDecision,
     TransmitDestination,
 )
+from fileman.files.taskman import OptionSchedule, RunningTask, Task, TaskError, TaskManager, TaskStep, TaskSyncFlag
 
 __all__ = [
     "NUMBERED_FILES",
@@ -81,6 +79,7 @@ __all__ = [
     "Option",
     "OptionItem",
     "OptionRpc",
+    "OptionSchedule",
     "Patient",
     "Report",
     "RuleDecision",
@@ -92,7 +91,10 @@ __all__ = [
     "SiteVersion",
     "StudyDecision",
     "Task",
+    "TaskError",
     "TaskManager",
+    "TaskStep",
+    "TaskSyncFlag",
     "TransmitDestination",
     "UserDivision",
     "UserKey",

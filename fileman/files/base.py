@@ -30,8 +30,10 @@ NUMBERED_FILES = (
     "error_log",
     "gateway_machine",
     "image",
+    "option_schedule",
     "report",
     "send_queue",
     "sign_on_log",
     "task",
+    "task_error",
 )

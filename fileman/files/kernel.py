@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Float, ForeignKey, Index, String, Text
+from sqlalchemy import Float, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fileman.files.base import File
@@ -226,49 +226,3 @@ class Lease(File):
     name: Mapped[str] = mapped_column(primary_key=True)
     holder: Mapped[str]
     expires_at: Mapped[float] = mapped_column(Float(53))
-
-
-class Task(File):
-    """TASKS (#14.4). Numbers count from 1000 up."""
-
-    __tablename__ = "task"
-
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    entry_point: Mapped[str]
-    description: Mapped[str]
-    duz: Mapped[int]
-    created_at: Mapped[float] = mapped_column(Float(53))
-    scheduled_at: Mapped[float] = mapped_column(Float(53))
-    status: Mapped[str] = mapped_column(String(1))
-    status_at: Mapped[float] = mapped_column(Float(53))
-    message: Mapped[str] = mapped_column(default="")
-    arguments: Mapped[str] = mapped_column(Text, default="{}")
-    attempt: Mapped[int] = mapped_column(default=1)
-    stop_requested: Mapped[bool] = mapped_column(default=False)
-    executor: Mapped[str] = mapped_column(default="")
-    heartbeat_at: Mapped[float | None] = mapped_column(Float(53))
-    error_count: Mapped[int] = mapped_column(default=0)
-
-    __table_args__ = (Index(None, "status", "scheduled_at"),)
-
-
-class RunningTask(File):
-    """The unique running row of a task that may run once per subject (the rule evaluator of a location), with a lease."""
-
-    __tablename__ = "running_task"
-
-    subject: Mapped[str] = mapped_column(primary_key=True)
-    task: Mapped[int]
-    expires_at: Mapped[float] = mapped_column(Float(53))
-
-
-class TaskManager(File):
-    """The heartbeat of a TaskMan worker: the RUN node of ^%ZTSCH, a row per executor."""
-
-    __tablename__ = "task_manager"
-
-    executor: Mapped[str] = mapped_column(primary_key=True)
-    host: Mapped[str]
-    pid: Mapped[int]
-    started_at: Mapped[float] = mapped_column(Float(53))
-    heartbeat_at: Mapped[float] = mapped_column(Float(53))

@@ -31,7 +31,7 @@ from rules import evaluator as evaluator_module
 from rules.evaluator import ENTRY_POINT, Evaluator, subject_of
 from rules.image_facts import KnownImage
 from runtime import FixedClock
-from taskman import TaskContext, api, subjects, tasks
+from taskman import TaskContext, api, record, subjects
 from taskman.worker import Worker
 from tests.conftest import ORACLE_SITE
 from tests.integration.rules.query_plans import statements_of
@@ -132,7 +132,7 @@ class Running:
         """Wait for the end; give the status."""
         self.thread.join(20)
         assert not self.thread.is_alive()
-        return self.store.read(lambda connection: api.status(connection, self.number)).code
+        return self.store.read(lambda connection: api.stat(connection, self.number)).code
 
 
 def test_a_run_says_what_the_recorded_ones_said(site: Store, clock: FixedClock) -> None:
@@ -145,7 +145,7 @@ def test_a_run_says_what_the_recorded_ones_said(site: Store, clock: FixedClock) 
     expected = [re_started(line, started) for line in recorded]
     assert log_of(site, run.number) == expected
     set_flag(site, running=False)
-    assert run.ended() == tasks.FINISHED
+    assert run.ended() == record.FINISHED
     assert log_of(site, run.number)[-1] == started.replace("Started", "Sat 03:44 Stopped")
 
 
@@ -162,8 +162,8 @@ def test_images_without_file_and_entries_without_image_leave_the_queue_as_record
     started = f"Started at {evaluator_module.to_horolog(clock.now())}"
     assert log_of(site, run.number) == [re_started(line, started) for line in recorded]
     assert count(site, BackgroundQueue) == 0
-    site.transact(lambda connection: api.stop(connection, run.number))
-    assert run.ended() == tasks.STOPPED
+    site.transact(lambda connection: api.askstop(connection, run.number, 0.0))
+    assert run.ended() == record.STOPPED
 
 
 def test_an_image_with_a_location_and_no_file_is_told_apart(site: Store, clock: FixedClock) -> None:
@@ -180,11 +180,11 @@ def test_a_second_evaluator_of_a_location_says_so_and_ends(site: Store, clock: F
     first = Running(site, clock, [])
     assert site.read(lambda connection: api.is_running(connection, subject, clock.seconds()))
     second = Running(site, clock, [])
-    assert second.ended() == tasks.FINISHED
+    assert second.ended() == record.FINISHED
     assert log_of(site, second.number)[1:] == ["Sat 03:44 A rule evaluator is already running for SALT LAKE CITY"]
     assert site.read(lambda connection: subjects.holder(connection, subject, clock.seconds())) == first.number
     set_flag(site, running=False)
-    assert first.ended() == tasks.FINISHED
+    assert first.ended() == record.FINISHED
     assert not site.read(lambda connection: api.is_running(connection, subject, clock.seconds()))
 
 
@@ -207,13 +207,13 @@ def test_a_stop_is_honoured_within_one_image(site: Store, clock: FixedClock, mon
         if how == "flag":
             set_flag(site, running=False)
         else:
-            site.transact(lambda connection: api.stop(connection, numbers[0]))
+            site.transact(lambda connection: api.askstop(connection, numbers[0], 0.0))
 
     watch_reads(monkeypatch, stop)
     run = Running(site, clock, [(str(at), text) for at, text in enumerate(SEND_CR, start=2)])
     numbers.append(run.number)
     queue(site, *[2, 3, 5, 7, 9, 10] * 3)
-    assert run.ended() == (tasks.FINISHED if how == "flag" else tasks.STOPPED)
+    assert run.ended() == (record.FINISHED if how == "flag" else record.STOPPED)
     assert waiting(site) == 17
     assert count(site, RuleDecision) == 1
 
@@ -221,7 +221,7 @@ def test_a_stop_is_honoured_within_one_image(site: Store, clock: FixedClock, mon
 def test_a_shutdown_leaves_the_task_to_the_next_start(site: Store, clock: FixedClock) -> None:
     run = Running(site, clock, [])
     run.worker.stopping.set()
-    assert run.ended() == tasks.SCHEDULED
+    assert run.ended() == record.SCHEDULED
     assert not any("Stopped" in line for line in log_of(site, run.number))
 
 
@@ -288,7 +288,7 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(
     until(lambda: waiting(site) == 0)
     assert log_of(site, run.number)[-1] == "Sat 03:44 Image 2: SEND (ROUTE-DEST-A)"
     set_flag(site, running=False)
-    assert run.ended() == tasks.FINISHED
+    assert run.ended() == record.FINISHED
 
 
 def test_what_two_evaluators_judge_at_once_is_queued_once(

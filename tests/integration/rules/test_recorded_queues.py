@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from fileman import Store, bump_site_version, from_fileman, next_ien
-from fileman.files import BackgroundQueue, Holiday, ImagingSite
+from fileman.files import BackgroundQueue, Holiday, ImagingSite, Task
 from rules import compile_rules, from_elements
-from rules.evaluator import Evaluator
+from rules.evaluator import ENTRY_POINT, Evaluator
 from runtime import FixedClock
-from taskman import TaskContext
+from taskman import TaskContext, tasks
+from taskman.record import RUNNING
 from tests.integration.rules.recorded_site import clear_queues, dump, fill_recorded_images, recorded_nodes
 from tests.oracle.records import read_records
 
@@ -26,7 +27,7 @@ CASES = [
 
 
 def queue(store: Store, image: int, location: int) -> None:
-    def add(connection: Any) -> None:
+    def add(connection: Connection) -> None:
         place = connection.execute(select(ImagingSite.ien).where(ImagingSite.institution == location)).scalar_one()
         ien = next_ien(connection, "background_queue")
         values = {"queue": "EVAL", "duz": 9002, "requested": "3261121", "image": image, "place": place}
@@ -45,6 +46,13 @@ def set_holidays(store: Store, dates: list[str]) -> None:
     store.transact(change)
 
 
+def make_running(connection: Connection, number: int) -> None:
+    """Give the evaluator the task of the recording, unless it has it already."""
+    if tasks.read_task(connection, number) is None:
+        facts = {"entry_point": ENTRY_POINT, "description": "", "duz": 9002, "created_at": 0.0, "status_at": 0.0}
+        connection.execute(insert(Task).values(number=number, status=RUNNING, **facts))
+
+
 def evaluate(store: Store, record: dict[str, Any]) -> dict[str, list[str]]:
     """Bring about one case and tell what is stored after it."""
     if record["keep"] == 0:
@@ -54,6 +62,7 @@ def evaluate(store: Store, record: dict[str, Any]) -> dict[str, list[str]]:
     clock = FixedClock(from_fileman(record["result"]["now"].split(" ")[1]))
     before = len(store.read(lambda connection: dump(connection, record["ztsk"]))["log"])
     parsed = from_elements([(str(number), text) for number, text in enumerate(record["rules"], start=2)])
+    store.transact(lambda connection: make_running(connection, record["ztsk"]))
     task = TaskContext(record["ztsk"], {}, 9002, store, clock)
     assert Evaluator(task, record["location"], compile_rules(parsed.rules, "vista")).work_off() == 1
     stored = store.read(lambda connection: dump(connection, record["ztsk"]))

@@ -16,8 +16,7 @@ from sqlalchemy import func, insert, select, update
 from fileman import Store
 from fileman.files import RunningTask, Task, TaskManager
 from runtime import SystemClock
-from taskman import Engine, EngineDown, TaskContext, api, routine, tasks
-from taskman import engine as engine_module
+from taskman import Engine, EngineDown, Pace, TaskContext, api, reconciler, record, routine
 from taskman.worker import Worker
 from tests.support.postgres import PostgresCluster
 
@@ -75,7 +74,7 @@ def load(store: Store, entry_point: str, at: float | None = None, **arguments: A
 
 
 def code(store: Store, number: int) -> str:
-    return store.read(lambda connection: api.status(connection, number)).code
+    return store.read(lambda connection: api.stat(connection, number)).code
 
 
 def test_a_task_runs_once_with_its_arguments_and_ends_completed(store: Store, engine: Engine) -> None:
@@ -83,33 +82,33 @@ def test_a_task_runs_once_with_its_arguments_and_ends_completed(store: Store, en
     assert number == 1000
     engine.enqueue(number, 1)
     engine.enqueue(number, 1)
-    until(lambda: code(store, number) == tasks.FINISHED)
+    until(lambda: code(store, number) == record.FINISHED)
     assert [(number, {"colour": "red"})] == RAN
-    assert store.read(lambda connection: api.status(connection, number)).text == "Inactive: Finished"
+    assert store.read(lambda connection: api.stat(connection, number)).text == "Inactive: Finished"
 
 
 def test_a_task_that_nobody_handed_over_is_found(store: Store, engine: Engine) -> None:
     number = load(store, "QUICK^ZZTEST")
-    until(lambda: code(store, number) == tasks.FINISHED)
+    until(lambda: code(store, number) == record.FINISHED)
 
 
 def test_a_task_for_later_waits_for_its_time(store: Store, engine: Engine) -> None:
     later = load(store, "QUICK^ZZTEST", at=time.time() + 3600)
     now = load(store, "QUICK^ZZTEST")
-    until(lambda: code(store, now) == tasks.FINISHED)
-    assert code(store, later) == tasks.SCHEDULED
+    until(lambda: code(store, now) == record.FINISHED)
+    assert code(store, later) == record.SCHEDULED
     store.transact(
         lambda connection: connection.execute(update(Task).where(Task.number == later).values(scheduled_at=time.time()))
     )
-    until(lambda: code(store, later) == tasks.FINISHED)
+    until(lambda: code(store, later) == record.FINISHED)
 
 
 def test_an_error_ends_the_task_and_not_the_worker(store: Store, engine: Engine) -> None:
     number = load(store, "FAIL^ZZTEST")
-    until(lambda: code(store, number) == tasks.FAILED)
-    assert "no such thing" in store.read(lambda connection: api.status(connection, number)).message
+    until(lambda: code(store, number) == record.FAILED)
+    assert "no such thing" in store.read(lambda connection: api.stat(connection, number)).message
     unknown = load(store, "NOWHERE^ZZTEST")
-    until(lambda: code(store, unknown) == tasks.REJECTED)
+    until(lambda: code(store, unknown) == record.REJECTED)
 
 
 def test_one_task_runs_per_subject_and_stops_when_asked(store: Store, engine: Engine) -> None:
@@ -117,22 +116,22 @@ def test_one_task_runs_per_subject_and_stops_when_asked(store: Store, engine: En
     until(lambda: (first, {"place": 1}) in RAN)
     second = load(store, "LOOP^ZZTEST", place=1)
     elsewhere = load(store, "LOOP^ZZTEST", place=2)
-    until(lambda: code(store, second) == tasks.FINISHED)
+    until(lambda: code(store, second) == record.FINISHED)
     until(lambda: (elsewhere, {"place": 2}) in RAN)
     assert [number for number, _ in RAN] == [first, elsewhere]
     assert store.read(lambda connection: api.is_running(connection, "LOOP 1", time.time()))
-    store.transact(lambda connection: api.stop(connection, first))
-    until(lambda: code(store, first) == tasks.STOPPED)
-    assert code(store, elsewhere) == tasks.RUNNING
+    store.transact(lambda connection: api.askstop(connection, first, 0.0))
+    until(lambda: code(store, first) == record.STOPPED)
+    assert code(store, elsewhere) == record.RUNNING
     store.transact(lambda connection: api.stop_all(connection, "LOOP^ZZTEST"))
-    until(lambda: code(store, elsewhere) == tasks.STOPPED)
+    until(lambda: code(store, elsewhere) == record.STOPPED)
     assert not store.read(lambda connection: api.is_running(connection, "LOOP 1", time.time()))
 
 
 def test_what_a_dead_executor_ran_begins_again(store: Store, tmp_path: Path) -> None:
     RAN.clear()
     number = load(store, "LOOP^ZZTEST", place=9)
-    dead = {"status": tasks.RUNNING, "executor": "dead-1"}
+    dead = {"status": record.RUNNING, "executor": "dead-1"}
     store.transact(lambda connection: connection.execute(update(Task).where(Task.number == number).values(**dead)))
     expires = time.time() + (1000 if store.sqlite else -1)
     lease = {"subject": "LOOP 9", "task": number, "expires_at": expires}
@@ -141,7 +140,7 @@ def test_what_a_dead_executor_ran_begins_again(store: Store, tmp_path: Path) -> 
     engine.launch()
     until(lambda: (number, {"place": 9}) in RAN)
     engine.shutdown()
-    assert code(store, number) == tasks.SCHEDULED  # interrupted by the shutdown: it goes on at the next start
+    assert code(store, number) == record.SCHEDULED  # interrupted by the shutdown: it goes on at the next start
 
 
 def test_an_engine_that_is_down_takes_nothing(store: Store, tmp_path: Path) -> None:
@@ -158,7 +157,7 @@ def test_an_engine_that_is_down_takes_nothing(store: Store, tmp_path: Path) -> N
 def test_a_task_that_the_engine_will_not_begin_gets_another_attempt(
     store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "STUCK_AFTER", 0.1)
+    monkeypatch.setattr(reconciler, "STUCK_AFTER", 0.1)
     begun: list[tuple[int, int]] = []
     run = Worker.run
 
@@ -171,32 +170,31 @@ def test_a_task_that_the_engine_will_not_begin_gets_another_attempt(
     until(lambda: begun == [(1000, 1)])
     number = load(store, "QUICK^ZZTEST")
     assert number == 1000
-    until(lambda: code(store, number) == tasks.FINISHED)
+    until(lambda: code(store, number) == record.FINISHED)
     assert store.read(lambda connection: connection.execute(select(Task.attempt)).scalar()) == 2
 
 
 def test_a_task_whose_end_could_not_be_written_runs_again(store: Store, engine: Engine) -> None:
     number = load(store, "QUICK^ZZTEST", at=time.time() + 3600)
-    undone = {"status": tasks.RUNNING, "executor": engine.executor, "scheduled_at": 0.0}
+    undone = {"status": record.RUNNING, "executor": engine.executor, "scheduled_at": 0.0}
     store.transact(lambda connection: connection.execute(update(Task).where(Task.number == number).values(**undone)))
-    until(lambda: code(store, number) == tasks.FINISHED)
+    until(lambda: code(store, number) == record.FINISHED)
     assert [(number, {})] == RAN
 
 
 def test_a_process_that_is_killed_loses_no_task(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "DEAD_AFTER", 1.0)
     RAN.clear()
     number = load(store, "LOOP^ZZTEST", place=3)
     worker = subprocess.Popen([sys.executable, "-c", WORKER, store.url, str(tmp_path)])
-    until(lambda: code(store, number) == tasks.RUNNING)
+    until(lambda: code(store, number) == record.RUNNING)
     worker.kill()
     worker.wait(10)
-    assert code(store, number) == tasks.RUNNING
-    engine = Engine(store, SystemClock(), tmp_path)
+    assert code(store, number) == record.RUNNING
+    engine = Engine(store, SystemClock(), tmp_path, pace=Pace(heartbeat=0.25, dead_after=1.0))
     engine.launch()
     until(lambda: (number, {"place": 3}) in RAN)
-    store.transact(lambda connection: api.stop(connection, number))
-    until(lambda: code(store, number) == tasks.STOPPED)
+    store.transact(lambda connection: api.askstop(connection, number, 0.0))
+    until(lambda: code(store, number) == record.STOPPED)
     engine.shutdown()
 
 
@@ -221,7 +219,7 @@ def test_brokers_hand_tasks_to_workers_elsewhere(postgres: PostgresCluster, tmp_
     assert broker.accepting()
     number = load(store, "QUICK^ZZTEST")
     broker.enqueue(number, 1)
-    until(lambda: code(store, number) == tasks.FINISHED)
+    until(lambda: code(store, number) == record.FINISHED)
     assert [(number, {})] == RAN
     worker.shutdown()
     assert not broker.accepting()

@@ -107,7 +107,7 @@ def test_a_task_that_the_engine_refuses_stays_rejected(oracle_store: Store, site
     broker = RunningBroker(oracle_store, site_key, Refusing())
     client = broker.client()
     assert start(client) == "-4,TaskMan did not Accept Request"
-    status = oracle_store.read(lambda connection: api.status(connection, 1000))
+    status = oracle_store.read(lambda connection: api.stat(connection, 1000))
     assert (status.code, status.text) == ("B", "Inactive: Interrupted")
     client.close()
     broker.stop()

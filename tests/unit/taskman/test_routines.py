@@ -7,7 +7,7 @@ import pytest
 from fileman import Store
 from runtime import FixedClock
 from taskman import TaskContext, UnknownRoutine, api, find_routine, routine
-from taskman.routines import Signals
+from taskman.context import Signals
 
 
 def context(store: Store, clock: FixedClock, signals: Signals | None = None) -> TaskContext:
@@ -34,7 +34,7 @@ def test_a_stop_request_is_seen_and_heeded(store: Store, clock: FixedClock) -> N
     task = context(store, clock)
     assert not task.stop_requested()
     assert not task.signals.heeded.is_set()
-    store.transact(lambda connection: api.stop(connection, task.number))
+    store.transact(lambda connection: api.askstop(connection, task.number, 0.0))
     assert task.stop_requested()
     assert task.signals.heeded.is_set()
 
@@ -57,4 +57,4 @@ def test_a_pause_ends_with_the_worker(store: Store, clock: FixedClock) -> None:
 def test_what_a_task_says_stands_in_its_record(store: Store, clock: FixedClock) -> None:
     task = context(store, clock)
     task.say("half way")
-    assert store.read(lambda connection: api.status(connection, task.number)).message == "half way"
+    assert store.read(lambda connection: api.stat(connection, task.number)).said == "half way"

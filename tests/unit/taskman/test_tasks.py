@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, select, text, update
 
 from fileman import Store
 from fileman.files import Task
-from taskman import api, tasks
+from taskman import api, record, tasks
 
 #: Code, number and text of INPUT^%ZTLOAD5.
 STATUSES = [
@@ -48,34 +48,35 @@ def claim(store: Store, number: int, attempt: int = 1, executor: str = "here") -
     return store.transact(lambda connection: tasks.claim_task(connection, number, attempt, executor, 101.0))
 
 
-def end(store: Store, number: int, status: str, attempt: int = 1, message: str = "") -> bool:
-    return store.transact(lambda connection: tasks.end_task(connection, number, attempt, status, 102.0, message))
+def end(store: Store, number: int, status: str, attempt: int = 1, message: str = "", executor: str = "here") -> bool:
+    return store.transact(lambda connection: tasks.end_task(connection, number, attempt, executor, status, 102.0, message))
 
 
 def again(store: Store, number: int, attempt: int, status: str, executor: str) -> bool:
-    seen = tasks.Attempt(number, attempt, status, executor)
+    seen = record.Attempt(number, attempt, status, executor)
     return store.transact(lambda connection: tasks.schedule_again(connection, seen, 103.0, "again"))
 
 
 @pytest.mark.parametrize(("code", "number", "text"), STATUSES)
 def test_a_status_reads_as_vista_words_it(code: str, number: int, text: str) -> None:
-    status = api.Status(code)
+    status = record.Status(code)
     assert (status.number, status.text) == (number, text)
 
 
 def test_every_status_has_a_meaning_and_a_text() -> None:
-    assert {code for code, _, _ in STATUSES} == set(tasks.MEANINGS)
+    assert {code for code, _, _ in STATUSES} == set(record.MEANINGS)
 
 
 def test_an_unknown_task_is_undefined(store: Store) -> None:
-    status = store.read(lambda connection: api.status(connection, 4711))
+    status = store.read(lambda connection: api.stat(connection, 4711))
     assert (status.code, status.number, status.text) == ("", 0, "Undefined")
 
 
 def test_numbers_count_from_1000_and_a_record_says_what_was_loaded(store: Store) -> None:
     assert [load(store), load(store), load(store)] == [1000, 1001, 1002]
-    record = store.read(lambda connection: tasks.read_task(connection, 1001))
-    assert record == tasks.TaskRecord(1001, "TAG^ZZUNIT", {"a": [1, "b"]}, "1", 1, "", 9002, stop_requested=False)
+    found = store.read(lambda connection: tasks.read_task(connection, 1001))
+    wanted = record.TaskRecord(1001, "TAG^ZZUNIT", {"a": [1, "b"]}, "1", 1, "", 9002, stop_requested=False, description="a test")
+    assert found == wanted
 
 
 def test_a_task_of_a_transaction_that_fails_does_not_exist(store: Store) -> None:
@@ -106,22 +107,22 @@ def test_an_attempt_is_claimed_once(store: Store) -> None:
 
 def test_only_the_attempt_that_runs_can_end_a_task(store: Store) -> None:
     number = load(store)
-    assert not end(store, number, tasks.FINISHED)
+    assert not end(store, number, record.FINISHED)
     assert claim(store, number)
-    assert again(store, number, 1, tasks.RUNNING, "here")
+    assert again(store, number, 1, record.RUNNING, "here")
     assert claim(store, number, 2, "there")
-    assert not end(store, number, tasks.FAILED, attempt=1, message="from a worker that was thought dead")
-    assert end(store, number, tasks.FINISHED, attempt=2)
-    assert store.read(lambda connection: api.status(connection, number)) == api.Status("6")
+    assert not end(store, number, record.FAILED, attempt=1, message="from a worker that was thought dead")
+    assert end(store, number, record.FINISHED, attempt=2, executor="there")
+    assert store.read(lambda connection: api.stat(connection, number)).code == "6"
 
 
 def test_of_two_reconcilers_one_restarts_a_task(store: Store) -> None:
     number = load(store)
     claim(store, number, executor="dead")
-    assert again(store, number, 1, tasks.RUNNING, "dead")
+    assert again(store, number, 1, record.RUNNING, "dead")
     assert claim(store, number, 2, "there")
-    assert not again(store, number, 1, tasks.RUNNING, "dead")
-    assert store.read(lambda connection: api.status(connection, number)).code == tasks.RUNNING
+    assert not again(store, number, 1, record.RUNNING, "dead")
+    assert store.read(lambda connection: api.stat(connection, number)).code == record.RUNNING
 
 
 def test_a_stop_reaches_the_task_that_runs_and_all_waiting_ones_of_its_kind(store: Store) -> None:
@@ -147,15 +148,15 @@ def test_errors_are_counted_and_messages_cut(store: Store) -> None:
     number = load(store)
     for attempt in (1, 2):
         assert claim(store, number, attempt)
-        assert end(store, number, tasks.FAILED, attempt, "x" * 10_000)
-        assert again(store, number, attempt, tasks.FAILED, "")
+        assert end(store, number, record.FAILED, attempt, "x" * 10_000)
+        assert again(store, number, attempt, record.FAILED, "")
     row = store.read(
         lambda connection: connection.execute(select(Task.error_count, Task.attempt).where(Task.number == number)).one()
     )
     assert tuple(row) == (2, 3)
     assert claim(store, number, 3)
-    assert end(store, number, tasks.FAILED, 3, "x" * 10_000)
-    assert len(store.read(lambda connection: api.status(connection, number)).message) == tasks.MESSAGE_LIMIT
+    assert end(store, number, record.FAILED, 3, "x" * 10_000)
+    assert len(store.read(lambda connection: api.stat(connection, number)).message) == record.MESSAGE_LIMIT
 
 
 def test_a_task_that_waits_can_be_rejected_and_one_that_runs_not(store: Store) -> None:
@@ -163,7 +164,7 @@ def test_a_task_that_waits_can_be_rejected_and_one_that_runs_not(store: Store) -
     claim(store, running)
     assert store.transact(lambda connection: tasks.reject_task(connection, waiting, 1, 101.0, "no engine"))
     assert not store.transact(lambda connection: tasks.reject_task(connection, running, 1, 101.0, "no engine"))
-    assert store.read(lambda connection: api.status(connection, waiting)) == api.Status("B", "no engine")
+    assert store.read(lambda connection: api.stat(connection, waiting)) == record.Status("B", "no engine")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,22 @@
+"""How fast TaskMan looks, and how long it believes in what gave no sign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """TaskMan's times in seconds, and the tasks that one worker runs at a time.
+
+    A worker gives a sign each `heartbeat`; after `dead_after` without one its tasks begin again elsewhere. A subject stays
+    taken for `lease` after its last renewal. The engine looks for work each `poll`, the reconciler at least each `reconcile`
+    for what the engine lacks.
+    """
+
+    slots: int = 32
+    poll: float = 0.1
+    reconcile: float = 0.5
+    heartbeat: float = 2.0
+    lease: float = 20.0
+    dead_after: float = 15.0

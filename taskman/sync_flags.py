@@ -1,0 +1,77 @@
+"""Sync flags (#14.8): tasks that share one run one after the other, on the same device; one that fails keeps the flag.
+
+As in VistA the tasks that wait for a flag go on only when its holder ended well, or when somebody clears it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from fileman.files import Task, TaskSyncFlag
+from taskman.devices import device_name
+from taskman.record import PREPARED, SCHEDULED
+
+#: What stands in a flag whose task failed (ZTSTAT in %ZTMS3).
+FAILED = "1 General error"
+
+_HELD = select(TaskSyncFlag.name, TaskSyncFlag.task, TaskSyncFlag.status).order_by(TaskSyncFlag.name)
+_OF_TASK = select(TaskSyncFlag.name).where(TaskSyncFlag.task == bindparam("task_"))
+_MARK = update(TaskSyncFlag).where(TaskSyncFlag.task == bindparam("task_")).values(status=bindparam("status_"))
+_CLEAR = delete(TaskSyncFlag).where(TaskSyncFlag.name == bindparam("name_"))
+_WAITING = (
+    select(Task.number, Task.device)
+    .where(Task.sync_flag == bindparam("flag"), Task.status == PREPARED, Task.executor == "")
+    .order_by(Task.scheduled_at, Task.number)
+)
+_WAKE = (
+    update(Task)
+    .where(Task.number == bindparam("number_"), Task.status == PREPARED, Task.executor == "")
+    .values(status=SCHEDULED, attempt=Task.attempt + 1, message="")
+)
+
+
+def flag_name(flag: str, device: str) -> str:
+    """Give the name under which #14.8 keeps a flag: flag~device."""
+    return f"{flag}~{device_name(device)}"
+
+
+def take(connection: Connection, flag: str, device: str, task: int) -> bool:
+    """Take a flag for a task; false while another one has it. A task that begins again has it still."""
+    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    statement = (
+        make(TaskSyncFlag)
+        .values(name=flag_name(flag, device), task=task, status="")
+        .on_conflict_do_update(index_elements=[TaskSyncFlag.name], set_={"status": ""}, where=TaskSyncFlag.task == task)
+        .returning(TaskSyncFlag.task)
+    )
+    return connection.execute(statement).first() is not None
+
+
+def release(connection: Connection, task: int) -> None:
+    """Give up the flag that a task has, and let the next task that waits for it go on."""
+    for name in connection.execute(_OF_TASK, {"task_": task}).scalars().all():
+        clear(connection, name)
+
+
+def keep(connection: Connection, task: int) -> None:
+    """Leave the flag with a task that failed."""
+    connection.execute(_MARK, {"task_": task, "status_": FAILED})
+
+
+def clear(connection: Connection, name: str) -> bool:
+    """Free a flag, whoever has it, and let the next task go on; false when nobody has it."""
+    if connection.execute(_CLEAR, {"name_": name}).rowcount != 1:
+        return False
+    flag, _, device = name.rpartition("~")
+    for waiting in connection.execute(_WAITING, {"flag": flag}):
+        if device_name(waiting.device) == device:
+            connection.execute(_WAKE, {"number_": waiting.number})
+            break
+    return True
+
+
+def held_flags(connection: Connection) -> list[tuple[str, int, str]]:
+    """List the flags that are taken: name, task, and what became of a failed one."""
+    return [(row.name, row.task, row.status) for row in connection.execute(_HELD)]
