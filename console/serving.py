@@ -19,7 +19,7 @@ from fileman import SiteKey, Store, is_empty, read_faults
 from fileman.files import AnsweredRequest
 from rpcs import Environment, Registry, SiteCache
 from runtime import Clock, Settings, SystemClock
-from taskman import Engine
+from taskman import Engine, Pace
 from xwb import Cipher
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,9 @@ def compose(
     store = open_store(settings, key, site_file, registry, clock)
     for fault in store.read(read_faults):
         log.warning("a fault is set: %s; 'magbroker fault clear' clears it", fault)
-    engine = Engine(store, clock, settings.data, worker=with_taskman)
+    engine = Engine(
+        store, clock, settings.data, worker=with_taskman, pace=pace_of(settings), url=settings.taskman.engine_database
+    )
     cipher, others = ciphers_of(settings)
     site = SiteCache(store)
     environment = Environment(store, clock, key, cipher, engine.accepting, registry, other_ciphers=others)
@@ -96,6 +98,17 @@ def compose(
     hub = Hub(dispatcher, limits_of(settings), reactor)
     service = BrokerService(hub, reactor, listeners_of(settings) if with_broker else {})
     return Serving(store, service, engine)
+
+
+def pace_of(settings: Settings) -> Pace:
+    """Give TaskMan's times that the settings name."""
+    chosen = settings.taskman
+    return Pace(
+        slots=chosen.slots,
+        heartbeat=chosen.heartbeat_seconds,
+        lease=chosen.lease_seconds,
+        dead_after=chosen.dead_after_seconds,
+    )
 
 
 def ciphers_of(settings: Settings) -> tuple[Cipher, dict[str, Cipher]]:

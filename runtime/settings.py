@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as OverlayError
 
@@ -38,6 +38,25 @@ class GatewaySettings(BaseModel):
     rules: Path | None = None
     max_object_bytes: int = Field(default=4 * 1024**3, ge=1)
     free_space_floor_bytes: int = Field(default=256 * 1024**2, ge=0)
+
+
+class TaskManSettings(BaseModel):
+    """[taskman]: how many tasks a worker runs, and how long it is believed in without a sign."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slots: int = Field(default=32, ge=1, le=1000)
+    heartbeat_seconds: float = Field(default=2.0, ge=0.1, le=60)
+    lease_seconds: float = Field(default=20.0, ge=0.5, le=600)
+    dead_after_seconds: float = Field(default=15.0, ge=0.5, le=600)
+    engine_database: str = Field(default="", repr=False)
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> TaskManSettings:
+        """See to it that two signs may be late before a worker counts as dead or a lease ends."""
+        if min(self.lease_seconds, self.dead_after_seconds) < 3 * self.heartbeat_seconds:
+            raise ValueError("lease_seconds and dead_after_seconds must be at least three times heartbeat_seconds")
+        return self
 
 
 class Settings(BaseSettings):
@@ -72,6 +91,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
     gateway: GatewaySettings = GatewaySettings()
+    taskman: TaskManSettings = TaskManSettings()
 
     @classmethod
     def settings_customise_sources(
