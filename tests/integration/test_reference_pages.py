@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from console.real_broker import RealBroker, SiteTemplate
 from fileman.site_file import SiteSettings
 from runtime import Settings, load_settings
-from runtime.settings import GatewaySettings
+from runtime.settings import GatewaySettings, TaskManSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 SETTINGS = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
@@ -42,9 +42,10 @@ def defaults(model: type[BaseModel], *besides: str) -> dict[str, str]:
 
 
 def test_the_page_has_every_setting_with_its_default() -> None:
-    general, gateway, site = re.split(r"^## .*$", SETTINGS, flags=re.MULTILINE)
-    assert rows(general) == defaults(Settings, "gateway")
+    general, gateway, taskman, site = re.split(r"^## .*$", SETTINGS, flags=re.MULTILINE)
+    assert rows(general) == defaults(Settings, "gateway", "taskman")
     assert rows(gateway) == defaults(GatewaySettings)
+    assert rows(taskman) == defaults(TaskManSettings)
     assert rows(site) == defaults(SiteSettings)
 
 
