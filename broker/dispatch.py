@@ -80,8 +80,8 @@ class TaskEngine(Protocol):
     def accepting(self) -> bool:
         """Tell whether tasks are taken now."""
 
-    def enqueue(self, task_number: int, attempt: int) -> None:
-        """Hand a task over; raises when it is not taken."""
+    def enqueue(self, task_number: int) -> None:
+        """Let a task that was committed begin; raises when the engine takes nothing."""
 
     def reject(self, task_number: int, reason: str) -> None:
         """Mark a task as rejected."""
@@ -301,7 +301,7 @@ class Dispatcher:
             try:
                 if self.engine is None:
                     return Answer(task.refused)
-                self.engine.enqueue(task.number, 1)
+                self.engine.enqueue(task.number)
             except Exception:  # whatever the engine raises means that it did not take the task
                 log.exception("TaskMan did not take task %d", task.number)
                 if self.engine is not None:

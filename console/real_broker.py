@@ -81,7 +81,7 @@ class IdleTaskMan:
         """Tell that tasks are taken."""
         return True
 
-    def enqueue(self, task_number: int, attempt: int) -> None:
+    def enqueue(self, task_number: int) -> None:
         """Take a task."""
         self.taken.append(task_number)
 

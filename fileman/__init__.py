@@ -13,6 +13,7 @@ from fileman.dates import (
 from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
 from fileman.locks import LOCK_SECONDS, lock_for_transaction, release_lease, release_leases, renew_leases, take_lease, try_lock
+from fileman.notices import Notices, Probe, give_notice
 from fileman.numbers import next_ien, next_iens, reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
 from fileman.site import apply_site, is_empty, reset_imaging, site_settings
@@ -30,6 +31,8 @@ __all__ = [
     "Faults",
     "FileManError",
     "MigrationFailed",
+    "Notices",
+    "Probe",
     "SiteFile",
     "SiteFileError",
     "SiteKey",
@@ -46,6 +49,7 @@ __all__ = [
     "external_date",
     "from_fileman",
     "from_horolog",
+    "give_notice",
     "hash_verify_code",
     "is_empty",
     "is_fileman",

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
-from fileman import next_ien, try_lock
+from fileman import give_notice, next_ien, try_lock
 from fileman.files import NewPerson, Task, TaskManager
 from taskman import sync_flags, tasks
 from taskman.devices import DEVICES, device_name
@@ -60,12 +60,15 @@ __all__ = [
     "tm",
 ]
 
+#: Where workers hear that a task waits.
+CHANNEL = "taskman"
 #: The option's own entry point, under which a task runs an option (ZTSK^XQ1).
 OPTION_ENTRY_POINT = "ZTSK^XQ1"
 #: Seconds after which a manager that gave no sign is not running ($$TM^%ZTLOAD).
 MANAGER_SILENT = 500.0
-#: Priorities of ZTPRI.
+#: Priorities of ZTPRI, of which 10 begins first; 0 is none, and counts as the middle one.
 PRIORITIES = range(11)
+MIDDLE = 5
 #: What $$ASKSTOP^%ZTLOAD answers.
 ASKED = {
     "bad": "0^BAD TASK NUMBER",
@@ -78,8 +81,8 @@ ASKED = {
 #: The user in whose name is stopped what nobody signed on for (POSTMASTER's .5 stands for TaskMan in VistA).
 NOBODY = ".5"
 
-_INSERT = insert(Task)
 _NAME = select(NewPerson.name).where(NewPerson.duz == bindparam("duz_"))
+_INSERT = insert(Task).values(creator=func.coalesce(_NAME.scalar_subquery(), ""))
 _TASK = select(
     Task.number,
     Task.status,
@@ -105,8 +108,8 @@ _STOP_ALL = (
 )
 _FIND = select(Task.number).where(or_(bindparam("all_"), Task.duz == bindparam("duz_"))).order_by(Task.number)
 _BY_DESCRIPTION = _FIND.where(Task.description == bindparam("wanted"))
-_BY_ROUTINE = _FIND.where(or_(Task.entry_point == bindparam("wanted"), Task.entry_point.endswith(bindparam("wanted"))))
 _BY_TAG = _FIND.where(Task.entry_point == bindparam("wanted"))
+_BY_ROUTINE = _FIND.add_columns(Task.entry_point).where(Task.entry_point.like(bindparam("pattern"), escape="\\"))
 _BY_OPTION = _FIND.where(Task.option == bindparam("wanted"), Task.entry_point == OPTION_ENTRY_POINT)
 _LAST_SIGN = select(func.max(TaskManager.heartbeat_at))
 
@@ -158,7 +161,7 @@ def load(
             "entry_point": _entry_point(entry_point),
             "description": description,
             "duz": duz,
-            "creator": connection.execute(_NAME, {"duz_": duz}).scalar() or "",
+            "duz_": duz,
             "created_at": now,
             "scheduled_at": starts,
             "option": _option(entry_point, option),
@@ -166,6 +169,7 @@ def load(
             "uci": uci.partition(",")[0],
             "volume": volume.rpartition(",")[2],
             "priority": priority if priority in PRIORITIES else 0,
+            "rank": 10 - (priority if priority in PRIORITIES and priority else MIDDLE),
             "sync_flag": sync_flag,
             "persistent": persistent,
             "keep_until": None if keep_until is None else start_time(keep_until, now),
@@ -174,6 +178,8 @@ def load(
             "arguments": json.dumps(arguments),
         },
     )
+    if starts is not None and starts <= now:
+        give_notice(connection, CHANNEL)
     return number
 
 
@@ -295,7 +301,11 @@ def rtn(connection: Connection, text: str, duz: int, *, everyones: bool = False)
     if not text:
         return []
     wanted = text if "^" in text else f"^{text}"
-    return _find(connection, _BY_ROUTINE if wanted.startswith("^") else _BY_TAG, wanted, duz, everyones=everyones)
+    if not wanted.startswith("^"):
+        return _find(connection, _BY_TAG, wanted, duz, everyones=everyones)
+    pattern = "%" + re.sub(r"([\\%_])", r"\\\1", wanted)
+    rows = connection.execute(_BY_ROUTINE, {"pattern": pattern, "duz_": duz, "all_": everyones})
+    return [number for number, entry_point in rows if entry_point.endswith(wanted)]  # LIKE does not tell case apart everywhere
 
 
 def option(connection: Connection, name: str, duz: int, *, everyones: bool = False) -> list[int]:
@@ -330,9 +340,9 @@ def askstop(connection: Connection, number: int, now: float, by: str = NOBODY) -
     connection.execute(_STOP, {"number_": number, "by_": by})
     if row.status == FINISHED:
         return ASKED["finished"]
-    if row.executor:
+    if row.status == RUNNING:
         return ASKED["asked"]
-    if row.status in QUEUED or row.status == PREPARED:
+    if not row.executor and (row.status in QUEUED or row.status == PREPARED):
         values = {"status": "D", "status_at": now, "message": STOPPED_BEFORE}
         connection.execute(_CHANGE.values(values), {"number_": number})
     return ASKED["unscheduled"]

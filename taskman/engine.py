@@ -15,28 +15,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetEnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
-from fileman import FileManError, Store
+from fileman import FileManError, Notices, Probe, Store
 from runtime import Clock
-from taskman import managers, tasks
+from taskman import api, managers, tasks
 from taskman.devices import Destination
 from taskman.errors import EngineDown
 from taskman.pace import Pace
-from taskman.reconciler import Handed, Reconciler
+from taskman.reconciler import Reconciler
 from taskman.record import Attempt
 from taskman.worker import Worker
 
-QUEUE = "tasks"
 WORKFLOW = "task"
 APPLICATION_VERSION = "1"
 SHUTDOWN_SECONDS = 10
 #: Workflows that one sweep takes out of the engine's store.
 TRIM_BATCH = 500
-#: The engine's priorities begin at 1, the most urgent; ZTPRI ends at 10, which is that. Without one a task is in the middle.
-_PRIORITY = {0: 6, **{ztpri: 11 - ztpri for ztpri in range(1, 11)}}
 #: What the engine may raise; none of it leaves this module.
 _ENGINE_ERRORS = (dbos_error.DBOSException, SQLAlchemyError, sqlite3.Error, OSError)
 #: States of a workflow that will not begin any more.
@@ -46,7 +43,7 @@ _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 class Engine:
     """TaskMan's engine.
 
-    A worker runs tasks in this process. Without `worker` (PostgreSQL only) tasks are handed to workers elsewhere. `url` is
+    A worker runs tasks in this process. Without `worker` (PostgreSQL only) workers elsewhere are told of them. `url` is
     the engine's own store: beside the database on SQLite, in it on PostgreSQL, unless another is named.
     """
 
@@ -66,30 +63,35 @@ class Engine:
         self.pace = pace or Pace()
         self.executor = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.worker = Worker(store, clock, self.executor, self.pace, destination or Destination())
-        self.reconciler = Reconciler(store, clock, self.worker, self.pace, self._hand_over, self._look_up)
+        self.reconciler = Reconciler(store, clock, self.worker, self.pace, self._begin)
+        self.worker.ended = self.reconciler.ended
         self._runs_tasks = worker or store.sqlite
         self._url = url or (f"sqlite:///{directory / 'taskman.db'}" if store.sqlite else store.url)
         self._directory = directory
-        self._client: DBOSClient | None = None
+        self._probe = None if self._url.startswith("sqlite") else Probe(self._url)
         self._launched = False
-        self._thread: Thread | None = None
+        self._threads: list[Thread] = []
+        self._notices: Notices | None = None
         self._down = Event()
         self._workflow: Callable[[int, int], None] = self.worker.run
 
     def launch(self) -> None:
         """Start the engine; tasks that a dead process left running begin again. Raises EngineDown."""
         try:
-            if not self.store.sqlite:  # a launched engine waits for its database for ever; this refuses at once
-                self._client = DBOSClient(system_database_url=self._url, lazy=True, retry_connection_errors=False)
             if self._runs_tasks:
+                self._answering()
                 self._launch_worker()
         except _ENGINE_ERRORS as error:
             raise EngineDown(f"The task engine did not start: {error}") from error
         self._launched = True
         if self._runs_tasks:
             self.reconciler.start()
-            self._thread = Thread(target=self.reconciler.watch, args=[self._down], name="taskman-reconciler", daemon=True)
-            self._thread.start()
+            for work in (self.reconciler.watch, self.reconciler.keep_alive):
+                self._threads.append(Thread(target=work, args=[self._down], name=f"taskman-{work.__name__}", daemon=True))
+                self._threads[-1].start()
+            if not self.store.sqlite:
+                self._notices = Notices(self.store.url, api.CHANNEL, self.reconciler.wake.set)
+                self._notices.start()
 
     def _launch_worker(self) -> None:
         if self._url.startswith("sqlite"):
@@ -109,7 +111,6 @@ class Engine:
         DBOS(config=config)
         self._workflow = DBOS.workflow(name=WORKFLOW)(_entry(self.worker))
         DBOS.launch()
-        DBOS.register_queue(QUEUE, polling_interval_sec=self.pace.poll, worker_concurrency=self.pace.slots)
 
     def accepting(self) -> bool:
         """Tell whether tasks are taken now: launched, not stopping, and a worker's heartbeat fresh."""
@@ -123,14 +124,28 @@ class Engine:
         except FileManError:
             return False
 
-    def enqueue(self, task_number: int, attempt: int, priority: int = 0) -> None:
-        """Hand an attempt over; handing it over twice is handing it over once. Raises EngineDown."""
-        self._hand_over(Attempt(task_number, attempt, "", "", priority))
+    def enqueue(self, task_number: int) -> None:
+        """See to it that a task which was committed begins as soon as its time has come. Raises EngineDown.
+
+        Its record alone would do, half a second later; this is also where a broker learns that the engine takes nothing now.
+        """
+        if not self._launched or self._down.is_set():
+            raise EngineDown
+        self._answering()
+        self.reconciler.wake.set()
+
+    def _answering(self) -> None:
+        """Raise EngineDown when the engine's store does not answer; the engine itself would wait for it for ever."""
+        try:
+            if self._probe is not None:
+                self._probe.ask()
+        except FileManError as error:
+            raise EngineDown(f"The task engine does not answer: {error}") from error
 
     def reject(self, task_number: int, reason: str) -> None:
         """Mark a new task that the engine did not take; one that began meanwhile stays as it is."""
         now = self.clock.seconds()
-        self.store.transact(lambda connection: tasks.reject_task(connection, task_number, 1, now, reason))
+        self.store.transact(lambda connection: tasks.reject_task(connection, task_number, now, reason))
 
     def shutdown(self) -> None:
         """Stop taking tasks, let the running ones come to a halt, and end the engine."""
@@ -138,44 +153,25 @@ class Engine:
             return
         self._down.set()
         self.worker.stopping.set()
-        if self._thread is not None:
-            self._thread.join(SHUTDOWN_SECONDS)
+        self.reconciler.wake.set()
+        if self._notices is not None:
+            self._notices.stop()
+        for thread in self._threads:
+            thread.join(SHUTDOWN_SECONDS)
+        if self._runs_tasks:
             DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=SHUTDOWN_SECONDS)
             self.reconciler.end()
-        if self._client is not None:
-            self._client.destroy()
+        if self._probe is not None:
+            self._probe.close()
 
-    def _hand_over(self, task: Attempt) -> None:
-        if not self._launched or self._down.is_set():
-            raise EngineDown
-        workflow_id = _workflow_id(task)
-        priority = _PRIORITY.get(task.priority, _PRIORITY[0])
+    def _begin(self, task: Attempt) -> None:
+        """Start a workflow for an attempt; starting it twice is starting it once."""
+        self._answering()
         try:
-            if self._client is not None:
-                options: EnqueueOptions = {
-                    "queue_name": QUEUE,
-                    "workflow_name": WORKFLOW,
-                    "workflow_id": workflow_id,
-                    "app_version": APPLICATION_VERSION,
-                    "priority": priority,
-                }
-                self._client.enqueue(options, task.number, task.attempt)
-            else:
-                with SetWorkflowID(workflow_id), SetEnqueueOptions(priority=priority):
-                    DBOS.enqueue_workflow(QUEUE, self._workflow, task.number, task.attempt)
+            with SetWorkflowID(_workflow_id(task.number, task.attempt)):
+                DBOS.start_workflow(self._workflow, task.number, task.attempt)
         except _ENGINE_ERRORS as error:
             raise EngineDown(f"The task engine did not take task {task.number}: {error}") from error
-        self.reconciler.note(task)
-
-    def _look_up(self, task: Attempt, alive: set[str]) -> Handed:
-        try:
-            status = DBOS.get_workflow_status(_workflow_id(task))
-        except _ENGINE_ERRORS as error:
-            raise EngineDown(f"The task engine does not answer: {error}") from error
-        if status is None:
-            return Handed.UNKNOWN
-        gone = status.status == "PENDING" and status.executor_id not in alive
-        return Handed.GONE if gone or status.status in _ENDED else Handed.WAITS
 
 
 def trim(before: float) -> int:
@@ -198,8 +194,8 @@ def trim(before: float) -> int:
         raise EngineDown(f"The task engine does not give up its old rows: {error}") from error
 
 
-def _workflow_id(task: Attempt) -> str:
-    return f"task-{task.number}-{task.attempt}"
+def _workflow_id(task_number: int, attempt: int) -> str:
+    return f"task-{task_number}-{attempt}"
 
 
 def _entry(worker: Worker) -> Callable[[int, int], None]:

@@ -10,12 +10,10 @@ class Pace:
     """TaskMan's times in seconds, and the tasks that one worker runs at a time.
 
     A worker gives a sign each `heartbeat`; after `dead_after` without one its tasks begin again elsewhere. A subject stays
-    taken for `lease` after its last renewal. The engine looks for work each `poll`, the reconciler at least each `reconcile`
-    for what the engine lacks.
+    taken for `lease` after its last renewal. A worker that nobody tells anything looks for what is due each `reconcile`.
     """
 
     slots: int = 32
-    poll: float = 0.1
     reconcile: float = 0.5
     heartbeat: float = 2.0
     lease: float = 20.0

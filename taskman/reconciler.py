@@ -1,4 +1,4 @@
-"""The reconciler: hands over what is due and the engine lacks, takes over what dead executors ran, keeps leases, runs schedules.
+"""The reconciler: begins what is due, takes over what dead executors had, keeps leases, runs schedules.
 
 Task records are the truth. Whatever the engine forgets or does twice, the record of a task says which attempt counts.
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
-from threading import Event
+from threading import Event, Lock
 
 from sqlalchemy import Connection
 
@@ -23,35 +22,33 @@ from taskman.worker import Worker
 
 log = logging.getLogger(__name__)
 
-#: A task that the engine was given and did not begin is looked after this often, in seconds.
-STUCK_AFTER = 5.0
 #: Seconds for which the heartbeat of a worker that is gone stays to be read.
 HEARTBEAT_KEPT = 86400.0
+#: Seconds for which one look gathers what would otherwise take one each.
+GATHER = 0.005
 #: The shortest time between two looks, in seconds, however soon the next task is due.
 SHORTEST = 0.02
-
-
-class Handed(Enum):
-    """What the engine says of an attempt that it was given: it lacks it, it will begin it, or it will not any more."""
-
-    UNKNOWN, WAITS, GONE = range(3)
 
 
 @dataclass(slots=True)
 class Reconciler:
     """The watching thread's work, for one executor.
 
-    `hand_over` gives an attempt to the engine, `look_up` asks what became of it among living executors; both raise EngineDown.
+    `begin` gives an attempt that is reserved for this executor to the engine; it raises EngineDown. `wake` lets the next look
+    begin at once.
     """
 
     store: Store
     clock: Clock
     worker: Worker
     pace: Pace
-    hand_over: Callable[[Attempt], None]
-    look_up: Callable[[Attempt, set[str]], Handed]
-    handed: dict[tuple[int, int], float] = field(default_factory=dict)
+    begin: Callable[[Attempt], None]
     beaten_at: float = 0.0
+    wake: Event = field(default_factory=Event)
+    _begun: set[tuple[int, int]] = field(default_factory=set)
+    _guard: Lock = field(default_factory=Lock)
+    _looked_at: float = 0.0
+    _backlog: bool = False
 
     @property
     def executor(self) -> str:
@@ -66,20 +63,34 @@ class Reconciler:
         self.reconcile()
 
     def watch(self, down: Event) -> None:
-        """Beat and reconcile until the engine goes down."""
+        """Reconcile until the engine goes down (which wakes this too)."""
         wait = SHORTEST
-        while not down.wait(wait):
+        while not down.is_set():
+            if self.wake.wait(wait):
+                down.wait(GATHER)
+                self.wake.clear()
+            if down.is_set():
+                return
             wait = self.pace.reconcile
             try:
-                if self.clock.seconds() - self.beaten_at >= self.pace.heartbeat:
-                    self.beat()
                 self.reconcile()
                 wait = self._until_next()
             except (FileManError, EngineDown) as error:
                 if not down.is_set():
                     log.warning("TaskMan could not reconcile: %s", error)
-            except Exception:  # whatever it is, tasks that run keep their leases only while this thread lives
+            except Exception:  # whatever it is, what waits begins only while this thread lives
                 log.exception("TaskMan could not reconcile")
+
+    def keep_alive(self, down: Event) -> None:
+        """Beat until the engine goes down: on a thread of its own, because the engine waits for its store as long as it takes."""
+        while not down.wait(self.pace.heartbeat):
+            try:
+                self.beat()
+            except FileManError as error:
+                if not down.is_set():
+                    log.warning("TaskMan gave no sign of life: %s", error)
+            except Exception:  # whatever it is, tasks that run keep their leases only while this thread lives
+                log.exception("TaskMan gave no sign of life")
 
     def end(self) -> None:
         """Take the heartbeat away."""
@@ -100,24 +111,43 @@ class Reconciler:
         self.beaten_at = now
 
     def reconcile(self) -> None:
-        """Take over what dead executors ran, queue what the schedule says, hand over what is due and the engine lacks."""
+        """Take over what dead executors had, queue what the schedule says, begin what is due while there is room."""
         now = self.clock.seconds()
-        self._take_over(now)
-        if self.store.read(lambda connection: schedule.any_due(connection, now)):
-            self.store.transact(lambda connection: schedule.queue_due(connection, now))
-        due = self.store.read(lambda connection: tasks.due_tasks(connection, now))
-        waiting = {(task.number, task.attempt) for task in due}
-        self.handed = {key: at for key, at in self.handed.copy().items() if key in waiting}
-        for task in due:
-            handed = self.handed.get((task.number, task.attempt))
-            if handed is None:
-                self.hand_over(task)
-            elif self.clock.monotonic() - handed > STUCK_AFTER:
-                self._look_after(task, now)
+        if self.clock.monotonic() - self._looked_at >= self.pace.reconcile:
+            self._looked_at = self.clock.monotonic()
+            self._take_over(now)
+            if self.store.read(lambda connection: schedule.any_due(connection, now)):
+                self.store.transact(lambda connection: schedule.queue_due(connection, now))
+        self._begin_due(now)
 
-    def note(self, task: Attempt) -> None:
-        """Remember that the engine was given an attempt."""
-        self.handed[task.number, task.attempt] = self.clock.monotonic()
+    def ended(self, number: int, attempt: int) -> None:
+        """Hear that the engine ran an attempt: another one may have its place."""
+        with self._guard:
+            self._begun.discard((number, attempt))
+            waiting = self._backlog
+        if waiting:
+            self.wake.set()
+
+    def _room(self) -> int:
+        return self.pace.slots - len(self._begun)
+
+    def _begin_due(self, now: float) -> None:
+        with self._guard:
+            room = self._room()
+            self._backlog = room <= 0
+        if room <= 0 or not self.store.read(lambda connection: tasks.any_due(connection, now)):
+            return
+        reserved = self.store.transact(lambda connection: tasks.reserve_due(connection, self.executor, room, now))
+        self._backlog = len(reserved) == room
+        for task in reserved:
+            with self._guard:
+                self._begun.add((task.number, task.attempt))
+            try:
+                self.begin(task)
+            except EngineDown:
+                self.store.transact(lambda connection: tasks.give_back(connection, reserved, self.executor, now))
+                self.ended(task.number, task.attempt)
+                raise
 
     def _clean(self, connection: Connection) -> None:
         if self.store.sqlite:
@@ -132,8 +162,7 @@ class Reconciler:
         return self.pace.reconcile if at is None else min(self.pace.reconcile, max(SHORTEST, at - now))
 
     def _take_over(self, now: float) -> None:
-        running = self.store.read(tasks.running_tasks)
-        lost = [task for task in running if not self._runs(task)]
+        lost = [task for task in self.store.read(tasks.tasks_at_work) if not self._has(task)]
         alive = self._alive(now) if lost else set()
         for task in lost:
             if task.executor == self.executor:
@@ -141,23 +170,17 @@ class Reconciler:
             elif task.executor not in alive:
                 self._again(task, "its executor died")
 
-    def _runs(self, task: Attempt) -> bool:
-        return task.executor == self.executor and self.worker.runs(task.number)
+    def _has(self, task: Attempt) -> bool:
+        """Tell whether this executor runs an attempt, or gave it to the engine."""
+        if task.executor != self.executor:
+            return False
+        with self._guard:
+            return (task.number, task.attempt) in self._begun
 
     def _alive(self, now: float) -> set[str]:
         if self.store.sqlite:
             return {self.executor}
         return self.store.read(lambda connection: managers.alive(connection, now - self.pace.dead_after))
-
-    def _look_after(self, task: Attempt, now: float) -> None:
-        """Begin another attempt when the engine will not begin this one: its executor died between taking and claiming it."""
-        handed = self.look_up(task, self._alive(now))
-        if handed is Handed.UNKNOWN:
-            self.handed.pop((task.number, task.attempt), None)
-        elif handed is Handed.GONE:
-            self._again(task, "the engine did not begin it")
-        else:
-            self.note(task)
 
     def _again(self, task: Attempt, why: str) -> None:
         now = self.clock.seconds()

@@ -96,13 +96,12 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A task as the reconciler sees it: which attempt, where; `priority` is ZTPRI, 0 when none was given."""
+    """A task as the reconciler sees it: which attempt, where."""
 
     number: int
     attempt: int
     status: str
     executor: str
-    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

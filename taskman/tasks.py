@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
@@ -11,7 +12,6 @@ from fileman.files import Task, TaskStep
 from taskman.record import (
     FAILED,
     FINISHED,
-    INTERRUPTED,
     MESSAGE_LIMIT,
     PREPARED,
     REJECTED,
@@ -23,10 +23,7 @@ from taskman.record import (
     TaskRecord,
 )
 
-#: Tasks that one look for what is due gives at most.
-DUE_LIMIT = 500
-
-_ATTEMPT = (Task.number, Task.attempt, Task.status, Task.executor, Task.priority)
+_ATTEMPT = (Task.number, Task.attempt, Task.status, Task.executor)
 _RECORD = select(
     Task.number,
     Task.entry_point,
@@ -47,18 +44,18 @@ _STOP_FLAG = select(Task.stop_requested, Task.attempt).where(Task.number == bind
 _EXECUTOR = select(Task.executor).where(Task.number == bindparam("number_"))
 #: A change of one attempt: whoever lost the task meanwhile changes nothing.
 _CHANGE = update(Task).where(Task.number == bindparam("number_"), Task.attempt == bindparam("attempt_"))
-_CLAIM = _CHANGE.where(Task.status == SCHEDULED).values(
-    status=RUNNING,
-    status_at=bindparam("now"),
-    message=STARTED,
-    said="",
-    executor=bindparam("executor_"),
-    job=bindparam("job_"),
+_CLAIM = _CHANGE.where(Task.status == PREPARED, Task.executor == bindparam("executor_")).values(
+    status=RUNNING, status_at=bindparam("now"), message=STARTED, said="", job=bindparam("job_")
 )
 #: The executor stays named while the attempt runs, whatever DQ^%ZTLOAD writes over the status.
 _END = _CHANGE.where(Task.executor == bindparam("executor_"))
-_REJECT = _CHANGE.where(Task.status == SCHEDULED).values(
-    status=REJECTED, status_at=bindparam("now"), message=bindparam("message_")
+_REJECT = (
+    update(Task)
+    .where(Task.number == bindparam("number_"), Task.status.in_([SCHEDULED, PREPARED]))
+    .values(status=REJECTED, status_at=bindparam("now"), message=bindparam("message_"), executor="")
+)
+_GIVE_BACK = _CHANGE.where(Task.status == PREPARED, Task.executor == bindparam("executor_")).values(
+    status=SCHEDULED, status_at=bindparam("now"), executor=""
 )
 _AGAIN = _CHANGE.where(Task.status == bindparam("status_"), Task.executor == bindparam("executor_")).values(
     status=SCHEDULED,
@@ -74,14 +71,24 @@ _REQUEUE_AT = select(Task.requeue_at).where(Task.number == bindparam("number_"))
 _SET_REQUEUE = update(Task).where(Task.number == bindparam("number_")).values(requeue_at=bindparam("at_"))
 _KEPT = select(Task.persistent, Task.keep_until).where(Task.number == bindparam("number_"))
 _SAY = _CHANGE.values(said=bindparam("text_"))
-_DUE = (
-    select(*_ATTEMPT)
-    .where(Task.status == SCHEDULED, Task.scheduled_at <= bindparam("now"))
-    .order_by(Task.scheduled_at, Task.number)
-    .limit(DUE_LIMIT)
+_IS_DUE = (Task.status == SCHEDULED) & (Task.scheduled_at <= bindparam("due_by"))
+_ANY_DUE = select(Task.number).where(_IS_DUE).limit(1)
+_FIRST_DUE = (
+    select(Task.number)
+    .where(_IS_DUE)
+    .order_by(Task.rank, Task.scheduled_at, Task.number)
+    .limit(bindparam("count"))
+    .with_for_update(skip_locked=True)
+)
+#: A reserved task is being prepared by an executor; what it does not begin, the reconciler finds.
+_RESERVE = (
+    update(Task)
+    .where(Task.number.in_(_FIRST_DUE.scalar_subquery()))
+    .values(status=PREPARED, status_at=bindparam("now"), executor=bindparam("executor_"), message="")
+    .returning(*_ATTEMPT)
 )
 _NEXT_AT = select(func.min(Task.scheduled_at)).where(Task.status == SCHEDULED, Task.scheduled_at > bindparam("now"))
-_RUNNING = select(*_ATTEMPT).where(Task.status == RUNNING)
+_AT_WORK = select(*_ATTEMPT).where(Task.status.in_([PREPARED, RUNNING]), Task.executor != "")
 _DELETE = delete(Task).where(Task.number == bindparam("number_"))
 _DELETE_STEPS = delete(TaskStep).where(TaskStep.task == bindparam("number_"))
 _DELETE_OLD = delete(Task).where(
@@ -112,7 +119,7 @@ def runs_elsewhere(connection: Connection, number: int, executor: str) -> bool:
 
 
 def claim_task(connection: Connection, number: int, attempt: int, executor: str, now: float, job: str = "") -> bool:
-    """Begin an attempt; false when it is not the one that waits."""
+    """Begin an attempt that an executor has reserved; false when it is not its any more."""
     key = {"number_": number, "attempt_": attempt, "executor_": executor, "job_": job, "now": now}
     return connection.execute(_CLAIM, key).rowcount == 1
 
@@ -183,10 +190,15 @@ def delete_old_tasks(connection: Connection, before: float, now: float) -> int:
     return gone
 
 
-def reject_task(connection: Connection, number: int, attempt: int, now: float, why: str) -> bool:
-    """Reject a task that waits; false when it waits no more."""
-    key = {"number_": number, "attempt_": attempt, "now": now, "message_": why[:MESSAGE_LIMIT]}
-    return connection.execute(_REJECT, key).rowcount == 1
+def reject_task(connection: Connection, number: int, now: float, why: str) -> bool:
+    """Reject a task that waits, or is reserved; false when it began."""
+    return connection.execute(_REJECT, {"number_": number, "now": now, "message_": why[:MESSAGE_LIMIT]}).rowcount == 1
+
+
+def give_back(connection: Connection, reserved: Sequence[Attempt], executor: str, now: float) -> None:
+    """Let tasks that were reserved and not begun wait again."""
+    for task in reserved:
+        connection.execute(_GIVE_BACK, {"number_": task.number, "attempt_": task.attempt, "executor_": executor, "now": now})
 
 
 def schedule_again(connection: Connection, task: Attempt, now: float, why: str) -> bool:
@@ -200,9 +212,18 @@ def say(connection: Connection, number: int, attempt: int, text: str) -> None:
     connection.execute(_SAY, {"number_": number, "attempt_": attempt, "text_": text[:MESSAGE_LIMIT]})
 
 
-def due_tasks(connection: Connection, now: float) -> list[Attempt]:
-    """List the tasks whose time has come, oldest first."""
-    return [Attempt(*row) for row in connection.execute(_DUE, {"now": now})]
+def any_due(connection: Connection, now: float) -> bool:
+    """Tell whether a task's time has come."""
+    return connection.execute(_ANY_DUE, {"due_by": now}).first() is not None
+
+
+def reserve_due(connection: Connection, executor: str, count: int, now: float) -> list[Attempt]:
+    """Take so many tasks whose time has come for an executor: by priority, then by time and number.
+
+    Of many executors that look at the same time each gets others.
+    """
+    key = {"due_by": now, "now": now, "executor_": executor, "count": count}
+    return sorted((Attempt(*row) for row in connection.execute(_RESERVE, key)), key=lambda task: task.number)
 
 
 def next_due_at(connection: Connection, now: float) -> float | None:
@@ -211,11 +232,6 @@ def next_due_at(connection: Connection, now: float) -> float | None:
     return None if found is None else float(found)
 
 
-def running_tasks(connection: Connection) -> list[Attempt]:
-    """List the tasks that run, by their records."""
-    return [Attempt(*row) for row in connection.execute(_RUNNING)]
-
-
-def is_interrupted(status: str) -> bool:
-    """Tell whether a status says that a task ended in another way than by itself or by a stop."""
-    return status in (FAILED, INTERRUPTED)
+def tasks_at_work(connection: Connection) -> list[Attempt]:
+    """List the tasks that an executor has, by their records."""
+    return [Attempt(*row) for row in connection.execute(_AT_WORK)]

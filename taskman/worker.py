@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Lock
 
@@ -69,7 +70,8 @@ class Worker:
     """Runs tasks for one executor.
 
     `active` are the tasks that run here now. `held` are their subjects, which the heartbeat renews. Every change of a record
-    names the attempt, so that a worker that was thought dead changes nothing once its task went on elsewhere.
+    names the attempt, so that a worker that was thought dead changes nothing once its task went on elsewhere. `ended` is told
+    of every attempt that was run or passed over.
     """
 
     store: Store
@@ -80,6 +82,7 @@ class Worker:
     stopping: Event = field(default_factory=Event)
     active: set[int] = field(default_factory=set)
     held: dict[int, Held] = field(default_factory=dict)
+    ended: Callable[[int, int], None] = lambda _number, _attempt: None
     _guard: Lock = field(default_factory=Lock)
 
     def run(self, number: int, attempt: int) -> None:
@@ -88,9 +91,11 @@ class Worker:
         What the database refuses ends the call with StoreFailed; the reconciler finds what is left undone.
         """
         with self._guard:
-            if number in self.active or self.stopping.is_set():
-                return
+            again = number in self.active
             self.active.add(number)
+        if again or self.stopping.is_set():
+            self.ended(number, attempt)
+            return
         try:
             self._run(number, attempt)
         except StoreClosed:
@@ -99,11 +104,7 @@ class Worker:
             with self._guard:
                 self.held.pop(number, None)
                 self.active.discard(number)
-
-    def runs(self, number: int) -> bool:
-        """Tell whether a task runs here now."""
-        with self._guard:
-            return number in self.active
+            self.ended(number, attempt)
 
     def renew(self, connection: Connection, now: float) -> None:
         """Keep the subjects of the tasks that run here; tell those whose subject is gone to stop."""

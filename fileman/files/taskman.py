@@ -29,6 +29,7 @@ class Task(File):
     uci: Mapped[str] = mapped_column(default="")
     volume: Mapped[str] = mapped_column(default="")
     priority: Mapped[int] = mapped_column(default=0)
+    rank: Mapped[int] = mapped_column(default=5)  # 0 begins first: ten less the priority, which is 5 where none is given
     device: Mapped[str] = mapped_column(default="")
     sync_flag: Mapped[str] = mapped_column(default="")
     keep_until: Mapped[float | None] = mapped_column(Float(53))
@@ -48,7 +49,7 @@ class Task(File):
     error_at: Mapped[float | None] = mapped_column(Float(53))
     error_text: Mapped[str] = mapped_column(default="")
 
-    __table_args__ = (Index(None, "status", "scheduled_at"), Index(None, "sync_flag", "status"))
+    __table_args__ = (Index(None, "status", "rank", "scheduled_at"), Index(None, "sync_flag", "status"))
 
 
 class TaskStep(File):

@@ -28,11 +28,11 @@ class RecordingEngine(IdleTaskMan):
         """Tell what the test wants told."""
         return self.up
 
-    def enqueue(self, task_number: int, attempt: int) -> None:
+    def enqueue(self, task_number: int) -> None:
         """Take a task."""
         if self.refuses:
             raise RuntimeError("no")
-        super().enqueue(task_number, attempt)
+        super().enqueue(task_number)
 
     def reject(self, task_number: int, reason: str) -> None:
         """Note a rejection."""

@@ -72,9 +72,12 @@ def upgrade() -> None:
         for name in times:
             task.add_column(sa.Column(name, sa.Float(precision=53), nullable=True))
         task.add_column(sa.Column("priority", sa.Integer(), server_default="0", nullable=False))
+        task.add_column(sa.Column("rank", sa.Integer(), server_default="5", nullable=False))
         task.add_column(sa.Column("persistent", sa.Boolean(), server_default=sa.false(), nullable=False))
         task.alter_column("scheduled_at", existing_type=sa.Float(precision=53), nullable=True)
         task.drop_column("heartbeat_at")
+    op.drop_index(op.f("ix_task_status_scheduled_at"), "task")
+    op.create_index(op.f("ix_task_status_rank_scheduled_at"), "task", ["status", "rank", "scheduled_at"])
     op.create_index(op.f("ix_task_entry_point"), "task", ["entry_point"])
     op.create_index(op.f("ix_task_option"), "task", ["option"])
     op.create_index(op.f("ix_task_sync_flag_status"), "task", ["sync_flag", "status"])

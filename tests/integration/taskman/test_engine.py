@@ -16,8 +16,7 @@ from sqlalchemy import func, insert, select, update
 from fileman import Store
 from fileman.files import RunningTask, Task, TaskManager
 from runtime import SystemClock
-from taskman import Engine, EngineDown, Pace, TaskContext, api, reconciler, record, routine
-from taskman.worker import Worker
+from taskman import Engine, EngineDown, Pace, TaskContext, api, record, routine, schedule
 from tests.support.postgres import PostgresCluster
 
 RAN: list[tuple[int, dict[str, Any]]] = []
@@ -34,7 +33,7 @@ threading.Event().wait()
 """
 
 
-@routine("QUICK^ZZTEST")
+@routine("QUICK^ZZTEST", option="ZZ QUICK")
 def quick(task: TaskContext) -> None:
     RAN.append((task.number, dict(task.arguments)))
 
@@ -80,8 +79,8 @@ def code(store: Store, number: int) -> str:
 def test_a_task_runs_once_with_its_arguments_and_ends_completed(store: Store, engine: Engine) -> None:
     number = load(store, "QUICK^ZZTEST", colour="red")
     assert number == 1000
-    engine.enqueue(number, 1)
-    engine.enqueue(number, 1)
+    engine.enqueue(number)
+    engine.enqueue(number)
     until(lambda: code(store, number) == record.FINISHED)
     assert [(number, {"colour": "red"})] == RAN
     assert store.read(lambda connection: api.stat(connection, number)).text == "Inactive: Finished"
@@ -147,31 +146,37 @@ def test_an_engine_that_is_down_takes_nothing(store: Store, tmp_path: Path) -> N
     engine = Engine(store, SystemClock(), tmp_path)
     assert not engine.accepting()
     with pytest.raises(EngineDown):
-        engine.enqueue(1000, 1)
+        engine.enqueue(1000)
     engine.launch()
     assert engine.accepting()
     engine.shutdown()
     assert not engine.accepting()
 
 
-def test_a_task_that_the_engine_will_not_begin_gets_another_attempt(
-    store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reconciler, "STUCK_AFTER", 0.1)
-    begun: list[tuple[int, int]] = []
-    run = Worker.run
-
-    def watched(worker: Worker, number: int, attempt: int) -> None:
-        run(worker, number, attempt)
-        begun.append((number, attempt))
-
-    monkeypatch.setattr(Worker, "run", watched)
-    engine.enqueue(1000, 1)  # finds no such task: as if its executor had died before it claimed the task
-    until(lambda: begun == [(1000, 1)])
-    number = load(store, "QUICK^ZZTEST")
-    assert number == 1000
+def test_what_an_executor_reserved_and_never_began_begins_elsewhere(store: Store, engine: Engine) -> None:
+    number = load(store, "QUICK^ZZTEST", at=time.time() + 3600)
+    reserved = {"status": record.PREPARED, "executor": "dead-1", "scheduled_at": 0.0}
+    store.transact(lambda connection: connection.execute(update(Task).where(Task.number == number).values(**reserved)))
     until(lambda: code(store, number) == record.FINISHED)
     assert store.read(lambda connection: connection.execute(select(Task.attempt)).scalar()) == 2
+
+
+def test_more_tasks_than_places_run_all_the_same(store: Store, tmp_path: Path) -> None:
+    RAN.clear()
+    engine = Engine(store, SystemClock(), tmp_path, pace=Pace(slots=2))
+    numbers = [load(store, "QUICK^ZZTEST") for _ in range(20)]
+    engine.launch()
+    until(lambda: all(code(store, number) == record.FINISHED for number in numbers))
+    assert sorted(number for number, _ in RAN) == numbers
+    engine.shutdown()
+
+
+def test_a_scheduled_option_runs_when_its_time_has_come(store: Store, engine: Engine) -> None:
+    store.transact(lambda connection: schedule.add_schedule(connection, "ZZ QUICK", "1D", time.time() + 0.5, parameter="x"))
+    until(lambda: [arguments for _, arguments in RAN] == [{"ZTQPARAM": "x"}])
+    (entry,) = store.read(schedule.list_schedules)
+    assert entry.next_at is not None
+    assert entry.next_at > time.time() + 80_000
 
 
 def test_a_task_whose_end_could_not_be_written_runs_again(store: Store, engine: Engine) -> None:
@@ -218,14 +223,14 @@ def test_brokers_hand_tasks_to_workers_elsewhere(postgres: PostgresCluster, tmp_
     worker.launch()
     assert broker.accepting()
     number = load(store, "QUICK^ZZTEST")
-    broker.enqueue(number, 1)
+    broker.enqueue(number)
     until(lambda: code(store, number) == record.FINISHED)
     assert [(number, {})] == RAN
     worker.shutdown()
     assert not broker.accepting()
     broker.shutdown()
     with pytest.raises(EngineDown):
-        broker.enqueue(number, 2)
+        broker.enqueue(number)
     store.close()
     postgres.drop_database(name)
 
@@ -238,6 +243,6 @@ def test_an_engine_whose_database_is_gone_takes_nothing(postgres: PostgresCluste
     postgres.drop_database(name)
     assert not broker.accepting()
     with pytest.raises(EngineDown):
-        broker.enqueue(1000, 1)
+        broker.enqueue(1000)
     broker.shutdown()
     store.close()

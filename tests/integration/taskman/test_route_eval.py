@@ -97,7 +97,7 @@ def test_an_engine_that_is_down_is_said_to_refuse(client: BrokerClient, engine: 
 
 def test_a_task_that_the_engine_refuses_stays_rejected(oracle_store: Store, site_key: SiteKey, engine: Engine) -> None:
     class Refusing(RecordingEngine):
-        def enqueue(self, task_number: int, attempt: int) -> None:
+        def enqueue(self, task_number: int) -> None:
             raise RuntimeError("no")
 
         def reject(self, task_number: int, reason: str) -> None:

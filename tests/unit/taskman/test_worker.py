@@ -6,10 +6,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, select
 
 from fileman import Store
+from fileman.files import Task
 from runtime import FixedClock
-from taskman import TaskContext, api, record, routine, subjects, tasks
+from taskman import (
+    Deleted,
+    Destination,
+    Ending,
+    Requeued,
+    Stopped,
+    TaskContext,
+    TaskLost,
+    api,
+    error_log,
+    record,
+    routine,
+    steps,
+    subjects,
+    sync_flags,
+    tasks,
+)
 from taskman.worker import Worker
 
 SEEN: list[int] = []
@@ -56,7 +74,15 @@ def worker(store: Store, clock: FixedClock) -> Iterator[Worker]:
 
 
 def load(store: Store, entry_point: str, **arguments: Any) -> int:
-    return store.transact(lambda connection: api.load(connection, entry_point, arguments, "a test", 1, 0.0))
+    """Load a task and reserve it for the worker."""
+    number = store.transact(lambda connection: api.load(connection, entry_point, arguments, "a test", 1, 0.0))
+    reserve(store)
+    return number
+
+
+def reserve(store: Store, executor: str = "here", now: float = 1.0) -> list[int]:
+    reserved = store.transact(lambda connection: tasks.reserve_due(connection, executor, 10, now))
+    return [task.number for task in reserved]
 
 
 def status(store: Store, number: int) -> tuple[str, str]:
@@ -94,7 +120,7 @@ def test_an_unknown_routine_is_rejected(store: Store, worker: Worker) -> None:
 
 def test_a_task_that_was_stopped_before_it_began_does_not_begin(store: Store, worker: Worker) -> None:
     number = load(store, "COUNT^ZZWORK")
-    store.transact(lambda connection: api.askstop(connection, number, 0.0))
+    assert store.transact(lambda connection: api.askstop(connection, number, 0.0)) == "2^Unscheduled"
     worker.run(number, 1)
     assert SEEN == []
     assert status(store, number) == (record.STOPPED, "Stopped by User")
@@ -166,6 +192,7 @@ def test_a_worker_that_was_thought_dead_does_not_give_up_what_runs_elsewhere(sto
     def sleep(task: TaskContext) -> None:
         seen = record.Attempt(task.number, 1, record.RUNNING, "here")
         task.store.transact(lambda connection: tasks.schedule_again(connection, seen, 0.0, "thought dead"))
+        reserve(task.store, "there")
         task.store.transact(lambda connection: tasks.claim_task(connection, task.number, 2, "there", 0.0))
         task.store.transact(lambda connection: subjects.take(connection, "SLEEP", task.number, 2, 0.0, 1e12))
         assert task.stop_requested()
@@ -174,3 +201,164 @@ def test_a_worker_that_was_thought_dead_does_not_give_up_what_runs_elsewhere(sto
     worker.run(number, 1)
     assert status(store, number)[0] == record.RUNNING
     assert store.read(lambda connection: subjects.holder(connection, "SLEEP", worker.clock.seconds())) == number
+
+
+#: What a routine returns, and the record afterwards; None: it is gone.
+ENDINGS: list[tuple[Ending, dict[str, Any] | None]] = [
+    (None, {"status": "6", "message": "Finished"}),
+    (Stopped(), {"status": "D", "message": "Job asked to stop"}),
+    (Deleted(), None),
+    (Requeued(), {"status": "1", "message": "REQUEUED", "attempt": 2}),
+    (Requeued(at="@"), {"status": "H", "attempt": 1}),
+    (Requeued(at=5e9, description="later", entry_point="COUNT^ZZWORK"), {"scheduled_at": 5e9, "entry_point": "COUNT^ZZWORK"}),
+]
+
+
+@pytest.mark.parametrize(("ending", "after"), ENDINGS)
+def test_a_routine_says_how_its_task_ends(store: Store, worker: Worker, ending: Ending, after: dict[str, Any] | None) -> None:
+    routine("END^ZZWORK")(lambda _task: ending)
+    worker.run(load(store, "END^ZZWORK"), 1)
+    found = store.read(lambda connection: connection.execute(select(Task.__table__)).mappings().first())
+    if after is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert {name: found[name] for name in after} == after
+
+
+def test_a_record_that_is_to_be_kept_is_not_deleted_by_its_routine(store: Store, worker: Worker, clock: FixedClock) -> None:
+    routine("END^ZZWORK")(lambda _task: Deleted())
+    kept = clock.seconds() + 60
+    number = store.transact(lambda connection: api.load(connection, "END^ZZWORK", {}, "a test", 1, 0.0, keep_until=kept))
+    reserve(store)
+    worker.run(number, 1)
+    assert status(store, number) == ("6", "Finished")
+
+
+#: What is wrong with a task, and why the manager rejects it.
+REJECTED = [
+    ({"entry_point": "NOWHERE^ZZWORK"}, "NO ROUTINE AT DESTINATION"),
+    ({"entry_point": "ZTSK^XQ1", "option": "ZZ NO SUCH OPTION"}, "NO ROUTINE AT DESTINATION"),
+    ({"entry_point": "BAD-NAME^ZZWORK"}, "INVALID ROUTINE NAME"),
+    ({"uci": "ELSE"}, "BAD DESTINATION UCI"),
+    ({"volume": "ELSE"}, "BAD DESTINATION VOLUME SET"),
+    ({"device": "LASER;132"}, "INVALID OUTPUT DEVICE"),
+]
+
+
+@pytest.mark.parametrize(("facts", "why"), REJECTED)
+def test_what_cannot_run_here_is_rejected_in_vistas_words(
+    store: Store, clock: FixedClock, facts: dict[str, str], why: str
+) -> None:
+    SEEN.clear()
+    worker = Worker(store, clock, "here", destination=Destination("VAH", "ROU"))
+    asked = {"entry_point": "COUNT^ZZWORK", "uci": "VAH", "volume": "ROU", **facts}
+    entry_point = asked.pop("entry_point")
+    number = store.transact(lambda connection: api.load(connection, entry_point, {}, "a test", 1, 0.0, **asked))
+    reserve(store)
+    worker.run(number, 1)
+    assert status(store, number) == ("B", why)
+    assert SEEN == []
+
+
+def test_an_option_runs_its_routine(store: Store, worker: Worker) -> None:
+    routine("OPTION^ZZWORK", option="ZZ OPTION")(lambda task: SEEN.append(task.number))
+    number = store.transact(lambda connection: api.load(connection, "ZTSK^XQ1", {}, "a test", 1, 0.0, option="ZZ OPTION"))
+    reserve(store)
+    worker.run(number, 1)
+    assert ([number], "6") == (SEEN, status(store, number)[0])
+
+
+def test_tasks_with_one_sync_flag_run_one_after_the_other(store: Store, worker: Worker) -> None:
+    def sync(connection: Connection, entry_point: str) -> int:
+        return api.load(connection, entry_point, {}, "a test", 1, 0.0, sync_flag="ZZ", device="NULL")
+
+    @routine("HOLD^ZZWORK")
+    def hold(task: TaskContext) -> None:
+        worker.run(second, 1)
+        SEEN.append(task.number)
+        assert status(store, second) == (record.PREPARED, "waits for sync flag ZZ~NULL")
+
+    first, second = (store.transact(lambda connection, it=it: sync(connection, it)) for it in ("HOLD^ZZWORK", "COUNT^ZZWORK"))
+    assert reserve(store) == [first, second]
+    worker.run(first, 1)
+    assert [first] == SEEN
+    assert status(store, second)[0] == record.SCHEDULED
+    assert reserve(store) == [second]
+    worker.run(second, 2)
+    assert [first, second] == SEEN
+    assert store.read(sync_flags.held_flags) == []
+
+
+def test_a_task_that_fails_keeps_its_sync_flag_until_somebody_clears_it(store: Store, worker: Worker) -> None:
+    for entry_point in ("FAIL^ZZWORK", "COUNT^ZZWORK"):
+        store.transact(lambda connection, it=entry_point: api.load(connection, it, {}, "a test", 1, 0.0, sync_flag="ZZ"))
+    failed, waiting = reserve(store)
+    worker.run(failed, 1)
+    worker.run(waiting, 1)
+    assert store.read(sync_flags.held_flags) == [("ZZ~", failed, "1 General error")]
+    assert status(store, waiting)[0] == record.PREPARED
+    assert store.transact(lambda connection: sync_flags.clear(connection, "ZZ~"))
+    assert not store.transact(lambda connection: sync_flags.clear(connection, "ZZ~"))
+    assert reserve(store) == [waiting]
+
+
+def test_a_persistent_task_that_fails_is_begun_again_a_minute_later(store: Store, worker: Worker, clock: FixedClock) -> None:
+    number = store.transact(lambda connection: api.load(connection, "FAIL^ZZWORK", {}, "a test", 1, 0.0, persistent=True))
+    reserve(store)
+    worker.run(number, 1)
+    assert status(store, number) == (record.SCHEDULED, "REQUEUED")
+    assert reserve(store, now=clock.seconds() + 59) == []
+    assert reserve(store, now=clock.seconds() + 60) == [number]
+
+
+def test_what_a_routine_raised_stands_in_the_error_log_with_its_traceback(store: Store, worker: Worker) -> None:
+    number = load(store, "FAIL^ZZWORK")
+    worker.run(number, 1)
+    (error,) = store.read(lambda connection: error_log.list_errors(connection, 10))
+    assert (error.task, error.entry_point, error.executor, error.text) == (
+        number,
+        "FAIL^ZZWORK",
+        "here",
+        "ValueError: no such thing",
+    )
+    assert 'raise ValueError("no such thing")' in error.traceback
+    assert store.transact(lambda connection: error_log.delete_errors(connection, 1e12, "LookupError")) == 0
+    assert store.transact(lambda connection: error_log.delete_errors(connection, 1e12, "ValueError")) == 1
+
+
+def test_steps_that_are_done_are_not_done_again(store: Store, worker: Worker) -> None:
+    done: list[str] = []
+
+    @routine("STEPS^ZZWORK")
+    def in_steps(task: TaskContext) -> None:
+        for name in ("one", "two", "three"):
+            SEEN.append(task.step(name, lambda _connection, it=name: done.append(it) or len(done)))  # type: ignore[func-returns-value]
+            if name == "two" and task.attempt == 1:
+                raise ValueError("on purpose")
+        task.act("outside", lambda: done.append("outside"))
+
+    number = load(store, "STEPS^ZZWORK")
+    worker.run(number, 1)
+    assert (done, SEEN) == (["one", "two"], [1, 2])
+    store.transact(lambda connection: api.req(connection, number, 0.0))
+    reserve(store)
+    worker.run(number, 2)
+    assert (done, SEEN) == (["one", "two", "three", "outside"], [1, 2, 1, 2, 3])
+    assert status(store, number)[0] == record.FINISHED
+    assert store.read(lambda connection: steps.done_steps(connection, number)) == []
+
+
+def test_who_lost_the_task_does_no_step_any_more(store: Store, worker: Worker) -> None:
+    @routine("LOSE^ZZWORK")
+    def lose(task: TaskContext) -> None:
+        seen = record.Attempt(task.number, 1, record.RUNNING, "here")
+        task.store.transact(lambda connection: tasks.schedule_again(connection, seen, 0.0, "thought dead"))
+        with pytest.raises(TaskLost):
+            task.act("outside", lambda: SEEN.append(1))
+        task.step("inside", lambda _connection: SEEN.append(2))
+
+    number = load(store, "LOSE^ZZWORK")
+    worker.run(number, 1)
+    assert SEEN == []
+    assert status(store, number) == (record.SCHEDULED, "thought dead")
