@@ -48,8 +48,13 @@ def last_numbers(connection: Connection, files: Iterable[str]) -> dict[str, int]
         rows = connection.execute(text("SELECT file, last_ien FROM file_header")).all()
         wanted = set(files)
         return {row.file: int(row.last_ien) for row in rows if row.file in wanted}
-    found = {file: connection.execute(text(f"SELECT last_value, is_called FROM ien_{file}")).one() for file in files}
-    return {file: int(row.last_value) for file, row in found.items() if row.is_called}
+    found = {file: last_of_sequence(connection, f"ien_{file}") for file in files}
+    return {file: number for file, number in found.items() if number >= FIRST_NUMBER.get(file, 1)}
+
+
+def last_of_sequence(connection: Connection, name: str) -> int:
+    """Give the number before the one that a sequence of PostgreSQL gives next: one that was set anew has not given it."""
+    return int(connection.execute(text(f"SELECT last_value - (NOT is_called)::int FROM {name}")).scalar_one())
 
 
 def set_last_numbers(connection: Connection, files: Iterable[str], last: Mapping[str, int]) -> None:

@@ -66,6 +66,8 @@ def test_every_table_comes_back_as_it_was_and_numbers_go_on_after_it(
     assert contents(oracle_store) == before
     assert all(before.values()), "every table had rows"
     assert oracle_store.site_version() > version, "caches read again"
+    take_snapshot(oracle_store, tmp_path / "b.snapshot")
+    restore_snapshot(oracle_store, tmp_path / "b.snapshot", site_key)
     assert oracle_store.transact(lambda it: next_ien(it, "image")) == 4
     event = insert(ImageEvent).values(uid="1", stage="STORE", at=1.0).returning(ImageEvent.ien)
     assert oracle_store.transact(lambda it: it.execute(event).scalar()) == 4
