@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -36,6 +38,22 @@ def database_address(url: str) -> URL:
     if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
         raise StoreFailed("A SQLite database has to be a file: its readers and its writer are connections of their own.")
     return address
+
+
+def untouched(file: Path) -> str:
+    """Give the URI by which a SQLite file is read and left as it is.
+
+    What a killed process left in the file's log is read and not folded in; a reader that could not fold would leave a log of
+    its own where there is none.
+    """
+    log = file.with_name(file.name + "-wal")
+    return f"file:{quote(str(file.resolve()))}?mode={'ro' if log.exists() else 'rw'}"
+
+
+def untouched_url(file: Path) -> str:
+    """Give the same as a database URL."""
+    path, _, mode = untouched(file).partition("?mode=")
+    return URL.create("sqlite", database=path, query={"mode": mode, "uri": "true"}).render_as_string()
 
 
 def _pragmas(synchronous: str, foreign_keys: bool) -> tuple[str, ...]:

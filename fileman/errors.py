@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 
 class FileManError(Exception):
@@ -35,9 +35,8 @@ class SiteFileError(FileManError):
         super().__init__(f"{where}: {problem}")
 
 
-def refusal(error: SQLAlchemyError) -> str:
+def refusal(error: Exception) -> str:
     """Say what the database refused, without the values: PostgreSQL's DETAIL quotes whole rows, patients included."""
-    if not isinstance(error, DBAPIError):
-        return str(error)
-    primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
-    return str(primary or error.orig)
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    primary = getattr(getattr(origin, "diag", None), "message_primary", None)
+    return str(primary or origin)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import tempfile
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -11,14 +14,16 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from fileman.engines import database_address, is_sqlite, reading_engine, writing_engine
+from fileman.engines import database_address, is_sqlite, reading_engine, untouched, untouched_url, writing_engine
 from fileman.errors import MigrationFailed, StoreFailed, refusal
 
 #: Where the revisions lie.
 MIGRATIONS = Path(str(resources.files("fileman"))) / "migrations"
+#: Held on PostgreSQL by whoever makes or changes the schema, until its transaction ends.
+_HOLD_SCHEMA = text("SELECT pg_advisory_xact_lock(7203005)")
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -40,12 +45,23 @@ def _known_revisions() -> set[str]:
     return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
+def revision_of(connection: Connection) -> str | None:
+    """Name the revision of an open database; None for an empty one."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def check_known(revision: str | None) -> None:
+    """Raise MigrationFailed for a revision that a newer version made."""
+    if revision is not None and revision not in _known_revisions():
+        raise MigrationFailed(f"The database has revision {revision}, which this version does not know: a newer one made it.")
+
+
 def current_revision(url: str) -> str | None:
     """Name the revision of a database; None for an empty one. Raises StoreFailed when it cannot be opened."""
     engine = reading_engine(url)  # a writer's connection would wait for whoever writes now
     try:
         with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            return revision_of(connection)
     except UnicodeDecodeError as error:  # SQLite's message quotes what stands in a damaged schema
         raise StoreFailed(f"The database {engine.url!r} cannot be opened: its schema is damaged.") from error
     except SQLAlchemyError as error:
@@ -71,8 +87,7 @@ def _migrate(url: str, revision: str) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
     present = current_revision(url) if path is None or path.exists() else None
-    if present is not None and present not in _known_revisions():
-        raise MigrationFailed(f"The database has revision {present}, which this version does not know: a newer one made it.")
+    check_known(present)
     if present is not None and present in (revision, newest_revision()):
         return
     if path is None or present is None:
@@ -87,9 +102,35 @@ def _migrate(url: str, revision: str) -> None:
     copy.replace(path)
 
 
+@contextlib.contextmanager
+def up_to_date(file: Path, folder: Path | None = None) -> Iterator[Path]:
+    """Give a SQLite file with this version's schema: itself, or for a while a migrated copy, which lies in a folder.
+
+    The file itself is left alone. Raises MigrationFailed.
+    """
+    if current_revision(untouched_url(file)) == newest_revision():
+        yield file
+        return
+    try:
+        place = tempfile.TemporaryDirectory(prefix=".magbroker-copy-", dir=folder)
+    except OSError as error:
+        raise MigrationFailed(f"There is no place for a copy of {file}: {error.strerror}.") from error
+    with place as name:
+        yield _migrated_copy(file, Path(name) / file.name)
+
+
+def _migrated_copy(file: Path, copy: Path) -> Path:
+    try:
+        _copy_database(file, copy)
+    except (sqlite3.Error, OSError) as error:
+        raise MigrationFailed(f"{file} cannot be copied: {error}.") from error
+    migrate(f"sqlite:///{copy}")
+    return copy
+
+
 def _copy_database(source: Path, target: Path) -> None:
     target.unlink(missing_ok=True)
-    origin, copy = sqlite3.connect(source), sqlite3.connect(target)
+    origin, copy = sqlite3.connect(untouched(source), uri=True), sqlite3.connect(target)
     try:
         origin.backup(copy)
     finally:
@@ -109,13 +150,23 @@ def fold_log(path: Path) -> None:
         connection.close()
 
 
+def hold_schema(connection: Connection) -> None:
+    """Be the only one that makes or changes the schema of a PostgreSQL database until the transaction ends; wait for others."""
+    connection.execute(_HOLD_SCHEMA)
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Make the schema, or bring it up, within the caller's transaction."""
+    command.upgrade(_config(connection), revision)
+
+
 def _upgrade(url: str, revision: str) -> None:
     engine = writing_engine(url, foreign_keys=False)
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7203005)")
-            command.upgrade(_config(connection), revision)
+                hold_schema(connection)
+            upgrade(connection, revision)
             if is_sqlite(url):
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
                 if broken:

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Table, create_engine, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Table, create_engine, delete, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -38,12 +35,13 @@ from fileman.files import (
     TaskStep,
     TaskSyncFlag,
 )
-from fileman.migrate import current_revision, fold_log, migrate, newest_revision
+from fileman.migrate import current_revision, fold_log, migrate, up_to_date
 from fileman.numbers import last_numbers, set_last_numbers
 from fileman.secrets import BadSiteKey, SiteKey
 from fileman.site import apply_site, is_empty, reset_imaging, site_settings
 from fileman.site_file import SiteFile
 from fileman.store import Store, bump_site_version
+from fileman.tables import UnreadableTable, count_on, one_moment, parts
 
 #: What belongs to running processes and is never put back.
 _RUNNING: tuple[type[File], ...] = (
@@ -62,24 +60,15 @@ _LEFT_ALONE = {FileHeader.__tablename__, *(file.__tablename__ for file in _RUNNI
 #: What is put back, parents before children.
 _TABLES = [table for table in File.metadata.sorted_tables if table.name not in _LEFT_ALONE]
 _NUMBERS = [file for file in NUMBERED_FILES if file not in _LEFT_ALONE]
-#: Rows that are copied at a time.
-_ROWS = 1000
 
 #: What tells a snapshot from any other SQLite file, a broker's own database among them: `PRAGMA application_id`, and its
 #: place in the file's first 100 bytes.
 _APPLICATION_ID = int.from_bytes(b"MAGS", "big")
 _SQLITE, _ID_AT = b"SQLite format 3\0", slice(68, 72)
 
-_ONE_MOMENT = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
-_SERIAL = text("SELECT pg_get_serial_sequence(:table, :column)")
-
 
 class BadSnapshot(FileManError):
     """The file is no snapshot."""
-
-
-class UnreadableTable(FileManError):
-    """Rows of a table cannot be read."""
 
 
 def take_snapshot(store: Store, file: Path) -> None:
@@ -116,7 +105,8 @@ def restore_snapshot(store: Store, file: Path, key: SiteKey) -> None:
     Raises BadSnapshot for what is no snapshot or is damaged, BadSiteKey for one of a site with another key; nothing is
     changed then.
     """
-    with _up_to_date(file) as newest, _opened(newest) as source:
+    _check_revision(file)
+    with up_to_date(file) as newest, _opened(newest) as source:
         if (found := source.exec_driver_sql("PRAGMA quick_check(1)").scalar()) != "ok":
             raise BadSnapshot(f"The snapshot {file} is damaged: {str(found).splitlines()[-1]}. Nothing was changed.")
         if is_empty(source):
@@ -162,9 +152,7 @@ def _opened(file: Path) -> Iterator[Connection]:
         engine.dispose()
 
 
-@contextlib.contextmanager
-def _up_to_date(file: Path) -> Iterator[Path]:
-    """Give the file, or where an older version took it a copy with this version's schema."""
+def _check_revision(file: Path) -> None:
     if not file.is_file():
         raise BadSnapshot(f"There is no snapshot {file}.")
     try:
@@ -173,23 +161,13 @@ def _up_to_date(file: Path) -> Iterator[Path]:
         raise BadSnapshot(f"{file} is no snapshot: {error}") from error
     if revision is None:
         raise BadSnapshot(f"{file} is no snapshot.")
-    if revision == newest_revision():
-        yield file
-        return
-    with tempfile.TemporaryDirectory(prefix="magbroker-snapshot-") as folder:
-        copy = Path(shutil.copy(file, folder))
-        migrate(f"sqlite:///{copy}")
-        yield copy
 
 
 def _copy_out(source: Connection, target: Connection) -> None:
-    source.exec_driver_sql(_ONE_MOMENT[source.dialect.name])
-    try:
+    with one_moment(source):
         for table in _TABLES:
             _copy(source, target, table)
         set_last_numbers(target, _NUMBERS, last_numbers(source, _NUMBERS))
-    finally:
-        source.exec_driver_sql("ROLLBACK")
 
 
 def _copy_in(source: Connection, target: Connection) -> None:
@@ -198,34 +176,14 @@ def _copy_in(source: Connection, target: Connection) -> None:
         target.execute(delete(table))
     for table in _TABLES:
         _copy(source, target, table)
-        _count_on(target, table)
+        count_on(target, table)
     set_last_numbers(target, _NUMBERS, last_numbers(source, _NUMBERS))
     bump_site_version(target)
 
 
 def _copy(source: Connection, target: Connection, table: Table) -> None:
-    for part in _parts(source, table):
-        target.execute(insert(table), part)
-
-
-def _parts(source: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
-    """Give a table's rows, some at a time. Raises UnreadableTable."""
-    try:
-        for part in source.execute(select(table).execution_options(yield_per=_ROWS)).mappings().partitions():
-            yield [dict(row) for row in part]
-    except (SQLAlchemyError, ValueError) as error:
-        raise UnreadableTable(f"Rows of {table.name} cannot be read ({type(error).__name__}).") from error
-
-
-def _count_on(connection: Connection, table: Table) -> None:
-    """Let PostgreSQL number new rows after those that were copied."""
-    column = table.autoincrement_column
-    if column is None or connection.dialect.name == "sqlite":
-        return
-    sequence = connection.execute(_SERIAL, {"table": table.name, "column": column.name}).scalar()
-    if sequence is not None:
-        last = connection.execute(select(func.max(column))).scalar() or 0
-        connection.execute(text(f"ALTER SEQUENCE {sequence} RESTART WITH {int(last) + 1}"))
+    for part in parts(source, table, select(table)):
+        target.execute(insert(table), [row._asdict() for row in part])
 
 
 def _hold_writers_up(connection: Connection) -> None:
