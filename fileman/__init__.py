@@ -10,6 +10,7 @@ from fileman.dates import (
     to_fileman,
     to_horolog,
 )
+from fileman.engines import sqlite_file
 from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
 from fileman.locks import LOCK_SECONDS, lock_for_transaction, release_lease, release_leases, renew_leases, take_lease, try_lock
@@ -20,26 +21,37 @@ from fileman.site import apply_site, is_empty, reset_imaging, site_settings
 from fileman.site_dump import dump_site
 from fileman.site_file import SiteFile, SiteSettings, parse_site, read_site_file
 from fileman.snapshot import BadSnapshot, reset_to_site, restore_snapshot, take_snapshot
+from fileman.sqlite_site import BadSource
 from fileman.store import Store, bump_site_version
+from fileman.transfer import ComparedSequence, ComparedTable, Moved, NotMoved, Outcome, Step, Transfer, UnfitSource, shown_target
 
 __all__ = [
     "LOCK_SECONDS",
     "BadFault",
     "BadSiteKey",
     "BadSnapshot",
+    "BadSource",
+    "ComparedSequence",
+    "ComparedTable",
     "Fault",
     "Faults",
     "FileManError",
     "MigrationFailed",
+    "Moved",
+    "NotMoved",
     "Notices",
+    "Outcome",
     "Probe",
     "SiteFile",
     "SiteFileError",
     "SiteKey",
     "SiteSettings",
+    "Step",
     "Store",
     "StoreClosed",
     "StoreFailed",
+    "Transfer",
+    "UnfitSource",
     "age_in_years",
     "apply_site",
     "bump_site_version",
@@ -68,8 +80,10 @@ __all__ = [
     "reset_to_site",
     "restore_snapshot",
     "set_fault",
+    "shown_target",
     "site_settings",
     "spend_fault",
+    "sqlite_file",
     "take_lease",
     "take_snapshot",
     "to_fileman",

@@ -40,6 +40,12 @@ def database_address(url: str) -> URL:
     return address
 
 
+def sqlite_file(url: str) -> Path | None:
+    """Give the file of a SQLite database; None for another engine's. Raises StoreFailed for what is no URL."""
+    address = database_address(url)
+    return Path(address.database or "") if address.get_backend_name() == "sqlite" else None
+
+
 def untouched(file: Path) -> str:
     """Give the URI by which a SQLite file is read and left as it is.
 

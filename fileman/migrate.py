@@ -17,7 +17,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from fileman.engines import database_address, is_sqlite, reading_engine, untouched, untouched_url, writing_engine
+from fileman.engines import database_address, is_sqlite, reading_engine, sqlite_file, untouched, untouched_url, writing_engine
 from fileman.errors import MigrationFailed, StoreFailed, refusal
 
 #: Where the revisions lie.
@@ -83,7 +83,7 @@ def migrate(url: str, revision: str = "head") -> None:
 
 
 def _migrate(url: str, revision: str) -> None:
-    path = Path(database_address(url).database or "") if is_sqlite(url) else None
+    path = sqlite_file(url)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
     present = current_revision(url) if path is None or path.exists() else None

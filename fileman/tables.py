@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Table, func, select, text
@@ -16,6 +18,33 @@ ROWS = 1000
 
 _ONE_MOMENT = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
 _SERIAL = text("SELECT pg_get_serial_sequence(:table, :column)")
+
+
+#: Bytes of a row's digest. Sums of digests are kept to the same size.
+_DIGEST_BYTES = 16
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is counted of a table's rows: the same for the same rows in any order, in either engine.
+
+    The checksum is the sum of the rows' digests, so a row that stands twice counts twice. A row is its values in the order
+    of the table's columns, as Python writes them.
+    """
+
+    rows: int = 0
+    _sum: int = 0
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Count a row."""
+        digest = hashlib.blake2b(repr(row).encode(), digest_size=_DIGEST_BYTES).digest()
+        self.rows += 1
+        self._sum += int.from_bytes(digest, "big")
+
+    @property
+    def checksum(self) -> str:
+        """Write the checksum of the rows that were counted."""
+        return (self._sum % (1 << 8 * _DIGEST_BYTES)).to_bytes(_DIGEST_BYTES, "big").hex()
 
 
 class UnreadableTable(FileManError):
@@ -32,10 +61,11 @@ def one_moment(connection: Connection) -> Iterator[None]:
         connection.exec_driver_sql("ROLLBACK")
 
 
-def parts(connection: Connection, table: Table, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:
+def parts(connection: Connection, table: Table, query: Select[*tuple[Any, ...]]) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
     """Give a query's rows of a table, some at a time. Raises UnreadableTable."""
     try:
-        yield from connection.execute(query.execution_options(yield_per=ROWS)).partitions()
+        with contextlib.closing(connection.execute(query.execution_options(yield_per=ROWS))) as found:
+            yield from found.partitions()
     except (SQLAlchemyError, ValueError) as error:
         raise UnreadableTable(f"Rows of {table.name} cannot be read ({type(error).__name__}).") from error
 

@@ -12,7 +12,7 @@ import pytest
 
 from fileman import SiteKey, Store, apply_site, read_site_file
 from tests.support.broker import RunningBroker
-from tests.support.postgres import PostgresCluster
+from tests.support.postgres import Database, PostgresCluster
 from tests.support.templates import Templates
 
 # a shell that runs tests in the background lets them ignore Ctrl-C, and what they start would inherit that
@@ -28,6 +28,14 @@ def postgres() -> Iterator[PostgresCluster]:
     cluster.start()
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture
+def target(postgres: PostgresCluster) -> Iterator[Database]:
+    """Give an empty PostgreSQL database for a site to be moved to."""
+    name, url = postgres.create_database()
+    yield Database(url)
+    postgres.drop_database(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from broker import BrokerError
-from console.cli import faults, procedures, site, traffic
+from console.cli import faults, procedures, site, traffic, transfer
 from console.cli.options import (
     ConfigOption,
     DataOption,
@@ -46,6 +46,7 @@ app.add_typer(faults.app, name="fault")
 app.add_typer(procedures.app, name="rpc")
 app.add_typer(rules_app, name="rules")
 traffic.register(app)
+transfer.register(app)
 
 SiteOption = Annotated[Path | None, typer.Option("--site", help="Site file that fills an empty database.")]
 

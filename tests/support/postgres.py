@@ -106,3 +106,21 @@ class PostgresCluster:
             self._server.terminate()
             self._server.wait(30)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database of the cluster, as its owner sees it from outside of magbroker."""
+
+    url: str
+
+    def execute(self, statement: str) -> list[tuple[object, ...]]:
+        """Run SQL and give the rows."""
+        with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as connection:
+            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            return cursor.fetchall() if cursor.description else []
+
+    def relations(self) -> list[str]:
+        """Name tables, indexes, sequences and views in it."""
+        found = self.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY relname")
+        return [str(name) for (name,) in found]
