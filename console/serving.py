@@ -15,7 +15,7 @@ from broker import BrokerService, Dispatcher, Hub, Limits, Listener, ListeningRe
 from console.errors import ConsoleError
 from console.packs import load_packs
 from console.site_state import SiteState
-from fileman import SiteKey, Store, is_empty, read_faults
+from fileman import BadSiteKey, SiteKey, Store, is_empty, read_faults, site_settings
 from fileman.files import AnsweredRequest
 from rpcs import Environment, Registry, SiteCache
 from runtime import Clock, Settings, SystemClock
@@ -86,6 +86,12 @@ def compose(
         log.info("RPC packs: %s", ", ".join(procedures.packs))
     key = SiteKey.load_or_create(settings.site_key_path)
     store = open_store(settings, key, site_file, registry, clock)
+    if with_broker and _belongs_to_another_key(store, key):
+        store.close()
+        raise BadSiteKey(
+            f"{settings.site_key_path} is not the key of the database's site: nobody could sign on. Put a copy of that site's"
+            " site.key there."
+        )
     for fault in store.read(read_faults):
         log.warning("a fault is set: %s; 'magbroker fault clear' clears it", fault)
     engine = Engine(
@@ -109,6 +115,13 @@ def pace_of(settings: Settings) -> Pace:
         lease=chosen.lease_seconds,
         dead_after=chosen.dead_after_seconds,
     )
+
+
+def _belongs_to_another_key(store: Store, key: SiteKey) -> bool:
+    """Tell whether a database, PostgreSQL's in particular, was filled under another key than that of this data directory."""
+    if store.read(is_empty):
+        return False
+    return store.read(site_settings).key_fingerprint not in ("", key.fingerprint())
 
 
 def ciphers_of(settings: Settings) -> tuple[Cipher, dict[str, Cipher]]:

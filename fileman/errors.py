@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.exc import DBAPIError
+
+#: So many names are written out in a message.
+_NAMED = 8
 
 
 class FileManError(Exception):
@@ -40,3 +45,8 @@ def refusal(error: Exception) -> str:
     origin = error.orig if isinstance(error, DBAPIError) else error
     primary = getattr(getattr(origin, "diag", None), "message_primary", None)
     return str(primary or origin)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write a list of names in about a line."""
+    return ", ".join(names) if len(names) <= _NAMED else f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"

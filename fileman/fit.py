@@ -83,8 +83,10 @@ def _text(length: int | None) -> Fit:
             raise _Unfit(f"{_kind(value)} where text belongs")
         if "\0" in value:
             raise _Unfit("a NUL character")
-        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-            raise _Unfit("text that is no Unicode (bytes that are no UTF-8, or halves of surrogate pairs)")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise _Unfit("text that is no Unicode (bytes that are no UTF-8, or halves of surrogate pairs)") from None
         if length is not None and len(value) > length:
             raise _Unfit(f"{len(value)} characters where {length} have room")
         return value

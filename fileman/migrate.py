@@ -46,8 +46,11 @@ def _known_revisions() -> set[str]:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """Name the revision of an open database; None for an empty one."""
-    return MigrationContext.configure(connection).get_current_revision()
+    """Name the revision of an open database; None for an empty one. Raises MigrationFailed where several are written down."""
+    try:
+        return MigrationContext.configure(connection).get_current_revision()
+    except CommandError as error:
+        raise MigrationFailed(f"The database's revision cannot be told: {error}") from error
 
 
 def check_known(revision: str | None) -> None:

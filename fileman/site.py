@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import count
@@ -11,7 +11,7 @@ from itertools import count
 from sqlalchemy import Connection, delete, func, insert, select, union, update
 
 from fileman.dates import to_fileman
-from fileman.errors import SiteFileError
+from fileman.errors import SiteFileError, listed
 from fileman.files import (
     AcquisitionCount,
     AcquisitionDevice,
@@ -55,9 +55,6 @@ from fileman.numbers import reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, hash_verify_code
 from fileman.site_file import TOMORROW, InstitutionRow, SiteFile, SiteSettings, UserRow, dangling
 from fileman.store import bump_site_version
-
-#: So many names are written out in a warning.
-_NAMED = 8
 
 #: What a site file fills, children before parents: the order in which a new site replaces the old one.
 _SITE_FILES: tuple[type[File], ...] = (
@@ -169,12 +166,7 @@ def apply_site(
     if known_rpcs is None:
         return dangling(site)
     unknown = sorted({rpc for context in site.context for rpc in context.rpcs} - {*known_rpcs, "*"})
-    return [*dangling(site), *([f"procedures that are not known stay in their contexts: {_some(unknown)}"] if unknown else [])]
-
-
-def _some(names: Sequence[str]) -> str:
-    """Write a list of names in about a line."""
-    return ", ".join(names) if len(names) <= _NAMED else f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
+    return [*dangling(site), *([f"procedures that are not known stay in their contexts: {listed(unknown)}"] if unknown else [])]
 
 
 def _numbered_exams(connection: Connection, site: SiteFile) -> list[dict[str, object]]:

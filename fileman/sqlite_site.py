@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, Table, column, event, func, select, t
 from sqlalchemy.exc import SQLAlchemyError
 
 from fileman.engines import reading_engine, untouched, untouched_url
-from fileman.errors import FileManError, MigrationFailed
+from fileman.errors import FileManError, MigrationFailed, listed
 from fileman.files import NUMBERED_FILES, File, FileHeader
 from fileman.fit import decode
 from fileman.migrate import check_known, current_revision, up_to_date
@@ -22,8 +22,8 @@ from fileman.tables import UnreadableTable, highest_number, one_moment, parts
 
 #: The tables that hold a site, parents before children. On PostgreSQL sequences stand for the rows of `file_header`.
 SITE_TABLES = tuple(it for it in File.metadata.sorted_tables if it.name != FileHeader.__tablename__)
-#: Names that a complaint lists.
-_NAMED = 8
+#: Rows that point to nothing are looked for until so many are found.
+_DANGLING = 20
 _OUR_TABLES = {it.name: {part.name for part in it.columns} for it in File.metadata.sorted_tables}
 _ALEMBIC = {"alembic_version": {"version_num"}}
 
@@ -31,7 +31,8 @@ _COLUMNS = text(
     "SELECT it.name, part.name FROM sqlite_master AS it, pragma_table_info(it.name) AS part"
     " WHERE it.type = 'table' AND it.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 )
-_COUNT = {it.name: select(func.count()).select_from(it) for it in SITE_TABLES}
+#: Counts a table's rows.
+COUNT_OF = {it.name: select(func.count()).select_from(it) for it in SITE_TABLES}
 
 
 def untyped(of: Table) -> Select[*tuple[Any, ...]]:
@@ -66,7 +67,7 @@ class SqliteSite:
 
     def counts(self) -> dict[str, int]:
         """Count the rows of each table."""
-        return {name: int(self._connection.execute(count).scalar_one()) for name, count in _COUNT.items()}
+        return {name: int(self._connection.execute(count).scalar_one()) for name, count in COUNT_OF.items()}
 
     def rows(self, of: Table) -> Iterator[tuple[Any, ...]]:
         """Give a table's rows as they are; see `TableFit` for what fits. Raises BadSource."""
@@ -86,7 +87,7 @@ class SqliteSite:
 
     def changed(self) -> bool:
         """Tell whether anybody wrote to the file since it was opened."""
-        return _data_version(self._watch) != self._version
+        return _data_version(self.file, self._watch) != self._version
 
     def _damage(self) -> str:
         try:
@@ -111,20 +112,13 @@ class SqliteSite:
 
     def _dangling(self) -> str:
         with contextlib.closing(self._connection.exec_driver_sql("PRAGMA foreign_key_check")) as found:
-            first = found.fetchmany(_NAMED)
+            first = found.fetchmany(_DANGLING)
         names = [f"{name} ({self._key(name, row)}) to {parent}" for name, row, parent, _number in first]
         return f"has rows that point to nothing: {listed(names)}. Mend or delete them first." if names else ""
 
     def _key(self, name: str, row: int) -> str:
         key = self._connection.execute(_KEYS[name], {"row": row}).one()
         return ", ".join(f"{part} {value!r}" for part, value in key._mapping.items())
-
-
-def listed(names: Iterable[str]) -> str:
-    """Write names out, some of them when there are many."""
-    every = list(names)
-    rest = len(every) - _NAMED
-    return ", ".join(every[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 @contextlib.contextmanager
@@ -144,7 +138,7 @@ def open_site(file: Path) -> Iterator[SqliteSite]:
     except MigrationFailed as error:
         raise BadSource(f"The source {file} cannot be moved: {error}") from error
     with contextlib.closing(sqlite3.connect(untouched(file), uri=True)) as watch, up_to_date(file, file.parent) as newest:
-        version = _data_version(watch)
+        version = _data_version(file, watch)
         engine = reading_engine(untouched_url(newest))
         event.listen(engine, "connect", _keep_every_text)
         try:
@@ -154,8 +148,11 @@ def open_site(file: Path) -> Iterator[SqliteSite]:
             engine.dispose()
 
 
-def _data_version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+def _data_version(file: Path, connection: sqlite3.Connection) -> int:
+    try:
+        return int(connection.execute("PRAGMA data_version").fetchone()[0])
+    except sqlite3.Error as error:
+        raise BadSource(f"The source {file} cannot be read: {error}.") from error
 
 
 def _keep_every_text(connection: Any, _record: Any) -> None:

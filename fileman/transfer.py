@@ -18,17 +18,17 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import URL, Connection, Engine, Table, delete, func, select, text
+from sqlalchemy import URL, Connection, Engine, Table, delete, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 
 from fileman.engines import database_address, writing_engine
-from fileman.errors import FileManError, MigrationFailed, refusal
+from fileman.errors import FileManError, MigrationFailed, listed, refusal
 from fileman.files import NUMBERED_FILES
 from fileman.fit import Misfit, TableFit
 from fileman.migrate import check_known, hold_schema, newest_revision, revision_of, upgrade
 from fileman.numbers import last_numbers, last_of_sequence, set_last_numbers
-from fileman.sqlite_site import AS_THEY_ARE, SITE_TABLES, SqliteSite, listed, open_site
+from fileman.sqlite_site import AS_THEY_ARE, COUNT_OF, SITE_TABLES, SqliteSite, open_site
 from fileman.tables import ROWS, Tally, count_on, serial_sequence
 
 #: Values that do not fit are looked for until so many are found.
@@ -57,7 +57,6 @@ _COPY = {
 _ANALYZE = text("ANALYZE " + ", ".join(f'"{it.name}"' for it in SITE_TABLES))
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy gives it no types
 _READ = {name: str(query.compile(dialect=_POSTGRESQL)) for name, query in AS_THEY_ARE.items()}
-_COUNT = {it.name: select(func.count()).select_from(it) for it in SITE_TABLES}
 
 
 class NotMoved(FileManError):
@@ -298,8 +297,8 @@ def _commit(target: Connection) -> None:
 
 def _check_usable(target: Connection, address: URL, relations: list[str]) -> None:
     """Raise NotMoved unless the target is empty, or has this version's schema: it may hold this very site already."""
-    revision = revision_of(target)
     try:
+        revision = revision_of(target)
         check_known(revision)
     except MigrationFailed as error:
         raise NotMoved(f"The target {_shown(address)} cannot be used. {error}") from error
@@ -311,7 +310,7 @@ def _check_usable(target: Connection, address: URL, relations: list[str]) -> Non
 
 def _found_there(reading: _Reading, target: Connection, address: URL, counts: dict[str, int]) -> Moved:
     """Compare the site with what the target holds, from a move whose end was not seen. Raises NotMoved for anything else."""
-    other = [name for name, count in _COUNT.items() if target.execute(count).scalar_one() != counts[name]]
+    other = [name for name, count in COUNT_OF.items() if target.execute(count).scalar_one() != counts[name]]
     if not other:
         for table in SITE_TABLES:
             reading.look_through(table)

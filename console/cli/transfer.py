@@ -20,6 +20,12 @@ from runtime import DataDirectory, Settings, load_settings
 
 #: Characters of a checksum that the table shows; --json has all.
 _SHOWN = 12
+#: How a move ends well.
+_ENDS = {
+    Outcome.MOVED: "The site is moved to {target} and equal there:",
+    Outcome.REHEARSED: "The site would move to {target} and be equal there; nothing was kept:",
+    Outcome.THERE: "The site is in {target} already and equal there:",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +61,8 @@ def migrate_store(
     """
     settings = load_settings(config, data=data)
     source, shown = _source(settings), shown_target(target)
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress, _alone(settings, wanted=not dry_run):
+    beside = contextlib.nullcontext() if dry_run else _alone(settings)
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress, beside:
         bar = progress.add_task("looking at both databases", total=None)
 
         def tell(step: Step) -> None:
@@ -69,7 +76,7 @@ def migrate_store(
         out.print(_table(moved), highlight=False)
         for line in _told(moved, settings, source, shown):
             out.print(line, highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(moved.outcome is Outcome.DIFFERS)
+    raise typer.Exit(1 if moved.outcome is Outcome.DIFFERS else 0)
 
 
 def _source(settings: Settings) -> Path:
@@ -84,13 +91,11 @@ def _source(settings: Settings) -> Path:
 
 
 @contextlib.contextmanager
-def _alone(settings: Settings, *, wanted: bool) -> Iterator[None]:
+def _alone(settings: Settings) -> Iterator[None]:
     """Own the data directory, so that no broker runs or starts on it; a broker that is there is an error that names it."""
-    if not wanted or not settings.data.is_dir():  # no broker has been where no directory is
-        yield
-        return
     directory = DataDirectory(settings.data)
-    directory.acquire()
+    if settings.data.is_dir():  # where there is none, no broker has been, and none is made
+        directory.acquire()
     try:
         yield
     finally:
@@ -111,7 +116,7 @@ def _table(moved: Moved) -> Table:
     table = Table(box=None, padding=(0, 2), header_style="bold")
     for heading, justify in {"table or sequence": "left", "rows or last": "right", "checksum": "left", "": "left"}.items():
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # rich wants literals
-    for it in moved.tables:
+    for it in sorted(moved.tables, key=lambda it: it.name):
         table.add_row(it.name, str(it.source_rows), it.source_checksum[:_SHOWN], _verdict(it))
     for number in moved.sequences:
         table.add_row(number.name, str(number.source), "", _verdict(number))
@@ -127,16 +132,15 @@ def _verdict(compared: ComparedTable | ComparedSequence) -> str:
 
 
 def _told(moved: Moved, settings: Settings, source: Path, target: str) -> Iterator[str]:
-    rows = sum(it.source_rows for it in moved.tables)
-    what = f"{rows} rows of {len(moved.tables)} tables, and {len(moved.sequences)} sequences"
     if moved.outcome is Outcome.DIFFERS:
         yield "What PostgreSQL gave back differs from the source. Nothing was kept: the target is as empty as before."
         return
+    rows = sum(it.source_rows for it in moved.tables)
+    end = _ENDS[moved.outcome].format(target=target)
+    yield f"{end} {rows} rows, {len(moved.tables)} tables, {len(moved.sequences)} sequences."
     if moved.outcome is Outcome.REHEARSED:
-        yield f"{what} would move to {target}, and be equal there. Nothing was kept."
         return
-    been = {Outcome.MOVED: "moved", Outcome.THERE: "were there already"}[moved.outcome]
-    yield f"{what} {been}: {target} is equal to {source}, which is as it was."
+    yield f"{source} is as it was."
     yield "Now set for every broker and worker, with the password where one is needed:"
     yield f'  database = "{target}"'
     yield (

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from fileman import Store
@@ -12,7 +16,7 @@ from fileman.sqlite_site import SITE_TABLES
 from runtime import DataDirectory
 from tests.support.filled_site import site_file
 from tests.support.postgres import Database
-from tests.support.services import magbroker
+from tests.support.services import eventually, magbroker
 from tests.support.spoiling import spoil
 
 IMAGES = 30
@@ -47,7 +51,7 @@ def test_a_site_is_moved_and_what_to_do_next_is_said(var: Path, url: str, target
     assert PASSWORD not in done.stdout + done.stderr
     again = magbroker("migrate-store", "--to", url, "--data", str(var))
     assert again.returncode == 0
-    assert "were there already" in again.stdout
+    assert "already and equal there" in again.stdout
     assert target.execute("SELECT count(*) FROM image") == [(IMAGES,)]
 
 
@@ -92,6 +96,26 @@ def test_a_site_in_use_is_rehearsed_only(var: Path, url: str, target: Database) 
     finally:
         store.close()
         broker.release()
+
+
+@pytest.mark.parametrize(("ended_by", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_a_command_that_was_ended_halfway_leaves_nothing_and_the_next_one_moves_the_site(
+    var: Path, url: str, target: Database, ended_by: signal.Signals, status: int
+) -> None:
+    spoil(target, "image", "PERFORM pg_advisory_xact_lock(42); RETURN NEW;")
+    with psycopg.connect(target.url.replace("+psycopg", ""), autocommit=True) as holder:
+        holder.execute("SELECT pg_advisory_lock(42)")
+        command = [sys.executable, "-m", "console.cli.main", "migrate-store", "--to", url, "--data", str(var)]
+        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted"
+        eventually("it waits in the middle of a table", lambda: holder.execute(waits).fetchone() is not None)
+        running.send_signal(ended_by)
+        assert running.wait(60) == status
+    assert target.relations() == []
+    target.execute("DROP EVENT TRIGGER spoil")
+    done = magbroker("migrate-store", "--to", url, "--data", str(var))
+    assert done.returncode == 0, done.stderr
+    assert target.execute("SELECT count(*) FROM image") == [(IMAGES,)]
 
 
 @pytest.mark.parametrize(

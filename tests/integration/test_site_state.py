@@ -12,7 +12,7 @@ from twisted.internet import reactor
 from console.errors import ConsoleError
 from console.serving import compose
 from console.site_state import SiteState
-from fileman import Fault, SiteKey, Store, read_faults, set_fault
+from fileman import BadSiteKey, Fault, SiteKey, Store, read_faults, set_fault
 from rpcs import STANDARD
 from runtime import Settings, SystemClock
 from tests.conftest import ORACLE_SITE
@@ -150,3 +150,12 @@ def test_a_broker_that_starts_with_faults_warns_and_names_its_packs(state: SiteS
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings == ["a fault is set: slow-answer rpc=XWB IM HERE seconds=2; 'magbroker fault clear' clears it"]
     assert "RPC packs: tests.oracle.pack" in caplog.messages
+
+
+def test_a_broker_whose_key_is_not_the_sites_does_not_start_and_a_worker_needs_none(state: SiteState) -> None:
+    elsewhere = state.settings.model_copy(update={"data": state.settings.data / "second"})
+    with pytest.raises(BadSiteKey, match=r"second/site\.key is not the key of the database's site.*copy"):
+        compose(elsewhere, reactor)  # type: ignore[arg-type]
+    compose(elsewhere, reactor, with_broker=False).store.close()  # type: ignore[arg-type]
+    (elsewhere.data / "site.key").write_bytes((state.settings.data / "site.key").read_bytes())
+    compose(elsewhere, reactor).store.close()  # type: ignore[arg-type]

@@ -19,7 +19,8 @@ WHERE = Path("/usr/lib/postgresql")
 MISSING = "PostgreSQL's server is not installed; 'make packages' installs it, or: apt-get install postgresql"
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Give the folder of the newest server's programs."""
     versions = sorted(WHERE.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if not versions:
         raise RuntimeError(MISSING)
@@ -43,12 +44,12 @@ class PostgresCluster:
 
     def start(self) -> None:
         """Make the cluster and start its server."""
-        binaries = _binaries()
+        folder = binaries()
         if os.getuid() == 0:
             owner = pwd.getpwnam("postgres")
             os.chown(self.directory, owner.pw_uid, owner.pw_gid)
         cluster = self.directory / "cluster"
-        initdb = [str(binaries / "initdb"), "-D", str(cluster), "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        initdb = [str(folder / "initdb"), "-D", str(cluster), "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(_as_owner(initdb), check=True, stdout=subprocess.DEVNULL, cwd=self.directory)
         options = {
             "listen_addresses": "127.0.0.1",
@@ -61,7 +62,7 @@ class PostgresCluster:
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (self.directory / "log").open("wb") as log:
-            command = _as_owner([str(binaries / "postgres"), "-D", str(cluster), *settings])
+            command = _as_owner([str(folder / "postgres"), "-D", str(cluster), *settings])
             self._server = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory)
         self._await()
 
