@@ -1,0 +1,150 @@
+"""Workers that are killed at random moments while an evaluator and a stepped task run, and what has to be so afterwards."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection, func, insert, select
+
+from fileman import Store, next_iens
+from fileman.files import BackgroundQueue, Image, ImageEvent, RunningTask, SendQueue
+from rules.evaluator import ENTRY_POINT
+from taskman import api, record
+from tests.integration.rules.recorded_site import fill_recorded_images
+from tests.support.task_worker import STAGE, STEPPED, STEPS
+
+LOCATION = 660
+IMAGES = 3000
+#: Sends every image to a router that takes two file types.
+RULES = [("2", "1^ACTION^SEND"), ("3", "1^ACTION^1^ROUTE-DEST-A")]
+FIRST = 10_000
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    """Wait for something to come true; fail when it does not in time."""
+    waiting, deadline = threading.Event(), time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"in {seconds} s it did not happen: {what}"
+        waiting.wait(0.01)
+
+
+def prepare(store: Store, directory: Path) -> tuple[int, int]:
+    """File images, queue them for the evaluator, and load both tasks; give their numbers."""
+
+    def fill(connection: Connection) -> tuple[int, int]:
+        fill_recorded_images(connection)
+        model = dict(connection.execute(select(Image.__table__).where(Image.ien == 2)).mappings().one())
+        images = [{**model, "ien": FIRST + number, "uid": f"9.1.{FIRST + number}"} for number in range(IMAGES)]
+        connection.execute(insert(Image), images)
+        iens = next_iens(connection, "background_queue", IMAGES)
+        entry = {"queue": "EVAL", "duz": 9002, "requested": "3261121", "place": 1, "status": "NOT_PROCESSED"}
+        entries = [{**entry, "ien": ien, "image": image["ien"]} for ien, image in zip(iens, images, strict=True)]
+        connection.execute(insert(BackgroundQueue), entries)
+        now = time.time()
+        evaluator = api.load(connection, ENTRY_POINT, {"location": LOCATION, "rules": RULES}, "a test", 9002, now)
+        stepped = api.load(connection, STEPPED, {"directory": str(directory)}, "a test", 9002, now)
+        return evaluator, stepped
+
+    return store.transact(fill)
+
+
+@dataclass
+class Workers:
+    """Worker processes: one on SQLite, where one process has the database; two on PostgreSQL."""
+
+    store: Store
+    directory: Path
+    running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Start as many as there have to be."""
+        while len(self.running) < (1 if self.store.sqlite else 2):
+            command = [sys.executable, "-m", "tests.support.task_worker", self.store.url, str(self.directory)]
+            log = (self.directory / f"worker-{len(list(self.directory.glob('worker-*')))}").open("wb")
+            with log:
+                process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.running[process.pid] = process
+
+    def of(self, number: int) -> int | None:
+        """Give the process that runs a task, unless it is dead already."""
+        job = self.store.read(lambda connection: api.job(connection, number))
+        return int(job) if job and int(job) in self.running else None
+
+    def has(self, number: int) -> bool:
+        """Tell whether a task runs here, or has nothing left to do."""
+        return self.of(number) is not None or _code(self.store, number) == record.FINISHED
+
+    def kill(self, pid: int) -> None:
+        """Kill one without a warning, and start another in its place."""
+        process = self.running.pop(pid)
+        process.kill()
+        process.wait(30)
+        self.start()
+
+    def stop(self) -> None:
+        """End those that run."""
+        for process in self.running.values():
+            process.kill()
+            process.wait(30)
+        self.running.clear()
+
+
+def kill_workers(store: Store, directory: Path, seed: int, kills: int) -> None:
+    """Kill workers at random moments, in turn those of the evaluator and of the stepped task, and check what came of it."""
+    chance = random.Random(seed)
+    evaluator, stepped = prepare(store, directory)
+    workers = Workers(store, directory)
+    workers.start()
+    moment, in_the_middle = threading.Event(), Counter[int]()
+    try:
+        for turn in range(kills):
+            victim = (evaluator, stepped)[turn % 2]
+            until(lambda number=victim: workers.has(number), f"task {victim} runs")  # type: ignore[misc]
+            moment.wait(chance.uniform(0.0, 0.3))
+            in_the_middle[victim] += _waiting(store) > 0 if victim == evaluator else _code(store, stepped) == record.RUNNING
+            workers.kill(workers.of(victim) or chance.choice(list(workers.running)))
+        until(lambda: _waiting(store) == 0, "every image is evaluated")
+        until(lambda: _code(store, stepped) == record.FINISHED, "every step is done")
+        store.transact(lambda connection: api.askstop(connection, evaluator, time.time()))
+        until(lambda: _code(store, evaluator) == record.STOPPED, "the evaluator stops when asked")
+    finally:
+        workers.stop()
+    assert min(in_the_middle[evaluator], in_the_middle[stepped]) > 0, "nobody was killed at work: nothing was tested"
+    check(store, directory, kills)
+
+
+def _code(store: Store, number: int) -> str:
+    return store.read(lambda connection: api.stat(connection, number)).code
+
+
+def _waiting(store: Store) -> int:
+    wanted = select(func.count()).select_from(BackgroundQueue)
+    return store.read(lambda connection: connection.execute(wanted).scalar_one())
+
+
+def check(store: Store, directory: Path, kills: int) -> None:
+    """Check what has to be so, whenever workers were killed."""
+    images = set(range(FIRST, FIRST + IMAGES))
+    columns = (SendQueue.image, SendQueue.destination, SendQueue.file_type)
+    queued = Counter(store.read(lambda connection: connection.execute(select(*columns)).all()))
+    assert {image for image, _, _ in queued} == images
+    assert max(queued.values()) == 1, "an image has two entries for one destination and file type"
+    judged = select(ImageEvent.image).where(ImageEvent.stage == "EVALUATE")
+    assert Counter(store.read(lambda connection: connection.execute(judged).scalars().all())) == Counter(images)
+    marks = select(ImageEvent.uid).where(ImageEvent.stage == STAGE)
+    steps = Counter(store.read(lambda connection: connection.execute(marks).scalars().all()))
+    assert (len(steps), max(steps.values())) == (STEPS, 1), "a step that was done was done again, or one was left out"
+    outside = Counter((directory / "outside").read_text().splitlines())
+    assert len(outside) == STEPS // 10
+    assert sum(outside.values()) <= STEPS // 10 + kills, "more than the work in hand was repeated"
+    beside = directory / "beside"
+    assert not beside.exists(), beside.read_text()
+    assert store.read(lambda connection: connection.execute(select(RunningTask.subject)).first()) is None

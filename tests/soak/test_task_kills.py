@@ -1,0 +1,15 @@
+"""TaskMan's workers are killed at many more moments than `make test` has time for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fileman import Store
+from tests.integration.taskman.killing import kill_workers
+
+
+@pytest.mark.parametrize("seed", range(2, 9))
+def test_nothing_is_lost_or_done_twice_when_workers_are_killed(oracle_store: Store, tmp_path: Path, seed: int) -> None:
+    kill_workers(oracle_store, tmp_path, seed, kills=6)
