@@ -6,14 +6,12 @@ import hashlib
 import json
 import random
 import sqlite3
-import subprocess
-import threading
 import time
 from pathlib import Path
 
 from console.processes import Child
 from runtime import free_port
-from tests.support.dicom import NO_DELAY, STATION, Storescp, data_set_bytes, make_slices, storescu
+from tests.support.dicom import STATION, ResendingModality, Storescp, data_set_bytes, make_slices, storescu
 from tests.support.services import Services, demo_site, eventually, magbroker
 
 RULE = f'dicom("DCMTK") when STATION_NAME="{STATION}"\n'
@@ -146,7 +144,7 @@ def check_that_kills_lose_nothing(tmp_path: Path, seed: int) -> None:
     slices = make_slices(tmp_path / "slices", 200)
     chance = random.Random(seed)
     with Storescp(tmp_path / "received") as destination, _services(tmp_path, destination.port) as services:
-        sender = _ResendingModality(services.dicom_port, slices)
+        sender = ResendingModality(services.dicom_port, slices.values())
         sender.start()
         unfinished: list[int] = []
         for victim in chance.sample([services.broker, services.broker, services.gateway, services.gateway], 4):
@@ -176,22 +174,3 @@ def check_that_kills_lose_nothing(tmp_path: Path, seed: int) -> None:
 
 def _digests(services: Services) -> list[tuple[object, ...]]:
     return _rows(services, "SELECT uid, digest FROM image WHERE parent IS NOT NULL")
-
-
-class _ResendingModality(threading.Thread):
-    """Sends every slice until it is answered with success, as a modality does whose archive goes away now and then."""
-
-    def __init__(self, port: int, slices: dict[str, Path]) -> None:
-        super().__init__(daemon=True)
-        self.left = list(slices.values())
-        self._port = port
-
-    def run(self) -> None:
-        """Send ten at a time; what was not answered goes again."""
-        while self.left:
-            files = self.left[:10]
-            command = ["storescu", "-v", "-aec", "MAGBROKER", "127.0.0.1", str(self._port), *map(str, files)]
-            run = subprocess.run(command, capture_output=True, text=True, env=NO_DELAY, timeout=120, check=False)
-            if run.returncode == 0:
-                del self.left[:10]
-            time.sleep(0.4)

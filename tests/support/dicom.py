@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -97,3 +99,25 @@ class Storescp:
                 continue
             found.setdefault(uid, []).append(path)
         return found
+
+
+class ResendingModality(threading.Thread):
+    """Sends every object until it is answered with success, as a modality does whose archive goes away now and then.
+
+    It sends `batch` at a time, and again what was not answered, with a pause between.
+    """
+
+    def __init__(self, port: int, files: Iterable[Path], batch: int = 10, pause: float = 0.4) -> None:
+        super().__init__(daemon=True)
+        self.left = list(files)
+        self._port, self._batch, self._pause = port, batch, pause
+
+    def run(self) -> None:
+        """Send until nothing is left."""
+        while self.left:
+            files = self.left[: self._batch]
+            command = ["storescu", "-v", "-aec", "MAGBROKER", "127.0.0.1", str(self._port), *map(str, files)]
+            run = subprocess.run(command, capture_output=True, text=True, env=NO_DELAY, timeout=300, check=False)
+            if run.returncode == 0:
+                del self.left[: self._batch]
+            time.sleep(self._pause)
