@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -51,6 +52,11 @@ class PostgresCluster:
         cluster = self.directory / "cluster"
         initdb = [str(folder / "initdb"), "-D", str(cluster), "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(_as_owner(initdb), check=True, stdout=subprocess.DEVNULL, cwd=self.directory)
+        self.resume()
+
+    def resume(self) -> None:
+        """Start the server of a cluster that was made before."""
+        folder, cluster = binaries(), self.directory / "cluster"
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -61,7 +67,7 @@ class PostgresCluster:
             "max_connections": "200",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        with (self.directory / "log").open("wb") as log:
+        with (self.directory / "log").open("ab") as log:
             command = _as_owner([str(folder / "postgres"), "-D", str(cluster), *settings])
             self._server = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory)
         self._await()
@@ -101,11 +107,16 @@ class PostgresCluster:
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def stop(self) -> None:
-        """End the server by its pid and remove the cluster."""
+    def halt(self) -> None:
+        """End the server by its pid, whoever is connected to it."""
         if self._server is not None:
-            self._server.terminate()
+            self._server.send_signal(signal.SIGINT)
             self._server.wait(30)
+            self._server = None
+
+    def stop(self) -> None:
+        """End the server and remove the cluster."""
+        self.halt()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from console.processes import Child
 from fileman import SiteKey, Store, next_ien
 from fileman.files import BackgroundQueue, SendQueue
 from runtime import SystemClock
 from taskman import Engine, api
 from tests.integration.rules.recorded_site import fill_recorded_images
 from tests.support.broker import RecordingEngine, RunningBroker
+from tests.support.postgres import PostgresCluster
 from xwb import BrokerClient
 
 ELEMENTS = ["1^ACTION^SEND", "1^ACTION^1^ROUTE-DEST-A", "1^CONDITION^1^KW^MODALITY", "1^CONDITION^1^DT^CS"]
@@ -111,3 +113,42 @@ def test_a_task_that_the_engine_refuses_stays_rejected(oracle_store: Store, site
     assert (status.code, status.text) == ("B", "Inactive: Interrupted")
     client.close()
     broker.stop()
+
+
+@pytest.fixture
+def engine_cluster() -> Iterator[PostgresCluster]:
+    """Run a PostgreSQL server for the engine's own store."""
+    cluster = PostgresCluster()
+    cluster.start()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_start_is_refused_while_the_engines_database_is_stopped(
+    oracle_store: Store, site_key: SiteKey, engine_cluster: PostgresCluster, tmp_path: Path
+) -> None:
+    _name, url = engine_cluster.create_database()
+    environment = {"MAGBROKER_DATABASE": oracle_store.url, "MAGBROKER_TASKMAN__ENGINE_DATABASE": url}
+    worker = Child("taskman", ["taskman", "--data", str(tmp_path / "worker")], 0, tmp_path / "worker.log", environment)
+    worker.start()
+    handing = Engine(oracle_store, SystemClock(), tmp_path, worker=False, url=url)
+    handing.launch()
+    broker = RunningBroker(oracle_store, site_key, handing)
+    client = broker.client()
+    try:
+        until(handing.accepting, 60)
+        assert start(client) == "0,TaskMan task#=1000"
+        until(lambda: any("Started" in line for line in log(client, "1000")))
+        engine_cluster.halt()
+        assert start(client, "688") == "-4,TaskMan did not Accept Request"
+        assert oracle_store.read(lambda connection: api.stat(connection, 1001)).code == "B"
+        assert start(client).startswith("-3,"), "the evaluator that runs keeps its location"
+        engine_cluster.resume()
+        assert start(client, "688") == "0,TaskMan task#=1002"
+        until(lambda: any("Started" in line for line in log(client, "1002")), 60)
+    finally:
+        client.close()
+        broker.stop()
+        handing.shutdown()
+        worker.stop()
