@@ -16,12 +16,13 @@ from bench.kit import measure_kit
 from bench.road import measure_road
 from bench.rule_evaluation import measure_rules
 from bench.sessions import measure_sessions
+from bench.taskman import measure_taskman
 
 out = Console(width=140)
 
 
 def main() -> None:
-    """Measure everything, or the parts named (sessions, broker, rules, kit, road), with synthetic images on loopback."""
+    """Measure everything, or the parts named (sessions, broker, rules, taskman, kit, road), with synthetic images on loopback."""
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder, resources.as_file(resources.files("magbroker_data") / "demo.toml") as site:
         directory = Path(folder)
@@ -29,6 +30,7 @@ def main() -> None:
             "sessions": lambda: measure_sessions(directory / "sessions", site),
             "broker": lambda: measure_broker(directory / "broker", site),
             "rules": measure_rules,
+            "taskman": lambda: measure_taskman(directory / "taskman", site),
             "kit": lambda: measure_kit(directory / "kit", site),
             "road": lambda: measure_road(directory / "road", site),
         }

@@ -16,6 +16,7 @@ class Figure:
     value: float
     note: str = ""
     unit: str = "/s"
+    digits: int = 0
 
 
 def table(figures: Iterable[Figure]) -> Table:
@@ -25,5 +26,5 @@ def table(figures: Iterable[Figure]) -> Table:
     table.add_column("measured", justify="right")
     table.add_column("how")
     for figure in figures:
-        table.add_row(figure.subject, f"{figure.value:,.0f} {figure.unit}", figure.note)
+        table.add_row(figure.subject, f"{figure.value:,.{figure.digits}f} {figure.unit}", figure.note)
     return table

@@ -24,8 +24,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds for which the heartbeat of a worker that is gone stays to be read.
 HEARTBEAT_KEPT = 86400.0
-#: Seconds for which one look gathers what would otherwise take one each.
-GATHER = 0.005
+#: Seconds for which one look gathers what would otherwise take one each. Of several workers the one that has most to do looks
+#: last, so that evaluators spread over them; no later than this.
+GATHER, LATEST = 0.005, 0.1
 #: The shortest time between two looks, in seconds, however soon the next task is due.
 SHORTEST = 0.02
 
@@ -67,7 +68,7 @@ class Reconciler:
         wait = SHORTEST
         while not down.is_set():
             if self.wake.wait(wait):
-                down.wait(GATHER)
+                down.wait(min(LATEST, GATHER * (1 + len(self._begun))))
                 self.wake.clear()
             if down.is_set():
                 return

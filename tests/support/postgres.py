@@ -36,10 +36,11 @@ def _as_owner(command: list[str]) -> list[str]:
 
 @dataclass
 class PostgresCluster:
-    """A cluster on a free loopback port, trusting its one user, without fsync: it lives as long as the tests."""
+    """A cluster on a free loopback port, trusting its one user; without fsync, unless it is `durable`, as benchmarks want it."""
 
     port: int = field(default_factory=free_port)
     directory: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="magbroker-pg-")))
+    durable: bool = False
     _server: subprocess.Popen[bytes] | None = None
     _count: int = 0
 
@@ -61,11 +62,10 @@ class PostgresCluster:
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": str(self.directory),
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
             "max_connections": "200",
         }
+        if not self.durable:
+            options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (self.directory / "log").open("ab") as log:
             command = _as_owner([str(folder / "postgres"), "-D", str(cluster), *settings])
