@@ -2,131 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import psycopg
-from sqlalchemy import make_url
-
-from console.demo import DEMO_ACCESS, DEMO_VERIFY
 from console.processes import Child
-from rules import parse_rules, to_elements
-from runtime import free_port
-from tests.support.dicom import STATION, ResendingModality, Storescp, make_slices
+from tests.support.dicom import ResendingModality, Storescp, make_slices
+from tests.support.farm import Farm, farm, start_evaluator
 from tests.support.postgres import PostgresCluster
-from tests.support.services import demo_site, eventually
+from tests.support.services import eventually
 from xwb import BrokerClient
 
 IMAGES = 2000
-START, LOG = "MAG DICOM ROUTE EVAL START", "MAG DICOM ROUTE EVAL LOG"
-RULE = f'dicom("DCMTK") when STATION_NAME="{STATION}"'
-
-
-@dataclass
-class Farm:
-    """The processes, each with a data directory of its own; brokers and gateways share the site's key and its images."""
-
-    directory: Path
-    url: str
-    site: Path
-    brokers: list[Child] = field(default_factory=list)
-    workers: list[Child] = field(default_factory=list)
-    gateways: list[Child] = field(default_factory=list)
-
-    def start(self) -> None:
-        """Start two of each."""
-        for number in (1, 2):
-            self.brokers.append(self._broker(number))
-        for number in (1, 2):
-            self.workers.append(self._worker(number))
-        for number in (1, 2):
-            self.gateways.append(self._gateway(number))
-
-    def stop(self) -> None:
-        """End all of them."""
-        for child in (*self.gateways, *self.workers, *self.brokers):
-            child.stop()
-
-    def kill(self, child: Child) -> None:
-        """Kill one as a power cut would, and start it again."""
-        assert child.process is not None
-        child.process.kill()
-        child.process.wait(30)
-        child.start()
-        child.await_ready()
-
-    def client(self, broker: int) -> BrokerClient:
-        """Sign on to a broker."""
-        client = BrokerClient("127.0.0.1", self.brokers[broker].port).connect()
-        client.sign_on(DEMO_ACCESS, DEMO_VERIFY)
-        client.create_context("MAG DICOM GATEWAY FULL")
-        return client
-
-    def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        """Look into the database."""
-        with psycopg.connect(self.conninfo) as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[arg-type]  # a constant of this module
-
-    @property
-    def conninfo(self) -> str:
-        return make_url(self.url).set(drivername="postgresql").render_as_string(hide_password=False)
-
-    def _child(self, name: str, number: int, command: str, port: int, arguments: list[str], **settings: str) -> Child:
-        data = self.directory / f"{name}{number}"
-        data.mkdir(parents=True, exist_ok=True)
-        if name == "broker" and number > 1:
-            shutil.copy(self.directory / "broker1" / "site.key", data / "site.key")
-        environment = {"MAGBROKER_DATABASE": self.url, **{f"MAGBROKER_{key}": value for key, value in settings.items()}}
-        child = Child(name, [command, "--data", str(data), *arguments], port, data / "log", environment)
-        child.start()
-        return child
-
-    def _broker(self, number: int) -> Child:
-        port = free_port()
-        arguments = ["--port", str(port), "--text-port", "0", "--no-taskman", "--site", str(self.site)]
-        child = self._child("broker", number, "broker", port, arguments)
-        child.await_ready()
-        return child
-
-    def _worker(self, number: int) -> Child:
-        return self._child("worker", number, "taskman", self.brokers[0].port, [])
-
-    def _gateway(self, number: int) -> Child:
-        port = free_port()
-        arguments = ["--broker-port", str(self.brokers[number - 1].port), "--dicom-port", str(port)]
-        user = {"GATEWAY__ACCESS": DEMO_ACCESS, "GATEWAY__VERIFY": DEMO_VERIFY, "GATEWAY__MACHINE": f"DEMOGW{number}"}
-        child = self._child("gateway", number, "gateway", port, arguments, **user)
-        child.await_ready()
-        return child
-
-
-@contextmanager
-def farm(directory: Path, url: str, destination: int) -> Iterator[Farm]:
-    """Run a farm whose network locations are the same folders for every process."""
-    site = demo_site(directory / "site.toml", ("DCMTK", destination))
-    shared = re.sub(r'^path = "(?!/)', f'path = "{directory}/images/', site.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    site.write_text(shared, encoding="utf-8")
-    made = Farm(directory, url, site)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
-
-
-def start_evaluator(client: BrokerClient) -> str:
-    return client.call(START, "660", to_elements(parse_rules(RULE))).text
 
 
 def log_of(client: BrokerClient, task: str) -> str:
-    return client.call(LOG, task, "0", "50", "660").text
+    return client.call("MAG DICOM ROUTE EVAL LOG", task, "0", "50", "660").text
 
 
 def test_images_are_routed_while_one_process_of_each_kind_is_killed(tmp_path: Path, postgres: PostgresCluster) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -106,6 +107,20 @@ class PostgresCluster:
         """Drop a database, whoever is connected to it."""
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def cpu_seconds(self) -> float:
+        """Give the processor seconds of the server: of its processes that live, and of those that ended."""
+        if self._server is None:
+            return 0.0
+        ticks = 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                fields = stat.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+                if int(stat.parent.name) == self._server.pid:
+                    ticks += sum(int(field) for field in fields[11:15])
+                elif int(fields[1]) == self._server.pid:
+                    ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def halt(self) -> None:
         """End the server by its pid, whoever is connected to it."""
