@@ -20,7 +20,7 @@ from broker.faults import strike
 from broker.references import Surroundings, job_number, reference_value, subscript_value
 from broker.timing import Timing, timing_of
 from broker.trap import ErrorTrap, as_m_error
-from fileman import LOCK_SECONDS, StoreClosed, renew_leases, to_fileman
+from fileman import StoreClosed, renew_leases, to_fileman
 from rpcs import (
     Access,
     Answer,
@@ -137,26 +137,17 @@ class Dispatcher:
     def ended(self, session: Session) -> None:
         """Close the sign-on of a connection that is gone, and give its LOCKs back."""
         now = to_fileman(self.environment.clock.now())
-        self._submit(lambda connection: sign_off(connection, session, now))
+        self._submit(lambda connection: sign_off(connection, self.environment, session, now))
 
     def renew(self, sessions: Sequence[Session]) -> None:
-        """Say that this broker lives, and renew the LOCKs of living sessions."""
-        now = self.environment.clock.seconds()
-        holders = [session.id for session in sessions]
-
-        def work(connection: Connection) -> None:
-            broker_lives(connection, self.environment.broker, now)
-            if holders:
-                renew_leases(connection, holders, now + LOCK_SECONDS)
-
-        self._submit(work)
-
-    def begin(self) -> None:
-        """Say that this broker lives, and sign off the sessions of brokers that do not."""
+        """Say that this broker lives, renew the LOCKs of its sessions, and sign off the sessions of brokers that are gone."""
         now, moment = self.environment.clock.seconds(), to_fileman(self.environment.clock.now())
+        holders = [self.environment.holder(session) for session in sessions]
 
         def work(connection: Connection) -> None:
-            broker_lives(connection, self.environment.broker, now)
+            broker_lives(connection, self.environment, now)
+            if holders:
+                renew_leases(connection, holders, now + self.environment.lock_seconds)
             close_forgotten(connection, now, moment)
 
         self._submit(work)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Every so many seconds the locks of living sessions are renewed; a lease lasts several times as long.
-RENEWAL = 20.0
+#: Locks of living sessions are renewed several times in the seconds that a lease lasts.
+RENEWALS = 4.5
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class Hub:
         now = self.clock.seconds()
         for connection in list(self.connections):
             connection.supervise(now)
-        if now - self._renewed >= RENEWAL:
+        if now - self._renewed >= self.dispatcher.environment.lock_seconds / RENEWALS:
             self._renewed = now
             self.dispatcher.renew([connection.session for connection in self.connections if connection.session.locks])
 

@@ -79,7 +79,7 @@ class BrokerService:
         except PortTaken:
             self.stop_listening()
             raise
-        self.hub.dispatcher.begin()
+        self.hub.dispatcher.renew(())
         self._watch = LoopingCall(self.hub.watch)
         self._watch.clock = self.hub.clock
         self._watch.start(1.0, now=False)

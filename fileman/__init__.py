@@ -12,7 +12,16 @@ from fileman.dates import (
 )
 from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
-from fileman.locks import LOCK_SECONDS, lock_for_transaction, release_lease, release_leases, renew_leases, take_lease
+from fileman.locks import (
+    LOCK_SECONDS,
+    forget_leases,
+    lock_for_transaction,
+    release_lease,
+    release_leases,
+    renew_leases,
+    seconds_ahead,
+    take_lease,
+)
 from fileman.numbers import next_ien, next_iens, reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
 from fileman.site import apply_site, is_empty, reset_imaging, site_settings
@@ -44,6 +53,7 @@ __all__ = [
     "clear_faults",
     "dump_site",
     "external_date",
+    "forget_leases",
     "from_fileman",
     "from_horolog",
     "hash_verify_code",
@@ -63,6 +73,7 @@ __all__ = [
     "reset_numbers",
     "reset_to_site",
     "restore_snapshot",
+    "seconds_ahead",
     "set_fault",
     "site_settings",
     "spend_fault",

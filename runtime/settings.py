@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     data: Path = Path("var")
     database: str = Field(default="", repr=False)
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    site_key: Path | None = None
+    lock_seconds: float = Field(default=90.0, ge=4)
     broker_host: str = "127.0.0.1"
     broker_port: Port = Field(default=9430, ge=0, le=65535)
     text_port: Port = Field(default=9431, ge=0, le=65535)
@@ -92,8 +94,8 @@ class Settings(BaseSettings):
 
     @property
     def site_key_path(self) -> Path:
-        """Give the file of the site's key."""
-        return self.data / "site.key"
+        """Give the file of the site's key: in the data directory unless another is set, which several brokers share."""
+        return self.site_key or self.data / "site.key"
 
     @property
     def gateway_directory(self) -> Path:

@@ -34,7 +34,9 @@ def test_nothing_has_to_be_set() -> None:
 def test_the_database_and_the_key_lie_in_the_data_directory(tmp_path: Path) -> None:
     settings = load_settings(data=tmp_path)
     assert settings.database_url == f"sqlite:///{tmp_path / 'magbroker.db'}"
-    assert settings.site_key_path.parent == settings.gateway_directory.parent == tmp_path
+    assert settings.site_key_path == tmp_path / "site.key"
+    assert load_settings(data=tmp_path, site_key="/etc/site.key").site_key_path == Path("/etc/site.key")
+    assert settings.gateway_directory.parent == tmp_path
     assert load_settings(data=tmp_path, database="postgresql+psycopg://h/d").database_url == "postgresql+psycopg://h/d"
 
 
@@ -62,6 +64,7 @@ def test_tables_are_laid_over_each_other_key_by_key(file: Path, monkeypatch: pyt
         ('[gateway]\nae_title = "FAR TOO LONG A TITLE"\n', r"Setting gateway\.ae_title"),
         ('synchronous = "OFF"\n', r"Setting synchronous in .*'FULL' or 'NORMAL'"),
         ("broker_port =\n", r"is not TOML: .*line 1"),
+        ("lock_seconds = 1\n", r"Setting lock_seconds in .*greater than or equal to 4"),
     ],
 )
 def test_a_bad_file_is_refused_with_the_key_and_the_way_out(tmp_path: Path, text: str, problem: str) -> None:
