@@ -9,9 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import delete
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTCP, IReactorTime
 
-from broker import BrokerService, Dispatcher, Hub, Limits, Listener, ListeningReactor, TLSFiles, server_context, text_listener
+from broker import BrokerService, Dispatcher, Hub, Limits, Listener, TLSFiles, server_context, text_listener
 from console.errors import ConsoleError
 from console.packs import load_packs
 from console.site_state import SiteState
@@ -30,7 +30,7 @@ CLOCKS_APART = 5.0
 ANSWERS_KEPT = timedelta(days=7)
 
 
-class ServingReactor(IReactorFromThreads, IReactorTime, ListeningReactor):
+class ServingReactor(IReactorFromThreads, IReactorTime, IReactorTCP):
     """What a serving process needs of the reactor."""
 
 
@@ -165,7 +165,8 @@ def limits_of(settings: Settings) -> Limits:
 
 def listeners_of(settings: Settings) -> dict[str, Listener]:
     """Give the ports to listen on by name. Raises BadCertificate, and ConsoleError for a TLS port without certificate."""
-    listeners = {"broker": Listener(settings.broker_port, interface=settings.broker_host)}
+    proxies = settings.proxy_protocol_from
+    listeners = {"broker": Listener(settings.broker_port, interface=settings.broker_host, proxies=proxies)}
     if settings.text_transport:
         listeners["text"] = text_listener(settings.text_port, settings.text_host)
     if settings.broker_tls_port is None and settings.text_tls_port is None:
@@ -174,7 +175,7 @@ def listeners_of(settings: Settings) -> dict[str, Listener]:
         raise ConsoleError("A TLS port needs the settings tls_certificate and tls_key: PEM files.")
     tls = server_context(TLSFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_authorities))
     if settings.broker_tls_port is not None:
-        listeners["broker_tls"] = Listener(settings.broker_tls_port, interface=settings.broker_host, tls=tls)
+        listeners["broker_tls"] = Listener(settings.broker_tls_port, interface=settings.broker_host, tls=tls, proxies=proxies)
     if settings.text_tls_port is not None:
         listeners["text_tls"] = text_listener(settings.text_tls_port, settings.text_host, tls)
     return listeners
