@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from broker.dispatch import Dispatcher
 from broker.limits import Limits
 from broker.visitors import Visitors
+from fileman import FileManError
 from rpcs import Session
 
 if TYPE_CHECKING:
@@ -43,8 +44,14 @@ class Hub:
         self.dispatcher.drop = self.drop
 
     def accepts_sessions(self) -> bool:
-        """Tell whether new jobs are allowed: logons are not inhibited, and the volume is not full (NEWJOB^XWBTCPM)."""
-        return not self.dispatcher.site().settings.logons_inhibited and self.has_room()
+        """Tell whether new jobs are allowed: logons are not inhibited, and the volume is not full (NEWJOB^XWBTCPM).
+
+        None are while the database is away.
+        """
+        try:
+            return not self.dispatcher.site().settings.logons_inhibited and self.has_room()
+        except FileManError:
+            return False
 
     def has_room(self) -> bool:
         """Tell whether the connections there are, the one that asks among them, are not too many."""

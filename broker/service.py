@@ -122,6 +122,7 @@ class BrokerService:
         self.stop_listening()
         if self._watch is not None and self._watch.running:
             self._watch.stop()
+            self.hub.dispatcher.leave()
         for connection in list(self.hub.connections):
             connection.close()
         self.hub.dispatcher.workers.shutdown(wait=False)

@@ -30,9 +30,13 @@ class ScratchGlobal:
 Argument = str | LocalArray[str] | ScratchGlobal | None
 
 
+#: Begins the name of every broker.
+BROKER = "broker "
+
+
 def name_of_broker() -> str:
     """Name this process as no other was or will be named, so that a reader knows where it runs or ran."""
-    return f"broker {socket.gethostname()} {os.getpid()} {uuid4().hex[:8]}"
+    return f"{BROKER}{socket.gethostname()} {os.getpid()} {uuid4().hex[:8]}"
 
 
 @dataclass(frozen=True, slots=True)

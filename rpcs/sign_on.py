@@ -18,7 +18,7 @@ from fileman import (
     to_fileman,
 )
 from fileman.files import Lease, NewPerson, SignOnLog, UserKey
-from rpcs.call import Call, Environment
+from rpcs.call import BROKER, Call, Environment
 from rpcs.errors import undefined
 from rpcs.lockout import address_locked, clear_failures, fail, user_failed
 from rpcs.options import prohibited
@@ -348,6 +348,17 @@ def sign_off(connection: Connection, environment: Environment, session: Session,
 def broker_lives(connection: Connection, environment: Environment, now: float) -> None:
     """Say that a broker lives: sign-on log entries of brokers that do not say so count as signed off."""
     take_lease(connection, environment.broker, environment.broker, environment.lock_seconds, now)
+
+
+def broker_leaves(connection: Connection, environment: Environment) -> None:
+    """Say that a broker ends: what its sessions do not close themselves is anybody's to close."""
+    release_leases(connection, environment.broker)
+
+
+def living_brokers(connection: Connection, now: float) -> list[str]:
+    """Name the brokers that live, by host and pid."""
+    living = select(Lease.name).where(Lease.name.startswith(BROKER), Lease.expires_at > now).order_by(Lease.name)
+    return [name.removeprefix(BROKER).rpartition(" ")[0] for name in connection.execute(living).scalars()]
 
 
 def close_forgotten(connection: Connection, now: float, moment: str) -> int:

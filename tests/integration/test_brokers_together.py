@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+import psycopg
 import pytest
-from sqlalchemy import Connection, Select, select, text
+from sqlalchemy import Connection, Select, make_url, select, text
 
 from fileman import SiteKey, Store, forget_leases, lock_for_transaction, renew_leases, seconds_ahead, take_lease
 from fileman.files import AcquisitionDevice, DicomFailedImage, Exam, FailedAccess, Image, Lease, Report
 from fileman.locks import FORGOTTEN_AFTER
+from rpcs import living_brokers
 from rpcs.image_processing.group import GROUP_OBJECT_TYPE
 from runtime import FixedClock, SystemClock
 from tests.oracle.state_hook import setting
 from tests.support.broker import RunningBroker
 from tests.support.services import eventually
-from xwb import BrokerClient, Cipher, SignOnRefused
+from xwb import BrokerClient, Cipher, ConnectionRejected, MError, SignOnRefused
 
 _WAITING = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
 
@@ -218,6 +222,44 @@ def test_a_lock_taken_at_one_broker_is_taken_at_the_other(signed_on: Two) -> Non
     assert holder.startswith(signed_on.brokers[1].service.hub.dispatcher.environment.broker)
     other.bye()
     eventually("the end of its session gives it back", lambda: lock(one) == "1", 20)
+
+
+def test_a_broker_is_known_to_live_until_it_ends(two: Two) -> None:
+    def living() -> list[str]:
+        return two.store.read(lambda connection: living_brokers(connection, SystemClock().seconds()))
+
+    eventually("both live", lambda: len(living()) == 2, 20)
+    assert set(living()) == {f"{socket.gethostname()} {os.getpid()}"}
+    two.brokers[0].stop()
+    eventually("one lives", lambda: len(living()) == 1, 20)
+
+
+@contextmanager
+def away(store: Store) -> Iterator[None]:
+    """Let nobody be connected to the database for a while."""
+    url = make_url(store.url)
+    shut = f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS {{}}'
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+    with psycopg.connect(host=url.host, port=url.port, user=url.username, dbname="postgres", autocommit=True) as connection:
+        connection.execute(shut.format("false"))  # type: ignore[arg-type]  # a text that psycopg has not seen
+        connection.execute(cut, [url.database])
+        try:
+            yield
+        finally:
+            connection.execute(shut.format("true"))  # type: ignore[arg-type]
+
+
+def test_sessions_outlive_a_database_that_is_away_for_a_while(signed_on: Two) -> None:
+    client, other = signed_on.clients
+    with away(signed_on.store):
+        for call in (("MAG DICOM GET DOMAIN",), ("MAG DICOM ROUTE LOCK TRANSMIT", "12", "660", "1")):
+            with pytest.raises(MError, match="StoreFailed"):
+                client.call(*call)
+        with pytest.raises(ConnectionRejected):
+            BrokerClient("127.0.0.1", signed_on.brokers[0].port).connect()
+    assert client.call("MAG DICOM GET DOMAIN").text == "ORACLE.DOMAIN.EXT"
+    assert client.call("MAG DICOM ROUTE LOCK TRANSMIT", "12", "660", "1").text == "1"
+    assert other.call("MAG DICOM ROUTE LOCK TRANSMIT", "12", "660", "1").text == "0"
 
 
 def test_leases_that_nobody_took_over_are_forgotten_after_a_day_and_not_before(store: Store) -> None:
