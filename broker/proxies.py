@@ -137,7 +137,7 @@ class ProxiedFactory(ServerFactory):
         self.waiting: set[ProxiedConnection] = set()
 
     def buildProtocol(self, address: IAddress | None) -> IProtocol | None:  # type: ignore[override]  # noqa: N802
-        """Make a connection; who has none to spare for it is closed at once."""
+        """Make a connection; one that is too many is closed at once."""
         peer = read_address(getattr(address, "host", ""))
         if peer is None or not any(peer in network for network in self.proxies):
             return self.clients.buildProtocol(cast("IAddress", address))

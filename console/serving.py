@@ -80,6 +80,9 @@ def prepare(settings: Settings, store: Store, site_file: Path | None, known_rpcs
     store.transact(lambda connection: connection.execute(delete(AnsweredRequest).where(AnsweredRequest.answered_at < before)))
 
 
+_WAYS_OUT = "copy it there from another broker; if it is lost, 'magbroker site load' makes another, with codes in clear."
+
+
 def key_of(settings: Settings, store: Store) -> SiteKey:
     """Give the site's key; one is made for a database without a site. Raises BadSiteKey when the site has another key.
 
@@ -88,10 +91,10 @@ def key_of(settings: Settings, store: Store) -> SiteKey:
     path = settings.site_key_path
     needed = store.read(site_settings).key_fingerprint
     if needed and not path.exists():
-        raise BadSiteKey(f"The site in the database has a key, and there is none at {path}: copy it there from another broker.")
+        raise BadSiteKey(f"The site in the database has a key, and there is none at {path}: {_WAYS_OUT}")
     key = SiteKey.load_or_create(path)
     if needed not in ("", key.fingerprint()):
-        raise BadSiteKey(f"{path} is not the key of the site in the database: copy the key of another broker there.")
+        raise BadSiteKey(f"{path} is not the key of the site in the database: {_WAYS_OUT}")
     return key
 
 

@@ -164,11 +164,11 @@ def test_a_database_that_has_a_site_is_not_filled_again(state: SiteState, broker
 
 def test_a_broker_with_another_key_than_the_site_does_not_start(state: SiteState, tmp_path: Path) -> None:
     elsewhere = state.settings.model_copy(update={"data": tmp_path / "elsewhere", "database": state.store.url})
-    with pytest.raises(BadSiteKey, match=r"there is none at .*elsewhere/site\.key: copy it there"):
+    with pytest.raises(BadSiteKey, match=r"there is none at .*elsewhere/site\.key: copy it there from another broker"):
         compose(elsewhere, reactor)  # type: ignore[arg-type]
     assert not elsewhere.site_key_path.exists(), "a new key would be in the way of the right one"
     SiteKey.load_or_create(elsewhere.site_key_path)
-    with pytest.raises(BadSiteKey, match=r"elsewhere/site\.key is not the key of the site in the database"):
+    with pytest.raises(BadSiteKey, match=r"elsewhere/site\.key is not the key of the site in the database: copy it"):
         compose(elsewhere, reactor)  # type: ignore[arg-type]
 
 
