@@ -8,7 +8,7 @@ from broker.hub import Hub
 from broker.limits import Limits
 from broker.m2m_session import M2MSession
 from broker.ns_session import NSSession
-from broker.service import BrokerService, Listener, ListeningReactor, SessionFactory, text_listener
+from broker.service import BrokerService, Listener, SessionFactory, text_listener
 from broker.text_session import TextSession
 from broker.timing import TIMINGS, Timing, timing_of
 from broker.tls import TLSFiles, server_context
@@ -24,7 +24,6 @@ __all__ = [
     "Hub",
     "Limits",
     "Listener",
-    "ListeningReactor",
     "M2MSession",
     "NSSession",
     "Outcome",

@@ -59,10 +59,10 @@ class BSESession(ConnectionBase):
 
     def _look_up(self, token: str) -> None:
         dispatcher = self.hub.dispatcher
-        environment, site = dispatcher.environment, dispatcher.site()
+        environment = dispatcher.environment
 
         def work(connection: Connection) -> str:
-            return visitor(connection, environment, site, token)
+            return visitor(connection, environment, dispatcher.site(), token)
 
         found = environment.store.scan(work)
         found.add_done_callback(lambda done: dispatcher.reactor.callFromThread(self._answer, done))

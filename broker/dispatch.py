@@ -20,7 +20,7 @@ from broker.faults import strike
 from broker.references import Surroundings, job_number, reference_value, subscript_value
 from broker.timing import Timing, timing_of
 from broker.trap import ErrorTrap, as_m_error
-from fileman import LOCK_SECONDS, StoreClosed, renew_leases, to_fileman
+from fileman import FileManError, StoreClosed, renew_leases, to_fileman
 from rpcs import (
     Access,
     Answer,
@@ -38,6 +38,7 @@ from rpcs import (
     SiteData,
     StartTask,
     Value,
+    broker_leaves,
     broker_lives,
     close_forgotten,
     handle,
@@ -137,29 +138,24 @@ class Dispatcher:
     def ended(self, session: Session) -> None:
         """Close the sign-on of a connection that is gone, and give its LOCKs back."""
         now = to_fileman(self.environment.clock.now())
-        self._submit(lambda connection: sign_off(connection, session, now))
+        self._submit(lambda connection: sign_off(connection, self.environment, session, now))
 
     def renew(self, sessions: Sequence[Session]) -> None:
-        """Say that this broker lives, and renew the LOCKs of living sessions."""
-        now = self.environment.clock.seconds()
-        holders = [session.id for session in sessions]
-
-        def work(connection: Connection) -> None:
-            broker_lives(connection, self.environment.broker, now)
-            if holders:
-                renew_leases(connection, holders, now + LOCK_SECONDS)
-
-        self._submit(work)
-
-    def begin(self) -> None:
-        """Say that this broker lives, and sign off the sessions of brokers that do not."""
+        """Say that this broker lives, renew the LOCKs of its sessions, and sign off the sessions of brokers that are gone."""
         now, moment = self.environment.clock.seconds(), to_fileman(self.environment.clock.now())
+        holders = [self.environment.holder(session) for session in sessions]
 
         def work(connection: Connection) -> None:
-            broker_lives(connection, self.environment.broker, now)
+            broker_lives(connection, self.environment, now)
+            if holders:
+                renew_leases(connection, holders, now + self.environment.lock_seconds)
             close_forgotten(connection, now, moment)
 
         self._submit(work)
+
+    def leave(self) -> None:
+        """Say that this broker ends."""
+        self._submit(lambda connection: broker_leaves(connection, self.environment))
 
     def _submit(self, work: Callable[[Connection], object]) -> None:
         """Write what nobody waits for; at shutdown it may be too late."""
@@ -188,7 +184,11 @@ class Dispatcher:
         for the M-to-M broker, which does not ask for a context where the site leaves it VistA's laxness.
         """
         rpc = name.decode(WIRE_CHARSET)
-        outcome = self._call(session, rpc, parameters, version.decode(WIRE_CHARSET), contexts)
+        try:
+            outcome = self._call(session, rpc, parameters, version.decode(WIRE_CHARSET), contexts)
+        except FileManError as error:  # the database is away; the session goes on when it is back
+            log.error("%s was not called: %s", rpc[:100], error)
+            return self.m_error(session, as_m_error(error, "CALLP^XWBPRS"), rpc, error)
         faults = self.site.latest().faults.answers.get(rpc)
         return outcome if faults is None else strike(self, faults, outcome)
 

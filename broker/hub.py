@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from broker.dispatch import Dispatcher
 from broker.limits import Limits
 from broker.visitors import Visitors
+from fileman import FileManError
 from rpcs import Session
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Every so many seconds the locks of living sessions are renewed; a lease lasts several times as long.
-RENEWAL = 20.0
+#: Locks of living sessions are renewed several times in the seconds that a lease lasts.
+RENEWALS = 4.5
 
 
 @dataclass(slots=True)
@@ -43,8 +44,14 @@ class Hub:
         self.dispatcher.drop = self.drop
 
     def accepts_sessions(self) -> bool:
-        """Tell whether new jobs are allowed: logons are not inhibited, and the volume is not full (NEWJOB^XWBTCPM)."""
-        return not self.dispatcher.site().settings.logons_inhibited and self.has_room()
+        """Tell whether new jobs are allowed: logons are not inhibited, and the volume is not full (NEWJOB^XWBTCPM).
+
+        None are while the database is away.
+        """
+        try:
+            return not self.dispatcher.site().settings.logons_inhibited and self.has_room()
+        except FileManError:
+            return False
 
     def has_room(self) -> bool:
         """Tell whether the connections there are, the one that asks among them, are not too many."""
@@ -72,7 +79,7 @@ class Hub:
         now = self.clock.seconds()
         for connection in list(self.connections):
             connection.supervise(now)
-        if now - self._renewed >= RENEWAL:
+        if now - self._renewed >= self.dispatcher.environment.lock_seconds / RENEWALS:
             self._renewed = now
             self.dispatcher.renew([connection.session for connection in self.connections if connection.session.locks])
 

@@ -5,26 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLContextFactory, IReactorSSL, IReactorTCP
+from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLContextFactory, IProtocolFactory, IReactorTCP
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import LoopingCall
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 from broker.connection import ConnectionBase
 from broker.errors import PortTaken
 from broker.front import Front
 from broker.hub import Hub
+from broker.proxies import Network, ProxiedFactory
 from broker.text_session import TextSession
 
 log = logging.getLogger(__name__)
 
 #: Connections that the system may hold before they are accepted.
 BACKLOG = 256
-
-
-class ListeningReactor(IReactorTCP, IReactorSSL):
-    """What a service needs of the reactor."""
 
 
 class SessionFactory(ServerFactory):
@@ -46,14 +45,29 @@ class SessionFactory(ServerFactory):
         return session
 
 
+class TLSFactory(TLSMemoryBIOFactory):
+    """Sessions over TLS; a connection that is refused is closed before its handshake."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:  # type: ignore[override]  # noqa: N802
+        """Make a connection unless there is no session for it; Twisted's own factory would fail then."""
+        session = self.wrappedFactory.buildProtocol(addr)
+        return None if session is None else self.protocol(self, session)
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A port to listen on (0 lets the system choose) and who speaks there; with `tls` only over TLS."""
+    """A port to listen on (0 lets the system choose) and who speaks there; with `tls` only over TLS.
+
+    Connections from `proxies` begin with a PROXY header, before TLS.
+    """
 
     port: int
     make: Callable[[Hub], ConnectionBase] = Front
     interface: str = "127.0.0.1"
     tls: IOpenSSLContextFactory | None = None
+    proxies: tuple[Network, ...] = ()
 
 
 def text_listener(port: int, interface: str = "127.0.0.1", tls: IOpenSSLContextFactory | None = None) -> Listener:
@@ -66,7 +80,7 @@ class BrokerService:
     """The RPC Broker: listeners by name, `broker` for `[XWB]` and its kin, `text`, and either over TLS."""
 
     hub: Hub
-    reactor: ListeningReactor
+    reactor: IReactorTCP
     listeners: dict[str, Listener]
     ports: dict[str, int] = field(default_factory=dict)
     _open: list[IListeningPort] = field(default_factory=list)
@@ -79,18 +93,19 @@ class BrokerService:
         except PortTaken:
             self.stop_listening()
             raise
-        self.hub.dispatcher.begin()
+        self.hub.dispatcher.renew(())
         self._watch = LoopingCall(self.hub.watch)
         self._watch.clock = self.hub.clock
         self._watch.start(1.0, now=False)
 
     def _listen(self, listener: Listener) -> int:
-        factory = SessionFactory(self.hub, listener.make)
+        factory: IProtocolFactory = SessionFactory(self.hub, listener.make)
+        if listener.tls is not None:
+            factory = TLSFactory(listener.tls, False, factory)
+        if listener.proxies:
+            factory = ProxiedFactory(self.hub, listener.proxies, factory)
         try:
-            if listener.tls is None:
-                listening = self.reactor.listenTCP(listener.port, factory, BACKLOG, listener.interface)
-            else:
-                listening = self.reactor.listenSSL(listener.port, factory, listener.tls, BACKLOG, listener.interface)
+            listening = self.reactor.listenTCP(listener.port, cast("ServerFactory", factory), BACKLOG, listener.interface)
         except CannotListenError as error:
             raise PortTaken(listener.port) from error
         self._open.append(listening)
@@ -107,6 +122,7 @@ class BrokerService:
         self.stop_listening()
         if self._watch is not None and self._watch.running:
             self._watch.stop()
+            self.hub.dispatcher.leave()
         for connection in list(self.hub.connections):
             connection.close()
         self.hub.dispatcher.workers.shutdown(wait=False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
 
+from broker.addresses import read_address
 from broker.connection import ConnectionBase
 from broker.dispatch import Outcome
 from broker.hub import Hub
@@ -32,12 +32,9 @@ TYPING = 180.0
 IN_CLEAR = b"Expected a connection over TLS or from this machine: codes are not taken in clear over a network."
 
 
-def _is_loopback(address: str) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
+def _is_loopback(text: str) -> bool:
+    address = read_address(text)
+    return address is not None and address.is_loopback
 
 
 class TextSession(ConnectionBase):

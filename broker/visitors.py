@@ -39,10 +39,7 @@ class Visitors:
     def arrive(self, address: str) -> bool:
         """Count a connection in, or refuse it (False); who was counted in must be counted out by `leave`."""
         now = self.clock.seconds()
-        allowance = self._allowances.pop(address, None) or _Allowance(self._burst, now)
-        self._allowances[address] = allowance  # the end of the dictionary is who came last
-        if len(self._allowances) > REMEMBERED:
-            del self._allowances[next(iter(self._allowances))]
+        allowance = self._allowance(address, now)
         allowance.left = min(self._burst, allowance.left + (now - allowance.at) * self.limits.connections_per_second)
         allowance.at = now
         too_many = self._open[address] >= self.limits.sessions_per_address
@@ -55,14 +52,21 @@ class Visitors:
 
     def complain(self, address: str, why: str) -> None:
         """Say in the log, at most once a minute for an address, why its connections come to nothing."""
-        if (allowance := self._allowances.get(address)) is not None:
-            self._tell(address, allowance, self.clock.seconds(), why)
+        now = self.clock.seconds()
+        self._tell(address, self._allowance(address, now), now, why)
 
     def leave(self, address: str) -> None:
         """Count a connection out."""
         self._open[address] -= 1
         if not self._open[address]:
             del self._open[address]
+
+    def _allowance(self, address: str, now: float) -> _Allowance:
+        allowance = self._allowances.pop(address, None) or _Allowance(self._burst, now)
+        self._allowances[address] = allowance  # the end of the dictionary is who came last
+        if len(self._allowances) > REMEMBERED:
+            del self._allowances[next(iter(self._allowances))]
+        return allowance
 
     @property
     def _burst(self) -> float:

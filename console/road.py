@@ -23,6 +23,7 @@ from fileman.files import (
     Task,
     TaskManager,
 )
+from rpcs import living_brokers
 from taskman import Status as TaskStatus
 
 #: An image whose PROCESSED did not come within this many seconds after it was stored is an orphan.
@@ -96,7 +97,7 @@ def _state(connection: Connection, uid: str) -> ImageState:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of the whole: counts, workers, gateways, and what needs a person."""
+    """The state of the whole: counts, brokers, workers, gateways, and what needs a person."""
 
     images: int
     correct: int
@@ -104,6 +105,7 @@ class Status:
     exports: dict[str, int]
     tasks: dict[str, int]
     evaluators: list[str]
+    brokers: list[str]
     managers: list[str]
     gateways: dict[str, dict[str, str]]
     orphans: list[dict[str, object]]
@@ -121,6 +123,7 @@ def read_status(connection: Connection, now: float) -> Status:
             f"{row.subject} (task {row.task})"
             for row in connection.execute(select(RunningTask.subject, RunningTask.task).where(RunningTask.expires_at > now))
         ],
+        brokers=living_brokers(connection, now),
         managers=[
             f"{row.executor} on {row.host}, pid {row.pid}, heard {now - row.heartbeat_at:.0f} s ago"
             for row in connection.execute(

@@ -9,13 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import delete
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTCP, IReactorTime
 
-from broker import BrokerService, Dispatcher, Hub, Limits, Listener, ListeningReactor, TLSFiles, server_context, text_listener
+from broker import BrokerService, Dispatcher, Hub, Limits, Listener, TLSFiles, server_context, text_listener
 from console.errors import ConsoleError
 from console.packs import load_packs
 from console.site_state import SiteState
-from fileman import BadSiteKey, SiteKey, Store, is_empty, read_faults, site_settings
+from fileman import BadSiteKey, SiteKey, Store, is_empty, read_faults, seconds_ahead, site_settings
 from fileman.files import AnsweredRequest
 from rpcs import Environment, Registry, SiteCache
 from runtime import Clock, Settings, SystemClock
@@ -24,49 +24,78 @@ from xwb import Cipher
 
 log = logging.getLogger(__name__)
 
+#: Seconds that the clocks of this machine and of the database may differ before the log tells of it.
+CLOCKS_APART = 5.0
 #: How long the answer to a gateway's request is kept for a resend.
 ANSWERS_KEPT = timedelta(days=7)
 
 
-class ServingReactor(IReactorFromThreads, IReactorTime, ListeningReactor):
+class ServingReactor(IReactorFromThreads, IReactorTime, IReactorTCP):
     """What a serving process needs of the reactor."""
 
 
 @dataclass(slots=True)
 class Serving:
-    """Everything that one serving process runs."""
+    """Everything that one serving process runs. A TaskMan worker has no broker."""
 
     store: Store
-    broker: BrokerService
     engine: Engine
+    broker: BrokerService | None = None
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports that are listened on, by name."""
+        return self.broker.ports if self.broker is not None else {}
 
     def start(self) -> None:
         """Start TaskMan, then open the listeners. Raises PortTaken with everything stopped again."""
         self.engine.launch()
         try:
-            self.broker.start()
+            if self.broker is not None:
+                self.broker.start()
         except Exception:
             self.stop()
             raise
 
     def stop(self) -> None:
         """Close the listeners, stop TaskMan, commit what was submitted."""
-        self.broker.stop()
+        if self.broker is not None:
+            self.broker.stop()
         self.engine.shutdown()
         self.store.close()
 
 
-def open_store(settings: Settings, key: SiteKey, site_file: Path | None, known_rpcs: Registry, clock: Clock) -> Store:
-    """Open the database; an empty one is filled from the site file."""
-    store = Store(settings.database_url, synchronous=settings.synchronous)
+def prepare(settings: Settings, store: Store, site_file: Path | None, known_rpcs: Registry, clock: Clock) -> None:
+    """Make a database ready that was just opened: an empty one is filled from the site file, old answers go."""
+    ahead = store.read(lambda connection: seconds_ahead(connection, clock.seconds()))
+    if abs(ahead) > CLOCKS_APART:
+        text = "this machine's clock is %.0f s %s the database's: VistA's locks go by it, so let all machines keep the same time"
+        log.warning(text, abs(ahead), "ahead of" if ahead > 0 else "behind")
     if site_file is not None and store.read(is_empty):
         names = {procedure.name for procedure in known_rpcs}
-        _site, warnings = SiteState(settings, store, key, clock, names).load(site_file)
-        for warning in warnings:
+        key = SiteKey.load_or_create(settings.site_key_path)
+        for warning in SiteState(settings, store, key, clock, names).fill(site_file) or ():
             log.warning("%s: %s", site_file.name, warning)
     before = clock.seconds() - ANSWERS_KEPT.total_seconds()
     store.transact(lambda connection: connection.execute(delete(AnsweredRequest).where(AnsweredRequest.answered_at < before)))
-    return store
+
+
+_WAYS_OUT = "copy it there from another broker; if it is lost, 'magbroker site load' makes another, with codes in clear."
+
+
+def key_of(settings: Settings, store: Store) -> SiteKey:
+    """Give the site's key; one is made for a database without a site. Raises BadSiteKey when the site has another key.
+
+    With another key nobody could sign on: all brokers of a site share one.
+    """
+    path = settings.site_key_path
+    needed = store.read(site_settings).key_fingerprint
+    if needed and not path.exists():
+        raise BadSiteKey(f"The site in the database has a key, and there is none at {path}: {_WAYS_OUT}")
+    key = SiteKey.load_or_create(path)
+    if needed not in ("", key.fingerprint()):
+        raise BadSiteKey(f"{path} is not the key of the site in the database: {_WAYS_OUT}")
+    return key
 
 
 def compose(
@@ -84,26 +113,37 @@ def compose(
     registry = procedures.registry
     if procedures.packs:
         log.info("RPC packs: %s", ", ".join(procedures.packs))
-    key = SiteKey.load_or_create(settings.site_key_path)
-    store = open_store(settings, key, site_file, registry, clock)
-    if with_broker and _belongs_to_another_key(store, key):
-        store.close()
-        raise BadSiteKey(
-            f"{settings.site_key_path} is not the key of the database's site: nobody could sign on. Put a copy of that site's"
-            " site.key there."
+    store = Store(settings.database_url, synchronous=settings.synchronous)
+    try:
+        prepare(settings, store, site_file, registry, clock)
+        engine = Engine(
+            store, clock, settings.data, worker=with_taskman, pace=pace_of(settings), url=settings.taskman.engine_database
         )
+        broker = _broker(settings, reactor, store, engine, registry, clock) if with_broker else None
+    except Exception:
+        store.close()
+        raise
+    return Serving(store, engine, broker)
+
+
+def _broker(
+    settings: Settings, reactor: ServingReactor, store: Store, engine: Engine, registry: Registry, clock: Clock
+) -> BrokerService:
     for fault in store.read(read_faults):
         log.warning("a fault is set: %s; 'magbroker fault clear' clears it", fault)
-    engine = Engine(
-        store, clock, settings.data, worker=with_taskman, pace=pace_of(settings), url=settings.taskman.engine_database
-    )
     cipher, others = ciphers_of(settings)
-    site = SiteCache(store)
-    environment = Environment(store, clock, key, cipher, engine.accepting, registry, other_ciphers=others)
-    dispatcher = Dispatcher(registry, environment, site, reactor, engine)
-    hub = Hub(dispatcher, limits_of(settings), reactor)
-    service = BrokerService(hub, reactor, listeners_of(settings) if with_broker else {})
-    return Serving(store, service, engine)
+    environment = Environment(
+        store,
+        clock,
+        key_of(settings, store),
+        cipher,
+        engine.accepting,
+        registry,
+        other_ciphers=others,
+        lock_seconds=settings.lock_seconds,
+    )
+    dispatcher = Dispatcher(registry, environment, SiteCache(store), reactor, engine)
+    return BrokerService(Hub(dispatcher, limits_of(settings), reactor), reactor, listeners_of(settings))
 
 
 def pace_of(settings: Settings) -> Pace:
@@ -115,13 +155,6 @@ def pace_of(settings: Settings) -> Pace:
         lease=chosen.lease_seconds,
         dead_after=chosen.dead_after_seconds,
     )
-
-
-def _belongs_to_another_key(store: Store, key: SiteKey) -> bool:
-    """Tell whether a database, PostgreSQL's in particular, was filled under another key than that of this data directory."""
-    if store.read(is_empty):
-        return False
-    return store.read(site_settings).key_fingerprint not in ("", key.fingerprint())
 
 
 def ciphers_of(settings: Settings) -> tuple[Cipher, dict[str, Cipher]]:
@@ -148,7 +181,8 @@ def limits_of(settings: Settings) -> Limits:
 
 def listeners_of(settings: Settings) -> dict[str, Listener]:
     """Give the ports to listen on by name. Raises BadCertificate, and ConsoleError for a TLS port without certificate."""
-    listeners = {"broker": Listener(settings.broker_port, interface=settings.broker_host)}
+    proxies = settings.proxy_protocol_from
+    listeners = {"broker": Listener(settings.broker_port, interface=settings.broker_host, proxies=proxies)}
     if settings.text_transport:
         listeners["text"] = text_listener(settings.text_port, settings.text_host)
     if settings.broker_tls_port is None and settings.text_tls_port is None:
@@ -157,7 +191,7 @@ def listeners_of(settings: Settings) -> dict[str, Listener]:
         raise ConsoleError("A TLS port needs the settings tls_certificate and tls_key: PEM files.")
     tls = server_context(TLSFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_authorities))
     if settings.broker_tls_port is not None:
-        listeners["broker_tls"] = Listener(settings.broker_tls_port, interface=settings.broker_host, tls=tls)
+        listeners["broker_tls"] = Listener(settings.broker_tls_port, interface=settings.broker_host, tls=tls, proxies=proxies)
     if settings.text_tls_port is not None:
         listeners["text_tls"] = text_listener(settings.text_tls_port, settings.text_host, tls)
     return listeners

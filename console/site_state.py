@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from console.errors import ConsoleError
 from fileman import (
     SiteFile,
@@ -14,6 +16,8 @@ from fileman import (
     Store,
     apply_site,
     dump_site,
+    is_empty,
+    lock_for_transaction,
     read_site_file,
     reset_to_site,
     restore_snapshot,
@@ -22,6 +26,8 @@ from fileman import (
 from runtime import Clock, Settings
 
 SUFFIX = ".snapshot"
+#: What is locked while a site file fills the database.
+SITE_FILE = "site file"
 #: Characters of a plain name.
 MOST_LETTERS = 100
 _NAME = re.compile(rf"[\w-]{{1,{MOST_LETTERS}}}")
@@ -40,9 +46,26 @@ class SiteState:
     def load(self, file: Path) -> tuple[SiteFile, list[str]]:
         """Fill the database from a site file; give the site and warnings. Images and queues stay."""
         site = read_site_file(file)
-        warnings = self.store.transact(lambda it: apply_site(it, site, self.key, self.clock.now(), self.known_rpcs))
+        warnings = self.store.transact(lambda it: self._apply(it, site))
         self._remember()
         return site, warnings
+
+    def fill(self, file: Path) -> list[str] | None:
+        """Fill a database that has no site; give warnings. None when it has one: of many that start at once one does it."""
+        site = read_site_file(file)
+
+        def work(connection: Connection) -> list[str] | None:
+            lock_for_transaction(connection, SITE_FILE)
+            return self._apply(connection, site) if is_empty(connection) else None
+
+        warnings = self.store.transact(work)
+        if warnings is not None:
+            self._remember()
+        return warnings
+
+    def _apply(self, connection: Connection, site: SiteFile) -> list[str]:
+        lock_for_transaction(connection, SITE_FILE)
+        return apply_site(connection, site, self.key, self.clock.now(), self.known_rpcs)
 
     def snapshot(self, target: str) -> Path:
         """Keep the state under a name, or in a file; give the file. A snapshot that is there is replaced.

@@ -13,7 +13,17 @@ from fileman.dates import (
 from fileman.engines import sqlite_file
 from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
-from fileman.locks import LOCK_SECONDS, lock_for_transaction, release_lease, release_leases, renew_leases, take_lease, try_lock
+from fileman.locks import (
+    LOCK_SECONDS,
+    forget_leases,
+    lock_for_transaction,
+    release_lease,
+    release_leases,
+    renew_leases,
+    seconds_ahead,
+    take_lease,
+    try_lock,
+)
 from fileman.notices import Notices, Probe, give_notice
 from fileman.numbers import next_ien, next_iens, reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
@@ -59,6 +69,7 @@ __all__ = [
     "clear_faults",
     "dump_site",
     "external_date",
+    "forget_leases",
     "from_fileman",
     "from_horolog",
     "give_notice",
@@ -79,6 +90,7 @@ __all__ = [
     "reset_numbers",
     "reset_to_site",
     "restore_snapshot",
+    "seconds_ahead",
     "set_fault",
     "shown_target",
     "site_settings",

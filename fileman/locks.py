@@ -12,9 +12,12 @@ from fileman.files.kernel import Lease
 
 _ADVISORY = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _TRY = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+_CLOCK = text("SELECT extract(epoch FROM clock_timestamp())")
 
 #: How long the lock of a session lasts when nobody renews it, because its broker died.
 LOCK_SECONDS = 90.0
+#: Leases that expired so many seconds ago are forgotten: nobody will renew them.
+FORGOTTEN_AFTER = 86400.0
 
 
 def take_lease(connection: Connection, name: str, holder: str, seconds: float, now: float) -> bool:
@@ -46,6 +49,18 @@ def renew_leases(connection: Connection, holders: Sequence[str], until: float) -
 def release_leases(connection: Connection, holder: str) -> None:
     """Give back everything that a holder has."""
     connection.execute(delete(Lease).where(Lease.holder == holder))
+
+
+def forget_leases(connection: Connection, now: float) -> None:
+    """Delete the leases of holders that are long gone, which nobody else has taken."""
+    connection.execute(delete(Lease).where(Lease.expires_at <= now - FORGOTTEN_AFTER))
+
+
+def seconds_ahead(connection: Connection, now: float) -> float:
+    """Tell how far a clock is ahead of the database's, by which leases of several machines could go wrong. SQLite has none."""
+    if connection.dialect.name == "sqlite":
+        return 0.0
+    return now - float(connection.execute(_CLOCK).scalar_one())
 
 
 def lock_for_transaction(connection: Connection, *names: str) -> None:

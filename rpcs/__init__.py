@@ -44,7 +44,7 @@ from rpcs.session import (
     SignOnPrepared,
     StartTask,
 )
-from rpcs.sign_on import broker_lives, close_forgotten, sign_off
+from rpcs.sign_on import broker_leaves, broker_lives, close_forgotten, living_brokers, sign_off
 from rpcs.site import SiteCache, SiteData
 from rpcs.tokens import visitor
 
@@ -98,10 +98,12 @@ __all__ = [
     "StartTask",
     "Value",
     "WrongValue",
+    "broker_leaves",
     "broker_lives",
     "close_forgotten",
     "full_icn",
     "handle",
+    "living_brokers",
     "prepare",
     "procedure",
     "refusal",

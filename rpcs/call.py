@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from fileman import SiteKey, Store
+from fileman import LOCK_SECONDS, SiteKey, Store
 from rpcs.errors import undefined
 from rpcs.registry import STANDARD, Procedure, Registry
 from rpcs.session import Session
@@ -28,12 +30,22 @@ class ScratchGlobal:
 Argument = str | LocalArray[str] | ScratchGlobal | None
 
 
+#: Begins the name of every broker.
+BROKER = "broker "
+
+
+def name_of_broker() -> str:
+    """Name this process as no other was or will be named, so that a reader knows where it runs or ran."""
+    return f"{BROKER}{socket.gethostname()} {os.getpid()} {uuid4().hex[:8]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What every call of one broker shares.
 
-    `engine_accepts` tells whether TaskMan takes tasks now. `broker` names this process in the sign-on log. With
-    `other_ciphers`, by name, a client that uses the wrong table is told from one that gives wrong codes.
+    `engine_accepts` tells whether TaskMan takes tasks now. `broker` names this process in the sign-on log and among the
+    holders of LOCKs. With `other_ciphers`, by name, a client that uses the wrong table is told from one that gives wrong
+    codes. `lock_seconds` is how long what this broker's sessions hold stays taken when it dies.
     """
 
     store: Store
@@ -42,8 +54,13 @@ class Environment:
     cipher: Cipher
     engine_accepts: Callable[[], bool]
     registry: Registry = field(default_factory=lambda: STANDARD)
-    broker: str = field(default_factory=lambda: f"broker {uuid4().hex}")
+    broker: str = field(default_factory=name_of_broker)
     other_ciphers: Mapping[str, Cipher] = field(default_factory=dict)
+    lock_seconds: float = LOCK_SECONDS
+
+    def holder(self, session: Session) -> str:
+        """Name a session of this broker as the holder of LOCKs."""
+        return f"{self.broker} session {session.id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, insert, select, update
 
-from fileman import to_fileman
+from fileman import lock_for_transaction, to_fileman
 from fileman.files import FailedAccess, LockedAddress, NewPerson
 from rpcs.call import Call
 
@@ -46,6 +46,7 @@ def fail(call: Call, tried: int) -> tuple[int, bool]:
     the site locks users; the address only when no user was locked just now.
     """
     now = call.clock.seconds()
+    lock_for_transaction(call.connection, f"address:{call.session.address}")
     attempts = max(_count(call, now), call.session.attempts + 1)
     if attempts < call.site.settings.signon_attempts:
         return attempts, False

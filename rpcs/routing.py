@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 import taskman.api as taskman
-from fileman import LOCK_SECONDS, release_lease, take_lease
+from fileman import release_lease, take_lease
 from fileman.files import EvaluatorFlag, EvaluatorLog, SendQueue
 from rpcs.call import Call
 from rpcs.registry import Access, Answer, procedure
@@ -148,9 +148,9 @@ def lock_transmit(call: Call) -> Answer:
     given back twice; it ends with the session.
     """
     name = f"ROUTE {call.text(1)} {call.text(0)}"
-    holder = call.session.id
+    holder = call.environment.holder(call.session)
     if m_number(call.text(2)):
-        taken = take_lease(call.connection, name, holder, LOCK_SECONDS, call.clock.seconds())
+        taken = take_lease(call.connection, name, holder, call.environment.lock_seconds, call.clock.seconds())
         return Answer("1", effects=(LockTaken(name),)) if taken else Answer("0")
     if call.session.locks.count(name) < 2:
         release_lease(call.connection, name, holder)

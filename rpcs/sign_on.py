@@ -7,9 +7,18 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
 
-from fileman import LOCK_SECONDS, check_verify_code, from_fileman, next_ien, release_leases, take_lease, to_fileman
+from fileman import (
+    check_verify_code,
+    forget_leases,
+    from_fileman,
+    lock_for_transaction,
+    next_ien,
+    release_leases,
+    take_lease,
+    to_fileman,
+)
 from fileman.files import Lease, NewPerson, SignOnLog, UserKey
-from rpcs.call import Call
+from rpcs.call import BROKER, Call, Environment
 from rpcs.errors import undefined
 from rpcs.lockout import address_locked, clear_failures, fail, user_failed
 from rpcs.options import prohibited
@@ -261,6 +270,7 @@ def _multiple(call: Call, user: User) -> str:
     allowed = user.multiple_sign_on or ("ALLOWED" if call.site.settings.multiple_sign_on else "NOT ALLOWED")
     if allowed == "ALLOWED":
         return ""
+    lock_for_transaction(call.connection, f"user:{user.duz}")
     others = _signed_on(call, user.duz)
     if allowed == "ONE ADDRESS":
         others = [address for address in others if address != call.session.address]
@@ -329,19 +339,31 @@ def _close_entry(connection: Connection, session: Session, now: str) -> None:
         connection.execute(update(SignOnLog).where(SignOnLog.ien == session.sign_on).values(signed_off=now))
 
 
-def sign_off(connection: Connection, session: Session, now: str) -> None:
+def sign_off(connection: Connection, environment: Environment, session: Session, now: str) -> None:
     """Note in the SIGN-ON LOG that a session is over (LOGOUT^XUSRB), and give its LOCKs back."""
     _close_entry(connection, session, now)
-    release_leases(connection, session.id)
+    release_leases(connection, environment.holder(session))
 
 
-def broker_lives(connection: Connection, broker: str, now: float) -> None:
+def broker_lives(connection: Connection, environment: Environment, now: float) -> None:
     """Say that a broker lives: sign-on log entries of brokers that do not say so count as signed off."""
-    take_lease(connection, broker, broker, LOCK_SECONDS, now)
+    take_lease(connection, environment.broker, environment.broker, environment.lock_seconds, now)
+
+
+def broker_leaves(connection: Connection, environment: Environment) -> None:
+    """Say that a broker ends: what its sessions do not close themselves is anybody's to close."""
+    release_leases(connection, environment.broker)
+
+
+def living_brokers(connection: Connection, now: float) -> list[str]:
+    """Name the brokers that live, by host and pid."""
+    living = select(Lease.name).where(Lease.name.startswith(BROKER), Lease.expires_at > now).order_by(Lease.name)
+    return [name.removeprefix(BROKER).rpartition(" ")[0] for name in connection.execute(living).scalars()]
 
 
 def close_forgotten(connection: Connection, now: float, moment: str) -> int:
-    """Sign off the sessions of brokers that are gone; gives how many there were."""
+    """Sign off the sessions of brokers that are gone, and forget what they held; gives how many sessions there were."""
+    forget_leases(connection, now)
     alive = select(Lease.name).where(Lease.expires_at > now)
     forgotten = update(SignOnLog).where(SignOnLog.signed_off == "", SignOnLog.broker.not_in(alive))
     return int(connection.execute(forgotten.values(signed_off=moment)).rowcount)

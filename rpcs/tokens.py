@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
+from fileman import lock_for_transaction
 from fileman.files import NewPerson, SignOnToken
 from rpcs.call import Call, Environment
 from rpcs.registry import Access, procedure
@@ -113,6 +114,8 @@ def redeem(call: Call, token: str) -> TokenFound | None:
         return None
     hashed = call.environment.key.access_hash(token[len(ONCE) :])
     good = _TOKEN.where(SignOnToken.token_hash == hashed, SignOnToken.expires_at >= call.clock.seconds())
+    if token.startswith(ONCE):
+        lock_for_transaction(call.connection, f"token:{hashed}")
     row = call.connection.execute(good).first()
     if token.startswith(ONCE):
         call.connection.execute(delete(SignOnToken).where(SignOnToken.token_hash == hashed))

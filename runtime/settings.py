@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as OverlayError
 
@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     data: Path = Path("var")
     database: str = Field(default="", repr=False)
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    site_key: Path | None = None
+    lock_seconds: float = Field(default=90.0, ge=4)
     broker_host: str = "127.0.0.1"
     broker_port: Port = Field(default=9430, ge=0, le=65535)
     text_port: Port = Field(default=9431, ge=0, le=65535)
@@ -77,6 +79,7 @@ class Settings(BaseSettings):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_authorities: Path | None = None
+    proxy_protocol_from: tuple[IPvAnyNetwork, ...] = ()
     sink_port: Port = Field(default=11113, ge=0, le=65535)
     call_back: bool = True
     installed_packs: bool = True
@@ -112,8 +115,8 @@ class Settings(BaseSettings):
 
     @property
     def site_key_path(self) -> Path:
-        """Give the file of the site's key."""
-        return self.data / "site.key"
+        """Give the file of the site's key: in the data directory unless another is set, which several brokers share."""
+        return self.site_key or self.data / "site.key"
 
     @property
     def gateway_directory(self) -> Path:

@@ -1,10 +1,13 @@
 #!/bin/sh
-# Make sure that what the tests talk to is there: DCMTK, PostgreSQL, netcat, Node.js (Debian packages), and a client from npm.
+# Make sure that what the tests talk to is there: DCMTK, PostgreSQL, netcat, HAProxy, systemd's checks, Node.js (Debian packages),
+# and a client from npm.
 set -e
 missing=""
 command -v storescu >/dev/null 2>&1 || missing="$missing dcmtk"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v nc >/dev/null 2>&1 || missing="$missing netcat-openbsd"
+command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
+command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
 command -v node >/dev/null 2>&1 || missing="$missing nodejs"
 command -v npm >/dev/null 2>&1 || missing="$missing npm"
 if [ -n "$missing" ]; then

@@ -58,9 +58,8 @@ def _run_reactor(reactor: object, serving: Serving, directory: DataDirectory, *,
             failure.append(error)
             _call(reactor, "stop")
             return
-        ports = serving.broker.ports
-        directory.publish(**{f"{name}_port": port for name, port in ports.items()})
-        told = [f"{_SPOKEN[name]} on port {port}" for name, port in ports.items()]
+        directory.publish(**{f"{name}_port": port for name, port in serving.ports.items()})
+        told = [f"{_SPOKEN[name]} on port {port}" for name, port in serving.ports.items()]
         told += ["TaskMan"] if with_taskman else []
         out.print(f"magbroker serves {', '.join(told)}; Ctrl-C ends it", highlight=False)
 

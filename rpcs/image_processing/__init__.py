@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, insert, select
 
+from fileman import lock_for_transaction
 from fileman.files import AnsweredRequest
 from rpcs.call import Call
 from rpcs.errors import MError, undefined
@@ -108,6 +109,7 @@ def image_processing(call: Call) -> Answer | list[str]:
     uuid = items[0].pieces(1)[0] if items and items[0].opcode == "REQUEST" else ""
     digest = hashlib.sha256("\r".join(call.list(0).values()).encode()).hexdigest() if uuid else ""
     if uuid:
+        lock_for_transaction(call.connection, f"request:{call.session.machine}:{uuid}")
         before = call.connection.execute(_ANSWERED, {"machine": call.session.machine, "uuid": uuid}).first()
         if before is not None and before.body_digest != digest:
             return Answer([], application=f"REQUEST {uuid} was answered before, for another list")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, insert, select
 
-from fileman import next_ien, to_fileman
+from fileman import lock_for_transaction, next_ien, to_fileman
 from fileman.files import DicomFailedImage
 from rpcs.call import Call
 from rpcs.image_processing.person_name import DicomName
@@ -32,6 +32,7 @@ def put_on_correct_list(call: Call, request: StoreRequest, name: DicomName, reas
     if connection.execute(_SAME_FILE, {"file_path": request.from_path, "machine": request.machine}).first():
         return
     study = {"location": request.location, "study_uid": request.study_uid}
+    lock_for_transaction(connection, f"correct:{request.study_uid}")
     first = connection.execute(_FIRST_OF_STUDY, study).scalar() if request.study_uid else None
     given = f"{name.first} {name.middle}".strip()
     connection.execute(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select
 
-from fileman import external_date, next_ien, spend_fault, to_fileman
+from fileman import external_date, lock_for_transaction, next_ien, spend_fault, to_fileman
 from fileman.files import AcquisitionDevice, Image, Patient
 from rpcs.call import Call
 from rpcs.image_processing import failed
 from rpcs.image_processing.indexes import Indexes, indexes_of
-from rpcs.image_processing.report import exam_lock, is_locked, make_report, report_lock, report_patient
+from rpcs.image_processing.report import exam_lock, is_locked, make_report, report_lock, report_of, report_patient
 from rpcs.image_processing.request import StoreRequest
 from rpcs.image_processing.sop_classes import same_group, sop_class_pointer
 from rpcs.image_processing.study import Study
@@ -51,7 +51,7 @@ def gather(call: Call, request: StoreRequest, study: Study) -> FileData:
     """
     connection = call.connection
     moment = to_fileman(call.clock.now())
-    report = study.report
+    report = study.report or report_of(connection, study)
     if _locked_by_tester(call, request, study):
         raise failed.locked(EXAM_LOCKED)
     if report is None:
@@ -84,6 +84,9 @@ def _device(call: Call, request: StoreRequest) -> int:
     """Find or make the acquisition device; names are upper-cased and single-spaced (ACQDEV^MAGDFCNV)."""
     name = " ".join(f"{request.manufacturer} ({request.model})".upper().replace("|", "~").replace("^", "~").split())
     found = call.connection.execute(_DEVICE, {"name": name}).scalar()
+    if found is None:  # another broker may be making it
+        lock_for_transaction(call.connection, "acquisition_device")
+        found = call.connection.execute(_DEVICE, {"name": name}).scalar()
     if found is not None:
         return int(found)
     device = next_ien(call.connection, "acquisition_device")

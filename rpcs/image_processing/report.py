@@ -11,6 +11,7 @@ from rpcs.image_processing.study import Study
 _HOLDER = select(Lease.holder).where(Lease.name == bindparam("name"), Lease.expires_at > bindparam("now"))
 _REPORT_PATIENT = select(Report.patient).where(Report.ien == bindparam("ien"))
 _INSERT = insert(Report)
+_REPORT = select(Exam.report).where(Exam.ien == bindparam("exam"))
 _POINT = update(Exam).where(Exam.ien == bindparam("exam")).values(report=bindparam("new_report"))
 
 
@@ -27,6 +28,12 @@ def report_lock(report: int) -> str:
 def is_locked(connection: Connection, name: str, now: float) -> bool:
     """Tell whether somebody holds a lock now."""
     return connection.execute(_HOLDER, {"name": name, "now": now}).first() is not None
+
+
+def report_of(connection: Connection, study: Study) -> int | None:
+    """Give the report that an exam has by now: another broker may have made it since the study was read."""
+    report = connection.execute(_REPORT, {"exam": study.exam}).scalar()
+    return None if report is None else int(report)
 
 
 def make_report(connection: Connection, study: Study, duz: int, moment: str) -> int:

@@ -99,6 +99,9 @@ def _check_duplicate(call: Call, request: StoreRequest, results: Results) -> Non
 def _remember_current(call: Call, request: StoreRequest) -> None:
     """Record which image this gateway is working on (SAVEUID^MAGDIR81)."""
     row = call.connection.execute(_CURRENT, {"machine": request.machine}).first()
+    if row is None:  # its first image, and perhaps its second at another broker
+        lock_for_transaction(call.connection, "current_image")
+        row = call.connection.execute(_CURRENT, {"machine": request.machine}).first()
     if row is not None:
         call.connection.execute(_SET_CURRENT, {"entry": row.ien, "new_uid": request.image_uid})
         return

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from taskman import BadFrequency
 from tests.oracle.records import HERE, read_records
+from tests.support.proxy_headers import LOCAL, UNKNOWN, first_version, second_version
 from xwb import (
     ListParameter,
     Literal,
@@ -60,6 +61,15 @@ FREQUENCIES = (
 )
 BSE_QUERIES = (encode_token_query(b"XUSBSE12-345_6"), b"~BSE~000", b"~BSE~0123", b"~BSE~999x", encode_token_query(b"PUT"))
 BSE_ANSWERS = (encode_visitor(b"^FIRST,FRED^SALT LAKE CITY^660^1^No phone"), b"000", b"012x", encode_visitor(b"-1^no"))
+
+PROXY_HEADERS = (
+    first_version("192.0.2.7"),
+    first_version("2001:db8::7", "2001:db8::1"),
+    second_version("192.0.2.7", added=b"\x04\x00\x01\x00"),
+    second_version("2001:db8::7", "2001:db8::1"),
+    LOCAL + b"[XWB]10304\nTCPConnect",
+    UNKNOWN,
+)
 
 
 @cache

@@ -10,10 +10,11 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from random import Random
 from typing import Any
 
+from broker.proxy_header import MOST_ADDED, BadProxyHeader, read_proxy_header
 from fileman import FileManError, parse_site
 from rules import RuleError, decompile, from_elements, parse_rules
 from taskman import BadFrequency, parse_frequency
@@ -170,6 +171,19 @@ def _again(data: bytes) -> None:
     assert parse_request(encode_m2m_call_again(message, changed)[:-1]).parameters == tuple(changed)
 
 
+def _proxy_header(data: bytes) -> None:
+    """Read a header as it comes in: what is refused stays refused, what is whole stays as it is, nothing endless is wanted."""
+    found: object = None
+    for end in accumulate(map(len, cuts(data, Random(data)))):
+        try:
+            header: object = read_proxy_header(data[:end])
+        except BadProxyHeader:
+            header = BadProxyHeader
+        assert found is None or header == found, f"{found} became {header} with more bytes"
+        assert header is not None or end < 16 + MOST_ADDED, "more bytes are wanted than the bound allows"
+        found = header
+
+
 def _site(data: bytes) -> None:
     parse_site(data.decode("utf-8", "replace"))
 
@@ -205,6 +219,7 @@ TARGETS: dict[str, Fuzzed] = {
     "m2m": Fuzzed(_same_in_any_cut(lambda: M2MDecoder(LIMIT, 50)), lambda: corpus.m2m("sent_hex")),
     "m2m-answers": Fuzzed(_bounded(lambda: M2MAnswerDecoder(LIMIT)), lambda: corpus.m2m("received_hex")),
     "m2m-again": Fuzzed(_allowing(_again, CannotEncode), lambda: corpus.m2m("sent_hex")),
+    "proxy-headers": Fuzzed(_proxy_header, lambda: corpus.PROXY_HEADERS),
     "subscripts": Fuzzed(_allowing(parse_subscripts, XWBError), lambda: corpus.SUBSCRIPTS),
     "arrays": Fuzzed(_allowing(_array, XWBError), lambda: (b'1=a\n2=b\n"X",1=c', b'"A"=\n3=\x01\n-1=z\n1.5=y')),
     "cipher": Fuzzed(_cipher, lambda: (b"FAKEDOC1;1DOC!@#$", b"", b"^", b"\x80\xff")),

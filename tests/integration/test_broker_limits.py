@@ -156,6 +156,12 @@ def test_sessions_over_tls_are_sessions(make: MakeLimited, authority: Authority)
     assert still_works(broker)
 
 
+def test_who_is_over_a_bound_is_closed_before_the_handshake(make: MakeLimited, authority: Authority) -> None:
+    port = make(listeners=tls_listeners(authority), limits=Limits(sessions_per_address=1)).service.ports["broker_tls"]
+    with connect(port), connect(port) as second:
+        assert read_to_end(second) == b""
+
+
 def test_who_does_not_trust_the_certificate_does_not_connect(make: MakeLimited, authority: Authority) -> None:
     broker = make(listeners=tls_listeners(authority))
     with pytest.raises(ConnectionLost, match="CERTIFICATE_VERIFY_FAILED"):

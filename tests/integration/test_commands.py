@@ -33,7 +33,7 @@ def test_status_of_an_idle_site(tmp_path: Path) -> None:
     magbroker("site", "load", str(DEMO_SITE), "--data", str(tmp_path))
     state = json.loads(magbroker("status", "--json", "--data", str(tmp_path)).stdout)
     assert state["running"] is None
-    assert (state["images"], state["correct"], state["orphans"], state["evaluators"]) == (0, 0, [], [])
+    assert (state["images"], state["correct"], state["orphans"], state["evaluators"], state["brokers"]) == (0, 0, [], [], [])
     assert "not running" in magbroker("status", "--data", str(tmp_path)).stdout
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from twisted.internet import reactor
 
 from console.errors import ConsoleError
-from console.serving import compose
+from console.serving import compose, prepare
 from console.site_state import SiteState
 from fileman import BadSiteKey, Fault, SiteKey, Store, read_faults, set_fault
 from rpcs import STANDARD
-from runtime import Settings, SystemClock
+from runtime import FixedClock, Settings, SystemClock
 from tests.conftest import ORACLE_SITE
 from tests.support.broker import RunningBroker
 from tests.support.services import DEMO_SITE
@@ -152,10 +153,40 @@ def test_a_broker_that_starts_with_faults_warns_and_names_its_packs(state: SiteS
     assert "RPC packs: tests.oracle.pack" in caplog.messages
 
 
-def test_a_broker_whose_key_is_not_the_sites_does_not_start_and_a_worker_needs_none(state: SiteState) -> None:
-    elsewhere = state.settings.model_copy(update={"data": state.settings.data / "second"})
-    with pytest.raises(BadSiteKey, match=r"second/site\.key is not the key of the database's site.*copy"):
+def test_a_database_that_has_a_site_is_not_filled_again(state: SiteState, broker: RunningBroker) -> None:
+    before = state.store.site_version()
+    assert state.fill(DEMO_SITE) is None
+    assert state.store.site_version() == before
+    state.reset(None)
+    with broker.client() as client:
+        assert client.call("MAG DICOM GET DOMAIN").text == "ORACLE.DOMAIN.EXT"
+
+
+def test_a_broker_with_another_key_than_the_site_does_not_start(state: SiteState, tmp_path: Path) -> None:
+    elsewhere = state.settings.model_copy(update={"data": tmp_path / "elsewhere", "database": state.store.url})
+    with pytest.raises(BadSiteKey, match=r"there is none at .*elsewhere/site\.key: copy it there from another broker"):
         compose(elsewhere, reactor)  # type: ignore[arg-type]
-    compose(elsewhere, reactor, with_broker=False).store.close()  # type: ignore[arg-type]
-    (elsewhere.data / "site.key").write_bytes((state.settings.data / "site.key").read_bytes())
-    compose(elsewhere, reactor).store.close()  # type: ignore[arg-type]
+    assert not elsewhere.site_key_path.exists(), "a new key would be in the way of the right one"
+    SiteKey.load_or_create(elsewhere.site_key_path)
+    with pytest.raises(BadSiteKey, match=r"elsewhere/site\.key is not the key of the site in the database: copy it"):
+        compose(elsewhere, reactor)  # type: ignore[arg-type]
+
+
+def test_brokers_share_a_key_file_and_a_worker_needs_none(state: SiteState, tmp_path: Path) -> None:
+    elsewhere = state.settings.model_copy(update={"data": tmp_path / "elsewhere", "database": state.store.url})
+    sharing = elsewhere.model_copy(update={"site_key": state.settings.site_key_path, "broker_port": 0, "text_port": 0})
+    for settings, with_broker in ((sharing, True), (elsewhere, False)):
+        serving = compose(settings, reactor, with_broker=with_broker)  # type: ignore[arg-type]
+        serving.store.close()
+    assert not elsewhere.site_key_path.exists()
+
+
+@pytest.mark.parametrize(("ahead", "said"), [(600, " s ahead of the"), (-600, " s behind the"), (0, "")])
+def test_a_clock_that_is_not_the_databases_is_told_of(
+    state: SiteState, caplog: pytest.LogCaptureFixture, ahead: int, said: str
+) -> None:
+    clock = FixedClock(SystemClock().now() + timedelta(seconds=ahead))
+    prepare(state.settings, state.store, None, STANDARD, clock)
+    told = [message for message in caplog.messages if "this machine's clock" in message]
+    assert len(told) == (said != "" and not state.store.sqlite)
+    assert all(said in message for message in told)

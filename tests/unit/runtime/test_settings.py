@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,9 @@ def test_nothing_has_to_be_set() -> None:
 def test_the_database_and_the_key_lie_in_the_data_directory(tmp_path: Path) -> None:
     settings = load_settings(data=tmp_path)
     assert settings.database_url == f"sqlite:///{tmp_path / 'magbroker.db'}"
-    assert settings.site_key_path.parent == settings.gateway_directory.parent == tmp_path
+    assert settings.site_key_path == tmp_path / "site.key"
+    assert load_settings(data=tmp_path, site_key="/etc/site.key").site_key_path == Path("/etc/site.key")
+    assert settings.gateway_directory.parent == tmp_path
     assert load_settings(data=tmp_path, database="postgresql+psycopg://h/d").database_url == "postgresql+psycopg://h/d"
 
 
@@ -62,6 +65,9 @@ def test_tables_are_laid_over_each_other_key_by_key(file: Path, monkeypatch: pyt
         ('[gateway]\nae_title = "FAR TOO LONG A TITLE"\n', r"Setting gateway\.ae_title"),
         ('synchronous = "OFF"\n', r"Setting synchronous in .*'FULL' or 'NORMAL'"),
         ("broker_port =\n", r"is not TOML: .*line 1"),
+        ('proxy_protocol_from = ["10.0.0.5", "haproxy"]\n', r"Setting proxy_protocol_from\.1 in .*not a valid IPv4 or IPv6"),
+        ('proxy_protocol_from = ["10.0.0.5/8"]\n', r"Setting proxy_protocol_from\.0 in .*not a valid IPv4 or IPv6"),
+        ("lock_seconds = 1\n", r"Setting lock_seconds in .*greater than or equal to 4"),
     ],
 )
 def test_a_bad_file_is_refused_with_the_key_and_the_way_out(tmp_path: Path, text: str, problem: str) -> None:
@@ -91,6 +97,11 @@ def test_a_bad_variable_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, v
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=problem):
         load_settings()
+
+
+def test_the_networks_of_proxies_come_from_a_variable_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAGBROKER_PROXY_PROTOCOL_FROM", '["10.0.0.5", "2001:db8::/32"]')
+    assert load_settings().proxy_protocol_from == (ip_network("10.0.0.5/32"), ip_network("2001:db8::/32"))
 
 
 def test_secrets_do_not_show() -> None:
