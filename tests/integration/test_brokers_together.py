@@ -22,6 +22,7 @@ from rpcs.image_processing.group import GROUP_OBJECT_TYPE
 from runtime import FixedClock, SystemClock
 from tests.oracle.state_hook import setting
 from tests.support.broker import RunningBroker
+from tests.support.postgres import PostgresCluster
 from tests.support.services import eventually
 from xwb import BrokerClient, Cipher, ConnectionRejected, MError, SignOnRefused
 
@@ -31,12 +32,11 @@ Ask = Callable[[BrokerClient], object]
 
 
 @pytest.fixture(params=["postgresql"])
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """On SQLite one process owns the database."""
-    cluster = request.getfixturevalue("postgres")
-    name, url = cluster.create_database()
+def database_url(request: pytest.FixtureRequest, postgres: PostgresCluster) -> Iterator[str]:
+    """Only there may brokers share a database."""
+    name, url = postgres.new_database()
     yield url
-    cluster.drop_database(name)
+    postgres.drop_database(name)
 
 
 @dataclass(frozen=True)
