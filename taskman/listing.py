@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,12 @@ GROUPS = {
     "finished": FINISHED,
     "created": "0HJK",
 }
-#: Groups of which the soonest come first; of the others the latest do.
-_SOONEST_FIRST = ("waiting", "future")
 #: Ranges of one selection, and tasks of one list, at most.
 MOST_RANGES, MOST_TASKS = 100, 1000
 
 _COLUMNS = (
     Task.number,
+    Task.rank,
     Task.status,
     Task.scheduled_at,
     Task.status_at,
@@ -46,7 +45,6 @@ _COLUMNS = (
 )
 _LINES = select(*_COLUMNS)
 _NEWEST = (Task.number.desc(),)
-_LATEST, _SOONEST = (Task.status_at.desc(), Task.number.desc()), (Task.rank, Task.scheduled_at, Task.number)
 #: What a scheduled task has to be for a group besides.
 _WHEN: dict[str, ColumnElement[bool]] = {
     "waiting": Task.scheduled_at <= bindparam("now"),
@@ -60,6 +58,22 @@ _OF_ENTRY_POINT = (
     .where(Task.entry_point == bindparam("entry_point_"), Task.status.in_([SCHEDULED, PREPARED, RUNNING]))
     .order_by(Task.number)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """An order in the database, and the same for rows of several look-ups."""
+
+    columns: tuple[Any, ...]
+    key: Callable[[Any], tuple[float, ...]]
+
+
+#: What waits comes as it will be begun, what is for later by its time, all else with the last change first.
+_ORDERS = {
+    "waiting": _Order((Task.rank, Task.scheduled_at, Task.number), lambda row: (row.rank, row.scheduled_at or 0.0, row.number)),
+    "future": _Order((Task.scheduled_at, Task.number), lambda row: (row.scheduled_at, row.number)),
+}
+_LATEST = _Order((Task.status_at.desc(), Task.number.desc()), lambda row: (-row.status_at, -row.number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,23 +205,23 @@ def _is_number(text: str) -> bool:
 
 
 def list_tasks(connection: Connection, wanted: Wanted, now: float) -> list[Line]:
-    """List tasks: of all from the newest number down, of a group by the time at which they were or are to begin.
+    """List tasks: of all from the newest number down, of a group as `_ORDERS` says.
 
-    Each status of a group is looked up by itself, in the order of an index: what is left out is never sorted.
+    Each status of a group is looked up by itself, in the order of an index: of what ended, nothing that is left out is read.
     """
     limit = min(wanted.limit, MOST_TASKS)
     statement: Select[*tuple[Any, ...]] = _LINES.where(*_conditions(wanted)).limit(limit)
     if not wanted.group:
         return [_line(row, now) for row in connection.execute(statement.order_by(*_NEWEST))]
-    soonest = wanted.group in _SOONEST_FIRST
-    ordered = statement.order_by(*(_SOONEST if soonest else _LATEST))
+    order = _ORDERS.get(wanted.group, _LATEST)
+    ordered = statement.order_by(*order.columns)
     rows: list[Any] = []
     for code in GROUPS[wanted.group]:
         of_code = ordered.where(Task.status == code)
         if code == SCHEDULED:
             of_code = of_code.where(_WHEN[wanted.group])
         rows += connection.execute(of_code, {"now": now} if code == SCHEDULED else {})
-    rows.sort(key=lambda row: (row.scheduled_at or 0.0, row.number), reverse=not soonest)
+    rows.sort(key=order.key)
     return [_line(row, now) for row in rows[:limit]]
 
 
@@ -227,7 +241,7 @@ def _conditions(wanted: Wanted) -> Iterable[ColumnElement[bool]]:
 
 
 def _line(row: Row[*tuple[Any, ...]], now: float) -> Line:
-    facts = dict(row._mapping)
+    facts = {name: value for name, value in row._mapping.items() if name != "rank"}
     waits = row.status in GROUPS["waiting"] and row.scheduled_at is not None
     meaning = meaning_of(row.status, row.scheduled_at, now)
     return Line(**facts, meaning=meaning, at=row.scheduled_at if waits else row.status_at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, union_all
 
 from fileman.files import OptionSchedule, RunningTask, Task, TaskError
 from taskman import api
@@ -22,12 +22,21 @@ COUNT_LIMIT, LIST_LIMIT, RECENT = 1000, 50, 5
 #: Seconds after which a run that was not queued is overdue, that the schedule is shown ahead, and that errors count back.
 OVERDUE_AFTER, AHEAD, BACK = 5.0, 3600.0, 3600.0
 
+#: Ranks of tasks (`record`): ten less the priority.
+RANKS = range(10)
+
 _TASK = select(Task.number).limit(COUNT_LIMIT)
 _OF_STATUS = select(func.count()).select_from(_TASK.where(Task.status == bindparam("status_")).subquery())
-_WAITING = select(func.count()).select_from(
-    _TASK.where(Task.status == SCHEDULED, Task.scheduled_at <= bindparam("now")).subquery()
-)
-_FUTURE = select(func.count()).select_from(_TASK.where(Task.status == SCHEDULED, Task.scheduled_at > bindparam("now")).subquery())
+
+
+def _of_each_rank(when: ColumnElement[bool]) -> Select[int]:
+    """Count scheduled tasks by their time: within each rank, where the index has them by it."""
+    found = [_TASK.where(Task.status == SCHEDULED, Task.rank == rank, when).subquery() for rank in RANKS]
+    return select(func.count()).select_from(union_all(*(select(one.c.number) for one in found)).subquery())
+
+
+_WAITING = _of_each_rank(Task.scheduled_at <= bindparam("now"))
+_FUTURE = _of_each_rank(Task.scheduled_at > bindparam("now"))
 _NEXT = (
     select(OptionSchedule.ien, OptionSchedule.option, OptionSchedule.next_at, OptionSchedule.frequency)
     .where(OptionSchedule.next_at <= bindparam("until"), OptionSchedule.paused.is_(False))
@@ -159,7 +168,7 @@ def _due(row: Row[*tuple[Any, ...]], now: float) -> Due:
 
 
 def _count(connection: Connection, statement: Select[int], **values: object) -> int:
-    return int(connection.execute(statement, values).scalar_one())
+    return min(COUNT_LIMIT, int(connection.execute(statement, values).scalar_one()))
 
 
 def _workers(connection: Connection, now: float, late: float) -> list[WorkerState]:

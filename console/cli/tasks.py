@@ -44,7 +44,7 @@ def task_list(
     description: Annotated[str, typer.Option(help="Only tasks with this in their description.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
 ) -> Outcome:
-    """List tasks: the newest first, but what waits by the time at which it is to begin."""
+    """List tasks: the newest first, of a status what changed last; what waits as it will be begun."""
     if numbers and (first or last):
         raise ConsoleError("Give --numbers, or --from and --to.")
     if first or last:
@@ -225,13 +225,16 @@ def task_errors(
 def task_monitor(
     room: Room, once: Annotated[bool, typer.Option("--once", help="Print one screen and end.")] = False
 ) -> Outcome | None:
-    """Watch TaskMan: workers, schedule, what waits and runs, evaluators, queues, errors. q or Ctrl-C ends it."""
+    """Watch TaskMan: workers, schedule, what waits and runs, evaluators, queues, errors. q or Ctrl-C ends it.
+
+    Where there is no terminal one screen is printed.
+    """
     request = asked(silent_after=max(1, round(room.settings.taskman.dead_after_seconds)))
 
     def look() -> Any:
         return room.desk.ask("MAGB TASK MONITOR", request)
 
-    if once or room.as_json:
+    if once or room.as_json or not out.is_terminal:
         told = look()
         return Outcome(told, monitor_screen(told, room.screens))
     watch(out, lambda rows: monitor_screen(look(), room.screens, rows))

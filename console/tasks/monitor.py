@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -31,6 +32,8 @@ ROWS, FRAME = 8, 16
 PARTS = 5
 #: Where the counts of the monitor's action end (`taskman.monitor`, `rpcs.actions.queues`).
 TASKS_COUNTED, QUEUE_COUNTED = 1000, 10_000
+#: What a terminal sends at its end (Ctrl-D).
+END = "\x04"
 HELP = "q or Ctrl-C ends, ? hides this; tasks show N tells all of a task, stop N ends it"
 
 _STATES = {"RUN": "green", "SILENT": "yellow", "GONE": "red"}
@@ -47,7 +50,7 @@ def monitor_screen(told: Facts, screens: Screens, rows: int = ROWS) -> Renderabl
         ("schedule", f"the next hour; {counts['paused_schedules']} paused", _schedule(monitor["schedule"], screens, rows)),
         (
             "waiting",
-            f"{counts['waiting']} due, {counts['future']} for later, {counts['prepared']} for a sync flag",
+            f"{counts['waiting']} due, {counts['future']} for later, {counts['prepared']} being prepared",
             _waiting(monitor["waiting"], screens, rows),
         ),
         ("running", counts["running"], _running(monitor["running"], screens, rows)),
@@ -141,11 +144,11 @@ def watch(console: Console, look: Callable[[int], RenderableType]) -> None:
     `look` is told how many rows of each part there is room for.
     """
     helping, seen = False, look(_room(console))  # what is wrong at the start ends the command
-    with _keys() as key, Live(seen, console=console, screen=True, auto_refresh=False) as live:
+    with suppress(KeyboardInterrupt), _keys() as key, Live(seen, console=console, screen=True, auto_refresh=False) as live:
         while True:
             live.update(Group(f"[dim]{HELP if helping else '? helps, q ends'}", seen), refresh=True)
             pressed = key(EVERY)
-            if pressed in ("q", "Q", "\x03", "\x04"):
+            if pressed in ("q", "Q", END):
                 return
             helping ^= pressed == "?"
             try:
@@ -174,7 +177,9 @@ def _keys() -> Iterator[Callable[[float], str]]:
 
 def _next_key(seconds: float) -> str:
     ready, _, _ = select.select([sys.stdin], [], [], seconds)
-    return sys.stdin.read(1) if ready else ""
+    if not ready:
+        return ""
+    return os.read(sys.stdin.fileno(), 1).decode("ascii", "replace") or END  # nothing to be read: the terminal is gone
 
 
 def _no_key(seconds: float) -> str:

@@ -36,7 +36,7 @@ DAY = 86400.0
 #: What became of a task that was not changed.
 MISSING, NOT_YOURS, PERSISTENT = "there is no such task", "it is another user's; the key ZTMQ is needed", "it runs, persistent"
 
-_BY_NAME = select(NewPerson.duz, NewPerson.name).where(func.upper(NewPerson.name).startswith(bindparam("name_"))).limit(2)
+_USERS = select(NewPerson.duz, NewPerson.name).order_by(NewPerson.name).limit(2)
 _LOG = (
     select(EvaluatorLog.text)
     .where(EvaluatorLog.task == bindparam("task_"))
@@ -79,7 +79,8 @@ def _whose(act: Act) -> int | None:
 def _duz(act: Act, user: str) -> int:
     if user.isascii() and user.isdigit() and len(user) <= 9:
         return int(user)
-    found = act.connection.execute(_BY_NAME, {"name_": user.upper()}).all()
+    named = func.upper(NewPerson.name).startswith(user.upper(), autoescape=True)
+    found = act.connection.execute(_USERS.where(named)).all()
     exact = [row for row in found if row.name == user.upper()] or found
     if len(exact) != 1:
         many = f"more than one: {'; '.join(row.name for row in exact)}" if exact else "nobody"
@@ -125,7 +126,7 @@ def task_start(act: Act) -> Done:
         priority=priority,
     )
     facts = {"number": number, "what": option or what, "scheduled_at": at, "taskman": taskman.tm(act.connection, act.now)}
-    return Done(facts, number if at <= act.now and not priority else None)  # the rest the reconciler hands over
+    return Done(facts, number if at <= act.now else None)
 
 
 def _each(act: Act, change: Callable[[Line], tuple[bool, str]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -214,7 +215,8 @@ def test_the_monitor_prints_one_screen_and_one_snapshot(site: Site) -> None:
     site.run("stop", str(number), "--wait")
 
 
-def test_the_live_monitor_helps_and_ends_by_a_key(site: Site) -> None:
+@pytest.mark.parametrize("key", ["q", "Ctrl-C"])
+def test_the_live_monitor_helps_and_ends_by_a_key(site: Site, key: str) -> None:
     screen, other = pty.openpty()
     command = [sys.executable, "-m", "console.cli.main", "tasks", "monitor", "--data", str(site.data)]
     terminal = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "60"}
@@ -224,7 +226,10 @@ def test_the_live_monitor_helps_and_ends_by_a_key(site: Site) -> None:
         shows(screen, "TaskMan is .*running")
         os.write(screen, b"?")
         shows(screen, "stop N ends it")
-        os.write(screen, b"q")
+        if key == "q":
+            os.write(screen, b"q")
+        else:  # the terminal is not the one that controls the process
+            process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     finally:
         process.kill()

@@ -209,7 +209,7 @@ def test_a_task_that_is_started_is_handed_over_at_once(may: Desk, store: Store, 
     assert (shown["description"], shown["duz"], shown["stat"]) == ("tidy", MAY, "Active: Pending")
     later = may.ask("START", what="TAG^ZZACT", at="+2H")
     urgent = may.ask("START", what="TAG^ZZACT", priority=10)
-    assert engine.taken == [made["number"]]  # the reconciler hands these over: when they are due, and with the priority
+    assert engine.taken == [made["number"], urgent["number"]]  # the other one begins when its time comes
     assert may.listed(status="future") == [later["number"]]
     assert column(store, urgent["number"], "priority") == 10
 
