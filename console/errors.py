@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 class ConsoleError(Exception):
-    """The command could not be carried out."""
+    """The command could not be carried out. `status` is what it ends with."""
+
+    status = 1
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (self.__doc__ or "").splitlines()[0])

@@ -1,6 +1,7 @@
 """The remote procedures: file #8994 in code, a module per family."""
 
 from rpcs import (
+    actions,
     broker_calls,
     examples,
     export,
@@ -50,6 +51,7 @@ from rpcs.tokens import visitor
 
 #: The modules whose procedures make up the standard registry.
 FAMILIES = (
+    actions,
     broker_calls,
     examples,
     export,

@@ -213,14 +213,14 @@ def kill(connection: Connection, number: int) -> bool:
     return tasks.delete_task(connection, number)
 
 
-def dq(connection: Connection, number: int, duz: int, now: float) -> bool:
+def dq(connection: Connection, number: int, duz: int, now: float, by: str = "") -> bool:
     """Take a task out of every list of the manager (DQ^%ZTLOAD); false for what is no task number.
 
-    The status becomes F with the user's name. One that runs goes on, and ends as what it ends as.
+    The status becomes F with the user's name, or `by` for who has no DUZ. One that runs goes on, and ends as what it ends as.
     """
     if number < 1:
         return False
-    name = connection.execute(_NAME, {"duz_": duz}).scalar()
+    name = by or connection.execute(_NAME, {"duz_": duz}).scalar()
     values: dict[str, Any] = {"requeue_at": None}
     if name is not None:
         values |= {"status": UNSCHEDULED, "status_at": now, "message": name}

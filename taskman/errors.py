@@ -56,5 +56,24 @@ class Refused(TaskManError):
         super().__init__(f"QUEUE INFORMATION MISSING - NOT QUEUED: {reason}")
 
 
+class BadTime(TaskManError):
+    """This is no time to begin at."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(
+            f"{text[:40]!r} is no time: write now, 08:30 (the next one), 2026-11-21T08:30, 3261121.083 (FileMan), "
+            "or +90S, +30MIN, +2H, +1D from now."
+        )
+
+
+class BadNumbers(TaskManError):
+    """These are no task numbers."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(f"{text[:40]!r} names no tasks: write numbers and ranges, 1001,1005-1010, a hundred at most.")
+
+
 class TaskLost(TaskManError):
     """Another attempt has the task, or another task its subject: nothing of this one is written any more."""

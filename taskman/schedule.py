@@ -122,8 +122,7 @@ def add_schedule(
     BadSchedule for an entry that would never run.
     """
     find_option(option)
-    if special not in SPECIAL:
-        raise BadSchedule(f"{special!r} is no special queueing: it is S, SP, P or nothing.")
+    _check_special(special)
     if next_at is None and not special:
         raise BadSchedule(f"{option} would never run: give it a time, or let it run at TaskMan's start (S).")
     ien = next_ien(connection, "option_schedule")
@@ -131,6 +130,11 @@ def add_schedule(
     row |= {"volume": volume, "variables": json.dumps(dict(variables or {})), "parameter": parameter, "duz": duz}
     connection.execute(_INSERT, {**row, "catch_up": catch_up})
     return ien
+
+
+def _check_special(special: str) -> None:
+    if special not in SPECIAL:
+        raise BadSchedule(f"{special!r} is no special queueing: it is S, SP, P or nothing.")
 
 
 def _times(frequency: str, next_at: float | None) -> dict[str, Any]:
@@ -168,6 +172,9 @@ def change_schedule(
     next_at: float | None = None,
     paused: bool | None = None,
     catch_up: bool | None = None,
+    special: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+    parameter: str | None = None,
 ) -> None:
     """Change an entry; what is None stays. Raises BadSchedule, BadFrequency."""
     entry = read_schedule(connection, ien)
@@ -179,6 +186,13 @@ def change_schedule(
         values["paused"] = paused
     if catch_up is not None:
         values["catch_up"] = catch_up
+    if special is not None:
+        _check_special(special)
+        values["special"] = special
+    if variables is not None:
+        values["variables"] = json.dumps(dict(variables))
+    if parameter is not None:
+        values["parameter"] = parameter
     if values:
         connection.execute(_CHANGE.values(values), {"ien_": ien})
 

@@ -91,11 +91,13 @@ _NEXT_AT = select(func.min(Task.scheduled_at)).where(Task.status == SCHEDULED, T
 _AT_WORK = select(*_ATTEMPT).where(Task.status.in_([PREPARED, RUNNING]), Task.executor != "")
 _DELETE = delete(Task).where(Task.number == bindparam("number_"))
 _DELETE_STEPS = delete(TaskStep).where(TaskStep.task == bindparam("number_"))
-_DELETE_OLD = delete(Task).where(
+_OLD = (
     Task.status.in_([FINISHED, *"BCDEFIL"]),
     Task.status_at < bindparam("before"),
     or_(Task.keep_until.is_(None), Task.keep_until < bindparam("now")),
 )
+_DELETE_OLD = delete(Task).where(*_OLD)
+_COUNT_OLD = select(func.count()).select_from(Task).where(*_OLD)
 _DELETE_ORPHANED_STEPS = delete(TaskStep).where(TaskStep.task.not_in(select(Task.number)))
 
 
@@ -188,6 +190,11 @@ def delete_old_tasks(connection: Connection, before: float, now: float) -> int:
     if gone:
         connection.execute(_DELETE_ORPHANED_STEPS)
     return gone
+
+
+def count_old_tasks(connection: Connection, before: float, now: float) -> int:
+    """Count what `delete_old_tasks` would take away."""
+    return int(connection.execute(_COUNT_OLD, {"before": before, "now": now}).scalar_one())
 
 
 def reject_task(connection: Connection, number: int, now: float, why: str) -> bool:

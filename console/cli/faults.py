@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 from sqlalchemy import Connection, bindparam, select
 
-from console.cli.options import ConfigOption, DataOption, JsonOption, err, opened, out
+from console.cli.options import ConfigOption, DataOption, JsonOption, err, out
+from console.database import opened
 from console.errors import ConsoleError
 from fileman import Fault, clear_faults, read_faults, set_fault
 from fileman.faults import KINDS

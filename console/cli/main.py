@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from broker import BrokerError
-from console.cli import faults, procedures, site, traffic, transfer
+from console.cli import faults, procedures, site, tasks, traffic, transfer
 from console.cli.options import (
     ConfigOption,
     DataOption,
@@ -22,10 +22,10 @@ from console.cli.options import (
     PackOption,
     err,
     find_packs_here,
-    opened,
     out,
 )
 from console.cli.services import run_gateway, run_serving
+from console.database import opened
 from console.errors import ConsoleError
 from console.road import read_status
 from fileman import FileManError
@@ -44,6 +44,7 @@ rules_app = typer.Typer(help="Check and compile routing rules.", no_args_is_help
 app.add_typer(site.app, name="site")
 app.add_typer(faults.app, name="fault")
 app.add_typer(procedures.app, name="rpc")
+app.add_typer(tasks.app, name="tasks")
 app.add_typer(rules_app, name="rules")
 traffic.register(app)
 transfer.register(app)
@@ -180,7 +181,7 @@ def main() -> NoReturn:
         status = app(standalone_mode=False)  # typer.Exit is given back as its status here
     except (ConsoleError, RuntimeProblem, FileManError, BrokerError, XWBError, RuleError, TaskManError) as error:
         err.print(f"[red]magbroker:[/] {escape(str(error))}", highlight=False)
-        sys.exit(1)
+        sys.exit(getattr(error, "status", 1))
     except typer.Exit as done:
         sys.exit(done.exit_code)
     except (typer.Abort, KeyboardInterrupt):

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import ConfigOption, DataOption, err, opened, out
+from console.cli.options import ConfigOption, DataOption, err, out
+from console.database import opened
 from console.site_state import SiteState
 from fileman import SiteKey, Store, dump_site
 from rpcs import STANDARD

@@ -16,6 +16,7 @@ from rich.table import Table
 from twisted.internet import asyncioreactor
 
 from console.addresses import LAST_PORT, format_address, parse_address
+from console.cli.options import AccessOption, VerifyOption
 from console.doctor import Doctor, Plan, State, Step
 from console.errors import ConsoleError
 from console.traffic import (
@@ -45,12 +46,6 @@ KEY_BYTES = 32
 #: Differences that are printed in full.
 SHOWN = 20
 
-AccessOption = Annotated[
-    str | None, typer.Option("--access", envvar="MAGBROKER_ACCESS", help="Access code to sign on with.", show_default=False)
-]
-VerifyOption = Annotated[
-    str | None, typer.Option("--verify", envvar="MAGBROKER_VERIFY", help="Verify code to sign on with.", show_default=False)
-]
 CipherOption = Annotated[
     Path | None, typer.Option("--cipher-table", help="Cipher table of the broker (JSON or XUSRB1.m), where it is not the VA's.")
 ]

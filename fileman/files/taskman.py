@@ -49,7 +49,12 @@ class Task(File):
     error_at: Mapped[float | None] = mapped_column(Float(53))
     error_text: Mapped[str] = mapped_column(default="")
 
-    __table_args__ = (Index(None, "status", "rank", "scheduled_at"), Index(None, "sync_flag", "status"))
+    __table_args__ = (
+        Index(None, "status", "rank", "scheduled_at"),
+        Index(None, "status", "status_at"),
+        Index(None, "sync_flag", "status"),
+        Index(None, "duz", "number"),
+    )
 
 
 class TaskStep(File):

@@ -75,6 +75,6 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, arguments: tuple[str, .
 
 def test_help_teaches() -> None:
     listed = magbroker("--help").stdout
-    for command in ("up", "broker", "gateway", "taskman", "status", "site", "rules", "fault", "rpc", "migrate-store"):
+    for command in ("up", "broker", "gateway", "taskman", "status", "site", "rules", "fault", "rpc", "tasks", "migrate-store"):
         assert magbroker(command, "--help").returncode == 0
         assert command in listed

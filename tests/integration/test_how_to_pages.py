@@ -21,7 +21,7 @@ from tests.support.services import eventually
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = DOCS / "examples"
-PAGES = ["rpc-pack.md", "test-a-client.md"]
+PAGES = ["rpc-pack.md", "see-and-steer-tasks.md", "test-a-client.md"]
 CODE = {"python", "toml", "ini"}
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

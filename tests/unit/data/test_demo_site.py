@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rpcs.actions import ACTIONS
 from tests.unit.data.resources import demo_site
 
 SITE = demo_site()
@@ -107,7 +108,7 @@ USERS = [
     ("FAKEDOC1", "1DOC!@#$", 9001, {"MAG DICOM GATEWAY FULL", "MAG DICOM GATEWAY VIEW"}, set()),
     ("DEMOGW1", "1GWY!@#$", 9002, {"MAG DICOM GATEWAY FULL", "MAGB GATEWAY"}, set()),
     ("DEMOVW1", "1VIW!@#$", 9003, {"MAG DICOM GATEWAY VIEW"}, set()),
-    ("DEMOMG1", "1MGR!@#$", 9004, {"MAG DICOM GATEWAY FULL"}, {"XUPROGMODE"}),
+    ("DEMOMG1", "1MGR!@#$", 9004, {"MAG DICOM GATEWAY FULL", "MAGB TASKMAN"}, {"XUPROGMODE", "ZTMQ"}),
 ]
 
 
@@ -147,6 +148,7 @@ def test_one_context_serves_the_gateway_and_no_va_context_holds_a_procedure_of_o
         "MAG DICOM GET PLACE",
         "MAG DICOM GET VERSION",
     }
+    assert set(rpcs.pop("MAGB TASKMAN")) == set(ACTIONS)
     assert not [name for names in rpcs.values() for name in names if name.startswith("MAGB ")]
 
 

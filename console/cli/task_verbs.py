@@ -1,0 +1,152 @@
+"""What every command about tasks has in common: the options that say where TaskMan is, `--json`, and how it ends."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import RenderableType
+
+from console.cli.options import AccessOption, ConfigOption, DataOption, JsonOption, VerifyOption, out
+from console.errors import ConsoleError
+from console.tasks import Desk, Screens, Way, open_desk
+from runtime import Settings, load_settings
+
+BrokerOption = Annotated[
+    str | None,
+    typer.Option("--broker", help="The broker to sign on to, HOST:PORT; that of the data directory or the settings if left out."),
+]
+TlsOption = Annotated[bool, typer.Option("--tls", help="Speak TLS with the broker.")]
+AuthorityOption = Annotated[Path | None, typer.Option("--ca", help="Certificate authority to trust with --tls (PEM).")]
+
+#: What each command says besides at its end.
+EPILOG = (
+    "With --access and --verify the running broker does it, as for that user; otherwise this process, as the owner of the "
+    "database. Exit status: 0 done, 1 refused, in part or whole, 2 wrong usage, 3 no such task or entry."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command ends with: its value for `--json`, the same for people, and the exit status."""
+
+    value: Any
+    screen: RenderableType
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where a command works: the desk, screens at this moment, the settings, and whether it speaks JSON."""
+
+    desk: Desk
+    settings: Settings
+    as_json: bool
+
+    @property
+    def screens(self) -> Screens:
+        """Give the screens of this moment."""
+        return Screens(datetime.now(UTC))
+
+
+Verb = Callable[..., Outcome | None]
+
+
+def verb(app: typer.Typer, name: str) -> Callable[[Verb], Verb]:
+    """Register the decorated function as a command; its first argument, the room, comes from the options that all share.
+
+    What it returns is printed, unless it is None.
+    """
+
+    def register(work: Verb) -> Verb:
+        def command(**given: Any) -> None:
+            _run(work, given)
+
+        own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]
+        app.command(name, epilog=EPILOG)(_with_options(command, [*own, *_shared()], work.__doc__))
+        return work
+
+    return register
+
+
+def bare(app: typer.Typer, work: Verb, doc: str) -> None:
+    """Let a group without a command do what one of its commands does."""
+
+    def callback(**given: Any) -> None:
+        context: typer.Context = given.pop("context")
+        if context.invoked_subcommand is None:
+            _run(work, given)
+        misplaced = [name for name in given if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"]
+        if misplaced and context.invoked_subcommand is not None:
+            raise ConsoleError(f"Options come after the command: {context.command_path} {context.invoked_subcommand} --...")
+
+    first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    app.callback(invoke_without_command=True, epilog=EPILOG)(_with_options(callback, [first, *_shared()], doc))
+
+
+def _run(work: Verb, given: dict[str, Any]) -> None:
+    as_json: bool = given.pop("as_json")
+    settings = load_settings(given.pop("config"), data=given.pop("data"))
+    way = Way(settings, *(given.pop(one) for one in ("access", "verify", "broker", "tls", "authority")))
+    with open_desk(way) as desk:
+        outcome = work(Room(desk, settings, as_json), **given)
+    if outcome is None:
+        return
+    if as_json:
+        out.print_json(json.dumps(outcome.value))
+    else:
+        out.print(outcome.screen, highlight=False)
+    raise typer.Exit(outcome.status)
+
+
+def _with_options(command: Callable[..., None], parameters: list[inspect.Parameter], doc: str | None) -> Callable[..., None]:
+    """Give a function the signature that typer is to read."""
+    command.__doc__ = doc
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect looks for it
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
+
+
+def _shared() -> list[inspect.Parameter]:
+    options: dict[str, tuple[Any, Any]] = {
+        "config": (ConfigOption, None),
+        "data": (DataOption, None),
+        "access": (AccessOption, None),
+        "verify": (VerifyOption, None),
+        "broker": (BrokerOption, None),
+        "tls": (TlsOption, False),
+        "authority": (AuthorityOption, None),
+        "as_json": (JsonOption, False),
+    }
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return [inspect.Parameter(name, keyword, default=default, annotation=kind) for name, (kind, default) in options.items()]
+
+
+def facts_of(given: list[str] | None) -> dict[str, Any]:
+    """Read KEY=VALUE; a value that is JSON (660, true, [1, 2]) is that, any other is text. Raises ConsoleError."""
+    facts = {}
+    for fact in given or []:
+        key, sign, value = fact.partition("=")
+        if not (key and sign):
+            raise ConsoleError(f"{fact!r} is not written as KEY=VALUE.")
+        try:
+            facts[key] = json.loads(value)
+        except (ValueError, RecursionError):
+            facts[key] = value
+    return facts
+
+
+def asked(**given: object) -> dict[str, str]:
+    """Name what is asked as actions do: `catch_up=True` is CATCH UP, 1; what is None, or empty, is left out."""
+    written = {True: "1", False: "0"}
+    return {
+        name.upper().replace("_", " "): written[value] if isinstance(value, bool) else str(value)
+        for name, value in given.items()
+        if value is not None and value != ""
+    }

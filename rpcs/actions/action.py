@@ -1,0 +1,196 @@
+"""What an action is, who calls it, and how it becomes a procedure `MAGB ...`.
+
+A procedure takes one list, whose subscripts are the names of what is asked (`NUMBERS`, `STATUS`), and answers one value:
+`1^` and JSON, or `0^kind^` and why not. Times in the JSON are ISO 8601 with an offset.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+from tzlocal import get_localzone
+
+from rpcs.actions.errors import KINDS, ActionError, BadRequest, NotAllowed, RefusedAction
+from rpcs.call import Call
+from rpcs.registry import Access, Answer, procedure
+from rpcs.session import StartTask
+from runtime import Clock
+from taskman import BadFrequency, TaskManError
+from taskman.errors import BadNumbers, BadTime
+
+#: What a person wrote wrongly, among what TaskMan refuses.
+_WRITTEN_WRONGLY = (BadFrequency, BadNumbers, BadTime)
+#: What holds values of others, to be left as they are.
+_OF_OTHERS = {"arguments", "variables", "result"}
+_NOT_TAKEN = RefusedAction("TaskMan did not take the task; 'magbroker tasks monitor' shows its workers.")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who acts: a signed-on user with keys, or the owner of the data directory, who may do everything and has no DUZ."""
+
+    duz: int
+    name: str
+    keys: frozenset[str] = frozenset()
+    owner: bool = False
+
+    def holds(self, key: str) -> bool:
+        """Tell whether a key is held."""
+        return self.owner or key in self.keys
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One action being carried out: by whom, when, on which connection, with what asked."""
+
+    connection: Connection
+    caller: Caller
+    clock: Clock
+    request: Mapping[str, str]
+
+    @property
+    def now(self) -> float:
+        """The time, in seconds since the epoch."""
+        return self.clock.seconds()
+
+    def text(self, name: str) -> str:
+        """Give what was asked under a name; "" for nothing."""
+        return self.request.get(name, "")
+
+    def flag(self, name: str) -> bool:
+        """Tell whether something was asked for, by a 1."""
+        return self.text(name) == "1"
+
+    def integer(self, name: str, default: int, most: int) -> int:
+        """Give a number from 1 up. Raises BadRequest."""
+        text = self.text(name) or str(default)
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:10]) <= most):
+            raise BadRequest(f"{name} is a number from 1 to {most}, not {text[:20]!r}.")
+        return int(text)
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """Give a JSON object. Raises BadRequest."""
+        try:
+            facts = json.loads(self.text(name) or "{}")
+        except (ValueError, RecursionError):
+            facts = None
+        if not isinstance(facts, dict):
+            raise BadRequest(f"{name} is to be a JSON object.")
+        return facts
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an action gives, and the task that it made, to be handed to TaskMan at once."""
+
+    value: Any
+    started: int | None = None
+
+
+Run = Callable[[Act], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An action: its procedure's name, what it does, whether it writes, and the key that it takes, if any."""
+
+    name: str
+    run: Run
+    writes: bool
+    key: str
+
+
+#: Every action by the name of its procedure.
+ACTIONS: dict[str, Action] = {}
+
+
+def action(name: str, *, writes: bool = False, key: str = "") -> Callable[[Run], Run]:
+    """Register the decorated function as an action, and as the remote procedure of that name."""
+
+    def register(run: Run) -> Run:
+        made = ACTIONS[name] = Action(name, run, writes, key)
+
+        def handler(call: Call) -> Answer | str:
+            return _answer(made, call)
+
+        handler.__doc__ = run.__doc__
+        access = Access.WRITES if writes else Access.SCANS
+        procedure(name, access=access, routine="magb", parameters=("REQUEST",))(handler)
+        return run
+
+    return register
+
+
+def perform(action: Action, act: Act) -> Done:
+    """Carry an action out. Raises ActionError; the caller's transaction is to be rolled back then."""
+    if action.key and not act.caller.holds(action.key):
+        raise NotAllowed(f"{act.caller.name} needs the security key {action.key} for this.")
+    try:
+        given = action.run(act)
+    except _WRITTEN_WRONGLY as error:
+        raise BadRequest(str(error)) from error
+    except TaskManError as error:
+        raise RefusedAction(str(error)) from error
+    done = given if isinstance(given, Done) else Done(given)
+    return Done(told(done.value), done.started)
+
+
+def _answer(action: Action, call: Call) -> Answer | str:
+    session = call.session
+    caller = Caller(session.duz, session.name, call.site.keys_of(session.duz))
+    request = {subscripts[0]: text for subscripts, text in call.list(0).items() if len(subscripts) == 1}
+    act = Act(call.connection, caller, call.clock, request)
+    try:
+        if action.writes:
+            with call.connection.begin_nested():
+                done = perform(action, act)
+        else:
+            done = perform(action, act)
+    except ActionError as error:
+        return _refusal(error)
+    answer = f"1^{json.dumps(done.value)}"
+    if done.started is None or not call.environment.engine_accepts():
+        return answer
+    return Answer(answer, effects=(StartTask(done.started, _refusal(_NOT_TAKEN)),))
+
+
+def _refusal(error: ActionError) -> str:
+    return f"0^{error.kind}^{error}"
+
+
+def answer_of(text: str) -> Any:
+    """Read what a procedure answered. Raises ActionError as the action did."""
+    mark, _, rest = text.partition("^")
+    if mark == "1":
+        return json.loads(rest)
+    kind, _, why = rest.partition("^")
+    raise KINDS.get(kind, RefusedAction)(why)
+
+
+def told(value: Any) -> Any:
+    """Turn what an action gives into JSON values; what is named `at` or `..._at` is a time, written in ISO 8601."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: _told_under(name, it) for name, it in value.items()}
+    return [told(it) for it in value] if isinstance(value, list | tuple) else value
+
+
+def _told_under(name: str, value: Any) -> Any:
+    if name in _OF_OTHERS:
+        return value
+    return _iso(value) if name == "at" or name.endswith("_at") else told(value)
+
+
+def _iso(seconds: Any) -> Any:
+    if not isinstance(seconds, int | float):
+        return seconds
+    try:
+        return datetime.fromtimestamp(seconds, get_localzone()).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        return None

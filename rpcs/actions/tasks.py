@@ -1,0 +1,265 @@
+"""What a person does with tasks: look, start, stop, requeue, dequeue, delete, and read TaskMan's errors.
+
+A holder of the key ZTMQ sees and changes everyone's tasks, others their own only (SKIP^%ZTLOAD5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, func, select
+from tzlocal import get_localzone
+
+import taskman.api as taskman
+from fileman.files import EvaluatorLog, NewPerson
+from rpcs.actions.action import Act, Done, action
+from rpcs.actions.errors import BadRequest, NotAllowed, NotFound
+from rpcs.actions.options import known_option
+from rpcs.actions.queues import queue_depths
+from rules.evaluator import ENTRY_POINT
+from taskman.asked_time import read_time
+from taskman.error_log import delete_errors, list_errors
+from taskman.listing import GROUPS, MOST_RANGES, MOST_TASKS, Line, Wanted, active_with, list_tasks, read_detail, read_numbers
+from taskman.monitor import read_monitor
+from taskman.record import BUSY
+from taskman.sync_flags import clear, held_flags
+from taskman.tasks import count_old_tasks, delete_old_tasks
+
+#: The key of those who manage everyone's tasks.
+MANAGER = "ZTMQ"
+#: Tasks of a list, errors, and lines of an evaluator's log, unless more or fewer are asked for.
+LIST_LIMIT, ERROR_LIMIT, LOG_LINES = 100, 20, 20
+#: Days for which what ended may be asked to be kept, at most.
+MOST_DAYS = 36500
+DAY = 86400.0
+#: What became of a task that was not changed.
+MISSING, NOT_YOURS, PERSISTENT = "there is no such task", "it is another user's; the key ZTMQ is needed", "it runs, persistent"
+
+_USERS = select(NewPerson.duz, NewPerson.name).order_by(NewPerson.name).limit(2)
+_LOG = (
+    select(EvaluatorLog.text)
+    .where(EvaluatorLog.task == bindparam("task_"))
+    .order_by(EvaluatorLog.line.desc())
+    .limit(bindparam("lines"))
+)
+
+
+@action("MAGB TASK LIST")
+def task_list(act: Act) -> dict[str, Any]:
+    """List tasks: STATUS, NUMBERS, USER (name or DUZ), MINE, ROUTINE, OPTION, DESCRIPTION, LIMIT say which."""
+    group = act.text("STATUS")
+    if group not in ("", *GROUPS):
+        raise BadRequest(f"There is no status {group[:20]!r} to list; there are: {', '.join(GROUPS)}.")
+    limit = act.integer("LIMIT", LIST_LIMIT, MOST_TASKS)
+    wanted = Wanted(
+        group,
+        _whose(act),
+        read_numbers(act.text("NUMBERS")) if act.text("NUMBERS") else (),
+        act.text("ROUTINE").upper(),
+        act.text("OPTION"),
+        act.text("DESCRIPTION"),
+        limit,
+    )
+    found = list_tasks(act.connection, wanted, act.now)
+    return {"tasks": found, "more": len(found) == limit}
+
+
+def _whose(act: Act) -> int | None:
+    """Give whose tasks are to be listed; None is everyone's."""
+    user = act.text("USER")
+    if act.flag("MINE") or (not user and not act.flag("ALL") and not act.caller.holds(MANAGER)):
+        return act.caller.duz
+    duz = _duz(act, user) if user else None
+    if duz != act.caller.duz and not act.caller.holds(MANAGER):
+        raise NotAllowed(f"{act.caller.name} needs the security key {MANAGER} to see the tasks of others.")
+    return duz
+
+
+def _duz(act: Act, user: str) -> int:
+    if user.isascii() and user.isdigit() and len(user) <= 9:
+        return int(user)
+    named = func.upper(NewPerson.name).startswith(user.upper(), autoescape=True)
+    found = act.connection.execute(_USERS.where(named)).all()
+    exact = [row for row in found if row.name == user.upper()] or found
+    if len(exact) != 1:
+        many = f"more than one: {'; '.join(row.name for row in exact)}" if exact else "nobody"
+        raise NotFound(f"The name {user[:40]!r} fits {many}.")
+    return int(exact[0].duz)
+
+
+@action("MAGB TASK SHOW")
+def task_show(act: Act) -> dict[str, Any]:
+    """Tell all that is known of task NUMBER, with its last error; an evaluator's with the end of its log."""
+    number = act.integer("NUMBER", 0, 10**9)
+    detail = read_detail(act.connection, number, act.now)
+    if detail is None:
+        raise NotFound(f"There is no task {number}; 'magbroker tasks list' shows those there are.")
+    if detail.duz != act.caller.duz and not act.caller.holds(MANAGER):
+        raise NotAllowed(f"Task {number} is another user's; {act.caller.name} needs the security key {MANAGER} to see it.")
+    errors = list_errors(act.connection, 1, number)
+    log: list[str] = []
+    if detail.entry_point == ENTRY_POINT:
+        rows = act.connection.execute(_LOG, {"task_": number, "lines": LOG_LINES})
+        log = list(rows.scalars())[::-1]
+    return {"task": detail, "error": errors[0] if errors else None, "log": log}
+
+
+@action("MAGB TASK START", writes=True)
+def task_start(act: Act) -> Done:
+    """Queue a task: WHAT is an option or `TAG^ROUTINE`; ARGUMENTS (JSON), AT, DESCRIPTION and PRIORITY are its own."""
+    what = act.text("WHAT")
+    if not what:
+        raise BadRequest("Say what to start: an option, or TAG^ROUTINE.")
+    option = "" if "^" in what else known_option(what)
+    at = read_time(act.text("AT"), act.now, get_localzone())
+    priority = act.integer("PRIORITY", 1, 10) if act.text("PRIORITY") else 0
+    number = taskman.load(
+        act.connection,
+        taskman.OPTION_ENTRY_POINT if option else what,
+        act.facts("ARGUMENTS"),
+        act.text("DESCRIPTION") or option or what,
+        act.caller.duz,
+        act.now,
+        at,
+        option=option,
+        priority=priority,
+    )
+    facts = {"number": number, "what": option or what, "scheduled_at": at, "taskman": taskman.tm(act.connection, act.now)}
+    return Done(facts, number if at <= act.now else None)
+
+
+def _each(act: Act, change: Callable[[Line], tuple[bool, str]]) -> dict[str, Any]:
+    """Change each task of NUMBERS that the caller may change; tell what became of each."""
+    ranges = read_numbers(act.text("NUMBERS"))
+    found = list_tasks(act.connection, Wanted(numbers=ranges, limit=MOST_TASKS), act.now)
+    numbers = {line.number for line in found}
+    missing = [first for first, last in ranges if first == last and first not in numbers]
+    told = _changed(act, found, change)
+    told += [{"number": number, "done": False, "found": False, "outcome": MISSING} for number in dict.fromkeys(missing)]
+    return {"tasks": sorted(told, key=lambda one: int(one["number"]))}
+
+
+def _changed(act: Act, lines: Sequence[Line], change: Callable[[Line], tuple[bool, str]]) -> list[dict[str, Any]]:
+    told = []
+    for line in lines:
+        allowed = line.duz == act.caller.duz or act.caller.holds(MANAGER)
+        done, outcome = change(line) if allowed else (False, NOT_YOURS)
+        told.append({"number": line.number, "done": done, "found": True, "outcome": outcome})
+    return told
+
+
+@action("MAGB TASK STOP", writes=True)
+def task_stop(act: Act) -> dict[str, Any]:
+    """Ask tasks NUMBERS to stop, or the rule evaluator of one LOCATION; what waits is unscheduled."""
+
+    def stop(line: Line) -> tuple[bool, str]:
+        answer = taskman.askstop(act.connection, line.number, act.now, act.caller.name)
+        return answer.startswith("2"), answer.partition("^")[2]
+
+    if not act.text("LOCATION"):
+        return _each(act, stop)
+    location = act.integer("LOCATION", 0, 10**9)
+    numbers = [(number, number) for number in active_with(act.connection, ENTRY_POINT, "location", location)]
+    if not numbers:
+        raise NotFound(f"No rule evaluator of location {location} waits or runs.")
+    wanted = Wanted(numbers=numbers[:MOST_RANGES], limit=MOST_TASKS)
+    return {"tasks": _changed(act, list_tasks(act.connection, wanted, act.now), stop)}
+
+
+@action("MAGB TASK REQUEUE", writes=True)
+def task_requeue(act: Act) -> dict[str, Any]:
+    """Schedule tasks NUMBERS again, AT a time or now; one that runs begins again when it ends."""
+    at = read_time(act.text("AT"), act.now, get_localzone())
+
+    def requeue(line: Line) -> tuple[bool, str]:
+        done = taskman.req(act.connection, line.number, act.now, at)
+        return done, ("begins again when it ends" if line.executor else "requeued") if done else BUSY
+
+    return {**_each(act, requeue), "scheduled_at": at}
+
+
+@action("MAGB TASK DEQUEUE", writes=True)
+def task_dequeue(act: Act) -> dict[str, Any]:
+    """Take tasks NUMBERS out of every list of the manager; one that runs goes on."""
+
+    def dequeue(line: Line) -> tuple[bool, str]:
+        done = taskman.dq(act.connection, line.number, act.caller.duz, act.now, act.caller.name)
+        return done, "unscheduled; it runs on to its end" if line.executor else "unscheduled"
+
+    return _each(act, dequeue)
+
+
+@action("MAGB TASK DELETE", writes=True)
+def task_delete(act: Act) -> dict[str, Any]:
+    """Delete tasks NUMBERS, running ones too unless they are persistent, which then stop."""
+
+    def delete(line: Line) -> tuple[bool, str]:
+        if line.persistent and line.executor:
+            return False, PERSISTENT
+        done = taskman.kill(act.connection, line.number)
+        return done, ("deleted; its routine is told to stop" if line.executor else "deleted") if done else BUSY
+
+    return _each(act, delete)
+
+
+@action("MAGB TASK CLEAN COUNT", key=MANAGER)
+def task_clean_count(act: Act) -> dict[str, int]:
+    """Count the tasks that ended more than DAYS days ago and need not be kept."""
+    return {"tasks": count_old_tasks(act.connection, _days_ago(act), act.now)}
+
+
+@action("MAGB TASK CLEAN", writes=True, key=MANAGER)
+def task_clean(act: Act) -> dict[str, int]:
+    """Delete the tasks that ended more than DAYS days ago and need not be kept; tell how many."""
+    return {"deleted": delete_old_tasks(act.connection, _days_ago(act), act.now)}
+
+
+def _days_ago(act: Act) -> float:
+    return act.now - act.integer("DAYS", 7, MOST_DAYS) * DAY
+
+
+@action("MAGB TASK FLAGS")
+def task_flags(act: Act) -> dict[str, Any]:
+    """List the sync flags that are taken, by which task, and which of them a failed task keeps."""
+    flags = [{"name": name, "task": task, "status": status} for name, task, status in held_flags(act.connection)]
+    return {"flags": flags}
+
+
+@action("MAGB TASK FLAG CLEAR", writes=True, key=MANAGER)
+def task_flag_clear(act: Act) -> dict[str, str]:
+    """Free the sync flag NAME, so that the next task that waits for it goes on."""
+    name = act.text("NAME")
+    if not clear(act.connection, name):
+        raise NotFound(f"No task has a sync flag {name[:60]!r}; 'magbroker tasks flags' lists those that are taken.")
+    return {"cleared": name}
+
+
+@action("MAGB TASK ERRORS")
+def task_errors(act: Act) -> dict[str, Any]:
+    """List the newest LIMIT errors of all tasks, or of TASK."""
+    limit = act.integer("LIMIT", ERROR_LIMIT, MOST_TASKS)
+    if not act.text("TASK"):
+        if not act.caller.holds(MANAGER):
+            raise NotAllowed(f"{act.caller.name} needs the security key {MANAGER} to see the errors of all tasks.")
+        return {"errors": list_errors(act.connection, limit)}
+    number = act.integer("TASK", 0, 10**9)
+    detail = read_detail(act.connection, number, act.now)
+    if not act.caller.holds(MANAGER) and (detail is None or detail.duz != act.caller.duz):
+        raise NotAllowed(f"Task {number} is not a task of {act.caller.name}: the security key {MANAGER} is needed.")
+    return {"errors": list_errors(act.connection, limit, number)}
+
+
+@action("MAGB TASK ERRORS CLEAR", writes=True, key=MANAGER)
+def task_errors_clear(act: Act) -> dict[str, int]:
+    """Take errors out of the log: those of a KIND, those older than DAYS, or all."""
+    before = _days_ago(act) if act.text("DAYS") else act.now + 1.0
+    return {"cleared": delete_errors(act.connection, before, act.text("KIND"))}
+
+
+@action("MAGB TASK MONITOR", key=MANAGER)
+def task_monitor(act: Act) -> dict[str, Any]:
+    """Tell how TaskMan stands: workers, schedule, what waits and runs, evaluators, errors of the last hour, queues."""
+    silent = act.integer("SILENT AFTER", 0, 3600) if act.text("SILENT AFTER") else None
+    monitor = read_monitor(act.connection, act.now, silent)
+    return {"monitor": monitor, "queues": queue_depths(act.connection)}
