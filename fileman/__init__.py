@@ -13,7 +13,19 @@ from fileman.dates import (
 from fileman.engines import sqlite_file
 from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
-from fileman.locks import LOCK_SECONDS, lock_for_transaction, release_lease, release_leases, renew_leases, take_lease, try_lock
+from fileman.image_events import Event, record_events
+from fileman.image_files import Folder, UnsafePath, file_name, hashed_directories, read_folders
+from fileman.locks import (
+    LOCK_SECONDS,
+    lease_holder,
+    lock_for_transaction,
+    release_lease,
+    release_leases,
+    renew_leases,
+    take_lease,
+    transmit_lock,
+    try_lock,
+)
 from fileman.notices import Notices, Probe, give_notice
 from fileman.numbers import next_ien, next_iens, reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
@@ -33,9 +45,11 @@ __all__ = [
     "BadSource",
     "ComparedSequence",
     "ComparedTable",
+    "Event",
     "Fault",
     "Faults",
     "FileManError",
+    "Folder",
     "MigrationFailed",
     "Moved",
     "NotMoved",
@@ -52,6 +66,7 @@ __all__ = [
     "StoreFailed",
     "Transfer",
     "UnfitSource",
+    "UnsafePath",
     "age_in_years",
     "apply_site",
     "bump_site_version",
@@ -59,19 +74,24 @@ __all__ = [
     "clear_faults",
     "dump_site",
     "external_date",
+    "file_name",
     "from_fileman",
     "from_horolog",
     "give_notice",
     "hash_verify_code",
+    "hashed_directories",
     "is_empty",
     "is_fileman",
+    "lease_holder",
     "lock_for_transaction",
     "mixed_case_date_time",
     "next_ien",
     "next_iens",
     "parse_site",
     "read_faults",
+    "read_folders",
     "read_site_file",
+    "record_events",
     "release_lease",
     "release_leases",
     "renew_leases",
@@ -88,5 +108,6 @@ __all__ = [
     "take_snapshot",
     "to_fileman",
     "to_horolog",
+    "transmit_lock",
     "try_lock",
 ]
