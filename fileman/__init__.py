@@ -31,7 +31,7 @@ from fileman.numbers import next_ien, next_iens, reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
 from fileman.site import apply_site, is_empty, reset_imaging, site_settings
 from fileman.site_dump import dump_site
-from fileman.site_file import SiteFile, SiteSettings, parse_site, read_site_file
+from fileman.site_file import OptionScheduleRow, SiteFile, SiteSettings, parse_site, read_site_file
 from fileman.snapshot import BadSnapshot, reset_to_site, restore_snapshot, take_snapshot
 from fileman.sqlite_site import BadSource
 from fileman.store import Store, bump_site_version
@@ -54,6 +54,7 @@ __all__ = [
     "Moved",
     "NotMoved",
     "Notices",
+    "OptionScheduleRow",
     "Outcome",
     "Probe",
     "SiteFile",

@@ -148,9 +148,10 @@ def apply_site(
 ) -> list[str]:
     """Fill the database from a site file, in place of the site that was there; images and queues stay.
 
-    Exams with images keep their numbers and their reports. Gives warnings: procedures that no registry has, and pointers to
-    nothing, are kept. Raises SiteFileError when the file lacks an exam or a network location that images belong to, and
-    BadSiteKey when its hashes or enciphered codes were made with another site's key.
+    What it schedules is for TaskMan to put in (`taskman.schedule.put_schedules`, in the same transaction): nothing is
+    scheduled until then. Exams with images keep their numbers and their reports. Gives warnings: procedures that no registry
+    has, and pointers to nothing, are kept. Raises SiteFileError when the file lacks an exam or a network location that images
+    belong to, and BadSiteKey when its hashes or enciphered codes were made with another site's key.
     """
     if site.site.key_fingerprint not in ("", key.fingerprint()):
         raise BadSiteKey(

@@ -91,12 +91,15 @@ _NEXT_AT = select(func.min(Task.scheduled_at)).where(Task.status == SCHEDULED, T
 _AT_WORK = select(*_ATTEMPT).where(Task.status.in_([PREPARED, RUNNING]), Task.executor != "")
 _DELETE = delete(Task).where(Task.number == bindparam("number_"))
 _DELETE_STEPS = delete(TaskStep).where(TaskStep.task == bindparam("number_"))
-_DELETE_OLD = delete(Task).where(
-    Task.status.in_([FINISHED, *"BCDEFIL"]),
-    Task.status_at < bindparam("before"),
-    or_(Task.keep_until.is_(None), Task.keep_until < bindparam("now")),
+_OLD = (
+    select(Task.number)
+    .where(
+        Task.status.in_([FINISHED, *"BCDEFIL"]),
+        Task.status_at < bindparam("before"),
+        or_(Task.keep_until.is_(None), Task.keep_until < bindparam("now")),
+    )
+    .limit(bindparam("most"))
 )
-_DELETE_ORPHANED_STEPS = delete(TaskStep).where(TaskStep.task.not_in(select(Task.number)))
 
 
 def read_task(connection: Connection, number: int) -> TaskRecord | None:
@@ -182,12 +185,10 @@ def delete_task(connection: Connection, number: int) -> bool:
     return connection.execute(_DELETE, {"number_": number}).rowcount == 1
 
 
-def delete_old_tasks(connection: Connection, before: float, now: float) -> int:
-    """Take away what ended before a time, unless it is to be kept; give how many there were."""
-    gone = connection.execute(_DELETE_OLD, {"before": before, "now": now}).rowcount
-    if gone:
-        connection.execute(_DELETE_ORPHANED_STEPS)
-    return gone
+def delete_old_tasks(connection: Connection, before: float, now: float, most: int) -> int:
+    """Take away what ended before a time, unless it is to be kept, so many records at most; give how many there were."""
+    old = connection.execute(_OLD, {"before": before, "now": now, "most": most}).scalars().all()
+    return sum(delete_task(connection, number) for number in old)
 
 
 def reject_task(connection: Connection, number: int, now: float, why: str) -> bool:
