@@ -17,17 +17,16 @@ from taskman.context import TaskContext
 from taskman.errors import TaskManError
 from taskman.routines import routine
 
-#: Tables that change fast, so that PostgreSQL's planner goes by old counts before its own daemon looks at them again.
+#: Tables that change fast: PostgreSQL's planner goes by old counts before its own daemon looks at them again, and SQLite
+#: before 3.46 looks only at what a connection has asked for.
 HOT: tuple[type[File], ...] = (BackgroundQueue, DicomExportImage, Image, ImageEvent, Lease, SendQueue, Task)
-#: What SQLite is asked for. The log is first copied back beside readers and writers, so that emptying it holds them up for
-#: what came meanwhile only; an analysis looks at so many rows of an index, and 0x10002 means every table that needs one.
-SQLITE = (
-    "PRAGMA analysis_limit=400",
-    "PRAGMA optimize(0x10002)",
-    "PRAGMA wal_checkpoint(PASSIVE)",
-    "PRAGMA wal_checkpoint(TRUNCATE)",
-)
-POSTGRESQL = tuple(f"ANALYZE {file.__tablename__}" for file in HOT)
+_ANALYZE = tuple(f"ANALYZE {file.__tablename__}" for file in HOT)
+#: How many rows of an index SQLite looks at: a setting of the connection.
+_LIMIT = "PRAGMA analysis_limit=400"
+#: What is asked for. SQLite's log is first copied back beside readers and writers, so that emptying it holds them up for what
+#: came meanwhile only; 0x10002 means every table whose statistics are old.
+SQLITE = (*_ANALYZE, "PRAGMA optimize(0x10002)", "PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA wal_checkpoint(TRUNCATE)")
+POSTGRESQL = _ANALYZE
 
 
 class DatabaseDamaged(TaskManError):
@@ -51,13 +50,13 @@ def maintain_database(task: TaskContext) -> None:
             task.say(f"stopped after {number} of {len(statements)} statements")
             return
         try:
-            # the first of SQLite's is a setting of the connection, which each of the others needs
-            (*_set, rows) = task.store.maintain([SQLITE[0], statement] if task.store.sqlite else [statement])
+            (*_set, rows) = task.store.maintain([_LIMIT, statement] if task.store.sqlite else [statement])
         except StoreFailed as error:
             task.say(f"{statement} has to wait: {error}")
             return
     busy = task.store.sqlite and bool(rows and rows[0][0])
-    task.say("the write-ahead log is read just now; it is folded by the next run" if busy else f"{len(statements)} statements")
+    done = f"statistics of {len(HOT)} tables are up to date"
+    task.say(f"{done}; the write-ahead log is in use, and folded by the next run" if busy else done)
 
 
 @routine(
