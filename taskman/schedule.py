@@ -131,6 +131,8 @@ def unknown_options(site: SiteFile) -> list[str]:
 
 def put_schedules(connection: Connection, rows: Sequence[OptionScheduleRow], now: float) -> None:
     """Schedule what a site file says, beside what is scheduled. Each row is one that `schedule_problems` passes."""
+    if not rows:
+        return
     zone = get_localzone()
     entries = []
     for ien, row in zip(next_iens(connection, "option_schedule", len(rows)), rows, strict=True):
@@ -142,8 +144,7 @@ def put_schedules(connection: Connection, rows: Sequence[OptionScheduleRow], now
             run = run_after(parse_frequency(row.frequency), Run.at(now, zone), zone)
         when = {"next_at": None if run is None else run.seconds, "wall": "" if run is None else run.wall.isoformat()}
         entries.append({**row.model_dump(exclude={"next"}), **when, "ien": ien, "variables": json.dumps(row.variables)})
-    if entries:
-        connection.execute(_INSERT, entries)
+    connection.execute(_INSERT, entries)
 
 
 def add_schedule(
