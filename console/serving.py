@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import delete
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTCP, IReactorTime
 
+import console.routines  # noqa: F401  registers what tasks run in this process
 from broker import BrokerService, Dispatcher, Hub, Limits, Listener, TLSFiles, server_context, text_listener
 from console.errors import ConsoleError
 from console.packs import load_packs

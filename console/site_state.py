@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+import console.routines  # noqa: F401  registers the options that a site file may schedule
 from console.errors import ConsoleError
 from fileman import (
     SiteFile,
@@ -24,6 +26,10 @@ from fileman import (
     take_snapshot,
 )
 from runtime import Clock, Settings
+from taskman.schedule import put_schedules, schedule_problems, unknown_options
+
+#: Puts a site into a database, as `apply_site` and `reset_to_site` do.
+Apply = Callable[[Connection, SiteFile, SiteKey, datetime, Collection[str]], list[str]]
 
 SUFFIX = ".snapshot"
 #: What is locked while a site file fills the database.
@@ -45,27 +51,31 @@ class SiteState:
 
     def load(self, file: Path) -> tuple[SiteFile, list[str]]:
         """Fill the database from a site file; give the site and warnings. Images and queues stay."""
-        site = read_site_file(file)
-        warnings = self.store.transact(lambda it: self._apply(it, site))
+        site = read_site_file(file, schedule_problems)
+        warnings = self.store.transact(lambda it: self._apply(it, site, apply_site))
         self._remember()
         return site, warnings
 
     def fill(self, file: Path) -> list[str] | None:
         """Fill a database that has no site; give warnings. None when it has one: of many that start at once one does it."""
-        site = read_site_file(file)
+        site = read_site_file(file, schedule_problems)
 
         def work(connection: Connection) -> list[str] | None:
             lock_for_transaction(connection, SITE_FILE)
-            return self._apply(connection, site) if is_empty(connection) else None
+            return self._apply(connection, site, apply_site) if is_empty(connection) else None
 
         warnings = self.store.transact(work)
         if warnings is not None:
             self._remember()
         return warnings
 
-    def _apply(self, connection: Connection, site: SiteFile) -> list[str]:
+    def _apply(self, connection: Connection, site: SiteFile, apply: Apply) -> list[str]:
+        """Put a site in with what it schedules; give warnings."""
         lock_for_transaction(connection, SITE_FILE)
-        return apply_site(connection, site, self.key, self.clock.now(), self.known_rpcs)
+        warnings = apply(connection, site, self.key, self.clock.now(), self.known_rpcs)
+        put_schedules(connection, site.option_schedule, self.clock.seconds())
+        unknown = ", ".join(unknown_options(site))
+        return [*warnings, *([f"options that run nothing here stay scheduled: {unknown}"] if unknown else [])]
 
     def snapshot(self, target: str) -> Path:
         """Keep the state under a name, or in a file; give the file. A snapshot that is there is replaced.
@@ -89,8 +99,8 @@ class SiteState:
         if source is not None and not file.exists():
             raise ConsoleError(f"There is no {file}; {self._those_there_are()}.")
         if _is_site_file(file):
-            site = read_site_file(file)
-            self.store.transact(lambda it: reset_to_site(it, site, self.key, self.clock.now(), self.known_rpcs))
+            site = read_site_file(file, schedule_problems)
+            self.store.transact(lambda it: self._apply(it, site, reset_to_site))
             if source is not None:
                 self._remember()
         else:

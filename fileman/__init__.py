@@ -13,15 +13,19 @@ from fileman.dates import (
 from fileman.engines import sqlite_file
 from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
+from fileman.image_events import Event, record_events
+from fileman.image_files import Folder, UnsafePath, file_name, hashed_directories, read_folders
 from fileman.locks import (
     LOCK_SECONDS,
     forget_leases,
+    lease_holder,
     lock_for_transaction,
     release_lease,
     release_leases,
     renew_leases,
     seconds_ahead,
     take_lease,
+    transmit_lock,
     try_lock,
 )
 from fileman.notices import Notices, Probe, give_notice
@@ -29,7 +33,7 @@ from fileman.numbers import next_ien, next_iens, reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
 from fileman.site import apply_site, is_empty, reset_imaging, site_settings
 from fileman.site_dump import dump_site
-from fileman.site_file import SiteFile, SiteSettings, parse_site, read_site_file
+from fileman.site_file import OptionScheduleRow, SiteFile, SiteSettings, parse_site, read_site_file
 from fileman.snapshot import BadSnapshot, reset_to_site, restore_snapshot, take_snapshot
 from fileman.sqlite_site import BadSource
 from fileman.store import Store, bump_site_version
@@ -43,13 +47,16 @@ __all__ = [
     "BadSource",
     "ComparedSequence",
     "ComparedTable",
+    "Event",
     "Fault",
     "Faults",
     "FileManError",
+    "Folder",
     "MigrationFailed",
     "Moved",
     "NotMoved",
     "Notices",
+    "OptionScheduleRow",
     "Outcome",
     "Probe",
     "SiteFile",
@@ -62,6 +69,7 @@ __all__ = [
     "StoreFailed",
     "Transfer",
     "UnfitSource",
+    "UnsafePath",
     "age_in_years",
     "apply_site",
     "bump_site_version",
@@ -69,20 +77,25 @@ __all__ = [
     "clear_faults",
     "dump_site",
     "external_date",
+    "file_name",
     "forget_leases",
     "from_fileman",
     "from_horolog",
     "give_notice",
     "hash_verify_code",
+    "hashed_directories",
     "is_empty",
     "is_fileman",
+    "lease_holder",
     "lock_for_transaction",
     "mixed_case_date_time",
     "next_ien",
     "next_iens",
     "parse_site",
     "read_faults",
+    "read_folders",
     "read_site_file",
+    "record_events",
     "release_lease",
     "release_leases",
     "renew_leases",
@@ -100,5 +113,6 @@ __all__ = [
     "take_snapshot",
     "to_fileman",
     "to_horolog",
+    "transmit_lock",
     "try_lock",
 ]

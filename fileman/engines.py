@@ -16,6 +16,8 @@ from fileman.errors import StoreFailed
 
 #: Milliseconds that a SQLite connection waits for another's lock.
 BUSY_TIMEOUT_MS = 5000
+#: The same for maintenance, which holds writers up while it waits for readers and is better done another time then.
+MAINTENANCE_TIMEOUT_MS = 250
 #: What keeps a reader's connection from writing by mistake.
 SQLITE_READER = (f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}", "PRAGMA query_only=ON")
 POSTGRESQL_READER = ("SET default_transaction_read_only = on",)
@@ -89,6 +91,21 @@ def writing_engine(url: str, synchronous: str = "FULL", *, foreign_keys: bool = 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def maintaining_engine(url: str) -> Engine:
+    """Make the engine of what no transaction can hold (checkpoints, statistics): AUTOCOMMIT, and soon tired of waiting.
+
+    It may write: it is no reader, and beside the one writer of SQLite it takes its lock for moments only.
+    """
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, hide_parameters=True)
+    if is_sqlite(url):
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: Any) -> None:
+            connection.execute(f"PRAGMA busy_timeout={MAINTENANCE_TIMEOUT_MS}")
 
     return engine
 

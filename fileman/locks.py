@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, text, update
+from sqlalchemy import Connection, bindparam, delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from fileman.files.kernel import Lease
 
 _ADVISORY = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_HOLDER = select(Lease.holder).where(Lease.name == bindparam("name_"), Lease.expires_at > bindparam("now"))
 _TRY = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 _CLOCK = text("SELECT extract(epoch FROM clock_timestamp())")
 
@@ -77,3 +78,13 @@ def try_lock(connection: Connection, name: str) -> bool:
     A connection without a transaction only learns whether it could. SQLite's one writer always can.
     """
     return connection.dialect.name == "sqlite" or bool(connection.execute(_TRY, {"name": name}).scalar())
+
+
+def transmit_lock(location: str, destination: str) -> str:
+    """Name the lock that the one transmitter of a location has on a router's network location (LOCK^MAGDRPC5)."""
+    return f"ROUTE {location} {destination}"
+
+
+def lease_holder(connection: Connection, name: str, now: float) -> str | None:
+    """Give who holds a lease that has not expired."""
+    return connection.execute(_HOLDER, {"name_": name, "now": now}).scalar()

@@ -18,6 +18,7 @@ from fileman.files import (
     AnsweredRequest,
     BackgroundQueue,
     CurrentImage,
+    DailyStatistic,
     DicomExport,
     DicomExportImage,
     DicomFailedImage,
@@ -40,11 +41,13 @@ from fileman.files import (
     Option,
     OptionItem,
     OptionRpc,
+    OptionSchedule,
     Patient,
     Report,
     RuleDecision,
     SendQueue,
     SiteSetting,
+    StatisticsCursor,
     StudyDecision,
     TransmitDestination,
     UserDivision,
@@ -72,6 +75,7 @@ _SITE_FILES: tuple[type[File], ...] = (
     NetworkLocation,
     ImagingSite,
     Institution,
+    OptionSchedule,
     SiteSetting,
 )
 #: What imaging fills: images, groups, reports, queues, logs, counters.
@@ -81,6 +85,7 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     AnsweredRequest,
     BackgroundQueue,
     CurrentImage,
+    DailyStatistic,
     DicomExportImage,
     DicomExport,
     DicomFailedImage,
@@ -96,6 +101,7 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     Report,
     RuleDecision,
     SendQueue,
+    StatisticsCursor,
     StudyDecision,
 )
 _IMAGING_NUMBERS = (
@@ -115,9 +121,14 @@ DISTRIBUTED = InstitutionRow(ien=500, name="SEVEN PINES CEMETERY", station="878"
 
 _EXAMS = select(Exam.ien, Exam.service, Exam.accession, Exam.patient, Exam.report)
 _EXAMS_WITH_REPORTS = select(Report.exam).distinct()
-_LOCATIONS_OF_IMAGES = union(
-    *(select(column) for column in (Image.location, Image.abstract_location, Image.jukebox_location, Image.big_location))
+_LOCATION_COLUMNS = (
+    Image.location,
+    Image.abstract_location,
+    Image.jukebox_location,
+    Image.big_location,
+    Image.big_jukebox_location,
 )
+_LOCATIONS_OF_IMAGES = union(*(select(column) for column in _LOCATION_COLUMNS))
 _SIGNED_ON = select(NewPerson.duz, NewPerson.last_sign_on)
 _SETTINGS = select(SiteSetting.name, SiteSetting.value)
 
@@ -137,9 +148,10 @@ def apply_site(
 ) -> list[str]:
     """Fill the database from a site file, in place of the site that was there; images and queues stay.
 
-    Exams with images keep their numbers and their reports. Gives warnings: procedures that no registry has, and pointers to
-    nothing, are kept. Raises SiteFileError when the file lacks an exam or a network location that images belong to, and
-    BadSiteKey when its hashes or enciphered codes were made with another site's key.
+    What it schedules is for TaskMan to put in (`taskman.schedule.put_schedules`, in the same transaction): nothing is
+    scheduled until then. Exams with images keep their numbers and their reports. Gives warnings: procedures that no registry
+    has, and pointers to nothing, are kept. Raises SiteFileError when the file lacks an exam or a network location that images
+    belong to, and BadSiteKey when its hashes or enciphered codes were made with another site's key.
     """
     if site.site.key_fingerprint not in ("", key.fingerprint()):
         raise BadSiteKey(

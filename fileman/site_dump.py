@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 
@@ -20,6 +21,7 @@ from fileman.files import (
     Option,
     OptionItem,
     OptionRpc,
+    OptionSchedule,
     Patient,
     TransmitDestination,
     UserDivision,
@@ -34,6 +36,7 @@ from fileman.site_file import (
     ImagingSiteRow,
     InstitutionRow,
     NetworkLocationRow,
+    OptionScheduleRow,
     PatientRow,
     SiteSettings,
     TransmitDestinationRow,
@@ -43,7 +46,7 @@ from fileman.site_file import (
 Row = dict[str, object]
 
 #: Keys whose FileMan text is written as a TOML date.
-_DATES = {"birth_date", "date", "datetime", "locked_until", "terminated", "verify_changed"}
+_DATES = {"birth_date", "date", "datetime", "locked_until", "next", "terminated", "verify_changed"}
 #: Where a column has another name than the key of the file.
 _KEYS: dict[type[File], dict[str, str]] = {
     ImagingSite: {"gateway_access": "gateway_access_enciphered", "gateway_verify": "gateway_verify_enciphered"},
@@ -56,6 +59,11 @@ _LEFT_OUT: dict[type[File], set[str]] = {
     NewPerson: {"last_sign_on", "failed_attempts"},
     Option: {"ien"},
     Exam: {"ien", "report"},
+    OptionSchedule: {"ien", "next_at", "wall", "task", "last_at", "skipped"},
+}
+#: Rows that are no part of a site file: what was to be run once, and was.
+_OVER: dict[type[File], Callable[[Row], bool]] = {
+    OptionSchedule: lambda row: not (row["frequency"] or row["special"] or row["wall"])
 }
 
 _RPC_KEYS = select(OptionRpc.option, OptionRpc.rpc, OptionRpc.key).where(OptionRpc.key != "").order_by(OptionRpc.position)
@@ -82,6 +90,10 @@ def dump_site(connection: Connection) -> str:
         ien = row["ien"]
         return {"rpcs": rpcs.get(ien, []), "items": items.get(ien, []), "rpc_keys": rpc_keys.get(ien, {})}
 
+    def schedule(row: Row) -> Row:
+        wall = str(row["wall"])
+        return {"next": to_fileman(datetime.fromisoformat(wall)) if wall else "", "variables": json.loads(str(row["variables"]))}
+
     def nothing(_row: Row) -> Row:
         return {}
 
@@ -95,11 +107,14 @@ def dump_site(connection: Connection) -> str:
         ("network_location", NetworkLocation, NetworkLocationRow, "ien", _file_types),
         ("transmit_destination", TransmitDestination, TransmitDestinationRow, "ien", nothing),
         ("holiday", Holiday, HolidayRow, "date", nothing),
+        ("option_schedule", OptionSchedule, OptionScheduleRow, "ien", schedule),
     )
     parts = [_table("[site]", site_settings(connection).model_dump(), SiteSettings)]
     for name, file, model, order, more in sections:
         left_out, renamed = _LEFT_OUT.get(file, set()), _KEYS.get(file, {})
         for row in _rows(connection, file, order):
+            if file in _OVER and _OVER[file](row):
+                continue
             content = {renamed.get(key, key): value for key, value in row.items() if key not in left_out}
             parts.append(_table(f"[[{name}]]", {**content, **more(row)}, model))
     return "\n\n".join(parts) + "\n"
@@ -156,6 +171,8 @@ def toml_value(value: object) -> str:
             return "true" if value else "false"
         case int():
             return str(value)
+        case float():
+            return repr(value)
         case dict():
             return "{" + ", ".join(f"{toml_value(name)} = {toml_value(item)}" for name, item in value.items()) + "}"
         case list() | tuple():

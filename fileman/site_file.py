@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -64,6 +65,13 @@ _LARGEST = 2**31 - 1
 Ien = Annotated[int, Field(ge=1)]
 
 
+def _parts(value: object) -> tuple[object, ...]:
+    """Give what a value consists of: the items of an array, names and values of an inline table."""
+    if isinstance(value, dict):
+        return (*value.keys(), *value.values())
+    return value if isinstance(value, tuple) else (value,)
+
+
 class Row(BaseModel):
     """One table of the file; a key that is not named here is an error."""
 
@@ -73,13 +81,15 @@ class Row(BaseModel):
     @classmethod
     def _storable(cls, value: object, info: ValidationInfo) -> object:
         """Refuse control characters, carets where FileMan would take them for a field's end, numbers that no database holds."""
-        for one in value if isinstance(value, tuple) else (value,):
+        for one in _parts(value):
             if isinstance(one, str) and any(ord(character) < 32 or ord(character) == 127 for character in one):
                 raise ValueError("holds a control character")
             if isinstance(one, str) and "^" in one and info.field_name not in _CARET_TAKEN:
                 raise ValueError("holds a caret, which separates fields in VistA")
             if isinstance(one, int) and abs(one) > _LARGEST:
                 raise ValueError(f"is no number up to {_LARGEST}")
+            if isinstance(one, float) and not isfinite(one):
+                raise ValueError("is no number")
         return value
 
 
@@ -259,6 +269,25 @@ class HolidayRow(Row):
     name: str = ""
 
 
+class OptionScheduleRow(Row):
+    """[[option_schedule]]: OPTION SCHEDULING (#19.2). Without `next` the first run is the first after loading.
+
+    An entry with `special` and without `next` runs at TaskMan's start only.
+    """
+
+    option: str = Field(min_length=1)
+    frequency: str = ""
+    next: FileManDate = ""
+    special: Literal["", "S", "SP", "P"] = ""
+    device: str = ""
+    volume: str = ""
+    variables: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    parameter: str = ""
+    duz: int = 0
+    paused: bool = False
+    catch_up: bool = False
+
+
 class SiteFile(Row):
     """A whole site file."""
 
@@ -272,20 +301,25 @@ class SiteFile(Row):
     network_location: tuple[NetworkLocationRow, ...] = Field(default=(), strict=False)
     transmit_destination: tuple[TransmitDestinationRow, ...] = Field(default=(), strict=False)
     holiday: tuple[HolidayRow, ...] = Field(default=(), strict=False)
+    option_schedule: tuple[OptionScheduleRow, ...] = Field(default=(), strict=False)
 
 
-def read_site_file(path: Path) -> SiteFile:
-    """Read and check a site file. Raises SiteFileError with the line of the first error."""
+#: Finds what is wrong with a site that reads well: where it is, and what.
+Check = Callable[[SiteFile], Iterator[tuple[tuple[int | str, ...], str]]]
+
+
+def read_site_file(path: Path, *checks: Check) -> SiteFile:
+    """Read and check a site file, also by what those who call know more of. Raises SiteFileError with the first error's line."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SiteFileError(f"cannot be read: {error.strerror}", source=str(path)) from error
     except UnicodeDecodeError as error:
         raise SiteFileError(f"is not UTF-8 text: {error.reason} at byte {error.start}", source=str(path)) from error
-    return parse_site(text, str(path))
+    return parse_site(text, str(path), *checks)
 
 
-def parse_site(text: str, source: str = "site file") -> SiteFile:
+def parse_site(text: str, source: str = "site file", *checks: Check) -> SiteFile:
     """Check the text of a site file; see `read_site_file`."""
     try:
         tables = tomllib.loads(text)
@@ -299,8 +333,9 @@ def parse_site(text: str, source: str = "site file") -> SiteFile:
     except ValidationError as error:
         first = error.errors()[0]
         raise SiteFileError(_problem(first["loc"], first["type"], first["msg"]), _line(text, first["loc"]), source) from error
-    for location, problem in contradictions(site):
-        raise SiteFileError(problem, _line(text, location), source)
+    for check in (contradictions, *checks):
+        for location, problem in check(site):
+            raise SiteFileError(problem, _line(text, location), source)
     return site
 
 

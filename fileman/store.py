@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, CursorResult, select, text, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from fileman.engines import is_sqlite, reading_engine, writing_engine
+from fileman.engines import is_sqlite, maintaining_engine, reading_engine, writing_engine
 from fileman.errors import StoreClosed, StoreFailed, refusal
 from fileman.files.kernel import SiteVersion
 from fileman.migrate import migrate
@@ -85,6 +85,23 @@ class Store:
         except RuntimeError as error:  # closed meanwhile
             raise StoreClosed from error
 
+    def maintain(self, statements: Sequence[str]) -> list[list[tuple[Any, ...]]]:
+        """Run statements outside of any transaction on a connection of their own; give the rows that each answers.
+
+        For what cannot be in a transaction: PRAGMA, ANALYZE. Raises StoreFailed when the database refuses one, on SQLite also
+        when it is too busy for a moment.
+        """
+        if self._closed:
+            raise StoreClosed
+        engine = maintaining_engine(self.url)
+        try:
+            with engine.connect() as connection:
+                return [_rows(connection.exec_driver_sql(statement)) for statement in statements]
+        except SQLAlchemyError as error:
+            raise StoreFailed(f"The database refused its maintenance: {refusal(error)}") from error
+        finally:
+            engine.dispose()
+
     def site_version(self) -> int:
         """Tell which state the site data has; a cache that was filled under another number is stale."""
         return self.read(self._site_version)
@@ -132,6 +149,10 @@ def _still_used(thread: threading.Thread, connection: Connection) -> bool:
         return True
     connection.close()
     return False
+
+
+def _rows(result: CursorResult[Any]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in result] if result.returns_rows else []
 
 
 def _refused(error: SQLAlchemyError) -> StoreFailed:

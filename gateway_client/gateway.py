@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
 from gateway_client.configuration import Configuration
-from gateway_client.durable import make_directories
 from gateway_client.filing import Filing
 from gateway_client.heartbeat import Element, Heartbeat
 from gateway_client.journal import Journal
@@ -20,7 +19,7 @@ from gateway_client.scu import StorageSCU
 from gateway_client.spool import Spool, SpooledFile
 from gateway_client.transmissions import Transmissions
 from gateway_client.transmitter import Transmitter
-from runtime import Clock, DataDirectory, Settings, SystemClock
+from runtime import Clock, DataDirectory, Settings, SystemClock, make_directories
 
 log = logging.getLogger(__name__)
 

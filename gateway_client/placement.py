@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
-from gateway_client.durable import make_directories, sync_directory
 from gateway_client.errors import NotPart10, PlacementError
 from gateway_client.part10 import digest_of
+from runtime import make_directories, sync_directory
 
 _CHUNK = 1 << 20
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}

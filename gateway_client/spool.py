@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway_client.durable import GroupSync, make_directories, sync_directory
+from gateway_client.durable import GroupSync
 from gateway_client.errors import NotPart10, ObjectTooLarge, SpoolError, SpoolFull
 from gateway_client.part10 import FileMeta, digest_of, encode_head, read_meta
-from runtime import Clock
+from runtime import Clock, make_directories, sync_directory
 
 #: Bytes that are gathered before one write.
 BUFFER = 1 << 20

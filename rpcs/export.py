@@ -6,16 +6,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from fileman import lock_for_transaction
+from fileman import Event, lock_for_transaction, record_events
 from fileman.files import DicomExport, DicomExportImage, Image
+from fileman.files.routing import EXPORT_TAKEN_FOR
 from rpcs.call import Call
-from rpcs.events import Event, record_events
 from rpcs.image_processing import image_directory
 from rpcs.registry import Access, procedure
 from xwb import ResultType
-
-#: Seconds after which an entry that a transmitter took and never reported waits again.
-TAKEN_FOR = 300.0
 
 _ENTRY = (DicomExportImage.export == bindparam("d0")) & (DicomExportImage.sequence == bindparam("d1"))
 _RETURN_STALE = (
@@ -124,7 +121,7 @@ def next_queue_entry(call: Call) -> list[str]:
             apply_report(call, Report(int(entry), int(sequence), status))
     check = call.text(2).strip("0 ") != ""
     if not check:
-        connection.execute(_RETURN_STALE, {"before": now - TAKEN_FOR, "origins": origins})
+        connection.execute(_RETURN_STALE, {"before": now - EXPORT_TAKEN_FOR, "origins": origins})
         connection.execute(_RETURN_DUE, {"now": now})
     waiting = [
         (priority, -index, origin)

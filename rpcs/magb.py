@@ -9,9 +9,9 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from fileman import Event, record_events
 from fileman.files import DicomExportImage, GatewayStatus
 from rpcs.call import Call
-from rpcs.events import Event, record_events
 from rpcs.export import Report, apply_report
 from rpcs.registry import Access, procedure
 from xwb import ResultType

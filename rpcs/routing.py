@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 import taskman.api as taskman
-from fileman import release_lease, take_lease
+from fileman import release_lease, take_lease, transmit_lock
 from fileman.files import EvaluatorFlag, EvaluatorLog, SendQueue
 from rpcs.call import Call
 from rpcs.registry import Access, Answer, procedure
@@ -131,7 +131,8 @@ def set_send_status(call: Call) -> str:
     status = call.text(1)
     if not status:
         return "0"
-    call.connection.execute(_SET_STATUS.values(status=status, origin=origin), {"entry": entry})
+    changes = {"status": status, "origin": origin, "status_at": call.clock.seconds()}
+    call.connection.execute(_SET_STATUS.values(changes), {"entry": entry})
     return "1"
 
 
@@ -147,7 +148,7 @@ def lock_transmit(call: Call) -> Answer:
     Without 1 as the third argument the lock is given back, and the answer is 2 whoever has it. Taken twice it is to be
     given back twice; it ends with the session.
     """
-    name = f"ROUTE {call.text(1)} {call.text(0)}"
+    name = transmit_lock(call.text(1), call.text(0))
     holder = call.environment.holder(call.session)
     if m_number(call.text(2)):
         taken = take_lease(call.connection, name, holder, call.environment.lock_seconds, call.clock.seconds())

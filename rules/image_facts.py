@@ -45,6 +45,7 @@ _COLUMNS = (
     Image.acquisition_site,
     Image.acquisition_device,
     Image.big_location,
+    Image.big_jukebox_location,
     Image.uid,
     Image.report,
 )
@@ -131,6 +132,7 @@ def read_image(connection: Connection, ien: int, names: Names, location: int) ->
     _add(values, "PARENT_DATA", _PARENT_FILES.get(image.parent_file))
     _add(values, "SAVED_BY", names.users.get(image.saved_by))
     _add(values, "BIG_MAGNETIC_PATH", names.locations.get(image.big_location or 0))
+    _add(values, "BIG_JUKEBOX_PATH", names.locations.get(image.big_jukebox_location or 0))
     _add(values, "SOURCE", names.institutions.get(image.acquisition_site or location))
     if report is not None:
         _add(values, "RADIOLOGY_REPORT", report.accession)

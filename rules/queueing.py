@@ -72,7 +72,8 @@ def _queue_copy(connection: Connection, action: Action, image: KnownImage, origi
             connection.execute(_RAISE, {"entry": waiting.ien, "new_priority": action.priority})
         return 0
     row = {"ien": next_ien(connection, "send_queue"), "mechanism": COPY, "origin": origin.location, "status": "WAITING"}
-    connection.execute(_SEND, {**key, **row, "priority": action.priority, "queued": origin.moment})
+    times = {"queued": origin.moment, "status_at": origin.seconds}
+    connection.execute(_SEND, {**key, **row, **times, "priority": action.priority})
     return 1
 
 

@@ -1,6 +1,7 @@
 """Settings, clock, logs and process plumbing."""
 
 from runtime.clock import Clock, FixedClock, SystemClock
+from runtime.durable import make_directories, sync_directory
 from runtime.errors import (
     DataDirectoryInUse,
     DataDirectoryUnusable,
@@ -31,8 +32,10 @@ __all__ = [
     "check_port",
     "free_port",
     "load_settings",
+    "make_directories",
     "read_run_file",
     "set_up_logs",
+    "sync_directory",
     "wait_until_ready",
     "write_json",
 ]

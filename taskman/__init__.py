@@ -9,10 +9,12 @@ from taskman.pace import Pace
 from taskman.record import Status, TaskRecord
 from taskman.recurrence import Frequency, parse_frequency
 from taskman.routines import Routine, find_option, find_routine, options, routine
+from taskman.variables import BadVariables, read_variables
 
 __all__ = [
     "BadFrequency",
     "BadSchedule",
+    "BadVariables",
     "Deleted",
     "Destination",
     "Ending",
@@ -34,5 +36,6 @@ __all__ = [
     "find_routine",
     "options",
     "parse_frequency",
+    "read_variables",
     "routine",
 ]

@@ -32,6 +32,7 @@ from taskman.record import (
     SCHEDULED,
     STOPPED_BEFORE,
     UNSCHEDULED,
+    UNWILLING,
     Status,
 )
 from taskman.subjects import holder
@@ -103,7 +104,7 @@ _CHANGE = update(Task).where(Task.number == bindparam("number_"))
 _STOP = _CHANGE.values(stop_requested=True, stopped_by=bindparam("by_"))
 _STOP_ALL = (
     update(Task)
-    .where(Task.entry_point == bindparam("entry_point_"), Task.status.in_([SCHEDULED, PREPARED, RUNNING]))
+    .where(Task.entry_point == bindparam("entry_point_"), Task.status.in_([SCHEDULED, PREPARED, RUNNING, *UNWILLING]))
     .values(stop_requested=True, stopped_by=bindparam("by_"))
 )
 _FIND = select(Task.number).where(or_(bindparam("all_"), Task.duz == bindparam("duz_"))).order_by(Task.number)
@@ -349,7 +350,7 @@ def askstop(connection: Connection, number: int, now: float, by: str = NOBODY) -
 
 
 def stop_all(connection: Connection, entry_point: str, by: str = NOBODY) -> None:
-    """Ask every waiting or running task of an entry point to stop."""
+    """Ask every task of an entry point to stop that waits or runs, or that may be begun again because it died."""
     connection.execute(_STOP_ALL, {"entry_point_": entry_point, "by_": by})
 
 

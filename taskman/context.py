@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -31,7 +32,10 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class TaskContext:
-    """A running task, as its routine sees it. Its lease on its subject is renewed by the worker."""
+    """A running task, as its routine sees it. Its lease on its subject is renewed by the worker.
+
+    `data` is the data directory, in which network locations with relative paths lie.
+    """
 
     number: int
     arguments: Mapping[str, Any]
@@ -43,6 +47,7 @@ class TaskContext:
     executor: str = ""
     subject: str = ""
     pace: Pace = field(default_factory=Pace)
+    data: Path = Path()
 
     def stop_requested(self) -> bool:
         """Tell whether to stop ($$S^%ZTLOAD): somebody asked, the worker shuts down, or the task goes on elsewhere.

@@ -62,7 +62,7 @@ class Engine:
         self.clock = clock
         self.pace = pace or Pace()
         self.executor = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self.worker = Worker(store, clock, self.executor, self.pace, destination or Destination())
+        self.worker = Worker(store, clock, self.executor, self.pace, destination or Destination(), directory)
         self.reconciler = Reconciler(store, clock, self.worker, self.pace, self._begin)
         self.worker.ended = self.reconciler.ended
         self._runs_tasks = worker or store.sqlite

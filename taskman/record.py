@@ -43,6 +43,8 @@ STOPPED_BEFORE, STOPPED_ITSELF = "Stopped by User", "Job asked to stop"
 #: Why the manager rejects a task (gateway.md 4.1).
 BAD_UCI, BAD_VOLUME = "BAD DESTINATION UCI", "BAD DESTINATION VOLUME SET"
 BAD_DEVICE, BAD_ROUTINE_NAME, NO_ROUTINE = "INVALID OUTPUT DEVICE", "INVALID ROUTINE NAME", "NO ROUTINE AT DESTINATION"
+#: Statuses of a task that ended though neither it nor a person wanted that.
+UNWILLING = REJECTED + FAILED + INTERRUPTED
 #: What waits in a list of the manager (ISQED^%ZTLOAD).
 QUEUED = frozenset("123AGM")
 #: What STAT^%ZTLOAD says of a status, by its number (INPUT^%ZTLOAD5).

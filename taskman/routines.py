@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from taskman.context import TaskContext
@@ -19,7 +19,8 @@ class Routine:
 
     With `subject` at most one task runs per subject, for example per location; `busy` is called instead of the body when
     another task has the subject. A routine with an `option` name can be scheduled under it (#19.2), or started by a person:
-    `frequency` is how often that is proposed, `label` what it does in a few words.
+    `frequency` is how often that is proposed, `label` what it does in a few words. `variables` are the numbers that a
+    schedule may set for it, with what they are otherwise.
     """
 
     entry_point: str
@@ -29,6 +30,7 @@ class Routine:
     option: str = ""
     label: str = ""
     frequency: str = ""
+    variables: Mapping[str, float] = field(default_factory=dict)
 
 
 _ROUTINES: dict[str, Routine] = {}
@@ -42,12 +44,13 @@ def routine(
     busy: Body | None = None,
     option: str = "",
     frequency: str = "",
+    variables: Mapping[str, float] | None = None,
 ) -> Callable[[Body], Body]:
     """Register the decorated function; see `Routine`. The label is the first line of its docstring."""
 
     def register(body: Body) -> Body:
         label = (body.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-        made = Routine(entry_point, body, subject, busy, option, label, frequency)
+        made = Routine(entry_point, body, subject, busy, option, label, frequency, dict(variables or {}))
         _ROUTINES[entry_point] = made
         if option:
             _OPTIONS[option] = made

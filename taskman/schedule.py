@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,13 +13,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from tzlocal import get_localzone
 
-from fileman import next_ien
+from fileman import OptionScheduleRow, SiteFile, from_fileman, is_fileman, next_ien, next_iens
 from fileman.files import OptionSchedule, Task
 from taskman import api
-from taskman.errors import BadSchedule, TaskManError
+from taskman.errors import BadFrequency, BadSchedule, TaskManError
 from taskman.record import PREPARED, QUEUED, RUNNING
-from taskman.recurrence import Run, parse_frequency, preview_runs, run_after
-from taskman.routines import find_option
+from taskman.recurrence import Run, parse_frequency, preview_runs, run_after, seconds_of
+from taskman.routines import find_option, options
+from taskman.variables import BadVariables, read_variables
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +103,50 @@ class Schedule:
         return [self.next_at, *later][:count]
 
 
+def schedule_problems(site: SiteFile) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """Find what TaskMan cannot take of a site file's [[option_schedule]] tables: where, and what."""
+    for number, row in enumerate(site.option_schedule):
+        where = ("option_schedule", number)
+        try:
+            if row.frequency:
+                parse_frequency(row.frequency)
+        except BadFrequency as error:
+            yield (*where, "frequency"), f"option_schedule.frequency: {error}"
+        if row.next and not is_fileman(row.next):
+            yield (*where, "next"), f'option_schedule.next: "{row.next}" is no date'
+        if not (row.frequency or row.next or row.special):
+            yield (*where, "option"), f"option_schedule: {row.option} would never run: give it a frequency, or a time in next"
+        try:
+            if row.option not in unknown_options(site):
+                read_variables(find_option(row.option).variables, row.variables)
+        except BadVariables as error:
+            yield (*where, "variables"), f"option_schedule.variables: {row.option}: {error}"
+
+
+def unknown_options(site: SiteFile) -> list[str]:
+    """Name the options that a site file schedules and that run nothing here; they are paused when they are due."""
+    there = {one.option for one in options()}
+    return sorted({row.option for row in site.option_schedule} - there)
+
+
+def put_schedules(connection: Connection, rows: Sequence[OptionScheduleRow], now: float) -> None:
+    """Schedule what a site file says, beside what is scheduled. Each row is one that `schedule_problems` passes."""
+    if not rows:
+        return
+    zone = get_localzone()
+    entries = []
+    for ien, row in zip(next_iens(connection, "option_schedule", len(rows)), rows, strict=True):
+        run = None
+        if row.next:
+            wall = from_fileman(row.next)
+            run = Run(seconds_of(wall, zone), wall)
+        elif row.frequency and not row.special:
+            run = run_after(parse_frequency(row.frequency), Run.at(now, zone), zone)
+        when = {"next_at": None if run is None else run.seconds, "wall": "" if run is None else run.wall.isoformat()}
+        entries.append({**row.model_dump(exclude={"next"}), **when, "ien": ien, "variables": json.dumps(row.variables)})
+    connection.execute(_INSERT, entries)
+
+
 def add_schedule(
     connection: Connection,
     option: str,
@@ -118,10 +163,10 @@ def add_schedule(
 ) -> int:
     """Schedule an option; give the entry's number.
 
-    Without `frequency` it runs once, at `next_at`. Raises UnknownRoutine for an option that runs nothing, BadFrequency, and
-    BadSchedule for an entry that would never run.
+    Without `frequency` it runs once, at `next_at`. Raises UnknownRoutine for an option that runs nothing, BadVariables,
+    BadFrequency, and BadSchedule for an entry that would never run.
     """
-    find_option(option)
+    read_variables(find_option(option).variables, variables or {})
     _check_special(special)
     if next_at is None and not special:
         raise BadSchedule(f"{option} would never run: give it a time, or let it run at TaskMan's start (S).")

@@ -96,9 +96,8 @@ _OLD = (
     Task.status_at < bindparam("before"),
     or_(Task.keep_until.is_(None), Task.keep_until < bindparam("now")),
 )
-_DELETE_OLD = delete(Task).where(*_OLD)
 _COUNT_OLD = select(func.count()).select_from(Task).where(*_OLD)
-_DELETE_ORPHANED_STEPS = delete(TaskStep).where(TaskStep.task.not_in(select(Task.number)))
+_OLD_TASKS = select(Task.number).where(*_OLD).limit(bindparam("most"))
 
 
 def read_task(connection: Connection, number: int) -> TaskRecord | None:
@@ -184,12 +183,10 @@ def delete_task(connection: Connection, number: int) -> bool:
     return connection.execute(_DELETE, {"number_": number}).rowcount == 1
 
 
-def delete_old_tasks(connection: Connection, before: float, now: float) -> int:
-    """Take away what ended before a time, unless it is to be kept; give how many there were."""
-    gone = connection.execute(_DELETE_OLD, {"before": before, "now": now}).rowcount
-    if gone:
-        connection.execute(_DELETE_ORPHANED_STEPS)
-    return gone
+def delete_old_tasks(connection: Connection, before: float, now: float, most: int) -> int:
+    """Take away what ended before a time, unless it is to be kept, so many records at most; give how many there were."""
+    old = connection.execute(_OLD_TASKS, {"before": before, "now": now, "most": most}).scalars().all()
+    return sum(delete_task(connection, number) for number in old)
 
 
 def count_old_tasks(connection: Connection, before: float, now: float) -> int:

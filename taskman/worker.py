@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event, Lock
 
 from sqlalchemy import Connection
@@ -79,6 +80,7 @@ class Worker:
     executor: str
     pace: Pace = field(default_factory=Pace)
     destination: Destination = field(default_factory=Destination)
+    data: Path = Path()
     stopping: Event = field(default_factory=Event)
     active: set[int] = field(default_factory=set)
     held: dict[int, Held] = field(default_factory=dict)
@@ -135,6 +137,7 @@ class Worker:
             self.executor,
             begun.subject,
             self.pace,
+            self.data,
         )
         try:
             ending = begun.body(context)

@@ -7,10 +7,12 @@ from fileman.files.imaging import (
     AcquisitionDevice,
     BackgroundQueue,
     CurrentImage,
+    DailyStatistic,
     DicomFailedImage,
     Image,
     ImagingSite,
     NetworkLocation,
+    StatisticsCursor,
 )
 from fileman.files.kernel import (
     ErrorLog,
@@ -53,6 +55,7 @@ __all__ = [
     "AnsweredRequest",
     "BackgroundQueue",
     "CurrentImage",
+    "DailyStatistic",
     "DicomExport",
     "DicomExportImage",
     "DicomFailedImage",
@@ -89,6 +92,7 @@ __all__ = [
     "SignOnToken",
     "SiteSetting",
     "SiteVersion",
+    "StatisticsCursor",
     "StudyDecision",
     "Task",
     "TaskError",

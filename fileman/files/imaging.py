@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, String
+from sqlalchemy import Float, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fileman.files.base import File
@@ -43,6 +43,7 @@ class Image(File):
     creation_date: Mapped[str] = mapped_column(default="")  # 100;6
     status: Mapped[int] = mapped_column(default=1)  # 100;8
     big_location: Mapped[int | None]  # FBIG;1
+    big_jukebox_location: Mapped[int | None]  # FBIG;2
     big_extension: Mapped[str] = mapped_column(default="")  # FBIG;3
     uid: Mapped[str] = mapped_column(String(64), default="", index=True)  # PACS;1 study UID of a group, SOP UID of an image
     report: Mapped[int | None]  # PACS;2
@@ -151,7 +152,7 @@ class DicomFailedImage(File):
 
 
 class BackgroundQueue(File):
-    """IMAGE BACKGROUND QUEUE (#2006.03): JUKEBOX and EVAL entries of a place."""
+    """IMAGE BACKGROUND QUEUE (#2006.03): JUKEBOX and EVAL entries of a place; `reason` says why one is FAILED."""
 
     __tablename__ = "background_queue"
 
@@ -162,6 +163,7 @@ class BackgroundQueue(File):
     status: Mapped[str] = mapped_column(default="NOT_PROCESSED")
     image: Mapped[int]
     place: Mapped[int]
+    reason: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (Index(None, "place", "queue", "status", "ien"), Index(None, "place", "queue", "image"))
 
@@ -176,3 +178,34 @@ class AcquisitionCount(File):
     instrument: Mapped[str] = mapped_column(primary_key=True)
     acquired: Mapped[int] = mapped_column(default=0)
     processed: Mapped[int] = mapped_column(default=0)
+
+
+class DailyStatistic(File):
+    """What happened to images on a day, rolled up from their stories and from the acquisition statistics.
+
+    `day` is a FileMan date, `location` an institution's number as text and `instrument` a name, both empty where not known.
+    """
+
+    __tablename__ = "daily_statistic"
+
+    day: Mapped[str] = mapped_column(primary_key=True)
+    location: Mapped[str] = mapped_column(primary_key=True)
+    instrument: Mapped[str] = mapped_column(primary_key=True)
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    outcome: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+class StatisticsCursor(File):
+    """How far events are rolled up: `last` is the last one that is; `seen` the newest at a time, in seconds since the epoch.
+
+    `day` is the last day of the acquisition statistics that was counted.
+    """
+
+    __tablename__ = "statistics_cursor"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    last: Mapped[int]
+    seen: Mapped[int]
+    seen_at: Mapped[float] = mapped_column(Float(53))
+    day: Mapped[str] = mapped_column(default="")

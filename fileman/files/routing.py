@@ -7,9 +7,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fileman.files.base import File
 
+#: Seconds after which an entry of #2006.5744 that a transmitter took and never reported may be taken again (NEXTIMG^MAGDRPC4).
+EXPORT_TAKEN_FOR = 300.0
+
 
 class SendQueue(File):
-    """SEND QUEUE (#2006.035): files to be copied to a router location."""
+    """SEND QUEUE (#2006.035): files to be copied to a router location.
+
+    `status_at`, in seconds since the epoch, is when the status was set, None where nobody noted it; `purged_at` is when the
+    copy of a SENT entry was taken away from its location again.
+    """
 
     __tablename__ = "send_queue"
 
@@ -24,10 +31,13 @@ class SendQueue(File):
     priority: Mapped[int]
     queued: Mapped[str]
     finished: Mapped[str] = mapped_column(default="")
+    status_at: Mapped[float | None] = mapped_column(Float(53))
+    purged_at: Mapped[float | None] = mapped_column(Float(53))
 
     __table_args__ = (
         Index(None, "origin", "status", "priority", "destination", "ien"),
         Index(None, "destination", "status", "image", "file_type"),
+        Index(None, "destination", "status", "status_at"),
     )
 
 
@@ -77,6 +87,7 @@ class DicomExportImage(File):
         Index(None, "origin", "status", "priority", "export", "sequence"),
         Index(None, "taken_by", "status"),
         Index(None, "status", "next_try_at"),
+        Index(None, "status", "status_at"),
     )
 
 
@@ -123,7 +134,7 @@ class RuleDecision(File):
     image: Mapped[int] = mapped_column(primary_key=True)
     task: Mapped[int] = mapped_column(primary_key=True)
     version: Mapped[str]
-    evaluated_at: Mapped[str]
+    evaluated_at: Mapped[str] = mapped_column(index=True)
     facts: Mapped[str] = mapped_column(Text)
     fired: Mapped[str] = mapped_column(Text)
     reasons: Mapped[str] = mapped_column(Text)

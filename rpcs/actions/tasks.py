@@ -32,6 +32,8 @@ MANAGER = "ZTMQ"
 LIST_LIMIT, ERROR_LIMIT, LOG_LINES = 100, 20, 20
 #: Days for which what ended may be asked to be kept, at most.
 MOST_DAYS = 36500
+#: Records that one call deletes at most: on SQLite nobody else writes meanwhile.
+MOST_DELETED = 10_000
 DAY = 86400.0
 #: What became of a task that was not changed.
 MISSING, NOT_YOURS, PERSISTENT = "there is no such task", "it is another user's; the key ZTMQ is needed", "it runs, persistent"
@@ -211,8 +213,8 @@ def task_clean_count(act: Act) -> dict[str, int]:
 
 @action("MAGB TASK CLEAN", writes=True, key=MANAGER)
 def task_clean(act: Act) -> dict[str, int]:
-    """Delete the tasks that ended more than DAYS days ago and need not be kept; tell how many."""
-    return {"deleted": delete_old_tasks(act.connection, _days_ago(act), act.now)}
+    """Delete the tasks that ended more than DAYS days ago and need not be kept, ten thousand at most; tell how many."""
+    return {"deleted": delete_old_tasks(act.connection, _days_ago(act), act.now, MOST_DELETED)}
 
 
 def _days_ago(act: Act) -> float:

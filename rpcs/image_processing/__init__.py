@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, insert, select
 
-from fileman import lock_for_transaction
+from fileman import Event, lock_for_transaction, record_events
 from fileman.files import AnsweredRequest
 from rpcs.call import Call
 from rpcs.errors import MError, undefined
-from rpcs.events import Event, record_events
 from rpcs.image_processing.header_data import HeaderData
 from rpcs.image_processing.messages import Results
 from rpcs.image_processing.processed import acquired, processed

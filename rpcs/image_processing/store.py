@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select, update
 
-from fileman import age_in_years, external_date, is_fileman, lock_for_transaction, mixed_case_date_time, next_ien
+from fileman import (
+    age_in_years,
+    external_date,
+    hashed_directories,
+    is_fileman,
+    lock_for_transaction,
+    mixed_case_date_time,
+    next_ien,
+)
 from fileman.files import CurrentImage, Image
 from rpcs.call import Call
 from rpcs.icn import full_icn
@@ -197,15 +205,10 @@ def _write_location(call: Call, request: StoreRequest) -> tuple[PlaceData, Locat
 
 
 def image_directory(location: LocationData, file_ref: str) -> tuple[str, bool]:
-    """Give the directory of a file on a network location, and whether it is a hashed one (DIRHASH^MAGFILEB).
-
-    A hashed directory is the name's first four characters, then two by two all but the last two.
-    """
+    """Give the directory of a file on a network location, and whether it is a hashed one."""
     if not location.hash:
         return location.physical, False
-    root = file_ref.partition(".")[0]
-    parts = [root[:4], *(root[index : index + 2] for index in range(4, len(root) - 2, 2))]
-    return location.physical + "\\".join(parts) + "\\", True
+    return location.physical + "\\".join(hashed_directories(file_ref)) + "\\", True
 
 
 def _demographics(call: Call, study: Study) -> str:

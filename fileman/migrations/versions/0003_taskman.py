@@ -7,6 +7,8 @@ revision = "0003"
 down_revision = "0002"
 
 NUMBERED = ("option_schedule", "task_error")
+#: The moment of the migration in seconds since the epoch, as each engine says it.
+NOW = {"sqlite": "(julianday('now') - 2440587.5) * 86400.0", "postgresql": "extract(epoch FROM now())"}
 
 
 def upgrade() -> None:
@@ -86,3 +88,31 @@ def upgrade() -> None:
     op.add_column("running_task", sa.Column("attempt", sa.Integer(), server_default="1", nullable=False))
     op.add_column("task_manager", sa.Column("slots", sa.Integer(), server_default="0", nullable=False))
     op.add_column("task_manager", sa.Column("running", sa.Integer(), server_default="0", nullable=False))
+    _add_system_tasks()
+
+
+def _add_system_tasks() -> None:
+    """Add what the system tasks go by: since when an entry has its status, long-term places, statistics per day."""
+    for name in ("status_at", "purged_at"):
+        op.add_column("send_queue", sa.Column(name, sa.Float(precision=53), nullable=True))
+    op.execute(f"UPDATE send_queue SET status_at = {NOW[op.get_bind().dialect.name]}")
+    op.create_index(op.f("ix_send_queue_destination_status_status_at"), "send_queue", ["destination", "status", "status_at"])
+    op.create_index(op.f("ix_dicom_export_image_status_status_at"), "dicom_export_image", ["status", "status_at"])
+    op.create_index(op.f("ix_rule_decision_evaluated_at"), "rule_decision", ["evaluated_at"])
+    op.add_column("image", sa.Column("big_jukebox_location", sa.Integer(), nullable=True))
+    op.add_column("background_queue", sa.Column("reason", sa.String(), server_default="", nullable=False))
+    op.create_table(
+        "daily_statistic",
+        *(sa.Column(name, sa.String(), nullable=False) for name in ("day", "location", "instrument", "stage", "outcome")),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "location", "instrument", "stage", "outcome", name=op.f("pk_daily_statistic")),
+    )
+    op.create_table(
+        "statistics_cursor",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("last", sa.Integer(), nullable=False),
+        sa.Column("seen", sa.Integer(), nullable=False),
+        sa.Column("seen_at", sa.Float(precision=53), nullable=False),
+        sa.Column("day", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_statistics_cursor")),
+    )

@@ -55,13 +55,17 @@ KEPT_BY_RESET = {
     "new_person",
     "option",
     "option_rpc",
+    "option_schedule",
     "patient",
     "running_task",
     "sign_on_log",
     "site_setting",
     "site_version",
     "task",
+    "task_error",
     "task_manager",
+    "task_step",
+    "task_sync_flag",
     "transmit_destination",
     "user_division",
     "user_key",
@@ -280,7 +284,7 @@ def test_a_reset_begins_the_numbers_of_imaging_again(store: Store) -> None:
     first = {file: store.transact(lambda connection, file=file: next_iens(connection, file, 5))[0] for file in NUMBERED_FILES}
     store.transact(reset_imaging)
     again = {file: store.transact(lambda connection, file=file: next_ien(connection, file)) for file in NUMBERED_FILES}
-    goes_on = {"sign_on_log", "task"}
+    goes_on = {"option_schedule", "sign_on_log", "task", "task_error"}
     assert {file for file in NUMBERED_FILES if again[file] != first[file]} == goes_on
     assert {again[file] - first[file] for file in goes_on} == {5}
 

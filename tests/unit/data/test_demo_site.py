@@ -33,6 +33,7 @@ KEYS = {
     "retention_days retry_connect retry_transmit subdirectory",
     "transmit_destination": "ien name ae_title host port gateway location",
     "holiday": "date name",
+    "option_schedule": "option frequency variables",
 }
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway_client.durable import GroupSync, make_directories
+from gateway_client.durable import GroupSync
+from runtime import make_directories
 
 
 def test_threads_that_wait_together_share_an_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +78,7 @@ def test_everybody_who_counted_on_a_failed_fsync_hears_of_it(tmp_path: Path, mon
 
 def test_directories_are_made_and_synced_from_the_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[Path] = []
-    monkeypatch.setattr("gateway_client.durable.sync_directory", synced.append)
+    monkeypatch.setattr("runtime.durable.sync_directory", synced.append)
     make_directories(tmp_path / "a" / "b" / "c")
     assert (tmp_path / "a" / "b" / "c").is_dir()
     assert synced == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]

@@ -196,7 +196,7 @@ def test_what_ended_long_ago_goes_unless_it_is_kept(store: Store) -> None:
     for number, at in ((old, 10.0), (kept, 10.0), (young, 2000.0)):
         store.transact(lambda connection, n=number, t=at: tasks.end_task(connection, n, 1, "here", record.FINISHED, t))
     waiting = load(store)
-    assert store.transact(lambda connection: tasks.delete_old_tasks(connection, 1000.0, 3000.0)) == 1
+    assert store.transact(lambda connection: tasks.delete_old_tasks(connection, 1000.0, 3000.0, 100)) == 1
     left = store.read(lambda connection: connection.execute(select(Task.number).order_by(Task.number)).scalars().all())
     assert left == [kept, young, waiting]
 

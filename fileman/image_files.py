@@ -1,0 +1,98 @@
+"""Where an image's files lie: network locations (#2005.2) as folders of this machine, and the names of files in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from fileman.errors import FileManError
+from fileman.files import NetworkLocation
+
+_LOCATIONS = select(
+    NetworkLocation.ien,
+    NetworkLocation.name,
+    NetworkLocation.path,
+    NetworkLocation.kind,
+    NetworkLocation.online,
+    NetworkLocation.router,
+    NetworkLocation.hash,
+    NetworkLocation.subdirectory,
+    NetworkLocation.retention_days,
+)
+#: The extension of each file of an image; FULL is the file that the image names.
+EXTENSIONS = {"ABSTRACT": "ABS", "BIG": "BIG", "TEXT": "TXT", "DICOM": "DCM"}
+
+
+class UnsafePath(FileManError):
+    """The path leads out of its network location."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A network location as a folder here; a relative path of the site file lies below the data directory."""
+
+    ien: int
+    name: str
+    root: Path
+    kind: str = "MAG"
+    online: bool = True
+    router: bool = False
+    hash: bool = False
+    subdirectory: str = ""
+    retention_days: int | None = None
+    relative: bool = False
+
+    def file(self, name: str) -> Path:
+        """Give the path of a file of this location: its subdirectory, its hashed directories, its name. Raises UnsafePath.
+
+        Links are followed for the check, so that no name and no link leads out of the location.
+        """
+        parts = [part for part in self.subdirectory.replace("\\", "/").split("/") if part]
+        parts += [*(hashed_directories(name) if self.hash else ()), name]
+        if not name or any(part in (".", "..") or "/" in part or "\\" in part or "\0" in part for part in parts):
+            raise UnsafePath(f"{name!r} leads out of network location {self.name}.")
+        path = self.root.joinpath(*parts)
+        if not path.parent.resolve().is_relative_to(self.root.resolve()):
+            raise UnsafePath(f"{path} leads out of network location {self.name} by a link.")
+        return path
+
+    def overlaps(self, other: Folder) -> bool:
+        """Tell whether files of one location may be files of the other."""
+        mine, its = self.root.resolve(), other.root.resolve()
+        return mine.is_relative_to(its) or its.is_relative_to(mine)
+
+
+def hashed_directories(file_ref: str) -> list[str]:
+    """Give the directories of a file on a location with hierarchical ones (DIRHASH^MAGFILEB).
+
+    They are the name's first four characters, then two by two all but the last two.
+    """
+    root = file_ref.partition(".")[0]
+    return [root[:4], *(root[index : index + 2] for index in range(4, len(root) - 2, 2))]
+
+
+def file_name(file_ref: str, file_type: str) -> str:
+    """Give the name of one of an image's files."""
+    extension = EXTENSIONS.get(file_type)
+    return file_ref if extension is None else f"{file_ref.partition('.')[0]}.{extension}"
+
+
+def read_folders(connection: Connection, data: Path) -> dict[int, Folder]:
+    """Read every network location, by its number."""
+    return {
+        row.ien: Folder(
+            row.ien,
+            row.name,
+            data / row.path,
+            row.kind,
+            row.online,
+            row.router,
+            row.hash,
+            row.subdirectory,
+            row.retention_days,
+            relative=not Path(row.path).is_absolute(),
+        )
+        for row in connection.execute(_LOCATIONS)
+    }

@@ -1,0 +1,251 @@
+"""The long-term copy: what waits in the JUKEBOX queue (#2006.03) is copied to its place's jukebox, and the image says so."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
+
+from fileman import Event, Folder, UnsafePath, file_name, read_folders, record_events
+from fileman.files import BackgroundQueue, Image, ImagingSite
+from runtime import make_directories, sync_directory
+from taskman.context import TaskContext
+from taskman.endings import Deleted, Ending
+from taskman.errors import TaskManError
+from taskman.routines import routine
+
+#: Entries that are looked up at a time, and images that one run copies.
+BATCH, MOST = 50, 5_000
+_CHUNK = 1 << 20
+#: An error's text is cut to this many characters.
+REASON_LIMIT = 300
+#: What is wrong with a whole location and no image's fault: it is gone; for the one that is written to, full or protected too.
+_GONE = {errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.EHOSTDOWN}
+_UNFIT = {*_GONE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+
+#: A row of one of the selections below.
+Entry = Row[*tuple[Any, ...]]
+
+_PLACES = select(ImagingSite.ien, ImagingSite.namespace, ImagingSite.jukebox_location).order_by(ImagingSite.ien)
+_WAITING = (BackgroundQueue.queue == "JUKEBOX") & (BackgroundQueue.status == "NOT_PROCESSED")
+_NEXT = (
+    select(
+        BackgroundQueue.ien,
+        BackgroundQueue.image,
+        Image.file_ref,
+        Image.location,
+        Image.jukebox_location,
+        Image.big_location,
+        Image.big_extension,
+        Image.uid,
+    )
+    .join(Image, Image.ien == BackgroundQueue.image, isouter=True)
+    .where(BackgroundQueue.place == bindparam("place_"), _WAITING, BackgroundQueue.ien > bindparam("after"))
+    .order_by(BackgroundQueue.ien)
+    .limit(BATCH)
+)
+_ANY = select(BackgroundQueue.ien).where(BackgroundQueue.place == bindparam("place_"), _WAITING).limit(1)
+_THIS = (BackgroundQueue.ien == bindparam("entry")) & (BackgroundQueue.status == "NOT_PROCESSED")
+_TAKE_OUT = delete(BackgroundQueue).where(_THIS)
+_SET_ASIDE = update(BackgroundQueue).where(_THIS).values(status="FAILED", reason=bindparam("why"))
+_COPIED = (
+    update(Image)
+    .where(Image.ien == bindparam("image_"))
+    .values(jukebox_location=bindparam("where_"), big_jukebox_location=bindparam("big"))
+)
+
+
+class NotCopied(TaskManError):
+    """The image cannot be copied to its long-term location."""
+
+
+class LocationUnfit(TaskManError):
+    """The location takes or gives nothing now."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the entries of a place; `waits` says why the rest of them wait."""
+
+    copied: int = 0
+    failed: int = 0
+    waits: str = ""
+
+
+@routine(
+    "JUKEBOX^MAGBSYS",
+    subject=lambda _arguments: "JUKEBOX^MAGBSYS",
+    option="MAGB COPY LONG-TERM",
+    frequency="60S",
+)
+def copy_long_term(task: TaskContext) -> Ending:
+    """Copy new images, with their .TXT and .BIG files, to the long-term location of their place.
+
+    An entry leaves the queue when its files are on disk there, compared, and the image names the location; one that cannot be
+    copied is set aside (FAILED) with the reason. A place without a long-term location that is on line keeps its entries.
+    """
+    folders = task.store.read(lambda connection: read_folders(connection, task.data))
+    places = task.store.read(lambda connection: connection.execute(_PLACES).all())
+    said, nothing = [], True
+    for place in places:
+        if task.store.read(lambda connection, ien=place.ien: connection.execute(_ANY, {"place_": ien}).first()) is None:  # type: ignore[misc]
+            continue
+        tally = _copy_place(task, place.ien, folders.get(place.jukebox_location or 0), folders)
+        nothing = nothing and not tally.copied and not tally.failed
+        said.append(f"place {place.ien}: {tally.copied} images copied, {tally.failed} set aside{tally.waits}")
+    if said:
+        task.say("; ".join(said))
+    return Deleted() if nothing and not task.signals.heeded.is_set() else None
+
+
+def _copy_place(task: TaskContext, place: int, target: Folder | None, folders: dict[int, Folder]) -> Tally:
+    tally, after = Tally(), 0
+    read = 0
+    if target is None or target.kind != "JUKEBOX" or not target.online:
+        tally.waits = ", the others wait for a long-term location that is on line"
+        return tally
+    while read < MOST:
+        key = {"place_": place, "after": after}
+        rows = task.store.read(lambda connection, key=key: connection.execute(_NEXT, key).all())  # type: ignore[misc]
+        for row in rows:
+            if task.stop_requested():
+                return tally
+            try:
+                _copy_image(task, row, target, folders)
+                tally.copied += 1
+            except NotCopied as problem:
+                _set_aside(task, row, str(problem))
+                tally.failed += 1
+            except LocationUnfit as problem:
+                tally.waits = f", the others wait: {problem}"
+                return tally
+        if len(rows) < BATCH:
+            return tally
+        read, after = read + len(rows), rows[-1].ien
+    return tally
+
+
+def _copy_image(task: TaskContext, row: Entry, target: Folder, folders: dict[int, Folder]) -> None:
+    """Copy an image's files and write it down. Whatever dies between, the next run does it again and finds the same files."""
+    if row.file_ref is None:
+        raise NotCopied(f"there is no image {row.image}")
+    if not row.file_ref:
+        raise NotCopied("the image has no file")
+    source = _source(row.location, folders)
+    big_source = _source(row.big_location, folders) if row.big_location else source
+    _copy_file(source, target, row.file_ref)
+    _copy_companion(source, target, file_name(row.file_ref, "TEXT"))
+    big = _copy_companion(big_source, target, file_name(row.file_ref, "BIG"))
+    task.store.transact(lambda connection: _write_copied(task, connection, row, target, big))
+
+
+def _copy_companion(source: Folder, target: Folder, name: str) -> bool:
+    """Copy a file that an image may have beside its own; false when it has none."""
+    if not _path(source, name).exists():
+        return False
+    _copy_file(source, target, name)
+    return True
+
+
+def _source(location: int | None, folders: dict[int, Folder]) -> Folder:
+    folder = folders.get(location or 0)
+    if folder is None:
+        raise NotCopied("the image names no network location that is there")
+    if not folder.root.is_dir():
+        raise LocationUnfit(f"the folder of {folder.name} is not there")
+    return folder
+
+
+def _path(folder: Folder, name: str) -> Path:
+    try:
+        return folder.file(name)
+    except UnsafePath as problem:
+        raise NotCopied(str(problem)) from problem
+
+
+def _copy_file(source: Folder, target: Folder, name: str) -> None:
+    """Copy one file beside its place, compare it on disk, give it its name. What is there already is never written over."""
+    if not target.root.is_dir() and not target.relative:
+        raise LocationUnfit(f"the folder of {target.name} is not there")
+    from_path, to_path = _path(source, name), _path(target, name)
+    if not from_path.is_file():
+        if not any(source.root.iterdir()):
+            raise LocationUnfit(f"the folder of {source.name} is empty")
+        raise NotCopied(f"there is no file {from_path}")
+    try:
+        _copy(from_path, to_path)
+    except OSError as error:
+        if error.errno in _UNFIT:
+            raise LocationUnfit(f"{target.name}: {error.strerror}") from error
+        raise NotCopied(f"{to_path} cannot be written: {error.strerror or error}") from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file; an OSError is the target's."""
+    make_directories(target.parent)
+    if target.exists():
+        if _digest(target) != _digest(source):
+            raise NotCopied(f"another file is at {target} already")
+        sync_directory(target.parent)  # the process may have died before it was
+        return
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        with temporary.open("wb") as writer:
+            digest = _digest(source, writer.write)
+            writer.flush()
+            os.fsync(writer.fileno())
+        if _digest(temporary) != digest:
+            raise NotCopied(f"the copy at {temporary} differs from its source")
+        temporary.rename(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_directory(target.parent)
+
+
+def _digest(file: Path, write: Callable[[bytes], object] = len) -> str:
+    """Read a file, hand its bytes on, and give their SHA-256."""
+    digest = hashlib.sha256()
+    for chunk in _chunks(file):
+        write(chunk)
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as reader:
+            while chunk := reader.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        problem = f"{file} cannot be read: {error.strerror or error}"
+        raise (LocationUnfit if error.errno in _GONE else NotCopied)(problem) from error
+
+
+def _write_copied(task: TaskContext, connection: Connection, row: Entry, target: Folder, big: bool) -> None:
+    task.fence(connection)
+    if connection.execute(_TAKE_OUT, {"entry": row.ien}).rowcount != 1:
+        return
+    values = {"image_": row.image, "where_": target.ien, "big": target.ien if big else None}
+    connection.execute(_COPIED, values)
+    now = task.clock.seconds()
+    record_events(connection, [Event(row.uid, row.image, "JUKEBOX", now, f"task {task.number}", "copied", target.name)])
+
+
+def _set_aside(task: TaskContext, row: Entry, why: str) -> None:
+    def write(connection: Connection) -> None:
+        task.fence(connection)
+        if connection.execute(_SET_ASIDE, {"entry": row.ien, "why": why[:REASON_LIMIT]}).rowcount != 1:
+            return
+        now = task.clock.seconds()
+        record_events(connection, [Event(row.uid or "", row.image, "JUKEBOX", now, f"task {task.number}", "failed", why)])
+
+    task.store.transact(write)

@@ -1,0 +1,131 @@
+"""Queues and short-lived rows are rid of what is done with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, select, update
+
+from fileman import lock_for_transaction, to_fileman
+from fileman.files import (
+    AnsweredRequest,
+    DicomExport,
+    DicomExportImage,
+    EvaluatorLog,
+    FailedAccess,
+    LockedAddress,
+    NetworkLocation,
+    RuleDecision,
+    SendQueue,
+    SignOnToken,
+    StudyDecision,
+    Task,
+)
+from taskman.context import TaskContext
+from taskman.routines import routine
+from taskman.system.batches import BATCH, in_batches, oldest, purge, values_of
+from taskman.system.days import fileman_ago, seconds_ago
+from taskman.variables import read_variables
+
+#: `days`: entries of queues that are done with; `answer_days`: answers kept for a gateway's resend; `decision_days`: what
+#: rules decided about an image, from which it is explained.
+VARIABLES = {"days": 30.0, "answer_days": 7.0, "decision_days": 90.0}
+#: States of #2006.035 in which nothing will come any more; FAILED waits for a person.
+DONE = ("SENT", "NOT FOUND")
+
+_BEFORE: BindParameter[Any] = bindparam("before")
+_SENT = (SendQueue.destination == bindparam("destination_"), SendQueue.status == bindparam("status_"))
+_SEND_QUEUE = oldest(SendQueue, *_SENT, SendQueue.status_at < _BEFORE, order=SendQueue.status_at)
+#: The same where the copy itself is to be removed first.
+_SEND_QUEUE_PURGED = oldest(
+    SendQueue, *_SENT, SendQueue.status_at < _BEFORE, SendQueue.purged_at.is_not(None), order=SendQueue.status_at
+)
+_RETAINING = select(NetworkLocation.ien).where(NetworkLocation.retention_days.is_not(None))
+_EXPORTED = (
+    select(DicomExportImage.export, DicomExportImage.sequence)
+    .where(DicomExportImage.status == "SUCCESS", DicomExportImage.status_at < _BEFORE)
+    .order_by(DicomExportImage.status_at)
+    .limit(BATCH)
+)
+_DELETE_EXPORTED = delete(DicomExportImage).where(
+    DicomExportImage.export == bindparam("export_"), DicomExportImage.sequence == bindparam("sequence_")
+)
+_COUNT_DOWN = (
+    update(DicomExport)
+    .where(DicomExport.ien == bindparam("export_"))
+    .values(image_count=DicomExport.image_count - bindparam("gone"))
+)
+_DELETE_EMPTY = delete(DicomExport).where(
+    DicomExport.ien == bindparam("export_"),
+    ~exists().where(DicomExportImage.export == DicomExport.ien),
+)
+_ANSWERS = oldest(AnsweredRequest, AnsweredRequest.answered_at < _BEFORE, order=AnsweredRequest.answered_at)
+_TOKENS = oldest(SignOnToken, SignOnToken.expires_at < _BEFORE, order=SignOnToken.expires_at)
+_FAILURES = oldest(FailedAccess, FailedAccess.last_at < _BEFORE)
+_LOCKS = oldest(LockedAddress, LockedAddress.until < _BEFORE)
+_DECISIONS = oldest(RuleDecision, RuleDecision.evaluated_at < _BEFORE, order=RuleDecision.evaluated_at)
+#: What an evaluator's task leaves, taken away when its record is gone.
+_OF_TASK = {
+    "lines of evaluators' logs": (EvaluatorLog.task, oldest(EvaluatorLog, EvaluatorLog.task == bindparam("task_"))),
+    "decisions about studies": (StudyDecision.task, oldest(StudyDecision, StudyDecision.task == bindparam("task_"))),
+}
+_TASK = select(Task.number).where(Task.number == bindparam("task_"))
+
+
+@routine(
+    "QUEUES^MAGBSYS",
+    subject=lambda _arguments: "QUEUES^MAGBSYS",
+    option="MAGB PURGE QUEUES",
+    frequency="D@01:40,E@01:40",
+    variables=VARIABLES,
+)
+def purge_queues(task: TaskContext) -> None:
+    """Delete queue entries, answers, tokens, locks and rule decisions that are done with.
+
+    An entry whose copy is still to be removed from its router's location stays until it is.
+    """
+    kept = read_variables(VARIABLES, task.arguments)
+    clock, now = task.clock, task.clock.seconds()
+    before = seconds_ago(clock, kept["days"])
+    counts = {
+        "send queue entries": _purge_send_queue(task, before),
+        "export entries": in_batches(task, lambda connection: _purge_exports(connection, before)),
+        "answered requests": purge(task, _ANSWERS, {"before": seconds_ago(clock, kept["answer_days"])}),
+        "sign-on tokens": purge(task, _TOKENS, {"before": now}),
+        "failed sign-ons": purge(task, _FAILURES, {"before": seconds_ago(clock, 1)}),
+        "past locks of addresses": purge(task, _LOCKS, {"before": to_fileman(clock.now())}),
+        "rule decisions": purge(task, _DECISIONS, {"before": fileman_ago(clock, kept["decision_days"])}),
+    }
+    for what, (column, statement) in _OF_TASK.items():
+        gone = (number for number in values_of(task, column, 0) if not _is_known(task, number))
+        counts[what] = sum(purge(task, statement, {"task_": number}) for number in gone)
+    task.say(", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing was to be deleted")
+
+
+def _purge_send_queue(task: TaskContext, before: float) -> int:
+    locations = task.store.read(lambda connection: connection.execute(_RETAINING).scalars().all())
+    retaining = {f"{ien};MAG(2005.2," for ien in locations}
+    gone = 0
+    for destination in values_of(task, SendQueue.destination, ""):
+        for status in DONE:
+            copied = status == "SENT" and destination in retaining
+            key = {"destination_": destination, "status_": status, "before": before}
+            gone += purge(task, _SEND_QUEUE_PURGED if copied else _SEND_QUEUE, key)
+    return gone
+
+
+def _purge_exports(connection: Connection, before: float) -> int:
+    """Delete one batch of images that were exported, and the exports that have none left."""
+    lock_for_transaction(connection, "dicom_export")
+    rows = connection.execute(_EXPORTED, {"before": before}).all()
+    if rows:
+        connection.execute(_DELETE_EXPORTED, [{"export_": row.export, "sequence_": row.sequence} for row in rows])
+    for export, gone in Counter(row.export for row in rows).items():
+        connection.execute(_COUNT_DOWN, {"export_": export, "gone": gone})
+        connection.execute(_DELETE_EMPTY, {"export_": export})
+    return len(rows)
+
+
+def _is_known(task: TaskContext, number: int) -> bool:
+    return task.store.read(lambda connection: connection.execute(_TASK, {"task_": number}).first()) is not None

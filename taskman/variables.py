@@ -1,0 +1,31 @@
+"""The variables of an option's schedule (field 10 of #19.2): numbers with a name, each with what it is when none is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from taskman.errors import TaskManError
+
+#: What a scheduled task is handed besides its variables: field 15.
+PARAMETER = "ZTQPARAM"
+
+
+class BadVariables(TaskManError):
+    """The option does not know these variables."""
+
+
+def read_variables(known: Mapping[str, float], given: Mapping[str, Any]) -> dict[str, float]:
+    """Give every known variable with its value. Raises BadVariables for an unknown name, and for what is no number above 0."""
+    values = dict(known)
+    for name, value in given.items():
+        if name == PARAMETER:
+            continue
+        if name not in known:
+            there = f"it has {', '.join(sorted(known))}" if known else "it has none"
+            raise BadVariables(f"there is no variable {name}: {there}.")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+            raise BadVariables(f"{name} is {value!r}; it has to be a number above 0.")
+        values[name] = float(value)
+    return values

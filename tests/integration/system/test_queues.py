@@ -1,0 +1,134 @@
+"""Queues and short-lived rows lose what is done with, a batch at a time, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from fileman import to_fileman
+from fileman.files import (
+    AnsweredRequest,
+    DicomExport,
+    DicomExportImage,
+    EvaluatorLog,
+    FailedAccess,
+    LockedAddress,
+    RuleDecision,
+    SendQueue,
+    SignOnToken,
+    StudyDecision,
+    Task,
+)
+from taskman import BadVariables, find_option
+from taskman.system import batches
+from tests.integration.system.conftest import DAY, OUTREACH, Site
+
+OPTION = "MAGB PURGE QUEUES"
+
+
+def send(site: Site, ien: int, status: str, days: float, destination: str = "9;MAG(2005.2,", **columns: Any) -> None:
+    facts = {"image": 1, "destination": destination, "file_type": "FULL", "mechanism": 1, "origin": 660, "priority": 500}
+    at = site.clock.seconds() - days * DAY
+    site.add(SendQueue, {"ien": ien, **facts, "queued": "3261121", "status": status, "status_at": at, **columns})
+
+
+def left(site: Site) -> list[int]:
+    return list(site.all(select(SendQueue.ien).order_by(SendQueue.ien)))
+
+
+def test_entries_that_were_sent_go_after_a_month_and_those_that_wait_for_somebody_stay(site: Site) -> None:
+    for ien, (status, days) in enumerate(
+        [("SENT", 31), ("NOT FOUND", 31), ("SENT", 29), ("FAILED", 400), ("WAITING", 400), ("SENDING", 400), ("FOO", 400)], 1
+    ):
+        send(site, ien, status, days)
+    assert site.run(OPTION).said == "2 send queue entries"
+    assert left(site) == [3, 4, 5, 6, 7]
+    assert site.run(OPTION, days=20).said == "1 send queue entries"
+    assert left(site) == [4, 5, 6, 7]
+
+
+def test_an_entry_whose_copy_is_still_to_be_removed_stays(site: Site) -> None:
+    send(site, 1, "SENT", 400, OUTREACH)
+    send(site, 2, "SENT", 400, OUTREACH, purged_at=site.clock.seconds())
+    send(site, 3, "NOT FOUND", 400, OUTREACH)
+    site.run(OPTION)
+    assert left(site) == [1]
+
+
+def test_exported_images_go_and_an_export_goes_with_its_last_image(site: Site) -> None:
+    for ien in (1, 2):
+        facts = {"application": "PACS", "group": ien, "origin": 660, "priority": 500, "requested": "3261121"}
+        site.add(DicomExport, {"ien": ien, **facts, "image_count": 2, "last_sequence": 2})
+    old, new = site.clock.seconds() - 31 * DAY, site.clock.seconds()
+    for export, sequence, status, at in [
+        (1, 1, "SUCCESS", old),
+        (1, 2, "SUCCESS", old),
+        (2, 1, "SUCCESS", old),
+        (2, 2, "FAIL", old),
+    ]:
+        facts = {"export": export, "sequence": sequence, "image": sequence, "origin": 660, "priority": 500}
+        site.add(DicomExportImage, {**facts, "status": status, "status_at": at})
+    site.add(
+        DicomExportImage,
+        {"export": 2, "sequence": 3, "image": 3, "origin": 660, "priority": 500, "status": "SUCCESS", "status_at": new},
+    )
+    assert site.run(OPTION).said == "3 export entries"
+    assert site.all(select(DicomExport.ien, DicomExport.image_count)) == [(2, 1)]
+    assert site.all(select(DicomExportImage.sequence).order_by(DicomExportImage.sequence)) == [2, 3]
+
+
+def test_answers_tokens_failures_and_locks_go_when_their_time_is_over(site: Site) -> None:
+    now, wall = site.clock.seconds(), site.clock.now()
+    for name, days in (("old", 7.1), ("young", 6.9)):
+        site.add(
+            AnsweredRequest,
+            {"machine": "GW", "uuid": name, "answered_at": now - days * DAY, "body_digest": "", "answer": ""},
+        )
+    for name, seconds in (("old", -1), ("young", 1)):
+        site.add(SignOnToken, {"token_hash": name, "duz": 1, "expires_at": now + seconds})
+        site.add(FailedAccess, {"address": name, "attempts": 1, "last_at": now - DAY + seconds})
+        site.add(LockedAddress, {"address": name, "until": to_fileman(wall + timedelta(seconds=seconds))})
+    said = site.run(OPTION).said
+    assert said == "1 answered requests, 1 sign-on tokens, 1 failed sign-ons, 1 past locks of addresses"
+    kept = [AnsweredRequest.uuid, SignOnToken.token_hash, FailedAccess.address, LockedAddress.address]
+    assert [site.all(select(column)) for column in kept] == [["young"]] * 4
+
+
+def test_what_evaluators_left_goes_with_their_records_and_what_they_decided_after_its_time(site: Site) -> None:
+    alive = site.begin(OPTION).number
+    for task in (alive, alive + 500, alive + 501):
+        site.add(EvaluatorLog, {"task": task, "line": 1, "text": "Sat 12:00 Started"})
+        site.add(StudyDecision, {"task": task, "study_uid": "1.2", "rule": 1, "fired": True})
+    for image, days in ((1, 91), (2, 89)):
+        moment = to_fileman(site.clock.now() - timedelta(days=days))
+        facts = {"version": "x", "evaluated_at": moment, "facts": "{}", "fired": "[]", "reasons": "{}"}
+        site.add(RuleDecision, {"image": image, "task": alive, **facts})
+    said = site.run(OPTION).said
+    assert said == "1 rule decisions, 2 lines of evaluators' logs, 2 decisions about studies"
+    assert site.all(select(EvaluatorLog.task)) == site.all(select(StudyDecision.task)) == [alive]
+    assert site.all(select(RuleDecision.image)) == [2]
+
+
+def test_a_run_deletes_a_batch_at_a_time_until_all_is_gone(site: Site) -> None:
+    for ien in range(1, 2 * batches.BATCH + 4):
+        send(site, ien, "SENT", 31, image=ien)
+    assert site.run(OPTION).said == f"{2 * batches.BATCH + 3} send queue entries"
+
+
+def test_a_stop_is_heeded_between_batches(site: Site) -> None:
+    send(site, 1, "SENT", 31)
+    context = site.begin(OPTION)
+    site.store.transact(lambda connection: connection.execute(Task.__table__.update().values(stop_requested=True)))
+    find_option(OPTION).body(context)
+    assert left(site) == [1]
+
+
+@pytest.mark.parametrize("variables", [{"day": 30}, {"days": 0}, {"days": -1}, {"days": "30"}, {"days": True}])
+def test_a_variable_that_is_wrong_deletes_nothing(site: Site, variables: dict[str, Any]) -> None:
+    send(site, 1, "SENT", 400)
+    with pytest.raises(BadVariables):
+        site.run(OPTION, **variables)
+    assert left(site) == [1]
