@@ -13,14 +13,14 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorFromThreads
 
 from broker.faults import strike
 from broker.references import Surroundings, job_number, reference_value, subscript_value
 from broker.timing import Timing, timing_of
 from broker.trap import ErrorTrap, as_m_error
-from fileman import FileManError, StoreClosed, renew_leases, to_fileman
+from fileman import FileManError, StoreClosed, StoreFailed, renew_leases, to_fileman
 from rpcs import (
     Access,
     Answer,
@@ -188,6 +188,11 @@ class Dispatcher:
             outcome = self._call(session, rpc, parameters, version.decode(WIRE_CHARSET), contexts)
         except FileManError as error:  # the database is away; the session goes on when it is back
             log.error("%s was not called: %s", rpc[:100], error)
+            procedure, site = self.registry.get(rpc), self.site.latest()
+            if procedure is not None and procedure.unavailable:
+                why = refusal(rpc, procedure, session, site, self.environment.clock.now, contexts=contexts)
+                call = Call(procedure, session, (), self.environment, site)
+                return self.refuse(session, why) if why else self._outcome(call, Answer(procedure.unavailable))
             return self.m_error(session, as_m_error(error, "CALLP^XWBPRS"), rpc, error)
         faults = self.site.latest().faults.answers.get(rpc)
         return outcome if faults is None else strike(self, faults, outcome)
@@ -285,6 +290,9 @@ class Dispatcher:
         """Answer what a procedure raised as an M error; a defect is told in the process log too."""
         if not isinstance(error, MError):
             log.error("%s failed", call.procedure.name, exc_info=error)
+        if isinstance(error, StoreFailed) and call.procedure.unavailable:
+            outcome = self._outcome(call, Answer(call.procedure.unavailable))
+            return outcome if isinstance(outcome, Deferred) else succeed(outcome)
         return self.m_error(call.session, as_m_error(error, call.procedure.routine), call.procedure.name, error)
 
     def _answered(self, call: Call, answer: Answer) -> Outcome | Deferred[Outcome]:

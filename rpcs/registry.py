@@ -70,7 +70,8 @@ class Procedure:
 
     `parameters` names its input parameters as file 8994 does; more than these in a call is an M error. `prepare` is slow,
     pure work (a password hash) that runs on a thread before the handler, which finds its result in `call.prepared`.
-    `version` is what XWB IS RPC AVAILABLE compares.
+    `version` is what XWB IS RPC AVAILABLE compares. `unavailable` is answered while the database is away, where a caller
+    understands that; otherwise it is an M error.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Procedure:
     inactive: Inactive = Inactive.ACTIVE
     prepare: Preparation | None = None
     version: float = 0.0
+    unavailable: str = ""
 
     @property
     def closed(self) -> bool:
@@ -198,12 +200,14 @@ def procedure(
     inactive: Inactive = Inactive.ACTIVE,
     prepare: Preparation | None = None,
     version: float = 0.0,
+    unavailable: str = "",
     registry: Registry = STANDARD,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as a remote procedure; see `Procedure` for the arguments."""
 
     def register(handler: Handler) -> Handler:
-        registry.add(Procedure(name, handler, returns, access, routine, parameters, word_wrap, inactive, prepare, version))
+        made = Procedure(name, handler, returns, access, routine, parameters, word_wrap, inactive, prepare, version, unavailable)
+        registry.add(made)
         return handler
 
     return register

@@ -47,6 +47,7 @@ def _integer(text: str) -> int:
     access=Access.WRITES,
     routine="START^MAGDRPC5",
     parameters=("LOCATION", "RULES"),
+    unavailable=NOT_ACCEPTED,
 )
 def start_evaluator(call: Call) -> Answer | str:
     """Start the rule evaluator of a location with a list of rule elements, as a TaskMan task."""

@@ -255,6 +255,8 @@ def test_sessions_outlive_a_database_that_is_away_for_a_while(signed_on: Two) ->
         for call in (("MAG DICOM GET DOMAIN",), ("MAG DICOM ROUTE LOCK TRANSMIT", "12", "660", "1")):
             with pytest.raises(MError, match="StoreFailed"):
                 client.call(*call)
+        refused = client.call("MAG DICOM ROUTE EVAL START", "660", {"1": "1^ACTION^SEND"}).text
+        assert refused == "-4,TaskMan did not Accept Request"
         with pytest.raises(ConnectionRejected):
             BrokerClient("127.0.0.1", signed_on.brokers[0].port).connect()
     assert client.call("MAG DICOM GET DOMAIN").text == "ORACLE.DOMAIN.EXT"
