@@ -235,6 +235,7 @@ def change_schedule(
         _check_special(special)
         values["special"] = special
     if variables is not None:
+        read_variables(find_option(entry.option).variables, variables)
         values["variables"] = json.dumps(dict(variables))
     if parameter is not None:
         values["parameter"] = parameter

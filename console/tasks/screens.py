@@ -14,7 +14,7 @@ from rich.table import Table
 
 Facts = Mapping[str, Any]
 #: Columns that are cut, rather than wrapped, beyond so many characters.
-_WIDTHS = {"who": 12, "what": 18, "status": 12, "option": 24}
+_WIDTHS = {"who": 12, "what": 18, "status": 12, "option": 26}
 _RIGHT = {"task", "entry", "error"}
 
 
@@ -110,13 +110,13 @@ class Screens:
         """List entries of OPTION SCHEDULING."""
         if not found["schedules"]:
             return "nothing is scheduled"
-        table = plain_table("entry", "option", "next run", "frequency", "last task", "means")
+        table = plain_table("entry", "option", "next run", "last task", "frequency")
         for one in found["schedules"]:
             state = "paused" if one["paused"] else "OVERDUE" if one["overdue"] else ""
             runs = f"{self.when(one['next_at'])} {state}".strip()
             means = one["means"] + (", each missed run made up for" if one["catch_up"] else "")
-            task = str(one["task"] or "-")
-            table.add_row(str(one["ien"]), escape(one["option"]), runs, escape(one["frequency"]), task, escape(means))
+            frequency = "\n".join(filter(None, (escape(one["frequency"]), f"[dim]{escape(means)}")))
+            table.add_row(str(one["ien"]), escape(one["option"]), runs, str(one["task"] or "-"), frequency)
         return table
 
     def runs(self, told: Facts) -> RenderableType:
@@ -155,7 +155,7 @@ def plain_table(*headings: str) -> Table:
             heading,
             max_width=width,
             overflow="ellipsis" if width else "fold",
-            no_wrap=heading in ("when", "who", "what", "next run", "task"),
+            no_wrap=heading in ("when", "who", "what", "next run", "task", "option"),
             justify="right" if heading in _RIGHT else "left",
         )
     return table

@@ -22,9 +22,10 @@ from rpcs.session import StartTask
 from runtime import Clock
 from taskman import BadFrequency, TaskManError
 from taskman.errors import BadNumbers, BadTime
+from taskman.variables import BadVariables
 
 #: What a person wrote wrongly, among what TaskMan refuses.
-_WRITTEN_WRONGLY = (BadFrequency, BadNumbers, BadTime)
+_WRITTEN_WRONGLY = (BadFrequency, BadNumbers, BadTime, BadVariables)
 #: What holds values of others, to be left as they are.
 _OF_OTHERS = {"arguments", "variables", "result"}
 _NOT_TAKEN = RefusedAction("TaskMan did not take the task; 'magbroker tasks monitor' shows its workers.")

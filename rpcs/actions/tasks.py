@@ -23,8 +23,10 @@ from taskman.error_log import delete_errors, list_errors
 from taskman.listing import GROUPS, MOST_RANGES, MOST_TASKS, Line, Wanted, active_with, list_tasks, read_detail, read_numbers
 from taskman.monitor import read_monitor
 from taskman.record import BUSY
+from taskman.routines import find_option
 from taskman.sync_flags import clear, held_flags
 from taskman.tasks import count_old_tasks, delete_old_tasks
+from taskman.variables import read_variables
 
 #: The key of those who manage everyone's tasks.
 MANAGER = "ZTMQ"
@@ -114,12 +116,15 @@ def task_start(act: Act) -> Done:
     if not what:
         raise BadRequest("Say what to start: an option, or TAG^ROUTINE.")
     option = "" if "^" in what else known_option(what)
+    arguments = act.facts("ARGUMENTS")
+    if option:
+        read_variables(find_option(option).variables, arguments)
     at = read_time(act.text("AT"), act.now, get_localzone())
     priority = act.integer("PRIORITY", 1, 10) if act.text("PRIORITY") else 0
     number = taskman.load(
         act.connection,
         taskman.OPTION_ENTRY_POINT if option else what,
-        act.facts("ARGUMENTS"),
+        arguments,
         act.text("DESCRIPTION") or option or what,
         act.caller.duz,
         act.now,

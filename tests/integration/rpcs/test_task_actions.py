@@ -50,7 +50,7 @@ rpcs = {json.dumps(list(ACTIONS))}
 MAY, UNA = 2, 3
 
 
-@routine("NIGHT^ZZACT", option="ZZ ACT NIGHTLY", frequency="1D")
+@routine("NIGHT^ZZACT", option="ZZ ACT NIGHTLY", frequency="1D", variables={"days": 7})
 def nightly(_task: TaskContext) -> None:
     """Tidy up in the night."""
 
@@ -222,6 +222,8 @@ def test_a_start_that_cannot_be_is_refused_with_nothing_made(may: Desk, engine: 
             may.ask("START", **asked)
     with pytest.raises(BadRequest):
         may.ask("START", what="A^B", priority=11)
+    with pytest.raises(BadRequest, match="it has days"):
+        may.ask("START", what="ZZ ACT NIGHTLY", arguments='{"weeks": 1}')
     with pytest.raises(RefusedAction, match="Bad Routine"):
         may.ask("START", what="A^B^C")
     assert may.listed() == []
@@ -251,6 +253,10 @@ def test_an_option_is_scheduled_changed_run_and_taken_away(may: Desk, una: Desk,
     assert changed["variables"] == {"days": 3}
     at = may.ask("SCHEDULE EDIT", ien=ien, at="15:30", paused=0)
     assert (at["next_at"][:19], at["frequency"], at["paused"]) == ("2026-11-18T15:30:00", "1H", False)
+    for variables in ('{"weeks": 1}', '{"days": "many"}', "[]"):
+        with pytest.raises(BadRequest):
+            may.ask("SCHEDULE EDIT", ien=ien, variables=variables)
+    assert may.ask("SCHEDULE EDIT", ien=ien, variables='{"days": 5}')["variables"] == {"days": 5}
     runs = may.ask("SCHEDULE PREVIEW", ien=ien, count=2)["runs"]
     assert [run["at"][11:16] for run in runs] == ["15:30", "16:30"]
     made = may.ask("SCHEDULE RUN", ien=ien)
