@@ -20,7 +20,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=DENVER).timestamp()
 HOUR, DAY = 3600.0, 86400.0
 
 
-@routine("RUN^ZZSCHED", option="ZZ SCHEDULED")
+@routine("RUN^ZZSCHED", option="ZZ SCHEDULED", variables={"days": 7})
 def run(_task: object) -> None:
     """Do what a test schedules."""
 
