@@ -31,7 +31,7 @@ from rules import evaluator as evaluator_module
 from rules.evaluator import ENTRY_POINT, Evaluator, subject_of
 from rules.image_facts import KnownImage
 from runtime import FixedClock
-from taskman import TaskContext, api, record, subjects
+from taskman import TaskContext, api, record, subjects, tasks
 from taskman.worker import Worker
 from tests.conftest import ORACLE_SITE
 from tests.integration.rules.query_plans import statements_of
@@ -124,6 +124,7 @@ class Running:
         self.store = store
         self.worker = Worker(store, clock, "here")
         self.number = load(store, rules)
+        store.transact(lambda connection: tasks.reserve_due(connection, "here", 1, 1.0))
         self.thread = threading.Thread(target=self.worker.run, args=(self.number, 1))
         self.thread.start()
         until(lambda: log_of(store, self.number) != [])
