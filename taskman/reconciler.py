@@ -94,9 +94,14 @@ class Reconciler:
                 log.exception("TaskMan gave no sign of life")
 
     def end(self) -> None:
-        """Take the heartbeat away."""
+        """Give back what was reserved and not begun, and take the heartbeat away."""
+
+        def end(connection: Connection) -> None:
+            tasks.give_back_all(connection, self.executor, self.clock.seconds())
+            managers.forget(connection, self.executor)
+
         try:
-            self.store.transact(lambda connection: managers.forget(connection, self.executor))
+            self.store.transact(end)
         except FileManError:
             log.warning("the heartbeat of this worker stays: the database did not take its end")
 
@@ -140,6 +145,9 @@ class Reconciler:
             return
         reserved = self.store.transact(lambda connection: tasks.reserve_due(connection, self.executor, room, now))
         self._backlog = len(reserved) == room
+        if self.worker.stopping.is_set():  # what the shutdown put back is for the next start
+            self.store.transact(lambda connection: tasks.give_back(connection, reserved, self.executor, now))
+            return
         for task in reserved:
             with self._guard:
                 self._begun.add((task.number, task.attempt))

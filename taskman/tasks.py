@@ -54,6 +54,11 @@ _REJECT = (
     .where(Task.number == bindparam("number_"), Task.status.in_([SCHEDULED, PREPARED]))
     .values(status=REJECTED, status_at=bindparam("now"), message=bindparam("message_"), executor="")
 )
+_GIVE_BACK_ALL = (
+    update(Task)
+    .where(Task.status == PREPARED, Task.executor == bindparam("executor_"))
+    .values(status=SCHEDULED, status_at=bindparam("now"), executor="")
+)
 _GIVE_BACK = _CHANGE.where(Task.status == PREPARED, Task.executor == bindparam("executor_")).values(
     status=SCHEDULED, status_at=bindparam("now"), executor=""
 )
@@ -203,6 +208,11 @@ def give_back(connection: Connection, reserved: Sequence[Attempt], executor: str
     """Let tasks that were reserved and not begun wait again."""
     for task in reserved:
         connection.execute(_GIVE_BACK, {"number_": task.number, "attempt_": task.attempt, "executor_": executor, "now": now})
+
+
+def give_back_all(connection: Connection, executor: str, now: float) -> None:
+    """Let everything that an executor reserved and did not begin wait again."""
+    connection.execute(_GIVE_BACK_ALL, {"executor_": executor, "now": now})
 
 
 def schedule_again(connection: Connection, task: Attempt, now: float, why: str) -> bool:

@@ -132,6 +132,10 @@ def test_what_was_reserved_and_not_begun_waits_again(store: Store) -> None:
     reserved = store.transact(lambda connection: tasks.reserve_due(connection, "here", 1, 100.0))
     store.transact(lambda connection: tasks.give_back(connection, reserved, "here", 101.0))
     assert not claim(store, number)
+    assert due(store, 100.0) == [number]
+    store.transact(lambda connection: tasks.give_back_all(connection, "there", 101.0))
+    assert due(store, 100.0) == []
+    store.transact(lambda connection: tasks.give_back_all(connection, "here", 101.0))
     begin(store, number)
 
 
