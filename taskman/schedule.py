@@ -105,6 +105,7 @@ class Schedule:
 
 def schedule_problems(site: SiteFile) -> Iterator[tuple[tuple[int | str, ...], str]]:
     """Find what TaskMan cannot take of a site file's [[option_schedule]] tables: where, and what."""
+    unknown = unknown_options(site)
     for number, row in enumerate(site.option_schedule):
         where = ("option_schedule", number)
         try:
@@ -117,7 +118,7 @@ def schedule_problems(site: SiteFile) -> Iterator[tuple[tuple[int | str, ...], s
         if not (row.frequency or row.next or row.special):
             yield (*where, "option"), f"option_schedule: {row.option} would never run: give it a frequency, or a time in next"
         try:
-            if row.option not in unknown_options(site):
+            if row.option not in unknown:
                 read_variables(find_option(row.option).variables, row.variables)
         except BadVariables as error:
             yield (*where, "variables"), f"option_schedule.variables: {row.option}: {error}"

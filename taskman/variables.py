@@ -17,7 +17,10 @@ class BadVariables(TaskManError):
 
 
 def read_variables(known: Mapping[str, float], given: Mapping[str, Any]) -> dict[str, float]:
-    """Give every known variable with its value. Raises BadVariables for an unknown name, and for what is no number above 0."""
+    """Give every variable that an option knows with its value.
+
+    Raises BadVariables for a name that it does not know, and for what is no number above 0.
+    """
     values = dict(known)
     for name, value in given.items():
         if name == PARAMETER:
