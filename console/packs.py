@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -47,7 +48,7 @@ def load_packs(modules: Iterable[str], *, installed: bool) -> Procedures:
     names = []
     found = sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name) if installed else []
     loaders: list[tuple[str, Callable[[], object]]] = [(entry.name, entry.load) for entry in found]
-    loaders += [(name, lambda name=name: _module(name)) for name in modules]  # type: ignore[misc]
+    loaders += [(name, functools.partial(_module, name)) for name in modules]
     for name, load in loaders:
         before = registry.copy()
         own = registry.for_pack()

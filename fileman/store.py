@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, select, text, update
@@ -18,9 +19,28 @@ from fileman.writer import GroupCommitWriter, PooledWriter, Writer
 
 T = TypeVar("T")
 
+#: Seconds that closing the store waits for a look-up that another thread is at.
+LAST_READ_SECONDS = 10.0
 _DATA_VERSION = text("PRAGMA data_version")
 _SITE_VERSION = select(SiteVersion.number).where(SiteVersion.id == 1)
 _BUMP = update(SiteVersion).where(SiteVersion.id == 1).values(number=SiteVersion.number + 1)
+
+
+@dataclass(slots=True, eq=False)
+class _Reader:
+    """What one thread reads with; whoever closes the connection holds the lock, for SQLite does not survive it otherwise."""
+
+    thread: threading.Thread
+    connection: Connection
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def close(self) -> None:
+        """Close the connection once its thread is not using it; one that is used for longer is left to the end of the process."""
+        if self.lock.acquire(timeout=LAST_READ_SECONDS):
+            try:
+                self.connection.close()
+            finally:
+                self.lock.release()
 
 
 class Store:
@@ -46,7 +66,7 @@ class Store:
         self._writer: Writer = GroupCommitWriter(self._writing) if self.sqlite else PooledWriter(self._writing)
         self._scanners = ThreadPoolExecutor(readers, thread_name_prefix="scan")
         self._local = threading.local()
-        self._connections: list[tuple[threading.Thread, Connection]] = []
+        self._readers: list[_Reader] = []
         self._guard = threading.Lock()
         self._closed = False
 
@@ -65,14 +85,14 @@ class Store:
         StoreFailed for what the database refuses.
         """
         try:
-            return work(self._connection())
+            return self._look_up(work)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise _refused(error) from error
         except SQLAlchemyError as error:
             raise _refused(error) from error
         try:
-            return work(self._connection())
+            return self._look_up(work)
         except SQLAlchemyError as error:
             raise _refused(error) from error
 
@@ -117,38 +137,45 @@ class Store:
             return number
         return int(connection.execute(_SITE_VERSION).scalar() or 0)
 
-    def _connection(self) -> Connection:
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None or connection.closed or connection.invalidated:
+    def _look_up(self, work: Callable[[Connection], T]) -> T:
+        reader = self._reader()
+        with reader.lock:
             if self._closed:
                 raise StoreClosed
-            connection = self._reading.connect()
-            self._local.connection = connection
-            with self._guard:
-                self._connections = [pair for pair in self._connections if _still_used(*pair)]
-                self._connections.append((threading.current_thread(), connection))
-        return connection
+            return work(reader.connection)
+
+    def _reader(self) -> _Reader:
+        reader: _Reader | None = getattr(self._local, "reader", None)
+        if reader is None or reader.connection.closed or reader.connection.invalidated:
+            reader = self._local.reader = self._new_reader(reader)
+        return reader
+
+    def _new_reader(self, old: _Reader | None) -> _Reader:
+        """Give this thread a connection; close its old one, and those of threads that have ended."""
+        if self._closed:
+            raise StoreClosed
+        reader = _Reader(threading.current_thread(), self._reading.connect())
+        with self._guard:
+            left = [it for it in self._readers if it is old or not it.thread.is_alive()]
+            self._readers = [it for it in self._readers if it not in left]
+            (left if self._closed else self._readers).append(reader)
+        for it in left:
+            it.close()
+        return reader
 
     def close(self) -> None:
-        """Commit what was submitted, and close every connection."""
+        """Commit what was submitted, let the look-ups end that have begun, and close every connection."""
         if self._closed:
             return
         self._closed = True
         self._writer.close()
         self._scanners.shutdown()
         with self._guard:
-            for _thread, connection in self._connections:
-                connection.close()
+            readers = list(self._readers)
+        for reader in readers:
+            reader.close()
         self._reading.dispose()
         self._writing.dispose()
-
-
-def _still_used(thread: threading.Thread, connection: Connection) -> bool:
-    """Close the connection of a thread that has ended."""
-    if thread.is_alive() and not connection.invalidated:
-        return True
-    connection.close()
-    return False
 
 
 def _rows(result: CursorResult[Any]) -> list[tuple[Any, ...]]:

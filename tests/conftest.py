@@ -83,7 +83,7 @@ def site_key(session_key_path: Path, tmp_path: Path) -> SiteKey:
 def oracle_store(templates: Templates, database_url: str, site_key: SiteKey) -> Iterator[Store]:
     """Open a database with the recorded VistA's site."""
     site = read_site_file(ORACLE_SITE)
-    loaded = datetime(2026, 11, 21, 3, 37)  # noqa: DTZ001  VistA's times carry no zone
+    loaded = datetime.fromisoformat("2026-11-21T03:37")
 
     def fill(store: Store) -> None:
         store.transact(lambda connection: apply_site(connection, site, site_key, loaded))

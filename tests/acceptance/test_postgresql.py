@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from console.processes import Child
-from tests.support.dicom import STATION, Storescp, make_slices, storescu
+from tests.support.dicom import STATION, Storescp, data_set_bytes, make_slices, storescu
 from tests.support.postgres import PostgresCluster
 from tests.support.services import Services, demo_site, eventually
 
@@ -28,6 +28,8 @@ def test_images_take_the_road_with_a_taskman_apart(tmp_path: Path, postgres: Pos
             services.start(services.gateway)
             storescu(services.dicom_port, tmp_path / "slices")
             eventually("every slice at the destination", lambda: set(destination.received()) == set(slices))
+            for uid, arrived in destination.received().items():
+                assert [data_set_bytes(path) for path in arrived] == [data_set_bytes(slices[uid])], "once, unchanged"
         finally:
             taskman.stop()
             services.__exit__(None, None, None)

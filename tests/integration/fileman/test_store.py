@@ -246,7 +246,7 @@ def test_readers_cannot_write(store: Store) -> None:
 
 def test_threads_that_end_leave_no_connection_behind(store: Store) -> None:
     def connections() -> int:
-        return len(store._connections)
+        return len(store._readers)
 
     store.read(count_holidays)
     for _ in range(20):
@@ -276,6 +276,27 @@ def test_closing_commits_what_was_submitted(store: Store) -> None:
     again = Store(store.url)
     assert again.read(count_holidays) == 30
     again.close()
+
+
+def test_closing_waits_for_a_look_up_of_another_thread(store: Store) -> None:
+    """SQLite takes the process with it when a connection is closed under a statement."""
+    reading, go_on = Event(), Event()
+
+    def slowly(connection: Connection) -> int:
+        reading.set()
+        assert go_on.wait(10)
+        return count_holidays(connection)
+
+    with ThreadPoolExecutor(2) as pool:
+        counted = pool.submit(store.read, slowly)
+        assert reading.wait(10)
+        closed = pool.submit(store.close)
+        assert wait([closed], 0.3).not_done, "the look-up has the connection"
+        go_on.set()
+        assert counted.result(10) == 0
+        closed.result(10)
+        with pytest.raises(StoreClosed):
+            pool.submit(store.read, count_holidays).result(10)
 
 
 def test_a_closed_store_takes_nothing_more(store: Store) -> None:

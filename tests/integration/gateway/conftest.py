@@ -19,7 +19,7 @@ from runtime import PortInUse, check_port
 from tests.support.broker import RunningBroker
 from tests.support.dicom import NO_DELAY
 
-NOW = datetime(2026, 11, 21, 12, 0)  # noqa: DTZ001  VistA's times carry no zone
+NOW = datetime.fromisoformat("2026-11-21T12:00")
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:

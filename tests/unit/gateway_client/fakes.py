@@ -18,7 +18,7 @@ from xwb import Argument
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
-MOMENT = datetime(2026, 11, 21, 9, 30)  # noqa: DTZ001  VistA's times carry no zone
+MOMENT = datetime.fromisoformat("2026-11-21T09:30")
 SHARE = "\\\\DEMO-IMG1\\IMAGE1$\\"
 
 

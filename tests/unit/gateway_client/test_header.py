@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
 
-from gateway_client.elements import scan
+from gateway_client.elements import INFLATED, scan
 from gateway_client.errors import NotAnObject, UIDMismatch
 from gateway_client.header import DEFAULT_PATHS, identify, parse_paths, read_header
 from gateway_client.part10 import FileMeta, encode_head, read_meta
@@ -120,7 +121,12 @@ def test_a_deflated_bomb_is_inflated_in_part_only() -> None:
 
     packer = zlib.compressobj(wbits=-15)
     bomb = packer.compress(data_set("1.2.3")) + packer.compress(bytes(64 << 20)) + packer.flush()
-    identify(bomb[:65536], FileMeta(CT, "1.2.3", "1.2.840.10008.1.2.1.99"))
+    tracemalloc.start()
+    try:
+        identify(bomb[:65536], FileMeta(CT, "1.2.3", "1.2.840.10008.1.2.1.99"))
+        assert tracemalloc.get_traced_memory()[1] < 4 * INFLATED, "of 64 MB"
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_default_paths_are_elements() -> None:

