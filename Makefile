@@ -27,8 +27,8 @@ run: install  ## start everything with the demo site and send real images throug
 packages:
 	@sh tests/packages.sh
 
-test: $(VENV)/.test packages lint  ## run every test (Debian packages are installed when run as root)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.test packages lint  ## run every test, side by side (Debian packages are installed when run as root)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.test  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .

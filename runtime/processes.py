@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import SystemRandom
 from typing import IO, Any, TypeVar
 
 from runtime.errors import DataDirectoryInUse, DataDirectoryUnusable, NotReady, PortInUse, PortRefused
@@ -20,6 +22,8 @@ T = TypeVar("T")
 RUN_FILE = "run.json"
 #: Seconds between two looks at whether something is ready.
 PAUSE = 0.05
+#: Ports below those that Linux, macOS and Windows give to the near end of outgoing connections.
+_NEVER_OUTGOING = range(10_000, 32_768)
 
 
 @dataclass(slots=True)
@@ -102,10 +106,12 @@ def check_port(port: int, purpose: str, setting: str, host: str = "127.0.0.1") -
 
 
 def free_port() -> int:
-    """Find a port that nothing listens on now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Find a port on which nothing listens now, and which no outgoing connection takes before somebody does."""
+    for port in (*SystemRandom().sample(_NEVER_OUTGOING, 50), 0):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise OSError(errno.EADDRINUSE, "no port of loopback is free")
 
 
 def wait_until_ready(
