@@ -85,6 +85,11 @@ def transmit_lock(location: str, destination: str) -> str:
     return f"ROUTE {location} {destination}"
 
 
+def send_queue_lock(image: int) -> str:
+    """Name the lock of whoever looks whether an image waits in the send queue and puts it there, so that it waits there once."""
+    return f"SEND QUEUE {image}"
+
+
 def lease_holder(connection: Connection, name: str, now: float) -> str | None:
     """Give who holds a lease that has not expired."""
     return connection.execute(_HOLDER, {"name_": name, "now": now}).scalar()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from fileman import lock_for_transaction, next_ien
+from fileman import lock_for_transaction, next_ien, send_queue_lock
 from fileman.files import DicomExport, DicomExportImage, SendQueue
 from rules.ast import SEND
 from rules.evaluate import Action
@@ -66,6 +66,7 @@ def queue_action(
 
 def _queue_copy(connection: Connection, action: Action, image: KnownImage, origin: Origin, file_type: str) -> int:
     key = {"destination": f"{action.destination};MAG(2005.2,", "image": image.facts.image, "file_type": file_type}
+    lock_for_transaction(connection, send_queue_lock(image.facts.image))
     waiting = connection.execute(_WAITING, key).first()
     if waiting is not None:
         if waiting.priority < action.priority:

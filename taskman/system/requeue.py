@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, or_, select, update
 
-from fileman import Event, lease_holder, lock_for_transaction, record_events, transmit_lock
+from fileman import Event, lease_holder, lock_for_transaction, record_events, send_queue_lock, transmit_lock, try_lock
 from fileman.files import DicomExport, DicomExportImage, Image, SendQueue
 from fileman.files.routing import EXPORT_TAKEN_FOR
 from taskman.context import TaskContext
@@ -131,7 +131,12 @@ def _is_locked(connection: Connection, row: Entry, now: float) -> bool:
 
 
 def _return(task: TaskContext, connection: Connection, row: Entry) -> bool:
-    """Let an entry wait again; where the same file waits for the same destination already, that entry stands for both."""
+    """Let an entry wait again; where the same file waits for the same destination already, that entry stands for both.
+
+    One whose image an evaluator is queueing at this moment is left to the next run.
+    """
+    if not try_lock(connection, send_queue_lock(row.image)):
+        return False
     key = {"destination_": row.destination, "image_": row.image, "file_type_": row.file_type}
     twin = connection.execute(_TWIN, key).first()
     now = task.clock.seconds()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Event
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from fileman import take_lease, transmit_lock
 from fileman.files import DicomExport, DicomExportImage, SendQueue, Task
+from rules.ast import SEND
+from rules.evaluate import Action
+from rules.facts import ImageFacts
+from rules.image_facts import KnownImage
+from rules.queueing import Origin, queue_action
 from taskman import Deleted, TaskLost, find_option
 from tests.integration.rules.query_plans import statements_of
 from tests.integration.system.conftest import OUTREACH, Site
@@ -87,6 +94,29 @@ def test_where_the_same_file_waits_already_one_entry_stands_for_both(site: Site)
     send(site, 3, "WAITING", 1, image=5, file_type="TEXT")
     site.run(OPTION)
     assert site.all(select(SendQueue.ien, SendQueue.priority).order_by(SendQueue.ien)) == [(2, 770), (3, 500)]
+
+
+def test_an_image_that_is_being_queued_again_waits_once(site: Site) -> None:
+    """Both look first whether it waits, an evaluator and this task, on PostgreSQL at the same time."""
+    send(site, 90, "SENDING", 20, image=5)
+    queued, go_on = Event(), Event()
+
+    def evaluate(connection: Connection) -> None:
+        image = KnownImage(ImageFacts(5, "1.2"), "1.2.5", 1, "")
+        assert queue_action(connection, Action(SEND, 1, "OUTREACH", 3, 500), image, Origin(660, "", 0.0), {3: ("FULL",)}) == 1
+        queued.set()
+        assert go_on.wait(10)
+
+    evaluation = site.store.write(evaluate)
+    assert queued.wait(10), evaluation.result(0)
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(site.run, OPTION)
+        wait([beside], 0.5)
+        go_on.set()
+        evaluation.result(10)
+        beside.result(10)
+    site.run(OPTION)
+    assert list(statuses(site).values()) == ["WAITING"]
 
 
 def test_every_stuck_entry_is_found_whatever_stands_before_it(site: Site) -> None:
