@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +13,13 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from fileman import Store, StoreClosed, StoreFailed, site_settings, to_fileman, to_horolog
+from fileman import Event, Store, StoreClosed, StoreFailed, record_events, site_settings, to_fileman, to_horolog
 from fileman.files import (
     BackgroundQueue,
     EvaluatorFlag,
     EvaluatorLog,
+    File,
     Holiday,
-    ImageEvent,
     ImagingSite,
     Institution,
     NetworkLocation,
@@ -30,7 +30,7 @@ from fileman.files import (
 from rules.ast import BALANCE
 from rules.elements import ElementRules, from_elements
 from rules.evaluate import CompiledRules, Destinations, Evaluation, compile_rules
-from rules.image_facts import KnownImage, Names, read_image, read_names
+from rules.image_facts import ImageRows, KnownImage, Names, know_image, read_names, read_rows
 from rules.moment import Moment
 from rules.queueing import Origin, queue_action
 from runtime import Clock
@@ -58,7 +58,9 @@ _NEXT = (
     .order_by(BackgroundQueue.ien)
     .limit(BATCH)
 )
-_TAKE_OUT = delete(BackgroundQueue).where(BackgroundQueue.ien == bindparam("entry"))
+_TAKE_OUT = (
+    delete(BackgroundQueue).where(BackgroundQueue.ien.in_(bindparam("entries", expanding=True))).returning(BackgroundQueue.ien)
+)
 _MARK_FAILED = (
     update(BackgroundQueue)
     .where(BackgroundQueue.ien == bindparam("entry"), BackgroundQueue.status == "NOT_PROCESSED")
@@ -67,10 +69,9 @@ _MARK_FAILED = (
 _FLAG = select(EvaluatorFlag.running).where(EvaluatorFlag.id == 1)
 _LAST_LINE = select(func.max(EvaluatorLog.line)).where(EvaluatorLog.task == bindparam("task"))
 _LOG = insert(EvaluatorLog)
-_STUDY = select(StudyDecision.rule, StudyDecision.fired).where(
-    StudyDecision.task == bindparam("task"), StudyDecision.study_uid == bindparam("study_uid")
+_STUDIES = select(StudyDecision.study_uid, StudyDecision.rule, StudyDecision.fired).where(
+    StudyDecision.task == bindparam("task"), StudyDecision.study_uid.in_(bindparam("studies", expanding=True))
 )
-_EVENT = insert(ImageEvent)
 _PLACE = select(ImagingSite.ien).where(ImagingSite.institution == bindparam("institution")).limit(1)
 _FIRST_PLACE = select(func.min(ImagingSite.ien))
 
@@ -96,6 +97,43 @@ class Judged:
     evaluation: Evaluation | None
     lines: Sequence[str]
     failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An image with what the rules said of it, and how many entries that put into queues."""
+
+    image: KnownImage
+    evaluation: Evaluation
+    queued: int
+
+    def study_decisions(self, task: int) -> list[dict[str, Any]]:
+        """Give the rows that the study's further images are judged by."""
+        study = self.image.facts.study_uid
+        fresh = [it for it in self.evaluation.decisions if study and not it.cached]
+        return [{"task": task, "study_uid": study, "rule": it.rule, "fired": it.fired} for it in fresh]
+
+    def decision(self, task: int, version: str, moment: str) -> dict[str, Any]:
+        """Give the row that explains the decision later."""
+        facts = self.image.facts
+        return {
+            "image": facts.image,
+            "task": task,
+            "version": version,
+            "evaluated_at": moment,
+            "facts": json.dumps({"urgency": facts.urgency, **facts.values}),
+            "fired": json.dumps(self._fired()),
+            "reasons": json.dumps({str(it.rule): it.reason for it in self.evaluation.decisions if it.reason}),
+        }
+
+    def event(self, task: int, version: str, seconds: float) -> Event:
+        """Give the step in the image's story."""
+        outcome = f"{len(self._fired())} of {len(self.evaluation.decisions)} rules fired"
+        detail = f"{self.queued} entries queued; rules {version}"
+        return Event(self.image.uid, self.image.facts.image, "EVALUATE", seconds, f"task {task}", outcome, detail)
+
+    def _fired(self) -> list[int]:
+        return [it.rule for it in self.evaluation.decisions if it.fired]
 
 
 @dataclass(slots=True)
@@ -147,13 +185,15 @@ class Evaluator:
         """
         site = self._current_site()
         entries = self.store.read(lambda connection: connection.execute(_NEXT, {"place": site.place}).all())
+        if not entries:
+            return 0
+        images = self.store.read(lambda connection: read_rows(connection, (entry.image for entry in entries)))
+        self._recall(rows.study for rows in images.values())
         judged: list[Judged] = []
         for entry in entries:
             if judged and self._stop_asked():
                 break
-            judged.append(self._judge(entry.ien, entry.image, site))
-        if not judged:
-            return 0
+            judged.append(self._judge(entry.ien, images.get(entry.image), site))
         try:
             self.store.transact(lambda connection: self._write(connection, judged, site))
         except (StoreClosed, TaskLost):
@@ -174,96 +214,84 @@ class Evaluator:
             failed = _failed(one.entry, error)
             self.store.transact(lambda connection: self._write(connection, [failed], site))
 
-    def _judge(self, entry: int, image: int, site: SiteView) -> Judged:
+    def _judge(self, entry: int, rows: ImageRows | None, site: SiteView) -> Judged:
+        if rows is None:
+            return Judged(entry, None, None, [])
         try:
-            known = self.store.read(lambda connection: read_image(connection, image, site.names, self.location))
-            if known is None:
-                return Judged(entry, None, None, [])
+            known = know_image(rows, site.names, self.location)
             if known.missing:
                 return Judged(entry, known, None, [known.missing])
             study = known.facts.study_uid
-            remembered = self._remembered(study)
+            remembered = self._studies.get(study, {})
             moment = Moment(self.task.clock.now())
             evaluation = self.rules.evaluate(known.facts, moment, site.destinations, remembered, site.holidays.__contains__)
-            if study:
-                remembered.update(evaluation.remember)
+            remembered.update(evaluation.remember)
             return Judged(entry, known, evaluation, evaluation.log)
-        except StoreClosed:
-            raise
         except Exception as error:  # one bad entry must not stop the queue; it stays in it, marked
-            self._stop_asked()  # raises when it is the database that does not answer, and no entry is to blame
-            log.exception("image %d could not be judged", image)
+            log.exception("image %d could not be judged", rows.image.ien)
             return _failed(entry, error)
 
-    def _remembered(self, study: str) -> dict[int, bool]:
-        """Give what earlier images of a study decided in this run."""
-        if not study:
-            return {}
-        if study not in self._studies:
-            key = {"task": self.task.number, "study_uid": study}
-            rows = self.store.read(lambda connection: connection.execute(_STUDY, key).all())
-            self._studies[study] = {row.rule: row.fired for row in rows}
-            if len(self._studies) > REMEMBERED_STUDIES:
-                self._studies.popitem(last=False)
-        self._studies.move_to_end(study)
-        return self._studies[study]
+    def _recall(self, studies: Iterable[str]) -> None:
+        """Bring to mind what earlier images of some studies decided in this run."""
+        wanted = dict.fromkeys(study for study in studies if study)
+        if unknown := [study for study in wanted if study not in self._studies]:
+            key = {"task": self.task.number, "studies": unknown}
+            rows = self.store.read(lambda connection: connection.execute(_STUDIES, key).all())
+            self._studies |= {study: {} for study in unknown}
+            for row in rows:
+                self._studies[row.study_uid][row.rule] = row.fired
+        for study in wanted:
+            self._studies.move_to_end(study)
+        while len(self._studies) > REMEMBERED_STUDIES:
+            self._studies.popitem(last=False)
 
     def _write(self, connection: Connection, judged: Sequence[Judged], site: SiteView) -> None:
         self.task.fence(connection)
         now = self.task.clock
         origin = Origin(self.location, to_fileman(now.now()), now.seconds())
-        lines: list[str] = []
-        for one in judged:
-            done = connection.execute(_MARK_FAILED if one.failed else _TAKE_OUT, {"entry": one.entry})
-            if done.rowcount != 1:  # another evaluator of the place was there first
-                continue
-            lines.extend(one.lines)
+        left = self._leave_queue(connection, judged)
+        evaluated: list[Evaluated] = []
+        for one in left:
             if one.image is not None and one.evaluation is not None:
                 queued = sum(
                     queue_action(connection, action, one.image, origin, site.file_types) for action in one.evaluation.actions
                 )
-                self._remember(connection, one.image, one.evaluation, queued, origin)
-        append_log(connection, self.task.number, self.task.clock, lines)
+                evaluated.append(Evaluated(one.image, one.evaluation, queued))
+        self._remember(connection, evaluated, origin)
+        append_log(connection, self.task.number, now, [line for one in left for line in one.lines])
 
-    def _remember(self, connection: Connection, image: KnownImage, evaluation: Evaluation, queued: int, origin: Origin) -> None:
-        """Write the decision down so that it can be explained, and tell the image's story."""
-        make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-        fresh = [decision for decision in evaluation.decisions if not decision.cached]
-        if image.facts.study_uid and fresh:
-            rows = [
-                {"task": self.task.number, "study_uid": image.facts.study_uid, "rule": it.rule, "fired": it.fired} for it in fresh
-            ]
-            connection.execute(make(StudyDecision).on_conflict_do_nothing(), rows)
-        fired = [decision.rule for decision in evaluation.decisions if decision.fired]
-        reasons = {str(it.rule): it.reason for it in evaluation.decisions if it.reason}
-        values = {
-            "version": self.rules.version,
-            "evaluated_at": origin.moment,
-            "facts": json.dumps({"urgency": image.facts.urgency, **image.facts.values}),
-            "fired": json.dumps(fired),
-            "reasons": json.dumps(reasons),
-        }
-        statement = make(RuleDecision).values(image=image.facts.image, task=self.task.number, **values)
-        connection.execute(statement.on_conflict_do_update(index_elements=[RuleDecision.image, RuleDecision.task], set_=values))
-        outcome = f"{len(fired)} of {len(evaluation.decisions)} rules fired"
-        connection.execute(
-            _EVENT,
-            {
-                "uid": image.uid,
-                "image": image.facts.image,
-                "stage": "EVALUATE",
-                "at": origin.seconds,
-                "peer": f"task {self.task.number}",
-                "outcome": outcome,
-                "detail": f"{queued} entries queued; rules {self.rules.version}",
-            },
-        )
+    def _leave_queue(self, connection: Connection, judged: Sequence[Judged]) -> list[Judged]:
+        """Take entries out of the queue, or mark them as failed; give those that another evaluator had not done with before."""
+        entries = [one.entry for one in judged if not one.failed]
+        ours = set(connection.execute(_TAKE_OUT, {"entries": entries}).scalars()) if entries else set()
+        for one in judged:
+            if one.failed and connection.execute(_MARK_FAILED, {"entry": one.entry}).rowcount == 1:
+                ours.add(one.entry)
+        return [one for one in judged if one.entry in ours]
+
+    def _remember(self, connection: Connection, evaluated: Sequence[Evaluated], origin: Origin) -> None:
+        """Write decisions down so that they can be explained, and tell the images' stories."""
+        if not evaluated:
+            return
+        task, version = self.task.number, self.rules.version
+        if fresh := [row for one in evaluated for row in one.study_decisions(task)]:
+            connection.execute(_insert(connection, StudyDecision).on_conflict_do_nothing(), fresh)
+        decide = _insert(connection, RuleDecision)
+        replaced = {name: decide.excluded[name] for name in ("version", "evaluated_at", "facts", "fired", "reasons")}
+        decide = decide.on_conflict_do_update(index_elements=[RuleDecision.image, RuleDecision.task], set_=replaced)
+        connection.execute(decide, [one.decision(task, version, origin.moment) for one in evaluated])
+        record_events(connection, [one.event(task, version, origin.seconds) for one in evaluated])
 
     def _current_site(self) -> SiteView:
         version = self.store.site_version()
         if self._site is None or self._site.version != version:
             self._site = self.store.read(lambda connection: read_site_view(connection, version, self.location))
         return self._site
+
+
+def _insert(connection: Connection, file: type[File]) -> Any:
+    """Begin an INSERT of the engine that may say what to do about a row that is there."""
+    return sqlite_insert(file) if connection.dialect.name == "sqlite" else postgresql_insert(file)
 
 
 def _failed(entry: int, error: Exception) -> Judged:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -49,14 +49,14 @@ _COLUMNS = (
     Image.uid,
     Image.report,
 )
-_IMAGE = select(*_COLUMNS).where(Image.ien == bindparam("ien"))
-_REPORT = (
-    select(Report.accession, Exam.urgency, Exam.procedure, Exam.site_accession)
+_IMAGES = select(*_COLUMNS).where(Image.ien.in_(bindparam("keys", expanding=True)))
+_REPORTS = (
+    select(Report.ien, Report.accession, Exam.urgency, Exam.procedure, Exam.site_accession)
     .join(Exam, Exam.ien == Report.exam)
-    .where(Report.ien == bindparam("ien"))
+    .where(Report.ien.in_(bindparam("keys", expanding=True)))
 )
-_PATIENT = select(Patient.name).where(Patient.dfn == bindparam("dfn"))
-_HEADER = select(ImageHeader.elements).where(ImageHeader.uid == bindparam("uid"))
+_PATIENTS = select(Patient.dfn, Patient.name).where(Patient.dfn.in_(bindparam("keys", expanding=True)))
+_HEADERS = select(ImageHeader.uid, ImageHeader.elements).where(ImageHeader.uid.in_(bindparam("keys", expanding=True)))
 
 _OBJECT_TYPES = {3: "XRAY", 11: "XRAY GROUP", 100: "DICOM IMAGE"}
 _PARENT_FILES = {"74": "RADIOLOGY", "8925": "TIU"}
@@ -99,6 +99,22 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageRows:
+    """What the database holds of an image: the rows of it, its group and its report, its patient's name, its header as text."""
+
+    image: Any
+    group: Any = None
+    report: Any = None
+    patient: str | None = None
+    elements: str | None = None
+
+    @property
+    def study(self) -> str:
+        """The study that its decisions are remembered for."""
+        return str((self.image if self.group is None else self.group).uid)
+
+
+@dataclass(frozen=True, slots=True)
 class KnownImage:
     """An image with its facts, and what queueing it needs besides. `missing` is what the log says of an image without a file."""
 
@@ -118,16 +134,42 @@ def read_names(connection: Connection) -> Names:
     )
 
 
-def read_image(connection: Connection, ien: int, names: Names, location: int) -> KnownImage | None:
-    """Read an image's facts; None when it is gone. Every look-up goes by a key."""
-    image = connection.execute(_IMAGE, {"ien": ien}).first()
-    if image is None:
-        return None
-    group = connection.execute(_IMAGE, {"ien": image.parent}).first() if image.parent else None
-    pointer = image.report or (group.report if group is not None else None)
-    report = connection.execute(_REPORT, {"ien": pointer}).first() if pointer else None
+def read_rows(connection: Connection, iens: Iterable[int]) -> dict[int, ImageRows]:
+    """Read what there is of some images, by keys and with few queries; an image that is gone is left out."""
+    images = _by_key(connection, _IMAGES, iens)
+    groups = _by_key(connection, _IMAGES, (it.parent for it in images.values()))
+    pointers = {ien: _report_of(it, groups.get(it.parent)) for ien, it in images.items()}
+    reports = _by_key(connection, _REPORTS, pointers.values())
+    patients = _by_key(connection, _PATIENTS, (it.patient for it in images.values()))
+    headers = _by_key(connection, _HEADERS, (it.uid for it in images.values()))
+    return {
+        ien: ImageRows(
+            it,
+            groups.get(it.parent),
+            reports.get(pointers[ien]),
+            patients[it.patient].name if it.patient in patients else None,
+            headers[it.uid].elements if it.uid in headers else None,
+        )
+        for ien, it in images.items()
+    }
+
+
+def _by_key(connection: Connection, statement: Any, keys: Iterable[Any]) -> dict[Any, Any]:
+    """Select rows by their first column; a key of 0, None or "" points nowhere."""
+    wanted = sorted({key for key in keys if key})
+    return {row[0]: row for row in connection.execute(statement, {"keys": wanted})} if wanted else {}
+
+
+def _report_of(image: Any, group: Any) -> int | None:
+    report: int | None = image.report or (group.report if group is not None else None)
+    return report
+
+
+def know_image(rows: ImageRows, names: Names, location: int) -> KnownImage:
+    """Make the facts of an image of what was read of it."""
+    image, group, report = rows.image, rows.group, rows.report
     values = _values(image, group)
-    _add(values, "PATIENT", connection.execute(_PATIENT, {"dfn": image.patient}).scalar())
+    _add(values, "PATIENT", rows.patient)
     _add(values, "OBJECT_TYPE", _OBJECT_TYPES.get(image.object_type))
     _add(values, "PARENT_DATA", _PARENT_FILES.get(image.parent_file))
     _add(values, "SAVED_BY", names.users.get(image.saved_by))
@@ -137,12 +179,11 @@ def read_image(connection: Connection, ien: int, names: Names, location: int) ->
     if report is not None:
         _add(values, "RADIOLOGY_REPORT", report.accession)
         _add(values, "PACS_PROCEDURE", report.procedure)
-    elements = connection.execute(_HEADER, {"uid": image.uid}).scalar() if image.uid else None
-    for keyword, element_values in _elements(elements).items():
+    for keyword, element_values in _elements(rows.elements).items():
         values.setdefault(keyword, element_values)
     facts = ImageFacts(
-        ien,
-        group.uid if group is not None else image.uid,
+        image.ien,
+        rows.study,
         values,
         report.urgency if report is not None else "",
         urgency_found=report is not None and report.accession != report.site_accession,

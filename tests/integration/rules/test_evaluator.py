@@ -29,7 +29,7 @@ from fileman.files import (
 from rules import compile_rules, from_elements
 from rules import evaluator as evaluator_module
 from rules.evaluator import ENTRY_POINT, Evaluator, subject_of
-from rules.image_facts import KnownImage
+from rules.image_facts import ImageRows, KnownImage
 from runtime import FixedClock
 from taskman import TaskContext, api, record, subjects, tasks
 from taskman.worker import Worker
@@ -189,15 +189,15 @@ def test_a_second_evaluator_of_a_location_says_so_and_ends(site: Store, clock: F
     assert not site.read(lambda connection: api.is_running(connection, subject, clock.seconds()))
 
 
-def watch_reads(monkeypatch: pytest.MonkeyPatch, before: Callable[[int], None]) -> None:
-    """Call something before the facts of each image are read."""
-    read = evaluator_module.read_image
+def watch_judging(monkeypatch: pytest.MonkeyPatch, before: Callable[[int], None]) -> None:
+    """Call something before each image is judged."""
+    know = evaluator_module.know_image
 
-    def watched(connection: Connection, ien: int, *rest: Any) -> KnownImage | None:
-        before(ien)
-        return read(connection, ien, *rest)
+    def watched(rows: ImageRows, *rest: Any) -> KnownImage:
+        before(rows.image.ien)
+        return know(rows, *rest)
 
-    monkeypatch.setattr(evaluator_module, "read_image", watched)
+    monkeypatch.setattr(evaluator_module, "know_image", watched)
 
 
 @pytest.mark.parametrize("how", ["flag", "task"])
@@ -210,7 +210,7 @@ def test_a_stop_is_honoured_within_one_image(site: Store, clock: FixedClock, mon
         else:
             site.transact(lambda connection: api.askstop(connection, numbers[0], 0.0))
 
-    watch_reads(monkeypatch, stop)
+    watch_judging(monkeypatch, stop)
     run = Running(site, clock, [(str(at), text) for at, text in enumerate(SEND_CR, start=2)])
     numbers.append(run.number)
     queue(site, *[2, 3, 5, 7, 9, 10] * 3)
@@ -233,7 +233,7 @@ def test_an_image_that_cannot_be_judged_stays_marked_and_the_others_go_on(
         if image == 5:
             raise ValueError("no such modality")
 
-    watch_reads(monkeypatch, spoil)
+    watch_judging(monkeypatch, spoil)
     queue(site, 2, 5, 7)
     evaluator = make(site, clock, SEND_CR)
     assert evaluator.work_off() == 3
@@ -303,7 +303,7 @@ def test_what_two_evaluators_judge_at_once_is_queued_once(
         if len(met) == 1:
             quick.work_off()
 
-    watch_reads(monkeypatch, overtake)
+    watch_judging(monkeypatch, overtake)
     queue(site, 2, 3)
     slow.work_off()
     assert Counter(met) == {2: 2, 3: 2}
