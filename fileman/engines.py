@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError, NoSuchModuleError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from fileman.errors import StoreFailed
 
@@ -18,6 +19,8 @@ from fileman.errors import StoreFailed
 BUSY_TIMEOUT_MS = 5000
 #: The same for maintenance, which holds writers up while it waits for readers and is better done another time then.
 MAINTENANCE_TIMEOUT_MS = 250
+#: Seconds after which a pooled connection to PostgreSQL is asked whether it lives.
+REST_SECONDS = 1.0
 #: What keeps a reader's connection from writing by mistake.
 SQLITE_READER = (f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}", "PRAGMA query_only=ON")
 POSTGRESQL_READER = ("SET default_transaction_read_only = on",)
@@ -78,7 +81,9 @@ def _pragmas(synchronous: str, foreign_keys: bool) -> tuple[str, ...]:
 def writing_engine(url: str, synchronous: str = "FULL", *, foreign_keys: bool = True, pool_size: int = 8) -> Engine:
     """Make the engine of writers: on SQLite every transaction is BEGIN IMMEDIATE, so that it never fails half-way for a lock."""
     if not is_sqlite(url):
-        return create_engine(url, pool_size=pool_size, max_overflow=2, pool_pre_ping=True, hide_parameters=True)
+        engine = create_engine(url, pool_size=pool_size, max_overflow=2, hide_parameters=True)
+        _ask_after_a_rest(engine)
+        return engine
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args={"check_same_thread": False})
     statements = _pragmas(synchronous, foreign_keys)
 
@@ -108,6 +113,23 @@ def maintaining_engine(url: str) -> Engine:
             connection.execute(f"PRAGMA busy_timeout={MAINTENANCE_TIMEOUT_MS}")
 
     return engine
+
+
+def _ask_after_a_rest(engine: Engine) -> None:
+    """Let a connection that nobody used for a while prove that it lives before somebody gets it; otherwise a new one is made."""
+
+    @event.listens_for(engine, "checkin")
+    def note(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ask(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used_at", 0.0) < REST_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
 
 
 def reading_engine(url: str) -> Engine:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable
 from threading import Event, Lock, Thread
 
@@ -72,10 +74,13 @@ class Probe:
         self._conninfo = _conninfo(url)
         self._connection: psycopg.Connection[tuple[int]] | None = None
         self._guard = Lock()
+        self._answered_at = -math.inf
 
-    def ask(self) -> None:
-        """Return when it answers; a connection that was lost is made anew. Raises StoreFailed."""
+    def ask(self, within: float = 0.0) -> None:
+        """Return when it answers, or did within so many seconds; a connection that was lost is made anew. Raises StoreFailed."""
         with self._guard:
+            if time.monotonic() - self._answered_at < within:
+                return
             try:
                 self._select()
             except psycopg.Error:
@@ -95,6 +100,7 @@ class Probe:
         if self._connection is None:
             self._connection = psycopg.connect(self._conninfo, autocommit=True, connect_timeout=CONNECT_SECONDS)
         self._connection.execute("SELECT 1")
+        self._answered_at = time.monotonic()
 
     def _forget(self) -> None:
         if self._connection is not None:

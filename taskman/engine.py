@@ -32,6 +32,10 @@ from taskman.worker import Worker
 WORKFLOW = "task"
 APPLICATION_VERSION = "1"
 SHUTDOWN_SECONDS = 10
+#: Seconds between looks for what no task of ours uses: the engine's own messages and streams.
+UNUSED_SECONDS = 5.0
+#: Seconds for which a store that answered is believed to answer, where many attempts begin one after the other.
+ANSWERED_WITHIN = 0.5
 #: Workflows that one sweep takes out of the engine's store.
 TRIM_BATCH = 500
 #: What the engine may raise; none of it leaves this module.
@@ -107,6 +111,8 @@ class Engine:
             "executor_id": self.executor,
             "enable_otlp": False,
             "max_executor_threads": self.pace.slots * 2,
+            "db_engine_kwargs": {"pool_pre_ping": False},  # the engine tries again by itself
+            "notification_coalesce_sec": UNUSED_SECONDS,
         }
         DBOS(config=config)
         self._workflow = DBOS.workflow(name=WORKFLOW)(_entry(self.worker))
@@ -134,11 +140,11 @@ class Engine:
         self._answering()
         self.reconciler.wake.set()
 
-    def _answering(self) -> None:
+    def _answering(self, within: float = 0.0) -> None:
         """Raise EngineDown when the engine's store does not answer; the engine itself would wait for it for ever."""
         try:
             if self._probe is not None:
-                self._probe.ask()
+                self._probe.ask(within)
         except FileManError as error:
             raise EngineDown(f"The task engine does not answer: {error}") from error
 
@@ -166,7 +172,7 @@ class Engine:
 
     def _begin(self, task: Attempt) -> None:
         """Start a workflow for an attempt; starting it twice is starting it once."""
-        self._answering()
+        self._answering(ANSWERED_WITHIN)
         try:
             with SetWorkflowID(_workflow_id(task.number, task.attempt)):
                 DBOS.start_workflow(self._workflow, task.number, task.attempt)

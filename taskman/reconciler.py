@@ -16,6 +16,7 @@ from fileman import FileManError, Store
 from runtime import Clock
 from taskman import managers, schedule, subjects, tasks
 from taskman.errors import EngineDown
+from taskman.outlook import look
 from taskman.pace import Pace
 from taskman.record import Attempt
 from taskman.worker import Worker
@@ -74,8 +75,7 @@ class Reconciler:
                 return
             wait = self.pace.reconcile
             try:
-                self.reconcile()
-                wait = self._until_next()
+                wait = self.reconcile()
             except (FileManError, EngineDown) as error:
                 if not down.is_set():
                     log.warning("TaskMan could not reconcile: %s", error)
@@ -116,15 +116,22 @@ class Reconciler:
         self.store.transact(beat)
         self.beaten_at = now
 
-    def reconcile(self) -> None:
-        """Take over what dead executors had, queue what the schedule says, begin what is due while there is room."""
+    def reconcile(self) -> float:
+        """Take over what dead executors had, queue what the schedule says, begin what is due while there is room.
+
+        Gives the seconds until the next look: fewer when a task is due sooner.
+        """
         now = self.clock.seconds()
+        seen = self.store.read(lambda connection: look(connection, now))
+        due = seen.tasks_due
         if self.clock.monotonic() - self._looked_at >= self.pace.reconcile:
             self._looked_at = self.clock.monotonic()
-            self._take_over(now)
-            if self.store.read(lambda connection: schedule.any_due(connection, now)):
-                self.store.transact(lambda connection: schedule.queue_due(connection, now))
-        self._begin_due(now)
+            if seen.at_work:
+                due |= self._take_over(now)
+            if seen.schedules_due:
+                due |= bool(self.store.transact(lambda connection: schedule.queue_due(connection, now)))
+        self._begin_due(now, due)
+        return self.pace.reconcile if seen.next_at is None else min(self.pace.reconcile, max(SHORTEST, seen.next_at - now))
 
     def ended(self, number: int, attempt: int) -> None:
         """Hear that the engine ran an attempt: another one may have its place."""
@@ -137,11 +144,11 @@ class Reconciler:
     def _room(self) -> int:
         return self.pace.slots - len(self._begun)
 
-    def _begin_due(self, now: float) -> None:
+    def _begin_due(self, now: float, due: bool) -> None:
         with self._guard:
             room = self._room()
             self._backlog = room <= 0
-        if room <= 0 or not self.store.read(lambda connection: tasks.any_due(connection, now)):
+        if room <= 0 or not due:
             return
         reserved = self.store.transact(lambda connection: tasks.reserve_due(connection, self.executor, room, now))
         self._backlog = len(reserved) == room
@@ -164,20 +171,17 @@ class Reconciler:
         kept = 0.0 if self.store.sqlite else HEARTBEAT_KEPT
         managers.forget_old(connection, self.clock.seconds() - kept)
 
-    def _until_next(self) -> float:
-        """Give the seconds until the next look: sooner when a task is due sooner."""
-        now = self.clock.seconds()
-        at = self.store.read(lambda connection: tasks.next_due_at(connection, now))
-        return self.pace.reconcile if at is None else min(self.pace.reconcile, max(SHORTEST, at - now))
-
-    def _take_over(self, now: float) -> None:
+    def _take_over(self, now: float) -> bool:
+        """Let what nobody is at begin another attempt; tell whether there was any."""
         lost = [task for task in self.store.read(tasks.tasks_at_work) if not self._has(task)]
         alive = self._alive(now) if lost else set()
+        again = False
         for task in lost:
             if task.executor == self.executor:
-                self._again(task, "it was left undone")
+                again |= self._again(task, "it was left undone")
             elif task.executor not in alive:
-                self._again(task, "its executor died")
+                again |= self._again(task, "its executor died")
+        return again
 
     def _has(self, task: Attempt) -> bool:
         """Tell whether this executor runs an attempt, or gave it to the engine."""
@@ -191,7 +195,9 @@ class Reconciler:
             return {self.executor}
         return self.store.read(lambda connection: managers.alive(connection, now - self.pace.dead_after))
 
-    def _again(self, task: Attempt, why: str) -> None:
+    def _again(self, task: Attempt, why: str) -> bool:
         now = self.clock.seconds()
-        if self.store.transact(lambda connection: tasks.schedule_again(connection, task, now, why)):
+        again = self.store.transact(lambda connection: tasks.schedule_again(connection, task, now, why))
+        if again:
             log.warning("task %d: %s; attempt %d follows", task.number, why, task.attempt + 1)
+        return again

@@ -49,11 +49,9 @@ _COLUMNS = (
 )
 _ALL = select(*_COLUMNS).order_by(OptionSchedule.option, OptionSchedule.ien)
 _ONE = select(*_COLUMNS).where(OptionSchedule.ien == bindparam("ien_"))
-_IS_DUE = OptionSchedule.next_at <= bindparam("now")
-_ANY_DUE = select(OptionSchedule.ien).where(_IS_DUE, OptionSchedule.paused.is_(False)).limit(1)
 _DUE = (
     select(*_COLUMNS)
-    .where(_IS_DUE, OptionSchedule.paused.is_(False))
+    .where(OptionSchedule.next_at <= bindparam("now"), OptionSchedule.paused.is_(False))
     .order_by(OptionSchedule.next_at, OptionSchedule.ien)
     .limit(DUE_LIMIT)
 )
@@ -261,11 +259,6 @@ def queue_option(connection: Connection, option: str, now: float, duz: int, vari
     found = find_option(option)
     arguments = dict(variables or {})
     return api.load(connection, api.OPTION_ENTRY_POINT, arguments, found.label or option, duz, now, option=option)
-
-
-def any_due(connection: Connection, now: float) -> bool:
-    """Tell whether a run is due."""
-    return connection.execute(_ANY_DUE, {"now": now}).first() is not None
 
 
 def queue_due(connection: Connection, now: float) -> list[int]:

@@ -24,7 +24,7 @@ from taskman.record import (
 )
 
 _ATTEMPT = (Task.number, Task.attempt, Task.status, Task.executor)
-_RECORD = select(
+_RECORD_COLUMNS = (
     Task.number,
     Task.entry_point,
     Task.arguments,
@@ -39,13 +39,16 @@ _RECORD = select(
     Task.uci,
     Task.volume,
     Task.sync_flag,
-).where(Task.number == bindparam("number_"))
+)
+_RECORD = select(*_RECORD_COLUMNS).where(Task.number == bindparam("number_"))
 _STOP_FLAG = select(Task.stop_requested, Task.attempt).where(Task.number == bindparam("number_"))
 _EXECUTOR = select(Task.executor).where(Task.number == bindparam("number_"))
 #: A change of one attempt: whoever lost the task meanwhile changes nothing.
 _CHANGE = update(Task).where(Task.number == bindparam("number_"), Task.attempt == bindparam("attempt_"))
-_CLAIM = _CHANGE.where(Task.status == PREPARED, Task.executor == bindparam("executor_")).values(
-    status=RUNNING, status_at=bindparam("now"), message=STARTED, said="", job=bindparam("job_")
+_CLAIM = (
+    _CHANGE.where(Task.status == PREPARED, Task.executor == bindparam("executor_"))
+    .values(status=RUNNING, status_at=bindparam("now"), message=STARTED, said="", job=bindparam("job_"))
+    .returning(*_RECORD_COLUMNS)
 )
 #: The executor stays named while the attempt runs, whatever DQ^%ZTLOAD writes over the status.
 _END = _CHANGE.where(Task.executor == bindparam("executor_"))
@@ -72,12 +75,10 @@ _AGAIN = _CHANGE.where(Task.status == bindparam("status_"), Task.executor == bin
 )
 #: A change that changes nothing: it locks the record of an attempt for the rest of the transaction.
 _HOLD = _END.values(attempt=Task.attempt)
-_REQUEUE_AT = select(Task.requeue_at).where(Task.number == bindparam("number_"))
 _SET_REQUEUE = update(Task).where(Task.number == bindparam("number_")).values(requeue_at=bindparam("at_"))
 _KEPT = select(Task.persistent, Task.keep_until).where(Task.number == bindparam("number_"))
 _SAY = _CHANGE.values(said=bindparam("text_"))
 _IS_DUE = (Task.status == SCHEDULED) & (Task.scheduled_at <= bindparam("due_by"))
-_ANY_DUE = select(Task.number).where(_IS_DUE).limit(1)
 _FIRST_DUE = (
     select(Task.number)
     .where(_IS_DUE)
@@ -92,7 +93,6 @@ _RESERVE = (
     .values(status=PREPARED, status_at=bindparam("now"), executor=bindparam("executor_"), message="")
     .returning(*_ATTEMPT)
 )
-_NEXT_AT = select(func.min(Task.scheduled_at)).where(Task.status == SCHEDULED, Task.scheduled_at > bindparam("now"))
 _AT_WORK = select(*_ATTEMPT).where(Task.status.in_([PREPARED, RUNNING]), Task.executor != "")
 _DELETE = delete(Task).where(Task.number == bindparam("number_"))
 _DELETE_STEPS = delete(TaskStep).where(TaskStep.task == bindparam("number_"))
@@ -107,10 +107,11 @@ _OLD_TASKS = select(Task.number).where(*_OLD).limit(bindparam("most"))
 
 def read_task(connection: Connection, number: int) -> TaskRecord | None:
     """Read a task."""
-    row = connection.execute(_RECORD, {"number_": number}).first()
-    if row is None:
-        return None
-    return TaskRecord(row.number, row.entry_point, json.loads(row.arguments), *row[3:])
+    return _record(connection.execute(_RECORD, {"number_": number}).first())
+
+
+def _record(row: Any) -> TaskRecord | None:
+    return None if row is None else TaskRecord(row.number, row.entry_point, json.loads(row.arguments), *row[3:])
 
 
 def stop_flag(connection: Connection, number: int, attempt: int) -> bool:
@@ -124,10 +125,10 @@ def runs_elsewhere(connection: Connection, number: int, executor: str) -> bool:
     return connection.execute(_EXECUTOR, {"number_": number}).scalar() not in (None, "", executor)
 
 
-def claim_task(connection: Connection, number: int, attempt: int, executor: str, now: float, job: str = "") -> bool:
-    """Begin an attempt that an executor has reserved; false when it is not its any more."""
+def claim_task(connection: Connection, number: int, attempt: int, executor: str, now: float, job: str = "") -> TaskRecord | None:
+    """Begin an attempt that an executor has reserved, and give its record; None when it is not its any more."""
     key = {"number_": number, "attempt_": attempt, "executor_": executor, "job_": job, "now": now}
-    return connection.execute(_CLAIM, key).rowcount == 1
+    return _record(connection.execute(_CLAIM, key).first())
 
 
 def end_task(
@@ -142,12 +143,11 @@ def end_task(
     values["message"] = message[:MESSAGE_LIMIT]
     if status == FAILED:
         values |= {"error_count": Task.error_count + 1, "error_at": now, "error_text": message[:MESSAGE_LIMIT]}
-    again_at = connection.execute(_REQUEUE_AT, {"number_": number}).scalar()
-    if again_at is not None:
-        values |= {"status": SCHEDULED, "scheduled_at": again_at, "requeue_at": None, "message": REQUEUED}
+    if connection.execute(_END.where(Task.requeue_at.is_(None)).values(values), key).rowcount != 1:
+        values |= {"status": SCHEDULED, "scheduled_at": Task.requeue_at, "requeue_at": None, "message": REQUEUED}
         values |= {"attempt": Task.attempt + 1, "stop_requested": False, "persistent": Task.persistent}
-    if connection.execute(_END.values(values), key).rowcount != 1:
-        return False
+        if connection.execute(_END.where(Task.requeue_at.is_not(None)).values(values), key).rowcount != 1:
+            return False
     if status == FINISHED:
         connection.execute(_DELETE_STEPS, {"number_": number})
     return True
@@ -226,11 +226,6 @@ def say(connection: Connection, number: int, attempt: int, text: str) -> None:
     connection.execute(_SAY, {"number_": number, "attempt_": attempt, "text_": text[:MESSAGE_LIMIT]})
 
 
-def any_due(connection: Connection, now: float) -> bool:
-    """Tell whether a task's time has come."""
-    return connection.execute(_ANY_DUE, {"due_by": now}).first() is not None
-
-
 def reserve_due(connection: Connection, executor: str, count: int, now: float) -> list[Attempt]:
     """Take so many tasks whose time has come for an executor: by priority, then by time and number.
 
@@ -238,12 +233,6 @@ def reserve_due(connection: Connection, executor: str, count: int, now: float) -
     """
     key = {"due_by": now, "now": now, "executor_": executor, "count": count}
     return sorted((Attempt(*row) for row in connection.execute(_RESERVE, key)), key=lambda task: task.number)
-
-
-def next_due_at(connection: Connection, now: float) -> float | None:
-    """Give the time of the next task that waits for its time."""
-    found = connection.execute(_NEXT_AT, {"now": now}).scalar()
-    return None if found is None else float(found)
 
 
 def tasks_at_work(connection: Connection) -> list[Attempt]:

@@ -155,9 +155,7 @@ class Worker:
     def _begin(self, connection: Connection, number: int, attempt: int) -> Begun | None:
         """Claim an attempt and take what it needs, or write down why it does not begin; None then."""
         now = self.clock.seconds()
-        if not tasks.claim_task(connection, number, attempt, self.executor, now, str(os.getpid())):
-            return None
-        record = tasks.read_task(connection, number)
+        record = tasks.claim_task(connection, number, attempt, self.executor, now, str(os.getpid()))
         if record is None:
             return None
         if record.stop_requested:

@@ -34,9 +34,9 @@ from runtime import FixedClock
 from taskman import TaskContext, api, record, subjects, tasks
 from taskman.worker import Worker
 from tests.conftest import ORACLE_SITE
-from tests.integration.rules.query_plans import statements_of
 from tests.integration.rules.recorded_site import fill_recorded_images
 from tests.oracle.records import read_records
+from tests.support.query_plans import statements_of
 
 LOCATION = 660
 SEND_CR = ["1^ACTION^SEND", "1^ACTION^1^ROUTE-DEST-A"] + [

@@ -11,8 +11,8 @@ from sqlalchemy import insert, select, text
 from fileman import Store, StoreFailed
 from fileman.files import Holiday, ImageEvent, SendQueue, TaskStep
 from taskman.system.database import DatabaseDamaged
-from tests.integration.rules.query_plans import statements_of
 from tests.integration.system.conftest import OUTREACH, Site
+from tests.support.query_plans import statements_of
 
 DONE = "statistics of 7 tables are up to date"
 MAINTAIN, CHECK = "MAGB MAINTAIN DATABASE", "MAGB CHECK DATABASE"

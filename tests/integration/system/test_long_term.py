@@ -22,8 +22,8 @@ from taskman import Deleted, Engine, Pace, find_option
 from taskman.context import Signals
 from taskman.schedule import queue_option
 from taskman.system import long_term
-from tests.integration.rules.query_plans import statements_of
 from tests.integration.system.conftest import Site
+from tests.support.query_plans import statements_of
 
 OPTION = "MAGB COPY LONG-TERM"
 #: What runs until it is killed.

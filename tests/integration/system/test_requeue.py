@@ -17,8 +17,8 @@ from rules.facts import ImageFacts
 from rules.image_facts import KnownImage
 from rules.queueing import Origin, queue_action
 from taskman import Deleted, TaskLost, find_option
-from tests.integration.rules.query_plans import statements_of
 from tests.integration.system.conftest import OUTREACH, Site
+from tests.support.query_plans import statements_of
 
 OPTION = "MAGB REQUEUE STUCK ENTRIES"
 MINUTE = 60.0

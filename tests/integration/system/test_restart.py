@@ -11,8 +11,8 @@ from fileman.files import EvaluatorFlag, EvaluatorLog, RunningTask, Task, TaskSt
 from rules import restart
 from rules.evaluator import ENTRY_POINT, subject_of
 from taskman import Deleted, api, record
-from tests.integration.rules.query_plans import statements_of
 from tests.integration.system.conftest import Site
+from tests.support.query_plans import statements_of
 
 OPTION = "MAGB RESTART EVALUATORS"
 RULES = [["2", "1^ACTION^SEND"]]

@@ -11,8 +11,8 @@ from sqlalchemy import delete, event, select, update
 from fileman.files import AcquisitionCount, AcquisitionDevice, DailyStatistic, ImageEvent, Task
 from taskman import Deleted, TaskLost, find_option
 from taskman.system import statistics
-from tests.integration.rules.query_plans import statements_of
 from tests.integration.system.conftest import Site
+from tests.support.query_plans import statements_of
 
 OPTION = "MAGB ROLL UP STATISTICS"
 TODAY = "3261121"

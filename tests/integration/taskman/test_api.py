@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, update
 from fileman import Store
 from fileman.files import NewPerson, Task
 from taskman import Refused, api, managers, record, tasks
+from taskman.outlook import look
 
 NOW = 1_000_000.0
 #: The status of a task, and which executor has it, before the call.
@@ -178,7 +179,7 @@ def test_dq_takes_a_task_out_of_every_list_with_the_users_name(oracle_store: Sto
     found = row(oracle_store, number)
     assert (found["status"], found["message"]) == ("F", found["creator"])
     assert call(oracle_store, api.isqed, number).queued == "0"
-    assert not oracle_store.read(lambda connection: tasks.any_due(connection, NOW))
+    assert not oracle_store.read(lambda connection: look(connection, NOW).tasks_due)
 
 
 def test_dq_of_a_number_that_is_none_and_of_a_task_that_is_none(store: Store) -> None:

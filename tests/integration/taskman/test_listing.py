@@ -18,7 +18,7 @@ from taskman.managers import beat
 from taskman.monitor import COUNT_LIMIT, Monitor, read_monitor
 from taskman.record import MEANINGS
 from taskman.steps import record_step
-from tests.integration.rules.query_plans import statements_of
+from tests.support.query_plans import statements_of
 
 NOW = 1_800_000_000.0
 #: What may be read whole: there are a few dozen rows at most, or the rows are taken in the order of their key.

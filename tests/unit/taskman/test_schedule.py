@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select, update
 from fileman import Store
 from fileman.files import Task
 from taskman import BadFrequency, BadSchedule, UnknownRoutine, routine, schedule
+from taskman.outlook import look
 from taskman.schedule import Schedule
 
 DENVER = ZoneInfo("America/Denver")
@@ -54,8 +55,8 @@ def end(store: Store, *numbers: int) -> None:
 def test_a_run_is_queued_once_when_its_time_has_come(store: Store) -> None:
     add(store, variables={"days": 7}, parameter="x", duz=9001)
     assert queue(store, NOON - 1) == []
-    assert not store.read(lambda connection: schedule.any_due(connection, NOON - 1))
-    assert store.read(lambda connection: schedule.any_due(connection, NOON))
+    assert not store.read(lambda connection: look(connection, NOON - 1)).schedules_due
+    assert store.read(lambda connection: look(connection, NOON)).schedules_due
     assert queue(store, NOON) == [1000]
     assert queue(store, NOON) == []
     columns = (Task.entry_point, Task.option, Task.arguments, Task.duz, Task.description)
@@ -108,7 +109,7 @@ def test_a_paused_entry_waits_and_goes_on_when_it_is_resumed(store: Store) -> No
     ien = add(store)
     do(store, schedule.change_schedule, ien, paused=True)
     assert queue(store, NOON) == []
-    assert not store.read(lambda connection: schedule.any_due(connection, NOON))
+    assert not store.read(lambda connection: look(connection, NOON)).schedules_due
     do(store, schedule.change_schedule, ien, paused=False)
     assert queue(store, NOON) == [1000]
 

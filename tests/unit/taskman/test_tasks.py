@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Select, select, text
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, select
 
 from fileman import Store
 from fileman.files import Task
-from taskman import api, record, schedule, tasks
+from taskman import api, record, tasks
+from taskman.outlook import look
+from tests.support.query_plans import statements_of
 
 #: Code, number and text of INPUT^%ZTLOAD5.
 STATUSES = [
@@ -50,7 +51,7 @@ def due(store: Store, now: float, count: int = 100, executor: str = "here") -> l
 
 
 def claim(store: Store, number: int, attempt: int = 1, executor: str = "here") -> bool:
-    return store.transact(lambda connection: tasks.claim_task(connection, number, attempt, executor, 101.0))
+    return store.transact(lambda connection: tasks.claim_task(connection, number, attempt, executor, 101.0)) is not None
 
 
 def begin(store: Store, number: int, attempt: int = 1, executor: str = "here") -> None:
@@ -103,12 +104,14 @@ def test_a_task_of_a_transaction_that_fails_does_not_exist(store: Store) -> None
 
 def test_tasks_are_due_from_their_time_on(store: Store) -> None:
     late, soon, now = load(store, at=300.0), load(store, at=200.0), load(store)
+    assert store.read(lambda connection: look(connection, 99.0)) == (False, False, False, 100.0)
     assert due(store, 99.0) == []
+    assert store.read(lambda connection: look(connection, 100.0)) == (False, True, False, 200.0)
     assert due(store, 100.0) == [now]
-    assert store.read(lambda connection: tasks.next_due_at(connection, 100.0)) == 200.0
+    assert store.read(lambda connection: look(connection, 100.0)) == (True, False, False, 200.0)
     assert due(store, 200.0) == [soon]
     assert due(store, 300.0) == [late]
-    assert store.read(lambda connection: tasks.next_due_at(connection, 300.0)) is None
+    assert store.read(lambda connection: look(connection, 300.0)) == (True, False, False, None)
 
 
 def test_those_of_higher_priority_come_first_then_the_older_ones(store: Store) -> None:
@@ -205,22 +208,15 @@ def test_what_ended_long_ago_goes_unless_it_is_kept(store: Store) -> None:
     assert left == [kept, young, waiting]
 
 
-#: What runs all the time, and the tables that it searches.
-HOT = [
-    (tasks._ANY_DUE, {"due_by": 1.0}),
-    (tasks._FIRST_DUE, {"due_by": 1.0, "count": 1}),
-    (tasks._AT_WORK, {}),
-    (tasks._STOP_FLAG, {"number_": 1000}),
-    (tasks._NEXT_AT, {"now": 1.0}),
-    (schedule._ANY_DUE, {"now": 1.0}),
-]
-
-
-@pytest.mark.parametrize(("statement", "parameters"), HOT)
-def test_what_runs_all_the_time_goes_by_an_index(store: Store, statement: Select[Any], parameters: dict[str, object]) -> None:
-    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"), compile_kwargs={"render_postcompile": True})
-    values = {**compiled.params, **parameters}
-    plan = store.read(lambda connection: connection.execute(text(f"EXPLAIN QUERY PLAN {compiled}"), values).all())
-    steps = [row[3] for row in plan]
-    assert steps
-    assert [step for step in steps if not step.startswith(("SEARCH task USING", "SEARCH option_schedule USING"))] == []
+def test_what_runs_all_the_time_goes_by_an_index(store: Store) -> None:
+    number = load(store)
+    with statements_of(store) as statements:
+        store.read(lambda connection: look(connection, 1000.0))
+        store.read(tasks.tasks_at_work)
+        store.read(lambda connection: tasks.stop_flag(connection, number, 1))
+        assert due(store, 1000.0) == [number]
+    plans = statements.plans(store)
+    assert len(plans) == 4
+    steps = [step for plan in plans.values() for step in plan]
+    assert [step for step in steps if step.startswith(("SCAN task", "SCAN option_schedule"))] == []
+    assert {step.split()[1] for step in steps if step.startswith("SEARCH")} == {"task", "option_schedule"}

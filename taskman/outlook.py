@@ -1,0 +1,36 @@
+"""One look at everything that TaskMan may have to do now: a single statement, because an idle worker asks it again and again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import BindParameter, Connection, bindparam, exists, func, select
+
+from fileman.files import OptionSchedule, Task
+from taskman.record import PREPARED, RUNNING, SCHEDULED
+
+
+class Outlook(NamedTuple):
+    """What is to be looked into: tasks that an executor has, tasks and schedules whose time has come.
+
+    `next_at` is when the next task's time comes, in seconds since the epoch.
+    """
+
+    at_work: bool
+    tasks_due: bool
+    schedules_due: bool
+    next_at: float | None
+
+
+_NOW: BindParameter[float] = bindparam("now")
+_LOOK = select(
+    exists().where(Task.status.in_([PREPARED, RUNNING]), Task.executor != ""),
+    exists().where(Task.status == SCHEDULED, Task.scheduled_at <= _NOW),
+    exists().where(OptionSchedule.next_at <= _NOW, OptionSchedule.paused.is_(False)),
+    select(func.min(Task.scheduled_at)).where(Task.status == SCHEDULED, Task.scheduled_at > _NOW).scalar_subquery(),
+)
+
+
+def look(connection: Connection, now: float) -> Outlook:
+    """Look."""
+    return Outlook(*connection.execute(_LOOK, {"now": now}).one())
