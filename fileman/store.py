@@ -76,7 +76,7 @@ class Store:
 
     def transact(self, work: Callable[[Connection], T]) -> T:
         """Run work in a transaction and wait for the commit. Not for the reactor's thread."""
-        return self._writer.submit(work).result()
+        return self._writer.run(work)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run look-ups now, on this thread's own AUTOCOMMIT connection.

@@ -32,6 +32,9 @@ class Writer(Protocol):
     def submit(self, work: Work[T]) -> Future[T]:
         """Run the work in a transaction; the future resolves after the commit."""
 
+    def run(self, work: Work[T]) -> T:
+        """Run the work in a transaction and wait for the commit."""
+
     def close(self) -> None:
         """Finish what was submitted and stop."""
 
@@ -71,6 +74,10 @@ class GroupCommitWriter:
                 raise StoreClosed
             self._queue.put(_Request(work, future))
         return future
+
+    def run(self, work: Work[T]) -> T:
+        """Queue the work and wait; see `Writer`."""
+        return self.submit(work).result()
 
     def close(self) -> None:
         """Commit what is queued and end the thread."""
@@ -151,14 +158,17 @@ def _refused(error: SQLAlchemyError) -> StoreFailed:
 
 
 class PooledWriter:
-    """The writers of a PostgreSQL database: each request is a transaction of its own, on a thread of a pool.
+    """The writers of a PostgreSQL database: each request is a transaction of its own, so many at a time at most.
 
-    A serialization failure or a deadlock is tried again, whole.
+    What is waited for runs on the thread that waits, the rest on a pool. A serialization failure or a deadlock is tried again,
+    whole.
     """
 
-    def __init__(self, engine: Engine, threads: int = 8) -> None:
+    def __init__(self, engine: Engine, at_a_time: int = 8) -> None:
         self._engine = engine
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="writer")
+        self._pool = ThreadPoolExecutor(at_a_time, thread_name_prefix="writer")
+        self._turns = threading.Semaphore(at_a_time)
+        self._at_a_time = at_a_time
         self._closed = False
 
     def submit(self, work: Work[T]) -> Future[T]:
@@ -170,19 +180,29 @@ class PooledWriter:
         except RuntimeError as error:  # closed meanwhile
             raise StoreClosed from error
 
+    def run(self, work: Work[T]) -> T:
+        """Run the work on this thread; see `Writer`."""
+        return self._transact(work, own=True)
+
     def close(self) -> None:
-        """Finish what was submitted."""
+        """Finish what was submitted, and what runs."""
         self._closed = True
         self._pool.shutdown()
+        for _ in range(self._at_a_time):
+            self._turns.acquire()
+        self._turns.release(self._at_a_time)
 
-    def _transact(self, work: Work[T]) -> T:
-        for attempt in range(1, TRIES + 1):
-            try:
-                with self._engine.begin() as connection:
-                    return work(connection)
-            except SQLAlchemyError as error:
-                state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
-                if state in TRY_AGAIN and attempt < TRIES:
-                    continue
-                raise _refused(error) from error
-        raise StoreFailed
+    def _transact(self, work: Work[T], *, own: bool = False) -> T:
+        with self._turns:
+            if own and self._closed:
+                raise StoreClosed
+            for attempt in range(1, TRIES + 1):
+                try:
+                    with self._engine.begin() as connection:
+                        return work(connection)
+                except SQLAlchemyError as error:
+                    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+                    if state in TRY_AGAIN and attempt < TRIES:
+                        continue
+                    raise _refused(error) from error
+            raise StoreFailed
