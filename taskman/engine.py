@@ -34,6 +34,8 @@ APPLICATION_VERSION = "1"
 SHUTDOWN_SECONDS = 10
 #: Seconds between looks for what no task of ours uses: the engine's own messages and streams.
 UNUSED_SECONDS = 5.0
+#: The engine tries again by itself when a connection is lost, and what a server that fell over forgot is handed over again.
+_POSTGRESQL = {"pool_pre_ping": False, "connect_args": {"options": "-c synchronous_commit=off"}}
 #: Seconds for which a store that answered is believed to answer, where many attempts begin one after the other.
 ANSWERED_WITHIN = 0.5
 #: Workflows that one sweep takes out of the engine's store.
@@ -111,7 +113,7 @@ class Engine:
             "executor_id": self.executor,
             "enable_otlp": False,
             "max_executor_threads": self.pace.slots * 2,
-            "db_engine_kwargs": {"pool_pre_ping": False},  # the engine tries again by itself
+            "db_engine_kwargs": {"pool_pre_ping": False} if self._probe is None else _POSTGRESQL,
             "notification_coalesce_sec": UNUSED_SECONDS,
         }
         DBOS(config=config)

@@ -73,6 +73,21 @@ _AGAIN = _CHANGE.where(Task.status == bindparam("status_"), Task.executor == bin
     job="",
     attempt=Task.attempt + 1,
 )
+_ENDED = {"status_at": bindparam("now"), "executor": "", "job": ""}
+_LAST = {"status": bindparam("status_"), "message": bindparam("message_"), "persistent": False}
+_ONCE_MORE: dict[str, Any] = {
+    "status": SCHEDULED,
+    "message": REQUEUED,
+    "scheduled_at": Task.requeue_at,
+    "requeue_at": None,
+    "attempt": Task.attempt + 1,
+    "stop_requested": False,
+}
+_ERROR = {"error_count": Task.error_count + 1, "error_at": bindparam("now"), "error_text": bindparam("message_")}
+_NOT_AGAIN, _AGAIN_AT = Task.requeue_at.is_(None), Task.requeue_at.is_not(None)
+#: The end of an attempt, and of one that is to begin again, asked for meanwhile: made once, for they are built at some cost.
+_FINISH = (_END.where(_NOT_AGAIN).values(_ENDED | _LAST), _END.where(_AGAIN_AT).values(_ENDED | _ONCE_MORE))
+_FAIL = (_END.where(_NOT_AGAIN).values(_ENDED | _LAST | _ERROR), _END.where(_AGAIN_AT).values(_ENDED | _ONCE_MORE | _ERROR))
 #: A change that changes nothing: it locks the record of an attempt for the rest of the transaction.
 _HOLD = _END.values(attempt=Task.attempt)
 _SET_REQUEUE = update(Task).where(Task.number == bindparam("number_")).values(requeue_at=bindparam("at_"))
@@ -138,16 +153,10 @@ def end_task(
 
     False when the task is no longer at that attempt.
     """
-    key = {"number_": number, "attempt_": attempt, "executor_": executor}
-    values: dict[str, Any] = {"status": status, "status_at": now, "executor": "", "job": "", "persistent": False}
-    values["message"] = message[:MESSAGE_LIMIT]
-    if status == FAILED:
-        values |= {"error_count": Task.error_count + 1, "error_at": now, "error_text": message[:MESSAGE_LIMIT]}
-    if connection.execute(_END.where(Task.requeue_at.is_(None)).values(values), key).rowcount != 1:
-        values |= {"status": SCHEDULED, "scheduled_at": Task.requeue_at, "requeue_at": None, "message": REQUEUED}
-        values |= {"attempt": Task.attempt + 1, "stop_requested": False, "persistent": Task.persistent}
-        if connection.execute(_END.where(Task.requeue_at.is_not(None)).values(values), key).rowcount != 1:
-            return False
+    key = {"number_": number, "attempt_": attempt, "executor_": executor, "now": now, "message_": message[:MESSAGE_LIMIT]}
+    end, go_on = _FAIL if status == FAILED else _FINISH
+    if connection.execute(end, {**key, "status_": status}).rowcount != 1 and connection.execute(go_on, key).rowcount != 1:
+        return False
     if status == FINISHED:
         connection.execute(_DELETE_STEPS, {"number_": number})
     return True
