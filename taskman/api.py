@@ -270,6 +270,8 @@ def req(
         values |= {"status": SCHEDULED, "status_at": now, "message": REQUEUED, "scheduled_at": starts}
         values |= {"attempt": Task.attempt + 1, "stop_requested": False, "stopped_by": ""}
     connection.execute(_CHANGE.values(values), {"number_": number})
+    if starts is not None and starts <= now:
+        give_notice(connection, CHANNEL)
     return True
 
 

@@ -135,7 +135,7 @@ class Engine:
     def enqueue(self, task_number: int) -> None:
         """See to it that a task which was committed begins as soon as its time has come. Raises EngineDown.
 
-        Its record alone would do, half a second later; this is also where a broker learns that the engine takes nothing now.
+        Its record alone would do, a second later; this is also where a broker learns that the engine takes nothing now.
         """
         if not self._launched or self._down.is_set():
             raise EngineDown

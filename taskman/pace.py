@@ -14,7 +14,7 @@ class Pace:
     """
 
     slots: int = 32
-    reconcile: float = 0.5
+    reconcile: float = 1.0
     heartbeat: float = 2.0
     lease: float = 20.0
     dead_after: float = 15.0
