@@ -73,7 +73,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the simulated day brought: the busiest minute's load of each stage, and the longest wait in seconds behind it."""
+    """What the simulated day brought: the busiest hour of each stage at the busiest place, and the longest wait in seconds."""
 
     peak_per_second: float
     load: dict[str, float]
@@ -83,8 +83,8 @@ class Outcome:
 SCENARIOS = (
     Scenario("a hospital", 10, 50_000),
     Scenario("a region", 100, 1_000_000),
-    Scenario("a country, a billion images a year", 10_000, 1e9 / 365),
-    Scenario("a billion images a day", 10_000, 1e9),
+    Scenario("a billion\na year", 10_000, 1e9 / 365),
+    Scenario("a billion\na day", 10_000, 1e9),
 )
 
 
@@ -191,7 +191,7 @@ def _column(scenario: Scenario, plan: Plan, outcome: Outcome, costs: Costs) -> d
         "write-ahead log a day, all": _size(scenario.images_per_day * costs.log_bytes),
     }
     for name in outcome.load:
-        rows[f"{name}: busiest hour, longest wait"] = f"{outcome.load[name]:.0%}, {outcome.wait[name]:,.0f} s"
+        rows[f"{name}: busy, longest wait"] = f"{outcome.load[name]:.0%}, {outcome.wait[name]:,.0f} s"
     return rows
 
 
@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("--costs", type=Path, default=Path(__file__).with_name("measured_costs.json"))
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    Console(width=150).print(show(Costs.read(chosen.costs), chosen.seed), highlight=False)
+    Console(width=130).print(show(Costs.read(chosen.costs), chosen.seed), highlight=False)
 
 
 if __name__ == "__main__":
