@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
+#: What no second try makes good.
+_OF_VALUES = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
 #: So many names are written out in a message.
 _NAMED = 8
 
@@ -22,7 +24,14 @@ class StoreClosed(FileManError):
 
 
 class StoreFailed(FileManError):
-    """The database refused the transaction; nothing of it was written."""
+    """The database refused the transaction; nothing of it was written.
+
+    `for_what_it_held`: the values were refused, and would be again; otherwise the database was away, busy or full.
+    """
+
+    def __init__(self, message: str = "", *, for_what_it_held: bool = False) -> None:
+        super().__init__(message)
+        self.for_what_it_held = for_what_it_held
 
 
 class MigrationFailed(FileManError):
@@ -38,6 +47,11 @@ class SiteFileError(FileManError):
         self.source = source
         where = f"{source}, line {line}" if line else source
         super().__init__(f"{where}: {problem}")
+
+
+def is_of_values(error: Exception) -> bool:
+    """Tell whether the database refused values, which it will refuse again, and not because of its own state."""
+    return isinstance(error, _OF_VALUES) and not error.connection_invalidated
 
 
 def refusal(error: Exception) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from fileman.errors import StoreClosed, StoreFailed, refusal
+from fileman.errors import StoreClosed, StoreFailed, is_of_values, refusal
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -152,7 +152,8 @@ def _fail(batch: list[_Request], error: SQLAlchemyError) -> None:
 
 
 def _refused(error: SQLAlchemyError) -> StoreFailed:
-    failed = StoreFailed(f"The database refused the transaction; nothing of it was written: {refusal(error)}")
+    why = f"The database refused the transaction; nothing of it was written: {refusal(error)}"
+    failed = StoreFailed(why, for_what_it_held=is_of_values(error))
     failed.__cause__ = error
     return failed
 

@@ -194,25 +194,39 @@ class Evaluator:
             if judged and self._stop_asked():
                 break
             judged.append(self._judge(entry.ien, images.get(entry.image), site))
+        if self._refusal_of(judged, site) is not None:
+            log.warning("a batch of %d entries was refused; each is tried alone", len(judged))
+            for entry in entries[: len(judged)]:
+                self._write_alone(entry.ien, images.get(entry.image), site)
+        return len(judged)
+
+    def _write_alone(self, entry: int, rows: ImageRows | None, site: SiteView) -> None:
+        if rows is not None:
+            self._recall([rows.study])
+        one = self._judge(entry, rows, site)
+        refusal = self._refusal_of([one], site)
+        if refusal is not None:
+            failed = _failed(entry, refusal)  # it stays in the queue, marked
+            self.store.transact(lambda connection: self._write(connection, [failed], site))
+
+    def _refusal_of(self, judged: Sequence[Judged], site: SiteView) -> Exception | None:
+        """Write down what came of entries; give why it cannot be done for one of them, in which case nothing was written.
+
+        A database that is away, busy or full raises StoreFailed: no entry is to blame, and all are judged again.
+        """
         try:
             self.store.transact(lambda connection: self._write(connection, judged, site))
         except (StoreClosed, TaskLost):
             raise
-        except Exception:  # whatever one entry raised, the others are to be written
-            log.warning("a batch of %d entries was refused; each is tried alone", len(judged), exc_info=True)
+        except Exception as error:  # whatever one entry raised, the others are to be written
             for one in judged:
-                self._write_alone(one, site)
-        return len(judged)
-
-    def _write_alone(self, one: Judged, site: SiteView) -> None:
-        try:
-            self.store.transact(lambda connection: self._write(connection, [one], site))
-        except (StoreClosed, TaskLost):
-            raise
-        except Exception as error:  # the entry stays in the queue, marked; a database that is down raises once more below
-            log.exception("entry %d of the EVAL queue could not be written", one.entry)
-            failed = _failed(one.entry, error)
-            self.store.transact(lambda connection: self._write(connection, [failed], site))
+                if one.image is not None:
+                    self._studies.pop(one.image.facts.study_uid, None)
+            if isinstance(error, StoreFailed) and not error.for_what_it_held:
+                raise
+            log.warning("%d entries of the EVAL queue could not be written: %s", len(judged), error)
+            return error
+        return None
 
     def _judge(self, entry: int, rows: ImageRows | None, site: SiteView) -> Judged:
         if rows is None:

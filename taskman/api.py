@@ -100,6 +100,8 @@ _TASK = select(
     Task.job,
     Task.persistent,
 ).where(Task.number == bindparam("number_"))
+#: Held until the transaction ends, so that no worker begins or ends the task between a look and what follows from it.
+_TASK_HELD = _TASK.with_for_update()
 _CHANGE = update(Task).where(Task.number == bindparam("number_"))
 _STOP = _CHANGE.values(stop_requested=True, stopped_by=bindparam("by_"))
 _STOP_ALL = (
@@ -207,8 +209,8 @@ def kill(connection: Connection, number: int) -> bool:
 
     One that runs otherwise learns of it when it next asks whether to stop.
     """
-    row = connection.execute(_TASK, {"number_": number}).first()
-    if row is None or (row.persistent and row.executor) or not _locked(connection, number):
+    row = _held(connection, number)
+    if row is None or (row.persistent and row.executor):
         return False
     sync_flags.release(connection, number)
     return tasks.delete_task(connection, number)
@@ -221,8 +223,11 @@ def dq(connection: Connection, number: int, duz: int, now: float, by: str = "") 
     """
     if number < 1:
         return False
+    row = connection.execute(_TASK_HELD, {"number_": number}).first()
     name = by or connection.execute(_NAME, {"duz_": duz}).scalar()
     values: dict[str, Any] = {"requeue_at": None}
+    if row is not None and row.status == PREPARED:  # its executor finds that it may not begin
+        values["executor"] = ""
     if name is not None:
         values |= {"status": UNSCHEDULED, "status_at": now, "message": name}
     connection.execute(_CHANGE.values(values), {"number_": number})
@@ -245,8 +250,8 @@ def req(
     `at` None keeps the time that it had, "" is now, "@" edits only (status H), nS nH nD count from the time that it had.
     What is empty stays as it is; a device of "@" is none. One that runs is begun again when it ends.
     """
-    row = connection.execute(_TASK, {"number_": number}).first()
-    if row is None or not _locked(connection, number):
+    row = _held(connection, number)
+    if row is None:
         return False
     try:
         starts = requeue_time(at, row.scheduled_at, now)
@@ -335,10 +340,10 @@ def askstop(connection: Connection, number: int, now: float, by: str = NOBODY) -
     """
     if number < 1:
         return ASKED["bad"]
-    row = connection.execute(_TASK, {"number_": number}).first()
-    if row is None:
+    if connection.execute(_TASK, {"number_": number}).first() is None:
         return ASKED["missing"]
-    if not _locked(connection, number):
+    row = _held(connection, number)
+    if row is None:
         return ASKED["busy"]
     connection.execute(_STOP, {"number_": number, "by_": by})
     if row.status == FINISHED:
@@ -380,6 +385,11 @@ def _set_persistent(connection: Connection, number: int, *, persistent: bool) ->
 def is_running(connection: Connection, subject: str, now: float) -> bool:
     """Tell whether a task has a subject now."""
     return holder(connection, subject, now) is not None
+
+
+def _held(connection: Connection, number: int) -> Any:
+    """Lock a task's record, against workers too, and read it; None when there is none, or another user's call changes it now."""
+    return connection.execute(_TASK_HELD, {"number_": number}).first() if _locked(connection, number) else None
 
 
 def _locked(connection: Connection, number: int) -> bool:

@@ -173,10 +173,10 @@ class Engine:
             self._probe.close()
 
     def _begin(self, task: Attempt) -> None:
-        """Start a workflow for an attempt; starting it twice is starting it once."""
+        """Start a workflow for an attempt; of two for one attempt the record lets one begin."""
         self._answering(ANSWERED_WITHIN)
         try:
-            with SetWorkflowID(_workflow_id(task.number, task.attempt)):
+            with SetWorkflowID(f"task-{task.number}-{task.attempt}-{uuid.uuid4().hex}"):  # numbers begin anew with a site
                 DBOS.start_workflow(self._workflow, task.number, task.attempt)
         except _ENGINE_ERRORS as error:
             raise EngineDown(f"The task engine did not take task {task.number}: {error}") from error
@@ -200,10 +200,6 @@ def trim(before: float) -> int:
             count += len(found)
     except _ENGINE_ERRORS as error:
         raise EngineDown(f"The task engine does not give up its old rows: {error}") from error
-
-
-def _workflow_id(task_number: int, attempt: int) -> str:
-    return f"task-{task_number}-{attempt}"
 
 
 def _entry(worker: Worker) -> Callable[[int, int], None]:

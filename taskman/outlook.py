@@ -7,7 +7,8 @@ from typing import NamedTuple
 from sqlalchemy import BindParameter, Connection, bindparam, exists, func, select
 
 from fileman.files import OptionSchedule, Task
-from taskman.record import PREPARED, RUNNING, SCHEDULED
+from taskman.record import SCHEDULED
+from taskman.tasks import HAS_EXECUTOR
 
 
 class Outlook(NamedTuple):
@@ -24,7 +25,7 @@ class Outlook(NamedTuple):
 
 _NOW: BindParameter[float] = bindparam("now")
 _LOOK = select(
-    exists().where(Task.status.in_([PREPARED, RUNNING]), Task.executor != ""),
+    exists().where(HAS_EXECUTOR),
     exists().where(Task.status == SCHEDULED, Task.scheduled_at <= _NOW),
     exists().where(OptionSchedule.next_at <= _NOW, OptionSchedule.paused.is_(False)),
     select(func.min(Task.scheduled_at)).where(Task.status == SCHEDULED, Task.scheduled_at > _NOW).scalar_subquery(),

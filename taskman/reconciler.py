@@ -18,7 +18,7 @@ from taskman import managers, schedule, subjects, tasks
 from taskman.errors import EngineDown
 from taskman.outlook import look
 from taskman.pace import Pace
-from taskman.record import Attempt
+from taskman.record import PREPARED, RUNNING, Attempt
 from taskman.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -127,11 +127,24 @@ class Reconciler:
         if self.clock.monotonic() - self._looked_at >= self.pace.reconcile:
             self._looked_at = self.clock.monotonic()
             if seen.at_work:
-                due |= self._take_over(now)
+                due |= self._tried(self._take_over, now)
             if seen.schedules_due:
-                due |= bool(self.store.transact(lambda connection: schedule.queue_due(connection, now)))
+                due |= self._tried(self._queue_due, now)
         self._begin_due(now, due)
         return self.pace.reconcile if seen.next_at is None else min(self.pace.reconcile, max(SHORTEST, seen.next_at - now))
+
+    def _tried(self, work: Callable[[float], bool], now: float) -> bool:
+        """Do a part of a look whose errors must not keep the rest from being done."""
+        try:
+            return work(now)
+        except FileManError:
+            raise
+        except Exception:
+            log.exception("TaskMan could not do all that is to be done")
+            return False
+
+    def _queue_due(self, now: float) -> bool:
+        return bool(self.store.transact(lambda connection: schedule.queue_due(connection, now)))
 
     def ended(self, number: int, attempt: int) -> None:
         """Hear that the engine ran an attempt: another one may have its place."""
@@ -160,9 +173,9 @@ class Reconciler:
                 self._begun.add((task.number, task.attempt))
             try:
                 self.begin(task)
-            except EngineDown:
-                self.store.transact(lambda connection: tasks.give_back(connection, reserved, self.executor, now))
+            except Exception:
                 self.ended(task.number, task.attempt)
+                self.store.transact(lambda connection: tasks.give_back(connection, reserved, self.executor, now))
                 raise
 
     def _clean(self, connection: Connection) -> None:
@@ -197,6 +210,8 @@ class Reconciler:
 
     def _again(self, task: Attempt, why: str) -> bool:
         now = self.clock.seconds()
+        if task.status not in (PREPARED, RUNNING):  # dequeued meanwhile
+            return self.store.transact(lambda connection: tasks.let_go(connection, task, now))
         again = self.store.transact(lambda connection: tasks.schedule_again(connection, task, now, why))
         if again:
             log.warning("task %d: %s; attempt %d follows", task.number, why, task.attempt + 1)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, literal_column, or_, select, update
 
 from fileman.files import Task, TaskStep
 from taskman.record import (
@@ -57,14 +57,10 @@ _REJECT = (
     .where(Task.number == bindparam("number_"), Task.status.in_([SCHEDULED, PREPARED]))
     .values(status=REJECTED, status_at=bindparam("now"), message=bindparam("message_"), executor="")
 )
-_GIVE_BACK_ALL = (
-    update(Task)
-    .where(Task.status == PREPARED, Task.executor == bindparam("executor_"))
-    .values(status=SCHEDULED, status_at=bindparam("now"), executor="")
-)
-_GIVE_BACK = _CHANGE.where(Task.status == PREPARED, Task.executor == bindparam("executor_")).values(
-    status=SCHEDULED, status_at=bindparam("now"), executor=""
-)
+#: Another attempt, because the engine may have been told of this one.
+_WAIT_AGAIN = {"status": SCHEDULED, "status_at": bindparam("now"), "executor": "", "attempt": Task.attempt + 1}
+_GIVE_BACK_ALL = update(Task).where(Task.status == PREPARED, Task.executor == bindparam("executor_")).values(_WAIT_AGAIN)
+_GIVE_BACK = _CHANGE.where(Task.status == PREPARED, Task.executor == bindparam("executor_")).values(_WAIT_AGAIN)
 _AGAIN = _CHANGE.where(Task.status == bindparam("status_"), Task.executor == bindparam("executor_")).values(
     status=SCHEDULED,
     status_at=bindparam("now"),
@@ -88,6 +84,8 @@ _NOT_AGAIN, _AGAIN_AT = Task.requeue_at.is_(None), Task.requeue_at.is_not(None)
 #: The end of an attempt, and of one that is to begin again, asked for meanwhile: made once, for they are built at some cost.
 _FINISH = (_END.where(_NOT_AGAIN).values(_ENDED | _LAST), _END.where(_AGAIN_AT).values(_ENDED | _ONCE_MORE))
 _FAIL = (_END.where(_NOT_AGAIN).values(_ENDED | _LAST | _ERROR), _END.where(_AGAIN_AT).values(_ENDED | _ONCE_MORE | _ERROR))
+_LET_GO = _END.where(Task.status == bindparam("was_"), _NOT_AGAIN).values(executor="", job="")
+_GO_ON = _END.where(Task.status == bindparam("was_"), _AGAIN_AT).values(_ENDED | _ONCE_MORE)
 #: A change that changes nothing: it locks the record of an attempt for the rest of the transaction.
 _HOLD = _END.values(attempt=Task.attempt)
 _SET_REQUEUE = update(Task).where(Task.number == bindparam("number_")).values(requeue_at=bindparam("at_"))
@@ -108,7 +106,9 @@ _RESERVE = (
     .values(status=PREPARED, status_at=bindparam("now"), executor=bindparam("executor_"), message="")
     .returning(*_ATTEMPT)
 )
-_AT_WORK = select(*_ATTEMPT).where(Task.status.in_([PREPARED, RUNNING]), Task.executor != "")
+#: What has an executor, as the index of it knows; also what was dequeued while it ran.
+HAS_EXECUTOR = Task.executor != literal_column("''")
+_AT_WORK = select(*_ATTEMPT).where(HAS_EXECUTOR)
 _DELETE = delete(Task).where(Task.number == bindparam("number_"))
 _DELETE_STEPS = delete(TaskStep).where(TaskStep.task == bindparam("number_"))
 _OLD = (
@@ -228,6 +228,13 @@ def schedule_again(connection: Connection, task: Attempt, now: float, why: str) 
     """Let a task begin another attempt; false when it changed meanwhile, so that of many who try one succeeds."""
     key = {"number_": task.number, "attempt_": task.attempt, "status_": task.status, "executor_": task.executor}
     return connection.execute(_AGAIN, {**key, "now": now, "message_": why[:MESSAGE_LIMIT]}).rowcount == 1
+
+
+def let_go(connection: Connection, task: Attempt, now: float) -> bool:
+    """Take an executor's name off a task that was dequeued while it had it; tell whether it begins again, asked for meanwhile."""
+    key = {"number_": task.number, "attempt_": task.attempt, "executor_": task.executor, "was_": task.status}
+    connection.execute(_LET_GO, key)
+    return connection.execute(_GO_ON, {**key, "now": now}).rowcount == 1
 
 
 def say(connection: Connection, number: int, attempt: int, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Float, Index, String, Text
+from sqlalchemy import Float, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fileman.files.base import File
@@ -54,6 +54,7 @@ class Task(File):
         Index(None, "status", "status_at"),
         Index(None, "sync_flag", "status"),
         Index(None, "duz", "number"),
+        Index(None, "executor", postgresql_where=text("executor <> ''"), sqlite_where=text("executor <> ''")),
     )
 
 

@@ -109,7 +109,7 @@ def task_show(act: Act) -> dict[str, Any]:
     return {"task": detail, "error": errors[0] if errors else None, "log": log}
 
 
-@action("MAGB TASK START", writes=True)
+@action("MAGB TASK START", writes=True, key=MANAGER)
 def task_start(act: Act) -> Done:
     """Queue a task: WHAT is an option or `TAG^ROUTINE`; ARGUMENTS (JSON), AT, DESCRIPTION and PRIORITY are its own."""
     what = act.text("WHAT")

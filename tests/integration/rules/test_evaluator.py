@@ -25,6 +25,7 @@ from fileman.files import (
     ImageHeader,
     RuleDecision,
     SendQueue,
+    StudyDecision,
 )
 from rules import compile_rules, from_elements
 from rules import evaluator as evaluator_module
@@ -264,6 +265,30 @@ def test_an_entry_that_cannot_be_written_spoils_no_other(site: Store, clock: Fix
     assert log[1].startswith("Sat 03:44 *** EVAL queue error: StoreFailed: ")
     assert [count(site, SendQueue, SendQueue.image == image) for image in (2, 3, 7)] == [FLAGS, 0, FLAGS]
     assert count(site, BackgroundQueue, BackgroundQueue.status == "FAILED") == 1
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_refused_write_that_no_entry_is_to_blame_for_is_done_later_and_the_study_is_remembered(
+    site: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    refusals = iter(range(times))
+    transact = Store.transact
+
+    def refuse(store: Store, work: Callable[[Connection], Any]) -> Any:
+        if next(refusals, None) is not None:
+            raise StoreFailed
+        return transact(store, work)
+
+    queue(site, 2, 3)
+    evaluator = make(site, clock, SEND_CR)
+    monkeypatch.setattr(Store, "transact", refuse)
+    for _ in range(times):
+        with pytest.raises(StoreFailed):
+            evaluator.work_off()
+        assert waiting(site) == 2, "nothing is marked"
+    assert evaluator.work_off() == 2
+    assert count(site, SendQueue) == 2 * FLAGS
+    assert count(site, StudyDecision) > 0
 
 
 def test_a_database_that_is_away_for_a_while_is_waited_for(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import wait
+from threading import Event
 from typing import Any
 
 import pytest
@@ -171,6 +173,29 @@ def test_kill(store: Store, state: tuple[str, str] | None, answer: bool) -> None
     number = number_of(store, state)
     assert call(store, api.kill, number) is answer
     assert not call(store, api.stat, number).defined
+
+
+def test_a_task_that_ends_while_it_is_requeued_begins_again_once(store: Store) -> None:
+    """Who requeues waits for the worker that writes the end down, and goes on from there."""
+    number = load(store)
+    assert call(store, tasks.reserve_due, "here", 1, NOW)
+    assert call(store, tasks.claim_task, number, 1, "here", NOW)
+    ended, go_on = Event(), Event()
+
+    def end(connection: Connection) -> None:
+        assert tasks.end_task(connection, number, 1, "here", record.FINISHED, NOW, record.ENDED)
+        ended.set()
+        assert go_on.wait(10)
+
+    ending = store.write(end)
+    assert ended.wait(10)
+    asked = store.write(lambda connection: api.req(connection, number, NOW, ""))
+    assert wait([asked], 0.3).not_done, "it waits for the end"
+    go_on.set()
+    ending.result(10)
+    assert asked.result(10)
+    found = row(store, number)
+    assert (found["status"], found["attempt"], found["requeue_at"], found["executor"]) == (record.SCHEDULED, 2, None, "")
 
 
 def test_dq_takes_a_task_out_of_every_list_with_the_users_name(oracle_store: Store) -> None:

@@ -91,6 +91,38 @@ def test_a_task_that_nobody_handed_over_is_found(store: Store, engine: Engine) -
     until(lambda: code(store, number) == record.FINISHED)
 
 
+@pytest.mark.parametrize("seconds", [0.02, 0.08])
+def test_a_shutdown_in_the_middle_of_many_tasks_leaves_them_to_the_next_start(
+    store: Store, tmp_path: Path, seconds: float
+) -> None:
+    """The engine may have been told of a task that it then does not run."""
+    RAN.clear()
+    first, second = (Engine(store, SystemClock(), tmp_path) for _ in range(2))
+    first.launch()
+    numbers = [load(store, "QUICK^ZZTEST") for _ in range(100)]
+    first.reconciler.wake.set()
+    threading.Event().wait(seconds)
+    first.shutdown()
+    second.launch()
+    try:
+        until(lambda: {code(store, number) for number in numbers} == {record.FINISHED}, 40)
+    finally:
+        second.shutdown()
+    assert sorted(number for number, _ in RAN) == numbers
+
+
+def test_a_task_that_was_dequeued_while_it_ran_can_be_requeued_when_its_executor_died(store: Store, engine: Engine) -> None:
+    number = load(store, "QUICK^ZZTEST", at=time.time() + 3600)
+    dead = {"executor": "dead", "status": "F", "requeue_at": None}
+    store.transact(lambda connection: connection.execute(update(Task).where(Task.number == number).values(dead)))
+    executor = select(Task.executor).where(Task.number == number)
+    until(lambda: store.read(lambda connection: connection.execute(executor).scalar_one()) == "")
+    assert code(store, number) == "F"
+    store.transact(lambda connection: connection.execute(update(Task).where(Task.number == number).values(dead)))
+    assert store.transact(lambda connection: api.req(connection, number, time.time(), ""))
+    until(lambda: code(store, number) == record.FINISHED)
+
+
 def test_a_task_for_later_waits_for_its_time(store: Store, engine: Engine) -> None:
     later = load(store, "QUICK^ZZTEST", at=time.time() + 3600)
     now = load(store, "QUICK^ZZTEST")

@@ -135,11 +135,12 @@ def test_what_was_reserved_and_not_begun_waits_again(store: Store) -> None:
     reserved = store.transact(lambda connection: tasks.reserve_due(connection, "here", 1, 100.0))
     store.transact(lambda connection: tasks.give_back(connection, reserved, "here", 101.0))
     assert not claim(store, number)
+    assert not claim(store, number, 2)
     assert due(store, 100.0) == [number]
     store.transact(lambda connection: tasks.give_back_all(connection, "there", 101.0))
     assert due(store, 100.0) == []
     store.transact(lambda connection: tasks.give_back_all(connection, "here", 101.0))
-    begin(store, number)
+    begin(store, number, 3)
 
 
 def test_only_the_executor_that_has_the_attempt_can_end_a_task(store: Store) -> None:
@@ -218,5 +219,6 @@ def test_what_runs_all_the_time_goes_by_an_index(store: Store) -> None:
     plans = statements.plans(store)
     assert len(plans) == 4
     steps = [step for plan in plans.values() for step in plan]
-    assert [step for step in steps if step.startswith(("SCAN task", "SCAN option_schedule"))] == []
+    scans = [step for step in steps if step.startswith(("SCAN task", "SCAN option_schedule"))]
+    assert set(scans) == {"SCAN task USING INDEX ix_task_executor"}, "an index of nothing but what executors have"
     assert {step.split()[1] for step in steps if step.startswith("SEARCH")} == {"task", "option_schedule"}
