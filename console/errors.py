@@ -10,3 +10,9 @@ class ConsoleError(Exception):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (self.__doc__ or "").splitlines()[0])
+
+
+class WrongUsage(ConsoleError):
+    """What was asked cannot be understood."""
+
+    status = 2

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from tzlocal import get_localzone
 
-from fileman import OptionScheduleRow, SiteFile, from_fileman, is_fileman, next_ien, next_iens
+from fileman import OptionScheduleRow, SiteFile, from_fileman, is_fileman, lock_for_transaction, next_ien, next_iens
 from fileman.files import OptionSchedule, Task
 from taskman import api
 from taskman.errors import BadFrequency, BadSchedule, TaskManError
@@ -286,6 +286,7 @@ def queue_due(connection: Connection, now: float) -> list[int]:
 
 def queue_startup(connection: Connection, now: float) -> list[int]:
     """Queue what is to run at TaskMan's start, and the persistent options that do not run; give the tasks."""
+    lock_for_transaction(connection, "TASKMAN STARTUP")  # who starts at the same moment sees what this one queued
     queued = []
     for row in connection.execute(_STARTUP).all():
         entry = _schedule(row)

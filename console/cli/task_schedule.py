@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from console.cli.task_verbs import Outcome, Room, asked, bare, facts_of, verb
-from console.errors import ConsoleError
+from console.errors import WrongUsage
 
 app = typer.Typer()
 
@@ -78,7 +78,7 @@ def schedule_edit(
     if variable:
         request["VARIABLES"] = json.dumps(facts_of(variable))
     if len(request) == 1:
-        raise ConsoleError("Say what to change: --frequency, --at, --catch-up, --special, --variable or --parameter.")
+        raise WrongUsage("Say what to change: --frequency, --at, --catch-up, --special, --variable or --parameter.")
     return _entry(room, room.desk.ask("MAGB TASK SCHEDULE EDIT", request))
 
 
@@ -118,7 +118,7 @@ def schedule_preview(
     """Show when an entry, or a code that need not be scheduled, runs next, and what the code means."""
     entry = what.isascii() and what.isdigit()
     if entry and start:
-        raise ConsoleError("--from is for a code; an entry has its next run.")
+        raise WrongUsage("--from is for a code; an entry has its next run.")
     request = asked(ien=what, count=count) if entry else asked(frequency=what, count=count, **{"from": start})
     told = room.desk.ask("MAGB TASK SCHEDULE PREVIEW", request)
     return Outcome(told, room.screens.runs(told))

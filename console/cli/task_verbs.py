@@ -14,7 +14,7 @@ import typer
 from rich.console import RenderableType
 
 from console.cli.options import AccessOption, ConfigOption, DataOption, JsonOption, VerifyOption, out
-from console.errors import ConsoleError
+from console.errors import WrongUsage
 from console.tasks import Desk, Screens, Way, open_desk
 from runtime import Settings, load_settings
 
@@ -84,7 +84,7 @@ def bare(app: typer.Typer, work: Verb, doc: str) -> None:
             _run(work, given)
         misplaced = [name for name in given if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"]
         if misplaced and context.invoked_subcommand is not None:
-            raise ConsoleError(f"Options come after the command: {context.command_path} {context.invoked_subcommand} --...")
+            raise WrongUsage(f"Options come after the command: {context.command_path} {context.invoked_subcommand} --...")
 
     first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     app.callback(invoke_without_command=True, epilog=EPILOG)(_with_options(callback, [first, *_shared()], doc))
@@ -134,7 +134,7 @@ def facts_of(given: list[str] | None) -> dict[str, Any]:
     for fact in given or []:
         key, sign, value = fact.partition("=")
         if not (key and sign):
-            raise ConsoleError(f"{fact!r} is not written as KEY=VALUE.")
+            raise WrongUsage(f"{fact!r} is not written as KEY=VALUE.")
         try:
             facts[key] = json.loads(value)
         except (ValueError, RecursionError):

@@ -12,7 +12,7 @@ import typer
 from console.cli import task_schedule
 from console.cli.options import err, out
 from console.cli.task_verbs import Outcome, Room, asked, facts_of, verb
-from console.errors import ConsoleError
+from console.errors import ConsoleError, WrongUsage
 from console.tasks import monitor_screen, watch
 from console.tasks.screens import outcome_status
 from runtime import NotReady, wait_until_ready
@@ -46,7 +46,7 @@ def task_list(
 ) -> Outcome:
     """List tasks: the newest first, of a status what changed last; what waits as it will be begun."""
     if numbers and (first or last):
-        raise ConsoleError("Give --numbers, or --from and --to.")
+        raise WrongUsage("Give --numbers, or --from and --to.")
     if first or last:
         numbers = f"{first or 1}-{last or 999_999_999}"
     found = room.desk.ask(
@@ -107,7 +107,7 @@ def task_stop(
 ) -> Outcome:
     """Ask tasks to stop; what has not begun is unscheduled. A running task stops when its routine next looks."""
     if bool(numbers) == (location is not None):
-        raise ConsoleError("Give task numbers, or --location.")
+        raise WrongUsage("Give task numbers, or --location.")
     told = room.desk.ask("MAGB TASK STOP", asked(numbers=_joined(numbers), location=location))
     if wait:
         _await_end(room, [one["number"] for one in told["tasks"] if one["done"]], timeout)
@@ -159,7 +159,7 @@ def task_delete(
 ) -> Outcome:
     """Delete task records, after a question; a running task is told to stop, a persistent running one stays."""
     if bool(numbers) == (finished_before is not None):
-        raise ConsoleError("Give task numbers, or --finished-before.")
+        raise WrongUsage("Give task numbers, or --finished-before.")
     if finished_before is not None:
         return _clean(room, finished_before, yes=yes)
     wanted = asked(numbers=_joined(numbers))
@@ -209,14 +209,14 @@ def task_errors(
     """List what routines raised, the newest first, or clear TaskMan's error log."""
     if clear:
         if task is not None:
-            raise ConsoleError("--clear takes --kind and --before, not --task.")
+            raise WrongUsage("--clear takes --kind and --before, not --task.")
         which = " ".join(["all", *([kind] if kind else []), "errors", *([f"older than {before} days"] if before else [])])
         if not yes:
             _confirm(f"Clear {which}?")
         told = room.desk.ask("MAGB TASK ERRORS CLEAR", asked(kind=kind, days=before))
         return Outcome(told, f"{told['cleared']} errors cleared")
     if kind or before:
-        raise ConsoleError("--kind and --before say what to --clear.")
+        raise WrongUsage("--kind and --before say what to --clear.")
     found = room.desk.ask("MAGB TASK ERRORS", asked(task=task, limit=limit))
     return Outcome(found, room.screens.errors(found, traceback=traceback))
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from console.addresses import format_address, parse_address
 from console.complaints import CALL_REFUSALS, CONTEXT_REFUSALS, SIGN_ON_REFUSALS, Complaint, explain
 from console.database import opened
-from console.errors import ConsoleError
+from console.errors import ConsoleError, WrongUsage
 from console.packs import load_packs
 from console.serving import ciphers_of
 from fileman import Store
@@ -35,12 +35,6 @@ class NothingThere(ConsoleError):
     """There is nothing of this name or number."""
 
     status = 3
-
-
-class WrongUsage(ConsoleError):
-    """What was asked cannot be understood."""
-
-    status = 2
 
 
 _STATUS: dict[type[ActionError], type[ConsoleError]] = {NotFound: NothingThere, BadRequest: WrongUsage}
@@ -154,12 +148,12 @@ def _said(error: ActionError) -> ConsoleError:
 def open_desk(way: Way) -> Iterator[Desk]:
     """Open the way to TaskMan. Raises ConsoleError, which says what to do."""
     if (way.access is None) != (way.verify is None):
-        raise ConsoleError("Give both --access and --verify (MAGBROKER_ACCESS, MAGBROKER_VERIFY), or neither.")
+        raise WrongUsage("Give both --access and --verify (MAGBROKER_ACCESS, MAGBROKER_VERIFY), or neither.")
     if way.authority is not None and not way.tls:
-        raise ConsoleError("--ca is for TLS: say --tls too.")
+        raise WrongUsage("--ca is for TLS: say --tls too.")
     if way.access is None or way.verify is None:
         if way.broker is not None or way.tls:
-            raise ConsoleError("A broker wants to know who asks: give --access and --verify.")
+            raise WrongUsage("A broker wants to know who asks: give --access and --verify.")
         with _database(way.settings) as desk:
             yield desk
         return
@@ -188,7 +182,7 @@ def _address(way: Way) -> tuple[str, int]:
     name, port = ("broker_tls_port", settings.broker_tls_port) if way.tls else ("broker_port", settings.broker_port)
     chosen = running.get(name, port)
     if not chosen:
-        raise ConsoleError("No TLS port is known: name the broker, --broker HOST:PORT.")
+        raise WrongUsage("No TLS port is known: name the broker, --broker HOST:PORT.")
     return host, int(chosen)
 
 

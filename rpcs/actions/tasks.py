@@ -140,6 +140,8 @@ def _each(act: Act, change: Callable[[Line], tuple[bool, str]]) -> dict[str, Any
     """Change each task of NUMBERS that the caller may change; tell what became of each."""
     ranges = read_numbers(act.text("NUMBERS"))
     found = list_tasks(act.connection, Wanted(numbers=ranges, limit=MOST_TASKS), act.now)
+    if len(found) == MOST_TASKS:
+        raise BadRequest(f"These are {MOST_TASKS:,} tasks or more; name fewer at a time, and nothing is left out.")
     numbers = {line.number for line in found}
     missing = [first for first, last in ranges if first == last and first not in numbers]
     told = _changed(act, found, change)
