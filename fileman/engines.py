@@ -21,6 +21,8 @@ BUSY_TIMEOUT_MS = 5000
 MAINTENANCE_TIMEOUT_MS = 250
 #: Seconds after which a pooled connection to PostgreSQL is asked whether it lives.
 REST_SECONDS = 1.0
+#: Connections to PostgreSQL that one process reads with.
+READERS = 6
 #: What keeps a reader's connection from writing by mistake.
 SQLITE_READER = (f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}", "PRAGMA query_only=ON")
 POSTGRESQL_READER = ("SET default_transaction_read_only = on",)
@@ -135,11 +137,16 @@ def _ask_after_a_rest(engine: Engine) -> None:
 def reading_engine(url: str) -> Engine:
     """Make the engine of readers: AUTOCOMMIT, because a kept transaction goes stale and pins the write-ahead log.
 
-    Nothing is pooled: the store keeps one connection per thread for as long as the thread lives.
+    On SQLite nothing is pooled: the store keeps one connection per thread for as long as the thread lives. A PostgreSQL server
+    has few connections to give, and a worker many threads: they share READERS, and as many again for a moment.
     """
+    common: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "hide_parameters": True}
     sqlite = is_sqlite(url)
-    arguments: dict[str, Any] = {"check_same_thread": False} if sqlite else {}
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, hide_parameters=True, connect_args=arguments)
+    if sqlite:
+        engine = create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False}, **common)
+    else:
+        engine = create_engine(url, pool_size=READERS, max_overflow=READERS, **common)
+        _ask_after_a_rest(engine)
     readers_only = SQLITE_READER if sqlite else POSTGRESQL_READER
 
     @event.listens_for(engine, "connect")

@@ -79,7 +79,7 @@ class Store:
         return self._writer.run(work)
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Run look-ups now, on this thread's own AUTOCOMMIT connection.
+        """Run look-ups now, on an AUTOCOMMIT connection: this thread's own on SQLite, one of a pool on PostgreSQL.
 
         When the server dropped the connection (PostgreSQL was started anew) they run once more on a new one. Raises
         StoreFailed for what the database refuses.
@@ -138,6 +138,11 @@ class Store:
         return int(connection.execute(_SITE_VERSION).scalar() or 0)
 
     def _look_up(self, work: Callable[[Connection], T]) -> T:
+        if not self.sqlite:
+            if self._closed:
+                raise StoreClosed
+            with self._reading.connect() as connection:
+                return work(connection)
         reader = self._reader()
         with reader.lock:
             if self._closed:
@@ -164,7 +169,7 @@ class Store:
         return reader
 
     def close(self) -> None:
-        """Commit what was submitted, let the look-ups end that have begun, and close every connection."""
+        """Commit what was submitted, and close every connection, one that a look-up is using when it is done with it."""
         if self._closed:
             return
         self._closed = True
