@@ -68,6 +68,8 @@ class Store:
         self._local = threading.local()
         self._readers: list[_Reader] = []
         self._guard = threading.Lock()
+        self._quiet = threading.Condition(self._guard)
+        self._looking = 0  # on pooled connections
         self._closed = False
 
     def write(self, work: Callable[[Connection], T]) -> Future[T]:
@@ -139,15 +141,25 @@ class Store:
 
     def _look_up(self, work: Callable[[Connection], T]) -> T:
         if not self.sqlite:
-            if self._closed:
-                raise StoreClosed
-            with self._reading.connect() as connection:
-                return work(connection)
+            return self._look_up_pooled(work)
         reader = self._reader()
         with reader.lock:
             if self._closed:
                 raise StoreClosed
             return work(reader.connection)
+
+    def _look_up_pooled(self, work: Callable[[Connection], T]) -> T:
+        with self._quiet:
+            if self._closed:
+                raise StoreClosed
+            self._looking += 1
+        try:
+            with self._reading.connect() as connection:
+                return work(connection)
+        finally:
+            with self._quiet:
+                self._looking -= 1
+                self._quiet.notify_all()
 
     def _reader(self) -> _Reader:
         reader: _Reader | None = getattr(self._local, "reader", None)
@@ -169,13 +181,14 @@ class Store:
         return reader
 
     def close(self) -> None:
-        """Commit what was submitted, and close every connection, one that a look-up is using when it is done with it."""
+        """Commit what was submitted, let the look-ups end that have begun, and close every connection."""
         if self._closed:
             return
         self._closed = True
         self._writer.close()
         self._scanners.shutdown()
-        with self._guard:
+        with self._quiet:
+            self._quiet.wait_for(lambda: self._looking == 0, LAST_READ_SECONDS)
             readers = list(self._readers)
         for reader in readers:
             reader.close()

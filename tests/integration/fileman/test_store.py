@@ -294,8 +294,8 @@ def test_closing_commits_what_was_submitted(store: Store) -> None:
     again.close()
 
 
-def test_a_look_up_that_has_begun_ends_well_when_the_store_is_closed(store: Store) -> None:
-    """SQLite takes the process with it when a connection is closed under a statement: closing waits there."""
+def test_closing_waits_for_a_look_up_of_another_thread(store: Store) -> None:
+    """SQLite takes the process with it when a connection is closed under a statement."""
     reading, go_on = Event(), Event()
 
     def slowly(connection: Connection) -> int:
@@ -307,7 +307,7 @@ def test_a_look_up_that_has_begun_ends_well_when_the_store_is_closed(store: Stor
         counted = pool.submit(store.read, slowly)
         assert reading.wait(10)
         closed = pool.submit(store.close)
-        assert bool(wait([closed], 0.3).not_done) is store.sqlite
+        assert wait([closed], 0.3).not_done, "the look-up has the connection"
         go_on.set()
         assert counted.result(10) == 0
         closed.result(10)
