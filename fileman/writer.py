@@ -161,8 +161,8 @@ def _refused(error: SQLAlchemyError) -> StoreFailed:
 class PooledWriter:
     """The writers of a PostgreSQL database: each request is a transaction of its own, so many at a time at most.
 
-    What is waited for runs on the thread that waits, the rest on a pool. A serialization failure or a deadlock is tried again,
-    whole.
+    What is waited for runs on the thread that waits, the rest on a pool. A serialization failure, a deadlock or a connection that
+    was lost before its COMMIT is tried again, whole.
     """
 
     def __init__(self, engine: Engine, at_a_time: int = 8) -> None:
@@ -198,12 +198,16 @@ class PooledWriter:
             if own and self._closed:
                 raise StoreClosed
             for attempt in range(1, TRIES + 1):
+                committing = False
                 try:
                     with self._engine.begin() as connection:
-                        return work(connection)
+                        result = work(connection)
+                        committing = True
+                    return result
                 except SQLAlchemyError as error:
-                    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
-                    if state in TRY_AGAIN and attempt < TRIES:
-                        continue
+                    if attempt < TRIES and isinstance(error, DBAPIError):
+                        lost = error.connection_invalidated and not committing  # the server undid what it had of it
+                        if lost or getattr(error.orig, "sqlstate", None) in TRY_AGAIN:
+                            continue
                     raise _refused(error) from error
             raise StoreFailed
