@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -162,7 +163,7 @@ def _evaluate(directory: Path, cluster: PostgresCluster, site: Path, workers: in
     store.transact(lambda connection: apply_site(connection, read_site_file(site), key, datetime.now()))  # noqa: DTZ005  VistA's times carry no zone
     locations = store.transact(_file_images)
     for location in locations:
-        store.transact(lambda connection, it=location: _load_evaluator(connection, it))  # type: ignore[misc]
+        store.transact(functools.partial(_load_evaluator, location=location))
     with contextlib.ExitStack() as stack:
         running = [stack.enter_context(worker(url, directory, slots=2 // workers)) for _ in range(workers)]
         while _waiting(store) == IMAGES:

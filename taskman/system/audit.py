@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from fileman.files import ErrorLog, ImageEvent, SignOnLog, StatisticsCursor, TaskError
 from taskman.context import TaskContext
 from taskman.routines import routine
-from taskman.system.batches import BATCH, MOST, oldest, purge
+from taskman.system.batches import BATCH, MOST, change, oldest, purge, rows_of
 from taskman.system.days import fileman_ago, seconds_ago
 from taskman.variables import read_variables
 
@@ -82,11 +82,11 @@ def _trim(task: TaskContext, log: _Log, before: Any, upto: int = _ALL) -> int:
     gone, seen, after = 0, 0, 0
     while seen < MOST and not task.stop_requested():
         key = {"after": after, "upto": upto}
-        rows = task.store.read(lambda connection, key=key: connection.execute(log.oldest, key).all())  # type: ignore[misc]
+        rows = rows_of(task, log.oldest, key)
         if not any(row.at < before for row in rows):
             break
         values = {"after_ien": after, "upto_ien": rows[-1].ien, "before_at": before}
-        gone += task.store.transact(lambda connection, values=values: _delete(task, connection, log, values))  # type: ignore[misc]
+        gone += change(task, _delete, log, values)
         seen, after = seen + len(rows), rows[-1].ien
     return gone
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Delete, bindparam, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Delete, Executable, Row, bindparam, delete, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from fileman.files import File
 from taskman.context import TaskContext
 
+T = TypeVar("T")
+
 #: Rows that one transaction changes, and rows that one run changes of a file; what is left is done by the next run.
 BATCH, MOST = 500, 200_000
+
+
+def rows_of(task: TaskContext, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    """Read all rows of a statement."""
+    return task.store.read(lambda connection: connection.execute(statement, values).all())
+
+
+def change(task: TaskContext, work: Callable[..., T], *arguments: Any) -> T:
+    """Call `work(task, connection, *arguments)` in a transaction; give its result."""
+    return task.store.transact(lambda connection: work(task, connection, *arguments))
 
 
 def in_batches(task: TaskContext, work: Callable[[Connection], int]) -> int:
@@ -55,7 +67,7 @@ def values_of(task: TaskContext, column: InstrumentedAttribute[Any], before_any:
     following = select(func.min(column)).where(column > bindparam("last"))
     last = before_any
     while True:
-        last = task.store.read(lambda connection, after=last: connection.execute(following, {"last": after}).scalar())  # type: ignore[misc]
+        ((last,),) = rows_of(task, following, {"last": last})
         if last is None:
             return
         yield last

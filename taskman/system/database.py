@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from fileman import StoreFailed
 from fileman.files import (
     BackgroundQueue,
@@ -78,7 +80,7 @@ def check_database(task: TaskContext) -> None:
         if task.stop_requested():
             task.say(f"stopped after {number} of {len(tables)} tables")
             return
-        found = task.act(table, lambda table=table: _check(task, table))  # type: ignore[misc]
+        found = task.act(table, functools.partial(_check, task, table))
         if found != "ok":
             raise DatabaseDamaged(f"Table {table}: {found}. Restore a backup or a snapshot.")
     task.say(f"{len(tables)} tables are sound")

@@ -20,6 +20,7 @@ from taskman.context import TaskContext
 from taskman.endings import Deleted, Ending
 from taskman.errors import TaskManError
 from taskman.routines import routine
+from taskman.system.batches import rows_of
 
 #: Entries that are looked up at a time, and images that one run copies.
 BATCH, MOST = 50, 5_000
@@ -95,7 +96,7 @@ def copy_long_term(task: TaskContext) -> Ending:
     places = task.store.read(lambda connection: connection.execute(_PLACES).all())
     said, nothing = [], True
     for place in places:
-        if task.store.read(lambda connection, ien=place.ien: connection.execute(_ANY, {"place_": ien}).first()) is None:  # type: ignore[misc]
+        if not rows_of(task, _ANY, {"place_": place.ien}):
             continue
         tally = _copy_place(task, place.ien, folders.get(place.jukebox_location or 0), folders)
         nothing = nothing and not tally.copied and not tally.failed
@@ -113,7 +114,7 @@ def _copy_place(task: TaskContext, place: int, target: Folder | None, folders: d
         return tally
     while read < MOST:
         key = {"place_": place, "after": after}
-        rows = task.store.read(lambda connection, key=key: connection.execute(_NEXT, key).all())  # type: ignore[misc]
+        rows = rows_of(task, _NEXT, key)
         for row in rows:
             if task.stop_requested():
                 return tally

@@ -10,6 +10,7 @@ from fileman import Event, Folder, UnsafePath, file_name, read_folders, record_e
 from fileman.files import Image, SendQueue
 from taskman.context import TaskContext
 from taskman.routines import routine
+from taskman.system.batches import change, rows_of
 from taskman.system.days import seconds_ago
 
 #: Entries whose files go before the database hears of it, and entries that one run takes up of a location.
@@ -95,9 +96,9 @@ def _purge_location(task: TaskContext, folder: Folder) -> tuple[int, int]:
     removed, failed, seen, last = 0, 0, 0, (0.0, 0)
     while seen < MOST and not task.stop_requested():
         key = {"destination_": destination, "before": before, "after_at": last[0], "after_ien": last[1]}
-        rows = task.store.read(lambda connection, key=key: connection.execute(_OLD, key).all())  # type: ignore[misc]
+        rows = rows_of(task, _OLD, key)
         done = [(row, how) for row in rows if (how := _remove(task, folder, destination, before, row))]
-        task.store.transact(lambda connection, done=done: _note(task, connection, folder, done))  # type: ignore[misc]
+        change(task, _note, folder, done)
         removed += sum(how == REMOVED for _, how in done)
         failed += len(rows) - len(done)
         seen += len(rows)

@@ -6,6 +6,7 @@ a number may be given before that of an event which is seen earlier, so only wha
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from datetime import datetime
@@ -19,7 +20,7 @@ from fileman.files import AcquisitionCount, AcquisitionDevice, DailyStatistic, I
 from taskman.context import TaskContext
 from taskman.endings import Deleted, Ending
 from taskman.routines import routine
-from taskman.system.batches import BATCH, in_batches
+from taskman.system.batches import BATCH, change, in_batches
 
 #: Seconds after which every transaction that took a number has ended.
 SETTLED = 60.0
@@ -186,8 +187,8 @@ def _roll_up_acquisition(task: TaskContext) -> None:
     """Take over the acquisition statistics of the last day that was, and of those since; done twice it is done once."""
     last = task.store.read(lambda connection: connection.execute(_CURSOR).one().day), "", ""
     while not task.stop_requested():
-        rows = task.store.read(lambda connection, last=last: _acquisition(connection, last))  # type: ignore[misc]
-        task.store.transact(lambda connection, rows=rows: _set_acquisition(task, connection, rows))  # type: ignore[misc]
+        rows = task.store.read(functools.partial(_acquisition, last=last))
+        change(task, _set_acquisition, rows)
         if len(rows) < BATCH:
             return
         last = rows[-1][0]

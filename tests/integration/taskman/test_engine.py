@@ -89,6 +89,7 @@ def test_a_task_runs_once_with_its_arguments_and_ends_completed(store: Store, en
 def test_a_task_that_nobody_handed_over_is_found(store: Store, engine: Engine) -> None:
     number = load(store, "QUICK^ZZTEST")
     until(lambda: code(store, number) == record.FINISHED)
+    assert [(number, {})] == RAN
 
 
 @pytest.mark.parametrize("seconds", [0.02, 0.08])
