@@ -17,6 +17,7 @@ from fileman.image_events import Event, record_events
 from fileman.image_files import Folder, UnsafePath, file_name, hashed_directories, read_folders
 from fileman.locks import (
     LOCK_SECONDS,
+    export_lock,
     forget_leases,
     lease_holder,
     lock_for_transaction,
@@ -39,6 +40,7 @@ from fileman.snapshot import BadSnapshot, reset_to_site, restore_snapshot, take_
 from fileman.sqlite_site import BadSource
 from fileman.store import Store, bump_site_version
 from fileman.transfer import ComparedSequence, ComparedTable, Moved, NotMoved, Outcome, Step, Transfer, UnfitSource, shown_target
+from fileman.upserts import insert_into, upserts
 
 __all__ = [
     "LOCK_SECONDS",
@@ -77,6 +79,7 @@ __all__ = [
     "check_verify_code",
     "clear_faults",
     "dump_site",
+    "export_lock",
     "external_date",
     "file_name",
     "forget_leases",
@@ -85,6 +88,7 @@ __all__ = [
     "give_notice",
     "hash_verify_code",
     "hashed_directories",
+    "insert_into",
     "is_empty",
     "is_fileman",
     "lease_holder",
@@ -117,4 +121,5 @@ __all__ = [
     "to_horolog",
     "transmit_lock",
     "try_lock",
+    "upserts",
 ]

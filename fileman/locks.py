@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, delete, select, text, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from fileman.files.kernel import Lease
+from fileman.upserts import insert_into
 
 _ADVISORY = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _HOLDER = select(Lease.holder).where(Lease.name == bindparam("name_"), Lease.expires_at > bindparam("now"))
@@ -26,8 +25,7 @@ def take_lease(connection: Connection, name: str, holder: str, seconds: float, n
 
     `now` is seconds since the epoch. A LOCK of VistA dies with its process; a lease dies `seconds` after its last renewal.
     """
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    statement = insert(Lease).values(name=name, holder=holder, expires_at=now + seconds)
+    statement = insert_into(connection, Lease).values(name=name, holder=holder, expires_at=now + seconds)
     statement = statement.on_conflict_do_update(
         index_elements=[Lease.name],
         set_={"holder": holder, "expires_at": now + seconds},
@@ -88,6 +86,11 @@ def transmit_lock(location: str, destination: str) -> str:
 def send_queue_lock(image: int) -> str:
     """Name the lock of whoever looks whether an image waits in the send queue and puts it there, so that it waits there once."""
     return f"SEND QUEUE {image}"
+
+
+def export_lock(origin: int) -> str:
+    """Name the lock of whoever puts images of an institution into the export queue, or takes them out of it."""
+    return f"DICOM EXPORT {origin}"
 
 
 def lease_holder(connection: Connection, name: str, now: float) -> str | None:

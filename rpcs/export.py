@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from fileman import Event, lock_for_transaction, record_events
+from fileman import Event, export_lock, lock_for_transaction, record_events
 from fileman.files import DicomExport, DicomExportImage, Image
 from fileman.files.routing import EXPORT_TAKEN_FOR
 from rpcs.call import Call
@@ -24,6 +24,7 @@ _RETURN_STALE = (
 _RETURN_DUE = (
     update(DicomExportImage)
     .where(DicomExportImage.status == "RETRY", DicomExportImage.next_try_at <= bindparam("now"))
+    .where(DicomExportImage.origin.in_(bindparam("origins", expanding=True)))
     .values(status="WAITING")
 )
 _NEXT = (
@@ -114,7 +115,7 @@ def next_queue_entry(call: Call) -> list[str]:
     if not origins:
         return ["-1,No Origin Specified"]
     connection, now = call.connection, call.clock.seconds()
-    lock_for_transaction(connection, "dicom_export")
+    lock_for_transaction(connection, *map(export_lock, origins))
     for element in call.list(1).values():
         entry, sequence, status = [*element.split("^"), "", "", ""][:3]
         if entry.isdigit() and sequence.isdigit():
@@ -122,7 +123,7 @@ def next_queue_entry(call: Call) -> list[str]:
     check = call.text(2).strip("0 ") != ""
     if not check:
         connection.execute(_RETURN_STALE, {"before": now - EXPORT_TAKEN_FOR, "origins": origins})
-        connection.execute(_RETURN_DUE, {"now": now})
+        connection.execute(_RETURN_DUE, {"now": now, "origins": origins})
     waiting = [
         (priority, -index, origin)
         for index, origin in enumerate(origins)

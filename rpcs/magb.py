@@ -6,10 +6,8 @@ import json
 from datetime import UTC, datetime
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from fileman import Event, record_events
+from fileman import Event, record_events, upserts
 from fileman.files import DicomExportImage, GatewayStatus
 from rpcs.call import Call
 from rpcs.export import Report, apply_report
@@ -30,13 +28,13 @@ _RETURN = (
     .where(DicomExportImage.export == bindparam("d0"), DicomExportImage.sequence == bindparam("d1"))
     .values(status="WAITING")
 )
-_HEARTBEAT = {}
-for _name, _make in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert)):
-    _statement = _make(GatewayStatus)
-    _HEARTBEAT[_name] = _statement.on_conflict_do_update(
+_HEARTBEAT = upserts(
+    GatewayStatus,
+    lambda insert: insert.on_conflict_do_update(
         index_elements=[GatewayStatus.machine],
-        set_={"heartbeat_at": _statement.excluded.heartbeat_at, "status": _statement.excluded.status},
-    )
+        set_={"heartbeat_at": insert.excluded.heartbeat_at, "status": insert.excluded.status},
+    ),
+)
 
 
 @procedure("MAGB NETWORK LOCATIONS", returns=ResultType.ARRAY, access=Access.SESSION, routine="magb")

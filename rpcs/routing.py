@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 
 from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 import taskman.api as taskman
-from fileman import release_lease, take_lease, transmit_lock
+from fileman import release_lease, take_lease, transmit_lock, upserts
 from fileman.files import EvaluatorFlag, EvaluatorLog, SendQueue
 from rpcs.call import Call
 from rpcs.registry import Access, Answer, procedure
@@ -19,12 +17,12 @@ from xwb import LocalArray, ResultType, m_number
 
 NOT_ACCEPTED = "-4,TaskMan did not Accept Request"
 
-_FLAG = {
-    name: make(EvaluatorFlag)
-    .values(id=1, running=bindparam("flag"))
-    .on_conflict_do_update(index_elements=[EvaluatorFlag.id], set_={"running": bindparam("flag")})
-    for name, make in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert))
-}
+_FLAG = upserts(
+    EvaluatorFlag,
+    lambda insert: insert.values(id=1, running=bindparam("flag")).on_conflict_do_update(
+        index_elements=[EvaluatorFlag.id], set_={"running": bindparam("flag")}
+    ),
+)
 _LAST_LINE = select(func.max(EvaluatorLog.line)).where(EvaluatorLog.task == bindparam("task"))
 _LINES = (
     select(EvaluatorLog.line, EvaluatorLog.text)

@@ -10,15 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from fileman import Event, Store, StoreClosed, StoreFailed, record_events, site_settings, to_fileman, to_horolog
+from fileman import Event, Store, StoreClosed, StoreFailed, insert_into, record_events, site_settings, to_fileman, to_horolog
 from fileman.files import (
     BackgroundQueue,
     EvaluatorFlag,
     EvaluatorLog,
-    File,
     Holiday,
     ImagingSite,
     Institution,
@@ -289,8 +286,8 @@ class Evaluator:
             return
         task, version = self.task.number, self.rules.version
         if fresh := [row for one in evaluated for row in one.study_decisions(task)]:
-            connection.execute(_insert(connection, StudyDecision).on_conflict_do_nothing(), fresh)
-        decide = _insert(connection, RuleDecision)
+            connection.execute(insert_into(connection, StudyDecision).on_conflict_do_nothing(), fresh)
+        decide = insert_into(connection, RuleDecision)
         replaced = {name: decide.excluded[name] for name in ("version", "evaluated_at", "facts", "fired", "reasons")}
         decide = decide.on_conflict_do_update(index_elements=[RuleDecision.image, RuleDecision.task], set_=replaced)
         connection.execute(decide, [one.decision(task, version, origin.moment) for one in evaluated])
@@ -301,11 +298,6 @@ class Evaluator:
         if self._site is None or self._site.version != version:
             self._site = self.store.read(lambda connection: read_site_view(connection, version, self.location))
         return self._site
-
-
-def _insert(connection: Connection, file: type[File]) -> Any:
-    """Begin an INSERT of the engine that may say what to do about a row that is there."""
-    return sqlite_insert(file) if connection.dialect.name == "sqlite" else postgresql_insert(file)
 
 
 def _failed(entry: int, error: Exception) -> Judged:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from fileman import lock_for_transaction, next_ien, send_queue_lock
+from fileman import export_lock, lock_for_transaction, next_ien, send_queue_lock
 from fileman.files import DicomExport, DicomExportImage, SendQueue
 from rules.ast import SEND
 from rules.evaluate import Action
@@ -79,16 +79,16 @@ def _queue_copy(connection: Connection, action: Action, image: KnownImage, origi
 
 
 def _queue_export(connection: Connection, action: Action, image: KnownImage, origin: Origin) -> int:
-    lock_for_transaction(connection, "dicom_export")
+    lock_for_transaction(connection, export_lock(origin.location))
     key = {"application": action.name, "group": image.group, "priority": action.priority, "origin": origin.location}
     export = connection.execute(_EXPORT, key).scalar()
-    if export is None:
-        export = next_ien(connection, "dicom_export")
-        row = {"ien": export, "accession": image.accession, "requested": origin.moment, "study_uid": image.facts.study_uid}
-        connection.execute(_NEW_EXPORT, {**key, **row})
-    elif connection.execute(_QUEUED, {"image": image.facts.image, "export": export}).first() is not None:
+    if export is not None and connection.execute(_QUEUED, {"image": image.facts.image, "export": export}).first() is not None:
         return 0
-    sequence = connection.execute(_COUNT_UP, {"entry": export}).scalar_one()
+    sequence = None if export is None else connection.execute(_COUNT_UP, {"entry": export}).scalar()
+    if sequence is None:  # there is none yet, or its last image was taken out of the queue this moment
+        export, sequence = next_ien(connection, "dicom_export"), 1
+        row = {"ien": export, "accession": image.accession, "requested": origin.moment, "study_uid": image.facts.study_uid}
+        connection.execute(_NEW_EXPORT, {**key, **row, "last_sequence": sequence, "image_count": 1})
     connection.execute(
         _NEW_IMAGE,
         {

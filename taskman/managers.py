@@ -7,9 +7,8 @@ import socket
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from fileman import insert_into
 from fileman.files import TaskManager
 
 _FRESH = select(TaskManager.executor).where(TaskManager.heartbeat_at > bindparam("since"))
@@ -41,10 +40,9 @@ class Manager:
 
 def beat(connection: Connection, executor: str, slots: int, running: int, now: float) -> None:
     """Give a sign of life."""
-    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     row = {"host": socket.gethostname(), "pid": os.getpid(), "slots": slots, "started_at": now}
     signs = {"running": running, "heartbeat_at": now}
-    statement = make(TaskManager).values(executor=executor, **row, **signs)
+    statement = insert_into(connection, TaskManager).values(executor=executor, **row, **signs)
     connection.execute(statement.on_conflict_do_update(index_elements=[TaskManager.executor], set_=signs))
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, delete, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from fileman import insert_into
 from fileman.files import RunningTask
 
 _MINE = (RunningTask.subject == bindparam("subject_")) & (RunningTask.task == bindparam("task_"))
@@ -24,10 +23,9 @@ def take(connection: Connection, subject: str, task: int, attempt: int, now: flo
 
     A later attempt of the same task takes it over at once: the earlier one can write nothing more (see `renew`).
     """
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     values = {"task": task, "attempt": attempt, "expires_at": until}
     statement = (
-        insert(RunningTask)
+        insert_into(connection, RunningTask)
         .values(subject=subject, **values)
         .on_conflict_do_update(
             index_elements=[RunningTask.subject],

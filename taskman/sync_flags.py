@@ -6,9 +6,8 @@ As in VistA the tasks that wait for a flag go on only when its holder ended well
 from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, delete, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from fileman import insert_into
 from fileman.files import Task, TaskSyncFlag
 from taskman.devices import device_name
 from taskman.record import PREPARED, SCHEDULED
@@ -39,9 +38,8 @@ def flag_name(flag: str, device: str) -> str:
 
 def take(connection: Connection, flag: str, device: str, task: int) -> bool:
     """Take a flag for a task; false while another one has it. A task that begins again has it still."""
-    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     statement = (
-        make(TaskSyncFlag)
+        insert_into(connection, TaskSyncFlag)
         .values(name=flag_name(flag, device), task=task, status="")
         .on_conflict_do_update(index_elements=[TaskSyncFlag.name], set_={"status": ""}, where=TaskSyncFlag.task == task)
         .returning(TaskSyncFlag.task)

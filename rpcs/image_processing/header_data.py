@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, bindparam, column, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, bindparam, update
 
+from fileman import upserts
 from fileman.files import Image, ImageHeader
 from rpcs.image_processing.request import Item
 
 _SET_DIGEST = update(Image).where(Image.ien == bindparam("entry")).values(digest=bindparam("new_digest"))
-_UPSERT = {
-    name: make(ImageHeader).on_conflict_do_update(
+_UPSERT = upserts(
+    ImageHeader,
+    lambda insert: insert.on_conflict_do_update(
         index_elements=[ImageHeader.uid],
-        set_={"image": column("excluded.image", is_literal=True), "elements": column("excluded.elements", is_literal=True)},
-    )
-    for name, make in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert))
-}
+        set_={"image": insert.excluded.image, "elements": insert.excluded.elements},
+    ),
+)
 _ESCAPES = {"|": "|", "\\": "\\", "r": "\r", "n": "\n"}
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from fileman import next_iens, to_fileman
+from fileman import next_iens, to_fileman, upserts
 from fileman.files import AcquisitionCount, BackgroundQueue, CurrentImage, Image
 from rpcs.call import Call
 from rpcs.image_processing.messages import Results, local_error
@@ -17,11 +15,14 @@ _QUEUE = insert(BackgroundQueue)
 _CLEAR_CURRENT = update(CurrentImage).where(CurrentImage.machine == bindparam("of_machine")).values(uid="")
 _KEY = [AcquisitionCount.day, AcquisitionCount.location, AcquisitionCount.instrument]
 _COUNT = {
-    (dialect, column): make(AcquisitionCount).on_conflict_do_update(
-        index_elements=_KEY, set_={column: getattr(AcquisitionCount, column) + 1}
-    )
-    for dialect, make in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert))
-    for column in ("acquired", "processed")
+    "acquired": upserts(
+        AcquisitionCount,
+        lambda insert: insert.on_conflict_do_update(index_elements=_KEY, set_={"acquired": AcquisitionCount.acquired + 1}),
+    ),
+    "processed": upserts(
+        AcquisitionCount,
+        lambda insert: insert.on_conflict_do_update(index_elements=_KEY, set_={"processed": AcquisitionCount.processed + 1}),
+    ),
 }
 
 
@@ -60,7 +61,7 @@ def _echo(item: Item) -> str:
 
 
 def _count(call: Call, location: str, instrument: str, column: str) -> None:
-    statement = _COUNT[call.connection.dialect.name, column]
+    statement = _COUNT[column][call.connection.dialect.name]
     day = to_fileman(call.clock.now().date())
     counts = {"acquired": 0, "processed": 0, column: 1}
     call.connection.execute(statement, {"day": day, "location": location, "instrument": instrument, **counts})

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, select, update
 
-from fileman import lock_for_transaction, to_fileman
+from fileman import export_lock, lock_for_transaction, to_fileman
 from fileman.files import (
     AnsweredRequest,
     DicomExport,
@@ -43,13 +43,15 @@ _SEND_QUEUE_PURGED = oldest(
 )
 _RETAINING = select(NetworkLocation.ien).where(NetworkLocation.retention_days.is_not(None))
 _EXPORTED = (
-    select(DicomExportImage.export, DicomExportImage.sequence)
+    select(DicomExportImage.export, DicomExportImage.sequence, DicomExportImage.origin)
     .where(DicomExportImage.status == "SUCCESS", DicomExportImage.status_at < _BEFORE)
     .order_by(DicomExportImage.status_at)
     .limit(BATCH)
 )
 _DELETE_EXPORTED = delete(DicomExportImage).where(
-    DicomExportImage.export == bindparam("export_"), DicomExportImage.sequence == bindparam("sequence_")
+    DicomExportImage.export == bindparam("export_"),
+    DicomExportImage.sequence == bindparam("sequence_"),
+    DicomExportImage.status == "SUCCESS",
 )
 _COUNT_DOWN = (
     update(DicomExport)
@@ -117,11 +119,12 @@ def _purge_send_queue(task: TaskContext, before: float) -> int:
 
 def _purge_exports(connection: Connection, before: float) -> int:
     """Delete one batch of images that were exported, and the exports that have none left."""
-    lock_for_transaction(connection, "dicom_export")
     rows = connection.execute(_EXPORTED, {"before": before}).all()
-    if rows:
-        connection.execute(_DELETE_EXPORTED, [{"export_": row.export, "sequence_": row.sequence} for row in rows])
-    for export, gone in Counter(row.export for row in rows).items():
+    lock_for_transaction(connection, *{export_lock(row.origin) for row in rows})
+    deleted: Counter[int] = Counter()
+    for row in rows:
+        deleted[row.export] += connection.execute(_DELETE_EXPORTED, {"export_": row.export, "sequence_": row.sequence}).rowcount
+    for export, gone in deleted.items():
         connection.execute(_COUNT_DOWN, {"export_": export, "gone": gone})
         connection.execute(_DELETE_EMPTY, {"export_": export})
     return len(rows)

@@ -7,7 +7,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, or_, select, update
 
-from fileman import Event, lease_holder, lock_for_transaction, record_events, send_queue_lock, transmit_lock, try_lock
+from fileman import (
+    Event,
+    export_lock,
+    lease_holder,
+    lock_for_transaction,
+    record_events,
+    send_queue_lock,
+    transmit_lock,
+    try_lock,
+)
 from fileman.files import DicomExport, DicomExportImage, Image, SendQueue
 from fileman.files.routing import EXPORT_TAKEN_FOR
 from taskman.context import TaskContext
@@ -61,6 +70,7 @@ _TAKEN = (
         DicomExportImage.sequence,
         DicomExportImage.image,
         DicomExportImage.taken_by,
+        DicomExportImage.origin,
         DicomExport.application,
         Image.uid,
     )
@@ -76,6 +86,7 @@ _RETURN_EXPORT = (
         DicomExportImage.export == bindparam("export_"),
         DicomExportImage.sequence == bindparam("sequence_"),
         DicomExportImage.status == "XMIT",
+        DicomExportImage.status_at <= bindparam("before"),
     )
     .values(status="WAITING")
 )
@@ -152,12 +163,13 @@ def _return(task: TaskContext, connection: Connection, row: Entry) -> bool:
 
 
 def _requeue_exports(task: TaskContext, connection: Connection, before: float) -> int:
-    lock_for_transaction(connection, "dicom_export")
     rows = connection.execute(_TAKEN, {"before": before}).all()
+    lock_for_transaction(connection, *{export_lock(row.origin) for row in rows})
     now = task.clock.seconds()
     for row in rows:
-        if connection.execute(_RETURN_EXPORT, {"export_": row.export, "sequence_": row.sequence}).rowcount != 1:
-            continue  # it was reported this moment
+        key = {"export_": row.export, "sequence_": row.sequence, "before": before}
+        if connection.execute(_RETURN_EXPORT, key).rowcount != 1:
+            continue  # it was reported, or taken again, this moment
         detail = f"{row.application}: {row.taken_by or 'a transmitter'} took it and did not report"
         record_events(connection, [Event(row.uid or "", row.image, "SEND", now, f"task {task.number}", "requeued", detail)])
     return len(rows)

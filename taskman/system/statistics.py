@@ -12,10 +12,8 @@ from collections import Counter
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from fileman import to_fileman
+from fileman import to_fileman, upserts
 from fileman.files import AcquisitionCount, AcquisitionDevice, DailyStatistic, Image, ImageEvent, StatisticsCursor
 from taskman.context import TaskContext
 from taskman.endings import Deleted, Ending
@@ -72,11 +70,16 @@ _KEY = [
     DailyStatistic.stage,
     DailyStatistic.outcome,
 ]
-_ADD, _SET = {}, {}
-for _name, _make in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert)):
-    _row = _make(DailyStatistic)
-    _ADD[_name] = _row.on_conflict_do_update(index_elements=_KEY, set_={"count": DailyStatistic.count + _row.excluded.count})
-    _SET[_name] = _row.on_conflict_do_update(index_elements=_KEY, set_={"count": _row.excluded.count})
+_ADD = upserts(
+    DailyStatistic,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=_KEY, set_={"count": DailyStatistic.count + insert.excluded.count}
+    ),
+)
+_SET = upserts(
+    DailyStatistic,
+    lambda insert: insert.on_conflict_do_update(index_elements=_KEY, set_={"count": insert.excluded.count}),
+)
 _ACQUISITION_KEY = (AcquisitionCount.day, AcquisitionCount.location, AcquisitionCount.instrument)
 _ACQUIRED = (
     select(
