@@ -10,7 +10,7 @@ import os
 import socket
 import sqlite3
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -182,24 +182,42 @@ class Engine:
             raise EngineDown(f"The task engine did not take task {task.number}: {error}") from error
 
 
-def trim(before: float) -> int:
-    """Take out of the engine's store what ended before a time; give how many attempts that were. Raises EngineDown.
+def trim(before: float, living: Collection[str]) -> int:
+    """Take out of the engine's store what ended before a time, and what executors that are not `living` any more began before.
 
-    For a routine: the engine of this process is meant.
+    Gives how many attempts that were. Raises EngineDown. For a routine: the engine of this process is meant.
     """
-    ended = datetime.fromtimestamp(before, UTC).isoformat()
-    count = 0
+    moment = datetime.fromtimestamp(before, UTC).isoformat()
     try:
-        while True:
-            found = DBOS.list_workflows(
-                status=_ENDED, completed_before=ended, limit=TRIM_BATCH, load_input=False, load_output=False
-            )
-            if not found:
-                return count
-            DBOS.delete_workflows([one.workflow_id for one in found])
-            count += len(found)
+        return _trim_ended(moment) + _trim_left_behind(moment, living)
     except _ENGINE_ERRORS as error:
         raise EngineDown(f"The task engine does not give up its old rows: {error}") from error
+
+
+def _trim_ended(moment: str) -> int:
+    count = 0
+    while True:
+        found = DBOS.list_workflows(status=_ENDED, completed_before=moment, limit=TRIM_BATCH, load_input=False, load_output=False)
+        if not found:
+            return count
+        DBOS.delete_workflows([one.workflow_id for one in found])
+        count += len(found)
+
+
+def _trim_left_behind(moment: str, living: Collection[str]) -> int:
+    """Take out what a killed process had begun: another attempt did the work long ago."""
+    count = kept = 0
+    while True:
+        found = DBOS.list_workflows(
+            status="PENDING", end_time=moment, limit=TRIM_BATCH, offset=kept, load_input=False, load_output=False
+        )
+        if not found:
+            return count
+        left = [one.workflow_id for one in found if one.executor_id not in living]
+        if left:
+            DBOS.delete_workflows(left)
+        count += len(left)
+        kept += len(found) - len(left)
 
 
 def _entry(worker: Worker) -> Callable[[int, int], None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taskman import engine, tasks
+from taskman import engine, managers, tasks
 from taskman.context import TaskContext
 from taskman.routines import routine
 from taskman.system.batches import BATCH, in_batches
@@ -27,5 +27,9 @@ def clean_up_tasks(task: TaskContext) -> None:
     """
     before, now = seconds_ago(task.clock, read_variables(VARIABLES, task.arguments)["days"]), task.clock.seconds()
     records = in_batches(task, lambda connection: tasks.delete_old_tasks(connection, before, now, BATCH))
-    rows = 0 if task.stop_requested() else engine.trim(before)
+    rows = (
+        0
+        if task.stop_requested()
+        else engine.trim(before, task.store.read(lambda connection: managers.alive(connection, before)))
+    )
     task.say(f"{records} records of tasks deleted, and {rows} rows of the engine")

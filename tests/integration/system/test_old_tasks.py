@@ -12,14 +12,23 @@ import pytest
 from sqlalchemy import select, update
 
 from fileman import Store
-from fileman.files import Task, TaskStep
+from fileman.files import Task, TaskManager, TaskStep
 from runtime import SystemClock
-from taskman import Engine, api, find_option, record
+from taskman import Engine, TaskContext, api, find_option, record, routine
+from taskman.engine import trim
 from taskman.schedule import queue_option
 from taskman.system.batches import BATCH
 from tests.integration.system.conftest import DAY, Site
+from tests.support.waiting import until
 
 OPTION = "MAGB CLEAN UP TASKS"
+BEGUN, END = threading.Event(), threading.Event()
+
+
+@routine("STAY^ZZSYS")
+def stay(_task: TaskContext) -> None:
+    BEGUN.set()
+    assert END.wait(30)
 
 
 @pytest.fixture
@@ -87,6 +96,18 @@ def test_a_stop_leaves_the_rest_to_the_next_run(site: Site) -> None:
 
 
 def test_rows_of_the_engine_go_too(site: Site) -> None:
-    first, _ = run(site)
-    assert run(site, days=1e-9)[1] == "1 records of tasks deleted, and 1 rows of the engine"
-    assert site.count(Task, Task.number == first) == 0
+    run(site)
+    mine, now = site.all(select(TaskManager.executor)), site.clock.seconds() + 1
+    until(lambda: trim(now, mine) == 1)
+    assert trim(now, mine) == 0
+
+
+def test_rows_that_a_killed_executor_left_go_and_those_of_a_living_one_stay(site: Site) -> None:
+    now = site.clock.seconds()
+    BEGUN.clear(), END.clear()
+    site.store.transact(lambda connection: api.load(connection, "STAY^ZZSYS", {}, "stays", 1, now, now))
+    assert BEGUN.wait(30)
+    mine, later = site.all(select(TaskManager.executor)), now + 60
+    assert trim(later, mine) == 0
+    assert trim(later, ["another"]) == 1, "as if the process that began it had been killed"
+    END.set()
