@@ -233,7 +233,7 @@ class Doctor:
         context = self._context()
         try:
             with self._open() as clear, context.wrap_socket(clear, server_hostname=self.plan.host) as wire:
-                subject = dict(part[0] for part in (wire.getpeercert() or {}).get("subject", ()))  # type: ignore[misc]
+                subject = dict(part[0] for part in (wire.getpeercert() or {}).get("subject", ()))  # type: ignore[misc]  # pairs in threes
                 until = (wire.getpeercert() or {}).get("notAfter", "")
                 return Finding(f"{wire.version()}, certificate of {subject.get('commonName', 'nobody')} until {until}")
         except ssl.SSLCertVerificationError as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 
 from console.cli import task_schedule
 from console.cli.options import err, out
@@ -166,8 +167,7 @@ def task_delete(
     if not yes:
         found = room.desk.ask("MAGB TASK LIST", {**wanted, "LIMIT": "1000"})
         if found["tasks"]:
-            err.print(room.screens.tasks(found), highlight=False)
-            _confirm(f"Delete {_tasks(len(found['tasks']))}, the running ones too?")
+            _confirm(f"Delete {_tasks(len(found['tasks']))}, the running ones too?", room.screens.tasks(found))
     return _changes(room, room.desk.ask("MAGB TASK DELETE", wanted))
 
 
@@ -253,8 +253,10 @@ def _tasks(count: int) -> str:
     return "1 task" if count == 1 else f"{count} tasks"
 
 
-def _confirm(question: str) -> None:
-    """Ask on a terminal; elsewhere nobody could answer. Raises ConsoleError, and Abort for a no."""
+def _confirm(question: str, screen: RenderableType = "") -> None:
+    """Show what is asked about, and ask, on a terminal; elsewhere nobody could answer. Raises ConsoleError, Abort for a no."""
     if not sys.stdin.isatty():
         raise ConsoleError(f"{question} Say --yes: nobody can be asked here.")
+    if screen:
+        err.print(screen, highlight=False)
     typer.confirm(question, abort=True, err=True)

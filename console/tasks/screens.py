@@ -102,9 +102,11 @@ class Screens:
     def started(self, made: Facts) -> RenderableType:
         """Tell of a task that was queued."""
         line = f"task {made['number']} is queued: {made['what']}, to begin {self.when(made['scheduled_at'])}"
-        if made.get("taskman", True):
-            return escape(line)
-        return escape(f"{line}; TaskMan does not run now, and begins it when it is started")
+        if not made.get("taskman", True):
+            line += "; TaskMan does not run now, and begins it when it is started"
+        if not made.get("known", True):
+            line += f"\nNobody here knows a routine {made['what']}: it is rejected unless a worker has a pack that brings it."
+        return escape(line)
 
     def schedules(self, found: Facts) -> RenderableType:
         """List entries of OPTION SCHEDULING."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from rpcs.actions.errors import NotFound
-from taskman import UnknownRoutine, find_option, options
+from taskman import UnknownRoutine, find_option, find_routine, options
 
 #: Names that an error lists at most.
 MOST_NAMES = 40
@@ -19,6 +19,14 @@ def known_option(name: str) -> str:
         return find_option(exact).option
     except UnknownRoutine:
         raise NotFound(_unknown(name, names)) from None
+
+
+def knows_routine(entry_point: str) -> bool:
+    """Tell whether this process could run an entry point."""
+    try:
+        return bool(find_routine(entry_point))
+    except UnknownRoutine:
+        return False
 
 
 def _unknown(name: str, names: list[str]) -> str:

@@ -15,7 +15,7 @@ import taskman.api as taskman
 from fileman.files import EvaluatorLog, NewPerson
 from rpcs.actions.action import Act, Done, action
 from rpcs.actions.errors import BadRequest, NotAllowed, NotFound
-from rpcs.actions.options import known_option
+from rpcs.actions.options import known_option, knows_routine
 from rpcs.actions.queues import queue_depths
 from rules.evaluator import ENTRY_POINT
 from taskman.asked_time import read_time
@@ -111,7 +111,10 @@ def task_show(act: Act) -> dict[str, Any]:
 
 @action("MAGB TASK START", writes=True, key=MANAGER)
 def task_start(act: Act) -> Done:
-    """Queue a task: WHAT is an option or `TAG^ROUTINE`; ARGUMENTS (JSON), AT, DESCRIPTION and PRIORITY are its own."""
+    """Queue a task: WHAT is an option or `TAG^ROUTINE`; ARGUMENTS (JSON), AT, DESCRIPTION and PRIORITY are its own.
+
+    A routine that this process does not know is taken, since a worker elsewhere may; `known` says so.
+    """
     what = act.text("WHAT")
     if not what:
         raise BadRequest("Say what to start: an option, or TAG^ROUTINE.")
@@ -132,7 +135,13 @@ def task_start(act: Act) -> Done:
         option=option,
         priority=priority,
     )
-    facts = {"number": number, "what": option or what, "scheduled_at": at, "taskman": taskman.tm(act.connection, act.now)}
+    facts = {
+        "number": number,
+        "what": option or what,
+        "known": bool(option) or knows_routine(what),
+        "scheduled_at": at,
+        "taskman": taskman.tm(act.connection, act.now),
+    }
     return Done(facts, number if at <= act.now else None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -112,9 +112,9 @@ def una(sign_on: Callable[[str, str], Desk]) -> Desk:
 def load(store: Store, clock: FixedClock) -> Callable[..., int]:
     """Make a task of a user, with what is written over its record."""
 
-    def load(duz: int = UNA, entry_point: str = "TAG^ZZACT", arguments: object = None, **changes: object) -> int:
+    def load(duz: int = UNA, entry_point: str = "TAG^ZZACT", arguments: Mapping[str, Any] | None = None, **changes: Any) -> int:
         def make(connection: Any) -> int:
-            number = api.load(connection, entry_point, dict(arguments or {}), "a test", duz, clock.seconds())  # type: ignore[call-overload]
+            number = api.load(connection, entry_point, dict(arguments or {}), "a test", duz, clock.seconds())
             if changes:
                 connection.execute(update(Task).where(Task.number == number).values(**changes))
             return number
@@ -235,9 +235,18 @@ def test_a_start_that_cannot_be_is_refused_with_nothing_made(may: Desk, engine: 
 
 def test_a_task_is_queued_though_taskman_is_down(may: Desk, engine: RecordingEngine) -> None:
     engine.up = False
-    made = may.ask("START", what="TAG^ZZACT")
-    assert made["taskman"] is False
-    assert may.listed(status="waiting") == [made["number"]]
+    made = may.ask("START", what="NIGHT^ZZACT")
+    assert (made["taskman"], made["known"]) == (False, True)
+    assert may.ask("START", what="NIGHT^NOPE")["known"] is False
+    assert made["number"] in may.listed(status="waiting")
+    assert engine.taken == []
+
+
+def test_a_start_is_for_managers(una: Desk, store: Store, engine: RecordingEngine) -> None:
+    for what in ("ZZ ACT NIGHTLY", "NIGHT^ZZACT"):
+        with pytest.raises(NotAllowed, match="ZTMQ"):
+            una.ask("START", what=what)
+    assert store.read(lambda it: it.execute(select(Task.number)).all()) == []
     assert engine.taken == []
 
 
