@@ -1,4 +1,4 @@
-"""A TaskMan worker as a process of its own, with leases of a second, until it is killed.
+"""A TaskMan worker as a process of its own, with leases of a second, until it is killed or ends on SIGTERM.
 
 Usage: python -m tests.support.task_worker URL DIRECTORY. It runs rule evaluators and `STEPS^ZZKILL`. Whoever runs beside
 another evaluator of the same location leaves a line in DIRECTORY/beside.
@@ -7,6 +7,7 @@ another evaluator of the same location leaves a line in DIRECTORY/beside.
 from __future__ import annotations
 
 import fcntl
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -58,20 +59,24 @@ def watch_evaluators(directory: Path) -> None:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 append(directory / "beside", f"task {evaluator.task.number} attempt {evaluator.task.attempt}")
-            run(evaluator, parsed)  # type: ignore[arg-type]  # what the routine gave it
+            run(evaluator, parsed)  # what the routine gave it
 
-    Evaluator.run = alone  # type: ignore[method-assign]
+    Evaluator.run = alone
 
 
 def main() -> None:
-    """Run tasks until killed."""
-    directory = Path(sys.argv[2])
+    """Run tasks until killed, or until asked to end."""
+    directory, asked = Path(sys.argv[2]), threading.Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: asked.set())
     watch_evaluators(directory)
     store = Store(sys.argv[1])
-    Engine(store, SystemClock(), directory, pace=QUICK).launch()
+    engine = Engine(store, SystemClock(), directory, pace=QUICK)
+    engine.launch()
     sys.stdout.write("runs\n")
     sys.stdout.flush()
-    threading.Event().wait()
+    asked.wait()
+    engine.shutdown()
+    store.close()
 
 
 if __name__ == "__main__":

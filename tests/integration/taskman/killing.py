@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,20 +20,13 @@ from rules.evaluator import ENTRY_POINT
 from taskman import api, record
 from tests.integration.rules.recorded_site import fill_recorded_images
 from tests.support.task_worker import STAGE, STEPPED, STEPS
+from tests.support.waiting import until
 
 LOCATION = 660
 IMAGES = 3000
 #: Sends every image to a router that takes two file types.
 RULES = [("2", "1^ACTION^SEND"), ("3", "1^ACTION^1^ROUTE-DEST-A")]
 FIRST = 10_000
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    """Wait for something to come true; fail when it does not in time."""
-    waiting, deadline = threading.Event(), time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"in {seconds} s it did not happen: {what}"
-        waiting.wait(0.01)
 
 
 def prepare(store: Store, directory: Path) -> tuple[int, int]:
@@ -82,11 +75,12 @@ class Workers:
         """Tell whether a task runs here, or has nothing left to do."""
         return self.of(number) is not None or _code(self.store, number) == record.FINISHED
 
-    def kill(self, pid: int) -> None:
-        """Kill one without a warning, and start another in its place."""
+    def end(self, pid: int, how: signal.Signals) -> None:
+        """End one, with a warning (SIGTERM) or without (SIGKILL), and start another in its place."""
         process = self.running.pop(pid)
-        process.kill()
-        process.wait(30)
+        process.send_signal(how)
+        status = process.wait(30)
+        assert status == (0 if how == signal.SIGTERM else -how), f"a worker ended with {status}"
         self.start()
 
     def stop(self) -> None:
@@ -97,8 +91,8 @@ class Workers:
         self.running.clear()
 
 
-def kill_workers(store: Store, directory: Path, seed: int, kills: int) -> None:
-    """Kill workers at random moments, in turn those of the evaluator and of the stepped task, and check what came of it."""
+def kill_workers(store: Store, directory: Path, seed: int, kills: int, how: signal.Signals = signal.SIGKILL) -> None:
+    """End workers at random moments, in turn those of the evaluator and of the stepped task, and check what came of it."""
     chance = random.Random(seed)
     evaluator, stepped = prepare(store, directory)
     workers = Workers(store, directory)
@@ -107,10 +101,10 @@ def kill_workers(store: Store, directory: Path, seed: int, kills: int) -> None:
     try:
         for turn in range(kills):
             victim = (evaluator, stepped)[turn % 2]
-            until(lambda number=victim: workers.has(number), f"task {victim} runs")  # type: ignore[misc]
+            until(lambda number=victim: workers.has(number), f"task {victim} runs")
             moment.wait(chance.uniform(0.0, 0.3))
             in_the_middle[victim] += _waiting(store) > 0 if victim == evaluator else _code(store, stepped) == record.RUNNING
-            workers.kill(workers.of(victim) or chance.choice(list(workers.running)))
+            workers.end(workers.of(victim) or chance.choice(list(workers.running)), how)
         until(lambda: _waiting(store) == 0, "every image is evaluated")
         until(lambda: _code(store, stepped) == record.FINISHED, "every step is done")
         store.transact(lambda connection: api.askstop(connection, evaluator, time.time()))
