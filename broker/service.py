@@ -50,7 +50,7 @@ class TLSFactory(TLSMemoryBIOFactory):
 
     noisy = False
 
-    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:  # type: ignore[override]  # noqa: N802
+    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:  # type: ignore[override]  # noqa: N802  Twisted's name; its hint leaves None out
         """Make a connection unless there is no session for it; Twisted's own factory would fail then."""
         session = self.wrappedFactory.buildProtocol(addr)
         return None if session is None else self.protocol(self, session)

@@ -14,7 +14,8 @@ import pytest
 
 from tests.support.machines import HAProxy, TwoBrokers, Visitor
 from tests.support.postgres import PostgresCluster
-from tests.support.services import eventually, magbroker
+from tests.support.services import magbroker
+from tests.support.waiting import until
 from xwb import BrokerClient
 
 #: The shortest that brokers take.
@@ -68,7 +69,7 @@ def test_health_checks_leave_no_trace(site: tuple[TwoBrokers, HAProxy], database
     def have_been_up(seconds: int) -> bool:
         return all(row["check_status"] == "L7OK" and int(row["lastchg"]) >= seconds for row in haproxy.servers())
 
-    eventually("both pass their checks for a while", lambda: have_been_up(6), 60)
+    until(lambda: have_been_up(6), "both pass their checks for a while", seconds=60)
     assert sign_ons(database) == []
     loaded = [line for lines in brokers.logs() for line in lines if "procedures that are not known" in line]
     assert len(loaded) == 1, "one of the two has filled the database"
@@ -92,14 +93,12 @@ def test_a_broker_that_is_killed_is_passed_over_and_its_locks_are_free_again(
         for number in range(20, 26):
             with Visitor(haproxy.port, f"127.0.0.{number}") as newcomer:
                 assert newcomer.connect() == "accept"
-        eventually("the lock of the dead session is free", lambda: lock_transmit(other) == "1", 60)
-        eventually(
-            "its sign-on is closed", lambda: all(end for broker, _address, end in sign_ons(database) if broker == names[0])
-        )
+        until(lambda: lock_transmit(other) == "1", "the lock of the dead session is free", seconds=60)
+        until(lambda: all(end for broker, _address, end in sign_ons(database) if broker == names[0]), "its sign-on is closed")
         assert not sign_ons(database)[1][2], "the other's goes on"
         state = json.loads(magbroker("status", "--json", environment={"MAGBROKER_DATABASE": database}).stdout)
         assert len(state["brokers"]) == 1
-        eventually("HAProxy has noticed", lambda: "DOWN" in haproxy.states(), 30)
+        until(lambda: "DOWN" in haproxy.states(), "HAProxy has noticed", seconds=30)
 
 
 def test_brokers_that_inhibit_logons_keep_the_sessions_they_have(
@@ -110,13 +109,13 @@ def test_brokers_that_inhibit_logons_keep_the_sessions_they_have(
         settings = {"MAGBROKER_DATABASE": database}
         done = magbroker("fault", "set", "inhibited-logons", "--data", str(tmp_path / "broker1"), environment=settings)
         assert done.returncode == 0, done.stderr
-        eventually("HAProxy sends nobody there", lambda: haproxy.states() == ["DOWN", "DOWN"], 60)
+        until(lambda: haproxy.states() == ["DOWN", "DOWN"], "HAProxy sends nobody there", seconds=60)
         with Visitor(haproxy.port, "127.0.0.12") as newcomer, pytest.raises(ConnectionError):
             newcomer.connect()
         assert session.call("XWB IM HERE") == "1"
         done = magbroker("fault", "clear", "--data", str(tmp_path / "broker1"), environment=settings)
         assert done.returncode == 0, done.stderr
-        eventually("HAProxy sends clients there again", lambda: haproxy.states() == ["UP", "UP"], 60)
+        until(lambda: haproxy.states() == ["UP", "UP"], "HAProxy sends clients there again", seconds=60)
 
 
 def lock_transmit(visitor: Visitor) -> str:

@@ -10,7 +10,7 @@ from console.processes import Child
 from tests.support.dicom import ResendingModality, Storescp, make_slices
 from tests.support.farm import Farm, farm, start_evaluator
 from tests.support.postgres import PostgresCluster
-from tests.support.services import eventually
+from tests.support.waiting import until
 from xwb import BrokerClient
 
 IMAGES = 2000
@@ -25,7 +25,7 @@ def test_images_are_routed_while_one_process_of_each_kind_is_killed(tmp_path: Pa
     name, url = postgres.create_database()
     with Storescp(tmp_path / "received") as destination, farm(tmp_path, url, destination.port) as it:
         clients = [it.client(0), it.client(1)]
-        eventually("a worker that takes tasks", lambda: bool(it.rows("SELECT 1 FROM task_manager")))
+        until(lambda: bool(it.rows("SELECT 1 FROM task_manager")), "a worker that takes tasks")
         for worker in it.workers:  # both sit still: neither task begins before the other is there
             assert worker.process is not None
             worker.process.send_signal(signal.SIGSTOP)
@@ -35,10 +35,10 @@ def test_images_are_routed_while_one_process_of_each_kind_is_killed(tmp_path: Pa
         for worker in it.workers:
             assert worker.process is not None
             worker.process.send_signal(signal.SIGCONT)
-        eventually("both tasks have said something", lambda: all("Started" in log_of(clients[0], task) for task in numbers))
-        eventually(
-            "one of them is too late",
+        until(lambda: all("Started" in log_of(clients[0], task) for task in numbers), "both tasks have said something")
+        until(
             lambda: ["already running for" in log_of(clients[1], task) for task in numbers].count(True) == 1,
+            "one of them is too late",
         )
         for client in clients:
             assert start_evaluator(client).startswith("-3,A Rule Evaluator is Already Running for ")
@@ -51,12 +51,12 @@ def test_images_are_routed_while_one_process_of_each_kind_is_killed(tmp_path: Pa
             modality.start()
         victims = [it.gateways[1], it.brokers[1], worker_of_evaluator(it)]
         for share, victim in zip((0.2, 0.4, 0.6), victims, strict=True):
-            eventually(f"{share:.0%} of the images are filed", lambda s=share: filed(it) >= s * IMAGES, 300)  # type: ignore[misc]
+            until(lambda s=share: filed(it) >= s * IMAGES, f"{share:.0%} of the images are filed", seconds=300)
             it.kill(victim)
         for modality in modalities:
             modality.join(300)
             assert not modality.left
-        eventually("every image sent", lambda: statuses(it) == {"SUCCESS": IMAGES}, 600)
+        until(lambda: statuses(it) == {"SUCCESS": IMAGES}, "every image sent", seconds=600)
         images = it.rows("SELECT uid, count(*) FROM image WHERE parent IS NOT NULL GROUP BY uid")
         assert {uid: count for uid, count in images if uid in slices} == dict.fromkeys(slices, 1)
         twice = it.rows("SELECT image FROM dicom_export_image GROUP BY image HAVING count(*) > 1")

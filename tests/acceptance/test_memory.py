@@ -8,7 +8,8 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 from tests.support.dicom import make_slices, storescu
-from tests.support.services import DEMO_SITE, Services, eventually
+from tests.support.services import DEMO_SITE, Services
+from tests.support.waiting import until
 
 OBJECTS, OBJECT_BYTES = 10, 50 << 20
 LIMIT_KILOBYTES = 200 << 10
@@ -32,7 +33,7 @@ def test_receiving_and_filing_500_megabytes_stays_below_200_megabytes(tmp_path: 
     with Services(tmp_path / "var", DEMO_SITE) as services:
         storescu(services.dicom_port, tmp_path / "large")
         spool = services.directory / "gateway" / "spool" / "in"
-        eventually("an empty spool", lambda: not list(spool.iterdir()))
+        until(lambda: not list(spool.iterdir()), "an empty spool")
         assert services.gateway.process is not None
         peak = _peak_kilobytes(services.gateway.process.pid)
     stored = [path for path in services.directory.rglob("*.DCM") if path.stat().st_size > OBJECT_BYTES]

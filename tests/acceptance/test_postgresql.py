@@ -7,7 +7,8 @@ from pathlib import Path
 from console.processes import Child
 from tests.support.dicom import STATION, Storescp, data_set_bytes, make_slices, storescu
 from tests.support.postgres import PostgresCluster
-from tests.support.services import Services, demo_site, eventually
+from tests.support.services import Services, demo_site
+from tests.support.waiting import until
 
 
 def test_images_take_the_road_with_a_taskman_apart(tmp_path: Path, postgres: PostgresCluster) -> None:
@@ -27,7 +28,7 @@ def test_images_take_the_road_with_a_taskman_apart(tmp_path: Path, postgres: Pos
         try:
             services.start(services.gateway)
             storescu(services.dicom_port, tmp_path / "slices")
-            eventually("every slice at the destination", lambda: set(destination.received()) == set(slices))
+            until(lambda: set(destination.received()) == set(slices), "every slice at the destination")
             for uid, arrived in destination.received().items():
                 assert [data_set_bytes(path) for path in arrived] == [data_set_bytes(slices[uid])], "once, unchanged"
         finally:

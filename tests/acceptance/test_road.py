@@ -12,7 +12,8 @@ from pathlib import Path
 from console.processes import Child
 from runtime import free_port
 from tests.support.dicom import STATION, ResendingModality, Storescp, data_set_bytes, make_slices, storescu
-from tests.support.services import Services, demo_site, eventually, magbroker
+from tests.support.services import Services, demo_site, magbroker
+from tests.support.waiting import until
 
 RULE = f'dicom("DCMTK") when STATION_NAME="{STATION}"\n'
 
@@ -105,7 +106,7 @@ def test_slices_sent_while_up_serves_arrive_bit_identical(tmp_path: Path) -> Non
         try:
             up.await_ready()
             storescu(dicom_port, tmp_path / "slices")
-            eventually("every slice at the destination", lambda: set(destination.received()) == set(slices))
+            until(lambda: set(destination.received()) == set(slices), "every slice at the destination")
         finally:
             up.stop()
         for uid, copies in destination.received().items():
@@ -119,7 +120,7 @@ def test_images_wait_in_the_spool_while_the_broker_is_down(tmp_path: Path) -> No
         storescu(services.dicom_port, tmp_path / "slices")
         assert len(list((services.directory / "gateway" / "spool" / "in").iterdir())) == 20
         services.start(services.broker)
-        eventually("every slice at the destination", lambda: set(destination.received()) == set(slices))
+        until(lambda: set(destination.received()) == set(slices), "every slice at the destination")
         assert {uid: len(iens) for uid, iens in _filed(services).items() if uid in slices} == dict.fromkeys(slices, 1)
 
 
@@ -128,11 +129,11 @@ def test_a_destination_that_is_away_keeps_its_entries_with_the_reason(tmp_path: 
     destination = Storescp(tmp_path / "received")
     with _services(tmp_path, destination.port) as services:
         storescu(services.dicom_port, tmp_path / "slices")
-        eventually("three entries with a reason", lambda: [bool(reason) for _, _, reason, _ in _exports(services)] == [True] * 3)
+        until(lambda: [bool(reason) for _, _, reason, _ in _exports(services)] == [True] * 3, "three entries with a reason")
         assert all("No association" in str(reason) for _, _, reason, _ in _exports(services))
         with destination:
-            eventually("every slice at the destination", lambda: set(destination.received()) == set(slices), 150)
-            eventually("success in the queue", lambda: {row[1] for row in _exports(services)} == {"SUCCESS"})
+            until(lambda: set(destination.received()) == set(slices), "every slice at the destination", seconds=150)
+            until(lambda: {row[1] for row in _exports(services)} == {"SUCCESS"}, "success in the queue")
 
 
 def test_nothing_is_lost_or_doubled_when_processes_are_killed(tmp_path: Path) -> None:
@@ -155,9 +156,9 @@ def check_that_kills_lose_nothing(tmp_path: Path, seed: int) -> None:
         sender.join(120)
         assert not sender.left
         assert all(unfinished), "every kill must fall while images are on their way"
-        eventually("every slice at the destination", lambda: set(destination.received()) >= set(slices), 180)
-        eventually("an end of every entry", lambda: {row[1] for row in _exports(services)} <= {"SUCCESS", "FAIL"}, 120)
-        eventually("every image filed once", lambda: set(_placed_files(services)) >= set(slices))
+        until(lambda: set(destination.received()) >= set(slices), "every slice at the destination", seconds=180)
+        until(lambda: {row[1] for row in _exports(services)} <= {"SUCCESS", "FAIL"}, "an end of every entry", seconds=120)
+        until(lambda: set(_placed_files(services)) >= set(slices), "every image filed once")
         status = magbroker("status", "--json", "--data", str(services.directory))
         received, exports = destination.received(), _exports(services)
         filed, files = _filed(services), _placed_files(services)

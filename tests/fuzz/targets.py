@@ -150,7 +150,7 @@ def _checked(_kind: Checked, text: bytes) -> str | None:
 
 def _array(data: bytes) -> None:
     pairs = [tuple((line + b"=").split(b"=")[:2]) for line in data.split(b"\n")]
-    array = LocalArray.from_pairs(pairs)  # type: ignore[arg-type]
+    array = LocalArray.from_pairs(pairs)
     assert LocalArray.from_pairs(array.to_pairs()).nodes == array.nodes
 
 

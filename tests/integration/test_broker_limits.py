@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.integration.test_broker_bad_input import connect, read_to_end, still_
 from tests.oracle.state_hook import setting
 from tests.support.broker import RunningBroker, in_reactor
 from tests.support.certificates import Authority
-from tests.support.services import eventually
+from tests.support.waiting import until
 from xwb import BrokerClient, ConnectionLost, ListParameter, encode_call, encode_connect
 
 PACE = 20.0
@@ -38,8 +39,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: object) -> str:
 def make(oracle_store: Store, site_key: SiteKey) -> Iterator[MakeLimited]:
     running: list[RunningBroker] = []
 
-    def start(**options: object) -> RunningBroker:
-        broker = RunningBroker(oracle_store, site_key, **options)  # type: ignore[arg-type]
+    def start(**options: Any) -> RunningBroker:
+        broker = RunningBroker(oracle_store, site_key, **options)
         running.append(broker)
         return broker
 
@@ -66,7 +67,7 @@ def test_a_message_that_stays_short_is_closed_and_the_log_says_where(make: MakeL
     with accepted(make(pace=PACE).port) as peer:
         peer.sendall(b"[XWB]11302\x051.108\x0bXWB IM HERE50009abc")
         assert read_to_end(peer) == b""
-    eventually("the log tells", lambda: any("a value of 9 bytes, got b'abc'" in record.getMessage() for record in caplog.records))
+    until(lambda: any("a value of 9 bytes, got b'abc'" in record.getMessage() for record in caplog.records), "the log tells")
 
 
 def test_junk_is_skipped_and_told_of_once(make: MakeLimited, caplog: pytest.LogCaptureFixture) -> None:
@@ -99,13 +100,13 @@ def test_the_memory_for_requests_is_bounded_and_those_who_hold_most_are_cut(make
     for peer in peers:
         peer.sendall(half)
     hub = broker.service.hub
-    eventually(
-        "the memory is below its bound", lambda: in_reactor(lambda: 0 < hub.retained <= 1024 * 1024 and len(hub.connections) < 4)
+    until(
+        lambda: in_reactor(lambda: 0 < hub.retained <= 1024 * 1024 and len(hub.connections) < 4), "the memory is below its bound"
     )
     assert still_works(broker)
     for peer in peers:
         peer.close()
-    eventually("nothing is held", lambda: in_reactor(lambda: hub.retained == 0))
+    until(lambda: in_reactor(lambda: hub.retained == 0), "nothing is held")
 
 
 def test_a_client_that_does_not_let_itself_be_closed_is_cut(make: MakeLimited, oracle_store: Store, site_key: SiteKey) -> None:
@@ -119,7 +120,7 @@ def test_a_client_that_does_not_let_itself_be_closed_is_cut(make: MakeLimited, o
         with contextlib.suppress(TimeoutError, ConnectionResetError, BrokenPipeError):
             peer.sendall(encode_call(b"XUS INTRO MSG") * 300_000)  # answers that nobody reads
         hub = broker.service.hub
-        eventually("the connection is gone", lambda: in_reactor(lambda: not hub.connections))
+        until(lambda: in_reactor(lambda: not hub.connections), "the connection is gone")
         assert still_works(broker)
 
 
@@ -128,7 +129,7 @@ def test_an_address_has_a_bound_of_its_own(make: MakeLimited) -> None:
     with accepted(broker.port), accepted(broker.port), connect(broker.port) as third:
         assert read_to_end(third) == b""
     hub = broker.service.hub
-    eventually("there is room again", lambda: in_reactor(lambda: not hub.connections))
+    until(lambda: in_reactor(lambda: not hub.connections), "there is room again")
     assert still_works(broker)
 
 
@@ -217,7 +218,7 @@ def test_tls_older_than_1_2_is_refused_and_the_log_says_so(
     for name in ("broker_tls", "text_tls"):
         with connect(broker.service.ports[name]) as peer, pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
             old.wrap_socket(peer)
-    eventually("the log says why", lambda: any("TLS failed (unsupported protocol)" in it.getMessage() for it in caplog.records))
+    until(lambda: any("TLS failed (unsupported protocol)" in it.getMessage() for it in caplog.records), "the log says why")
     assert sum("TLS failed" in record.getMessage() for record in caplog.records) == 1, "once a minute for an address"
     assert still_works(broker)
 

@@ -23,7 +23,7 @@ from runtime import FixedClock, SystemClock
 from tests.oracle.state_hook import setting
 from tests.support.broker import RunningBroker
 from tests.support.postgres import PostgresCluster
-from tests.support.services import eventually
+from tests.support.waiting import until
 from xwb import BrokerClient, Cipher, ConnectionRejected, MError, SignOnRefused
 
 _WAITING = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
@@ -53,7 +53,7 @@ class Two:
         with ThreadPoolExecutor(2) as pool:
             with self.holding(held):
                 answers: list[Future[object]] = [pool.submit(ask, client) for ask, client in zip(asks, self.clients, strict=True)]
-                eventually(f"both wait for {held}", lambda: self.store.read(_waiting) == 2, 20)
+                until(lambda: self.store.read(_waiting) == 2, f"both wait for {held}", seconds=20)
             return [answer.result(30) for answer in answers]
 
     @contextmanager
@@ -221,17 +221,17 @@ def test_a_lock_taken_at_one_broker_is_taken_at_the_other(signed_on: Two) -> Non
     (holder,) = signed_on.store.read(lambda connection: connection.execute(held).scalars().all())
     assert holder.startswith(signed_on.brokers[1].service.hub.dispatcher.environment.broker)
     other.bye()
-    eventually("the end of its session gives it back", lambda: lock(one) == "1", 20)
+    until(lambda: lock(one) == "1", "the end of its session gives it back", seconds=20)
 
 
 def test_a_broker_is_known_to_live_until_it_ends(two: Two) -> None:
     def living() -> list[str]:
         return two.store.read(lambda connection: living_brokers(connection, SystemClock().seconds()))
 
-    eventually("both live", lambda: len(living()) == 2, 20)
+    until(lambda: len(living()) == 2, "both live", seconds=20)
     assert set(living()) == {f"{socket.gethostname()} {os.getpid()}"}
     two.brokers[0].stop()
-    eventually("one lives", lambda: len(living()) == 1, 20)
+    until(lambda: len(living()) == 1, "one lives", seconds=20)
 
 
 @contextmanager
@@ -241,12 +241,12 @@ def away(store: Store) -> Iterator[None]:
     shut = f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS {{}}'
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
     with psycopg.connect(host=url.host, port=url.port, user=url.username, dbname="postgres", autocommit=True) as connection:
-        connection.execute(shut.format("false"))  # type: ignore[arg-type]  # a text that psycopg has not seen
+        connection.execute(shut.format("false"))  # a text that psycopg has not seen
         connection.execute(cut, [url.database])
         try:
             yield
         finally:
-            connection.execute(shut.format("true"))  # type: ignore[arg-type]
+            connection.execute(shut.format("true"))
 
 
 def test_sessions_outlive_a_database_that_is_away_for_a_while(signed_on: Two) -> None:

@@ -62,7 +62,7 @@ def check_variables(environment: Mapping[str, str], monkeypatch: pytest.MonkeyPa
 def unit(name: str) -> ConfigParser:
     """Read a unit; nothing that these units use stands twice in a section."""
     parser = ConfigParser(interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.optionxform = str
     parser.read(UNITS / name, encoding="utf-8")
     return parser
 

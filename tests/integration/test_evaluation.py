@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,17 +13,11 @@ from rules import parse_rules, to_elements
 from runtime import SystemClock
 from taskman import Engine
 from tests.support.broker import RunningBroker
+from tests.support.waiting import until
 from xwb import BrokerClient, Response
 
 RULES = dict(enumerate(to_elements(parse_rules('dicom("PACS-ARCHIVE") when MODALITY=CR')), 1))
 OTHER = dict(enumerate(to_elements(parse_rules('dicom("PACS-ARCHIVE") when MODALITY=MR')), 1))
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -128,6 +121,6 @@ def test_looking_for_the_next_image_uses_an_index(oracle_store: Store) -> None:
         "SELECT ien FROM image WHERE uid='1.2.3'",
     )
     for statement in statements:
-        plan = oracle_store.read(lambda connection, s=statement: connection.execute(text(f"EXPLAIN QUERY PLAN {s}")).all())  # type: ignore[misc]
+        plan = oracle_store.read(lambda connection, s=statement: connection.execute(text(f"EXPLAIN QUERY PLAN {s}")).all())
         steps = [str(row[-1]) for row in plan]
         assert all("SCAN" not in step and "TEMP B-TREE" not in step for step in steps), (statement, steps)

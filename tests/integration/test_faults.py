@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from fileman import Fault, SiteKey, Store, clear_faults, read_faults, set_fault
 from fileman.files import Image, SignOnLog
 from tests.support.broker import RunningBroker
-from tests.support.services import eventually
+from tests.support.waiting import until
 from xwb import ConnectionLost, ConnectionRejected
 
 PROCESSING = "MAG DICOM IMAGE PROCESSING"
@@ -83,7 +83,7 @@ def test_a_dropped_answer_closes_after_the_procedure_has_committed(broker: Runni
     count = select(func.count()).select_from(Image).where(Image.uid == "5.9")
     assert broker.store.read(lambda connection: connection.execute(count).scalar()) == 1
     open_sessions = select(func.count()).select_from(SignOnLog).where(SignOnLog.signed_off == "")
-    eventually("signed off", lambda: broker.store.read(lambda it: it.execute(open_sessions).scalar()) == 0)
+    until(lambda: broker.store.read(lambda it: it.execute(open_sessions).scalar()) == 0, "signed off")
     with broker.client() as again:
         assert again.call(PROCESSING, storing("5.9")).lines[1].startswith("STORE|1 Image partially")
 
@@ -95,7 +95,7 @@ def test_an_answer_dropped_at_sign_on_leaves_no_session_behind(broker: RunningBr
     signed = select(func.count()).select_from(SignOnLog)
     assert broker.store.read(lambda connection: connection.execute(signed).scalar()) == 1, "the procedure ran"
     open_sessions = signed.where(SignOnLog.signed_off == "")
-    eventually("signed off", lambda: broker.store.read(lambda it: it.execute(open_sessions).scalar()) == 0)
+    until(lambda: broker.store.read(lambda it: it.execute(open_sessions).scalar()) == 0, "signed off")
 
 
 def test_an_answer_is_dropped_on_the_text_transport_too(broker: RunningBroker) -> None:
@@ -120,7 +120,7 @@ def test_faults_reach_procedures_that_never_look_at_the_site(broker: RunningBrok
                 return True
             return False
 
-        eventually("the fault strikes", lost, 20)
+        until(lost, "the fault strikes", seconds=20)
 
 
 def test_inhibited_logons_reject_connections_and_leave_sessions_alone(broker: RunningBroker) -> None:

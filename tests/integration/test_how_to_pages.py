@@ -17,7 +17,7 @@ import pytest
 
 from fileman.faults import KINDS
 from runtime import free_port
-from tests.support.services import eventually
+from tests.support.waiting import until
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = DOCS / "examples"
@@ -78,7 +78,7 @@ class Shell:
             assert self.broker.poll() is None, log.read_text()
             return re.search(r"magbroker serves.*\n", log.read_text()) is not None
 
-        eventually("the broker serves", serves)
+        until(serves, "the broker serves")
         said = log.read_text().replace(str(self.port), "9430")
         self._compare(" ".join(words), said[: said.index("\n", said.index("magbroker serves"))], shown)
 

@@ -16,8 +16,9 @@ from fileman.sqlite_site import SITE_TABLES
 from runtime import DataDirectory
 from tests.support.filled_site import site_file
 from tests.support.postgres import Database
-from tests.support.services import eventually, magbroker
+from tests.support.services import magbroker
 from tests.support.spoiling import spoil
+from tests.support.waiting import until
 
 IMAGES = 30
 PASSWORD = "secret"  # the tests' server trusts its user and asks for none
@@ -108,7 +109,7 @@ def test_a_command_that_was_ended_halfway_leaves_nothing_and_the_next_one_moves_
         command = [sys.executable, "-m", "console.cli.main", "migrate-store", "--to", url, "--data", str(var)]
         running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted"
-        eventually("it waits in the middle of a table", lambda: holder.execute(waits).fetchone() is not None)
+        until(lambda: holder.execute(waits).fetchone() is not None, "it waits in the middle of a table")
         running.send_signal(ended_by)
         assert running.wait(60) == status
     assert target.relations() == []

@@ -17,7 +17,8 @@ from console.demo import DEMO_ACCESS, DEMO_VERIFY
 from runtime import free_port
 from tests.integration.test_how_to_pages import blocks, shows
 from tests.support.postgres import PostgresCluster, binaries
-from tests.support.services import DEMO_SITE, eventually, magbroker
+from tests.support.services import DEMO_SITE, magbroker
+from tests.support.waiting import until
 from xwb import BrokerClient
 
 PAGE = "move-to-postgresql.md"
@@ -81,7 +82,7 @@ class Reader:
             assert process.poll() is None, log.read_text()
             return re.search(r"magbroker serves.*\n", log.read_text()) is not None
 
-        eventually(f"{words} serves", serves)
+        until(serves, f"{words} serves")
         return log.read_text()
 
     def leave(self) -> None:

@@ -10,7 +10,7 @@ from twisted.internet.testing import StringTransport
 
 from broker.text_session import TextSession
 from tests.support.broker import RunningBroker, in_reactor
-from tests.support.services import eventually
+from tests.support.waiting import until
 
 STORE = [
     "STORE1||660|GWA|RAD|CT1|C:\\\\X.DCM|666000001|IMAGPATIENT^ONE^M|061024-101|061024-101|20240610|093000|0|CR||<DICOM>|1|1|660|0|GW|",
@@ -103,4 +103,4 @@ def test_codes_in_clear_from_another_machine_are_not_looked_at(oracle_broker: Ru
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
 def test_codes_in_clear_from_this_machine_are_taken(oracle_broker: RunningBroker, address: str) -> None:
     answer = typed_from(oracle_broker, address, b"SIGNON^FAKEGW1^1GWY!@#$\n")
-    eventually("signed on", lambda: answer.value().startswith(b"OK "))
+    until(lambda: answer.value().startswith(b"OK "), "signed on")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -22,7 +23,7 @@ from tests.oracle.state_hook import setting
 from tests.support.broker import RunningBroker, in_reactor
 from tests.support.certificates import Authority
 from tests.support.proxy_headers import LOCAL, SIGNATURE, first_version, header, second_version
-from tests.support.services import eventually
+from tests.support.waiting import until
 from xwb import BrokerClient, SignOnRefused, encode_call, encode_connect
 from xwb.results import ResponseReceived
 
@@ -51,8 +52,8 @@ def make(oracle_store: Store, site_key: SiteKey, tmp_path: Path) -> Iterator[Mak
     tls = server_context(TLSFiles(certificate, key))
     listeners = {"proxied": Listener(0, proxies=proxies), "proxied_tls": Listener(0, tls=tls, proxies=proxies)}
 
-    def start(**options: object) -> RunningBroker:
-        broker = RunningBroker(oracle_store, site_key, listeners=listeners, **options)  # type: ignore[arg-type]
+    def start(**options: Any) -> RunningBroker:
+        broker = RunningBroker(oracle_store, site_key, listeners=listeners, **options)
         running.append(broker)
         return broker
 
@@ -169,19 +170,19 @@ def test_a_header_that_drips_is_cut(make: MakeProxied) -> None:
 
 
 def waiting(broker: RunningBroker) -> int:
-    (factory,) = [port.factory for port in broker.service._open if isinstance(port.factory, ProxiedFactory)][:1]  # type: ignore[attr-defined]
+    (factory,) = [port.factory for port in broker.service._open if isinstance(port.factory, ProxiedFactory)][:1]
     return in_reactor(lambda: len(factory.waiting))
 
 
 def test_those_who_wait_for_their_header_are_bounded(make: MakeProxied) -> None:
     broker = make(limits=Limits(sessions=2), pace=SLOW)
     with connect(broker, b""), connect(broker, b"") as second:
-        eventually("two wait", lambda: waiting(broker) == 2)
+        until(lambda: waiting(broker) == 2, "two wait")
         with connect(broker, second_version("192.0.2.7") + CONNECT) as third:
             assert read_to_end(third) == b""
         second.sendall(second_version("192.0.2.7") + CONNECT)
         assert second.recv(64) == ACCEPT
-    eventually("nobody waits", lambda: waiting(broker) == 0)
+    until(lambda: waiting(broker) == 0, "nobody waits")
 
 
 @pytest.mark.parametrize("name", ["proxied", "proxied_tls"])
@@ -189,7 +190,7 @@ def test_bounds_by_address_are_those_of_clients(make: MakeProxied, name: str) ->
     broker = make(limits=Limits(sessions_per_address=1))
     one, other = second_version("192.0.2.7"), second_version("192.0.2.8")
     with connect(broker, one, name=name), connect(broker, other, name=name):
-        eventually("both are counted", lambda: in_reactor(lambda: len(broker.service.hub.visitors._open)) == 2)
+        until(lambda: in_reactor(lambda: len(broker.service.hub.visitors._open)) == 2, "both are counted")
         with connect(broker, one, name=name) as again:
             assert read_to_end(again) == b""
 
@@ -216,6 +217,6 @@ def refusal(client: BrokerClient, access: str = "FAKEGW1", verify: str = "WRONG!
 def test_stopping_cuts_those_who_wait_for_their_header(make: MakeProxied) -> None:
     broker = make(pace=SLOW)
     with connect(broker, b"PROXY ") as peer:
-        eventually("it waits", lambda: waiting(broker) == 1)
+        until(lambda: waiting(broker) == 1, "it waits")
         broker.stop()
         assert read_to_end(peer) == b""

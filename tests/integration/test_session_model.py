@@ -157,7 +157,7 @@ def surroundings(store: Store, site_key: SiteKey) -> Iterator[Surroundings]:
     register(registry)
     turns = Turns()
     environment = Environment(store, FixedClock(NOON), site_key, CIPHER, lambda: True, registry)
-    inside = Surroundings(Dispatcher(registry, environment, SiteCache(store), turns), turns)  # type: ignore[arg-type]
+    inside = Surroundings(Dispatcher(registry, environment, SiteCache(store), turns), turns)
     for name in ("ZZ INSIDE", "ZZ OUTSIDE"):
 
         @procedure(name, access=Access.READS, routine="RUN^ZZ", parameters=("TEXT",), registry=registry)
@@ -189,7 +189,7 @@ class SessionModel(RuleBasedStateMachine):
         self.hub = Hub(self.surroundings.dispatcher, LIMITS, self.clock)
         self.session = self.make()
         self.wire = Wire(self.session)
-        self.session.makeConnection(self.wire)  # type: ignore[no-untyped-call]  # twisted gives it no types
+        self.session.makeConnection(self.wire)  # twisted gives it no types
         self.surroundings.ran.clear()
         self.surroundings.forget_sign_ons()
         self.ran: list[tuple[str, str, str]] = []
@@ -554,4 +554,4 @@ class OldSessionModel(SessionModel):
 def test_sessions_do_what_their_model_says(surroundings: Surroundings, model: type[SessionModel]) -> None:
     machine = type(model.__name__, (model,), {"surroundings": surroundings})
     options = settings(max_examples=150, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
-    run_state_machine_as_test(machine, settings=options)  # type: ignore[no-untyped-call]  # hypothesis gives it no types
+    run_state_machine_as_test(machine, settings=options)  # hypothesis gives it no types

@@ -146,7 +146,7 @@ def test_a_broker_that_starts_with_faults_warns_and_names_its_packs(state: SiteS
     state.store.transact(lambda connection: set_fault(connection, Fault("slow-answer", "XWB IM HERE", 2.0)))
     settings = state.settings.model_copy(update={"broker_port": 0, "text_port": 0})
     with caplog.at_level(logging.INFO):
-        serving = compose(settings, reactor, packs=["tests.oracle.pack"])  # type: ignore[arg-type]
+        serving = compose(settings, reactor, packs=["tests.oracle.pack"])
     serving.store.close()
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings == ["a fault is set: slow-answer rpc=XWB IM HERE seconds=2; 'magbroker fault clear' clears it"]
@@ -165,18 +165,18 @@ def test_a_database_that_has_a_site_is_not_filled_again(state: SiteState, broker
 def test_a_broker_with_another_key_than_the_site_does_not_start(state: SiteState, tmp_path: Path) -> None:
     elsewhere = state.settings.model_copy(update={"data": tmp_path / "elsewhere", "database": state.store.url})
     with pytest.raises(BadSiteKey, match=r"there is none at .*elsewhere/site\.key: copy it there from another broker"):
-        compose(elsewhere, reactor)  # type: ignore[arg-type]
+        compose(elsewhere, reactor)
     assert not elsewhere.site_key_path.exists(), "a new key would be in the way of the right one"
     SiteKey.load_or_create(elsewhere.site_key_path)
     with pytest.raises(BadSiteKey, match=r"elsewhere/site\.key is not the key of the site in the database: copy it"):
-        compose(elsewhere, reactor)  # type: ignore[arg-type]
+        compose(elsewhere, reactor)
 
 
 def test_brokers_share_a_key_file_and_a_worker_needs_none(state: SiteState, tmp_path: Path) -> None:
     elsewhere = state.settings.model_copy(update={"data": tmp_path / "elsewhere", "database": state.store.url})
     sharing = elsewhere.model_copy(update={"site_key": state.settings.site_key_path, "broker_port": 0, "text_port": 0})
     for settings, with_broker in ((sharing, True), (elsewhere, False)):
-        serving = compose(settings, reactor, with_broker=with_broker)  # type: ignore[arg-type]
+        serving = compose(settings, reactor, with_broker=with_broker)
         serving.store.close()
     assert not elsewhere.site_key_path.exists()
 

@@ -10,7 +10,7 @@ from bench.slow_senders import slow_senders
 from broker import Limits
 from fileman import SiteKey, Store
 from tests.support.broker import RunningBroker, in_reactor
-from tests.support.services import eventually
+from tests.support.waiting import until
 
 SENDERS = 500
 CAP = 8 * 1024 * 1024
@@ -54,4 +54,4 @@ def test_slow_senders_that_hold_more_than_the_bound_are_cut(broker: RunningBroke
         held, connections = call_and_look(broker)
     assert held > CAP // 2
     assert 1 < connections < SENDERS
-    eventually("nothing is held", lambda: in_reactor(lambda: broker.service.hub.retained == 0))
+    until(lambda: in_reactor(lambda: broker.service.hub.retained == 0), "nothing is held")

@@ -21,7 +21,8 @@ import pytest
 from console.cli.main import main
 from console.processes import Child
 from runtime import free_port
-from tests.support.services import DEMO_SITE, eventually
+from tests.support.services import DEMO_SITE
+from tests.support.waiting import until
 
 MANAGER = {"MAGBROKER_ACCESS": "DEMOMG1", "MAGBROKER_VERIFY": "1MGR!@#$"}
 VIEWER = {"MAGBROKER_ACCESS": "DEMOVW1", "MAGBROKER_VERIFY": "1VIW!@#$"}
@@ -102,7 +103,7 @@ class Site:
     def start(self, *words: str) -> int:
         """Start a task as the manager and wait until it runs."""
         number = int(self.ask("start", *words, user=MANAGER)["number"])
-        eventually(f"task {number} began", lambda: self.status(number) not in ("waiting", "scheduled"))
+        until(lambda: self.status(number) not in ("waiting", "scheduled"), f"task {number} began")
         return number
 
 
@@ -117,7 +118,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     broker = Child("broker", [*words, "--rpc-pack", "zzpack"], port, folder / "broker.log", {"PYTHONPATH": path})
     broker.start()
     broker.await_ready()
-    eventually("run.json tells the port", (data / "run.json").exists)
+    until((data / "run.json").exists, "run.json tells the port")
     yield data
     broker.stop()
 
@@ -131,7 +132,7 @@ def test_a_manager_starts_a_task_sees_it_run_and_stops_it(site: Site) -> None:
     number = site.start("ZZ LOOP", "--arg", "place=7", "--description", "a long walk")
     listed = site.ask("list", "--status", "running", "--option", "ZZ LOOP", user=MANAGER)["tasks"]
     assert [(one["number"], one["creator"], one["description"]) for one in listed] == [(number, "MANAGER,IRIS", "a long walk")]
-    eventually("it says something", lambda: "round and round 7" in site.run("show", str(number)).out)
+    until(lambda: "round and round 7" in site.run("show", str(number)).out, "it says something")
     stopped = site.ask("stop", str(number), "--wait", user=MANAGER)
     assert stopped == {"tasks": [{"number": number, "done": True, "found": True, "outcome": "Asked to stop"}]}
     shown = site.ask("show", str(number))["task"]
@@ -146,17 +147,19 @@ def test_the_owner_steers_tasks_beside_the_running_broker(site: Site) -> None:
     site.run("dequeue", str(later))
     assert site.status(later) == "unscheduled"
     site.run("requeue", str(later), "--at", "now")
-    eventually("it runs", lambda: site.status(later) == "running")
+    until(lambda: site.status(later) == "running", "it runs")
     site.run("stop", str(later), "--wait")
     refused = site.run("delete", str(later), status=1)
     assert "--yes" in refused.err
+    assert str(later) not in refused.err, "nobody was asked, so there is nothing to show"
     assert site.ask("delete", str(later), "--yes")["tasks"][0]["outcome"] == "deleted"
     assert site.run("show", str(later), status=3).out == ""
+    assert "knows a routine QUICK^NOPE" in site.run("start", "QUICK^NOPE", "--at", "+2H").out
 
 
 def test_the_evaluator_of_a_location_is_stopped_by_it(site: Site) -> None:
     evaluator = site.start("EVAL^MAGBRTE4", "--arg", "location=661", "--arg", 'rules=[["1", "1^ACTION^DICOM"]]')
-    eventually("it logs", lambda: site.ask("show", str(evaluator))["log"] != [])
+    until(lambda: site.ask("show", str(evaluator))["log"] != [], "it logs")
     assert site.ask("stop", "--location", "661", "--wait")["tasks"][0]["number"] == evaluator
     assert site.status(evaluator) == "stopped by the user"
     site.run("stop", "--location", "661", status=3)
@@ -168,13 +171,13 @@ def test_a_stop_that_is_waited_for_in_vain_says_so(site: Site, tmp_path: Path) -
     refused = site.run("stop", str(number), "--wait", "--timeout", "0.2", status=1)
     assert f"still running: {number}. They were asked to stop" in refused.err
     ready.touch()
-    eventually("it ends", lambda: site.status(number) == "completed")
+    until(lambda: site.status(number) == "completed", "it ends")
     assert "Finished running" in site.run("stop", str(number), status=1).out
 
 
 def test_errors_are_shown_with_their_tracebacks_and_cleared(site: Site) -> None:
     number = site.start("FAIL^ZZPACK")
-    eventually("it fails", lambda: site.status(number) == "error")
+    until(lambda: site.status(number) == "error", "it fails")
     assert "no such thing" in site.run("errors", "--task", str(number)).out
     assert "zzpack.py" in site.run("show", str(number), "--traceback").out
     assert "zzpack.py" not in site.run("show", str(number)).out
@@ -198,7 +201,7 @@ def test_an_option_is_scheduled_looked_at_and_run(site: Site) -> None:
     assert site.ask("schedule", "resume", ien)["paused"] is False
     assert site.ask("schedule", "edit", ien, "--no-catch-up", "--frequency", "2H")["means"] == "every 2 hours"
     task = site.ask("schedule", "run", ien, user=MANAGER)["number"]
-    eventually("it runs", lambda: site.status(task) == "running")
+    until(lambda: site.status(task) == "running", "it runs")
     site.run("stop", str(task), "--wait")
     site.run("schedule", "remove", ien)
     assert "ZZ LOOP" not in [one["option"] for one in site.ask("schedule")["schedules"]]

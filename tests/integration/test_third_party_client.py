@@ -14,7 +14,7 @@ from vavista_rpc.brokerRPC3 import VistARPCConnection
 
 from fileman.files import SignOnLog
 from tests.support.broker import RunningBroker
-from tests.support.services import eventually
+from tests.support.waiting import until
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 
@@ -61,7 +61,7 @@ def test_vavista_rpc_takes_leave_without_a_message_around_it(oracle_broker: Runn
     assert listening.recv(100) == b"", "the broker closes"
     listening.close()
     signed_off = select(SignOnLog.signed_off)
-    eventually("signed off", lambda: all(oracle_broker.store.read(lambda it: it.execute(signed_off).scalars().all())))
+    until(lambda: all(oracle_broker.store.read(lambda it: it.execute(signed_off).scalars().all())), "signed off")
 
 
 def test_vavista_rpc_tells_a_wrong_pair_and_an_unknown_context(oracle_broker: RunningBroker) -> None:

@@ -98,7 +98,7 @@ def test_the_migrated_schema_is_that_of_the_models(database_url: str, engine: En
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), File.metadata)
         sequences = (
-            dict(connection.execute(text("SELECT sequencename, start_value FROM pg_sequences")).all())  # type: ignore[arg-type]
+            dict(connection.execute(text("SELECT sequencename, start_value FROM pg_sequences")).all())
             if connection.dialect.name == "postgresql"
             else {}
         )

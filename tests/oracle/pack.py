@@ -9,7 +9,7 @@ from xwb import LocalArray, ResultType, format_subscripts
 def register(registry: Registry) -> None:
     """Add the procedures to a broker's registry."""
 
-    def add(name: str, returns: ResultType, formals: int = 1, **options: object):  # type: ignore[no-untyped-def]
+    def add(name: str, returns: ResultType, formals: int = 1, **options: object):
         return procedure(
             f"ZZ ORACLE {name}",
             returns=returns,
@@ -17,7 +17,7 @@ def register(registry: Registry) -> None:
             routine=f"{name.replace(' ', '')}^ZZORACLE",
             parameters=("ARG1", "ARG2", "ARG3")[:formals],
             registry=registry,
-            **options,  # type: ignore[arg-type]
+            **options,
         )
 
     @add("SINGLE", ResultType.SINGLE_VALUE)

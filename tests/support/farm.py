@@ -67,7 +67,7 @@ class Farm:
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """Look into the database."""
         with psycopg.connect(self.conninfo) as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[arg-type]  # a constant of this module
+            return connection.execute(statement).fetchall()  # a constant of this module
 
     @property
     def conninfo(self) -> str:

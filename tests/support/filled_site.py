@@ -46,13 +46,13 @@ def fill_site(url: str, images: int) -> None:
     store = Store(url)
     try:
         for table in reversed(SITE_TABLES):
-            store.transact(lambda it, table=table: it.execute(table.delete()))  # type: ignore[misc]
+            store.transact(lambda it, table=table: it.execute(table.delete()))
         for table in SITE_TABLES:
             rows = invented_rows(table, _rows_of(table.name, images))
             for (of, column), value in _LONG.items():
                 if of == table.name:
                     _lengthen(rows, column, json.dumps(value))
-            store.transact(lambda it, table=table, rows=rows: it.execute(insert(table), rows))  # type: ignore[misc]
+            store.transact(lambda it, table=table, rows=rows: it.execute(insert(table), rows))
         store.transact(lambda it: set_last_numbers(it, NUMBERED_FILES, last_numbers_of(images)))
     finally:
         store.close()

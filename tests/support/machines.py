@@ -18,7 +18,8 @@ from types import TracebackType
 from console.processes import Child
 from runtime import free_port
 from tests.support.certificates import Authority
-from tests.support.services import DEMO_SITE, eventually
+from tests.support.services import DEMO_SITE
+from tests.support.waiting import until
 from xwb import Cipher, Literal, ResponseDecoder, encode_call, encode_connect
 
 #: Debian keeps it where only root's PATH leads.
@@ -103,8 +104,8 @@ class HAProxy:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
         with ExitStack() as on_failure:
             on_failure.callback(self._stop)
-            eventually("HAProxy answers", self._admin.exists, 20)
-            eventually("both brokers pass HAProxy's check", lambda: self.checks() == ["L7OK", "L7OK"], 30)
+            until(self._admin.exists, "HAProxy answers", seconds=20)
+            until(lambda: self.checks() == ["L7OK", "L7OK"], "both brokers pass HAProxy's check", seconds=30)
             on_failure.pop_all()
         return self
 

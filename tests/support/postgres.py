@@ -144,7 +144,7 @@ class Database:
     def execute(self, statement: str) -> list[tuple[object, ...]]:
         """Run SQL and give the rows."""
         with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as connection:
-            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def relations(self) -> list[str]:

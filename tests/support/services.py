@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,14 +14,6 @@ from console.processes import Child
 from runtime import free_port
 
 DEMO_SITE = Path(__file__).parents[2] / "data" / "demo.toml"
-
-
-def eventually(what: str, done: Callable[[], bool], seconds: float = 90.0) -> None:
-    """Wait until something holds; fail with its name when it does not in time."""
-    until = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < until, f"after {seconds:g} s still not: {what}"
-        time.sleep(0.1)
 
 
 def demo_site(file: Path, *destinations: tuple[str, int]) -> Path:

@@ -57,8 +57,8 @@ def test_every_table_comes_back_as_it_was_and_numbers_go_on_after_it(
 
     def change(connection: object) -> None:
         for table in reversed(empty):
-            connection.execute(table.delete())  # type: ignore[attr-defined]
-        connection.execute(insert(Image).values(image(next_ien(connection, "image"))))  # type: ignore[attr-defined,arg-type]
+            connection.execute(table.delete())
+        connection.execute(insert(Image).values(image(next_ien(connection, "image"))))
 
     oracle_store.transact(change)
     assert contents(oracle_store) != before
@@ -80,7 +80,7 @@ def test_what_belongs_to_running_processes_goes_on(oracle_store: Store, site_key
     oracle_store.transact(lambda it: (next_ien(it, "task"), next_ien(it, "sign_on_log")))
     restore_snapshot(oracle_store, tmp_path / "a.snapshot", site_key)
     for file in (Lease, SignOnLog, Task):
-        assert len(oracle_store.read(lambda it, file=file: it.execute(select(file)).all())) == 3  # type: ignore[misc]
+        assert len(oracle_store.read(lambda it, file=file: it.execute(select(file)).all())) == 3
     assert oracle_store.transact(lambda it: (next_ien(it, "task"), next_ien(it, "sign_on_log"))) == (1001, 2)
 
 
@@ -140,12 +140,12 @@ def test_going_back_to_the_site_file_forgets_images_locks_counters_and_faults(or
     before = contents(oracle_store)
 
     def change(it: object) -> None:
-        execute = it.execute  # type: ignore[attr-defined]
-        execute(insert(Image).values(image(next_ien(it, "image"))))  # type: ignore[arg-type]
+        execute = it.execute
+        execute(insert(Image).values(image(next_ien(it, "image"))))
         execute(insert(FailedAccess).values(address="1.2.3.4", attempts=3, last_at=1.0))
         execute(insert(LockedAddress).values(address="1.2.3.4", until="3261121.12"))
         execute(update(NewPerson).values(failed_attempts=2, locked_until="3990101", last_sign_on="3261121", verify_hash="x"))
-        set_fault(it, Fault("inhibited-logons"))  # type: ignore[arg-type]
+        set_fault(it, Fault("inhibited-logons"))
 
     oracle_store.transact(change)
     site = read_site_file(ORACLE_SITE)

@@ -319,5 +319,5 @@ def test_a_closed_store_takes_nothing_more(store: Store) -> None:
     store.close()
     for refused in (store.write, store.scan, store.read, store.transact):
         with pytest.raises(StoreClosed):
-            refused(count_holidays)  # type: ignore[operator]  # four ways in, one answer
+            refused(count_holidays)  # four ways in, one answer
     store.close()

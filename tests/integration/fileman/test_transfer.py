@@ -35,8 +35,8 @@ from fileman.sqlite_site import SITE_TABLES
 from fileman.transfer import MOST_MISFITS
 from tests.support.filled_site import last_numbers_of, site_file
 from tests.support.postgres import Database, PostgresCluster
-from tests.support.services import eventually
 from tests.support.spoiling import AT_COMMIT, BEFORE, spoil
+from tests.support.waiting import until
 
 MANY, SOME = 10_000, 300
 SEED = 1
@@ -161,7 +161,7 @@ ODD = [
 def test_odd_texts_move_as_they_are(source: Path, target: Database) -> None:
     store = Store(f"sqlite:///{source}")
     for number, odd in enumerate(ODD, start=1):
-        store.transact(lambda it, number=number, odd=odd: it.execute(update(Image).where(Image.ien == number).values(name=odd)))  # type: ignore[misc]
+        store.transact(lambda it, number=number, odd=odd: it.execute(update(Image).where(Image.ien == number).values(name=odd)))
     store.close()
     assert Transfer(source, target.url).perform().outcome is Outcome.MOVED
     found = target.execute(f"SELECT name FROM image WHERE ien <= {len(ODD)} ORDER BY ien")
@@ -558,7 +558,7 @@ def test_a_broker_that_starts_on_the_target_meanwhile_waits_and_finds_the_whole_
     def tell(step: Step) -> None:
         if step.table == "image_event" and not broker.ident:
             broker.start()
-            eventually("the broker waits", lambda: target.execute(waits) != [])
+            until(lambda: target.execute(waits) != [], "the broker waits")
 
     assert Transfer(source, target.url, tell).perform().outcome is Outcome.MOVED
     broker.join(60)

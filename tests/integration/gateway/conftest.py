@@ -106,7 +106,7 @@ def make_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
             poll_seconds=0.05,
             heartbeat_seconds=0.2,
             free_space_floor=0,
-            **changes,  # type: ignore[arg-type]  # what a test changes is of the field's type
+            **changes,  # what a test changes is of the field's type
         )
         gateway = Gateway(configuration)
         gateway.start()

@@ -49,7 +49,7 @@ class Port:
 
     def __init__(self, directory: Path, **changes: object) -> None:
         settings: dict[str, object] = {"dicom_port": 0, "stop_seconds": 5.0, **changes}
-        self.configuration = Configuration(directory, directory, **settings)  # type: ignore[arg-type]  # a test's changes
+        self.configuration = Configuration(directory, directory, **settings)  # a test's changes
         self.spool = Spool(directory, SystemClock(), max_object_bytes=self.configuration.max_object_bytes)
         self.files: list[SpooledFile] = []
         self.scp = StorageSCP(self.configuration, self.spool, self.files.append)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -24,23 +22,9 @@ from gateway_client.part10 import digest_of, read_meta
 from gateway_client.scu import Destination, Outcome, Result, StorageSCU
 from runtime import GatewaySettings, Settings, free_port
 from tests.support.broker import RunningBroker
+from tests.support.waiting import until
 
 DEMO_SITE = Path(__file__).parents[3] / "data" / "demo.toml"
-Eventually = Callable[[Callable[[], bool]], None]
-
-
-@pytest.fixture
-def eventually() -> Eventually:
-    """Wait until something is so; fail after a deadline."""
-    tick = threading.Event()
-
-    def wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, "it did not come about in time"
-            tick.wait(0.02)
-
-    return wait
 
 
 @pytest.fixture
@@ -140,16 +124,16 @@ def filed_path(settings: Settings, store: Store, image: int) -> Path:
 
 @pytest.mark.parametrize("name", FILES)
 def test_what_dcmtk_sends_lies_in_its_place(
-    name: str, tmp_path: Path, gateway: Gateway, settings: Settings, demo_store: Store, eventually: Eventually
+    name: str, tmp_path: Path, gateway: Gateway, settings: Settings, demo_store: Store
 ) -> None:
     """In every transfer syntax the data set is filed in the syntax that it came in, and the broker knows its digest."""
     sent = make_file(tmp_path, name)
     meta = read_meta(sent)
     answer = send(settings.gateway.dicom_port, sent, option=FILES[name])
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    eventually(lambda: bool(images(demo_store, meta.sop_instance_uid)))
+    until(lambda: bool(images(demo_store, meta.sop_instance_uid)))
     (image,) = images(demo_store, meta.sop_instance_uid)
-    eventually(lambda: queued(demo_store, image))
+    until(lambda: queued(demo_store, image))
     filed = filed_path(settings, demo_store, image)
     assert read_meta(filed).transfer_syntax == meta.transfer_syntax
     assert dcmread(filed, force=True).SOPInstanceUID == meta.sop_instance_uid
@@ -157,12 +141,12 @@ def test_what_dcmtk_sends_lies_in_its_place(
         lambda connection: connection.execute(select(Image.digest).where(Image.ien == image)).scalar_one()
     )
     assert digest_of(filed) == digest
-    eventually(lambda: not list((settings.gateway_directory / "spool" / "in").iterdir()))
+    until(lambda: not list((settings.gateway_directory / "spool" / "in").iterdir()))
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_not_one_byte_of_a_data_set_is_changed(
-    name: str, tmp_path: Path, gateway: Gateway, settings: Settings, demo_store: Store, eventually: Eventually
+    name: str, tmp_path: Path, gateway: Gateway, settings: Settings, demo_store: Store
 ) -> None:
     """DCMTK encodes anew what it sends; bytes sent as they are lie in the network location as they were."""
     sent = make_file(tmp_path, name)
@@ -173,7 +157,7 @@ def test_not_one_byte_of_a_data_set_is_changed(
         assert scu.send(destination, "study", sent) == Outcome(Result.SENT)
     finally:
         scu.close()
-    eventually(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))
+    until(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))
     (image,) = images(demo_store, uid)
     filed = filed_path(settings, demo_store, image)
     before, after = read_meta(sent), read_meta(filed)
@@ -182,7 +166,7 @@ def test_not_one_byte_of_a_data_set_is_changed(
 
 
 def test_the_story_of_an_image_begins_at_the_gateway(
-    tmp_path: Path, gateway: Gateway, settings: Settings, demo_store: Store, eventually: Eventually
+    tmp_path: Path, gateway: Gateway, settings: Settings, demo_store: Store
 ) -> None:
     """The broker hears of receiving and placing, by the image's UID."""
     sent = make_file(tmp_path)
@@ -193,55 +177,55 @@ def test_the_story_of_an_image_begins_at_the_gateway(
         statement = select(ImageEvent.stage).where(ImageEvent.uid == uid)
         return set(demo_store.transact(lambda connection: connection.execute(statement).scalars().all()))
 
-    eventually(lambda: {"RECEIVE", "STORE", "PROCESSED", "PLACE"} <= stages())
+    until(lambda: {"RECEIVE", "STORE", "PROCESSED", "PLACE"} <= stages())
 
 
 def test_the_same_object_sent_again_is_filed_once(
-    tmp_path: Path, gateway: Gateway, settings: Settings, demo_store: Store, eventually: Eventually
+    tmp_path: Path, gateway: Gateway, settings: Settings, demo_store: Store
 ) -> None:
     """A sender that repeats itself hears of success and makes no second image."""
     sent = make_file(tmp_path)
     uid = read_meta(sent).sop_instance_uid
     for _ in range(2):
         assert send(settings.gateway.dicom_port, sent).returncode == 0
-        eventually(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))
-    eventually(lambda: not list((settings.gateway_directory / "spool" / "in").iterdir()))
+        until(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))
+    until(lambda: not list((settings.gateway_directory / "spool" / "in").iterdir()))
     assert len(images(demo_store, uid)) == 1
     assert not list((settings.gateway_directory / "spool" / "held").iterdir())
 
 
 def test_another_object_under_a_known_uid_is_held(
-    tmp_path: Path, gateway: Gateway, settings: Settings, demo_store: Store, eventually: Eventually
+    tmp_path: Path, gateway: Gateway, settings: Settings, demo_store: Store
 ) -> None:
     """What is not the same data set is never dropped: it is put aside for a person."""
     first = make_file(tmp_path)
     uid = read_meta(first).sop_instance_uid
     assert send(settings.gateway.dicom_port, first).returncode == 0
-    eventually(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))
+    until(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))
     other = make_file(tmp_path, "MR_small.dcm", uid=uid)
     assert send(settings.gateway.dicom_port, other).returncode == 0
     held = settings.gateway_directory / "spool" / "held"
-    eventually(lambda: len(list(held.iterdir())) == 1)
+    until(lambda: len(list(held.iterdir())) == 1)
     assert dcmread(next(held.iterdir())).Modality == "MR"
     assert len(images(demo_store, uid)) == 1
 
 
 def test_an_image_of_an_unknown_exam_stays_in_the_spool(
-    tmp_path: Path, gateway: Gateway, settings: Settings, demo_store: Store, eventually: Eventually
+    tmp_path: Path, gateway: Gateway, settings: Settings, demo_store: Store
 ) -> None:
     """What goes on the DICOM CORRECT list keeps its file until somebody has corrected it."""
     wrong = make_file(tmp_path, accession="010101-999")
     right = make_file(tmp_path)
     assert send(settings.gateway.dicom_port, wrong, right).returncode == 0
-    eventually(lambda: bool(images(demo_store, read_meta(right).sop_instance_uid)))
+    until(lambda: bool(images(demo_store, read_meta(right).sop_instance_uid)))
     waiting = settings.gateway_directory / "spool" / "in"
     uid = read_meta(wrong).sop_instance_uid
-    eventually(lambda: [read_meta(path).sop_instance_uid for path in waiting.iterdir()] == [uid])
+    until(lambda: [read_meta(path).sop_instance_uid for path in waiting.iterdir()] == [uid])
     assert not images(demo_store, read_meta(wrong).sop_instance_uid)
 
 
 def test_what_came_while_the_broker_was_down_is_filed_when_it_is_back(
-    tmp_path: Path, settings: Settings, demo_broker: RunningBroker, demo_store: Store, eventually: Eventually
+    tmp_path: Path, settings: Settings, demo_broker: RunningBroker, demo_store: Store
 ) -> None:
     """Senders do not notice that there is no broker, not even over a restart of the gateway."""
     nobody = settings.model_copy(update={"broker_port": 1})
@@ -254,7 +238,7 @@ def test_what_came_while_the_broker_was_down_is_filed_when_it_is_back(
     again = Gateway(Configuration.from_settings(settings))
     again.start()
     try:
-        eventually(lambda: bool(images(demo_store, read_meta(sent).sop_instance_uid)))
+        until(lambda: bool(images(demo_store, read_meta(sent).sop_instance_uid)))
     finally:
         again.stop()
 
@@ -268,10 +252,10 @@ def test_bytes_that_are_not_dicom_do_not_disturb_the_port(settings: Settings, ga
     assert echo.returncode == 0
 
 
-def test_the_gateway_tells_that_it_lives(gateway: Gateway, demo_store: Store, eventually: Eventually) -> None:
+def test_the_gateway_tells_that_it_lives(gateway: Gateway, demo_store: Store) -> None:
     """The heartbeat is in the database soon after the start."""
     statement = select(GatewayStatus.machine)
-    eventually(lambda: demo_store.transact(lambda connection: connection.execute(statement).scalars().all()) == ["DEMOGW1"])
+    until(lambda: demo_store.transact(lambda connection: connection.execute(statement).scalars().all()) == ["DEMOGW1"])
 
 
 @pytest.fixture
@@ -328,16 +312,16 @@ def export(store: Store, image: int) -> tuple[str, str, bool]:
 
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small_RLE.dcm", "MR_small_implicit.dcm", "JPEG2000.dcm"])
 def test_what_the_queue_names_reaches_its_destination_unchanged(
-    name: str, tmp_path: Path, sink: Path, gateway: Gateway, settings: Settings, demo_store: Store, eventually: Eventually
+    name: str, tmp_path: Path, sink: Path, gateway: Gateway, settings: Settings, demo_store: Store
 ) -> None:
     """The receiver gets the very bytes that were filed, and the entry says SUCCESS."""
     sent = make_file(tmp_path, name)
     uid = read_meta(sent).sop_instance_uid
     assert send(settings.gateway.dicom_port, sent, option=FILES[name]).returncode == 0
-    eventually(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))
+    until(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))
     (image,) = images(demo_store, uid)
     queue_export(demo_store, image)
-    eventually(lambda: export(demo_store, image)[0] == "SUCCESS")
+    until(lambda: export(demo_store, image)[0] == "SUCCESS")
     (arrived,) = sink.iterdir()
     assert digest_of(arrived) == digest_of(filed_path(settings, demo_store, image))
 
@@ -345,16 +329,16 @@ def test_what_the_queue_names_reaches_its_destination_unchanged(
 # pynetdicom leaves a socket that could not connect to the garbage collector, which closes it at once
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
 def test_an_entry_for_a_dead_destination_waits_and_goes_out_later(
-    tmp_path: Path, sink_port: int, gateway: Gateway, settings: Settings, demo_store: Store, eventually: Eventually
+    tmp_path: Path, sink_port: int, gateway: Gateway, settings: Settings, demo_store: Store
 ) -> None:
     """Nothing listens at first: the entry is put back with the reason; it is sent when somebody does."""
     sent = make_file(tmp_path)
     uid = read_meta(sent).sop_instance_uid
     assert send(settings.gateway.dicom_port, sent).returncode == 0
-    eventually(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))
+    until(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))
     (image,) = images(demo_store, uid)
     queue_export(demo_store, image)
-    eventually(lambda: export(demo_store, image)[0] == "RETRY")
+    until(lambda: export(demo_store, image)[0] == "RETRY")
     assert "association" in export(demo_store, image)[1].lower()
     directory = tmp_path / "sink"
     directory.mkdir()
@@ -367,7 +351,7 @@ def test_an_entry_for_a_dead_destination_waits_and_goes_out_later(
                 demo_store.transact(lambda connection: connection.execute(due))
                 return export(demo_store, image)[0] == "SUCCESS"
 
-            eventually(sent_at_last)
+            until(sent_at_last)
         finally:
             process.terminate()
     assert export(demo_store, image)[2] is False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -64,10 +65,10 @@ def make_broker(store: Store, site_key: SiteKey, clock: FixedClock) -> Iterator[
     """Start a broker; the arguments are lines that are put into the site file."""
     running: list[RunningBroker] = []
 
-    def make(*, settings: str = "", user: str = "", context: str = "", more: str = "", **options: object) -> RunningBroker:
+    def make(*, settings: str = "", user: str = "", context: str = "", more: str = "", **options: Any) -> RunningBroker:
         text = BASE.format(settings=settings, user=user, context=context, more=more)
         store.transact(lambda connection: apply_site(connection, parse_site(text), site_key, clock.now()))
-        broker = RunningBroker(store, site_key, clock=clock, **options)  # type: ignore[arg-type]
+        broker = RunningBroker(store, site_key, clock=clock, **options)
         running.append(broker)
         return broker
 

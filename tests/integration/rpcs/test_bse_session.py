@@ -12,7 +12,7 @@ import pytest
 from runtime import FixedClock
 from tests.integration.rpcs.conftest import MakeBroker
 from tests.support.broker import RunningBroker, in_reactor
-from tests.support.services import eventually
+from tests.support.waiting import until
 from xwb import BSEAnswerDecoder, encode_token_query, encode_visitor
 
 PACE = 50.0
@@ -72,7 +72,7 @@ def test_a_token_to_sign_on_with_tells_nobody_who_has_it(make_broker: MakeBroker
 def test_what_is_no_query_is_closed_without_a_byte(make_broker: MakeBroker, query: bytes) -> None:
     broker = make_broker(pace=PACE)
     assert answer(broker, query) == b""
-    eventually("nothing is left", lambda: in_reactor(lambda: not broker.service.hub.connections))
+    until(lambda: in_reactor(lambda: not broker.service.hub.connections), "nothing is left")
 
 
 def test_only_the_first_query_of_a_connection_is_answered(make_broker: MakeBroker) -> None:

@@ -203,7 +203,7 @@ def test_a_procedure_that_wants_to_end_the_broker_or_gives_no_value_is_answered(
     @pack.procedure("ZZ ORACLE PARAMS", access=access, parameters=("X",))
     def number(call: Call) -> str:
         written(call)
-        return 5  # type: ignore[return-value]  # a pack's mistake that the broker has to survive
+        return 5  # a pack's mistake that the broker has to survive
 
     pack.register(broker.registry)
     with signed_on(broker) as client:
@@ -247,7 +247,7 @@ def test_strangers_cannot_flood_the_error_log(
     assert sum("too fast for the error log" in record.getMessage() for record in caplog.records) == 1
 
 
-def _faulty(broker: RunningBroker):  # type: ignore[no-untyped-def]
+def _faulty(broker: RunningBroker):
     single = broker.registry.get("ZZ ORACLE SINGLE")
     assert single is not None
     return replace(single, handler=lambda call: str(1 // 0), routine="BAD^ZZBAD")

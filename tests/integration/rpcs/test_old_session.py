@@ -16,7 +16,7 @@ from broker import Limits, Listener, TLSFiles, server_context
 from tests.integration.rpcs.conftest import MakeBroker
 from tests.support.broker import RunningBroker, in_reactor
 from tests.support.certificates import Authority
-from tests.support.services import eventually
+from tests.support.waiting import until
 from xwb import (
     Cipher,
     ListParameter,
@@ -117,7 +117,7 @@ def client_of(broker: RunningBroker) -> Iterator[OldClient]:
 
 def nothing_is_left(broker: RunningBroker) -> None:
     hub = broker.service.hub
-    eventually("no connection is left", lambda: in_reactor(lambda: not hub.connections and not hub.visitors._open), 15)
+    until(lambda: in_reactor(lambda: not hub.connections and not hub.visitors._open), "no connection is left", seconds=15)
 
 
 def test_a_session_of_the_old_kind(make_broker: MakeBroker) -> None:
@@ -252,7 +252,7 @@ def test_who_cannot_be_called_back_is_rejected_and_the_log_says_why(
         for _ in range(others):
             stack.enter_context(socket.create_connection(("127.0.0.1", broker.port)))
         client = stack.enter_context(client_of(broker))
-        eventually("the others are there", lambda: in_reactor(lambda: len(broker.service.hub.connections) == others))
+        until(lambda: in_reactor(lambda: len(broker.service.hub.connections) == others), "the others are there")
         asking = stack.enter_context(client.ask(encode_old_connect(b"127.0.0.1", 9300, b"x")))
         assert client.read(asking) == REJECT
         assert asking.recv(64) == b""
@@ -293,9 +293,9 @@ def test_a_call_that_nobody_takes_ends_with_the_broker(make_broker: MakeBroker) 
         client = stack.enter_context(client_of(broker))
         with client.ask(encode_old_connect(b"127.0.0.1", deaf.getsockname()[1], b"x")) as asking:
             assert client.read(asking) == ACCEPT
-        eventually("the front is gone and the call is on its way", lambda: in_reactor(lambda: len(hub.connections) == 1))
+        until(lambda: in_reactor(lambda: len(hub.connections) == 1), "the front is gone and the call is on its way")
         broker.stop()
-        eventually("the call is off", lambda: in_reactor(lambda: not hub.connections and not hub.visitors._open), 5)
+        until(lambda: in_reactor(lambda: not hub.connections and not hub.visitors._open), "the call is off", seconds=5)
 
 
 def test_a_client_that_came_over_tls_is_not_called_back_in_clear(make_broker: MakeBroker, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from fileman.files import NewPerson, SignOnLog
 from runtime import FixedClock
 from tests.integration.rpcs.conftest import MakeBroker
 from tests.support.broker import RunningBroker
-from tests.support.services import eventually
+from tests.support.waiting import until
 from xwb import BrokerClient, Cipher, MError, SecurityRefused, SignOnRefused
 
 FRED = ("FRED1", "1FRED!@#$")
@@ -218,7 +218,7 @@ def test_a_second_sign_on_may_be_forbidden(make_broker: MakeBroker, settings: st
     client.sign_on(*FRED)
     assert lines_of(broker, *FRED)[3] == "*** MULTIPLE SIGNONS NOT ALLOWED ***"
     client.bye()
-    eventually("the first session ends", lambda: lines_of(broker, *FRED)[0] == "1")
+    until(lambda: lines_of(broker, *FRED)[0] == "1", "the first session ends")
 
 
 def test_from_one_address_a_user_may_sign_on_twice(make_broker: MakeBroker) -> None:
@@ -283,7 +283,7 @@ def test_the_log_tells_when_a_session_ended(make_broker: MakeBroker, store: Stor
     def entries() -> list[tuple[str, ...]]:
         return [tuple(row) for row in store.read(lambda connection: connection.execute(entry).all())]
 
-    eventually("the log is closed", lambda: entries()[0][1] != "")
+    until(lambda: entries()[0][1] != "", "the log is closed")
     assert entries() == [("3261118.12", "3261118.1201", "127.0.0.1", "test-client")]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -38,6 +37,7 @@ from tests.conftest import ORACLE_SITE
 from tests.integration.rules.recorded_site import fill_recorded_images
 from tests.oracle.records import read_records
 from tests.support.query_plans import statements_of
+from tests.support.waiting import until
 
 LOCATION = 660
 SEND_CR = ["1^ACTION^SEND", "1^ACTION^1^ROUTE-DEST-A"] + [
@@ -99,15 +99,6 @@ def count(store: Store, table: Any, *conditions: Any) -> int:
 
 def waiting(store: Store) -> int:
     return count(store, BackgroundQueue, BackgroundQueue.status == "NOT_PROCESSED")
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for something to come true; fail when it does not in time."""
-    pause = threading.Event()
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        pause.wait(0.02)
 
 
 def set_flag(store: Store, *, running: bool) -> None:

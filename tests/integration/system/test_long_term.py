@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from taskman.schedule import queue_option
 from taskman.system import long_term
 from tests.integration.system.conftest import Site
 from tests.support.query_plans import statements_of
+from tests.support.waiting import until
 
 OPTION = "MAGB COPY LONG-TERM"
 #: What runs until it is killed.
@@ -289,7 +289,7 @@ def test_a_process_that_is_killed_in_the_middle_loses_nothing_and_copies_no_imag
     engine = Engine(site.store, SystemClock(), site.data, pace=Pace(heartbeat=0.2, lease=1.0, dead_after=1.0))
     engine.launch()
     try:
-        until(lambda: site.one(select(Task.status).where(Task.number == number)) == "6", 60)
+        until(lambda: site.one(select(Task.status).where(Task.number == number)) == "6", seconds=60)
     finally:
         engine.shutdown()
     copied = [image for image, *_ in site.events("JUKEBOX")]
@@ -300,14 +300,6 @@ def test_a_process_that_is_killed_in_the_middle_loses_nothing_and_copies_no_imag
         (copy,) = (site.data / "jukebox1").rglob(name)
         assert copy.read_bytes() == content + str(image).encode()
     assert temporaries(site) == []
-
-
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait for something to come true; fail when it does not in time."""
-    pause, deadline = threading.Event(), time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        pause.wait(0.01)
 
 
 def test_a_look_that_is_taken_every_minute_uses_indexes(site: Site) -> None:

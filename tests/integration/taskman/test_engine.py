@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from fileman.files import RunningTask, Task, TaskManager
 from runtime import SystemClock
 from taskman import Engine, EngineDown, Pace, TaskContext, api, record, routine, schedule
 from tests.support.postgres import PostgresCluster
+from tests.support.waiting import until
 
 RAN: list[tuple[int, dict[str, Any]]] = []
 #: A worker process that runs the loop below until it is killed.
@@ -48,15 +49,6 @@ def loop(task: TaskContext) -> None:
     RAN.append((task.number, dict(task.arguments)))
     while not task.stop_requested():
         task.pause(0.02)
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for something to come true; fail when it does not in time."""
-    waiting = threading.Event()
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        waiting.wait(0.02)
 
 
 @pytest.fixture
@@ -106,7 +98,7 @@ def test_a_shutdown_in_the_middle_of_many_tasks_leaves_them_to_the_next_start(
     first.shutdown()
     second.launch()
     try:
-        until(lambda: {code(store, number) for number in numbers} == {record.FINISHED}, 40)
+        until(lambda: {code(store, number) for number in numbers} == {record.FINISHED}, seconds=40)
     finally:
         second.shutdown()
     assert sorted(number for number, _ in RAN) == numbers

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +17,12 @@ from taskman import Engine, api
 from tests.integration.rules.recorded_site import fill_recorded_images
 from tests.support.broker import RecordingEngine, RunningBroker
 from tests.support.postgres import PostgresCluster
+from tests.support.waiting import until
 from xwb import BrokerClient
 
 ELEMENTS = ["1^ACTION^SEND", "1^ACTION^1^ROUTE-DEST-A", "1^CONDITION^1^KW^MODALITY", "1^CONDITION^1^DT^CS"]
 ELEMENTS += ["1^CONDITION^1^OP^=", "1^CONDITION^1^VA^CR"]
 RULES = {str(subscript): text for subscript, text in enumerate(ELEMENTS, start=2)}
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for something to come true; fail when it does not in time."""
-    pause = threading.Event()
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        pause.wait(0.02)
 
 
 @pytest.fixture
@@ -137,7 +127,7 @@ def test_a_start_is_refused_while_the_engines_database_is_stopped(
     broker = RunningBroker(oracle_store, site_key, handing)
     client = broker.client()
     try:
-        until(handing.accepting, 60)
+        until(handing.accepting, seconds=60)
         assert start(client) == "0,TaskMan task#=1000"
         until(lambda: any("Started" in line for line in log(client, "1000")))
         engine_cluster.halt()
@@ -146,7 +136,7 @@ def test_a_start_is_refused_while_the_engines_database_is_stopped(
         assert start(client).startswith("-3,"), "the evaluator that runs keeps its location"
         engine_cluster.resume()
         assert start(client, "688") == "0,TaskMan task#=1002"
-        until(lambda: any("Started" in line for line in log(client, "1002")), 60)
+        until(lambda: any("Started" in line for line in log(client, "1002")), seconds=60)
     finally:
         client.close()
         broker.stop()

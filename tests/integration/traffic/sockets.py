@@ -62,7 +62,7 @@ def recording(
     masker = Masker(substitutes or Pseudonyms(b"a key for tests"), Cipher.standard(), keep_phi=keep_phi)
     told: list[Exchange | str] = []
     recorder = Recorder(
-        reactor,  # type: ignore[arg-type]  # the test's reactor is typed as an object
+        reactor,  # the test's reactor is typed as an object
         ("127.0.0.1", upstream),
         Recording(path, masker, Cipher.standard()),
         told.append,
@@ -78,7 +78,7 @@ def recording(
 @contextmanager
 def serving(exchanges: list[Exchange], missed: Callable[[str], None] = lambda _name: None) -> Iterator[int]:
     """Serve a recording; gives the port."""
-    mock = MockBroker(reactor, Playback(exchanges, Cipher.standard()), missed)  # type: ignore[arg-type]
+    mock = MockBroker(reactor, Playback(exchanges, Cipher.standard()), missed)
     port = in_reactor(lambda: mock.start(0))
     try:
         yield port

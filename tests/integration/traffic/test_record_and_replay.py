@@ -61,7 +61,7 @@ CALLS: list[tuple[str, tuple[object, ...]]] = [
 def call(client: BrokerClient, name: str, arguments: tuple[object, ...]) -> tuple[str, object]:
     """Call, and give what a client sees: data, or the error and its text."""
     try:
-        return "data", client.call(name, *arguments).data  # type: ignore[arg-type]
+        return "data", client.call(name, *arguments).data
     except (SecurityRefused, ApplicationError, MError) as error:
         return type(error).__name__, error.text
 

@@ -11,7 +11,7 @@ from broker.visitors import REMEMBERED, Visitors
 
 def visitors(**limits: float) -> tuple[Visitors, Clock]:
     clock = Clock()
-    return Visitors(Limits(**limits), clock), clock  # type: ignore[arg-type]
+    return Visitors(Limits(**limits), clock), clock
 
 
 def test_an_address_has_so_many_connections_and_no_more_until_one_leaves() -> None:

@@ -29,4 +29,4 @@ def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
 @pytest.mark.parametrize("port", [-1, 65536, 99999])
 def test_a_port_that_is_none_cannot_be_listened_on(port: int) -> None:
     with pytest.raises(ConsoleError, match=f"{port} is no port"):
-        listen(MemoryReactorClock(), port, ServerFactory(), "127.0.0.1")  # type: ignore[arg-type]
+        listen(MemoryReactorClock(), port, ServerFactory(), "127.0.0.1")

@@ -11,7 +11,7 @@ from fileman.fit import Misfit, TableFit, decode
 
 
 def fit_of(kind: object, *, nullable: bool = False) -> TableFit:
-    table = Table("exam", MetaData(), Column("ien", Integer, primary_key=True), Column("part", kind, nullable=nullable))  # type: ignore[arg-type]
+    table = Table("exam", MetaData(), Column("ien", Integer, primary_key=True), Column("part", kind, nullable=nullable))
     return TableFit.of(table)
 
 

@@ -152,4 +152,4 @@ def test_only_days_of_the_calendar_become_toml_dates(text: str, value: object) -
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        SiteSettings().domain = "X"  # type: ignore[misc]  # that is the promise
+        SiteSettings().domain = "X"  # that is the promise

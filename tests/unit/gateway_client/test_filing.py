@@ -103,10 +103,10 @@ def test_a_request_whose_answer_was_lost_is_sent_again_word_for_word(desk: Desk,
 
         def lose_then_process(broker: object) -> bool:
             desk.imaging.lose = [ConnectionLost("cut")]
-            desk.filing._process = real  # type: ignore[method-assign]  # once only
-            return real(broker)  # type: ignore[arg-type]  # the fake
+            desk.filing._process = real  # once only
+            return real(broker)  # the fake
 
-        desk.filing._process = lose_then_process  # type: ignore[method-assign]  # the test cuts here
+        desk.filing._process = lose_then_process  # the test cuts here
     with pytest.raises(ConnectionLost):
         desk.step()
     desk.restart()

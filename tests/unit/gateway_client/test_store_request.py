@@ -127,4 +127,4 @@ def test_no_value_can_add_a_piece_or_a_control_character(value: str) -> None:
     ],
 )
 def test_moments_as_fileman_writes_them(moment: tuple[int, ...], text: str) -> None:
-    assert fileman_moment(datetime(*moment)) == text  # type: ignore[arg-type]  # noqa: DTZ001  a moment without a zone
+    assert fileman_moment(datetime(*moment)) == text  # noqa: DTZ001  a moment without a zone

@@ -312,7 +312,7 @@ def test_sending_is_journaled_before_the_first_byte(office: Office) -> None:
         seen.append(Transmissions(Journal(office.directory / "journal.db")).counts())
         return real(destination, study, path)
 
-    office.sender.send = send  # type: ignore[method-assign]  # the test looks in between
+    office.sender.send = send  # the test looks in between
     office.put(1)
     office.run()
     assert seen == [{str(Sending.SENDING): 1}]

@@ -43,12 +43,12 @@ def queued(actions: tuple[Action, ...]) -> set[tuple[str, int, int]]:
 def recorded_queues(result: dict[str, Any]) -> set[tuple[str, int, int]]:
     sends = dict(
         re.match(r"\^MAGQUEUE\(2006\.035,(\d+),0\)=(.*)", node).groups() for node in result["send_queue"] if ",0)=" in node
-    )  # type: ignore[union-attr]
+    )
     levels = dict(
         re.match(r"\^MAGQUEUE\(2006\.035,(\d+),1\)=(.*)", node).groups()
         for node in result["send_queue"]
         if re.match(r".*2006\.035,\d+,1\)=", node)
-    )  # type: ignore[union-attr]
+    )
     found = {("SEND", int(text.split("^")[1].split(";")[0]), int(levels[ien].split("^")[1])) for ien, text in sends.items()}
     for node in result["dicom_export"]:
         if match := re.match(r"\^MAGDOUTP\(2006\.574,\d+,0\)=([^^]*)\^[^^]*\^[^^]*\^[^^]*\^(\d+)", node):

@@ -112,4 +112,4 @@ def test_secrets_do_not_show() -> None:
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Settings().broker_port = 1  # type: ignore[misc]  # that is the promise
+        Settings().broker_port = 1  # that is the promise

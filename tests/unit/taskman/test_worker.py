@@ -333,7 +333,7 @@ def test_steps_that_are_done_are_not_done_again(store: Store, worker: Worker) ->
     @routine("STEPS^ZZWORK")
     def in_steps(task: TaskContext) -> None:
         for name in ("one", "two", "three"):
-            SEEN.append(task.step(name, lambda _connection, it=name: done.append(it) or len(done)))  # type: ignore[func-returns-value]
+            SEEN.append(task.step(name, lambda _connection, it=name: done.append(it) or len(done)))
             if name == "two" and task.attempt == 1:
                 raise ValueError("on purpose")
         task.act("outside", lambda: done.append("outside"))

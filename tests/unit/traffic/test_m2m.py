@@ -169,7 +169,7 @@ def test_a_masked_document_says_what_the_masked_parameters_say_and_keeps_its_spe
     of: tuple[Parameter, ...], spelling: object
 ) -> None:
     rpc = "MAG DICOM IMAGE PROCESSING"
-    sent = spelling(encode_m2m_call(rpc.encode(), of))  # type: ignore[operator]
+    sent = spelling(encode_m2m_call(rpc.encode(), of))
     it = exchange(rpc, sent=sent)
     plain = Exchange(1, 1, rpc, encode_call(rpc.encode(), given_in(it)), encode_response(b"1"))
     masked, expected = masker().mask(it), masker().mask(plain)

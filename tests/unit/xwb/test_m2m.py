@@ -212,7 +212,7 @@ RESULTS = [
 def test_a_result_is_answered_and_read(
     kind: ResultType, wrap: bool, value: object, inside: bytes, lines: tuple[bytes, ...]
 ) -> None:
-    document = encode_m2m_result(kind, wrap, value)  # type: ignore[arg-type]
+    document = encode_m2m_result(kind, wrap, value)
     assert b"<![CDATA[" + inside + b"]]></results></vistalink>\x04" in document
     for size in (1, 5, len(document)):
         decoder = M2MAnswerDecoder()
