@@ -305,5 +305,5 @@ def test_without_a_broker_the_owner_opens_the_database(tmp_path: Path, capsys: p
 
 
 def test_options_of_the_bare_list_stand_after_a_command(site: Site) -> None:
-    refused = site.run("schedule", "--json", "list", status=1)
+    refused = site.run("schedule", "--json", "list", status=2)
     assert "Options come after the command" in refused.err

@@ -22,7 +22,6 @@ from taskman import Engine, Pace, TaskContext, routine
 
 #: Signs and leases of a test: takeover within two seconds.
 QUICK = Pace(slots=4, reconcile=0.1, heartbeat=0.25, lease=1.0, dead_after=1.0)
-STEPS = 400
 STEPPED = "STEPS^ZZKILL"
 #: The stage under which each step leaves its mark.
 STAGE = "STEP"
@@ -32,7 +31,9 @@ STAGE = "STEP"
 def in_steps(task: TaskContext) -> None:
     """Leave a mark in the database in each step, and a line in a file with every tenth, outside of it."""
     outside = Path(str(task.arguments["directory"])) / "outside"
-    for number in range(STEPS):
+    for number in range(int(task.arguments["steps"])):
+        if task.stop_requested():
+            return
 
         def mark(connection: Connection, number: int = number) -> None:
             facts = {"uid": f"{task.number}.{number}", "stage": STAGE, "at": task.clock.seconds()}
