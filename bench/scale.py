@@ -18,11 +18,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench.taskman import cpu_seconds
+from bench.taskman import cpu_seconds, measure_resting
 from console.processes import Child
 from tests.support.dicom import ResendingModality, Storescp, make_slices
 from tests.support.farm import Farm, farm, start_evaluator
 from tests.support.postgres import PostgresCluster
+from tests.support.services import DEMO_SITE
 
 #: Brokers, workers and gateways of each run.
 SHAPES = ((1, 1, 1), (1, 1, 2), (2, 1, 2), (2, 2, 2))
@@ -80,6 +81,24 @@ def measure_shape(directory: Path, shape: tuple[int, int, int], images: int) -> 
         cluster.stop()
     used = [(late - early) / images for early, late in zip(before.values(), after.values(), strict=True)]
     return Cost(*shape, images / filed, images / sent, *(milliseconds * 1000 for milliseconds in used[:4]), *used[4:])
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """What an evaluator costs that has nothing to do, in milliseconds of a core each second."""
+
+    worker_ms: float
+    postgresql_ms: float
+
+
+def measure_rest(directory: Path, site: Path) -> Resting:
+    """Let evaluators of many locations rest."""
+    cluster = PostgresCluster(durable=True)
+    cluster.start()
+    try:
+        return Resting(*measure_resting(directory, cluster, site))
+    finally:
+        cluster.stop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +166,14 @@ def show(costs: list[Cost]) -> Table:
     return table
 
 
+def tell(resting: Resting) -> str:
+    """Say what a resting evaluator costs."""
+    return (
+        f"  an evaluator with an empty queue, each second: {resting.worker_ms:.2f} ms of a worker's core, "
+        f"{resting.postgresql_ms:.2f} ms of PostgreSQL's"
+    )
+
+
 _LINES = {
     "filed_per_second": "",
     "sent_per_second": "",
@@ -166,13 +193,18 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=600, help="images of each run")
     parser.add_argument("--json", type=Path, help="write the figures to a file, for bench.scale_model")
     chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        resting = measure_rest(Path(folder) / "resting", DEMO_SITE)
     costs = []
     for shape in track(SHAPES, "measuring", console=Console(stderr=True)):
         with tempfile.TemporaryDirectory() as folder:
             costs.append(measure_shape(Path(folder), shape, chosen.images))
-    Console(width=130).print(show(costs), highlight=False)
+    console = Console(width=130)
+    console.print(show(costs), highlight=False)
+    console.print(tell(resting), highlight=False)
     if chosen.json:
-        chosen.json.write_text(json.dumps([asdict(cost) for cost in costs], indent=2), encoding="utf-8")
+        measured = {"runs": [asdict(cost) for cost in costs], "resting": asdict(resting)}
+        chosen.json.write_text(json.dumps(measured, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,20 +22,30 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from taskman import Pace
+
 MINUTES = 24 * 60
 #: What a core may be busy with in the mean of the busiest hour: what is left takes the bursts.
 WANTED_LOAD = 0.6
 #: Cores of a node for brokers or workers, and of a database server.
 NODE_CORES, DATABASE_CORES = 8, 32
+#: Evaluators that one worker runs at a time.
+SLOTS = Pace().slots
 #: Images of a study: median, and the spread of its logarithm (a chest film has 2, a cardiac CT 3,000).
 STUDY_MEDIAN, STUDY_SPREAD = 120.0, 1.3
 #: The share of a day's studies in each hour, from midnight on.
 COURSE = np.array([1, 1, 1, 1, 1, 2, 4, 7, 9, 10, 10, 9, 8, 8, 8, 7, 5, 3, 2, 2, 1, 1, 1, 1], dtype=float)
 
 
+_OF_AN_IMAGE = ("gateway_ms", "broker_ms", "worker_ms", "postgresql_ms", "database_bytes", "log_bytes")
+
+
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What one image costs: milliseconds of a core at each stage, bytes of database and of write-ahead log."""
+    """What one image costs: milliseconds of a core at each stage, bytes of database and of write-ahead log.
+
+    `rest_worker_ms` and `rest_postgresql_ms` are what a location's evaluator costs each second though nothing comes.
+    """
 
     gateway_ms: float
     broker_ms: float
@@ -43,12 +53,16 @@ class Costs:
     postgresql_ms: float
     database_bytes: float
     log_bytes: float
+    rest_worker_ms: float
+    rest_postgresql_ms: float
 
     @classmethod
     def read(cls, file: Path) -> Costs:
         """Take the mean of the runs of several processes."""
-        runs = json.loads(file.read_text(encoding="utf-8"))
-        return cls(*(float(np.mean([run[name] for run in runs])) for name in cls.__slots__))
+        measured = json.loads(file.read_text(encoding="utf-8"))
+        runs, resting = measured["runs"], measured["resting"]
+        means = (float(np.mean([run[name] for run in runs])) for name in _OF_AN_IMAGE)
+        return cls(*means, resting["worker_ms"], resting["postgresql_ms"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +76,14 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a scenario takes: partitions, and in each of them cores of brokers, workers and database."""
+    """What a scenario takes: partitions, and in each of them cores of brokers, workers and database, and worker processes."""
 
     partitions: int
     broker_cores: int
     worker_cores: int
     database_cores: int
     gateway_cores: int
+    workers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +111,22 @@ def busiest_hour(images_per_day: float) -> float:
 def plan_for(scenario: Scenario, costs: Costs) -> Plan:
     """Share locations out so that no stage is busier than wanted in the mean of the busiest hour."""
     rate = busiest_hour(scenario.images_per_day)
-    database = rate * costs.postgresql_ms / 1000 / WANTED_LOAD
+    database = _cores(rate * costs.postgresql_ms + scenario.gateways * costs.rest_postgresql_ms)
     partitions = max(1, math.ceil(database / DATABASE_CORES))
-    share = rate / partitions
-    cores = [
-        math.ceil(share * milliseconds / 1000 / WANTED_LOAD)
-        for milliseconds in (costs.broker_ms, costs.worker_ms, costs.postgresql_ms)
-    ]
-    gateway = math.ceil(rate / scenario.gateways * costs.gateway_ms / 1000 / WANTED_LOAD)
-    return Plan(partitions, *(max(1, number) for number in cores), max(1, gateway))
+    share, locations = rate / partitions, math.ceil(scenario.gateways / partitions)
+    loads = (
+        share * costs.broker_ms,
+        share * costs.worker_ms + locations * costs.rest_worker_ms,
+        share * costs.postgresql_ms + locations * costs.rest_postgresql_ms,
+        rate / scenario.gateways * costs.gateway_ms,
+    )
+    broker, worker, server, gateway = (max(1, math.ceil(_cores(load))) for load in loads)
+    return Plan(partitions, broker, worker, server, gateway, max(worker, math.ceil(locations / SLOTS)))
+
+
+def _cores(milliseconds_a_second: float) -> float:
+    """Give the cores that so much work takes, none busier than wanted."""
+    return milliseconds_a_second / 1000 / WANTED_LOAD
 
 
 def simulate(scenario: Scenario, plan: Plan, costs: Costs, seed: int) -> Outcome:
@@ -118,14 +140,21 @@ def simulate(scenario: Scenario, plan: Plan, costs: Costs, seed: int) -> Outcome
     leaving = _work_off("gateway", arriving, gateway, load, wait)
     per_partition = np.zeros((plan.partitions, MINUTES))
     np.add.at(per_partition, partition, leaving)
-    for name, cores, milliseconds in (
-        ("broker", plan.broker_cores, costs.broker_ms),
-        ("PostgreSQL", plan.database_cores, costs.postgresql_ms),
+    locations = math.ceil(scenario.gateways / plan.partitions)
+    for name, cores, milliseconds, rest in (
+        ("broker", plan.broker_cores, costs.broker_ms, 0.0),
+        ("PostgreSQL", plan.database_cores, costs.postgresql_ms, costs.rest_postgresql_ms),
     ):
-        per_partition = _work_off(name, per_partition, 60_000 / milliseconds * cores, load, wait)
+        per_partition = _work_off(name, per_partition, _images(cores, milliseconds, locations * rest), load, wait)
     _work_off("evaluator of a location", leaving, 60_000 / costs.worker_ms, load, wait)
-    _work_off("workers", per_partition, 60_000 / costs.worker_ms * plan.worker_cores, load, wait)
+    workers = _images(plan.worker_cores, costs.worker_ms, locations * costs.rest_worker_ms)
+    _work_off("workers", per_partition, workers, load, wait)
     return Outcome(float(arriving.sum(axis=0).max() / 60), load, wait)
+
+
+def _images(cores: int, milliseconds: float, rest: float) -> float:
+    """Give the images that cores take in a minute beside what evaluators without work use of them each second."""
+    return (cores * 1000 - rest) * 60 / milliseconds
 
 
 def _arrivals(scenario: Scenario, chance: np.random.Generator) -> np.ndarray:
@@ -185,6 +214,7 @@ def _column(scenario: Scenario, plan: Plan, outcome: Outcome, costs: Costs) -> d
         "cores of a server": f"{plan.database_cores:,}",
         "broker cores of a partition": f"{plan.broker_cores:,}",
         "worker cores of a partition": f"{plan.worker_cores:,}",
+        "worker processes of a partition": f"{plan.workers:,}",
         f"nodes of {NODE_CORES} cores for both, in all": f"{plan.partitions * math.ceil(cores / NODE_CORES):,}",
         "cores of a gateway": f"{plan.gateway_cores:,}",
         "database growth a year, all": _size(scenario.images_per_day * 365 * costs.database_bytes),

@@ -26,10 +26,13 @@ from rules import parse_rules, to_elements
 from rules.evaluator import ENTRY_POINT
 from runtime import SystemClock
 from taskman import Engine, api
+from taskman.tasks import tasks_at_work
 from tests.support.postgres import PostgresCluster
 
 #: The engine looks more often in its first minute.
 SETTLE, IDLE_SECONDS = 65.0, 15.0
+#: Evaluators with nothing to do, at locations that have no queue, and seconds until they look as seldom as they will.
+RESTING, FIRST_RESTING, RESTING_SETTLE = 30, 9000, 10.0
 IMAGES = 6000
 TICKS = os.sysconf("SC_CLK_TCK")
 RULES = "\n".join(f'dicom("READING ROOM") when MODALITY=M{number} SOURCE="66*"' for number in range(10))
@@ -49,6 +52,9 @@ def measure_taskman(directory: Path, site: Path) -> Iterator[Figure]:
     try:
         yield from _on_postgresql(directory / "postgresql", cluster)
         yield from _evaluators(directory / "evaluators", cluster, site)
+        resting = measure_resting(directory / "resting", cluster, site)
+        note = f"of a core each second, mean of {RESTING}; {resting[0]:.2f} its worker's"
+        yield Figure("an evaluator with an empty queue, PostgreSQL", sum(resting), note, "ms", digits=1)
     finally:
         cluster.stop()
 
@@ -179,6 +185,38 @@ def _evaluate(directory: Path, cluster: PostgresCluster, site: Path, workers: in
         store.transact(lambda connection: api.stop_all(connection, ENTRY_POINT))
     store.close()
     return Run(left / elapsed, used / left * 1000, waits / active if active else 0.0)
+
+
+def measure_resting(directory: Path, cluster: PostgresCluster, site: Path) -> tuple[float, float]:
+    """Give what an evaluator costs whose queue is empty: milliseconds of a core each second, its worker's and PostgreSQL's."""
+    _name, url = cluster.create_database()
+    store = Store(url)
+    directory.mkdir(parents=True)
+    key = SiteKey.load_or_create(directory / "site.key")
+    store.transact(lambda connection: apply_site(connection, read_site_file(site), key, datetime.now()))  # noqa: DTZ005  VistA's times carry no zone
+    with worker(url, directory) as one:
+
+        def used() -> tuple[float, float]:
+            return one.cpu(), cluster.cpu_seconds()
+
+        without = _used_in(used, SETTLE)
+        for location in range(RESTING):
+            store.transact(functools.partial(_load_evaluator, location=FIRST_RESTING + location))
+        while len(store.read(tasks_at_work)) < RESTING:
+            threading.Event().wait(0.1)
+        resting = _used_in(used, RESTING_SETTLE)
+        store.transact(lambda connection: api.stop_all(connection, ENTRY_POINT))
+    store.close()
+    worker_ms, postgresql_ms = (max(0.0, late - early) / RESTING * 1000 for early, late in zip(without, resting, strict=True))
+    return worker_ms, postgresql_ms
+
+
+def _used_in(used: Callable[[], tuple[float, ...]], settle: float) -> tuple[float, ...]:
+    """Give processor seconds that are used each second, after a while."""
+    threading.Event().wait(settle)
+    before = used()
+    threading.Event().wait(IDLE_SECONDS)
+    return tuple((late - early) / IDLE_SECONDS for early, late in zip(before, used(), strict=True))
 
 
 def _waiting(store: Store) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, or_, select, update
 
 from fileman import Event, Store, StoreClosed, StoreFailed, insert_into, record_events, site_settings, to_fileman, to_horolog
 from fileman.files import (
@@ -21,7 +21,9 @@ from fileman.files import (
     Institution,
     NetworkLocation,
     RuleDecision,
+    SiteVersion,
     StudyDecision,
+    Task,
     TransmitDestination,
 )
 from rules.ast import BALANCE
@@ -36,10 +38,11 @@ from taskman import TaskContext, TaskLost, routine
 log = logging.getLogger(__name__)
 
 ENTRY_POINT = "EVAL^MAGBRTE4"
-#: Entries that one transaction takes, seconds between looks into an empty queue, studies remembered in memory.
+#: Entries that one transaction takes, studies remembered in memory.
 BATCH = 16
-IDLE_SECONDS = 0.2
 REMEMBERED_STUDIES = 2000
+#: Seconds between looks into an empty queue: each is twice as long as the one before, for most locations rest most of the time.
+FIRST_REST, LONGEST_REST = 0.1, 1.0
 #: Seconds until the next try when the database does not answer.
 DATABASE_PAUSE = 1.0
 #: An error's text is cut to this many characters in the log.
@@ -62,6 +65,19 @@ _MARK_FAILED = (
     update(BackgroundQueue)
     .where(BackgroundQueue.ien == bindparam("entry"), BackgroundQueue.status == "NOT_PROCESSED")
     .values(status="FAILED")
+)
+#: All that ends an evaluator's rest, in one statement, since it is asked again and again.
+_STIRRED = select(
+    or_(
+        exists().where(
+            BackgroundQueue.place == bindparam("place"),
+            BackgroundQueue.queue == "EVAL",
+            BackgroundQueue.status == "NOT_PROCESSED",
+        ),
+        exists().where(EvaluatorFlag.id == 1, EvaluatorFlag.running.is_(False)),
+        ~exists().where(Task.number == bindparam("task"), Task.attempt == bindparam("attempt"), Task.stop_requested.is_(False)),
+        ~exists().where(SiteVersion.number == bindparam("version")),
+    )
 )
 _FLAG = select(EvaluatorFlag.running).where(EvaluatorFlag.id == 1)
 _LAST_LINE = select(func.max(EvaluatorLog.line)).where(EvaluatorLog.task == bindparam("task"))
@@ -104,11 +120,12 @@ class Evaluated:
     evaluation: Evaluation
     queued: int
 
-    def study_decisions(self, task: int) -> list[dict[str, Any]]:
+    def study_decisions(self, task: int, seconds: float) -> list[dict[str, Any]]:
         """Give the rows that the study's further images are judged by."""
         study = self.image.facts.study_uid
         fresh = [it for it in self.evaluation.decisions if study and not it.cached]
-        return [{"task": task, "study_uid": study, "rule": it.rule, "fired": it.fired} for it in fresh]
+        facts = {"task": task, "study_uid": study, "decided_at": seconds}
+        return [{**facts, "rule": it.rule, "fired": it.fired} for it in fresh]
 
     def decision(self, task: int, version: str, moment: str) -> dict[str, Any]:
         """Give the row that explains the decision later."""
@@ -158,10 +175,21 @@ class Evaluator:
                         write_log(self.task, [f"Stopped at {to_horolog(self.task.clock.now())}"])
                     return
                 if not self.work_off():
-                    self.task.pause(IDLE_SECONDS)
+                    self._rest()
             except StoreFailed as error:
                 log.warning("the evaluator of location %d waits for the database: %s", self.location, error)
                 self.task.pause(DATABASE_PAUSE)
+
+    def _rest(self) -> None:
+        """Wait until there is something to do: an entry, a stop, another state of the site."""
+        site = self._current_site()
+        key = {"place": site.place, "task": self.task.number, "attempt": self.task.attempt, "version": site.version}
+        seconds = FIRST_REST
+        while not self.task.interrupted():
+            self.task.pause(seconds)
+            if self.store.read(lambda connection: connection.execute(_STIRRED, key).scalar_one()):
+                return
+            seconds = min(LONGEST_REST, seconds * 2)
 
     def _not_done_here(self) -> list[str]:
         return [
@@ -285,7 +313,7 @@ class Evaluator:
         if not evaluated:
             return
         task, version = self.task.number, self.rules.version
-        if fresh := [row for one in evaluated for row in one.study_decisions(task)]:
+        if fresh := [row for one in evaluated for row in one.study_decisions(task, origin.seconds)]:
             connection.execute(insert_into(connection, StudyDecision).on_conflict_do_nothing(), fresh)
         decide = insert_into(connection, RuleDecision)
         replaced = {name: decide.excluded[name] for name in ("version", "evaluated_at", "facts", "fired", "reasons")}
@@ -357,7 +385,7 @@ def _busy(task: TaskContext) -> None:
     write_log(task, [f"Started at {to_horolog(task.clock.now())}", f"A rule evaluator is already running for {name}"])
 
 
-@routine(ENTRY_POINT, subject=subject_of, busy=_busy)
+@routine(ENTRY_POINT, subject=subject_of, busy=_busy, lasting=True)
 def evaluate_queue(task: TaskContext) -> None:
     """Evaluate the images of a location until asked to stop; arguments are the location and the rule elements."""
     parsed = from_elements([(str(subscript), str(text)) for subscript, text in task.arguments["rules"]])

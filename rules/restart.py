@@ -26,8 +26,8 @@ from taskman.tasks import say
 #: An evaluator that was begun again so many times within so many minutes is left alone until the first of these times is
 #: past them.
 VARIABLES = {"restarts": 3.0, "minutes": 60.0}
-#: Evaluators that are looked at, the newest first.
-MOST = 1000
+#: Evaluators that are looked at, the newest first: those of more locations than one database has.
+MOST = 20_000
 #: What a second evaluator of a location logs; it never was the location's.
 BUSY = "A rule evaluator is already running for"
 #: Why a task is rejected that another worker would take.

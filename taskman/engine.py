@@ -78,7 +78,7 @@ class Engine:
         self._launched = False
         self._threads: list[Thread] = []
         self._notices: Notices | None = None
-        self._down = Event()
+        self._down, self._silent = Event(), Event()
         self._workflow: Callable[[int, int], None] = self.worker.run
 
     def launch(self) -> None:
@@ -92,9 +92,12 @@ class Engine:
         self._launched = True
         if self._runs_tasks:
             self.reconciler.start()
-            for work in (self.reconciler.watch, self.reconciler.keep_alive):
-                self._threads.append(Thread(target=work, args=[self._down], name=f"taskman-{work.__name__}", daemon=True))
-                self._threads[-1].start()
+            self._threads = [
+                Thread(target=self.reconciler.watch, args=[self._down], name="taskman-watch", daemon=True),
+                Thread(target=self.reconciler.keep_alive, args=[self._silent], name="taskman-keep-alive", daemon=True),
+            ]
+            for thread in self._threads:
+                thread.start()
             if not self.store.sqlite:
                 self._notices = Notices(self.store.url, api.CHANNEL, self.reconciler.wake.set)
                 self._notices.start()
@@ -156,7 +159,10 @@ class Engine:
         self.store.transact(lambda connection: tasks.reject_task(connection, task_number, now, reason))
 
     def shutdown(self) -> None:
-        """Stop taking tasks, let the running ones come to a halt, and end the engine."""
+        """Stop taking tasks, let the running ones come to a halt, and end the engine.
+
+        One that does not is left to end with the process; another executor begins it again once this one's sign is old.
+        """
         if not self._launched or self._down.is_set():
             return
         self._down.set()
@@ -164,10 +170,12 @@ class Engine:
         self.reconciler.wake.set()
         if self._notices is not None:
             self._notices.stop()
-        for thread in self._threads:
-            thread.join(SHUTDOWN_SECONDS)
         if self._runs_tasks:
+            watch, keep_alive = self._threads
+            watch.join(SHUTDOWN_SECONDS)
             DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=SHUTDOWN_SECONDS)
+            self._silent.set()  # until here tasks may be at work, and nobody else is to begin them
+            keep_alive.join(SHUTDOWN_SECONDS)
             self.reconciler.end()
         if self._probe is not None:
             self._probe.close()

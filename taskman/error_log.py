@@ -36,7 +36,7 @@ class LoggedError:
 
 def log_error(connection: Connection, task: int, entry_point: str, executor: str, error: BaseException, now: float) -> None:
     """Write down what a routine raised."""
-    told = "".join(traceback.format_exception(error))
+    told = _storable("".join(traceback.format_exception(error)))
     connection.execute(
         _INSERT,
         {
@@ -52,8 +52,17 @@ def log_error(connection: Connection, task: int, entry_point: str, executor: str
 
 
 def error_text(error: BaseException) -> str:
-    """Say an error in a line: its kind and what it says."""
-    return f"{type(error).__name__}: {error}"[:TEXT_LIMIT].replace("\0", "")
+    """Say an error in a line: its kind and what it says, when it can say it."""
+    try:
+        says = str(error)
+    except Exception:  # a pack's exception may be broken itself
+        says = "(it does not say what)"
+    return _storable(f"{type(error).__name__}: {says}"[:TEXT_LIMIT])
+
+
+def _storable(text: str) -> str:
+    """Take out of a text what no database takes: NUL, and halves of surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def list_errors(connection: Connection, limit: int, task: int | None = None) -> list[LoggedError]:

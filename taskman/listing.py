@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, or_, select
 
 from fileman.files import RunningTask, Task, TaskSyncFlag
 from taskman import api
 from taskman.errors import BadNumbers
-from taskman.record import FINISHED, MEANINGS, PREPARED, RUNNING, SCHEDULED
+from taskman.record import FINISHED, MEANINGS, PREPARED, RUNNING, SCHEDULED, UNWILLING
 from taskman.steps import done_steps
+from taskman.tasks import HAS_EXECUTOR
 
 #: What a list may be of. A scheduled task waits once its time has come; before that it is a future one.
 GROUPS = {
@@ -55,7 +56,14 @@ _SUBJECT = select(RunningTask.subject, RunningTask.expires_at).where(RunningTask
 _FLAG = select(TaskSyncFlag.name, TaskSyncFlag.status).where(TaskSyncFlag.task == bindparam("number_"))
 _OF_ENTRY_POINT = (
     select(Task.number, Task.arguments)
-    .where(Task.entry_point == bindparam("entry_point_"), Task.status.in_([SCHEDULED, PREPARED, RUNNING]))
+    .where(
+        Task.entry_point == bindparam("entry_point_"),
+        or_(
+            Task.status.in_([SCHEDULED, PREPARED, RUNNING]),
+            HAS_EXECUTOR,
+            and_(Task.status.in_([*UNWILLING]), Task.stop_requested.is_(False)),
+        ),
+    )
     .order_by(Task.number)
 )
 
@@ -272,7 +280,7 @@ def read_detail(connection: Connection, number: int, now: float) -> Detail | Non
     )
 
 
-def active_with(connection: Connection, entry_point: str, argument: str, value: object) -> list[int]:
-    """List the tasks of an entry point that wait or run with a value of an argument."""
+def stoppable_with(connection: Connection, entry_point: str, argument: str, value: object) -> list[int]:
+    """List the tasks of an entry point with a value of an argument that wait or run, or that died and were not stopped since."""
     rows = connection.execute(_OF_ENTRY_POINT, {"entry_point_": entry_point})
     return [row.number for row in rows if json.loads(row.arguments).get(argument) == value]

@@ -11,6 +11,7 @@ class Pace:
 
     A worker gives a sign each `heartbeat`; after `dead_after` without one its tasks begin again elsewhere. A subject stays
     taken for `lease` after its last renewal. A worker that nobody tells anything looks for what is due each `reconcile`.
+    A task whose worker died `deaths` times within `deaths_within` is not begun again: it may be what kills them.
     """
 
     slots: int = 32
@@ -18,3 +19,5 @@ class Pace:
     heartbeat: float = 2.0
     lease: float = 20.0
     dead_after: float = 15.0
+    deaths: int = 5
+    deaths_within: float = 600.0

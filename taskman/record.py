@@ -104,6 +104,7 @@ class Attempt:
     attempt: int
     status: str
     executor: str
+    entry_point: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,8 +143,13 @@ def future_run(frequency: Frequency, last_seconds: float, now_seconds: float, zo
 
 def preview_runs(frequency: Frequency, last_seconds: float, count: int, zone: tzinfo) -> list[float]:
     """Give so many runs after a moment, or fewer when they come to an end."""
+    return runs_after(frequency, Run.at(last_seconds, zone), count, zone)
+
+
+def runs_after(frequency: Frequency, last: Run, count: int, zone: tzinfo) -> list[float]:
+    """Give the same after a run, whose wall time may be one that clocks jumped over."""
     runs: list[float] = []
-    run: Run | None = Run.at(last_seconds, zone)
+    run: Run | None = last
     while run is not None and len(runs) < count:
         run = run_after(frequency, run, zone)
         if run is not None:

@@ -18,15 +18,17 @@ class Routine:
     """A registered routine.
 
     With `subject` at most one task runs per subject, for example per location; `busy` is called instead of the body when
-    another task has the subject. A routine with an `option` name can be scheduled under it (#19.2), or started by a person:
-    `frequency` is how often that is proposed, `label` what it does in a few words. `variables` are the numbers that a
-    schedule may set for it, with what they are otherwise.
+    another task has the subject. A `lasting` one runs until it is stopped, and takes none of its worker's slots. A routine
+    with an `option` name can be scheduled under it (#19.2), or started by a person: `frequency` is how often that is
+    proposed, `label` what it does in a few words. `variables` are the numbers that a schedule may set for it, with what they
+    are otherwise.
     """
 
     entry_point: str
     body: Body
     subject: Callable[[Mapping[str, Any]], str] | None = None
     busy: Body | None = None
+    lasting: bool = False
     option: str = ""
     label: str = ""
     frequency: str = ""
@@ -42,6 +44,7 @@ def routine(
     *,
     subject: Callable[[Mapping[str, Any]], str] | None = None,
     busy: Body | None = None,
+    lasting: bool = False,
     option: str = "",
     frequency: str = "",
     variables: Mapping[str, float] | None = None,
@@ -50,13 +53,18 @@ def routine(
 
     def register(body: Body) -> Body:
         label = (body.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-        made = Routine(entry_point, body, subject, busy, option, label, frequency, dict(variables or {}))
+        made = Routine(entry_point, body, subject, busy, lasting, option, label, frequency, dict(variables or {}))
         _ROUTINES[entry_point] = made
         if option:
             _OPTIONS[option] = made
         return body
 
     return register
+
+
+def lasting_entry_points() -> list[str]:
+    """Name the routines that run until they are stopped."""
+    return [one.entry_point for one in _ROUTINES.values() if one.lasting]
 
 
 def find_routine(entry_point: str) -> Routine:

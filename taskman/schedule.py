@@ -18,7 +18,7 @@ from fileman.files import OptionSchedule, Task
 from taskman import api
 from taskman.errors import BadFrequency, BadSchedule, TaskManError
 from taskman.record import PREPARED, QUEUED, RUNNING
-from taskman.recurrence import Run, parse_frequency, preview_runs, run_after, seconds_of
+from taskman.recurrence import Run, parse_frequency, run_after, runs_after, seconds_of
 from taskman.routines import find_option, options
 from taskman.variables import BadVariables, read_variables
 
@@ -93,12 +93,11 @@ class Schedule:
 
     def preview(self, count: int) -> list[float]:
         """Give the next runs, in seconds since the epoch."""
-        if self.next_at is None:
+        run = self.next_run
+        if run is None:
             return []
-        if not self.frequency:
-            return [self.next_at][:count]
-        later = preview_runs(parse_frequency(self.frequency), self.next_at, count - 1, get_localzone())
-        return [self.next_at, *later][:count]
+        later = runs_after(parse_frequency(self.frequency), run, count - 1, get_localzone()) if self.frequency else []
+        return [run.seconds, *later][:count]
 
 
 def schedule_problems(site: SiteFile) -> Iterator[tuple[tuple[int | str, ...], str]]:
@@ -139,7 +138,7 @@ def put_schedules(connection: Connection, rows: Sequence[OptionScheduleRow], now
         if row.next:
             wall = from_fileman(row.next)
             run = Run(seconds_of(wall, zone), wall)
-        elif row.frequency and not row.special:
+        elif row.frequency:
             run = run_after(parse_frequency(row.frequency), Run.at(now, zone), zone)
         when = {"next_at": None if run is None else run.seconds, "wall": "" if run is None else run.wall.isoformat()}
         entries.append({**row.model_dump(exclude={"next"}), **when, "ien": ien, "variables": json.dumps(row.variables)})
@@ -265,13 +264,14 @@ def queue_due(connection: Connection, now: float) -> list[int]:
     """Queue the runs that are due, and set when the next ones are; give the tasks.
 
     Of runs that were missed one is made up for, late, as VistA's manager does; with `catch_up` each of them. While the last
-    run of an option is at work the next one is left out, or waits with `catch_up`. An entry that cannot run is paused.
+    run of an option is at work the next one is left out; it waits with `catch_up`, and when no other follows. An entry that
+    cannot run is paused.
     """
     queued = []
     for row in connection.execute(_DUE, {"now": now}).all():
         entry = _schedule(row)
         busy = _is_active(connection, entry.task)
-        if busy and entry.catch_up:
+        if busy and (entry.catch_up or not entry.frequency):
             continue
         try:
             if not _move_on(connection, entry, now, left_out=busy):
@@ -284,13 +284,20 @@ def queue_due(connection: Connection, now: float) -> list[int]:
     return queued
 
 
-def queue_startup(connection: Connection, now: float) -> list[int]:
-    """Queue what is to run at TaskMan's start, and the persistent options that do not run; give the tasks."""
-    lock_for_transaction(connection, "TASKMAN STARTUP")  # who starts at the same moment sees what this one queued
+def hold_startup(connection: Connection) -> None:
+    """Let workers that start at the same moment look one after the other, until the transaction ends."""
+    lock_for_transaction(connection, "TASKMAN STARTUP")
+
+
+def queue_startup(connection: Connection, now: float, *, first: bool = True) -> list[int]:
+    """Queue what is to run at TaskMan's start, and the persistent options that do not run; give the tasks.
+
+    A worker that is not the `first` of those that live starts no TaskMan: it queues persistent options only.
+    """
     queued = []
     for row in connection.execute(_STARTUP).all():
         entry = _schedule(row)
-        if _is_active(connection, entry.task):
+        if _is_active(connection, entry.task) or not (first or "P" in entry.special):
             continue
         try:
             queued.append(_queue(connection, entry, now, entry.duz))

@@ -8,13 +8,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from fileman.files import TaskStep
 
 _RESULT = select(TaskStep.result).where(TaskStep.task == bindparam("task_"), TaskStep.name == bindparam("name_"))
 _INSERT = insert(TaskStep)
 _DONE = select(TaskStep.name, TaskStep.at, TaskStep.result).where(TaskStep.task == bindparam("task_")).order_by(TaskStep.at)
+_COUNT = (
+    select(func.count())
+    .select_from(TaskStep)
+    .where(TaskStep.task == bindparam("task_"), TaskStep.name.startswith(bindparam("prefix")), TaskStep.at >= bindparam("since"))
+)
 
 #: A step that was not done; None is a result.
 NOT_DONE = object()
@@ -29,6 +34,11 @@ def step_result(connection: Connection, task: int, name: str) -> Any:
 def record_step(connection: Connection, task: int, name: str, result: Any, now: float) -> None:
     """Write down that a step is done; its result is a JSON value."""
     connection.execute(_INSERT, {"task": task, "name": name, "at": now, "result": json.dumps(result)})
+
+
+def count_steps(connection: Connection, task: int, prefix: str, since: float) -> int:
+    """Count the steps whose names begin with something, from a time on."""
+    return int(connection.execute(_COUNT, {"task_": task, "prefix": prefix, "since": since}).scalar_one())
 
 
 def done_steps(connection: Connection, task: int) -> list[tuple[str, float, Any]]:

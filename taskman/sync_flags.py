@@ -5,15 +5,17 @@ As in VistA the tasks that wait for a flag go on only when its holder ended well
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 
 from fileman import insert_into
 from fileman.files import Task, TaskSyncFlag
 from taskman.devices import device_name
-from taskman.record import PREPARED, SCHEDULED
+from taskman.record import PREPARED, QUEUED, RUNNING, SCHEDULED
 
 #: What stands in a flag whose task failed (ZTSTAT in %ZTMS3).
 FAILED = "1 General error"
+#: Tasks that wait for flags and are looked at in one go.
+MOST = 1000
 
 _HELD = select(TaskSyncFlag.name, TaskSyncFlag.task, TaskSyncFlag.status).order_by(TaskSyncFlag.name)
 _OF_TASK = select(TaskSyncFlag.name).where(TaskSyncFlag.task == bindparam("task_"))
@@ -23,6 +25,19 @@ _WAITING = (
     select(Task.number, Task.device)
     .where(Task.sync_flag == bindparam("flag"), Task.status == PREPARED, Task.executor == "")
     .order_by(Task.scheduled_at, Task.number)
+)
+_ALL_WAITING = (
+    select(Task.number, Task.sync_flag, Task.device)
+    .where(Task.sync_flag != "", Task.status == PREPARED, Task.executor == "")
+    .order_by(Task.scheduled_at, Task.number)
+    .limit(MOST)
+)
+#: Flags of tasks that are gone, or over, though they never failed.
+_LEFT = (
+    select(TaskSyncFlag.name)
+    .join(Task, Task.number == TaskSyncFlag.task, isouter=True)
+    .where(TaskSyncFlag.status == "")
+    .where(or_(Task.number.is_(None), and_(Task.status.not_in([*QUEUED, PREPARED, RUNNING]), Task.executor == "")))
 )
 _WAKE = (
     update(Task)
@@ -68,6 +83,23 @@ def clear(connection: Connection, name: str) -> bool:
             connection.execute(_WAKE, {"number_": waiting.number})
             break
     return True
+
+
+def mend(connection: Connection) -> bool:
+    """Free the flags of tasks that gave up their turn, and let those go on that wait for a free one; tell whether any does.
+
+    A task that was stopped, dequeued or deleted before its turn tells nobody.
+    """
+    for name in connection.execute(_LEFT).scalars().all():
+        clear(connection, name)
+    taken = set(connection.execute(select(TaskSyncFlag.name)).scalars())
+    woken = False
+    for waiting in connection.execute(_ALL_WAITING).all():
+        name = flag_name(waiting.sync_flag, waiting.device)
+        if name not in taken:
+            taken.add(name)  # one goes on; the others wait for it
+            woken |= connection.execute(_WAKE, {"number_": waiting.number}).rowcount == 1
+    return woken
 
 
 def held_flags(connection: Connection) -> list[tuple[str, int, str]]:

@@ -89,12 +89,12 @@ _GO_ON = _END.where(Task.status == bindparam("was_"), _AGAIN_AT).values(_ENDED |
 #: A change that changes nothing: it locks the record of an attempt for the rest of the transaction.
 _HOLD = _END.values(attempt=Task.attempt)
 _SET_REQUEUE = update(Task).where(Task.number == bindparam("number_")).values(requeue_at=bindparam("at_"))
-_KEPT = select(Task.persistent, Task.keep_until).where(Task.number == bindparam("number_"))
+_KEPT = select(Task.persistent, Task.stop_requested, Task.keep_until).where(Task.number == bindparam("number_"))
 _SAY = _CHANGE.values(said=bindparam("text_"))
 _IS_DUE = (Task.status == SCHEDULED) & (Task.scheduled_at <= bindparam("due_by"))
 _FIRST_DUE = (
     select(Task.number)
-    .where(_IS_DUE)
+    .where(_IS_DUE, Task.entry_point.not_in(bindparam("left_out", expanding=True)))
     .order_by(Task.rank, Task.scheduled_at, Task.number)
     .limit(bindparam("count"))
     .with_for_update(skip_locked=True)
@@ -104,7 +104,7 @@ _RESERVE = (
     update(Task)
     .where(Task.number.in_(_FIRST_DUE.scalar_subquery()))
     .values(status=PREPARED, status_at=bindparam("now"), executor=bindparam("executor_"), message="")
-    .returning(*_ATTEMPT)
+    .returning(*_ATTEMPT, Task.entry_point)
 )
 #: What has an executor, as the index of it knows; also what was dequeued while it ran.
 HAS_EXECUTOR = Task.executor != literal_column("''")
@@ -155,7 +155,8 @@ def end_task(
     """
     key = {"number_": number, "attempt_": attempt, "executor_": executor, "now": now, "message_": message[:MESSAGE_LIMIT]}
     end, go_on = _FAIL if status == FAILED else _FINISH
-    if connection.execute(end, {**key, "status_": status}).rowcount != 1 and connection.execute(go_on, key).rowcount != 1:
+    ways = ((end, {**key, "status_": status}), (go_on, key), (end, {**key, "status_": status}))  # DQ may come in between
+    if not any(connection.execute(statement, values).rowcount == 1 for statement, values in ways):
         return False
     if status == FINISHED:
         connection.execute(_DELETE_STEPS, {"number_": number})
@@ -172,10 +173,10 @@ def requeue_at(connection: Connection, number: int, at: float) -> None:
     connection.execute(_SET_REQUEUE, {"number_": number, "at_": at})
 
 
-def is_persistent(connection: Connection, number: int) -> bool:
-    """Tell whether a task is to be restarted whatever ends it ($$PSET^%ZTLOAD)."""
+def begins_again_after_errors(connection: Connection, number: int) -> bool:
+    """Tell whether a task is to be restarted whatever ends it ($$PSET^%ZTLOAD), and nobody asked it to stop."""
     row = connection.execute(_KEPT, {"number_": number}).first()
-    return row is not None and bool(row.persistent)
+    return row is not None and bool(row.persistent) and not row.stop_requested
 
 
 def is_kept(connection: Connection, number: int, now: float) -> bool:
@@ -242,12 +243,12 @@ def say(connection: Connection, number: int, attempt: int, text: str) -> None:
     connection.execute(_SAY, {"number_": number, "attempt_": attempt, "text_": text[:MESSAGE_LIMIT]})
 
 
-def reserve_due(connection: Connection, executor: str, count: int, now: float) -> list[Attempt]:
+def reserve_due(connection: Connection, executor: str, count: int, now: float, left_out: Sequence[str] = ()) -> list[Attempt]:
     """Take so many tasks whose time has come for an executor: by priority, then by time and number.
 
-    Of many executors that look at the same time each gets others.
+    Entry points that are `left_out` wait. Of many executors that look at the same time each gets others.
     """
-    key = {"due_by": now, "now": now, "executor_": executor, "count": count}
+    key = {"due_by": now, "now": now, "executor_": executor, "count": count, "left_out": list(left_out)}
     return sorted((Attempt(*row) for row in connection.execute(_RESERVE, key)), key=lambda task: task.number)
 
 

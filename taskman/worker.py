@@ -12,7 +12,7 @@ from threading import Event, Lock
 
 from sqlalchemy import Connection
 
-from fileman import Store, StoreClosed
+from fileman import FileManError, Store, StoreClosed, StoreFailed
 from runtime import Clock
 from taskman import api, subjects, sync_flags, tasks
 from taskman.context import Signals, TaskContext
@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds until a persistent task that failed is begun again (the idle work of VistA's manager).
 PERSISTENT_PAUSE = 60.0
+#: What stands in the record of a task whose error cannot be written down as it is.
+UNTOLD = "It ended in an error that the database did not take; the worker's log has it"
 _ENTRY_POINT = re.compile(r"[%A-Za-z]?[A-Za-z0-9]*\^[%A-Za-z][A-Za-z0-9]*")
 
 
@@ -146,11 +148,17 @@ class Worker:
         except TaskLost:
             log.warning("task %d stops here: it goes on elsewhere", number)
             ending = None
-        except Exception as error:  # a routine's error is the task's end, never the worker's
+        except BaseException as error:  # a routine's error is the task's end, never the worker's; SystemExit is one too
             log.exception("task %d failed", number)
             self._fail(begun, error)
             return
-        self._end(begun, signals, ending)
+        try:
+            self._end(begun, signals, ending)
+        except Exception as error:
+            if _passes(error):
+                raise
+            log.exception("task %d did its work, and its end could not be written", number)
+            self._fail(begun, error)
 
     def _begin(self, connection: Connection, number: int, attempt: int) -> Begun | None:
         """Claim an attempt and take what it needs, or write down why it does not begin; None then."""
@@ -171,7 +179,12 @@ class Worker:
         routine = _routine_of(record)
         if routine.subject is None:
             return Begun(record, routine.body)
-        subject = routine.subject(record.arguments)
+        try:
+            subject = routine.subject(record.arguments)
+        except Exception as error:  # its arguments are not what the routine expects
+            log_error(connection, number, record.entry_point, self.executor, error, now)
+            self._write_end(connection, record, "", FAILED, error_text(error))
+            return None
         if subjects.take(connection, subject, number, attempt, now, now + self.pace.lease):
             return Begun(record, routine.body, subject)
         return Begun(record, routine.busy or _say_busy)
@@ -193,18 +206,25 @@ class Worker:
             return NO_ROUTINE
         return ""
 
-    def _fail(self, begun: Begun, error: Exception) -> None:
+    def _fail(self, begun: Begun, error: BaseException) -> None:
+        """Write down that a task failed, and why; a persistent one begins again unless somebody asked it to stop."""
         record = begun.record
         text = error_text(error)
 
         def write(connection: Connection) -> None:
             now = self.clock.seconds()
             log_error(connection, record.number, record.entry_point, self.executor, error, now)
-            if tasks.is_persistent(connection, record.number):
+            if tasks.begins_again_after_errors(connection, record.number):
                 tasks.requeue_at(connection, record.number, now + PERSISTENT_PAUSE)
             self._write_end(connection, record, begun.subject, FAILED, text)
 
-        self.store.transact(write)
+        try:
+            self.store.transact(write)
+        except Exception as refused:
+            if _passes(refused):
+                raise
+            log.exception("task %d: its error could not be written down", record.number)
+            self.store.transact(lambda connection: self._write_end(connection, record, begun.subject, FAILED, UNTOLD))
 
     def _end(self, begun: Begun, signals: Signals, ending: Ending) -> None:
         record, subject = begun.record, begun.subject
@@ -258,6 +278,11 @@ class Worker:
         elif record.sync_flag:
             sync_flags.release(connection, record.number)
         return True
+
+
+def _passes(error: Exception) -> bool:
+    """Tell whether the database may take later what it did not take now; it is not to blame for what it will never take."""
+    return isinstance(error, FileManError) and not (isinstance(error, StoreFailed) and error.for_what_it_held)
 
 
 def _routine_of(record: TaskRecord) -> Routine:

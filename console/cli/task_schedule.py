@@ -73,7 +73,7 @@ def schedule_edit(
 ) -> Outcome:
     """Change what is given. A new frequency counts from now unless --at says when; variables replace all those there are."""
     request = asked(ien=ien, frequency=frequency, at=at, catch_up=catch_up, special=special, parameter=parameter)
-    if special is not None and special.upper() == "NONE":
+    if special is not None and special.upper() in ("", "NONE"):
         request["SPECIAL"] = ""
     if variable:
         request["VARIABLES"] = json.dumps(facts_of(variable))

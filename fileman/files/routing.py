@@ -116,7 +116,10 @@ class EvaluatorLog(File):
 
 
 class StudyDecision(File):
-    """A rule's decision about a study, taken once per evaluator run (^XTMP("MAGEVALSTUDY",task,study,rule))."""
+    """A rule's decision about a study, taken once per evaluator run (^XTMP("MAGEVALSTUDY",task,study,rule)).
+
+    `decided_at` is in seconds since the epoch.
+    """
 
     __tablename__ = "study_decision"
 
@@ -124,6 +127,7 @@ class StudyDecision(File):
     study_uid: Mapped[str] = mapped_column(primary_key=True)
     rule: Mapped[int] = mapped_column(primary_key=True)
     fired: Mapped[bool]
+    decided_at: Mapped[float] = mapped_column(Float(53), index=True)
 
 
 class RuleDecision(File):

@@ -28,6 +28,8 @@ from taskman.variables import BadVariables
 _WRITTEN_WRONGLY = (BadFrequency, BadNumbers, BadTime, BadVariables)
 #: What holds values of others, to be left as they are.
 _OF_OTHERS = {"arguments", "variables", "result"}
+#: Digits that a number may have; none of our limits has more.
+MOST_DIGITS = 10
 _NOT_TAKEN = RefusedAction("TaskMan did not take the task; 'magbroker tasks monitor' shows its workers.")
 
 
@@ -70,7 +72,7 @@ class Act:
     def integer(self, name: str, default: int, most: int) -> int:
         """Give a number from 1 up. Raises BadRequest."""
         text = self.text(name) or str(default)
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:10]) <= most):
+        if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and 1 <= int(text) <= most):
             raise BadRequest(f"{name} is a number from 1 to {most}, not {text[:20]!r}.")
         return int(text)
 

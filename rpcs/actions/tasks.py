@@ -20,7 +20,7 @@ from rpcs.actions.queues import queue_depths
 from rules.evaluator import ENTRY_POINT
 from taskman.asked_time import read_time
 from taskman.error_log import delete_errors, list_errors
-from taskman.listing import GROUPS, MOST_RANGES, MOST_TASKS, Line, Wanted, active_with, list_tasks, read_detail, read_numbers
+from taskman.listing import GROUPS, MOST_RANGES, MOST_TASKS, Line, Wanted, list_tasks, read_detail, read_numbers, stoppable_with
 from taskman.monitor import read_monitor
 from taskman.record import BUSY
 from taskman.routines import find_option
@@ -178,9 +178,9 @@ def task_stop(act: Act) -> dict[str, Any]:
     if not act.text("LOCATION"):
         return _each(act, stop)
     location = act.integer("LOCATION", 0, 10**9)
-    numbers = [(number, number) for number in active_with(act.connection, ENTRY_POINT, "location", location)]
+    numbers = [(number, number) for number in stoppable_with(act.connection, ENTRY_POINT, "location", location)]
     if not numbers:
-        raise NotFound(f"No rule evaluator of location {location} waits or runs.")
+        raise NotFound(f"No rule evaluator of location {location} waits or runs, or is to be begun again.")
     wanted = Wanted(numbers=numbers[:MOST_RANGES], limit=MOST_TASKS)
     return {"tasks": _changed(act, list_tasks(act.connection, wanted, act.now), stop)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, func, select, update
 
 from fileman import export_lock, lock_for_transaction, to_fileman
 from fileman.files import (
@@ -29,8 +29,8 @@ from taskman.system.days import fileman_ago, seconds_ago
 from taskman.variables import read_variables
 
 #: `days`: entries of queues that are done with; `answer_days`: answers kept for a gateway's resend; `decision_days`: what
-#: rules decided about an image, from which it is explained.
-VARIABLES = {"days": 30.0, "answer_days": 7.0, "decision_days": 90.0}
+#: rules decided about an image, from which it is explained, and about a study; `log_lines`: the end of an evaluator's log.
+VARIABLES = {"days": 30.0, "answer_days": 7.0, "decision_days": 90.0, "log_lines": 20_000.0}
 #: States of #2006.035 in which nothing will come any more; FAILED waits for a person.
 DONE = ("SENT", "NOT FOUND")
 
@@ -67,6 +67,9 @@ _TOKENS = oldest(SignOnToken, SignOnToken.expires_at < _BEFORE, order=SignOnToke
 _FAILURES = oldest(FailedAccess, FailedAccess.last_at < _BEFORE)
 _LOCKS = oldest(LockedAddress, LockedAddress.until < _BEFORE)
 _DECISIONS = oldest(RuleDecision, RuleDecision.evaluated_at < _BEFORE, order=RuleDecision.evaluated_at)
+_STUDIES = oldest(StudyDecision, StudyDecision.decided_at < _BEFORE, order=StudyDecision.decided_at)
+_LOG = oldest(EvaluatorLog, EvaluatorLog.task == bindparam("task_"), EvaluatorLog.line < bindparam("line_"))
+_LAST_LINE = select(func.max(EvaluatorLog.line)).where(EvaluatorLog.task == bindparam("task_"))
 #: What an evaluator's task leaves, taken away when its record is gone.
 _OF_TASK = {
     "lines of evaluators' logs": (EvaluatorLog.task, oldest(EvaluatorLog, EvaluatorLog.task == bindparam("task_"))),
@@ -98,6 +101,8 @@ def purge_queues(task: TaskContext) -> None:
         "failed sign-ons": purge(task, _FAILURES, {"before": seconds_ago(clock, 1)}),
         "past locks of addresses": purge(task, _LOCKS, {"before": to_fileman(clock.now())}),
         "rule decisions": purge(task, _DECISIONS, {"before": fileman_ago(clock, kept["decision_days"])}),
+        "old decisions about studies": purge(task, _STUDIES, {"before": seconds_ago(clock, kept["decision_days"])}),
+        "old lines of evaluators' logs": sum(_purge_log(task, number, kept["log_lines"]) for number in _evaluators(task)),
     }
     for what, (column, statement) in _OF_TASK.items():
         gone = (number for number in values_of(task, column, 0) if not _is_known(task, number))
@@ -128,6 +133,16 @@ def _purge_exports(connection: Connection, before: float) -> int:
         connection.execute(_COUNT_DOWN, {"export_": export, "gone": gone})
         connection.execute(_DELETE_EMPTY, {"export_": export})
     return len(rows)
+
+
+def _evaluators(task: TaskContext) -> list[int]:
+    return list(values_of(task, EvaluatorLog.task, 0))
+
+
+def _purge_log(task: TaskContext, number: int, lines: float) -> int:
+    """Leave an evaluator, which may run for years, the end of its log."""
+    last = task.store.read(lambda connection: connection.execute(_LAST_LINE, {"task_": number}).scalar_one())
+    return purge(task, _LOG, {"task_": number, "line_": int(last - lines) + 1})
 
 
 def _is_known(task: TaskContext, number: int) -> bool:

@@ -21,7 +21,7 @@ from runtime import SystemClock
 from taskman import Engine, Pace, TaskContext, routine
 
 #: Signs and leases of a test: takeover within two seconds.
-QUICK = Pace(slots=4, reconcile=0.1, heartbeat=0.25, lease=1.0, dead_after=1.0)
+QUICK = Pace(slots=4, reconcile=0.1, heartbeat=0.25, lease=1.0, dead_after=1.0, deaths=100)
 STEPPED = "STEPS^ZZKILL"
 #: The stage under which each step leaves its mark.
 STAGE = "STEP"
@@ -34,6 +34,8 @@ def in_steps(task: TaskContext) -> None:
     for number in range(int(task.arguments["steps"])):
         if task.stop_requested():
             return
+        if task.arguments["pause"]:
+            task.pause(task.arguments["pause"])
 
         def mark(connection: Connection, number: int = number) -> None:
             facts = {"uid": f"{task.number}.{number}", "stage": STAGE, "at": task.clock.seconds()}

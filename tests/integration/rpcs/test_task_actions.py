@@ -199,6 +199,23 @@ def test_the_evaluator_of_one_location_is_stopped(may: Desk, una: Desk, load: Ca
     assert may.outcomes("STOP", location=660) == {here: (True, "Asked to stop")}
     with pytest.raises(NotFound, match="location 661"):
         may.ask("STOP", location=661)
+    with pytest.raises(BadRequest, match="number from 1 to"):
+        may.ask("STOP", location="10000000001")
+
+
+@pytest.mark.parametrize(
+    ("facts", "answer"), [({"status": "E"}, "Unscheduled"), ({"status": "F", "executor": "here"}, "Unscheduled")]
+)
+def test_an_evaluator_that_died_or_was_dequeued_while_it_runs_is_stopped_too(
+    may: Desk, store: Store, load: Callable[..., int], facts: dict[str, str]
+) -> None:
+    """Otherwise the dead one would be begun again, and the other one run on."""
+    number = load(MAY, ENTRY_POINT, {"location": 660, "rules": []}, **facts)
+    assert may.outcomes("STOP", location=660) == {number: (True, "Unscheduled")}
+    assert column(store, number, "stop_requested") is True
+    if facts["status"] == "E":
+        with pytest.raises(NotFound, match="location 660"):
+            may.ask("STOP", location=660)
 
 
 def test_a_task_that_is_started_is_handed_over_at_once(may: Desk, store: Store, engine: RecordingEngine) -> None:

@@ -104,6 +104,8 @@ def test_damaged_pages_end_the_check_in_error(tmp_path: Path, site: Site) -> Non
     try:
         with pytest.raises(DatabaseDamaged, match="holiday"):
             site.run(CHECK)
+        steps = select(TaskStep.name).where(TaskStep.name == "holiday")
+        assert site.all(steps) == [], "damage is no step that is done: after a repair it is looked at again"
     finally:
         site.store = whole
         damaged.close()

@@ -101,7 +101,8 @@ def test_what_evaluators_left_goes_with_their_records_and_what_they_decided_afte
     alive = site.begin(OPTION).number
     for task in (alive, alive + 500, alive + 501):
         site.add(EvaluatorLog, {"task": task, "line": 1, "text": "Sat 12:00 Started"})
-        site.add(StudyDecision, {"task": task, "study_uid": "1.2", "rule": 1, "fired": True})
+        decided = {"study_uid": "1.2", "rule": 1, "fired": True, "decided_at": site.clock.seconds()}
+        site.add(StudyDecision, {"task": task, **decided})
     for image, days in ((1, 91), (2, 89)):
         moment = to_fileman(site.clock.now() - timedelta(days=days))
         facts = {"version": "x", "evaluated_at": moment, "facts": "{}", "fired": "[]", "reasons": "{}"}
@@ -110,6 +111,18 @@ def test_what_evaluators_left_goes_with_their_records_and_what_they_decided_afte
     assert said == "1 rule decisions, 2 lines of evaluators' logs, 2 decisions about studies"
     assert site.all(select(EvaluatorLog.task)) == site.all(select(StudyDecision.task)) == [alive]
     assert site.all(select(RuleDecision.image)) == [2]
+
+
+def test_an_evaluator_that_runs_for_years_keeps_the_end_of_its_log_and_young_decisions(site: Site) -> None:
+    alive = site.begin(OPTION).number
+    site.add(EvaluatorLog, *({"task": alive, "line": line, "text": "Sat 12:00 x"} for line in range(1, 1001)))
+    decided = {"task": alive, "rule": 1, "fired": True}
+    for study, days in (("1.1", 91), ("1.2", 89)):
+        site.add(StudyDecision, {**decided, "study_uid": study, "decided_at": site.clock.seconds() - days * DAY})
+    assert site.run(OPTION).said == "1 old decisions about studies"
+    assert site.run(OPTION, log_lines=300).said == "700 old lines of evaluators' logs"
+    assert site.all(select(EvaluatorLog.line).order_by(EvaluatorLog.line)) == list(range(701, 1001))
+    assert site.all(select(StudyDecision.study_uid)) == ["1.2"]
 
 
 def test_a_run_deletes_a_batch_at_a_time_until_all_is_gone(site: Site) -> None:

@@ -25,13 +25,13 @@ from tests.support.waiting import until
 LOCATION = 660
 IMAGES = 3000
 #: Steps of the stepped task; more where workers end in good order, which takes longer than being killed.
-STEPS, MANY_STEPS = 400, 1600
+STEPS, MANY_STEPS, STEP_PAUSE = 400, 1000, 0.01
 #: Sends every image to a router that takes two file types.
 RULES = [("2", "1^ACTION^SEND"), ("3", "1^ACTION^1^ROUTE-DEST-A")]
 FIRST = 10_000
 
 
-def prepare(store: Store, directory: Path, steps: int) -> tuple[int, int]:
+def prepare(store: Store, directory: Path, steps: int, pause: float) -> tuple[int, int]:
     """File images, queue them for the evaluator, and load both tasks; give their numbers."""
 
     def fill(connection: Connection) -> tuple[int, int]:
@@ -45,7 +45,9 @@ def prepare(store: Store, directory: Path, steps: int) -> tuple[int, int]:
         connection.execute(insert(BackgroundQueue), entries)
         now = time.time()
         evaluator = api.load(connection, ENTRY_POINT, {"location": LOCATION, "rules": RULES}, "a test", 9002, now)
-        stepped = api.load(connection, STEPPED, {"directory": str(directory), "steps": steps}, "a test", 9002, now)
+        stepped = api.load(
+            connection, STEPPED, {"directory": str(directory), "steps": steps, "pause": pause}, "a test", 9002, now
+        )
         return evaluator, stepped
 
     return store.transact(fill)
@@ -98,7 +100,7 @@ def kill_workers(store: Store, directory: Path, seed: int, kills: int, how: sign
     """End workers at random moments, in turn those of the evaluator and of the stepped task, and check what came of it."""
     chance = random.Random(seed)
     steps = STEPS if how == signal.SIGKILL else MANY_STEPS
-    evaluator, stepped = prepare(store, directory, steps)
+    evaluator, stepped = prepare(store, directory, steps, 0.0 if how == signal.SIGKILL else STEP_PAUSE)
     workers = Workers(store, directory)
     workers.start()
     moment, in_the_middle = threading.Event(), Counter[int]()
@@ -115,7 +117,9 @@ def kill_workers(store: Store, directory: Path, seed: int, kills: int, how: sign
         until(lambda: _code(store, evaluator) == record.STOPPED, "the evaluator stops when asked")
     finally:
         workers.stop()
-    assert min(in_the_middle[evaluator], in_the_middle[stepped]) > 0, "nobody was killed at work: nothing was tested"
+    if how == signal.SIGKILL:
+        assert min(in_the_middle.values()) == kills // 2, f"not everybody was killed at work: {in_the_middle}"
+    assert min(in_the_middle[evaluator], in_the_middle[stepped]) > 0, "nobody was ended at work: nothing was tested"
     check(store, directory, steps, kills)
 
 

@@ -237,6 +237,31 @@ def test_a_worker_that_ends_leaves_no_heartbeat_and_no_subject(store: Store, eng
         assert store.read(lambda connection, t=table: connection.execute(select(func.count()).select_from(t)).scalar()) == 0
 
 
+def test_a_worker_that_waits_for_a_task_to_end_is_not_thought_dead(store: Store, tmp_path: Path) -> None:
+    """Otherwise another one would begin the task beside it."""
+    begun, end = threading.Event(), threading.Event()
+
+    @routine("DEAF^ZZTEST")
+    def deaf(_task: TaskContext) -> None:
+        begun.set()
+        assert end.wait(60)
+
+    engine = Engine(store, SystemClock(), tmp_path, pace=Pace(heartbeat=0.1, dead_after=1.0))
+    engine.launch()
+    number = load(store, "DEAF^ZZTEST")
+    assert begun.wait(20)
+    stopping = threading.Thread(target=engine.shutdown)
+    stopping.start()
+    until(lambda: not engine.accepting(), "it is told to stop")
+    signs = select(TaskManager.heartbeat_at)
+    last = time.time() + 1.0
+    until(lambda: store.read(lambda connection: connection.execute(signs).scalar_one()) > last, "it gives signs still", seconds=5)
+    end.set()
+    stopping.join(30)
+    assert code(store, number) == record.FINISHED
+    assert store.read(lambda connection: connection.execute(signs).scalars().all()) == []
+
+
 def test_brokers_hand_tasks_to_workers_elsewhere(postgres: PostgresCluster, tmp_path: Path) -> None:
     RAN.clear()
     name, url = postgres.create_database()

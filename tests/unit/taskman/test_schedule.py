@@ -194,6 +194,25 @@ def test_hours_go_on_through_the_hour_that_comes_twice_in_autumn(store: Store) -
     assert shown == ["00:30 MDT", "01:30 MDT", "01:30 MST", "02:30 MST"]
 
 
+def test_a_single_run_waits_for_the_end_of_the_one_before(store: Store) -> None:
+    add(store, "", NOON)
+    assert do(store, schedule.run_now, 1, NOON - 60) == 1000
+    assert do(store, schedule.queue_due, NOON) == []
+    assert entry(store).next_at == NOON
+    end(store, 1000)
+    assert do(store, schedule.queue_due, NOON + 1) == [1001]
+
+
+def test_a_preview_goes_by_the_wall_where_clocks_jump_over_a_run(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    monkeypatch.setattr(schedule, "get_localzone", lambda: berlin)
+    add(store, next_at=datetime(2026, 3, 28, 2, 30, tzinfo=berlin).timestamp())
+    (before,) = store.read(schedule.list_schedules)
+    do(store, schedule.queue_due, before.next_at + 1)
+    runs = [datetime.fromtimestamp(at, berlin).strftime("%d %H:%M") for at in entry(store).preview(3)]
+    assert runs == ["29 03:00", "30 02:30", "31 02:30"]
+
+
 def test_a_preview_shows_what_will_come(store: Store) -> None:
     add(store)
     assert entry(store).preview(3) == [NOON, NOON + DAY, NOON + 2 * DAY]

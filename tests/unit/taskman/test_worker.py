@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -310,6 +311,63 @@ def test_a_persistent_task_that_fails_is_begun_again_a_minute_later(store: Store
     assert status(store, number) == (record.SCHEDULED, "REQUEUED")
     assert reserve(store, now=clock.seconds() + 59) == []
     assert reserve(store, now=clock.seconds() + 60) == [number]
+
+
+def test_a_persistent_task_that_was_asked_to_stop_is_not_begun_again(store: Store, worker: Worker) -> None:
+    @routine("WILFUL^ZZWORK")
+    def wilful(task: TaskContext) -> None:
+        store.transact(lambda connection: api.askstop(connection, task.number, 0.0))
+        raise ValueError("no such thing")
+
+    number = store.transact(lambda connection: api.load(connection, "WILFUL^ZZWORK", {}, "a test", 1, 0.0, persistent=True))
+    reserve(store)
+    worker.run(number, 1)
+    assert status(store, number) == (record.FAILED, "ValueError: no such thing")
+
+
+class Speechless(Exception):
+    """An error that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+#: What a routine raises or returns, and what stands in its record.
+BAD_ENDS = [
+    (SystemExit(3), "SystemExit: 3"),
+    (ValueError("half \ud800 of a pair"), "ValueError: half ? of a pair"),
+    (ValueError("with \0 in it"), "ValueError: with  in it"),
+    (Speechless(), "Speechless: (it does not say what)"),
+    (Requeued(at=["no", "time"]), "TypeError: "),
+]
+
+
+@pytest.mark.parametrize(("raised", "message"), BAD_ENDS, ids=lambda it: str(it)[:9] if isinstance(it, str) else "")
+def test_whatever_a_routine_ends_with_ends_its_task(
+    store: Store, worker: Worker, monkeypatch: pytest.MonkeyPatch, raised: Any, message: str
+) -> None:
+    monkeypatch.setattr(logging.getLogger("taskman.worker"), "disabled", True)  # reports of tests take no halves of pairs
+
+    @routine("BAD^ZZWORK")
+    def bad(_task: TaskContext) -> Ending:
+        if isinstance(raised, BaseException):
+            raise raised
+        return raised
+
+    number = load(store, "BAD^ZZWORK")
+    worker.run(number, 1)
+    code, told = status(store, number)
+    assert (code, told[: len(message)]) == (record.FAILED, message)
+    (error,) = store.read(lambda connection: error_log.list_errors(connection, 10))
+    assert error.text == told
+    assert store.read(tasks.tasks_at_work) == []
+
+
+def test_arguments_that_a_routine_does_not_expect_end_its_task(store: Store, worker: Worker) -> None:
+    number = load(store, "HEED^ZZWORK")
+    worker.run(number, 1)
+    assert status(store, number) == (record.FAILED, "KeyError: 'place'")
+    assert SEEN == []
 
 
 def test_what_a_routine_raised_stands_in_the_error_log_with_its_traceback(store: Store, worker: Worker) -> None:

@@ -1,0 +1,17 @@
+"""Since when a decision about a study holds, so that old ones can go while their evaluator runs on."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+#: The moment of the migration in seconds since the epoch, as each engine says it.
+NOW = {"sqlite": "(julianday('now') - 2440587.5) * 86400.0", "postgresql": "extract(epoch FROM now())"}
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.add_column("study_decision", sa.Column("decided_at", sa.Float(precision=53), server_default="0", nullable=False))
+    op.execute(f"UPDATE study_decision SET decided_at = {NOW[op.get_bind().dialect.name]}")
+    op.create_index(op.f("ix_study_decision_decided_at"), "study_decision", ["decided_at"])
