@@ -115,7 +115,7 @@ class Engine:
             "application_version": APPLICATION_VERSION,
             "executor_id": self.executor,
             "enable_otlp": False,
-            "max_executor_threads": self.pace.slots * 2,
+            "max_executor_threads": self.pace.slots * 3,  # those that last, as many again, and the others
             "db_engine_kwargs": {"pool_pre_ping": False} if self._probe is None else _POSTGRESQL,
             "notification_coalesce_sec": UNUSED_SECONDS,
         }

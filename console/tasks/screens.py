@@ -105,7 +105,7 @@ class Screens:
         if not made.get("taskman", True):
             line += "; TaskMan does not run now, and begins it when it is started"
         if not made.get("known", True):
-            line += f"\nNobody here knows a routine {made['what']}: it is rejected unless a worker has a pack that brings it."
+            line += f"\nNobody here knows a routine {made['what']}: any worker may take it, and one without its pack rejects it."
         return escape(line)
 
     def schedules(self, found: Facts) -> RenderableType:

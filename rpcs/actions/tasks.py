@@ -113,7 +113,7 @@ def task_show(act: Act) -> dict[str, Any]:
 def task_start(act: Act) -> Done:
     """Queue a task: WHAT is an option or `TAG^ROUTINE`; ARGUMENTS (JSON), AT, DESCRIPTION and PRIORITY are its own.
 
-    A routine that this process does not know is taken, since a worker elsewhere may; `known` says so.
+    A routine that this process does not know is taken, since workers elsewhere may know it; `known` tells.
     """
     what = act.text("WHAT")
     if not what:
