@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
 from fileman import Event, export_lock, lock_for_transaction, record_events
 from fileman.files import DicomExport, DicomExportImage, Image
@@ -73,7 +73,7 @@ _SET_STATUS = (
         status_at=bindparam("now"),
         reason=bindparam("why"),
         next_try_at=bindparam("next_try"),
-        repeated=bindparam("again"),
+        repeated=or_(DicomExportImage.repeated, bindparam("again")),  # who sends it at last need not know of it
     )
 )
 _DELETE = delete(DicomExportImage).where(_ENTRY)

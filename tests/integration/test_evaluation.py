@@ -66,6 +66,21 @@ def test_a_filed_image_is_judged_and_waits_to_be_sent_once(broker: RunningBroker
         assert next_entry(client, f"{d0}^{d1}^SUCCESS")[0].startswith("-2,"), "an entry is given once"
 
 
+def test_a_repeat_stays_marked_when_another_gateway_sends_the_image_at_last(broker: RunningBroker) -> None:
+    programmer = broker.client("FAKEPRG1", "1PRG!@#$")  # whom VistA asks for no context
+    with programmer as first, broker.client() as second:
+        first.call("MAG DICOM ROUTE EVAL START", "660", RULES)
+        first.call("MAG DICOM IMAGE PROCESSING", processed(image_of(first.call("MAG DICOM IMAGE PROCESSING", store(1)))))
+        entries: list[list[str]] = []
+        until(lambda: (entries.append(next_entry(first)) or entries[-1][0]) == "1")
+        d0, d1 = entries[-1][1:3]
+        assert first.call("MAGB EXPORT RESULT", [f"{d0}^{d1}^WAITING^1^It may have arrived"]).text == "1"
+        until(lambda: next_entry(second)[0] == "1", "it is due again")
+        next_entry(second, f"{d0}^{d1}^SUCCESS")
+    row = text("SELECT status, repeated FROM dicom_export_image")
+    assert [tuple(it) for it in broker.store.read(lambda connection: connection.execute(row).all())] == [("SUCCESS", True)]
+
+
 def test_an_image_that_no_rule_wants_has_the_reason(broker: RunningBroker) -> None:
     with broker.client() as client:
         client.call("MAG DICOM ROUTE EVAL START", "660", OTHER)
