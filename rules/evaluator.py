@@ -343,8 +343,13 @@ def append_log(connection: Connection, task: int, clock: Clock, lines: Sequence[
 
 
 def write_log(task: TaskContext, lines: Sequence[str]) -> None:
-    """Add lines to a task's log, in a transaction of their own."""
-    task.store.transact(lambda connection: append_log(connection, task.number, task.clock, lines))
+    """Add lines to a task's log, in a transaction of their own. Raises TaskLost where another attempt has the task."""
+
+    def write(connection: Connection) -> None:
+        task.fence(connection)
+        append_log(connection, task.number, task.clock, lines)
+
+    task.store.transact(write)
 
 
 def read_site_view(connection: Connection, version: int, location: int) -> SiteView:

@@ -25,13 +25,14 @@ from fileman.files import (
     RuleDecision,
     SendQueue,
     StudyDecision,
+    Task,
 )
 from rules import compile_rules, from_elements
 from rules import evaluator as evaluator_module
 from rules.evaluator import ENTRY_POINT, Evaluator, subject_of
 from rules.image_facts import ImageRows, KnownImage
 from runtime import FixedClock
-from taskman import TaskContext, api, record, subjects, tasks
+from taskman import TaskContext, TaskLost, api, record, subjects, tasks
 from taskman.worker import Worker
 from tests.conftest import ORACLE_SITE
 from tests.integration.rules.recorded_site import fill_recorded_images
@@ -99,6 +100,15 @@ def count(store: Store, table: Any, *conditions: Any) -> int:
 
 def waiting(store: Store) -> int:
     return count(store, BackgroundQueue, BackgroundQueue.status == "NOT_PROCESSED")
+
+
+def test_an_evaluator_whose_task_went_on_elsewhere_logs_nothing(site: Store, clock: FixedClock) -> None:
+    number = load(site, [])
+    gone = TaskContext(number, {}, 9002, site, clock, attempt=1, executor="here")
+    site.transact(lambda connection: connection.execute(update(Task).values(attempt=2, executor="there")))
+    with pytest.raises(TaskLost):
+        evaluator_module.write_log(gone, ["Started"])
+    assert log_of(site, number) == []
 
 
 def set_flag(store: Store, *, running: bool) -> None:
