@@ -146,7 +146,7 @@ def _idle(used: Callable[[], float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of both locations' evaluators: images, processor milliseconds, active backends seen, those that waited for locks."""
+    """One run of both locations' evaluators: images, processor milliseconds, backends at work, those that waited for locks."""
 
     per_second: float
     cpu_ms: float
