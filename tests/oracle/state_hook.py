@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, update
@@ -18,10 +17,12 @@ from fileman import SiteKey, apply_site, bump_site_version, read_site_file, rese
 from fileman.engines import writing_engine
 from fileman.files import FailedAccess, LockedAddress, NewPerson, SiteSetting
 from runtime import SystemClock
+from tests.oracle.changes import Change
+from tests.oracle.changes.filing import FILING
+from tests.oracle.changes.look_ups import LOOK_UPS
+from tests.oracle.changes.routing import ROUTING
 
 SITE = Path(__file__).with_name("site.toml")
-
-Change = Callable[[Connection, SiteKey], None]
 
 
 def setting(**settings: object) -> Change:
@@ -67,8 +68,11 @@ _NO_FAILURES = (
     'K ^XUSEC(3),^XUSEC(4) S ^XUSEC(3,0)="LOCKED IP or DEVICE^3.083^^",^XUSEC(4,0)="FAILED ACCESS ATTEMPTS COUNT^3.084^^"'
 )
 
-#: M text, as recorded, to what it does here.
+#: M text, as recorded, to what it does here; those of one theme stand in a module of their own.
 CHANGES: dict[str, Change] = {
+    **FILING,
+    **ROUTING,
+    **LOOK_UPS,
     'S ^%ZIS(14.5,"LOGON","ROU")=1': setting(logons_inhibited=True),
     'S ^%ZIS(14.5,"LOGON","ROU")=0': setting(logons_inhibited=False),
     "D RESET^ZZORCLX": _reset,
