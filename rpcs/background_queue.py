@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select
 
-from fileman import lock_for_transaction, next_ien, next_iens, to_fileman
-from fileman.files import BackgroundQueue, QueuePointer
+from fileman import count_queued, next_iens, to_fileman
+from fileman.files import BackgroundQueue
 from rpcs.call import Call
 
 _INSERT = insert(BackgroundQueue)
-_COUNT = (
-    update(QueuePointer)
-    .where(QueuePointer.place == bindparam("place_"), QueuePointer.queue == bindparam("queue_"))
-    .values(total=QueuePointer.total + bindparam("more"))
-)
-_NEW_POINTER = insert(QueuePointer)
 _WAITS = (
     select(BackgroundQueue.ien)
     .where(
@@ -68,14 +62,4 @@ def enqueue(call: Call, place: int, works: Sequence[Work]) -> None:
         ],
     )
     for queue in dict.fromkeys(work.queue for work in works):
-        _count(call, place, queue, sum(work.queue == queue for work in works))
-
-
-def _count(call: Call, place: int, queue: str, more: int) -> None:
-    connection, key = call.connection, {"place_": place, "queue_": queue, "more": more}
-    if connection.execute(_COUNT, key).rowcount:
-        return
-    lock_for_transaction(connection, f"queue pointer:{place}:{queue}")  # another broker may be making it
-    if not connection.execute(_COUNT, key).rowcount:
-        ien = next_ien(connection, "queue_pointer")
-        connection.execute(_NEW_POINTER, {"ien": ien, "queue": queue, "place": place, "total": more})
+        count_queued(call.connection, place, queue, sum(work.queue == queue for work in works))

@@ -224,6 +224,7 @@ class QueuePointer(File):
     place: Mapped[int]
     last_pointer: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
+    last_processed: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (UniqueConstraint("place", "queue"),)
 

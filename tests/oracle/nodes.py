@@ -333,8 +333,8 @@ def queue_pointers(connection: Connection, nodes: Nodes) -> None:
     last = _last(connection, "queue_pointer")
     header(nodes, "^MAGQUEUE", file, f"IMAGE BACKGROUND QUEUE POINTER^{file}", last, len(rows))
     for row in rows:
-        count = waiting.count((row.place, row.queue))
-        nodes.put("^MAGQUEUE", file, row.ien, 0, value=pieces(row.queue, row.last_pointer, count, row.place, row.total))
+        counts = (row.last_pointer, waiting.count((row.place, row.queue)), row.place, row.total, row.last_processed)
+        nodes.put("^MAGQUEUE", file, row.ien, 0, value=pieces(row.queue, *counts))
         nodes.put("^MAGQUEUE", file, "C", row.place, row.queue, row.ien)
 
 

@@ -152,6 +152,7 @@ def _queues_and_counts() -> None:
         number("ien"),
         text("queue"),
         *(number(name) for name in ("place", "last_pointer", "total")),
+        text("last_processed"),
         sa.UniqueConstraint("place", "queue", name=op.f("uq_queue_pointer_place_queue")),
     )
     for name in ("acquired_at", "processed_at"):
