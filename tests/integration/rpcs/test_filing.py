@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from fileman import SiteKey, Store, bump_site_version, take_lease
+from fileman import SiteKey, Store, bump_site_version, note_processed, take_lease
 from fileman.files import (
     BackgroundQueue,
     ConsultGroup,
@@ -394,6 +394,14 @@ def test_queue_pointers_count_what_a_queue_ever_got(gateway: Gateway) -> None:
     assert totals == {(1, "JUKEBOX"): 2, (1, "EVAL"): 3, (1, "DELETE"): 3}
     entries = [(row.place, row.queue) for row in gateway.rows(BackgroundQueue)]
     assert {key: entries.count(key) for key in totals} == totals
+
+
+def test_the_pointer_to_the_last_entry_processed_never_goes_back(gateway: Gateway) -> None:
+    gateway.ask(f"PROCESSED||660|CT1|{gateway.filed('5.1')}|1|1|GWA")
+    for entry in (7, 5):
+        gateway.store.transact(lambda connection, entry=entry: note_processed(connection, 1, "EVAL", entry, f"3261121.0{entry}"))
+    pointers = {row.queue: (row.last_pointer, row.last_processed) for row in gateway.rows(QueuePointer)}
+    assert pointers == {"JUKEBOX": (0, ""), "EVAL": (7, "3261121.07")}
 
 
 def test_an_image_of_a_place_that_is_not_there_is_not_queued(gateway: Gateway) -> None:
