@@ -115,7 +115,7 @@ def read_status(connection: Connection, now: float) -> Status:
     """Read the state of the whole from the database; `now` is seconds since the epoch."""
     return Status(
         images=_count(connection, select(func.count()).select_from(Image).where(Image.parent.is_not(None))),
-        correct=_count(connection, select(func.count()).select_from(DicomFailedImage)),
+        correct=_count(connection, select(func.count()).where(DicomFailedImage.removed.is_(False))),
         queues=_grouped(connection, BackgroundQueue.queue),
         exports=_grouped(connection, DicomExportImage.status),
         tasks={TaskStatus(code).text: count for code, count in _grouped(connection, Task.status).items()},

@@ -32,8 +32,9 @@ from fileman.locks import (
 )
 from fileman.notices import Notices, Probe, give_notice
 from fileman.numbers import next_ien, next_iens, reset_numbers
+from fileman.queue_pointers import count_queued, note_processed
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
-from fileman.site import apply_site, is_empty, reset_imaging, site_settings
+from fileman.site import apply_site, is_empty, reset_imaging, restore_facts, site_settings
 from fileman.site_dump import dump_site
 from fileman.site_file import OptionScheduleRow, SiteFile, SiteSettings, parse_site, read_site_file
 from fileman.snapshot import BadSnapshot, reset_to_site, restore_snapshot, take_snapshot
@@ -78,6 +79,7 @@ __all__ = [
     "bump_site_version",
     "check_verify_code",
     "clear_faults",
+    "count_queued",
     "dump_site",
     "export_lock",
     "external_date",
@@ -96,6 +98,7 @@ __all__ = [
     "mixed_case_date_time",
     "next_ien",
     "next_iens",
+    "note_processed",
     "parse_site",
     "read_faults",
     "read_folders",
@@ -107,6 +110,7 @@ __all__ = [
     "reset_imaging",
     "reset_numbers",
     "reset_to_site",
+    "restore_facts",
     "restore_snapshot",
     "seconds_ahead",
     "send_queue_lock",

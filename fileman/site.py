@@ -17,6 +17,7 @@ from fileman.files import (
     AcquisitionDevice,
     AnsweredRequest,
     BackgroundQueue,
+    ConsultGroup,
     CurrentImage,
     DailyStatistic,
     DicomExport,
@@ -31,11 +32,15 @@ from fileman.files import (
     GatewayMachine,
     Holiday,
     Image,
+    ImageAudit,
     ImageEvent,
     ImageHeader,
     ImagingSite,
+    ImportableObject,
     Institution,
+    LabGroup,
     LockedAddress,
+    LostMember,
     NetworkLocation,
     NewPerson,
     Option,
@@ -43,12 +48,16 @@ from fileman.files import (
     OptionRpc,
     OptionSchedule,
     Patient,
+    QueuePointer,
     Report,
+    ReportImage,
     RuleDecision,
     SendQueue,
     SiteSetting,
     StatisticsCursor,
     StudyDecision,
+    TiuImage,
+    TiuNote,
     TransmitDestination,
     UserDivision,
     UserKey,
@@ -68,15 +77,19 @@ _SITE_FILES: tuple[type[File], ...] = (
     UserKey,
     UserOption,
     NewPerson,
+    OptionSchedule,
+    SiteSetting,
+)
+#: The part of it that is about patients and places, and no person's.
+_FACT_FILES: tuple[type[File], ...] = (
     Exam,
+    TiuNote,
     Patient,
     Holiday,
     TransmitDestination,
     NetworkLocation,
     ImagingSite,
     Institution,
-    OptionSchedule,
-    SiteSetting,
 )
 #: What imaging fills: images, groups, reports, queues, logs, counters.
 _IMAGING_FILES: tuple[type[File], ...] = (
@@ -84,6 +97,7 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     AcquisitionDevice,
     AnsweredRequest,
     BackgroundQueue,
+    ConsultGroup,
     CurrentImage,
     DailyStatistic,
     DicomExportImage,
@@ -95,26 +109,38 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     FailedAccess,
     GatewayMachine,
     Image,
+    ImageAudit,
     ImageEvent,
     ImageHeader,
+    ImportableObject,
+    LabGroup,
     LockedAddress,
+    LostMember,
+    QueuePointer,
     Report,
+    ReportImage,
     RuleDecision,
     SendQueue,
     StatisticsCursor,
     StudyDecision,
+    TiuImage,
 )
 _IMAGING_NUMBERS = (
     "acquisition_device",
     "background_queue",
+    "consult_group",
     "current_image",
     "dicom_export",
     "dicom_failed_image",
     "error_log",
     "gateway_machine",
     "image",
+    "importable_object",
+    "lab_group",
+    "queue_pointer",
     "report",
     "send_queue",
+    "tiu_image",
 )
 #: INSTITUTION (#4) as the freely given VistA has it under the site number that it comes with.
 DISTRIBUTED = InstitutionRow(ien=500, name="SEVEN PINES CEMETERY", station="878")
@@ -161,24 +187,42 @@ def apply_site(
     exams = _numbered_exams(connection, site)
     _check_locations(connection, site)
     signed_on = {row.duz: row.last_sign_on for row in connection.execute(_SIGNED_ON)}
+    _replace_facts(connection, site, key, exams)
     for file in _SITE_FILES:
         connection.execute(delete(file))
     settings = {**site.site.model_dump(mode="json"), "key_fingerprint": key.fingerprint()}
     _insert(connection, SiteSetting, [{"name": name, "value": json.dumps(value)} for name, value in settings.items()])
-    _insert(connection, Institution, [row.model_dump() for row in (*site.institution, *_distributed(site))])
-    _insert(connection, ImagingSite, [_imaging_site(row.model_dump(), key) for row in site.imaging_site])
     _users(connection, site, key, now, signed_on)
     _contexts(connection, site)
-    _insert(connection, Patient, [row.model_dump() for row in site.patient])
-    _insert(connection, Exam, exams)
-    _insert(connection, NetworkLocation, [_location(row.model_dump(), key) for row in site.network_location])
-    _insert(connection, TransmitDestination, [row.model_dump() for row in site.transmit_destination])
-    _insert(connection, Holiday, [row.model_dump() for row in site.holiday])
     bump_site_version(connection)
     if known_rpcs is None:
         return dangling(site)
     unknown = sorted({rpc for context in site.context for rpc in context.rpcs} - {*known_rpcs, "*"})
     return [*dangling(site), *([f"procedures that are not known stay in their contexts: {listed(unknown)}"] if unknown else [])]
+
+
+def restore_facts(connection: Connection, site: SiteFile, key: SiteKey) -> None:
+    """Put patients, exams and notes, institutions and places back to a site file; people, options and settings stay.
+
+    Raises what `apply_site` raises.
+    """
+    exams = _numbered_exams(connection, site)
+    _check_locations(connection, site)
+    _replace_facts(connection, site, key, exams)
+    bump_site_version(connection)
+
+
+def _replace_facts(connection: Connection, site: SiteFile, key: SiteKey, exams: list[dict[str, object]]) -> None:
+    for file in _FACT_FILES:
+        connection.execute(delete(file))
+    _insert(connection, Institution, [row.model_dump() for row in (*site.institution, *_distributed(site))])
+    _insert(connection, ImagingSite, [_imaging_site(row.model_dump(), key) for row in site.imaging_site])
+    _insert(connection, Patient, [row.model_dump() for row in site.patient])
+    _insert(connection, TiuNote, [row.model_dump() for row in site.tiu_note])
+    _insert(connection, Exam, exams)
+    _insert(connection, NetworkLocation, [_location(row.model_dump(), key) for row in site.network_location])
+    _insert(connection, TransmitDestination, [row.model_dump() for row in site.transmit_destination])
+    _insert(connection, Holiday, [row.model_dump() for row in site.holiday])
 
 
 def _numbered_exams(connection: Connection, site: SiteFile) -> list[dict[str, object]]:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rpcs.errors import BadProcedure
 from rpcs.session import Effect
@@ -45,6 +45,47 @@ class Inactive(Enum):
     REMOTE_INACTIVE = 3
 
 
+class ParameterKind(Enum):
+    """PARAMETER TYPE (#8994.02, .02)."""
+
+    LITERAL = 1
+    LIST = 2
+    WORD_PROCESSING = 3
+    REFERENCE = 4
+
+
+class Availability(Enum):
+    """AVAILABILITY (#8994, .05)."""
+
+    PUBLIC = "P"
+    SUBSCRIPTION = "S"
+    AGREEMENT = "A"
+    RESTRICTED = "R"
+
+
+@dataclass(frozen=True, slots=True)
+class InputParameter:
+    """INPUT PARAMETER (#8994.02): what a caller gives. `length` is its most characters, 0 for what the file leaves open.
+
+    As in VistA, length, kind and `required` document the procedure; no call is refused for them.
+    """
+
+    name: str
+    length: int = 0
+    required: bool = False
+    kind: ParameterKind = ParameterKind.LITERAL
+
+
+def literal(name: str, length: int = 0, *, required: bool = False) -> InputParameter:
+    """Declare a parameter of one value."""
+    return InputParameter(name, length, required)
+
+
+def listed(name: str, length: int = 0, *, required: bool = False) -> InputParameter:
+    """Declare a parameter that is a list."""
+    return InputParameter(name, length, required, ParameterKind.LIST)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a procedure gives back: its value, error texts for the two segments, effects for the broker to perform.
@@ -68,7 +109,8 @@ Preparation = Callable[["Call"], object]
 class Procedure:
     """One remote procedure.
 
-    `parameters` names its input parameters as file 8994 does; more than these in a call is an M error. `prepare` is slow,
+    `parameters` are its input parameters in their sequence; a bare name is a literal of any length, and more than these in a
+    call is an M error. `availability` and `client_manager` are fields .05 and .08 of file 8994. `prepare` is slow,
     pure work (a password hash) that runs on a thread before the handler, which finds its result in `call.prepared`.
     `version` is what XWB IS RPC AVAILABLE compares. `unavailable` is answered while the database is away, where a caller
     understands that; otherwise it is an M error.
@@ -79,12 +121,14 @@ class Procedure:
     returns: ResultType
     access: Access
     routine: str
-    parameters: tuple[str, ...] = ()
+    parameters: tuple[InputParameter, ...] = ()
     word_wrap: bool = True
     inactive: Inactive = Inactive.ACTIVE
     prepare: Preparation | None = None
     version: float = 0.0
     unavailable: str = ""
+    availability: Availability = Availability.RESTRICTED
+    client_manager: bool = False
 
     @property
     def closed(self) -> bool:
@@ -153,6 +197,7 @@ _CHOICES = (
     ("returns", ResultType, "ResultType.ARRAY"),
     ("access", Access, "Access.SESSION"),
     ("inactive", Inactive, "Inactive.INACTIVE"),
+    ("availability", Availability, "Availability.PUBLIC"),
 )
 
 
@@ -165,7 +210,7 @@ def _mistake(procedure: Procedure) -> str:
         if not isinstance(given := getattr(procedure, argument), kind):
             return f"{argument}={given!r} is no {kind.__name__}; write for example {argument}={example}"
     parameters: object = procedure.parameters
-    if not isinstance(parameters, tuple | list) or not all(isinstance(parameter, str) for parameter in parameters):
+    if not isinstance(parameters, tuple) or not all(isinstance(parameter, InputParameter) for parameter in parameters):
         return f'parameters={parameters!r} is no tuple of names; write for example parameters=("PATIENT",)'
     return _handler_mistake(procedure.handler)
 
@@ -185,6 +230,13 @@ def _handler_mistake(handler: object) -> str:
     return ""
 
 
+def _declared(parameters: object) -> Any:
+    """Make input parameters of bare names; what is neither is left to be refused."""
+    if not isinstance(parameters, tuple | list):
+        return parameters
+    return tuple(literal(it) if isinstance(it, str) else it for it in parameters)
+
+
 #: What every broker starts from.
 STANDARD = Registry()
 
@@ -195,18 +247,34 @@ def procedure(
     returns: ResultType = ResultType.SINGLE_VALUE,
     access: Access,
     routine: str,
-    parameters: tuple[str, ...] = (),
+    parameters: tuple[str | InputParameter, ...] = (),
     word_wrap: bool = True,
     inactive: Inactive = Inactive.ACTIVE,
     prepare: Preparation | None = None,
     version: float = 0.0,
     unavailable: str = "",
+    availability: Availability = Availability.RESTRICTED,
+    client_manager: bool = False,
     registry: Registry = STANDARD,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as a remote procedure; see `Procedure` for the arguments."""
 
     def register(handler: Handler) -> Handler:
-        made = Procedure(name, handler, returns, access, routine, parameters, word_wrap, inactive, prepare, version, unavailable)
+        made = Procedure(
+            name,
+            handler,
+            returns,
+            access,
+            routine,
+            _declared(parameters),
+            word_wrap,
+            inactive,
+            prepare,
+            version,
+            unavailable,
+            availability,
+            client_manager,
+        )
         registry.add(made)
         return handler
 

@@ -11,7 +11,18 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, or_, select, update
 
-from fileman import Event, Store, StoreClosed, StoreFailed, insert_into, record_events, site_settings, to_fileman, to_horolog
+from fileman import (
+    Event,
+    Store,
+    StoreClosed,
+    StoreFailed,
+    insert_into,
+    note_processed,
+    record_events,
+    site_settings,
+    to_fileman,
+    to_horolog,
+)
 from fileman.files import (
     BackgroundQueue,
     EvaluatorFlag,
@@ -289,6 +300,8 @@ class Evaluator:
         now = self.task.clock
         origin = Origin(self.location, to_fileman(now.now()), now.seconds())
         left = self._leave_queue(connection, judged)
+        if left:
+            note_processed(connection, site.place, "EVAL", max(one.entry for one in left), origin.moment)
         evaluated: list[Evaluated] = []
         for one in left:
             if one.image is not None and one.evaluation is not None:

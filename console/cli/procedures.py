@@ -45,7 +45,7 @@ class Facts:
         return cls(
             procedure.name,
             procedure.returns.name.replace("_", " "),
-            procedure.parameters,
+            tuple(one.name for one in procedure.parameters),
             procedure.access.value,
             procedure.inactive.name.replace("_", " ").lower(),
             procedure.routine,

@@ -1,6 +1,7 @@
 """The files of the database, a module per VistA package."""
 
 from fileman.files.base import NUMBERED_FILES, File
+from fileman.files.filing import ConsultGroup, ImportableObject, LabGroup, LostMember, ReportImage, TiuImage, TiuNote
 from fileman.files.gateway import AnsweredRequest, GatewayMachine, GatewayStatus, ImageEvent, ImageHeader
 from fileman.files.imaging import (
     AcquisitionCount,
@@ -10,8 +11,10 @@ from fileman.files.imaging import (
     DailyStatistic,
     DicomFailedImage,
     Image,
+    ImageAudit,
     ImagingSite,
     NetworkLocation,
+    QueuePointer,
     StatisticsCursor,
 )
 from fileman.files.kernel import (
@@ -54,6 +57,7 @@ __all__ = [
     "AcquisitionDevice",
     "AnsweredRequest",
     "BackgroundQueue",
+    "ConsultGroup",
     "CurrentImage",
     "DailyStatistic",
     "DicomExport",
@@ -71,12 +75,16 @@ __all__ = [
     "GatewayStatus",
     "Holiday",
     "Image",
+    "ImageAudit",
     "ImageEvent",
     "ImageHeader",
     "ImagingSite",
+    "ImportableObject",
     "Institution",
+    "LabGroup",
     "Lease",
     "LockedAddress",
+    "LostMember",
     "NetworkLocation",
     "NewPerson",
     "Option",
@@ -84,7 +92,9 @@ __all__ = [
     "OptionRpc",
     "OptionSchedule",
     "Patient",
+    "QueuePointer",
     "Report",
+    "ReportImage",
     "RuleDecision",
     "RunningTask",
     "SendQueue",
@@ -99,6 +109,8 @@ __all__ = [
     "TaskManager",
     "TaskStep",
     "TaskSyncFlag",
+    "TiuImage",
+    "TiuNote",
     "TransmitDestination",
     "UserDivision",
     "UserKey",

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
-from fileman import Event, Folder, UnsafePath, file_name, read_folders, record_events
+from fileman import Event, Folder, UnsafePath, file_name, note_processed, read_folders, record_events, to_fileman
 from fileman.files import BackgroundQueue, Image, ImagingSite
 from runtime import make_directories, sync_directory
 from taskman.context import TaskContext
@@ -40,6 +40,7 @@ _NEXT = (
     select(
         BackgroundQueue.ien,
         BackgroundQueue.image,
+        BackgroundQueue.place,
         Image.file_ref,
         Image.location,
         Image.jukebox_location,
@@ -237,6 +238,7 @@ def _write_copied(task: TaskContext, connection: Connection, row: Entry, target:
         return
     values = {"image_": row.image, "where_": target.ien, "big": target.ien if big else None}
     connection.execute(_COPIED, values)
+    note_processed(connection, row.place, "JUKEBOX", row.ien, to_fileman(task.clock.now()))
     now = task.clock.seconds()
     record_events(connection, [Event(row.uid, row.image, "JUKEBOX", now, f"task {task.number}", "copied", target.name)])
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from rpcs.image_processing.person_name import compare, is_same_patient, parse_dicom_name
+from rpcs.image_processing.person_name import Association, compare, parse_dicom_name
 from tests.oracle.records import read_records
 
 COMPARISONS = [record for record in read_records("t_compare") if "result" in record]
-CHECKS = [record for record in read_records("t_pidcheck") if record.get("vista_patient") and record["case_number"]]
+CHECKS = [record for record in read_records("t_pidcheck") if "result" in record]
 
 
 def m_number(value: Fraction) -> str:
@@ -34,13 +34,34 @@ def test_two_texts_score_as_recorded(record: dict[str, Any]) -> None:
 @pytest.mark.parametrize("record", CHECKS, ids=lambda record: record["id"])
 def test_a_patient_is_recognised_as_recorded(record: dict[str, Any]) -> None:
     name = parse_dicom_name(record["dicom_name"])
-    patient = record["vista_patient"]
-    same = is_same_patient(name, record["dicom_pid"], patient["name"], patient["ssn"])
+    patient = record["vista_patient"] or {"name": "", "ssn": ""}
     assert (name.last, name.first, name.middle) == (
         record["parsed_last"],
         record["parsed_first"],
         record["parsed_middle"],
     )
     assert name.text == record["name_after"]
-    if record["exam_status"] != "CANCELLED":
-        assert ("0" if same else "-4,PID ERROR") == record["result"]
+    association = Association(
+        name,
+        record["dicom_pid"],
+        record["case_number"],
+        found=True,
+        cancelled=record["exam_status"] == "CANCELLED",
+        vista_name=patient["name"],
+        vista_id=patient["ssn"],
+    )
+    assert (association.problem() or "0") == record["result"]
+
+
+@pytest.mark.parametrize(
+    ("case_number", "found", "cancelled", "problem"),
+    [
+        ("", False, False, "-1,NO CASE #"),
+        ("1", False, False, "-2,BAD CASE #"),
+        ("1", True, True, "-3,CANCELLED"),
+        ("1", True, False, "-4,PID ERROR"),
+    ],
+)
+def test_the_first_thing_that_does_not_fit_is_told(case_number: str, found: bool, cancelled: bool, problem: str) -> None:
+    name = parse_dicom_name("NOBODY^AT ALL")
+    assert Association(name, "1", case_number, found, cancelled, "DEMO,PATIENT", "2").problem() == problem
