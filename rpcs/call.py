@@ -100,7 +100,7 @@ class Call:
         if isinstance(value, ScratchGlobal):
             return value.name
         if default is None:
-            raise undefined(self.procedure.routine.replace("^", "+1^"), self.procedure.parameters[index].name)
+            raise undefined(self.procedure.routine.replace("^", "+1^"), self.procedure.parameters[index].variable)
         return default
 
     def list(self, index: int) -> LocalArray[str]:

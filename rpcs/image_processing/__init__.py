@@ -17,7 +17,7 @@ from rpcs.image_processing.messages import Results
 from rpcs.image_processing.processed import acquired, processed
 from rpcs.image_processing.request import Item, StoreRequest, read_items
 from rpcs.image_processing.store import Stored, image_directory, store_image
-from rpcs.registry import Access, Answer, procedure
+from rpcs.registry import Access, Answer, listed, procedure
 from xwb import ResultType
 
 __all__ = ["image_directory", "image_processing"]
@@ -95,7 +95,8 @@ _OPCODES: dict[str, Callable[[_Work, Item], None]] = {
     returns=ResultType.ARRAY,
     access=Access.WRITES,
     routine="ENTRY^MAGDIR8",
-    parameters=("REQUEST",),
+    parameters=(listed("REQUEST", 32000, required=True),),
+    version=3,
 )
 def image_processing(call: Call) -> Answer | list[str]:
     """Carry out a list of requests about images and answer a list of results.
