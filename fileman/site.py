@@ -15,6 +15,7 @@ from fileman.errors import SiteFileError, listed
 from fileman.files import (
     AcquisitionCount,
     AcquisitionDevice,
+    AcquisitionSite,
     AnsweredRequest,
     BackgroundQueue,
     CurrentImage,
@@ -29,10 +30,13 @@ from fileman.files import (
     FailedAccess,
     File,
     GatewayMachine,
+    GatewayParameter,
+    Hl7Message,
     Holiday,
     Image,
     ImageEvent,
     ImageHeader,
+    ImageIndex,
     ImagingSite,
     Institution,
     LockedAddress,
@@ -49,7 +53,10 @@ from fileman.files import (
     SiteSetting,
     StatisticsCursor,
     StudyDecision,
+    TeleReader,
+    TextMessageCount,
     TransmitDestination,
+    UnreadConsult,
     UserDivision,
     UserKey,
     UserOption,
@@ -76,6 +83,9 @@ _SITE_FILES: tuple[type[File], ...] = (
     ImagingSite,
     Institution,
     OptionSchedule,
+    TeleReader,
+    AcquisitionSite,
+    ImageIndex,
     SiteSetting,
 )
 #: What imaging fills: images, groups, reports, queues, logs, counters.
@@ -94,6 +104,8 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     ErrorLog,
     FailedAccess,
     GatewayMachine,
+    GatewayParameter,
+    Hl7Message,
     Image,
     ImageEvent,
     ImageHeader,
@@ -103,6 +115,8 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     SendQueue,
     StatisticsCursor,
     StudyDecision,
+    TextMessageCount,
+    UnreadConsult,
 )
 _IMAGING_NUMBERS = (
     "acquisition_device",
@@ -112,9 +126,11 @@ _IMAGING_NUMBERS = (
     "dicom_failed_image",
     "error_log",
     "gateway_machine",
+    "hl7_message",
     "image",
     "report",
     "send_queue",
+    "unread_consult",
 )
 #: INSTITUTION (#4) as the freely given VistA has it under the site number that it comes with.
 DISTRIBUTED = InstitutionRow(ien=500, name="SEVEN PINES CEMETERY", station="878")
@@ -174,6 +190,10 @@ def apply_site(
     _insert(connection, NetworkLocation, [_location(row.model_dump(), key) for row in site.network_location])
     _insert(connection, TransmitDestination, [row.model_dump() for row in site.transmit_destination])
     _insert(connection, Holiday, [row.model_dump() for row in site.holiday])
+    _insert(connection, ImageIndex, [row.model_dump() for row in site.image_index])
+    _insert(connection, AcquisitionSite, [row.model_dump() for row in site.acquisition_site])
+    readers = [{**row.model_dump(), "position": position} for position, row in enumerate(site.tele_reader)]
+    _insert(connection, TeleReader, readers)
     bump_site_version(connection)
     if known_rpcs is None:
         return dangling(site)

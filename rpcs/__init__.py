@@ -10,6 +10,7 @@ from rpcs import (
     routing,
     sign_on,
     start_up,
+    text_processing,
     tokens,
     users,
     verify_code,
@@ -37,6 +38,7 @@ from rpcs.registry import (
     procedure,
 )
 from rpcs.session import (
+    AskAgain,
     ContextSet,
     Delay,
     DivisionSet,
@@ -65,6 +67,7 @@ FAMILIES = (
     routing,
     sign_on,
     start_up,
+    text_processing,
     tokens,
     users,
     verify_code,
@@ -76,6 +79,7 @@ __all__ = [
     "Access",
     "Answer",
     "Argument",
+    "AskAgain",
     "Availability",
     "BadProcedure",
     "Call",

@@ -47,11 +47,14 @@ from fileman.files.routing import (
     TransmitDestination,
 )
 from fileman.files.taskman import OptionSchedule, RunningTask, Task, TaskError, TaskManager, TaskStep, TaskSyncFlag
+from fileman.files.tele_reader import AcquisitionSite, ImageIndex, TeleReader, UnreadConsult
+from fileman.files.text import GatewayParameter, Hl7Message, TextMessageCount
 
 __all__ = [
     "NUMBERED_FILES",
     "AcquisitionCount",
     "AcquisitionDevice",
+    "AcquisitionSite",
     "AnsweredRequest",
     "BackgroundQueue",
     "CurrentImage",
@@ -68,11 +71,14 @@ __all__ = [
     "File",
     "FileHeader",
     "GatewayMachine",
+    "GatewayParameter",
     "GatewayStatus",
+    "Hl7Message",
     "Holiday",
     "Image",
     "ImageEvent",
     "ImageHeader",
+    "ImageIndex",
     "ImagingSite",
     "Institution",
     "Lease",
@@ -99,7 +105,10 @@ __all__ = [
     "TaskManager",
     "TaskStep",
     "TaskSyncFlag",
+    "TeleReader",
+    "TextMessageCount",
     "TransmitDestination",
+    "UnreadConsult",
     "UserDivision",
     "UserKey",
     "UserOption",

@@ -29,6 +29,7 @@ NUMBERED_FILES = (
     "dicom_failed_image",
     "error_log",
     "gateway_machine",
+    "hl7_message",
     "image",
     "option_schedule",
     "report",
@@ -36,4 +37,5 @@ NUMBERED_FILES = (
     "sign_on_log",
     "task",
     "task_error",
+    "unread_consult",
 )
