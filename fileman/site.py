@@ -18,6 +18,7 @@ from fileman.files import (
     AcquisitionSite,
     AnsweredRequest,
     BackgroundQueue,
+    ConsultService,
     CurrentImage,
     DailyStatistic,
     DicomExport,
@@ -84,6 +85,7 @@ _SITE_FILES: tuple[type[File], ...] = (
     Institution,
     OptionSchedule,
     TeleReader,
+    ConsultService,
     AcquisitionSite,
     ImageIndex,
     SiteSetting,
@@ -192,6 +194,7 @@ def apply_site(
     _insert(connection, Holiday, [row.model_dump() for row in site.holiday])
     _insert(connection, ImageIndex, [row.model_dump() for row in site.image_index])
     _insert(connection, AcquisitionSite, [row.model_dump() for row in site.acquisition_site])
+    _insert(connection, ConsultService, [row.model_dump() for row in site.consult_service])
     readers = [{**row.model_dump(), "position": position} for position, row in enumerate(site.tele_reader)]
     _insert(connection, TeleReader, readers)
     bump_site_version(connection)

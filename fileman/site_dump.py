@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, select
 from fileman.dates import from_fileman, to_fileman
 from fileman.files import (
     AcquisitionSite,
+    ConsultService,
     Exam,
     File,
     Holiday,
@@ -34,6 +35,7 @@ from fileman.files import (
 from fileman.site import site_settings
 from fileman.site_file import (
     AcquisitionSiteRow,
+    ConsultServiceRow,
     ContextRow,
     ExamRow,
     HolidayRow,
@@ -117,6 +119,7 @@ def dump_site(connection: Connection) -> str:
         ("option_schedule", OptionSchedule, OptionScheduleRow, "ien", schedule),
         ("image_index", ImageIndex, ImageIndexRow, "file", nothing),
         ("acquisition_site", AcquisitionSite, AcquisitionSiteRow, "institution", nothing),
+        ("consult_service", ConsultService, ConsultServiceRow, "service", nothing),
         ("tele_reader", TeleReader, TeleReaderRow, "position", nothing),
     )
     parts = [_table("[site]", site_settings(connection).model_dump(), SiteSettings)]

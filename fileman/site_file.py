@@ -287,6 +287,15 @@ class AcquisitionSiteRow(Row):
     lock_minutes: int = Field(default=0, ge=0)
 
 
+class ConsultServiceRow(Row):
+    """[[consult_service]]: CLINICAL SPECIALTY DICOM & HL7 (#2006.5831): consults that TeleReader reads, by their procedure."""
+
+    service: str
+    specialty: int
+    procedure: int
+    site: int
+
+
 class TeleReaderRow(Row):
     """[[tele_reader]]: TELEREADER READER (#2006.5843), one procedure of a specialty at a site that a user reads."""
 
@@ -335,6 +344,7 @@ class SiteFile(Row):
     option_schedule: tuple[OptionScheduleRow, ...] = Field(default=(), strict=False)
     image_index: tuple[ImageIndexRow, ...] = Field(default=(), strict=False)
     acquisition_site: tuple[AcquisitionSiteRow, ...] = Field(default=(), strict=False)
+    consult_service: tuple[ConsultServiceRow, ...] = Field(default=(), strict=False)
     tele_reader: tuple[TeleReaderRow, ...] = Field(default=(), strict=False)
 
 
@@ -388,6 +398,7 @@ _UNIQUE = (
     ("holiday", ("date",)),
     ("image_index", ("file", "ien")),
     ("acquisition_site", ("institution",)),
+    ("consult_service", ("service",)),
     ("tele_reader", ("duz", "site", "specialty", "procedure")),
 )
 _MULTIPLES = ("divisions", "contexts", "keys")
@@ -433,6 +444,9 @@ _POINTERS = (
     ("transmit_destination", "location", "institution", "ien"),
     ("acquisition_site", "institution", "institution", "ien"),
     ("acquisition_site", "primary_site", "institution", "ien"),
+    ("consult_service", "specialty", "image_index", "ien"),
+    ("consult_service", "procedure", "image_index", "ien"),
+    ("consult_service", "site", "acquisition_site", "institution"),
     ("tele_reader", "duz", "user", "duz"),
     ("tele_reader", "site", "acquisition_site", "institution"),
     ("tele_reader", "specialty", "image_index", "ien"),

@@ -8,11 +8,8 @@ from fileman import hl7_messages, mixed_case_date_time
 from rpcs.call import Call
 from rpcs.registry import Access, Answer, listed, literal, procedure
 from rpcs.session import AskAgain
-from rpcs.values import entry_number
+from rpcs.values import LAST_DAY, entry_number
 from xwb import ResultType, m_number, m_text
-
-#: A FileMan day has seven digits.
-LAST_DAY = 9999999
 
 
 @procedure(

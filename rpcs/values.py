@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from xwb import m_number
 
+#: A FileMan day has seven digits.
+LAST_DAY = 9999999
 #: The largest number of a database's column.
 LARGEST = 2**31 - 1
 

@@ -47,7 +47,7 @@ from fileman.files.routing import (
     TransmitDestination,
 )
 from fileman.files.taskman import OptionSchedule, RunningTask, Task, TaskError, TaskManager, TaskStep, TaskSyncFlag
-from fileman.files.tele_reader import AcquisitionSite, ImageIndex, TeleReader, UnreadConsult
+from fileman.files.tele_reader import AcquisitionSite, ConsultService, ImageIndex, TeleReader, UnreadConsult
 from fileman.files.text import GatewayParameter, Hl7Message, TextMessageCount
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "AcquisitionSite",
     "AnsweredRequest",
     "BackgroundQueue",
+    "ConsultService",
     "CurrentImage",
     "DailyStatistic",
     "DicomExport",

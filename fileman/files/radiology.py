@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fileman.files.base import File
@@ -45,6 +45,8 @@ class Exam(File):
     request_type: Mapped[str] = mapped_column(default="")
     location: Mapped[int | None]
     report: Mapped[int | None]
+
+    __table_args__ = (Index(None, "exam_date", "patient", "ien"),)
 
 
 class Report(File):

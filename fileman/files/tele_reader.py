@@ -30,6 +30,17 @@ class AcquisitionSite(File):
     lock_minutes: Mapped[int] = mapped_column(default=0)
 
 
+class ConsultService(File):
+    """CLINICAL SPECIALTY DICOM & HL7 (#2006.5831): under which specialty and procedure TeleReader reads a service's consults."""
+
+    __tablename__ = "consult_service"
+
+    service: Mapped[str] = mapped_column(primary_key=True)
+    specialty: Mapped[int]
+    procedure: Mapped[int]
+    site: Mapped[int]
+
+
 class TeleReader(File):
     """TELEREADER READER (#2006.5843): what a reader reads, a row for each procedure of a specialty at a site.
 

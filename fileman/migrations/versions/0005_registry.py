@@ -56,6 +56,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("institution", name=op.f("pk_acquisition_site")),
     )
     op.create_table(
+        "consult_service",
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("specialty", sa.Integer(), nullable=False),
+        sa.Column("procedure", sa.Integer(), nullable=False),
+        sa.Column("site", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("service", name=op.f("pk_consult_service")),
+    )
+    op.create_table(
         "tele_reader",
         sa.Column("duz", sa.Integer(), nullable=False),
         sa.Column("site", sa.Integer(), nullable=False),
@@ -93,3 +101,4 @@ def upgrade() -> None:
     for order in (["last_activity"], ["status"]):
         columns = ["site", "specialty", "procedure", *order, "ien"]
         op.create_index(op.f(f"ix_unread_consult_{'_'.join(columns)}"), "unread_consult", columns, unique=False)
+    op.create_index(op.f("ix_exam_exam_date_patient_ien"), "exam", ["exam_date", "patient", "ien"], unique=False)

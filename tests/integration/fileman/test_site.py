@@ -43,6 +43,7 @@ NOW = datetime.fromisoformat("2026-11-21T12:00")
 ROW = {"location": 10, "object_type": 100, "patient": 1, "saved_at": "3261121", "saved_by": 1}
 KEPT_BY_RESET = {
     "acquisition_site",
+    "consult_service",
     "image_index",
     "tele_reader",
     "fault",
@@ -335,6 +336,12 @@ abbreviation = "FUN"
 institution = 660
 primary_site = 660
 lock_minutes = 30
+
+[[consult_service]]
+service = "EYE CARE"
+specialty = 5
+procedure = 5
+site = 660
 
 [[tele_reader]]
 duz = 9
