@@ -58,6 +58,7 @@ TIMINGS = {
             Delay.LOCKOUT: 5.0,
             Delay.M2M_READER: 2.0,
             Delay.OLD_REFUSAL: 5.0,
+            Delay.MISSING_IMAGES: 5.0,
         },
         swallows=True,
         desynchronises=True,

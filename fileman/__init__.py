@@ -33,7 +33,7 @@ from fileman.locks import (
 from fileman.notices import Notices, Probe, give_notice
 from fileman.numbers import next_ien, next_iens, reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
-from fileman.site import apply_site, is_empty, reset_imaging, site_settings
+from fileman.site import apply_site, is_empty, reset_imaging, restore_facts, site_settings
 from fileman.site_dump import dump_site
 from fileman.site_file import OptionScheduleRow, SiteFile, SiteSettings, parse_site, read_site_file
 from fileman.snapshot import BadSnapshot, reset_to_site, restore_snapshot, take_snapshot
@@ -109,6 +109,7 @@ __all__ = [
     "reset_imaging",
     "reset_numbers",
     "reset_to_site",
+    "restore_facts",
     "restore_snapshot",
     "seconds_ahead",
     "send_queue_lock",

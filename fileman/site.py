@@ -18,6 +18,7 @@ from fileman.files import (
     AcquisitionSite,
     AnsweredRequest,
     BackgroundQueue,
+    ConsultGroup,
     ConsultService,
     CurrentImage,
     DailyStatistic,
@@ -35,12 +36,16 @@ from fileman.files import (
     Hl7Message,
     Holiday,
     Image,
+    ImageAudit,
     ImageEvent,
     ImageHeader,
     ImageIndex,
     ImagingSite,
+    ImportableObject,
     Institution,
+    LabGroup,
     LockedAddress,
+    LostMember,
     NetworkLocation,
     NewPerson,
     Option,
@@ -48,7 +53,9 @@ from fileman.files import (
     OptionRpc,
     OptionSchedule,
     Patient,
+    QueuePointer,
     Report,
+    ReportImage,
     RuleDecision,
     SendQueue,
     SiteSetting,
@@ -56,6 +63,8 @@ from fileman.files import (
     StudyDecision,
     TeleReader,
     TextMessageCount,
+    TiuImage,
+    TiuNote,
     TransmitDestination,
     UnreadConsult,
     UserDivision,
@@ -76,19 +85,23 @@ _SITE_FILES: tuple[type[File], ...] = (
     UserKey,
     UserOption,
     NewPerson,
+    OptionSchedule,
+    SiteSetting,
+)
+#: The part of it that is about patients and places, and no person's.
+_FACT_FILES: tuple[type[File], ...] = (
     Exam,
+    TiuNote,
     Patient,
     Holiday,
     TransmitDestination,
     NetworkLocation,
     ImagingSite,
     Institution,
-    OptionSchedule,
     TeleReader,
     ConsultService,
     AcquisitionSite,
     ImageIndex,
-    SiteSetting,
 )
 #: What imaging fills: images, groups, reports, queues, logs, counters.
 _IMAGING_FILES: tuple[type[File], ...] = (
@@ -96,6 +109,7 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     AcquisitionDevice,
     AnsweredRequest,
     BackgroundQueue,
+    ConsultGroup,
     CurrentImage,
     DailyStatistic,
     DicomExportImage,
@@ -109,20 +123,28 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     GatewayParameter,
     Hl7Message,
     Image,
+    ImageAudit,
     ImageEvent,
     ImageHeader,
+    ImportableObject,
+    LabGroup,
     LockedAddress,
+    LostMember,
+    QueuePointer,
     Report,
+    ReportImage,
     RuleDecision,
     SendQueue,
     StatisticsCursor,
     StudyDecision,
     TextMessageCount,
     UnreadConsult,
+    TiuImage,
 )
 _IMAGING_NUMBERS = (
     "acquisition_device",
     "background_queue",
+    "consult_group",
     "current_image",
     "dicom_export",
     "dicom_failed_image",
@@ -130,9 +152,13 @@ _IMAGING_NUMBERS = (
     "gateway_machine",
     "hl7_message",
     "image",
+    "importable_object",
+    "lab_group",
+    "queue_pointer",
     "report",
     "send_queue",
     "unread_consult",
+    "tiu_image",
 )
 #: INSTITUTION (#4) as the freely given VistA has it under the site number that it comes with.
 DISTRIBUTED = InstitutionRow(ien=500, name="SEVEN PINES CEMETERY", station="878")
@@ -179,15 +205,38 @@ def apply_site(
     exams = _numbered_exams(connection, site)
     _check_locations(connection, site)
     signed_on = {row.duz: row.last_sign_on for row in connection.execute(_SIGNED_ON)}
+    _replace_facts(connection, site, key, exams)
     for file in _SITE_FILES:
         connection.execute(delete(file))
     settings = {**site.site.model_dump(mode="json"), "key_fingerprint": key.fingerprint()}
     _insert(connection, SiteSetting, [{"name": name, "value": json.dumps(value)} for name, value in settings.items()])
-    _insert(connection, Institution, [row.model_dump() for row in (*site.institution, *_distributed(site))])
-    _insert(connection, ImagingSite, [_imaging_site(row.model_dump(), key) for row in site.imaging_site])
     _users(connection, site, key, now, signed_on)
     _contexts(connection, site)
+    bump_site_version(connection)
+    if known_rpcs is None:
+        return dangling(site)
+    unknown = sorted({rpc for context in site.context for rpc in context.rpcs} - {*known_rpcs, "*"})
+    return [*dangling(site), *([f"procedures that are not known stay in their contexts: {listed(unknown)}"] if unknown else [])]
+
+
+def restore_facts(connection: Connection, site: SiteFile, key: SiteKey) -> None:
+    """Put patients, exams and notes, institutions and places back to a site file; people, options and settings stay.
+
+    Raises what `apply_site` raises.
+    """
+    exams = _numbered_exams(connection, site)
+    _check_locations(connection, site)
+    _replace_facts(connection, site, key, exams)
+    bump_site_version(connection)
+
+
+def _replace_facts(connection: Connection, site: SiteFile, key: SiteKey, exams: list[dict[str, object]]) -> None:
+    for file in _FACT_FILES:
+        connection.execute(delete(file))
+    _insert(connection, Institution, [row.model_dump() for row in (*site.institution, *_distributed(site))])
+    _insert(connection, ImagingSite, [_imaging_site(row.model_dump(), key) for row in site.imaging_site])
     _insert(connection, Patient, [row.model_dump() for row in site.patient])
+    _insert(connection, TiuNote, [row.model_dump() for row in site.tiu_note])
     _insert(connection, Exam, exams)
     _insert(connection, NetworkLocation, [_location(row.model_dump(), key) for row in site.network_location])
     _insert(connection, TransmitDestination, [row.model_dump() for row in site.transmit_destination])
@@ -197,11 +246,6 @@ def apply_site(
     _insert(connection, ConsultService, [row.model_dump() for row in site.consult_service])
     readers = [{**row.model_dump(), "position": position} for position, row in enumerate(site.tele_reader)]
     _insert(connection, TeleReader, readers)
-    bump_site_version(connection)
-    if known_rpcs is None:
-        return dangling(site)
-    unknown = sorted({rpc for context in site.context for rpc in context.rpcs} - {*known_rpcs, "*"})
-    return [*dangling(site), *([f"procedures that are not known stay in their contexts: {listed(unknown)}"] if unknown else [])]
 
 
 def _numbered_exams(connection: Connection, site: SiteFile) -> list[dict[str, object]]:

@@ -27,6 +27,7 @@ from fileman.files import (
     OptionSchedule,
     Patient,
     TeleReader,
+    TiuNote,
     TransmitDestination,
     UserDivision,
     UserKey,
@@ -47,6 +48,7 @@ from fileman.site_file import (
     PatientRow,
     SiteSettings,
     TeleReaderRow,
+    TiuNoteRow,
     TransmitDestinationRow,
     UserRow,
 )
@@ -54,7 +56,7 @@ from fileman.site_file import (
 Row = dict[str, object]
 
 #: Keys whose FileMan text is written as a TOML date.
-_DATES = {"birth_date", "date", "datetime", "locked_until", "next", "terminated", "verify_changed"}
+_DATES = {"birth_date", "date", "datetime", "locked_until", "next", "purged", "terminated", "verify_changed"}
 #: Where a column has another name than the key of the file.
 _KEYS: dict[type[File], dict[str, str]] = {
     ImagingSite: {"gateway_access": "gateway_access_enciphered", "gateway_verify": "gateway_verify_enciphered"},
@@ -113,6 +115,7 @@ def dump_site(connection: Connection) -> str:
         ("context", Option, ContextRow, "ien", option),
         ("patient", Patient, PatientRow, "dfn", nothing),
         ("exam", Exam, ExamRow, "ien", nothing),
+        ("tiu_note", TiuNote, TiuNoteRow, "ien", nothing),
         ("network_location", NetworkLocation, NetworkLocationRow, "ien", _file_types),
         ("transmit_destination", TransmitDestination, TransmitDestinationRow, "ien", nothing),
         ("holiday", Holiday, HolidayRow, "date", nothing),

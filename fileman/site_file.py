@@ -225,6 +225,16 @@ class ExamRow(Row):
     urgency: Literal["", "ROUTINE", "URGENT", "STAT"] = ""
     request_type: str = ""
     location: int | None = None
+    purged: FileManDate = ""
+    registered: bool = True
+    tiu_note: int | None = None
+
+
+class TiuNoteRow(Row):
+    """[[tiu_note]]: TIU DOCUMENT (#8925), the note of a consult or lab case that its images belong to."""
+
+    ien: Ien
+    patient: int
 
 
 class NetworkLocationRow(Row):
@@ -338,6 +348,7 @@ class SiteFile(Row):
     context: tuple[ContextRow, ...] = Field(default=(), strict=False)
     patient: tuple[PatientRow, ...] = Field(default=(), strict=False)
     exam: tuple[ExamRow, ...] = Field(default=(), strict=False)
+    tiu_note: tuple[TiuNoteRow, ...] = Field(default=(), strict=False)
     network_location: tuple[NetworkLocationRow, ...] = Field(default=(), strict=False)
     transmit_destination: tuple[TransmitDestinationRow, ...] = Field(default=(), strict=False)
     holiday: tuple[HolidayRow, ...] = Field(default=(), strict=False)
@@ -393,6 +404,7 @@ _UNIQUE = (
     ("context", ("name",)),
     ("patient", ("dfn",)),
     ("exam", ("service", "accession")),
+    ("tiu_note", ("ien",)),
     ("network_location", ("ien",)),
     ("transmit_destination", ("ien",)),
     ("holiday", ("date",)),
@@ -440,6 +452,8 @@ _POINTERS = (
     ("user", "primary_menu", "context", "name"),
     ("context", "items", "context", "name"),
     ("exam", "location", "institution", "ien"),
+    ("exam", "tiu_note", "tiu_note", "ien"),
+    ("tiu_note", "patient", "patient", "dfn"),
     ("network_location", "site", "imaging_site", "ien"),
     ("transmit_destination", "location", "institution", "ien"),
     ("acquisition_site", "institution", "institution", "ien"),

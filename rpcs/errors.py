@@ -33,6 +33,11 @@ def undefined(place: str, variable: str, reference: str = '^%ZTSCH("LOGRSRC")', 
     return MError(f"{place}, Undefined local variable: {variable},150373850,-%GTM-E-UNDEF", reference, effects)
 
 
+def undefined_global(place: str, node: str) -> MError:
+    """Make the error of reading an undefined node of a global at `TAG+n^ROUTINE`."""
+    return MError(f"{place}, Global variable undefined: {node},150372994,-%GTM-E-GVUNDEF", node)
+
+
 class RequestReused(RpcError):
     """This request number was answered before, for a different request."""
 

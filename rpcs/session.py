@@ -23,6 +23,7 @@ class Delay(Enum):
     LOCKOUT = "lockout"
     M2M_READER = "m-to-m reader"
     OLD_REFUSAL = "refusal in the old style"
+    MISSING_IMAGES = "images that may be missing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The files of the database, a module per VistA package."""
 
 from fileman.files.base import NUMBERED_FILES, File
+from fileman.files.filing import ConsultGroup, ImportableObject, LabGroup, LostMember, ReportImage, TiuImage, TiuNote
 from fileman.files.gateway import AnsweredRequest, GatewayMachine, GatewayStatus, ImageEvent, ImageHeader
 from fileman.files.imaging import (
     AcquisitionCount,
@@ -10,8 +11,10 @@ from fileman.files.imaging import (
     DailyStatistic,
     DicomFailedImage,
     Image,
+    ImageAudit,
     ImagingSite,
     NetworkLocation,
+    QueuePointer,
     StatisticsCursor,
 )
 from fileman.files.kernel import (
@@ -57,6 +60,7 @@ __all__ = [
     "AcquisitionSite",
     "AnsweredRequest",
     "BackgroundQueue",
+    "ConsultGroup",
     "ConsultService",
     "CurrentImage",
     "DailyStatistic",
@@ -77,13 +81,17 @@ __all__ = [
     "Hl7Message",
     "Holiday",
     "Image",
+    "ImageAudit",
     "ImageEvent",
     "ImageHeader",
     "ImageIndex",
     "ImagingSite",
+    "ImportableObject",
     "Institution",
+    "LabGroup",
     "Lease",
     "LockedAddress",
+    "LostMember",
     "NetworkLocation",
     "NewPerson",
     "Option",
@@ -91,7 +99,9 @@ __all__ = [
     "OptionRpc",
     "OptionSchedule",
     "Patient",
+    "QueuePointer",
     "Report",
+    "ReportImage",
     "RuleDecision",
     "RunningTask",
     "SendQueue",
@@ -108,6 +118,8 @@ __all__ = [
     "TaskSyncFlag",
     "TeleReader",
     "TextMessageCount",
+    "TiuImage",
+    "TiuNote",
     "TransmitDestination",
     "UnreadConsult",
     "UserDivision",

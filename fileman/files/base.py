@@ -24,6 +24,7 @@ class File(DeclarativeBase):
 NUMBERED_FILES = (
     "acquisition_device",
     "background_queue",
+    "consult_group",
     "current_image",
     "dicom_export",
     "dicom_failed_image",
@@ -31,11 +32,15 @@ NUMBERED_FILES = (
     "gateway_machine",
     "hl7_message",
     "image",
+    "importable_object",
+    "lab_group",
     "option_schedule",
+    "queue_pointer",
     "report",
     "send_queue",
     "sign_on_log",
     "task",
     "task_error",
     "unread_consult",
+    "tiu_image",
 )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Float, Index, String
+from sqlalchemy import Float, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fileman.files.base import File
 
 
-class Image(File):
-    """IMAGE (#2005): a group (object type 11) or one stored object. The comments name node and piece."""
+class ImageEntry(File):
+    """What an entry of IMAGE (#2005) holds, and keeps when it is deleted. The comments name node and piece."""
 
-    __tablename__ = "image"
+    __abstract__ = True
 
     ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     name: Mapped[str]  # 0;1
@@ -20,17 +20,18 @@ class Image(File):
     abstract_location: Mapped[int | None]  # 0;4
     jukebox_location: Mapped[int | None]  # 0;5 NETWORK LOCATION, long-term
     object_type: Mapped[int]  # 0;6 3 still, 11 group, 100 DICOM
-    patient: Mapped[int] = mapped_column(index=True)  # 0;7
+    patient: Mapped[int]  # 0;7
     procedure: Mapped[str] = mapped_column(default="")  # 0;8
     last_access: Mapped[str] = mapped_column(default="")  # 0;9
-    parent: Mapped[int | None] = mapped_column(index=True)  # 0;10
+    parent: Mapped[int | None]  # 0;10
     saved_at: Mapped[str]  # 2;1
     saved_by: Mapped[int]  # 2;2
     short_description: Mapped[str] = mapped_column(default="")  # 2;4
     procedure_time: Mapped[str] = mapped_column(default="")  # 2;5
-    parent_file: Mapped[str] = mapped_column(default="")  # 2;6 74 radiology, 8925 TIU
+    parent_file: Mapped[str] = mapped_column(default="")  # 2;6 74 radiology, 8925 TIU, 2006.5839 and 2006.5838 before TIU
     parent_ien: Mapped[int | None]  # 2;7
     parent_image_pointer: Mapped[int | None]  # 2;8
+    parent_inverse: Mapped[str] = mapped_column(default="")  # 2;8 of a lab case: its inverse date
     transmission: Mapped[str] = mapped_column(default="D")  # 2;12
     package: Mapped[str] = mapped_column(default="")  # 40;1
     image_class: Mapped[int | None]  # 40;2
@@ -45,18 +46,43 @@ class Image(File):
     big_location: Mapped[int | None]  # FBIG;1
     big_jukebox_location: Mapped[int | None]  # FBIG;2
     big_extension: Mapped[str] = mapped_column(default="")  # FBIG;3
-    uid: Mapped[str] = mapped_column(String(64), default="", index=True)  # PACS;1 study UID of a group, SOP UID of an image
+    uid: Mapped[str] = mapped_column(String(64), default="")  # PACS;1 study UID of a group, SOP UID of an image
     report: Mapped[int | None]  # PACS;2
     procedure_ien: Mapped[int | None]  # PACS;3
-    series_uid: Mapped[str] = mapped_column(String(64), default="", index=True)
+    series_uid: Mapped[str] = mapped_column(String(64), default="")
     sop_class: Mapped[int | None]  # SOP, pointer to #2006.532
     members: Mapped[int] = mapped_column(default=0)  # 1,0;4 how many images a group has
+    last_member: Mapped[int] = mapped_column(default=0)  # 1,0;3 the last subscript of a group's #2005.04 multiple
     group_sequence: Mapped[int | None]  # subscript in the group's #2005.04 multiple
     series_number: Mapped[str] = mapped_column(default="")
     image_number: Mapped[str] = mapped_column(default="")
     digest: Mapped[str] = mapped_column(String(64), default="")  # SHA-256 of the data set, told by our gateway
 
-    __table_args__ = (Index(None, "report", "object_type"),)
+
+class Image(ImageEntry):
+    """IMAGE (#2005): a group (object type 11) or one stored object."""
+
+    __tablename__ = "image"
+
+    __table_args__ = (
+        Index(None, "patient"),
+        Index(None, "parent"),
+        Index(None, "uid"),
+        Index(None, "series_uid"),
+        Index(None, "report", "object_type"),
+    )
+
+
+class ImageAudit(ImageEntry):
+    """IMAGE AUDIT (#2005.1): a deleted entry of IMAGE under its number, with who deleted it, when (FileMan date) and why."""
+
+    __tablename__ = "image_audit"
+
+    deleted_by: Mapped[int]  # 30;1
+    deleted_at: Mapped[str]  # 30;2
+    delete_reason: Mapped[str] = mapped_column(default="")  # 30;3
+
+    __table_args__ = (Index(None, "uid"),)
 
 
 class ImagingSite(File):
@@ -121,7 +147,12 @@ class CurrentImage(File):
 
 
 class DicomFailedImage(File):
-    """DICOM FAILED IMAGES (#2006.575): the CORRECT list."""
+    """DICOM FAILED IMAGES (#2006.575): the CORRECT list.
+
+    The first image of a study is in cross-reference F (`first_of_study`); the others hang under it (`related_to`, with the
+    subscript in its RELATED IMAGES multiple). A corrected study is in AFX (`queued` FIXED or DELETE) with its new values;
+    `fixed` is 1, and 0 when it failed again. A `removed` entry is gone: its row only holds a reference that still names it.
+    """
 
     __tablename__ = "dicom_failed_image"
 
@@ -143,16 +174,30 @@ class DicomFailedImage(File):
     instrument_location: Mapped[str] = mapped_column(default="")
     service: Mapped[str] = mapped_column(default="")
     related_to: Mapped[int | None] = mapped_column(index=True)
+    related_sequence: Mapped[int | None]
+    last_related: Mapped[int] = mapped_column(default=0)
+    first_of_study: Mapped[bool] = mapped_column(default=False)
+    queued: Mapped[str] = mapped_column(default="")
+    fixed: Mapped[str] = mapped_column(default="")
+    fixed_by: Mapped[str] = mapped_column(default="")
+    new_name: Mapped[str] = mapped_column(default="")
+    new_patient_id: Mapped[str] = mapped_column(default="")
+    new_accession: Mapped[str] = mapped_column(default="")
+    removed: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (
         Index(None, "file_path", "machine"),
         Index(None, "location", "study_uid"),
+        Index(None, "machine", "location", "queued"),
         Index(None, "image_uid"),
     )
 
 
 class BackgroundQueue(File):
-    """IMAGE BACKGROUND QUEUE (#2006.03): JUKEBOX and EVAL entries of a place; `reason` says why one is FAILED."""
+    """IMAGE BACKGROUND QUEUE (#2006.03): JUKEBOX, EVAL and DELETE entries of a place; `reason` says why one is FAILED.
+
+    A DELETE entry names a file (`file_path`), and image 0.
+    """
 
     __tablename__ = "background_queue"
 
@@ -164,12 +209,30 @@ class BackgroundQueue(File):
     image: Mapped[int]
     place: Mapped[int]
     reason: Mapped[str] = mapped_column(default="")
+    file_path: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (Index(None, "place", "queue", "status", "ien"), Index(None, "place", "queue", "image"))
 
 
+class QueuePointer(File):
+    """IMAGE BACKGROUND QUEUE POINTER (#2006.031): how many entries a queue of a place ever got, and the last one processed."""
+
+    __tablename__ = "queue_pointer"
+
+    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    queue: Mapped[str]
+    place: Mapped[int]
+    last_pointer: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (UniqueConstraint("place", "queue"),)
+
+
 class AcquisitionCount(File):
-    """DICOM acquisition statistics (#2006.5762): objects acquired and processed per day, location and instrument."""
+    """DICOM acquisition statistics (#2006.5762): objects acquired and processed per day, location and instrument.
+
+    `sequence` is the instrument's number at its location on that day; the times, FileMan dates, are those of the last object.
+    """
 
     __tablename__ = "acquisition_count"
 
@@ -178,6 +241,9 @@ class AcquisitionCount(File):
     instrument: Mapped[str] = mapped_column(primary_key=True)
     acquired: Mapped[int] = mapped_column(default=0)
     processed: Mapped[int] = mapped_column(default=0)
+    sequence: Mapped[int] = mapped_column(default=0)
+    acquired_at: Mapped[str] = mapped_column(default="")
+    processed_at: Mapped[str] = mapped_column(default="")
 
 
 class DailyStatistic(File):

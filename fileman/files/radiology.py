@@ -24,7 +24,8 @@ class Patient(File):
 class Exam(File):
     """A radiology exam (#70.03), consult request (#123) or lab case, found by accession number.
 
-    `report` of a radiology exam is a pointer to REPORT (#74), made when the first image arrives.
+    `report` of a radiology exam is a pointer to REPORT (#74), made when the first image arrives. An exam that was `purged` (a
+    FileMan date), or that lost its registration, takes no images. `tiu_note` is the latest note of a consult or lab case.
     """
 
     __tablename__ = "exam"
@@ -45,12 +46,17 @@ class Exam(File):
     request_type: Mapped[str] = mapped_column(default="")
     location: Mapped[int | None]
     report: Mapped[int | None]
+    purged: Mapped[str] = mapped_column(default="")
+    registered: Mapped[bool] = mapped_column(default=True)
+    tiu_note: Mapped[int | None]
+
+    __table_args__ = (Index(None, "service", "service_ien"),)
 
     __table_args__ = (Index(None, "exam_date", "patient", "ien"),)
 
 
 class Report(File):
-    """RAD/NUC MED REPORTS (#74), and the TIU note that stands in its place for a consult (`service` CON)."""
+    """RAD/NUC MED REPORTS (#74)."""
 
     __tablename__ = "report"
 

@@ -12,12 +12,17 @@ from fileman import Event, lock_for_transaction, record_events
 from fileman.files import AnsweredRequest
 from rpcs.call import Call
 from rpcs.errors import MError, undefined
+from rpcs.image_processing.correct import correct
 from rpcs.image_processing.header_data import HeaderData
+from rpcs.image_processing.image import image_directory
 from rpcs.image_processing.messages import Results
 from rpcs.image_processing.processed import acquired, processed
 from rpcs.image_processing.request import Item, StoreRequest, read_items
-from rpcs.image_processing.store import Stored, image_directory, store_image
+from rpcs.image_processing.rollback import rollback
+from rpcs.image_processing.safety import patient_safety
+from rpcs.image_processing.store import Stored, store_image
 from rpcs.registry import Access, Answer, listed, procedure
+from rpcs.session import Delay, Pause
 from xwb import ResultType
 
 __all__ = ["image_directory", "image_processing"]
@@ -42,6 +47,7 @@ class _Work:
     events: list[Event] = field(default_factory=list)
     images: dict[str, int] = field(default_factory=dict)
     position: int = 0
+    waits: bool = False
 
     def tell(self, uid: str, image: int | None, stage: str, outcome: str, detail: str = "") -> None:
         """Add a step to an image's story."""
@@ -75,6 +81,21 @@ def _processed(work: _Work, item: Item) -> None:
         work.tell(uid, image, "PROCESSED", "queued")
 
 
+def _correct(work: _Work, item: Item) -> None:
+    correct(work.call, item, work.results)
+
+
+def _patient_safety(work: _Work, item: Item) -> None:
+    work.waits = patient_safety(work.call, item, work.results) or work.waits
+
+
+def _rollback(work: _Work, item: Item) -> None:
+    done = rollback(work.call, item, work.results)
+    if done is not None:
+        image, uid = done
+        work.tell(uid, image, "ROLLBACK", "deleted")
+
+
 def _crash(_work: _Work, _item: Item) -> None:
     """Divide by zero on purpose: a gateway's test of the error trap."""
     raise MError("ENTRY+22^MAGDIR8, Attempt to divide by zero,150373210,-%GTM-E-DIVZERO")
@@ -84,6 +105,9 @@ _OPCODES: dict[str, Callable[[_Work, Item], None]] = {
     "STORE1": _store,
     "ACQUIRED": _acquired,
     "PROCESSED": _processed,
+    "CORRECT": _correct,
+    "PATIENT SAFETY": _patient_safety,
+    "ROLLBACK": _rollback,
     "HEADER": lambda work, item: work.headers.add_header(item),
     "DIGEST": lambda work, item: work.headers.add_digest(item),
     "CRASH": _crash,
@@ -96,14 +120,17 @@ _OPCODES: dict[str, Callable[[_Work, Item], None]] = {
     access=Access.WRITES,
     routine="ENTRY^MAGDIR8",
     parameters=(listed("REQUEST", 32000, required=True),),
-    version=3,
+    version=3.0,
 )
 def image_processing(call: Call) -> Answer | list[str]:
     """Carry out a list of requests about images and answer a list of results.
 
     Element 1 is the subscript of the last element; the others are `OPCODE|arguments`: STORE1 with STORE2, ACQUIRED, PROCESSED,
-    and, from our own gateway, REQUEST, HEADER and DIGEST. Unknown opcodes are ignored. A call whose first request is
-    `REQUEST|uuid` is carried out once: sent again, it gets the answer of the first time.
+    CORRECT, PATIENT SAFETY, ROLLBACK, CRASH, and, from our own gateway, REQUEST, HEADER and DIGEST. Unknown opcodes are
+    ignored. A call whose first request is `REQUEST|uuid` is carried out once: sent again, it gets the answer of the first time.
+    An error is `OPCODE|code|title|routine|critical` and `MSG||line` elements, of which the last is `MSG|END|line`; critical 1
+    asks the gateway to stop until somebody has resolved it. An element that is missing, STORE1 without STORE2, and CRASH, are M
+    errors.
     """
     items = read_items(call.list(0))
     uuid = items[0].pieces(1)[0] if items and items[0].opcode == "REQUEST" else ""
@@ -136,4 +163,4 @@ def image_processing(call: Call) -> Answer | list[str]:
                 "answer": "\n".join(answer),
             },
         )
-    return answer
+    return Answer(answer, effects=(Pause(Delay.MISSING_IMAGES),)) if work.waits else answer

@@ -1,50 +1,62 @@
-"""An image that could not be stored: the error block to answer. What was filed before it stays, as in VistA."""
+"""An image that could not be stored: the code of the refusal and its messages. What was filed before it stays, as in VistA."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from rpcs.errors import RpcError
-from rpcs.image_processing.messages import critical_error, local_error, plain_error
+from rpcs.image_processing.messages import Messages
 
 ROUTINE = "MAGDIR81"
+DUPLICATE = "-1 Image already in database"
+ASSOCIATION_PROBLEM = "-2 Image Association Problem"
 
 
 class StoreRefused(RpcError):
-    """The image was not stored."""
+    """The image was not stored; the messages of the call say why."""
 
-    def __init__(self, code: str, lines: Sequence[str]) -> None:
+    def __init__(self, code: str) -> None:
         self.code = code
-        self.lines = list(lines)
         super().__init__(code)
 
 
-def undefined_service(service: str) -> StoreRefused:
+class GaveUp(RpcError):
+    """A part of the filing gave up. Its messages stand in the call's; the caller adds which part it was."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+def undefined_service(messages: Messages, service: str) -> StoreRefused:
     """Refuse a service that is neither RAD, CON nor LAB."""
-    return StoreRefused("4", local_error("STORE", "4", ROUTINE, [f"Undefined Imaging Service: {service}"]))
+    messages.begin(f"Undefined Imaging Service: {service}")
+    messages.local_error(ROUTINE)
+    return StoreRefused("4")
 
 
-def association_problem(reason: str) -> StoreRefused:
-    """Refuse an image whose exam or patient does not fit."""
-    code = "-2 Image Association Problem"
-    return StoreRefused(code, plain_error("STORE", code, ROUTINE, [reason]))
+def locked(what: str) -> GaveUp:
+    """Give up for now: somebody has the exam or its report locked, and the gateway is to try again. Adds no message."""
+    return GaveUp(f"-399^{what}")
 
 
-def locked(what: str) -> StoreRefused:
-    """Refuse for now: somebody has the exam or its report locked, and the gateway is to try again."""
-    code = f"-399^{what}"
-    message = f'A problem was encountered by routine MAGDIR9A     Error Code: "{code}"'
-    return StoreRefused(code, plain_error("STORE", code, ROUTINE, [message]))
+def not_filed(messages: Messages, code: str, routine: str, gateway: str, what: str, why: str) -> GaveUp:
+    """Give up because the database takes no such entry (#-103 image, #-306 group)."""
+    messages.begin(f"{what} CREATION ERROR:", why)
+    messages.critical_error(routine, gateway)
+    return GaveUp(code)
 
 
-def critical(code: str, detected_by: str, gateway: str, messages: Sequence[str], title: str = "") -> StoreRefused:
-    """Refuse with an error that halts image processing."""
-    return StoreRefused(code, critical_error("STORE", code, ROUTINE, detected_by, gateway, messages, title))
+def critical(messages: Messages, code: str, routine: str, gateway: str, title: str, lines: Sequence[str]) -> GaveUp:
+    """Give up with an error that halts image processing."""
+    messages.begin("", *lines)
+    messages.critical_error(routine, gateway, title)
+    return GaveUp(code)
 
 
-def last_image_problem(code: str, detected_by: str, gateway: str, what: str, number: int, last: int) -> StoreRefused:
-    """Refuse because the new entry number lies below one that the gateway has seen (#-307 group, #-104 image)."""
-    messages = [
+def last_image_problem(messages: Messages, code: str, routine: str, gateway: str, what: str, number: int, last: str) -> GaveUp:
+    """Give up because the new entry number lies below one that the gateway has seen (#-307 group, #-104 image)."""
+    lines = [
         f"The internal entry number for this {what} is less than that of the",
         "last processed image.  This will cause new images to overwrite",
         "old ones and general image database inconsistency will result.",
@@ -52,4 +64,4 @@ def last_image_problem(code: str, detected_by: str, gateway: str, what: str, num
         f"Latest internal entry number processed: {last}",
         f"Bad internal entry number of new {what}: {number}",
     ]
-    return critical(code, detected_by, gateway, messages, f"{what.upper()} ENTRY NUMBER PROBLEM")
+    return critical(messages, code, routine, gateway, f"{what.upper()} ENTRY NUMBER PROBLEM", lines)

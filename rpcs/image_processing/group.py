@@ -1,154 +1,152 @@
-"""The image group that an image goes into: one per study and SOP class family under the report (GROUP^MAGDIR9A)."""
+"""What a group and its images have in common, and the making of a group (NEWGROUP^MAGDIR9A)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, insert, select
 
-from fileman import external_date, lock_for_transaction, next_ien, spend_fault, to_fileman
-from fileman.files import AcquisitionDevice, Image, Patient
+from fileman import external_date, is_fileman, lock_for_transaction, next_ien, to_fileman
+from fileman.files import AcquisitionDevice, Image
 from rpcs.call import Call
 from rpcs.image_processing import failed
-from rpcs.image_processing.indexes import Indexes, indexes_of
-from rpcs.image_processing.report import exam_lock, is_locked, make_report, report_lock, report_of, report_patient
+from rpcs.image_processing.indexes import Indexes, origin_code
+from rpcs.image_processing.messages import Messages
 from rpcs.image_processing.request import StoreRequest
-from rpcs.image_processing.sop_classes import same_group, sop_class_pointer
-from rpcs.image_processing.study import Study
+from rpcs.image_processing.study import PatientData, patient_data
 
 GROUP_OBJECT_TYPE = 11
-EXAM_LOCKED = "radiology exam locked"
+#: The sexes of DEM^VADPT in words.
 _SEXES = {"M": "MALE", "F": "FEMALE"}
 
-_GROUPS = (
-    select(Image.ien, Image.patient, Image.uid, Image.sop_class)
-    .where(Image.report == bindparam("report"), Image.object_type == GROUP_OBJECT_TYPE)
-    .order_by(Image.ien)
-)
 _INSERT = insert(Image)
 _DEVICE = select(AcquisitionDevice.ien).where(AcquisitionDevice.name == bindparam("name"))
 _INSERT_DEVICE = insert(AcquisitionDevice)
-_DEMOGRAPHICS = select(Patient.sex, Patient.birth_date).where(Patient.dfn == bindparam("dfn"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FileData:
-    """What group and image have in common (FILEDATA): parent, device, SOP class, index terms."""
+    """What an image is filed with (FILEDATA and the variables beside it): gathered on the way to its group.
 
-    report: int
-    parent_file: str
-    device: int
-    sop_class: int | None
-    modality: str
-    indexes: Indexes
-    moment: str
-
-
-def gather(call: Call, request: StoreRequest, study: Study) -> FileData:
-    """Find or make the report and the device, and check that the report is this patient's.
-
-    Raises StoreRefused -399 while somebody has the exam locked, -304 when the report belongs to somebody else.
+    `name` is that of the entry, `description` the procedure's; `exam_date` the date and time of the exam or of the header.
     """
-    connection = call.connection
-    moment = to_fileman(call.clock.now())
-    report = study.report or report_of(connection, study)
-    if _locked_by_tester(call, request, study):
-        raise failed.locked(EXAM_LOCKED)
-    if report is None:
-        if is_locked(connection, exam_lock(study), call.clock.seconds()):
-            raise failed.locked(EXAM_LOCKED)
-        report = make_report(connection, study, call.session.duz, moment)
-    else:
-        owner = report_patient(connection, report)
-        if owner != study.patient:
-            raise _wrong_patient(call, request, study, owner, f"^RARPT({report})")
-    return FileData(
-        report=report,
-        parent_file="74" if study.service == "RAD" else "8925",
-        device=_device(call, request),
-        sop_class=sop_class_pointer(request.sop_class),
-        modality=request.modality,
-        indexes=indexes_of(study.service, request.modality, request.origin),
-        moment=moment,
-    )
+
+    patient: PatientData
+    name: str
+    description: str
+    exam_date: str
+    modality: str
+    sop_class: int | None
+    moment: str
+    device: int | None = None
+    indexes: Indexes | None = None
+    parent_file: str = ""
+    parent_ien: int | None = None
+    parent_pointer: int | None = None
+    parent_inverse: str = ""
+    report: int | None = None
+    procedure_ien: int | None = None
+    short_description: str = ""
+    group: int = 0
 
 
-def _locked_by_tester(call: Call, request: StoreRequest, study: Study) -> bool:
-    """Let a fault that locks the exam strike, under whichever of its numbers it was set; with a report on file, too."""
-    numbers = (request.case_number, study.accession, study.site_accession)
-    fault = next(filter(None, map(call.site.faults.locked_exams.get, numbers)), None)
-    return fault is not None and spend_fault(call.connection, fault)
+@dataclass(slots=True)
+class Filing:
+    """One image on its way into the database."""
+
+    call: Call
+    request: StoreRequest
+    messages: Messages
+    moment: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.moment = to_fileman(self.call.clock.now())
 
 
-def _device(call: Call, request: StoreRequest) -> int:
+def find_device(filing: Filing) -> int:
     """Find or make the acquisition device; names are upper-cased and single-spaced (ACQDEV^MAGDFCNV)."""
+    connection, request = filing.call.connection, filing.request
     name = " ".join(f"{request.manufacturer} ({request.model})".upper().replace("|", "~").replace("^", "~").split())
-    found = call.connection.execute(_DEVICE, {"name": name}).scalar()
+    found = connection.execute(_DEVICE, {"name": name}).scalar()
     if found is None:  # another broker may be making it
-        lock_for_transaction(call.connection, "acquisition_device")
-        found = call.connection.execute(_DEVICE, {"name": name}).scalar()
+        lock_for_transaction(connection, "acquisition_device")
+        found = connection.execute(_DEVICE, {"name": name}).scalar()
     if found is not None:
         return int(found)
-    device = next_ien(call.connection, "acquisition_device")
-    call.connection.execute(_INSERT_DEVICE, {"ien": device, "name": name, "location": request.instrument_location})
+    device = next_ien(connection, "acquisition_device")
+    connection.execute(_INSERT_DEVICE, {"ien": device, "name": name, "location": request.instrument_location})
     return device
 
 
-def find_or_make_group(call: Call, request: StoreRequest, study: Study, data: FileData) -> int:
-    """Give the group's entry number.
+def make_group(filing: Filing, data: FileData, procedure: str, routine: str) -> int:
+    """Make an image group and give its entry number.
 
-    Raises StoreRefused -305 when a group of the report belongs to somebody else, -399 while the report is locked and a new
-    group is needed, -307 when the new number lies below the last that the gateway has seen (the group stays).
+    Raises GaveUp #-306 when a value of the request does not fit, #-307 when the number lies below the last that the gateway has
+    seen (the group stays).
     """
-    for ien, patient, uid, sop_class in call.connection.execute(_GROUPS, {"report": data.report}):
-        if patient != study.patient:
-            raise _wrong_patient(call, request, study, patient, f"^MAG(2005,{ien})")
-        if uid == request.study_uid and same_group(sop_class, data.sop_class):
-            return int(ien)
-    if is_locked(call.connection, report_lock(data.report), call.clock.seconds()):
-        raise failed.locked("radiology report locked - image processing blocked")
-    group = next_ien(call.connection, "image")
-    procedure = f"{study.service} {data.modality}" if study.service == "RAD" else "CON/PROC"
-    call.connection.execute(
+    request = filing.request
+    if why := wrong_value(request, data):
+        raise failed.not_filed(filing.messages, "-306", routine, request.gateway, "IMAGE GROUP", why)
+    group = next_ien(filing.call.connection, "image")
+    filing.call.connection.execute(
         _INSERT,
         {
-            **common_columns(call, request, study, data),
+            **common_columns(filing, data),
             "ien": group,
             "object_type": GROUP_OBJECT_TYPE,
             "procedure": procedure,
-            "short_description": study.procedure,
+            "short_description": data.description,
             "uid": request.study_uid,
         },
     )
-    if group < request.last_image:
-        raise failed.last_image_problem("-307", "MAGDIR9A", request.gateway, "group", group, request.last_image)
+    if request.lies_below_last(group):
+        raise failed.last_image_problem(filing.messages, "-307", routine, request.gateway, "group", group, request.last_image)
     return group
 
 
-def common_columns(call: Call, request: StoreRequest, study: Study, data: FileData) -> dict[str, object]:
-    """Give the fields that a group and its images share."""
-    site = request.instrument_location
+def wrong_value(request: StoreRequest, data: FileData) -> str:
+    """Say which value the database would not take (ADD^MAGGTIA), in the order in which it looks; empty when it takes all."""
+    if data.exam_date and not is_fileman(data.exam_date):
+        return f"Invalid Date: {data.exam_date} Field: PROCEDURE/EXAM DATE/TIME"
+    if origin_code(request.origin) is None:
+        return f"The value '{request.origin}' for field ORIGIN INDEX in file IMAGE is not valid."
+    if request.stamp and not is_fileman(request.stamp):
+        return f"Invalid Date: {request.stamp} Field: CREATION DATE"
+    return ""
+
+
+def common_columns(filing: Filing, data: FileData) -> dict[str, object]:
+    """Give the fields that a group and its images share. A site that the request leaves out is the user's."""
+    request, indexes = filing.request, data.indexes
+    site = request.instrument_location or str(filing.call.session.division)
     return {
-        "name": f"{study.patient_name}  {dashed(study.ssn)}  {study.procedure}",
-        "patient": study.patient,
+        "name": data.name,
+        "patient": data.patient.dfn,
         "saved_at": data.moment,
         "saved_by": 0,  # nobody: the recorded VistA leaves SAVED BY empty
-        "procedure_time": study.exam_date,
+        "procedure_time": data.exam_date,
         "parent_file": data.parent_file,
-        "parent_ien": data.report,
-        "package": data.indexes.package,
-        "image_class": data.indexes.image_class,
-        "image_type": data.indexes.image_type,
-        "procedure_or_event": data.indexes.procedure_or_event,
-        "specialty": data.indexes.specialty,
-        "origin": data.indexes.origin,
+        "parent_ien": data.parent_ien,
+        "parent_image_pointer": data.parent_pointer,
+        "parent_inverse": data.parent_inverse,
+        "package": "" if indexes is None else indexes.package,
+        "image_class": None if indexes is None else indexes.image_class,
+        "image_type": None if indexes is None else indexes.image_type,
+        "procedure_or_event": None if indexes is None else indexes.procedure_or_event,
+        "specialty": None if indexes is None else indexes.specialty,
+        "origin": origin_code(request.origin),
         "acquisition_site": int(site) if site.isdigit() else None,
         "acquisition_device": data.device,
         "creation_date": request.stamp,
         "report": data.report,
-        "procedure_ien": study.procedure_ien,
+        "procedure_ien": data.procedure_ien,
         "sop_class": data.sop_class,
     }
+
+
+def entry_name(patient: PatientData, description: str) -> str:
+    """Name an entry of IMAGE: the patient, the number as it is shown, the procedure."""
+    return f"{patient.name}  {dashed(patient.ssn)}  {description}"
 
 
 def dashed(ssn: str) -> str:
@@ -161,28 +159,36 @@ def external_sex(sex: str) -> str:
     return _SEXES.get(sex, "")
 
 
-def _demographics(call: Call, dfn: int | None) -> str:
-    if dfn is None:
-        return "<null DFN>"
-    row = call.connection.execute(_DEMOGRAPHICS, {"dfn": dfn}).first()
-    sex, birth = (external_sex(row.sex), external_date(row.birth_date)) if row is not None else ("", "")
-    return f"({sex} - {birth})"
+#: What the messages about two patients say, by what points to the other one: the title, the thing in the first line and in
+#: the later ones, its kind in the last line.
+_MISMATCHES = {
+    "group": ("PATIENT MISMATCH PROBLEM", "group", "Group", "group"),
+    "report": ("RAD PATIENT/REPORT MISMATCH", "radiology report", "Rad Report", "report"),
+    "note": ("TIU PATIENT/REPORT MISMATCH", "TIU note", "TIU note", "TIU note"),
+}
 
 
-def _wrong_patient(call: Call, request: StoreRequest, study: Study, owner: int | None, where: str) -> failed.StoreRefused:
-    """Refuse because report (#-304) or group (#-305) and image point to different patients."""
-    report = where.startswith("^RARPT")
-    what, thing, noun = ("radiology report", "Rad Report", "report") if report else ("group", "Group", "group")
-    messages = [
-        f"The image and the {what} point to different patients.",
+def wrong_patient(
+    filing: Filing, patient: int, what: str, owner: int | None, where: str, code: str, routine: str
+) -> failed.GaveUp:
+    """Give up because a group, report or note and the image point to different patients."""
+    title, thing, later, kind = _MISMATCHES[what]
+    lines = [
+        f"The image and the {thing} point to different patients.",
         "",
-        f"The Image points to PATIENT file internal entry number {study.patient}",
-        _demographics(call, study.patient),
+        f"The Image points to PATIENT file internal entry number {patient}",
+        _demographics(filing, patient),
         "",
-        f"The {thing} points to PATIENT file internal entry number {'' if owner is None else owner}",
-        _demographics(call, owner),
+        f"The {later} points to PATIENT file internal entry number {'' if owner is None else owner}",
+        _demographics(filing, owner),
         "",
-        f"Internal entry number of {noun}: {where}",
+        f"Internal entry number of {kind}: {where}",
     ]
-    title = "RAD PATIENT/REPORT MISMATCH" if report else "PATIENT MISMATCH PROBLEM"
-    return failed.critical("-304" if report else "-305", "MAGDIR9A", request.gateway, messages, title)
+    return failed.critical(filing.messages, code, routine, filing.request.gateway, title, lines)
+
+
+def _demographics(filing: Filing, dfn: int | None) -> str:
+    if not dfn:
+        return "<null DFN>"
+    patient = patient_data(filing.call.connection, dfn)
+    return f"({external_sex(patient.sex)} - {external_date(patient.birth_date)})"

@@ -69,3 +69,28 @@ def is_same_patient(name: DicomName, patient_id: str, vista_name: str, vista_id:
     score += MIDDLE_NAME * compare(name.middle, middle.replace(".", ""))
     score += PATIENT_ID * int(alphanumeric(patient_id) == vista_id)
     return score >= ENOUGH
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """What a header says of patient and study, against what is on file."""
+
+    name: DicomName
+    patient_id: str
+    case_number: str
+    found: bool
+    cancelled: bool
+    vista_name: str
+    vista_id: str
+
+    def problem(self) -> str:
+        """Say why the object does not belong there (PIDCHECK^MAGDIR8A); empty when it does."""
+        if not self.case_number:
+            return "-1,NO CASE #"
+        if not self.found:
+            return "-2,BAD CASE #"
+        if self.cancelled:
+            return "-3,CANCELLED"
+        if not is_same_patient(self.name, self.patient_id, self.vista_name, self.vista_id):
+            return "-4,PID ERROR"
+        return ""

@@ -46,7 +46,7 @@ def make_report(connection: Connection, study: Study, duz: int, moment: str) -> 
             "service": study.service,
             "accession": study.full_accession,
             "exam": study.exam,
-            "patient": study.patient,
+            "patient": study.patient.dfn,
             "exam_date": study.exam_date,
             "entered": moment,
             "entered_by": duz,

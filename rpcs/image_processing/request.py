@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rpcs.errors import undefined
-from xwb import LocalArray
+from xwb import LocalArray, m_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,16 @@ class Item:
         return [*self.arguments.split("|"), *[""] * count][:count]
 
 
+#: More elements than any message holds: a count beyond it ends at the first element that is missing all the same.
+_MOST = 10**9
+
+
 def read_items(request: LocalArray[str]) -> list[Item]:
     """Read the elements 2 to REQUEST(1); an element that is missing is an M error, as in VistA.
 
     What does not count (no list, no count, a count below 2) is an empty list of work. A count is read as M reads a number.
     """
-    count = _leading_number(request.get(1) or "")
+    count = min(int(m_number(request.get(1) or "")), _MOST)
     items = []
     for number in range(2, count + 1):
         element = request.get(number)
@@ -37,18 +41,12 @@ def read_items(request: LocalArray[str]) -> list[Item]:
     return items
 
 
-def _leading_number(text: str) -> int:
-    digits = ""
-    for character in text.strip(" "):
-        if not character.isdigit():
-            break
-        digits += character
-    return int(digits[:9] or "0")
-
-
 @dataclass(frozen=True, slots=True)
 class StoreRequest:
-    """STORE1 and STORE2 together (ENTRY^MAGDIR81); pieces that VistA reads and never uses are left out."""
+    """STORE1 and STORE2 together (ENTRY^MAGDIR81); pieces that VistA reads and never uses are left out.
+
+    `first` and `second` are the arguments as they came; `last_image` too, which is compared as a number and shown as text.
+    """
 
     location: str
     machine: str
@@ -58,6 +56,8 @@ class StoreRequest:
     patient_id: str
     patient_name: str
     case_number: str
+    study_date: str
+    study_time: str
     importer: bool
     modality: str
     image_name: str
@@ -71,12 +71,14 @@ class StoreRequest:
     series_uid: str
     image_uid: str
     sop_class: str
-    last_image: int
+    last_image: str
     manufacturer: str
     model: str
     stamp: str
     origin: str
     old_path: str
+    first: str
+    second: str
 
     @classmethod
     def read(cls, first: Item, second: Item) -> StoreRequest:
@@ -91,23 +93,31 @@ class StoreRequest:
             patient_id=one[6],
             patient_name=one[7],
             case_number=one[8],
-            importer=_leading_number(one[12]) != 0,
+            study_date=one[10],
+            study_time=one[11],
+            importer=m_number(one[12]) != 0,
             modality=one[13],
             image_name=one[14],
             parameters=one[15],
             series_number=one[16],
             image_number=one[17],
             instrument_location=one[18],
-            later_frame=_leading_number(one[19]) != 0,
+            later_frame=m_number(one[19]) != 0,
             gateway=one[20],
             study_uid=two[0],
             series_uid=two[1],
             image_uid=two[2],
             sop_class=two[3],
-            last_image=_leading_number(two[4]),
+            last_image=two[4],
             manufacturer=two[6],
             model=two[7],
             stamp=two[8],
             origin=two[9],
             old_path=two[11],
+            first=first.arguments,
+            second=second.arguments,
         )
+
+    def lies_below_last(self, number: int) -> bool:
+        """Tell whether an entry number lies below the last that the gateway has seen."""
+        return number < m_number(self.last_image)

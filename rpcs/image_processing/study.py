@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
 from fileman.files import Exam, Patient
+from xwb import m_number, m_text
+
+_LAST_MOMENT, _LAST_DAY = Decimal("9999999.9999"), Decimal(9999999)
 
 #: Own service first, then the others (LOOKUP^MAGDIR81).
 SERVICE_ORDER = {
@@ -22,30 +26,53 @@ CANCELLED = {
     "CON": frozenset({"CANCELLED", "DISCONTINUED", "DISCONTINUED/EDIT", "EXPIRED"}),
     "LAB": frozenset({"CANCELLED"}),
 }
+#: The sections of anatomic pathology, each with its subfile of LAB DATA (#63).
+LAB_SECTIONS = {"CY": "63.09", "EM": "63.02", "SP": "63.08"}
 _OLD_CONSULT = re.compile(r"GMRC-(\d{1,9})")
 
+_PATIENT = select(Patient.dfn, Patient.name, Patient.ssn, Patient.birth_date, Patient.sex, Patient.icn).where(
+    Patient.dfn == bindparam("dfn")
+)
 _COLUMNS = (
     Exam.ien,
     Exam.service,
     Exam.accession,
     Exam.site_accession,
     Exam.case_number,
-    Exam.patient,
+    Exam.service_ien,
     Exam.exam_date,
     Exam.procedure,
     Exam.procedure_ien,
     Exam.status,
     Exam.report,
+    Exam.registered,
+    Exam.purged,
+    Exam.tiu_note,
+    Exam.patient,
     Patient.name,
     Patient.ssn,
     Patient.birth_date,
     Patient.sex,
     Patient.icn,
 )
+#: How many of them are the exam's.
+_OF_EXAM = 14
 _STUDY = select(*_COLUMNS).join_from(Exam, Patient, isouter=True)
 _BY_ACCESSION = _STUDY.where(Exam.accession == bindparam("accession"))
 _BY_SITE_ACCESSION = _STUDY.where(Exam.site_accession == bindparam("accession"))
 _BY_CONSULT = _STUDY.where(Exam.service == "CON", Exam.accession.like("%-GMR-%"), Exam.service_ien == bindparam("ien"))
+
+
+@dataclass(frozen=True, slots=True)
+class PatientData:
+    """A patient as DEM^VADPT has one; empty texts where the file has nothing, or no such patient."""
+
+    dfn: int
+    name: str = ""
+    ssn: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    icn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +84,16 @@ class Study:
     accession: str
     site_accession: str
     case_number: str
-    patient: int
+    service_ien: int | None
     exam_date: str
     procedure: str
     procedure_ien: int | None
     status: str
     report: int | None
-    patient_name: str
-    ssn: str
-    birth_date: str
-    sex: str
-    icn: str
+    registered: bool
+    purged: str
+    tiu_note: int | None
+    patient: PatientData
 
     @property
     def cancelled(self) -> bool:
@@ -79,9 +105,33 @@ class Study:
         """The accession number that a report of this exam bears: the site-specific one where there is one."""
         return self.site_accession or self.accession
 
+    @property
+    def inverse_date(self) -> str:
+        """The date and time of the exam, counted down from the end of all days, as radiology has it in its subscripts."""
+        return m_text(_LAST_MOMENT - m_number(self.exam_date))
+
+    @property
+    def lab_inverse(self) -> str:
+        """The same as LAB DATA has it (LRI)."""
+        return m_text(_LAST_DAY - m_number(self.exam_date))
+
+    @property
+    def section(self) -> str:
+        """The section of a lab case: the first word of its accession number."""
+        return self.accession.partition(" ")[0]
+
+
+def patient_data(connection: Connection, dfn: int) -> PatientData:
+    """Look a patient up; one that is not on file has nothing but a number."""
+    row = connection.execute(_PATIENT, {"dfn": dfn}).first()
+    return PatientData(dfn) if row is None else PatientData(*row)
+
 
 def find_study(connection: Connection, service: str, accession: str) -> Study | None:
-    """Look an accession number up in one service after the other; two exams of the same number count as none."""
+    """Look an accession number up in one service after the other; two exams of the same number count as none.
+
+    A lab case counts when its section is one of anatomic pathology.
+    """
     if not accession:
         return None
     found = [
@@ -94,6 +144,9 @@ def find_study(connection: Connection, service: str, accession: str) -> Study | 
         rows = {row.ien: row for row in found if row.service == candidate}
         if len(rows) == 1:
             (row,) = rows.values()
-            values: list[Any] = ["" if value is None and index not in (8, 10) else value for index, value in enumerate(row)]
-            return Study(*values)
+            patient = PatientData(row.patient, *(value or "" for value in row[_OF_EXAM + 1 :]))
+            values: list[Any] = [*row[:_OF_EXAM], patient]
+            study = Study(*values)
+            if candidate != "LAB" or study.section in LAB_SECTIONS:
+                return study
     return None

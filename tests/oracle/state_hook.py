@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, update
 
-from fileman import SiteKey, apply_site, bump_site_version, read_site_file, reset_imaging
+from fileman import SiteKey, apply_site, bump_site_version, read_site_file
 from fileman.engines import writing_engine
 from fileman.files import FailedAccess, LockedAddress, NewPerson, SiteSetting
 from runtime import SystemClock
@@ -35,11 +35,6 @@ def setting(**settings: object) -> Change:
         bump_site_version(connection)
 
     return change
-
-
-def _reset(connection: Connection, key: SiteKey) -> None:
-    reset_imaging(connection)
-    _clear_locks(connection, key)
 
 
 def _clear_locks(connection: Connection, _key: SiteKey) -> None:
@@ -75,7 +70,8 @@ CHANGES: dict[str, Change] = {
     **LOOK_UPS,
     'S ^%ZIS(14.5,"LOGON","ROU")=1': setting(logons_inhibited=True),
     'S ^%ZIS(14.5,"LOGON","ROU")=0': setting(logons_inhibited=False),
-    "D RESET^ZZORCLX": _reset,
+    'S ^MAG(2006.1,"CONSOLIDATED")="NO"': setting(consolidated=False),
+    'S ^MAG(2006.1,"CONSOLIDATED")="YES"': setting(consolidated=True),
     _NO_FAILURES: _clear_locks,
     f'{_NO_FAILURES} S ^XTV(8989.3,1,405)="y^^^y"': _all(_clear_locks, setting(lock_addresses=True, lock_users=True)),
     f'{_NO_FAILURES} K ^XTV(8989.3,1,405) S $P(^VA(200,9001,1.1),"^",2)="",$P(^VA(200,9001,1.1),"^",5)=""': _all(

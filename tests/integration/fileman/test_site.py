@@ -70,6 +70,7 @@ KEPT_BY_RESET = {
     "task_manager",
     "task_step",
     "task_sync_flag",
+    "tiu_note",
     "transmit_destination",
     "user_division",
     "user_key",

@@ -63,7 +63,7 @@ def test_the_broker_reads_back_what_the_gateway_wrote() -> None:
     items = [Item(number, *line.split("|", 1)) for number, line in enumerate(lines, 2)]
     request = StoreRequest.read(items[2], items[3])
     assert (request.patient_name, request.case_number, request.image_uid) == ("DEMO^PATIENT^ONE", "021026-201", "1.2.3.4")
-    assert (request.parameters, request.origin, request.last_image, request.machine) == ("<DICOM>", "V", 0, "DEMOGW1")
+    assert (request.parameters, request.origin, request.last_image, request.machine) == ("<DICOM>", "V", "0", "DEMOGW1")
     assert lines[2].count("|") == lines[2].count("|")
     assert len(items[2].arguments.split("|")) == 22
     assert len(items[3].arguments.split("|")) == 12

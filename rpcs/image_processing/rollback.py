@@ -1,0 +1,114 @@
+"""ROLLBACK: an image that a gateway could not copy is taken back (DELETE^MAGGTID)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, update
+
+from fileman import file_name, lock_for_transaction, to_fileman
+from fileman.files import ConsultGroup, Image, ImageAudit, LabGroup, LostMember, ReportImage, TiuImage
+from rpcs.background_queue import Work, enqueue
+from rpcs.call import Call
+from rpcs.image_processing.image import image_directory
+from rpcs.image_processing.messages import Results
+from rpcs.image_processing.request import Item
+from xwb import m_number
+
+REASON = "Unknown reason"
+#: The files that lie beside an image's own and go with it (ALTERNATE FILE TYPES of #2006.1).
+ALTERNATES = ("TXT",)
+
+_IMAGE = select(Image.ien, Image.uid, Image.parent, Image.members, Image.object_type).where(Image.ien == bindparam("ien_"))
+_FILES = select(Image.file_ref, Image.location, Image.abstract_location, Image.big_location, Image.big_extension).where(
+    Image.ien == bindparam("ien_")
+)
+_KEPT = [column for column in Image.__table__.columns if column.name != "last_access"]
+_ARCHIVE = insert(ImageAudit).from_select(
+    [*(column.name for column in _KEPT), "last_access", "deleted_by", "deleted_at", "delete_reason"],
+    select(*_KEPT, bindparam("moment"), bindparam("duz"), bindparam("moment"), literal(REASON)).where(
+        Image.ien == bindparam("ien_")
+    ),
+)
+_DELETE = delete(Image).where(Image.ien == bindparam("ien_"))
+_LAST_SEQUENCE = (
+    select(func.coalesce(func.max(Image.group_sequence), 0)).where(Image.parent == bindparam("group_")).scalar_subquery()
+)
+_LAST_LOST = (
+    select(func.coalesce(func.max(LostMember.sequence), 0)).where(LostMember.group == bindparam("group_")).scalar_subquery()
+)
+_LEAVE_GROUP = (
+    update(Image)
+    .where(Image.ien == bindparam("group_"))
+    .values(members=Image.members - 1, last_member=_LAST_SEQUENCE)
+    .returning(Image.members)
+)
+_LINKS = (
+    delete(ReportImage).where(ReportImage.image == bindparam("group_")),
+    delete(TiuImage).where(TiuImage.image == bindparam("group_")),
+    delete(ConsultGroup).where(ConsultGroup.group == bindparam("group_")),
+    delete(LabGroup).where(LabGroup.group == bindparam("group_")),
+    delete(LostMember).where(LostMember.group == bindparam("group_")),
+)
+
+
+def rollback(call: Call, item: Item, results: Results) -> tuple[int, str] | None:
+    """Delete an image, and its group with the last one; answer whether it could be.
+
+    What is deleted stays in the audit file, and its number is not given again. Its files are queued to be deleted. Gives the
+    image and its UID, None for one that is not on file or is a group with images.
+    """
+    pointer = item.pieces(2)[1]
+    number = min(int(m_number(pointer)), 2**31 - 1)
+    row = call.connection.execute(_IMAGE, {"ien_": number}).first()
+    if row is None:
+        results.add("ROLLBACK", f"-1|Image entry doesn't exist in image file|{pointer}")
+        return None
+    if row.members > 0:
+        results.add("ROLLBACK", f"-1|Deleting a Group is not allowed.|{pointer}")
+        return None
+    works = _files_of(call, number)
+    if row.parent is not None:
+        lock_for_transaction(call.connection, f"group:{row.parent}")
+    else:
+        _unlink(call.connection, number)
+    _archive(call, number)
+    if row.parent is not None and call.connection.execute(_LEAVE_GROUP, {"group_": row.parent}).scalar() == 0:
+        _unlink(call.connection, row.parent)
+        _archive(call, row.parent)
+    for place, work in works:
+        enqueue(call, place, [work])
+    results.add("ROLLBACK", f"0||{pointer}")
+    return number, str(row.uid)
+
+
+def _unlink(connection: Connection, group: int) -> None:
+    """Take a group out of its report, note or temporary list (DELPAR^MAGSDEL2)."""
+    for statement in _LINKS:
+        connection.execute(statement, {"group_": group})
+
+
+def _archive(call: Call, image: int) -> None:
+    """Move an entry to the audit file."""
+    moment = to_fileman(call.clock.now())
+    call.connection.execute(_ARCHIVE, {"ien_": image, "moment": moment, "duz": call.session.duz})
+    call.connection.execute(_DELETE, {"ien_": image})
+
+
+def _files_of(call: Call, image: int) -> list[tuple[int, Work]]:
+    """Give the work of deleting an image's files (DELFILE), each with the place of its location."""
+    row: Any = call.connection.execute(_FILES, {"ien_": image}).one()
+    root = row.file_ref.partition(".")[0]
+    wanted = [
+        (row.location, [row.file_ref, *(f"{root}.{extension}" for extension in ALTERNATES)]),
+        (row.abstract_location, [file_name(row.file_ref, "ABSTRACT")]),
+        (row.big_location, [f"{root}.{row.big_extension}"]),
+    ]
+    works = []
+    for number, names in wanted:
+        location = call.site.locations.get(number or 0)
+        if location is None or not row.file_ref:
+            continue
+        directory = image_directory(location, row.file_ref)[0]
+        works += [(location.site, Work("DELETE", file_path=directory + name)) for name in names]
+    return works
