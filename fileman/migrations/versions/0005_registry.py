@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0005_registry"
-down_revision = "0004"
+down_revision = "0005_filing"
 
 
 def upgrade() -> None:
