@@ -23,8 +23,6 @@ MISSING = {
     "MAG CFIND QUERY",
     "MAG DICOM ADD CAMERA EQUIP RM",
     "MAG DICOM CHECK AE TITLE",
-    "MAG DICOM CORRECT VALIDATE",
-    "MAG DICOM ET PHONE HOME",
     "MAG DICOM FILEMAN GET",
     "MAG DICOM FIND LOCATION",
     "MAG DICOM GET AE ENTRY",
@@ -53,11 +51,6 @@ MISSING = {
     "MAG DICOM GET UID ROOT",
     "MAG DICOM GET UID TABLE",
     "MAG DICOM GET USERNAME",
-    "MAG DICOM IMAGE AUDIT GET",
-    "MAG DICOM IMPORTER CHECK UIDS",
-    "MAG DICOM IMPORTER DELETE",
-    "MAG DICOM IMPORTER LOOKUP",
-    "MAG DICOM INCORRECT IMAGE CT",
     "MAG DICOM LIST GLOBAL VARIABLE",
     "MAG DICOM LOOKUP RAD STUDY",
     "MAG DICOM LOOKUP STUDY",
@@ -89,19 +82,16 @@ MISSING = {
     "MAG GET NETLOC",
     "MAG IMAGE CURRENT INFO",
     "MAG NEW SOP INSTANCE UID",
-    "MAG SCAN IMAGE TEXT FILES",
-    "MAG STORE TEXT FILE DETAILS",
     "MAG STUDY UID QUERY",
     "MAG VISTA CHECKSUMS",
-    "MAGG LOGOFF",
-    "MAGGUSER2",
-    "MAGQ DIK",
 }
 
 #: Where the file's parameters are not those of the routine, which decide: leftovers of older versions, or none told of.
 OF_THE_ROUTINE = {
     "MAG DICOM CON SET TELE READER": ["STATNUMB", "ISPECIDX", "IPROCIDX", "USERPREF"],
     "MAG DICOM GET NEXT QUEUE ENTRY": ["LOCATION", "SENT", "CHECK"],
+    "MAG STORE TEXT FILE DETAILS": ["IMAGE", "SERIES", "SNUM", "INUM", "IMGUID", "STUID", "DOCDAT"],
+    "MAGQ DIK": ["ien", "DF", "GRPDF", "REASON"],
 }
 
 #: What a well-formed call of a procedure gives; one that is not here gets a 1 for each parameter, in a list too.
