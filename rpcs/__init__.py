@@ -3,6 +3,7 @@
 from rpcs import (
     actions,
     broker_calls,
+    checksums,
     correct_counts,
     deletion,
     desktop,
@@ -17,6 +18,7 @@ from rpcs import (
     routing,
     sign_on,
     start_up,
+    studies,
     tele_reader,
     text_counts,
     text_files,
@@ -70,6 +72,7 @@ from rpcs.tokens import visitor
 FAMILIES = (
     actions,
     broker_calls,
+    checksums,
     correct_counts,
     deletion,
     desktop,
@@ -84,6 +87,7 @@ FAMILIES = (
     routing,
     sign_on,
     start_up,
+    studies,
     tele_reader,
     text_counts,
     text_files,

@@ -77,13 +77,10 @@ MISSING = {
     "MAG DICOM UPDATE SCU LIST",
     "MAG DICOM VISTA AE TITLE",
     "MAG DICOM WORKSTATION VERSION",
-    "MAG DOD GET STUDIES IEN",
-    "MAG DOD GET STUDIES UID",
     "MAG GET NETLOC",
     "MAG IMAGE CURRENT INFO",
     "MAG NEW SOP INSTANCE UID",
     "MAG STUDY UID QUERY",
-    "MAG VISTA CHECKSUMS",
 }
 
 #: Where the file's parameters are not those of the routine, which decide: leftovers of older versions, or none told of.

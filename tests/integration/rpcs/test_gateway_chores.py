@@ -230,3 +230,51 @@ def test_the_user_and_the_place_are_told(broker: RunningBroker) -> None:
     assert lines[:2] == ["1^", "9002^GATEWAY,DICOM ONE^"]
     assert lines[4] == "1^SLC^660^SALT LAKE CITY^1^660"
     assert (len(lines), lines[10]) == (15, "ORACLE.DOMAIN.EXT")
+
+
+def test_checksums_are_collected_once_a_day(broker: RunningBroker, client: BrokerClient, clock: FixedClock) -> None:
+    ask = "MAG VISTA CHECKSUMS"
+    assert [client.call(ask).text, client.call(ask, "nobody").text] == ["0", "0"]
+    number = int(client.call(ask, "G.IMAGING@DOMAIN.EXT").text)
+    assert broker.engine.taken == [number]
+    assert client.call(ask, "G.IMAGING@DOMAIN.EXT").text == "0"
+    clock.advance(86400)
+    assert int(client.call(ask, "G.IMAGING@DOMAIN.EXT").text) > number
+
+
+def test_a_study_is_told_with_its_series_and_images(client: BrokerClient) -> None:
+    stored(client, 2)
+    stored(client, 1)
+    lines = client.call("MAG DOD GET STUDIES IEN", "1", "1", "", "").lines
+    assert lines[0] == str(len(lines) - 1)
+    assert lines[1:9] == [
+        "NEXT_STUDY|1.2.3|",
+        "STUDY_UID|1.2.3",
+        "STUDY_IEN|1|2|2|71020|660|2",
+        "STUDY_PAT|1|" + lines[4].split("|")[2] + "|IMAGPATIENT,ONE M",
+        *("NEXT_SERIES", "SERIES_UID|1.2.3.1", "SERIES_IEN|1", "SERIES_NUMBER|1"),
+    ]
+    images = [line.partition("|")[2] for line in lines if line.startswith("IMAGE_IEN|")]
+    assert images == ["3", "2"]
+    files = [line.rpartition(".")[2] for line in lines if line.startswith(("IMAGE_A", "IMAGE_F", "IMAGE_T"))]
+    assert files == ["ABS", "DCM", "TXT"] * 2
+    assert client.call("MAG DOD GET STUDIES IEN", {1: "3", 2: "2"}, "1", "", "").lines == lines
+    assert client.call("MAG DOD GET STUDIES UID", "1.2.3").lines == lines
+    assert client.call("MAG DOD GET STUDIES UID", {1: "1.2.3", 2: "9.9"}).lines[1:] == [*lines[1:], "NEXT_STUDY|9.9|"]
+    assert client.call("MAG DOD GET STUDIES IEN", "1", "1", "1", "").lines == ["4", *lines[1:5]]
+    assert client.call("MAG DOD GET STUDIES IEN", "1", "2", "", "").lines[3:] == [
+        "STUDY_ERR|1.2.3|Matching study not found for patient 2"
+    ]
+    assert client.call("MAG DOD GET STUDIES IEN").lines == ["0"]
+
+
+def test_deleted_images_are_told_on_demand(client: BrokerClient) -> None:
+    for number in (1, 2):
+        stored(client, number)
+    client.call("MAGQ DIK", "2")
+    ask = "MAG DOD GET STUDIES IEN"
+    told = [client.call(ask, "1", "1", "", flags).lines for flags in ("", "D")]
+    assert [[line for line in lines if line.startswith("IMAGE_IEN|")] for lines in told] == [
+        ["IMAGE_IEN|3"],
+        ["IMAGE_IEN|2", "IMAGE_IEN|3"],
+    ]
