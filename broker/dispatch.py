@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
 from broker.faults import strike
 from broker.references import Surroundings, job_number, reference_value, subscript_value
@@ -25,6 +25,7 @@ from rpcs import (
     Access,
     Answer,
     Argument,
+    AskAgain,
     Call,
     Delay,
     Environment,
@@ -71,6 +72,9 @@ R = TypeVar("R")
 
 WIRE_CHARSET = "iso-8859-1"
 NULL_SUBSCRIPT = "LINST+3^XWBPRS, Null subscripts are not allowed for local variables,150373130,-%GTM-E-LVNULLSUBS"
+#: Seconds between two looks for what is still to come, and how many a client may wait for it.
+LOOK_AGAIN = 1.0
+LONGEST_WAIT = 300.0
 #: Seconds of time-out that a session has left after an M error (KILL^XUSCLEAN and POST2).
 TIMEOUT_AFTER_M_ERROR = 30
 
@@ -86,6 +90,10 @@ class TaskEngine(Protocol):
 
     def reject(self, task_number: int, reason: str) -> None:
         """Mark a task as rejected."""
+
+
+class Reactor(IReactorFromThreads, IReactorTime):
+    """What dispatch needs of the reactor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ class Dispatcher:
     registry: Registry
     environment: Environment
     site: SiteCache
-    reactor: IReactorFromThreads
+    reactor: Reactor
     engine: TaskEngine | None = None
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="prepare"))
     trap: ErrorTrap = field(init=False)
@@ -317,7 +325,27 @@ class Dispatcher:
                 return Answer(task.refused)
         return None
 
+    def _again(self, call: Call) -> Deferred[Outcome]:
+        """Run a call once more, a second from now; its connection waits for it."""
+        done: Deferred[Outcome] = Deferred()
+
+        def run() -> None:
+            try:
+                result = self._run(replace(call, waited=call.waited + LOOK_AGAIN))
+            except StoreClosed:  # the broker has ended meanwhile
+                return
+            if isinstance(result, Deferred):
+                result.chainDeferred(done)
+            else:
+                done.callback(result)
+
+        self.reactor.callLater(LOOK_AGAIN, run)
+        return done
+
     def _outcome(self, call: Call, answer: Answer) -> Outcome | Deferred[Outcome]:
+        wait = sum(effect.seconds for effect in answer.effects if isinstance(effect, AskAgain))
+        if call.waited + LOOK_AGAIN <= min(wait, LONGEST_WAIT):
+            return self._again(call)
         session = call.session
         delay = 0.0
         delays = None

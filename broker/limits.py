@@ -13,7 +13,8 @@ class Limits:
     more, `held_bytes` the unfinished and waiting requests of all connections together: over it those who hold most are cut.
     `sessions` bounds the connections at one time (MAX SIGNED ON of a volume set), `sessions_per_address` those of one
     address, `connections_per_second` how fast an address may come with new ones, after a burst of ten seconds' worth.
-    `call_back` allows the old style `{XWB}`, in which the broker connects to a port that the client names.
+    `call_back` allows the old style `{XWB}`, in which the broker connects to a port that the client names. `hl7_message_bytes`
+    bounds one HL7 message.
     """
 
     message_bytes: int = 32 * 1024 * 1024
@@ -23,3 +24,4 @@ class Limits:
     sessions_per_address: int = 2500
     connections_per_second: float = 200.0
     call_back: bool = True
+    hl7_message_bytes: int = 1024 * 1024

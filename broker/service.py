@@ -16,6 +16,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from broker.connection import ConnectionBase
 from broker.errors import PortTaken
 from broker.front import Front
+from broker.hl7_session import Hl7Session
 from broker.hub import Hub
 from broker.proxies import Network, ProxiedFactory
 from broker.text_session import TextSession
@@ -75,9 +76,14 @@ def text_listener(port: int, interface: str = "127.0.0.1", tls: IOpenSSLContextF
     return Listener(port, TextSession, interface, tls)
 
 
+def hl7_listener(port: int, interface: str = "127.0.0.1") -> Listener:
+    """Give the listener for HL7 messages over MLLP."""
+    return Listener(port, Hl7Session, interface)
+
+
 @dataclass(slots=True)
 class BrokerService:
-    """The RPC Broker: listeners by name, `broker` for `[XWB]` and its kin, `text`, and either over TLS."""
+    """The RPC Broker: listeners by name, `broker` for `[XWB]` and its kin, `text`, either over TLS, and `hl7`."""
 
     hub: Hub
     reactor: IReactorTCP

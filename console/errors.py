@@ -16,3 +16,9 @@ class WrongUsage(ConsoleError):
     """What was asked cannot be understood."""
 
     status = 2
+
+
+class NothingThere(ConsoleError):
+    """There is nothing of this name or number."""
+
+    status = 3

@@ -9,10 +9,21 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import delete
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTCP, IReactorTime
+from twisted.internet.interfaces import IReactorTCP
 
 import console.routines  # noqa: F401  registers what tasks run in this process
-from broker import BrokerService, Dispatcher, Hub, Limits, Listener, TLSFiles, server_context, text_listener
+from broker import (
+    BrokerService,
+    Dispatcher,
+    Hub,
+    Limits,
+    Listener,
+    Reactor,
+    TLSFiles,
+    hl7_listener,
+    server_context,
+    text_listener,
+)
 from console.errors import ConsoleError
 from console.packs import load_packs
 from console.site_state import SiteState
@@ -31,7 +42,7 @@ CLOCKS_APART = 5.0
 ANSWERS_KEPT = timedelta(days=7)
 
 
-class ServingReactor(IReactorFromThreads, IReactorTime, IReactorTCP):
+class ServingReactor(Reactor, IReactorTCP):
     """What a serving process needs of the reactor."""
 
 
@@ -177,6 +188,7 @@ def limits_of(settings: Settings) -> Limits:
         settings.max_sessions_per_address,
         settings.max_connections_per_second,
         settings.call_back,
+        settings.max_hl7_message_bytes,
     )
 
 
@@ -184,6 +196,8 @@ def listeners_of(settings: Settings) -> dict[str, Listener]:
     """Give the ports to listen on by name. Raises BadCertificate, and ConsoleError for a TLS port without certificate."""
     proxies = settings.proxy_protocol_from
     listeners = {"broker": Listener(settings.broker_port, interface=settings.broker_host, proxies=proxies)}
+    if settings.hl7_port is not None:
+        listeners["hl7"] = hl7_listener(settings.hl7_port, settings.hl7_host)
     if settings.text_transport:
         listeners["text"] = text_listener(settings.text_port, settings.text_host)
     if settings.broker_tls_port is None and settings.text_tls_port is None:

@@ -41,6 +41,7 @@ from fileman.snapshot import BadSnapshot, reset_to_site, restore_snapshot, take_
 from fileman.sqlite_site import BadSource
 from fileman.store import Store, bump_site_version
 from fileman.transfer import ComparedSequence, ComparedTable, Moved, NotMoved, Outcome, Step, Transfer, UnfitSource, shown_target
+from fileman.unread_list import consult_image_came
 from fileman.upserts import insert_into, upserts
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "bump_site_version",
     "check_verify_code",
     "clear_faults",
+    "consult_image_came",
     "count_queued",
     "dump_site",
     "export_lock",

@@ -15,9 +15,11 @@ from fileman.errors import SiteFileError, listed
 from fileman.files import (
     AcquisitionCount,
     AcquisitionDevice,
+    AcquisitionSite,
     AnsweredRequest,
     BackgroundQueue,
     ConsultGroup,
+    ConsultService,
     CurrentImage,
     DailyStatistic,
     DicomExport,
@@ -30,11 +32,14 @@ from fileman.files import (
     FailedAccess,
     File,
     GatewayMachine,
+    GatewayParameter,
+    Hl7Message,
     Holiday,
     Image,
     ImageAudit,
     ImageEvent,
     ImageHeader,
+    ImageIndex,
     ImagingSite,
     ImportableObject,
     Institution,
@@ -56,9 +61,12 @@ from fileman.files import (
     SiteSetting,
     StatisticsCursor,
     StudyDecision,
+    TeleReader,
+    TextMessageCount,
     TiuImage,
     TiuNote,
     TransmitDestination,
+    UnreadConsult,
     UserDivision,
     UserKey,
     UserOption,
@@ -90,6 +98,10 @@ _FACT_FILES: tuple[type[File], ...] = (
     NetworkLocation,
     ImagingSite,
     Institution,
+    TeleReader,
+    ConsultService,
+    AcquisitionSite,
+    ImageIndex,
 )
 #: What imaging fills: images, groups, reports, queues, logs, counters.
 _IMAGING_FILES: tuple[type[File], ...] = (
@@ -108,6 +120,8 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     ErrorLog,
     FailedAccess,
     GatewayMachine,
+    GatewayParameter,
+    Hl7Message,
     Image,
     ImageAudit,
     ImageEvent,
@@ -123,6 +137,8 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     SendQueue,
     StatisticsCursor,
     StudyDecision,
+    TextMessageCount,
+    UnreadConsult,
     TiuImage,
 )
 _IMAGING_NUMBERS = (
@@ -134,12 +150,14 @@ _IMAGING_NUMBERS = (
     "dicom_failed_image",
     "error_log",
     "gateway_machine",
+    "hl7_message",
     "image",
     "importable_object",
     "lab_group",
     "queue_pointer",
     "report",
     "send_queue",
+    "unread_consult",
     "tiu_image",
 )
 #: INSTITUTION (#4) as the freely given VistA has it under the site number that it comes with.
@@ -223,6 +241,11 @@ def _replace_facts(connection: Connection, site: SiteFile, key: SiteKey, exams: 
     _insert(connection, NetworkLocation, [_location(row.model_dump(), key) for row in site.network_location])
     _insert(connection, TransmitDestination, [row.model_dump() for row in site.transmit_destination])
     _insert(connection, Holiday, [row.model_dump() for row in site.holiday])
+    _insert(connection, ImageIndex, [row.model_dump() for row in site.image_index])
+    _insert(connection, AcquisitionSite, [row.model_dump() for row in site.acquisition_site])
+    _insert(connection, ConsultService, [row.model_dump() for row in site.consult_service])
+    readers = [{**row.model_dump(), "position": position} for position, row in enumerate(site.tele_reader)]
+    _insert(connection, TeleReader, readers)
 
 
 def _numbered_exams(connection: Connection, site: SiteFile) -> list[dict[str, object]]:

@@ -11,9 +11,12 @@ from sqlalchemy import Connection, Table, select
 
 from fileman.dates import from_fileman, to_fileman
 from fileman.files import (
+    AcquisitionSite,
+    ConsultService,
     Exam,
     File,
     Holiday,
+    ImageIndex,
     ImagingSite,
     Institution,
     NetworkLocation,
@@ -23,6 +26,7 @@ from fileman.files import (
     OptionRpc,
     OptionSchedule,
     Patient,
+    TeleReader,
     TiuNote,
     TransmitDestination,
     UserDivision,
@@ -31,15 +35,19 @@ from fileman.files import (
 )
 from fileman.site import site_settings
 from fileman.site_file import (
+    AcquisitionSiteRow,
+    ConsultServiceRow,
     ContextRow,
     ExamRow,
     HolidayRow,
+    ImageIndexRow,
     ImagingSiteRow,
     InstitutionRow,
     NetworkLocationRow,
     OptionScheduleRow,
     PatientRow,
     SiteSettings,
+    TeleReaderRow,
     TiuNoteRow,
     TransmitDestinationRow,
     UserRow,
@@ -61,6 +69,7 @@ _LEFT_OUT: dict[type[File], set[str]] = {
     NewPerson: {"last_sign_on", "failed_attempts"},
     Option: {"ien"},
     Exam: {"ien", "report"},
+    TeleReader: {"position"},
     OptionSchedule: {"ien", "next_at", "wall", "task", "last_at", "skipped"},
 }
 #: Rows that are no part of a site file: what was to be run once, and was.
@@ -111,6 +120,10 @@ def dump_site(connection: Connection) -> str:
         ("transmit_destination", TransmitDestination, TransmitDestinationRow, "ien", nothing),
         ("holiday", Holiday, HolidayRow, "date", nothing),
         ("option_schedule", OptionSchedule, OptionScheduleRow, "ien", schedule),
+        ("image_index", ImageIndex, ImageIndexRow, "file", nothing),
+        ("acquisition_site", AcquisitionSite, AcquisitionSiteRow, "institution", nothing),
+        ("consult_service", ConsultService, ConsultServiceRow, "service", nothing),
+        ("tele_reader", TeleReader, TeleReaderRow, "position", nothing),
     )
     parts = [_table("[site]", site_settings(connection).model_dump(), SiteSettings)]
     for name, file, model, order, more in sections:
@@ -143,7 +156,9 @@ def _rows(connection: Connection, file: type[File], order: str) -> Iterable[Row]
     table = file.__table__
     if not isinstance(table, Table):
         raise TypeError(f"{file.__name__} is no table")
-    return [dict(row) for row in connection.execute(select(table).order_by(table.c[order])).mappings()]
+    return [
+        dict(row) for row in connection.execute(select(table).order_by(table.c[order], *table.primary_key.columns)).mappings()
+    ]
 
 
 def _table(heading: str, content: Mapping[str, object], model: type[BaseModel]) -> str:

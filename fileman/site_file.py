@@ -279,6 +279,46 @@ class HolidayRow(Row):
     name: str = ""
 
 
+class ImageIndexRow(Row):
+    """[[image_index]]: IMAGE INDEX FOR SPECIALTY/SUBSPECIALTY (#2005.84) or FOR PROCEDURE/EVENT (#2005.85)."""
+
+    file: Literal["2005.84", "2005.85"]
+    ien: Ien
+    name: str
+    abbreviation: str = ""
+
+
+class AcquisitionSiteRow(Row):
+    """[[acquisition_site]]: TELEREADER ACQUISITION SITE (#2006.5842), numbered as its institution."""
+
+    institution: Ien
+    primary_site: int
+    active: bool = True
+    lock_minutes: int = Field(default=0, ge=0)
+
+
+class ConsultServiceRow(Row):
+    """[[consult_service]]: CLINICAL SPECIALTY DICOM & HL7 (#2006.5831): consults that TeleReader reads, by their procedure."""
+
+    service: str
+    specialty: int
+    procedure: int
+    site: int
+
+
+class TeleReaderRow(Row):
+    """[[tele_reader]]: TELEREADER READER (#2006.5843), one procedure of a specialty at a site that a user reads."""
+
+    duz: Ien
+    site: int
+    specialty: int
+    procedure: int
+    site_active: bool = True
+    specialty_active: bool = True
+    procedure_active: bool = True
+    selected: bool = True
+
+
 class OptionScheduleRow(Row):
     """[[option_schedule]]: OPTION SCHEDULING (#19.2). Without `next` the first run is the first after loading.
 
@@ -313,6 +353,10 @@ class SiteFile(Row):
     transmit_destination: tuple[TransmitDestinationRow, ...] = Field(default=(), strict=False)
     holiday: tuple[HolidayRow, ...] = Field(default=(), strict=False)
     option_schedule: tuple[OptionScheduleRow, ...] = Field(default=(), strict=False)
+    image_index: tuple[ImageIndexRow, ...] = Field(default=(), strict=False)
+    acquisition_site: tuple[AcquisitionSiteRow, ...] = Field(default=(), strict=False)
+    consult_service: tuple[ConsultServiceRow, ...] = Field(default=(), strict=False)
+    tele_reader: tuple[TeleReaderRow, ...] = Field(default=(), strict=False)
 
 
 #: Finds what is wrong with a site that reads well: where it is, and what.
@@ -364,6 +408,10 @@ _UNIQUE = (
     ("network_location", ("ien",)),
     ("transmit_destination", ("ien",)),
     ("holiday", ("date",)),
+    ("image_index", ("file", "ien")),
+    ("acquisition_site", ("institution",)),
+    ("consult_service", ("service",)),
+    ("tele_reader", ("duz", "site", "specialty", "procedure")),
 )
 _MULTIPLES = ("divisions", "contexts", "keys")
 
@@ -408,6 +456,15 @@ _POINTERS = (
     ("tiu_note", "patient", "patient", "dfn"),
     ("network_location", "site", "imaging_site", "ien"),
     ("transmit_destination", "location", "institution", "ien"),
+    ("acquisition_site", "institution", "institution", "ien"),
+    ("acquisition_site", "primary_site", "institution", "ien"),
+    ("consult_service", "specialty", "image_index", "ien"),
+    ("consult_service", "procedure", "image_index", "ien"),
+    ("consult_service", "site", "acquisition_site", "institution"),
+    ("tele_reader", "duz", "user", "duz"),
+    ("tele_reader", "site", "acquisition_site", "institution"),
+    ("tele_reader", "specialty", "image_index", "ien"),
+    ("tele_reader", "procedure", "image_index", "ien"),
 )
 
 

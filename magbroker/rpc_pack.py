@@ -4,12 +4,27 @@ Every procedure is a function of a `Call`, declared with `@pack.procedure(NAME, 
 with `register = pack.register`. An installed package names such a module in entry-point group `magbroker.rpc_packs`.
 """
 
-from rpcs import Access, Answer, Call, Inactive, MError, Pack, Procedure, Registry, Session, procedure
+from rpcs import (
+    Access,
+    Answer,
+    Availability,
+    Call,
+    Inactive,
+    MError,
+    Pack,
+    Procedure,
+    Registry,
+    Session,
+    listed,
+    literal,
+    procedure,
+)
 from xwb import LocalArray, ResultType
 
 __all__ = [
     "Access",
     "Answer",
+    "Availability",
     "Call",
     "Inactive",
     "LocalArray",
@@ -19,5 +34,7 @@ __all__ = [
     "Registry",
     "ResultType",
     "Session",
+    "listed",
+    "literal",
     "procedure",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rpcs.call import Call
 from rpcs.errors import MError, undefined
 from rpcs.permission import context_refusal
-from rpcs.registry import Access, Answer, Inactive, Procedure, procedure
+from rpcs.registry import Access, Answer, Availability, Inactive, Procedure, listed, literal, procedure
 from rpcs.session import ContextSet
 from xwb import LocalArray, ResultType, m_number
 
@@ -22,7 +22,15 @@ def get_broker_info(call: Call) -> list[str]:
     return [str(call.site.settings.broker_timeout)]
 
 
-@procedure("XWB CREATE CONTEXT", access=Access.SESSION, routine="CRCONTXT^XWBSEC", parameters=("OPTION", "APPLICATION CODE"))
+@procedure(
+    "XWB CREATE CONTEXT",
+    access=Access.SESSION,
+    routine="CRCONTXT^XWBSEC",
+    parameters=(
+        literal("OPTION"),
+        literal("APPLICATION CODE"),
+    ),
+)
 def create_context(call: Call) -> Answer:
     """Set the session's context to an option, whose name comes enciphered; an empty name takes the context away.
 
@@ -39,7 +47,9 @@ def create_context(call: Call) -> Answer:
     return Answer("1", effects=(ContextSet(name),))
 
 
-@procedure("XWB RPC LIST", returns=ResultType.ARRAY, access=Access.SESSION, routine="APILIST^XWBFM", parameters=("START",))
+@procedure(
+    "XWB RPC LIST", returns=ResultType.ARRAY, access=Access.SESSION, routine="APILIST^XWBFM", parameters=(literal("START"),)
+)
 def rpc_list(call: Call) -> list[str]:
     """Answer the names of the remote procedures that come after a text, in order."""
     if not call.arguments:
@@ -52,7 +62,12 @@ def rpc_list(call: Call) -> list[str]:
     "XWB IS RPC AVAILABLE",
     access=Access.SESSION,
     routine="CKRPC^XWBLIB",
-    parameters=("RPC", "RPC USE", "VERSION NUMBER"),
+    parameters=(
+        literal("RPC", 30, required=True),
+        literal("RUN CONTEXT", 1),
+        literal("VERSION NUMBER", 11),
+    ),
+    availability=Availability.PUBLIC,
 )
 def is_rpc_available(call: Call) -> str:
     """Answer 1 when a procedure exists and is active: for use here (L) or from another site (R), in a version or later."""
@@ -64,7 +79,11 @@ def is_rpc_available(call: Call) -> str:
     returns=ResultType.ARRAY,
     access=Access.SESSION,
     routine="CKRPCS^XWBLIB",
-    parameters=("RPC USE", "RPC"),
+    parameters=(
+        literal("RUN CONTEXT", 1),
+        listed("RPC", 40, required=True),
+    ),
+    availability=Availability.PUBLIC,
 )
 def are_rpcs_available(call: Call) -> LocalArray[str]:
     """Answer for each entry `name^version` of a list what XWB IS RPC AVAILABLE answers for one."""
@@ -85,7 +104,13 @@ def _available(procedure: Procedure | None, use: str, version: str) -> str:
     return "0" if use == "R" and procedure.version < m_number(version) else "1"
 
 
-@procedure("XWB GET VARIABLE VALUE", access=Access.NOTHING, routine="VARVAL^XWBLIB", parameters=("VARIABLE",))
+@procedure(
+    "XWB GET VARIABLE VALUE",
+    access=Access.NOTHING,
+    routine="VARVAL^XWBLIB",
+    parameters=(literal("VARIABLE"),),
+    availability=Availability.PUBLIC,
+)
 def get_variable_value(call: Call) -> str:
     """Answer the value that was sent; sent as a reference, a variable's name has been replaced by its value before."""
     return call.text(0, default=None)

@@ -68,7 +68,8 @@ class Call:
     """A call: who calls, with which arguments, on which connection to the database.
 
     `connection` is an AUTOCOMMIT one for readers, the writer's transaction for writers; SESSION procedures have none.
-    `version` is the procedure's version that the client named (XWBAPVER).
+    `version` is the procedure's version that the client named (XWBAPVER). `waited` is for how many seconds it has been run
+    again and again for what is to come (AskAgain).
     """
 
     procedure: Procedure
@@ -79,6 +80,7 @@ class Call:
     database: Connection | None = None
     prepared: object = None
     version: str = ""
+    waited: float = 0.0
 
     @property
     def connection(self) -> Connection:
@@ -100,7 +102,7 @@ class Call:
         if isinstance(value, ScratchGlobal):
             return value.name
         if default is None:
-            raise undefined(self.procedure.routine.replace("^", "+1^"), self.procedure.parameters[index].name)
+            raise undefined(self.procedure.routine.replace("^", "+1^"), self.procedure.parameters[index].variable)
         return default
 
     def list(self, index: int) -> LocalArray[str]:

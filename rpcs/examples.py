@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from rpcs.call import Call
 from rpcs.errors import undefined
-from rpcs.registry import Access, procedure
+from rpcs.registry import Access, listed, literal, procedure
 from xwb import Key, LocalArray, ResultType, m_number, m_text
 
 #: What HI sorts subtract from.
@@ -42,7 +42,7 @@ def _given(call: Call, index: int) -> str:
     return call.text(index, default=None)
 
 
-@procedure("XWB EGCHO STRING", access=Access.NOTHING, routine="ECHO1^XWBZ1", parameters=("X",))
+@procedure("XWB EGCHO STRING", access=Access.NOTHING, routine="ECHO1^XWBZ1", parameters=(literal("INP", 255, formal="X"),))
 def egcho_string(call: Call) -> str:
     """Answer the string that was sent."""
     return _given(call, 0)
@@ -60,21 +60,37 @@ def egcho_big_list(_call: Call) -> list[str]:
     return ["D" * 15] * 2048
 
 
-@procedure("XWB EGCHO SORT LIST", returns=ResultType.ARRAY, access=Access.NOTHING, routine="SRT^XWBZ1", parameters=("D", "X"))
+@procedure(
+    "XWB EGCHO SORT LIST",
+    returns=ResultType.ARRAY,
+    access=Access.NOTHING,
+    routine="SRT^XWBZ1",
+    parameters=(
+        literal("DIRECTION", 2, required=True, formal="D"),
+        listed("ARRAY", formal="X"),
+    ),
+)
 def egcho_sort_list(call: Call) -> list[str]:
     """Answer the subscripts of a list, in order for LO, the other way round for HI."""
     subscripts = [subscript for subscript, _ in call.list(1).first_level()]
     return {"LO": subscripts, "HI": subscripts[::-1]}.get(_given(call, 0), [])
 
 
-@procedure("XWB EGCHO MEMO", returns=ResultType.GLOBAL_ARRAY, access=Access.NOTHING, routine="MEMO^XWBZ1", parameters=("X",))
+@procedure(
+    "XWB EGCHO MEMO", returns=ResultType.GLOBAL_ARRAY, access=Access.NOTHING, routine="MEMO^XWBZ1", parameters=(listed("X"),)
+)
 def egcho_memo(call: Call) -> LocalArray[str]:
     """Answer a heading and the list that was sent."""
     heading: dict[Key, str] = {-9000: "DHCP RECEIVED:"}
     return LocalArray.from_mapping(heading | dict(call.list(0).items()))
 
 
-@procedure("XWB EXAMPLE ECHO STRING", access=Access.NOTHING, routine="ECHOSTR^XWBEXMPL", parameters=("OSTRING",))
+@procedure(
+    "XWB EXAMPLE ECHO STRING",
+    access=Access.NOTHING,
+    routine="ECHOSTR^XWBEXMPL",
+    parameters=(literal("INP", 255, formal="OSTRING"),),
+)
 def example_echo_string(call: Call) -> str:
     """Answer the string that was sent."""
     return _given(call, 0)
@@ -85,7 +101,10 @@ def example_echo_string(call: Call) -> str:
     returns=ResultType.GLOBAL_ARRAY,
     access=Access.NOTHING,
     routine="GETLIST^XWBEXMPL",
-    parameters=("WHAT", "QTY"),
+    parameters=(
+        literal("ITEMS", required=True, formal="WHAT"),
+        literal("QUANTITY", formal="QTY"),
+    ),
 )
 def example_get_list(call: Call) -> list[str]:
     """Answer as many LINES, or KILOBYTES of 64 lines, as were asked for."""
@@ -117,7 +136,10 @@ def example_word_processing(_call: Call) -> list[str]:
     returns=ResultType.ARRAY,
     access=Access.NOTHING,
     routine="SORTNUM^XWBEXMPL",
-    parameters=("DIRCTN", "ARRAY"),
+    parameters=(
+        literal("DIRCTN"),
+        listed("ARRAY"),
+    ),
 )
 def example_sort_numbers(call: Call) -> LocalArray[str]:
     """Answer the numbers of a list from low to high for LO, from high to low otherwise; equal ones once."""
@@ -129,7 +151,10 @@ def example_sort_numbers(call: Call) -> LocalArray[str]:
     returns=ResultType.GLOBAL_ARRAY,
     access=Access.NOTHING,
     routine="GSORT^XWBEXMPL",
-    parameters=("DIRCTN", "ROOT"),
+    parameters=(
+        literal("DIRCTN"),
+        listed("ROOT"),
+    ),
 )
 def example_global_sort(call: Call) -> LocalArray[str]:
     """Sort numbers as XWB EXAMPLE SORT NUMBERS does, given and answered as nodes of a global; empty ones are left out."""
@@ -144,7 +169,7 @@ def _sorted(direction: str, values: list[str], call: Call) -> LocalArray[str]:
     return LocalArray.from_mapping({m_text(_HIGH - m_number(value)): value for value in values})
 
 
-@procedure("XWB EXAMPLE BIG TEXT", access=Access.NOTHING, routine="BIGTXT^XWBEXMPL", parameters=("ARRAY",))
+@procedure("XWB EXAMPLE BIG TEXT", access=Access.NOTHING, routine="BIGTXT^XWBEXMPL", parameters=(listed("ARRAY"),))
 def example_big_text(call: Call) -> str:
     """Answer how many characters and lines were sent: `characters^lines`."""
     lines = [value or "" for _, value in call.list(0).first_level()]

@@ -11,7 +11,7 @@ from fileman.files import DicomExport, DicomExportImage, Image
 from fileman.files.routing import EXPORT_TAKEN_FOR
 from rpcs.call import Call
 from rpcs.image_processing import image_directory
-from rpcs.registry import Access, procedure
+from rpcs.registry import Access, listed, literal, procedure
 from xwb import ResultType
 
 _ENTRY = (DicomExportImage.export == bindparam("d0")) & (DicomExportImage.sequence == bindparam("d1"))
@@ -103,7 +103,12 @@ class Report:
     returns=ResultType.ARRAY,
     access=Access.WRITES,
     routine="NEXTIMG^MAGDRPC4",
-    parameters=("FROMS", "SENT", "CHECK"),
+    parameters=(
+        literal("LOCATION", 30, required=True, formal="FROMS"),
+        listed("SENT", 10000),
+        literal("CHECK", 5),
+    ),
+    version=3,
 )
 def next_queue_entry(call: Call) -> list[str]:
     """Report entries as sent and take the next one of some locations; with CHECK the queue is only looked at.

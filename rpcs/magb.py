@@ -11,7 +11,7 @@ from fileman import Event, record_events, upserts
 from fileman.files import DicomExportImage, GatewayStatus
 from rpcs.call import Call
 from rpcs.export import Report, apply_report
-from rpcs.registry import Access, procedure
+from rpcs.registry import Access, listed, literal, procedure
 from xwb import ResultType
 
 #: Seconds that a refused entry waits before it is tried again: doubled each time from the first to the last.
@@ -49,7 +49,7 @@ def transmit_destinations(call: Call) -> list[str]:
     return [f"{it.ien}^{it.name}^{it.ae_title}^{it.host}^{it.port}^{it.gateway}^{it.location}" for it in call.site.destinations]
 
 
-@procedure("MAGB IMAGE EVENTS", access=Access.WRITES, routine="magb", parameters=("EVENTS",))
+@procedure("MAGB IMAGE EVENTS", access=Access.WRITES, routine="magb", parameters=(listed("EVENTS", required=True),))
 def image_events(call: Call) -> str:
     """Take steps of images' stories, `uid^ien^stage^ISO time^peer^outcome^detail`; answer how many were taken."""
     events = []
@@ -70,7 +70,7 @@ def _seconds(call: Call, text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-@procedure("MAGB EXPORT RESULT", access=Access.WRITES, routine="magb", parameters=("RESULTS",))
+@procedure("MAGB EXPORT RESULT", access=Access.WRITES, routine="magb", parameters=(listed("RESULTS", required=True),))
 def export_result(call: Call) -> str:
     """Take what became of export entries, `entry^image^status^repeat^reason`; answer how many are known.
 
@@ -92,7 +92,9 @@ def export_result(call: Call) -> str:
     return str(known)
 
 
-@procedure("MAGB EXPORT REQUEUE", access=Access.WRITES, routine="magb", parameters=("MACHINE", "IN HAND"))
+@procedure(
+    "MAGB EXPORT REQUEUE", access=Access.WRITES, routine="magb", parameters=(literal("MACHINE", required=True), listed("IN HAND"))
+)
 def export_requeue(call: Call) -> str:
     """Return to the queue what this machine took and no longer knows of; IN HAND lists `entry^image` that it still has."""
     in_hand = set(call.list(1).values())
@@ -106,7 +108,12 @@ def export_requeue(call: Call) -> str:
     return str(len(returned))
 
 
-@procedure("MAGB GATEWAY HEARTBEAT", access=Access.WRITES, routine="magb", parameters=("MACHINE", "STATUS"))
+@procedure(
+    "MAGB GATEWAY HEARTBEAT",
+    access=Access.WRITES,
+    routine="magb",
+    parameters=(literal("MACHINE", required=True), listed("STATUS")),
+)
 def gateway_heartbeat(call: Call) -> str:
     """Take a gateway's state, elements `name=value`; answer 1."""
     status = dict(line.split("=", 1) for line in call.list(1).values() if "=" in line)

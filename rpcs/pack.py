@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rpcs.registry import Access, Handler, Inactive, PackRegistry, Registry, procedure
+from rpcs.registry import Access, Availability, Handler, Inactive, InputParameter, PackRegistry, Registry, procedure
 from xwb import ResultType
 
 
@@ -25,13 +25,15 @@ class Pack:
         *,
         returns: ResultType = ResultType.SINGLE_VALUE,
         access: Access = Access.SESSION,
-        parameters: tuple[str, ...] = (),
+        parameters: tuple[str | InputParameter, ...] = (),
         word_wrap: bool = True,
         inactive: Inactive = Inactive.ACTIVE,
         version: float = 0.0,
+        availability: Availability = Availability.RESTRICTED,
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated function as a remote procedure; its tag in the routine is the function's name.
 
+        A parameter is a bare name, or tells more with `literal` and `listed`.
         Raises BadProcedure for what could not be run, and for a name that the pack has already.
         """
 
@@ -46,6 +48,7 @@ class Pack:
                 word_wrap=word_wrap,
                 inactive=inactive,
                 version=version,
+                availability=availability,
                 registry=self.procedures,
             )(handler)
 

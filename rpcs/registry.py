@@ -67,23 +67,30 @@ class Availability(Enum):
 class InputParameter:
     """INPUT PARAMETER (#8994.02): what a caller gives. `length` is its most characters, 0 for what the file leaves open.
 
-    As in VistA, length, kind and `required` document the procedure; no call is refused for them.
+    As in VistA, length, kind and `required` document the procedure; no call is refused for them. `formal` is the routine's
+    own name for it, which M errors quote, where that is another one.
     """
 
     name: str
     length: int = 0
     required: bool = False
     kind: ParameterKind = ParameterKind.LITERAL
+    formal: str = ""
+
+    @property
+    def variable(self) -> str:
+        """The routine's local variable."""
+        return self.formal or self.name
 
 
-def literal(name: str, length: int = 0, *, required: bool = False) -> InputParameter:
+def literal(name: str, length: int = 0, *, required: bool = False, formal: str = "") -> InputParameter:
     """Declare a parameter of one value."""
-    return InputParameter(name, length, required)
+    return InputParameter(name, length, required, formal=formal)
 
 
-def listed(name: str, length: int = 0, *, required: bool = False) -> InputParameter:
+def listed(name: str, length: int = 0, *, required: bool = False, formal: str = "") -> InputParameter:
     """Declare a parameter that is a list."""
-    return InputParameter(name, length, required, ParameterKind.LIST)
+    return InputParameter(name, length, required, ParameterKind.LIST, formal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import taskman.api as taskman
 from fileman import release_lease, take_lease, transmit_lock, upserts
 from fileman.files import EvaluatorFlag, EvaluatorLog, SendQueue
 from rpcs.call import Call
-from rpcs.registry import Access, Answer, procedure
+from rpcs.registry import Access, Answer, listed, literal, procedure
 from rpcs.session import LockGiven, LockTaken, StartTask
 from rules.evaluator import ENTRY_POINT, subject_of
 from xwb import LocalArray, ResultType, m_number
@@ -44,7 +44,11 @@ def _integer(text: str) -> int:
     "MAG DICOM ROUTE EVAL START",
     access=Access.WRITES,
     routine="START^MAGDRPC5",
-    parameters=("LOCATION", "RULES"),
+    parameters=(
+        literal("LOCATION", 30, required=True),
+        listed("RULES", required=True),
+    ),
+    version=3,
     unavailable=NOT_ACCEPTED,
 )
 def start_evaluator(call: Call) -> Answer | str:
@@ -78,7 +82,7 @@ def rule_elements(rules: LocalArray[str]) -> list[tuple[str, str]]:
     return [(",".join(subscripts), text) for subscripts, text in rules.items() if len(subscripts) == 1]
 
 
-@procedure("MAG DICOM ROUTE EVAL STOP", access=Access.WRITES, routine="STOP^MAGDRPC5")
+@procedure("MAG DICOM ROUTE EVAL STOP", access=Access.WRITES, routine="STOP^MAGDRPC5", version=3)
 def stop_evaluators(call: Call) -> str:
     """Ask every rule evaluator of every location to stop after the image it is at; always answers 1."""
     call.connection.execute(_FLAG[call.connection.dialect.name], {"flag": False})
@@ -91,7 +95,13 @@ def stop_evaluators(call: Call) -> str:
     returns=ResultType.ARRAY,
     access=Access.READS,
     routine="EVALLOG^MAGDRPC6",
-    parameters=("TASK", "MSG", "MAX", "LOCATION"),
+    parameters=(
+        literal("TASK", 30, required=True),
+        literal("MSG", 30, required=True),
+        literal("MAX", 30, required=True),
+        literal("LOCATION", 30, required=True),
+    ),
+    version=3,
 )
 def evaluator_log(call: Call) -> list[str]:
     """Answer `count last` and the log lines of an evaluator after line MSG, fewer than MAX of them.
@@ -116,7 +126,12 @@ def evaluator_log(call: Call) -> list[str]:
     "MAG DICOM ROUTE STATUS",
     access=Access.WRITES,
     routine="STATUS^MAGDRPC5",
-    parameters=("D0", "STATUS", "LOCATION"),
+    parameters=(
+        literal("D0", 30, required=True),
+        literal("STATUS", 30, required=True),
+        literal("LOCATION", 30, required=True),
+    ),
+    version=3,
 )
 def set_send_status(call: Call) -> str:
     """Set the status of a send queue entry; any text is taken. Answers 1, or 0 when nothing changed."""
@@ -139,7 +154,12 @@ def set_send_status(call: Call) -> str:
     "MAG DICOM ROUTE LOCK TRANSMIT",
     access=Access.WRITES,
     routine="LOCK^MAGDRPC5",
-    parameters=("D0", "LOCATION", "PLUSMIN"),
+    parameters=(
+        literal("D0", 30, required=True),
+        literal("LOCATION", 30, required=True),
+        literal("PLUSMIN", 10, required=True),
+    ),
+    version=3,
 )
 def lock_transmit(call: Call) -> Answer:
     """Take the lock of a destination at a location, so that one gateway sends there: 1, or 0 when another has it.
@@ -157,7 +177,13 @@ def lock_transmit(call: Call) -> Answer:
     return Answer("2", effects=(LockGiven(name),))
 
 
-@procedure("MAG DICOM ROUTE VALID DEST", access=Access.SESSION, routine="VALDEST^MAGDRPC1", parameters=("NAME",))
+@procedure(
+    "MAG DICOM ROUTE VALID DEST",
+    access=Access.SESSION,
+    routine="VALDEST^MAGDRPC1",
+    parameters=(literal("NAME", 30, required=True),),
+    version=3,
+)
 def valid_destination(call: Call) -> str:
     """Answer the IEN of the router's network location of a name, whether on line or not, or that there is none."""
     name = call.text(0, default=None)

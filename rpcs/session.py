@@ -152,6 +152,17 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAgain:
+    """What was asked for is not there yet: the procedure runs again every second until it is, for so many seconds."""
+
+    seconds: float
+
+    def apply(self, session: Session) -> Session:
+        """Leave the session as it is."""
+        return session
+
+
+@dataclass(frozen=True, slots=True)
 class StartTask:
     """A task stands in the database and is to be handed to TaskMan after the commit.
 
@@ -191,4 +202,6 @@ class LockGiven:
         return replace(session, locks=tuple(locks))
 
 
-Effect = DivisionSet | LockGiven | LockTaken | SignOnPrepared | SignedOn | SignOnFailed | ContextSet | Pause | StartTask
+Effect = (
+    AskAgain | DivisionSet | LockGiven | LockTaken | SignOnPrepared | SignedOn | SignOnFailed | ContextSet | Pause | StartTask
+)

@@ -22,7 +22,7 @@ from rpcs.call import BROKER, Call, Environment
 from rpcs.errors import undefined
 from rpcs.lockout import address_locked, clear_failures, fail, user_failed
 from rpcs.options import prohibited
-from rpcs.registry import Access, Answer, procedure
+from rpcs.registry import Access, Answer, literal, procedure
 from rpcs.session import Delay, Pause, Session, SignedOn, SignOnFailed, SignOnPrepared
 from rpcs.tokens import TokenFound, is_token, redeem
 from xwb import ResultType
@@ -87,7 +87,11 @@ class CheckedCodes:
     returns=ResultType.ARRAY,
     access=Access.SESSION,
     routine="SETUP^XUSRB",
-    parameters=("XWBUSRNM", "ASOSKIP", "D2"),
+    parameters=(
+        literal("XWBUSRNM"),
+        literal("ASOSKIP"),
+        literal("D2"),
+    ),
 )
 def sign_on_setup(call: Call) -> Answer:
     """Answer eight lines: server, volume, UCI, device, sign-on attempts, 0 (sign-on needed), domain, production flag.
@@ -160,7 +164,7 @@ def _hint_at_cipher(call: Call, given: str) -> None:
     returns=ResultType.ARRAY,
     access=Access.WRITES,
     routine="VALIDAV^XUSRB",
-    parameters=("AVCODE",),
+    parameters=(literal("AVCODE", 60, required=True),),
     prepare=check_codes,
 )
 def av_code(call: Call) -> Answer:

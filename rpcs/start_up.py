@@ -7,20 +7,27 @@ from sqlalchemy import insert, select
 from fileman import lock_for_transaction, next_ien
 from fileman.files import GatewayMachine
 from rpcs.call import Call
-from rpcs.registry import Access, procedure
+from rpcs.registry import Access, literal, procedure
 from rpcs.site import InstitutionData
 from xwb import ResultType
 
 _MACHINE = select(GatewayMachine.ien)
 
 
-@procedure("MAG DICOM GET DOMAIN", access=Access.SESSION, routine="DOMAIN^MAGDRPC1")
+@procedure("MAG DICOM GET DOMAIN", access=Access.SESSION, routine="DOMAIN^MAGDRPC1", version=3)
 def get_domain(call: Call) -> str:
     """Answer the MAIL domain of this VistA."""
     return call.site.settings.domain
 
 
-@procedure("MAG DICOM GET MACHINE ID", access=Access.WRITES, routine="GETID^MAGDRPC1", parameters=("HOSTNAME",))
+@procedure(
+    "MAG DICOM GET MACHINE ID",
+    access=Access.WRITES,
+    routine="GETID^MAGDRPC1",
+    parameters=(literal("HOSTNAME", 30, required=True),),
+    word_wrap=False,
+    version=3,
+)
 def get_machine_id(call: Call) -> str:
     """Answer the number of a gateway's host; the first time VistA answers the letter B, and so do we."""
     host = call.text(0).upper()
@@ -35,7 +42,7 @@ def get_machine_id(call: Call) -> str:
     return "B"
 
 
-@procedure("MAG DICOM VALID LOCATIONS", returns=ResultType.ARRAY, access=Access.SESSION, routine="LOCS^MAGDRPC8")
+@procedure("MAG DICOM VALID LOCATIONS", returns=ResultType.ARRAY, access=Access.SESSION, routine="LOCS^MAGDRPC8", version=3)
 def valid_locations(call: Call) -> list[str]:
     """Answer a count and `ien^name^station` of the institutions that images may come from, by IEN.
 
@@ -47,7 +54,13 @@ def valid_locations(call: Call) -> list[str]:
     return [str(len(found)), *(f"{institution.ien}^{institution.name}^{institution.station}" for institution in found)]
 
 
-@procedure("MAG DICOM GET PLACE", access=Access.SESSION, routine="GETPLACE^MAGDRPC8", parameters=("LOCATION",))
+@procedure(
+    "MAG DICOM GET PLACE",
+    access=Access.SESSION,
+    routine="GETPLACE^MAGDRPC8",
+    parameters=(literal("LOCATION", 30, required=True),),
+    version=3,
+)
 def get_place(call: Call) -> str:
     """Answer the entry of IMAGING SITE PARAMETERS that an institution has."""
     location = call.text(0)
@@ -55,7 +68,7 @@ def get_place(call: Call) -> str:
     return str(place.ien) if place is not None else f'-1,Location "{location}" not found.'
 
 
-@procedure("MAG DICOM GET VERSION", access=Access.SESSION, routine="IMGVER^MAGDRPC2")
+@procedure("MAG DICOM GET VERSION", access=Access.SESSION, routine="IMGVER^MAGDRPC2", version=3)
 def get_version(call: Call) -> str:
     """Answer the numbers of the imaging patches, oldest first, then the newest with its test version: `54,138,221,221-T7`."""
     installed = []

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select
 from fileman import lock_for_transaction
 from fileman.files import NewPerson, SignOnToken
 from rpcs.call import Call, Environment
-from rpcs.registry import Access, procedure
+from rpcs.registry import Access, literal, procedure
 from rpcs.session import Session
 from rpcs.site import SiteData
 from xwb import ResultType
@@ -63,13 +63,13 @@ def _issue(call: Call, namespace: str, seconds: float) -> str:
     return handle
 
 
-@procedure("XUS GET TOKEN", access=Access.WRITES, routine="ASH^XUSRB4")
+@procedure("XUS GET TOKEN", access=Access.WRITES, routine="ASH^XUSRB4", version=1)
 def get_token(call: Call) -> str:
     """Answer a token with which a new connection from the same address signs on, once and within 90 seconds."""
     return ONCE + _issue(call, SIGN_ON, TOKEN_SECONDS) if call.session.duz else "NOT AUTHENTICATED"
 
 
-@procedure("XUS GET CCOW TOKEN", returns=ResultType.ARRAY, access=Access.WRITES, routine="CCOW^XUSRB4")
+@procedure("XUS GET CCOW TOKEN", returns=ResultType.ARRAY, access=Access.WRITES, routine="CCOW^XUSRB4", word_wrap=False)
 def get_ccow_token(call: Call) -> list[str]:
     """Answer a token for a CCOW context vault, good for an hour and a half, and domain and station number."""
     if not call.session.duz:
@@ -87,7 +87,7 @@ def set_visitor(call: Call) -> str:
     return _issue(call, VISITOR, float(left)) if call.session.duz else ""
 
 
-@procedure("XUS GET VISITOR", access=Access.READS, routine="GETVISIT^XUSBSE1", parameters=("TOKEN",))
+@procedure("XUS GET VISITOR", access=Access.READS, routine="GETVISIT^XUSBSE1", parameters=(literal("TOKEN"),))
 def get_visitor(call: Call) -> str:
     """Answer whose token of XUS SET VISITOR this is: SSN, name, site, station number, DUZ and telephone, with carets."""
     return visitor(call.connection, call.environment, call.site, call.text(0))

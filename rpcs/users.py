@@ -8,7 +8,7 @@ from fileman.files import NewPerson, SignOnLog, UserDivision, UserKey
 from rpcs.call import Call
 from rpcs.errors import undefined
 from rpcs.people import given_name_first
-from rpcs.registry import Access, Answer, procedure
+from rpcs.registry import Access, Answer, Availability, listed, literal, procedure
 from rpcs.session import DivisionSet
 from xwb import LocalArray, ResultType
 
@@ -21,7 +21,15 @@ _KEYS = select(UserKey.key).order_by(UserKey.position)
 _HOLDERS = select(UserKey.key)
 
 
-@procedure("XUS GET USER INFO", returns=ResultType.ARRAY, access=Access.READS, routine="USERINFO^XUSRB2")
+@procedure(
+    "XUS GET USER INFO",
+    returns=ResultType.ARRAY,
+    access=Access.READS,
+    routine="USERINFO^XUSRB2",
+    word_wrap=False,
+    availability=Availability.PUBLIC,
+    version=1,
+)
 def get_user_info(call: Call) -> Answer:
     """Answer who is signed on: DUZ, name, name as written, division, title, service, language, time-out, VPID."""
     session = call.session
@@ -50,7 +58,9 @@ def _enter(call: Call, division: int) -> DivisionSet:
     return DivisionSet(division)
 
 
-@procedure("XUS DIVISION GET", returns=ResultType.ARRAY, access=Access.WRITES, routine="DIVGET^XUSRB2", parameters=("IEN",))
+@procedure(
+    "XUS DIVISION GET", returns=ResultType.ARRAY, access=Access.WRITES, routine="DIVGET^XUSRB2", parameters=(literal("IEN", 30),)
+)
 def division_get(call: Call) -> Answer:
     """Answer how many divisions the user may choose from, then `ien^name^station`, and `^1` after the default one.
 
@@ -64,7 +74,7 @@ def division_get(call: Call) -> Answer:
     return Answer([str(len(divisions)), *lines])
 
 
-@procedure("XUS DIVISION SET", access=Access.WRITES, routine="DIVSET^XUSRB2", parameters=("DIV",))
+@procedure("XUS DIVISION SET", access=Access.WRITES, routine="DIVSET^XUSRB2", parameters=(literal("DIV", 12, required=True),))
 def division_set(call: Call) -> Answer:
     """Set the user's division, named by a grave accent and its IEN or by its station number: 1, or 0 when it is not his.
 
@@ -78,7 +88,17 @@ def division_set(call: Call) -> Answer:
     return Answer("0")
 
 
-@procedure("XUS KEY CHECK", returns=ResultType.ARRAY, access=Access.READS, routine="OWNSKEY^XUSRB", parameters=("LIST", "IEN"))
+@procedure(
+    "XUS KEY CHECK",
+    returns=ResultType.ARRAY,
+    access=Access.READS,
+    routine="OWNSKEY^XUSRB",
+    parameters=(
+        listed("KEY", 30, required=True, formal="LIST"),
+        literal("IEN"),
+    ),
+    availability=Availability.PUBLIC,
+)
 def key_check(call: Call) -> list[str] | LocalArray[str]:
     """Answer 1 or 0 for a security key, or for each of a list of keys: whether the user, or another by IEN, holds it."""
     holder = call.text(1)
@@ -95,7 +115,15 @@ def key_check(call: Call) -> list[str] | LocalArray[str]:
 
 
 @procedure(
-    "XUS ALLKEYS", returns=ResultType.GLOBAL_ARRAY, access=Access.READS, routine="ALLKEYS^XUSRB", parameters=("IEN", "FLG")
+    "XUS ALLKEYS",
+    returns=ResultType.GLOBAL_ARRAY,
+    access=Access.READS,
+    routine="ALLKEYS^XUSRB",
+    parameters=(
+        literal("IEN", 10),
+        literal("FLAG", 3, formal="FLG"),
+    ),
+    version=1,
 )
 def all_keys(call: Call) -> LocalArray[str]:
     """Answer the security keys of the user, or of another by IEN, a line each; -1 when nobody is signed on."""

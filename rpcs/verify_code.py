@@ -11,7 +11,7 @@ from fileman import check_verify_code, hash_verify_code, to_fileman
 from fileman.files import NewPerson
 from rpcs.call import Call
 from rpcs.errors import undefined
-from rpcs.registry import Access, Answer, procedure
+from rpcs.registry import Access, Answer, literal, procedure
 from rpcs.session import SignOnFailed
 from rpcs.sign_on import record_sign_on
 from xwb import ResultType
@@ -89,12 +89,7 @@ def _clear(call: Call, text: str) -> str:
 
 
 @procedure(
-    "XUS CVC",
-    returns=ResultType.ARRAY,
-    access=Access.WRITES,
-    routine="CVC^XUSRB",
-    parameters=("XU1",),
-    prepare=judge,
+    "XUS CVC", returns=ResultType.ARRAY, access=Access.WRITES, routine="CVC^XUSRB", parameters=(literal("XU1"),), prepare=judge
 )
 def change_verify_code(call: Call) -> Answer:
     """Change the verify code: old, new and new again, each enciphered, with carets between them.

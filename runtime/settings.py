@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     tls_key: Path | None = None
     tls_client_authorities: Path | None = None
     proxy_protocol_from: tuple[IPvAnyNetwork, ...] = ()
+    hl7_port: Port | None = Field(default=None, ge=0, le=65535)
+    hl7_host: str = "127.0.0.1"
     sink_port: Port = Field(default=11113, ge=0, le=65535)
     call_back: bool = True
     installed_packs: bool = True
@@ -88,6 +90,7 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(default=32 * 1024**2, ge=1024)
     max_ahead_bytes: int = Field(default=1024**2, ge=1024)
     max_held_bytes: int = Field(default=256 * 1024**2, ge=1024**2)
+    max_hl7_message_bytes: int = Field(default=1024**2, ge=1024)
     max_sessions: int = Field(default=2500, ge=1)
     max_sessions_per_address: int = Field(default=2500, ge=1)
     max_connections_per_second: float = Field(default=200.0, gt=0)

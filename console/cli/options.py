@@ -20,6 +20,12 @@ AccessOption = Annotated[
 VerifyOption = Annotated[
     str | None, typer.Option("--verify", envvar="MAGBROKER_VERIFY", help="Verify code to sign on with.", show_default=False)
 ]
+BrokerOption = Annotated[
+    str | None,
+    typer.Option("--broker", help="The broker to sign on to, HOST:PORT; that of the data directory or the settings if left out."),
+]
+TlsOption = Annotated[bool, typer.Option("--tls", help="Speak TLS with the broker.")]
+AuthorityOption = Annotated[Path | None, typer.Option("--ca", help="Certificate authority to trust with --tls (PEM).")]
 PackOption = Annotated[
     list[str] | None,
     typer.Option(

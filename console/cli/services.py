@@ -16,7 +16,7 @@ from runtime import DataDirectory, Settings, check_port, set_up_logs
 
 out = Console()
 
-_SPOKEN = {"broker": "[XWB]", "text": "text", "broker_tls": "[XWB] over TLS", "text_tls": "text over TLS"}
+_SPOKEN = {"broker": "[XWB]", "text": "text", "broker_tls": "[XWB] over TLS", "text_tls": "text over TLS", "hl7": "HL7"}
 
 
 def run_serving(
@@ -35,6 +35,8 @@ def run_serving(
             check_port(settings.broker_port, "RPC broker", "--port or MAGBROKER_BROKER_PORT", settings.broker_host)
             if settings.text_transport:
                 check_port(settings.text_port, "text transport", "--text-port or MAGBROKER_TEXT_PORT", settings.text_host)
+            if settings.hl7_port is not None:
+                check_port(settings.hl7_port, "HL7 listener", "MAGBROKER_HL7_PORT", settings.hl7_host)
         serving = compose(
             settings,
             reactor,  # type: ignore[arg-type]  # twisted types its reactor as a module

@@ -7,23 +7,26 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import RenderableType
 
-from console.cli.options import AccessOption, ConfigOption, DataOption, JsonOption, VerifyOption, out
+from console.cli.options import (
+    AccessOption,
+    AuthorityOption,
+    BrokerOption,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    TlsOption,
+    VerifyOption,
+    out,
+)
 from console.errors import WrongUsage
-from console.tasks import Desk, Screens, Way, open_desk
+from console.sign_on import Way
+from console.tasks import Desk, Screens, open_desk
 from runtime import Settings, load_settings
-
-BrokerOption = Annotated[
-    str | None,
-    typer.Option("--broker", help="The broker to sign on to, HOST:PORT; that of the data directory or the settings if left out."),
-]
-TlsOption = Annotated[bool, typer.Option("--tls", help="Speak TLS with the broker.")]
-AuthorityOption = Annotated[Path | None, typer.Option("--ca", help="Certificate authority to trust with --tls (PEM).")]
 
 #: What each command says besides at its end.
 EPILOG = (

@@ -1,7 +1,7 @@
 """TaskMan on a terminal: the way to it, and its screens."""
 
-from console.tasks.desk import Desk, Way, open_desk
+from console.tasks.desk import Desk, open_desk
 from console.tasks.monitor import monitor_screen, watch
 from console.tasks.screens import Screens
 
-__all__ = ["Desk", "Screens", "Way", "monitor_screen", "open_desk", "watch"]
+__all__ = ["Desk", "Screens", "monitor_screen", "open_desk", "watch"]

@@ -50,14 +50,18 @@ from fileman.files.routing import (
     TransmitDestination,
 )
 from fileman.files.taskman import OptionSchedule, RunningTask, Task, TaskError, TaskManager, TaskStep, TaskSyncFlag
+from fileman.files.tele_reader import AcquisitionSite, ConsultService, ImageIndex, TeleReader, UnreadConsult
+from fileman.files.text import GatewayParameter, Hl7Message, TextMessageCount
 
 __all__ = [
     "NUMBERED_FILES",
     "AcquisitionCount",
     "AcquisitionDevice",
+    "AcquisitionSite",
     "AnsweredRequest",
     "BackgroundQueue",
     "ConsultGroup",
+    "ConsultService",
     "CurrentImage",
     "DailyStatistic",
     "DicomExport",
@@ -72,12 +76,15 @@ __all__ = [
     "File",
     "FileHeader",
     "GatewayMachine",
+    "GatewayParameter",
     "GatewayStatus",
+    "Hl7Message",
     "Holiday",
     "Image",
     "ImageAudit",
     "ImageEvent",
     "ImageHeader",
+    "ImageIndex",
     "ImagingSite",
     "ImportableObject",
     "Institution",
@@ -109,9 +116,12 @@ __all__ = [
     "TaskManager",
     "TaskStep",
     "TaskSyncFlag",
+    "TeleReader",
+    "TextMessageCount",
     "TiuImage",
     "TiuNote",
     "TransmitDestination",
+    "UnreadConsult",
     "UserDivision",
     "UserKey",
     "UserOption",

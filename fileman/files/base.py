@@ -30,6 +30,7 @@ NUMBERED_FILES = (
     "dicom_failed_image",
     "error_log",
     "gateway_machine",
+    "hl7_message",
     "image",
     "importable_object",
     "lab_group",
@@ -40,5 +41,6 @@ NUMBERED_FILES = (
     "sign_on_log",
     "task",
     "task_error",
+    "unread_consult",
     "tiu_image",
 )

@@ -50,7 +50,7 @@ class Exam(File):
     registered: Mapped[bool] = mapped_column(default=True)
     tiu_note: Mapped[int | None]
 
-    __table_args__ = (Index(None, "service", "service_ien"),)
+    __table_args__ = (Index(None, "service", "service_ien"), Index(None, "exam_date", "patient", "ien"))
 
 
 class Report(File):

@@ -17,7 +17,7 @@ from tzlocal import get_localzone
 
 from rpcs.actions.errors import KINDS, ActionError, BadRequest, NotAllowed, RefusedAction
 from rpcs.call import Call
-from rpcs.registry import Access, Answer, procedure
+from rpcs.registry import Access, Answer, listed, procedure
 from rpcs.session import StartTask
 from runtime import Clock
 from taskman import BadFrequency, TaskManError
@@ -123,7 +123,7 @@ def action(name: str, *, writes: bool = False, key: str = "") -> Callable[[Run],
 
         handler.__doc__ = run.__doc__
         access = Access.WRITES if writes else Access.SCANS
-        procedure(name, access=access, routine="magb", parameters=("REQUEST",))(handler)
+        procedure(name, access=access, routine="magb", parameters=(listed("REQUEST"),))(handler)
         return run
 
     return register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, String, bindparam, delete, func, insert, select, update
 
 from fileman import file_name, lock_for_transaction, to_fileman
 from fileman.files import ConsultGroup, Image, ImageAudit, LabGroup, LostMember, ReportImage, TiuImage
@@ -15,6 +15,7 @@ from rpcs.image_processing.messages import Results
 from rpcs.image_processing.request import Item
 from xwb import m_number
 
+#: Why an image is gone when nobody says.
 REASON = "Unknown reason"
 #: The files that lie beside an image's own and go with it (ALTERNATE FILE TYPES of #2006.1).
 ALTERNATES = ("TXT",)
@@ -26,7 +27,7 @@ _FILES = select(Image.file_ref, Image.location, Image.abstract_location, Image.b
 _KEPT = [column for column in Image.__table__.columns if column.name != "last_access"]
 _ARCHIVE = insert(ImageAudit).from_select(
     [*(column.name for column in _KEPT), "last_access", "deleted_by", "deleted_at", "delete_reason"],
-    select(*_KEPT, bindparam("moment"), bindparam("duz"), bindparam("moment"), literal(REASON)).where(
+    select(*_KEPT, bindparam("moment"), bindparam("duz"), bindparam("moment"), bindparam("reason", type_=String)).where(
         Image.ien == bindparam("ien_")
     ),
 )
@@ -68,18 +69,25 @@ def rollback(call: Call, item: Item, results: Results) -> tuple[int, str] | None
         results.add("ROLLBACK", f"-1|Deleting a Group is not allowed.|{pointer}")
         return None
     works = _files_of(call, number)
-    if row.parent is not None:
-        lock_for_transaction(call.connection, f"group:{row.parent}")
-    else:
-        _unlink(call.connection, number)
-    _archive(call, number)
-    if row.parent is not None and call.connection.execute(_LEAVE_GROUP, {"group_": row.parent}).scalar() == 0:
-        _unlink(call.connection, row.parent)
-        _archive(call, row.parent)
+    delete_entry(call, number, row.parent)
     for place, work in works:
         enqueue(call, place, [work])
     results.add("ROLLBACK", f"0||{pointer}")
     return number, str(row.uid)
+
+
+def delete_entry(call: Call, image: int, group: int | None, reason: str = REASON) -> bool:
+    """Move an image's entry to the audit file, and its group's with the last image of it; tell whether the group went."""
+    if group is None:
+        _unlink(call.connection, image)
+    else:
+        lock_for_transaction(call.connection, f"group:{group}")
+    _archive(call, image, reason)
+    if group is None or call.connection.execute(_LEAVE_GROUP, {"group_": group}).scalar() != 0:
+        return False
+    _unlink(call.connection, group)
+    _archive(call, group, reason)
+    return True
 
 
 def _unlink(connection: Connection, group: int) -> None:
@@ -88,10 +96,10 @@ def _unlink(connection: Connection, group: int) -> None:
         connection.execute(statement, {"group_": group})
 
 
-def _archive(call: Call, image: int) -> None:
+def _archive(call: Call, image: int, reason: str) -> None:
     """Move an entry to the audit file."""
     moment = to_fileman(call.clock.now())
-    call.connection.execute(_ARCHIVE, {"ien_": image, "moment": moment, "duz": call.session.duz})
+    call.connection.execute(_ARCHIVE, {"ien_": image, "moment": moment, "duz": call.session.duz, "reason": reason})
     call.connection.execute(_DELETE, {"ien_": image})
 
 

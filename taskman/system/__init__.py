@@ -1,5 +1,5 @@
 """The system tasks: what keeps a site in order. Importing this package registers them, with their options."""
 
-from taskman.system import audit, database, long_term, old_tasks, queues, requeue, routed_copies, statistics
+from taskman.system import audit, checksums, database, long_term, old_tasks, queues, requeue, routed_copies, statistics
 
-__all__ = ["audit", "database", "long_term", "old_tasks", "queues", "requeue", "routed_copies", "statistics"]
+__all__ = ["audit", "checksums", "database", "long_term", "old_tasks", "queues", "requeue", "routed_copies", "statistics"]

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from console.packs import load_packs
 from console.real_broker import RealBroker, SiteTemplate
+from console.rpc_reference import facts_of, reference
 from fileman.site_file import SiteSettings
 from runtime import Settings, load_settings
 from runtime.settings import GatewaySettings, TaskManSettings
@@ -82,3 +84,9 @@ def test_the_settings_files_on_the_page_are_settings_files(tmp_path: Path) -> No
         path = tmp_path / f"{number}.toml"
         path.write_text(text, encoding="utf-8")
         assert load_settings(path) != load_settings()
+
+
+def test_the_page_of_procedures_is_what_the_registry_says() -> None:
+    """`magbroker rpc reference --no-installed-packs` writes it."""
+    page = (DOCS / "reference" / "rpcs.md").read_text(encoding="utf-8")
+    assert page == reference(facts_of(load_packs([], installed=False)))

@@ -135,7 +135,8 @@ def test_a_procedure_is_shown_with_what_it_promises(tmp_path: Path) -> None:
     environment = install(tmp_path, "zzlab = zzlab")
     done = magbroker("rpc", "show", "ZZLAB ORDER", "--json", environment=environment)
     shown = json.loads(done.stdout)
-    assert (shown["returns"], shown["parameters"], shown["pack"]) == ("SINGLE VALUE", ["PATIENT", "TESTS"], "zzlab")
+    assert (shown["returns"], shown["family"], shown["pack"]) == ("SINGLE VALUE", "zzlab", "zzlab")
+    assert [one["name"] for one in shown["parameters"]] == ["PATIENT", "TESTS"]
     assert (shown["routine"], shown["inactive"]) == ("ORDER^ZZLAB", "active")
     first, *_, last = shown["description"].splitlines()
     assert first == "Order tests for a patient and answer the number of the order, or `-1^reason`."

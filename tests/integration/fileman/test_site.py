@@ -42,6 +42,10 @@ from tests.support.rows import counts, fill
 NOW = datetime.fromisoformat("2026-11-21T12:00")
 ROW = {"location": 10, "object_type": 100, "patient": 1, "saved_at": "3261121", "saved_by": 1}
 KEPT_BY_RESET = {
+    "acquisition_site",
+    "consult_service",
+    "image_index",
+    "tele_reader",
     "fault",
     "option_item",
     "sign_on_token",
@@ -303,3 +307,59 @@ def test_the_whole_file_is_read_from_disk(store: Store, site_key: SiteKey) -> No
     warnings = store.transact(lambda connection: apply_site(connection, site, site_key, NOW))
     assert warnings == []
     assert store.read(lambda connection: counts(connection, [File.metadata.tables["exam"]])) == {"exam": 64}
+
+
+TELEREADER = """
+[[user]]
+duz = 9
+name = "READER,ROSE"
+access = "ROSE1"
+verify = "1ROS!@#$"
+
+[[institution]]
+ien = 660
+name = "SALT LAKE CITY"
+station = "660"
+
+[[image_index]]
+file = "2005.84"
+ien = 5
+name = "EYE CARE"
+abbreviation = "EYE"
+
+[[image_index]]
+file = "2005.85"
+ien = 5
+name = "FUNDUS PHOTO"
+abbreviation = "FUN"
+
+[[acquisition_site]]
+institution = 660
+primary_site = 660
+lock_minutes = 30
+
+[[consult_service]]
+service = "EYE CARE"
+specialty = 5
+procedure = 5
+site = 660
+
+[[tele_reader]]
+duz = 9
+site = 660
+specialty = 5
+procedure = 5
+selected = false
+"""
+
+
+def test_telereader_facts_come_back_as_they_were_loaded(store: Store, site_key: SiteKey) -> None:
+    assert load(store, TELEREADER, site_key) == []
+    first = store.read(dump_site)
+    for line in ('file = "2005.85"', 'abbreviation = "FUN"', "lock_minutes = 30", "selected = false"):
+        assert line in first
+    load(store, first, site_key)
+    assert store.read(dump_site) == first
+    doubled = TELEREADER + TELEREADER[TELEREADER.index("[[tele_reader]]") :]
+    with pytest.raises(SiteFileError, match="tele_reader: there are two with procedure 9 660 5 5"):
+        load(store, doubled, site_key)

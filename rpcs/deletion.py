@@ -1,0 +1,50 @@
+"""Deleting an entry of the image file (DELETE^MAGGTID); its files stay."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, select
+
+from fileman.files import Image
+from rpcs.call import Call
+from rpcs.image_processing.rollback import REASON, delete_entry
+from rpcs.registry import Access, literal, procedure
+from rpcs.values import entry_number
+from xwb import ResultType, m_number
+
+#: Who may delete without having to force it.
+KEY = "MAG DELETE"
+
+_IMAGE = select(Image.parent, Image.members).where(Image.ien == bindparam("ien_"))
+
+
+@procedure(
+    "MAGQ DIK",
+    returns=ResultType.ARRAY,
+    access=Access.WRITES,
+    routine="DELETE^MAGGTID",
+    parameters=(
+        literal("ien", 1, required=True, formal="MAGIEN"),
+        literal("DF"),
+        literal("GRPDF"),
+        literal("REASON"),
+    ),
+)
+def delete_image(call: Call) -> list[str]:
+    """Delete an image's entry, and its group's with the last image of it; what is deleted stays in the audit file.
+
+    `ien^1` deletes without the key MAG DELETE, which is needed otherwise. Answers `1^Deletion of Image was Successful.` and the
+    numbers of what is gone, a group's with `^1^Deletion of Group was Successful.`; or `0^` and why not. A group with images
+    is not deleted, nor are files.
+    """
+    pointer, _, forced = call.text(0).partition("^")
+    number = entry_number(pointer)
+    if not m_number(forced.partition("^")[0]) and KEY not in call.site.keys_of(call.session.duz):
+        return ["0^User doesn't have delete privilege."]
+    row = call.connection.execute(_IMAGE, {"ien_": number}).first()
+    if row is None:
+        return ["0^Image entry doesn't exist in image file"]
+    if row.members > 0:
+        return ["0^Deleting a Group is not allowed."]
+    group_went = delete_entry(call, number, row.parent, call.text(3) or REASON)
+    gone = [f"{row.parent}^1^Deletion of Group was Successful."] if group_went else []
+    return ["1^Deletion of Image was Successful.", *gone, str(number)]
