@@ -55,6 +55,7 @@ class PlaceData:
     ien: int
     institution: int
     namespace: str
+    site_code: str
     write_location: int | None
     pacs_write_location: int | None
     jukebox_location: int | None
