@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, exists, func, or_, select
+from sqlalchemy import Connection, bindparam, delete, exists, func, or_, select
 
 import taskman.api as taskman
-from fileman import upserts
-from fileman.files import BackgroundQueue, EvaluatorFlag, EvaluatorLog
+from fileman.files import BackgroundQueue, EvaluatorLog
 from rpcs.call import Call
 from rpcs.errors import undefined
 from rpcs.numbers import fileman_limit, whole
 from rpcs.registry import Access, Answer, listed, literal, procedure
 from rpcs.routing.activity import note_activity
 from rpcs.session import StartTask
-from rules.evaluator import ENTRY_POINT, subject_of
+from rules.evaluator import ENTRY_POINT, set_flag, subject_of
 from xwb import LocalArray, ResultType, collation_key, m_number, m_text
 
 NOT_ACCEPTED = "-4,TaskMan did not Accept Request"
 #: Entries that one purge removes; it says that there are more.
 PURGED_AT_ONCE = 10_000
 
-_FLAG = upserts(
-    EvaluatorFlag,
-    lambda insert: insert.values(id=1, running=bindparam("flag")).on_conflict_do_update(
-        index_elements=[EvaluatorFlag.id], set_={"running": bindparam("flag")}
-    ),
-)
 _LAST_LINE = select(func.max(EvaluatorLog.line)).where(EvaluatorLog.task == bindparam("task"))
+_NEXT_TASK = select(func.min(EvaluatorLog.task)).where(EvaluatorLog.task > bindparam("after"))
 _LINES = (
     select(EvaluatorLog.line, EvaluatorLog.text)
     .where(EvaluatorLog.task == bindparam("task"), EvaluatorLog.line > bindparam("after"))
@@ -74,7 +68,7 @@ def start_evaluator(call: Call) -> Answer | str:
         return f"-3,A Rule Evaluator is Already Running for {name}"
     if not call.environment.engine_accepts():
         return NOT_ACCEPTED
-    call.connection.execute(_FLAG[call.connection.dialect.name], {"flag": True})
+    set_flag(call.connection, running=True)
     number = taskman.load(
         call.connection,
         ENTRY_POINT,
@@ -93,10 +87,21 @@ def rule_elements(rules: LocalArray[str]) -> list[tuple[str, str]]:
 
 @procedure("MAG DICOM ROUTE EVAL STOP", access=Access.WRITES, routine="STOP^MAGDRPC5", version=3)
 def stop_evaluators(call: Call) -> str:
-    """Ask every rule evaluator of every location to stop after the image it is at; always answers 1."""
-    call.connection.execute(_FLAG[call.connection.dialect.name], {"flag": False})
-    taskman.stop_all(call.connection, ENTRY_POINT)
+    """Ask every rule evaluator of every location to stop after the image it is at; always answers 1.
+
+    One that was started and has not begun yet is not asked, as in VistA: it will begin, and go on.
+    """
+    set_flag(call.connection, running=False)
+    taskman.stop_begun(call.connection, ENTRY_POINT, _with_log(call.connection))
     return "1"
+
+
+def _with_log(connection: Connection) -> list[int]:
+    """Give the evaluators that have said something, each found by one look into the log's index."""
+    found: list[int] = []
+    while (following := connection.execute(_NEXT_TASK, {"after": found[-1] if found else -1}).scalar()) is not None:
+        found.append(following)
+    return found
 
 
 @procedure(

@@ -27,6 +27,7 @@ WHOLE = {
     "a7_idle_timeout": 27,
     "a8_m2m": 40,
     "b4_names": 50,
+    "d2_route_queue": 64,
 }
 #: Long themes in which no answer depends on the database: one engine is enough for them.
 WIRE_ONLY = ("a5_protocol", "a8_m2m")
@@ -62,11 +63,13 @@ def hooked(oracle_store: Store, site_key: SiteKey, monkeypatch: pytest.MonkeyPat
     broker.stop()
 
 
+def options_for(port: int, stage: int | None) -> argparse.Namespace:
+    """Give the options of a replay whose changes of state are made in this process."""
+    return argparse.Namespace(host="127.0.0.1", port=port, state_hook="in process", stage=stage, ids=True, show=5)
+
+
 def run(hooked: HookedBroker, theme: str, stage: int | None) -> dict[str, int]:
-    options = argparse.Namespace(
-        host="127.0.0.1", port=hooked.broker.port, state_hook="in process", stage=stage, ids=True, show=5
-    )
-    return replay.replay(HERE / f"{theme}.jsonl", options)
+    return replay.replay(HERE / f"{theme}.jsonl", options_for(hooked.broker.port, stage))
 
 
 @pytest.mark.parametrize("theme", STAGE_ONE)

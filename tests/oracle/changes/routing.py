@@ -1,4 +1,4 @@
-"""Changes of state in d1, d2 and d4: images that are copies, the queues, network locations, a procedure's registration."""
+"""Changes of state in d1, d2 and d4, and those of d3 by which routing is asked about what it did."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from fileman import SiteKey, bump_site_version, next_iens, read_site_file, to_fileman
-from fileman.files import BackgroundQueue, EvaluatorFlag, Image, NetworkLocation, Option, OptionRpc
+from fileman.files import BackgroundQueue, EvaluatorFlag, Image, NetworkLocation, Option, OptionRpc, RoutedCopy
 from rules.queueing import Copies, Origin, queue_copies
 from tests.oracle.changes import Change
 
@@ -76,6 +76,20 @@ def _old_entries(*entries: tuple[int, str, str]) -> Change:
     return change
 
 
+def _routed_copies(connection: Connection, _key: SiteKey) -> None:
+    """Let image 2 have been copied to location 14: five times long ago, and once in a far future."""
+    sent = {number: (f"3200101.1{number}", f"\\\\REMOTE-A\\INBOX$\\F{number}") for number in range(1, 6)} | {
+        9: ("3991231", "NOTYET")
+    }
+    values = {"image": 2, "destination": 14, "mechanism": 1}
+    rows = [{"sequence": n, "copy": n, "sent": when, "file": file, **values} for n, (when, file) in sent.items()]
+    connection.execute(insert(RoutedCopy), rows)
+
+
+def _nothing(_connection: Connection, _key: SiteKey) -> None:
+    """Change nothing: names of network locations are found without a cross-reference here."""
+
+
 def _register_eval_purge(connection: Connection, _key: SiteKey) -> None:
     option = connection.execute(select(Option.ien).where(Option.name == "MAG DICOM GATEWAY FULL")).scalar_one()
     last = connection.execute(select(func.max(OptionRpc.position)).where(OptionRpc.option == option)).scalar_one()
@@ -116,4 +130,10 @@ W $$SEND^MAGBRTUT(12,14,500,1,688)""": _fill_send_queue,
     'S X="MAG DICOM ROUTE EVAL PURGE",D=$O(^XWB(8994,"B",X,0)) S:\'D D=$O(^XWB(8994," "),-1)+1\n'
     'S ^XWB(8994,D,0)=X_"^EVALPU^MAGBRTUT^1^R^^^1",^XWB(8994,"B",X,D)="" I \'$D(^DIC(19,10022,"RPC","B",D))'
     ' S N=$O(^DIC(19,10022,"RPC"," "),-1)+1,^DIC(19,10022,"RPC",N,0)=D,^DIC(19,10022,"RPC","B",D,N)=""': _register_eval_purge,
+    'K ^MAG(2005.2,99),^MAG(2005.2,"C","") D MAG^ZZORCL': locations_as_in_the_site_file,
+    'M ^ZZORCL("B")=^MAG(2005.2,"B") K ^MAG(2005.2,"B")': _nothing,
+    'M ^MAG(2005.2,"B")=^ZZORCL("B") K ^ZZORCL("B")': _nothing,
+    'F I=1:1:5 S ^MAG(2005,2,4,I,0)="3200101.1"_I_"^14^^\\\\REMOTE-A\\INBOX$\\F"_I'
+    ',^MAG(2005,"ROUTE",14,"3200101.1"_I,2,I)="",^MAG(2005,2,4,"LOC",14,I)=""\n'
+    'S ^MAG(2005,"ROUTE",14,3991231,2,9)="",^MAG(2005,2,4,9,0)="3991231^14^^NOTYET"': _routed_copies,
 }
