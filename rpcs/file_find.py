@@ -67,6 +67,11 @@ def find_file(locations: Mapping[int, LocationData], image: ImageFiles, file_typ
     return FoundFile(name, f"{location.physical}{directory_hash(location.hash, name)}{name}")
 
 
+def has_big_file(image: ImageFiles) -> bool:
+    """Tell whether an image has a BIG file besides its full one (node FBIG)."""
+    return bool(image.big_location or image.big_jukebox_location or image.big_extension)
+
+
 def directory_hash(hashed: bool, name: str) -> str:
     """Give the directories that a file lies in by its name, with a backslash at the end; none on a flat location."""
     return "\\".join(hashed_directories(name)) + "\\" if hashed else ""
@@ -76,7 +81,7 @@ def _place(image: ImageFiles, file_type: str) -> tuple[str, int | None, int | No
     """Give the name of a file, or what is said of one that is not there, and its short-term and long-term locations."""
     match file_type:
         case "BIG":
-            if not (image.big_location or image.big_jukebox_location or image.big_extension):
+            if not has_big_file(image):
                 return NO_BIG_FILE, None, None
             name = f"{image.file_ref.partition('.')[0]}.{image.big_extension or 'BIG'}"
             return name, image.big_location, image.big_jukebox_location

@@ -11,7 +11,7 @@ from fileman import Event, export_lock, lock_for_transaction, record_events, to_
 from fileman.files import DicomExport, DicomExportImage, Image
 from fileman.files.routing import EXPORT_TAKEN_FOR
 from rpcs.call import Call
-from rpcs.file_find import FoundFile, find_file
+from rpcs.file_find import FoundFile, find_file, has_big_file
 from rpcs.registry import Access, listed, literal, procedure
 from xwb import ResultType, m_number
 
@@ -184,7 +184,7 @@ def _describe(call: Call, connection: Connection, entry: int, sequence: int, ima
     file = full = FoundFile("", "", missing=True)
     if row is not None:
         full = find_file(call.site.locations, row, "FULL")
-        file = find_file(call.site.locations, row, "BIG") if row.big_extension else full
+        file = find_file(call.site.locations, row, "BIG") if has_big_file(row) else full
     return [
         "1",
         str(entry),

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select
+from sqlalchemy import Row, bindparam, func, insert, select
 
 from fileman import from_fileman, next_ien, to_fileman
-from fileman.files import BackgroundQueue, Exam, Image, NetworkLocation, Patient
+from fileman.files import BackgroundQueue, Exam, Image, NetworkLocation, Patient, Report
 from rpcs.call import Call
 from rpcs.export.requests import QUEUED_TYPES, ExportRequest, request_export
 from rpcs.numbers import subscript, whole
@@ -34,7 +34,9 @@ _EXAMS = (
         Exam.exam_date,
         Exam.procedure,
         Exam.status,
-        Exam.report,
+        func.coalesce(
+            Exam.report, select(func.min(Report.ien)).where(Report.exam == Exam.ien).correlate(Exam).scalar_subquery()
+        ).label("report"),
         Patient.name,
     )
     .join(Patient, Patient.dfn == Exam.patient)
@@ -42,9 +44,9 @@ _EXAMS = (
     .order_by(Exam.ien)
 )
 _IMAGES = (
-    select(Image.ien, Image.procedure, Image.location, Image.big_location, Image.big_extension, Image.acquisition_site)
+    select(Image.ien, Image.procedure, Image.location, Image.big_location, Image.acquisition_site)
     .where(Image.report == bindparam("of_report"), Image.object_type.in_(QUEUED_TYPES))
-    .order_by(Image.parent, Image.group_sequence, Image.ien)
+    .order_by(func.coalesce(Image.parent, Image.ien), Image.group_sequence, Image.ien)
 )
 _SEND = select(NetworkLocation.send).where(NetworkLocation.ien == bindparam("location"))
 _ASKED = select(BackgroundQueue.ien).where(
@@ -160,7 +162,7 @@ def _images(call: Call, report: int | None) -> Sequence[Row[*tuple[Any, ...]]]:
 
 
 def _is_at_hand(call: Call, image: Row[*tuple[Any, ...]]) -> bool:
-    location = call.site.locations.get((image.big_location if image.big_extension else image.location) or 0)
+    location = call.site.locations.get(image.big_location or image.location or 0)
     return location is not None and location.online
 
 
