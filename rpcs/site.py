@@ -50,7 +50,7 @@ class InstitutionData:
 
 @dataclass(frozen=True, slots=True)
 class PlaceData:
-    """An entry of IMAGING SITE PARAMETERS (#2006.1): a place."""
+    """An entry of IMAGING SITE PARAMETERS (#2006.1): a place. `last_routing` is the day on which it last used routing."""
 
     ien: int
     institution: int
@@ -59,6 +59,7 @@ class PlaceData:
     write_location: int | None
     pacs_write_location: int | None
     jukebox_location: int | None
+    last_routing: str
 
 
 @dataclass(frozen=True, slots=True)

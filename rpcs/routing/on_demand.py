@@ -83,7 +83,7 @@ def _destinations(call: Call) -> list[str]:
     found = []
     if COPY_KEY in keys:
         routers = sorted(call.site.locations.values(), key=lambda it: it.ien)
-        found += [f"{it.ien}^{it.name}" for it in routers if it.router and it.online and it.kind == "MAG"]
+        found += [f"{it.ien}^{it.name}" for it in routers if it.router and it.online and it.kind != "JUKEBOX"]
     if DICOM_KEY in keys:
         by_name: dict[str, dict[int, int]] = {}
         for it in call.site.destinations:
