@@ -99,7 +99,7 @@ _COUNT_DOWN = (
 _DELETE_EXPORT = delete(DicomExport).where(DicomExport.ien == bindparam("d0"))
 _OLD = (
     select(DicomExport.ien)
-    .where(DicomExport.requested < bindparam("before"))
+    .where(DicomExport.requested > "", DicomExport.requested < bindparam("before"))
     .order_by(DicomExport.requested)
     .limit(GIVEN_UP_AT_ONCE)
 )
