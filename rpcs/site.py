@@ -121,7 +121,8 @@ def _columns(file: type[File], shape: type) -> Select[tuple[Any, ...]]:
 
 
 _PLACES = _columns(ImagingSite, PlaceData)
-_LOCATIONS = _columns(NetworkLocation, LocationData)
+#: Those that a site has: VistA makes nameless ones of numbers that it is told the state of.
+_LOCATIONS = _columns(NetworkLocation, LocationData).where(NetworkLocation.name != "")
 _DESTINATIONS = _columns(TransmitDestination, DestinationData)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, update
 
-from fileman import SiteKey, Store, apply_site, dump_site, parse_site, read_site_file
+from fileman import SiteKey, Store, apply_site, dump_site, parse_site, read_folders, read_site_file
 from fileman.files import Image, ImagingSite, NetworkLocation, RoutedCopy, SendQueue
 from runtime import FixedClock
 from tests.conftest import ORACLE_SITE
@@ -283,9 +284,11 @@ def test_copies_without_a_name_are_forgotten_on_the_way(routing: Routing) -> Non
     assert [row.sequence for row in left] == [1, 3, 4, 5]
 
 
-def test_what_was_made_of_an_unknown_number_is_in_no_site_file(routing: Routing, site_key: SiteKey) -> None:
+def test_what_was_made_of_an_unknown_number_is_no_place_and_in_no_site_file(routing: Routing, site_key: SiteKey) -> None:
     assert routing.call("NETWORK STATUS", "4711", "1") == "1"
     assert routing.all(select(NetworkLocation.online).where(NetworkLocation.ien == 4711)) == [(True,)]
+    assert not any(line.startswith("4711^") for line in routing.client.call("MAGB NETWORK LOCATIONS").lines)
+    assert 4711 not in routing.store.read(lambda connection: read_folders(connection, Path()))
     text = routing.store.read(dump_site)
     assert "4711" not in text
     routing.store.transact(lambda connection: apply_site(connection, parse_site(text), site_key, routing.clock.now()))
