@@ -20,7 +20,7 @@ _LOCATIONS = select(
     NetworkLocation.hash,
     NetworkLocation.subdirectory,
     NetworkLocation.retention_days,
-)
+).where(NetworkLocation.name != "")  # a nameless one is no place: only its state was ever told
 #: The extension of each file of an image; FULL is the file that the image names.
 EXTENSIONS = {"ABSTRACT": "ABS", "BIG": "BIG", "TEXT": "TXT", "DICOM": "DCM"}
 

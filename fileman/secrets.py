@@ -21,6 +21,8 @@ KEY_BYTES = 32
 _NONCE_BYTES = 12
 #: About 20 ms and 16 MiB a check: slow enough for a thief, quick enough for a sign-on.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=16 * 1024, parallelism=1)
+# cffi makes a library's types when they are first used, and aborts the process when two threads do that at the same time
+PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("")
 
 
 class BadSiteKey(FileManError):

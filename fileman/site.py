@@ -56,6 +56,8 @@ from fileman.files import (
     QueuePointer,
     Report,
     ReportImage,
+    RoutedCopy,
+    RoutingTransaction,
     RuleDecision,
     SendQueue,
     SiteSetting,
@@ -133,6 +135,8 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     QueuePointer,
     Report,
     ReportImage,
+    RoutedCopy,
+    RoutingTransaction,
     RuleDecision,
     SendQueue,
     StatisticsCursor,
@@ -378,5 +382,7 @@ def reset_imaging(connection: Connection) -> None:
         connection.execute(delete(file))
     connection.execute(update(Exam).values(report=None))
     connection.execute(update(ImagingSite).values(last_routing="", last_routing_warning=""))
+    connection.execute(delete(NetworkLocation).where(NetworkLocation.name == ""))  # made when their state was told
+    connection.execute(update(NetworkLocation).values(offline_since=None, last_purge=None))
     reset_numbers(connection, _IMAGING_NUMBERS)
     bump_site_version(connection)

@@ -66,15 +66,17 @@ _KEYS: dict[type[File], dict[str, str]] = {
 #: Columns that are no part of a site file: what happened since, and numbers that come from the order.
 _LEFT_OUT: dict[type[File], set[str]] = {
     ImagingSite: {"last_routing", "last_routing_warning"},
+    NetworkLocation: {"offline_since", "last_purge"},
     NewPerson: {"last_sign_on", "failed_attempts"},
     Option: {"ien"},
     Exam: {"ien", "report"},
     TeleReader: {"position"},
     OptionSchedule: {"ien", "next_at", "wall", "task", "last_at", "skipped"},
 }
-#: Rows that are no part of a site file: what was to be run once, and was.
+#: Rows that are no part of a site file: what was to be run once, and was; what VistA made of a number that it does not know.
 _OVER: dict[type[File], Callable[[Row], bool]] = {
-    OptionSchedule: lambda row: not (row["frequency"] or row["special"] or row["wall"])
+    NetworkLocation: lambda row: not row["name"],
+    OptionSchedule: lambda row: not (row["frequency"] or row["special"] or row["wall"]),
 }
 
 _RPC_KEYS = select(OptionRpc.option, OptionRpc.rpc, OptionRpc.key).where(OptionRpc.key != "").order_by(OptionRpc.position)

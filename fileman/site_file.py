@@ -145,6 +145,7 @@ class ImagingSiteRow(Row):
     ien: Ien
     institution: int
     namespace: str = Field(default="", max_length=10)
+    site_code: str = Field(default="", max_length=10)
     write_location: int | None = None
     pacs_write_location: int | None = None
     jukebox_location: int | None = None

@@ -50,14 +50,16 @@ class InstitutionData:
 
 @dataclass(frozen=True, slots=True)
 class PlaceData:
-    """An entry of IMAGING SITE PARAMETERS (#2006.1): a place."""
+    """An entry of IMAGING SITE PARAMETERS (#2006.1): a place. `last_routing` is the day on which it last used routing."""
 
     ien: int
     institution: int
     namespace: str
+    site_code: str
     write_location: int | None
     pacs_write_location: int | None
     jukebox_location: int | None
+    last_routing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ def _columns(file: type[File], shape: type) -> Select[tuple[Any, ...]]:
 
 
 _PLACES = _columns(ImagingSite, PlaceData)
-_LOCATIONS = _columns(NetworkLocation, LocationData)
+#: Those that a site has: VistA makes nameless ones of numbers that it is told the state of.
+_LOCATIONS = _columns(NetworkLocation, LocationData).where(NetworkLocation.name != "")
 _DESTINATIONS = _columns(TransmitDestination, DestinationData)
 
 

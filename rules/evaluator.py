@@ -22,6 +22,7 @@ from fileman import (
     site_settings,
     to_fileman,
     to_horolog,
+    upserts,
 )
 from fileman.files import (
     BackgroundQueue,
@@ -91,6 +92,12 @@ _STIRRED = select(
     )
 )
 _FLAG = select(EvaluatorFlag.running).where(EvaluatorFlag.id == 1)
+_SET_FLAG = upserts(
+    EvaluatorFlag,
+    lambda insert: insert.values(id=1, running=bindparam("flag")).on_conflict_do_update(
+        index_elements=[EvaluatorFlag.id], set_={"running": bindparam("flag")}
+    ),
+)
 _LAST_LINE = select(func.max(EvaluatorLog.line)).where(EvaluatorLog.task == bindparam("task"))
 _LOG = insert(EvaluatorLog)
 _STUDIES = select(StudyDecision.study_uid, StudyDecision.rule, StudyDecision.fired).where(
@@ -177,8 +184,12 @@ class Evaluator:
         return self.task.store
 
     def run(self, parsed: ElementRules) -> None:
-        """Work off the queue until asked to stop; a database that does not answer is waited for."""
-        write_log(self.task, [f"Started at {to_horolog(self.task.clock.now())}", *parsed.log, *self._not_done_here()])
+        """Work off the queue until asked to stop; a database that does not answer is waited for.
+
+        It raises the flag of all evaluators: whoever lowered it before this one began did not mean this one.
+        """
+        lines = [f"Started at {to_horolog(self.task.clock.now())}", *parsed.log, *self._not_done_here()]
+        self.store.transact(lambda connection: self._begin(connection, lines))
         while not self.task.interrupted():
             try:
                 if self._stop_asked():
@@ -190,6 +201,10 @@ class Evaluator:
             except StoreFailed as error:
                 log.warning("the evaluator of location %d waits for the database: %s", self.location, error)
                 self.task.pause(DATABASE_PAUSE)
+
+    def _begin(self, connection: Connection, lines: Sequence[str]) -> None:
+        set_flag(connection, running=True)
+        append_log(connection, self.task.number, self.task.clock, lines)
 
     def _rest(self) -> None:
         """Wait until there is something to do: an entry, a stop, another state of the site."""
@@ -344,6 +359,11 @@ class Evaluator:
 def _failed(entry: int, error: Exception) -> Judged:
     text = f"{type(error).__name__}: {error}"[:ERROR_LIMIT]
     return Judged(entry, None, None, [f"*** EVAL queue error: {text} ***"], failed=True)
+
+
+def set_flag(connection: Connection, *, running: bool) -> None:
+    """Raise the flag of all evaluators, or lower it, which asks every one to stop."""
+    connection.execute(_SET_FLAG[connection.dialect.name], {"flag": running})
 
 
 def append_log(connection: Connection, task: int, clock: Clock, lines: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,7 @@ __all__ = [
     "rtn",
     "stat",
     "stop_all",
+    "stop_begun",
     "tm",
 ]
 
@@ -109,6 +110,8 @@ _STOP_ALL = (
     .where(Task.entry_point == bindparam("entry_point_"), Task.status.in_([SCHEDULED, PREPARED, RUNNING, *UNWILLING]))
     .values(stop_requested=True, stopped_by=bindparam("by_"))
 )
+#: Those of them that run, or that left something behind when they ran.
+_STOP_BEGUN = _STOP_ALL.where(or_(Task.status == RUNNING, Task.number.in_(bindparam("begun_", expanding=True))))
 _FIND = select(Task.number).where(or_(bindparam("all_"), Task.duz == bindparam("duz_"))).order_by(Task.number)
 _BY_DESCRIPTION = _FIND.where(Task.description == bindparam("wanted"))
 _BY_TAG = _FIND.where(Task.entry_point == bindparam("wanted"))
@@ -359,6 +362,11 @@ def askstop(connection: Connection, number: int, now: float, by: str = NOBODY) -
 def stop_all(connection: Connection, entry_point: str, by: str = NOBODY) -> None:
     """Ask every task of an entry point to stop that waits or runs, or that may be begun again because it died."""
     connection.execute(_STOP_ALL, {"entry_point_": entry_point, "by_": by})
+
+
+def stop_begun(connection: Connection, entry_point: str, begun: Collection[int], by: str = NOBODY) -> None:
+    """Ask the tasks of an entry point to stop that run, and those that are known to have run and may be begun again."""
+    connection.execute(_STOP_BEGUN, {"entry_point_": entry_point, "by_": by, "begun_": sorted(begun)})
 
 
 def tm(connection: Connection, now: float) -> bool:

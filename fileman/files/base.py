@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData
+from typing import Any
+
+from sqlalchemy import MetaData, text
 from sqlalchemy.orm import DeclarativeBase
 
 NAMING = {
@@ -11,6 +13,11 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+def only_where(condition: str) -> dict[str, Any]:
+    """Give the arguments of an index that holds only some rows; a query that repeats the condition may use it."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class File(DeclarativeBase):

@@ -93,6 +93,7 @@ class ImagingSite(File):
     ien: Mapped[int] = mapped_column(primary_key=True)
     institution: Mapped[int] = mapped_column(index=True)
     namespace: Mapped[str]
+    site_code: Mapped[str] = mapped_column(default="")
     write_location: Mapped[int | None]
     pacs_write_location: Mapped[int | None]
     jukebox_location: Mapped[int | None]
@@ -103,7 +104,12 @@ class ImagingSite(File):
 
 
 class NetworkLocation(File):
-    """NETWORK LOCATION (#2005.2). `physical` is what procedures answer, `path` where that share lies on this machine."""
+    """NETWORK LOCATION (#2005.2). `physical` is what procedures answer, `path` where that share lies on this machine.
+
+    `offline_since` and `last_purge` are FileMan's moments, None where they were never set and empty where they were set and
+    taken away: pieces 6 and 4 of node 3, which is answered as it is. VistA makes an entry without a name of a number that it
+    is told the state of and does not know.
+    """
 
     __tablename__ = "network_location"
 
@@ -124,6 +130,8 @@ class NetworkLocation(File):
     password: Mapped[str] = mapped_column(default="")  # enciphered with the site's key
     subdirectory: Mapped[str] = mapped_column(default="")
     compression: Mapped[str] = mapped_column(default="")
+    offline_since: Mapped[str | None]
+    last_purge: Mapped[str | None]
 
 
 class AcquisitionDevice(File):

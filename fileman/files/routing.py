@@ -1,11 +1,11 @@
-"""Routing's files: the two queues that rules fill, destinations, and what the evaluators said and decided."""
+"""Routing's files: the two queues that rules fill, destinations and copies there, what the evaluators said and decided."""
 
 from __future__ import annotations
 
 from sqlalchemy import Float, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fileman.files.base import File
+from fileman.files.base import File, only_where
 
 #: Seconds after which an entry of #2006.5744 that a transmitter took and never reported may be taken again (NEXTIMG^MAGDRPC4).
 EXPORT_TAKEN_FOR = 300.0
@@ -14,6 +14,8 @@ EXPORT_TAKEN_FOR = 300.0
 class SendQueue(File):
     """SEND QUEUE (#2006.035): files to be copied to a router location.
 
+    `status` is what the entry is found by (cross-references STS and DEST). It is empty, and `unlisted_status` what field 3
+    still says, after an empty status took the entry out of them: nothing finds it until it is given another status.
     `status_at`, in seconds since the epoch, is when the status was set, None where nobody noted it; `purged_at` is when the
     copy of a SENT entry was taken away from its location again.
     """
@@ -33,12 +35,51 @@ class SendQueue(File):
     finished: Mapped[str] = mapped_column(default="")
     status_at: Mapped[float | None] = mapped_column(Float(53))
     purged_at: Mapped[float | None] = mapped_column(Float(53))
+    unlisted_status: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (
-        Index(None, "origin", "status", "priority", "destination", "ien"),
+        Index(None, "origin", "status", "destination", "priority", "ien"),
         Index(None, "destination", "status", "image", "file_type"),
         Index(None, "destination", "status", "status_at"),
+        Index(None, "transaction", **only_where("\"transaction\" != ''")),
     )
+
+
+class RoutedCopy(File):
+    """A file that was sent to a destination: ROUTED IMAGE (#2005.0106, nodes 4 and 6 of an image).
+
+    `sequence` numbers what was ever sent of an image; `copy` numbers what still lies at a network location, and is None for
+    what was sent by DICOM or taken away since (at `removed`). Moments are FileMan's.
+    """
+
+    __tablename__ = "routed_copy"
+
+    image: Mapped[int] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    copy: Mapped[int | None]
+    destination: Mapped[int]
+    mechanism: Mapped[int]
+    name: Mapped[str] = mapped_column(default="")  # the destination's, as it was then
+    file_type: Mapped[str] = mapped_column(default="")
+    file: Mapped[str] = mapped_column(default="")
+    queued: Mapped[str] = mapped_column(default="")
+    began: Mapped[str] = mapped_column(default="")
+    sent: Mapped[str]
+    removed: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (
+        Index(None, "image", "copy", unique=True),
+        Index(None, "destination", "sent", "image", "copy", **only_where("copy IS NOT NULL")),
+    )
+
+
+class RoutingTransaction(File):
+    """The last number that MAG DICOM ROUTE GET TRANS ID gave at a place (^MAG(2006.1,place,"TRANSACTION"))."""
+
+    __tablename__ = "routing_transaction"
+
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last: Mapped[int]
 
 
 class DicomExport(File):
@@ -58,7 +99,11 @@ class DicomExport(File):
     last_sequence: Mapped[int] = mapped_column(default=0)  # third piece of the images' header
     image_count: Mapped[int] = mapped_column(default=0)  # fourth piece
 
-    __table_args__ = (Index(None, "origin", "priority"), Index(None, "application", "group", "priority", "origin"))
+    __table_args__ = (
+        Index(None, "origin", "priority"),
+        Index(None, "study_uid", "application", "origin", "priority"),
+        Index(None, "requested"),
+    )
 
 
 class DicomExportImage(File):

@@ -36,6 +36,7 @@ WHOLE = {
     "b7_multiframe": 9,
     "b8_patient_safety_rollback": 23,
     "b9_correct": 23,
+    "d2_route_queue": 64,
 }
 #: What the dumps of stored nodes are called, and how many there are.
 DUMP = "(global dump)"
@@ -85,9 +86,13 @@ def hooked(oracle_store: Store, site_key: SiteKey, monkeypatch: pytest.MonkeyPat
     broker.stop()
 
 
-def run(hooked: HookedBroker, theme: str) -> dict[str, int]:
-    options = argparse.Namespace(host="127.0.0.1", port=hooked.broker.port, state_hook="in process", stage=None, ids=True, show=5)
-    return replay.replay(HERE / f"{theme}.jsonl", options)
+def options_for(port: int, stage: int | None) -> argparse.Namespace:
+    """Give the options of a replay whose changes of state are made in this process."""
+    return argparse.Namespace(host="127.0.0.1", port=port, state_hook="in process", stage=stage, ids=True, show=5)
+
+
+def run(hooked: HookedBroker, theme: str, stage: int | None) -> dict[str, int]:
+    return replay.replay(HERE / f"{theme}.jsonl", options_for(hooked.broker.port, stage))
 
 
 def dumps_of(theme: str) -> int:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
-from fileman import Event, export_lock, lock_for_transaction, record_events
+from fileman import Event, export_lock, lock_for_transaction, record_events, to_fileman
 from fileman.files import DicomExport, DicomExportImage, Image
 from fileman.files.routing import EXPORT_TAKEN_FOR
 from rpcs.call import Call
-from rpcs.image_processing import image_directory
+from rpcs.file_find import FoundFile, find_file, has_big_file
 from rpcs.registry import Access, listed, literal, procedure
-from xwb import ResultType
+from xwb import ResultType, m_number
+
+#: Days after which an export is given up, whatever came of it (CLEANUP^MAGDRPC4), and how many go at once.
+GIVEN_UP_AFTER, GIVEN_UP_AT_ONCE = 15, 100
 
 _ENTRY = (DicomExportImage.export == bindparam("d0")) & (DicomExportImage.sequence == bindparam("d1"))
 _RETURN_STALE = (
@@ -56,9 +60,18 @@ _TAKE = (
 _EXPORT = select(DicomExport.application, DicomExport.group, DicomExport.accession, DicomExport.image_count).where(
     DicomExport.ien == bindparam("d0")
 )
-_FILE = select(Image.object_type, Image.file_ref, Image.location, Image.patient, Image.big_location, Image.big_extension).where(
-    Image.ien == bindparam("ien")
-)
+_FILE = select(
+    Image.ien,
+    Image.object_type,
+    Image.file_ref,
+    Image.location,
+    Image.abstract_location,
+    Image.jukebox_location,
+    Image.patient,
+    Image.big_location,
+    Image.big_jukebox_location,
+    Image.big_extension,
+).where(Image.ien == bindparam("of_image"))
 _SENT_IMAGE = (
     select(DicomExportImage.image, Image.uid, DicomExport.application)
     .join(DicomExport, DicomExport.ien == DicomExportImage.export)
@@ -84,6 +97,18 @@ _COUNT_DOWN = (
     .returning(DicomExport.image_count)
 )
 _DELETE_EXPORT = delete(DicomExport).where(DicomExport.ien == bindparam("d0"))
+_OLD = (
+    select(DicomExport.ien)
+    .where(DicomExport.requested > "", DicomExport.requested < bindparam("before"))
+    .order_by(DicomExport.requested)
+    .limit(GIVEN_UP_AT_ONCE)
+)
+_UNSENT = (
+    select(DicomExportImage.image, Image.uid, DicomExport.application, DicomExportImage.status)
+    .join(DicomExport, DicomExport.ien == DicomExportImage.export)
+    .join(Image, Image.ien == DicomExportImage.image, isouter=True)
+    .where(DicomExportImage.export.in_(bindparam("exports", expanding=True)), DicomExportImage.status != "SUCCESS")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +138,11 @@ class Report:
 def next_queue_entry(call: Call) -> list[str]:
     """Report entries as sent and take the next one of some locations; with CHECK the queue is only looked at.
 
-    FROMS lists institutions, SENT elements are `entry^image^status`. Answers 1, entry, image subscript, application, group,
-    accession number, image, object type, file, path, patient, path of the text file, number of images; or an error.
+    LOCATION lists institutions, SENT elements are `entry^image^status`, an empty status takes the image out of the queue. Answers
+    1, entry, image subscript, application, group, accession number, image, object type, file, path, patient, path of the text
+    file, number of images. `-1` without a location; `-2` when nothing waits: exports of 15 days ago are given up then. The
+    highest priority of all locations comes first, the oldest export in it. What was taken and not reported for five minutes
+    waits again.
     """
     origins = _origins(call)
     if not origins:
@@ -125,7 +153,7 @@ def next_queue_entry(call: Call) -> list[str]:
         entry, sequence, status = [*element.split("^"), "", "", ""][:3]
         if entry.isdigit() and sequence.isdigit():
             apply_report(call, Report(int(entry), int(sequence), status))
-    check = call.text(2).strip("0 ") != ""
+    check = bool(m_number(call.text(2)))
     if not check:
         connection.execute(_RETURN_STALE, {"before": now - EXPORT_TAKEN_FOR, "origins": origins})
         connection.execute(_RETURN_DUE, {"now": now, "origins": origins})
@@ -135,6 +163,7 @@ def next_queue_entry(call: Call) -> list[str]:
         if (priority := connection.execute(_PRIORITY, {"one_origin": origin}).scalar()) is not None
     ]
     if not waiting:
+        _give_up_old(call)
         return ["-2,Nothing to be transmitted."]
     priority, _index, origin = max(waiting)
     entry_row = connection.execute(_NEXT, {"one_origin": origin, "one_priority": priority}).one()
@@ -151,13 +180,11 @@ def _origins(call: Call) -> list[int]:
 
 def _describe(call: Call, connection: Connection, entry: int, sequence: int, image: int) -> list[str]:
     export = connection.execute(_EXPORT, {"d0": entry}).one()
-    file = connection.execute(_FILE, {"ien": image}).first()
-    name = path = full = ""
-    if file is not None:
-        full = _path(call, file.location, file.file_ref)
-        big = bool(file.big_extension)
-        name = f"{file.file_ref.partition('.')[0]}.BIG" if big else file.file_ref
-        path = _path(call, file.big_location if big else file.location, name)
+    row = connection.execute(_FILE, {"of_image": image}).first()
+    file = full = FoundFile("", "", missing=True)
+    if row is not None:
+        full = find_file(call.site.locations, row, "FULL")
+        file = find_file(call.site.locations, row, "BIG") if has_big_file(row) else full
     return [
         "1",
         str(entry),
@@ -166,18 +193,30 @@ def _describe(call: Call, connection: Connection, entry: int, sequence: int, ima
         str(export.group),
         export.accession,
         str(image),
-        str(file.object_type) if file is not None else "",
-        name,
-        path,
-        str(file.patient) if file is not None else "",
-        full,
+        str(row.object_type) if row is not None else "",
+        file.name,
+        file.path,
+        str(row.patient) if row is not None else "",
+        full.path,
         str(export.image_count),
     ]
 
 
-def _path(call: Call, location: int | None, name: str) -> str:
-    where = call.site.locations.get(location or 0)
-    return image_directory(where, name)[0] + name if where is not None else ""
+def _give_up_old(call: Call) -> None:
+    """Take exports out of the queue that nobody sent in time, of any location, and tell the images' stories."""
+    now = call.clock.now()
+    before = to_fileman(now - timedelta(days=GIVEN_UP_AFTER))
+    exports = call.connection.execute(_OLD, {"before": before}).scalars().all()
+    if not exports:
+        return
+    rows = call.connection.execute(_UNSENT, {"exports": exports}).all()
+    why = f"nothing came of it in {GIVEN_UP_AFTER} days"
+    events = [
+        Event(row.uid or "", row.image, "SEND", call.clock.seconds(), "", "given up", f"{row.application}: {row.status}, {why}")
+        for row in rows
+    ]
+    record_events(call.connection, events)
+    call.connection.execute(_DELETE_EXPORT, [{"d0": export} for export in exports])
 
 
 def apply_report(call: Call, report: Report) -> bool:

@@ -1,0 +1,30 @@
+"""What callers give as numbers and dates, read as M reads them."""
+
+from __future__ import annotations
+
+from xwb import is_canonical, m_number, m_text
+
+#: An integer column holds no more.
+LARGEST = 2**31 - 1
+
+
+def whole(text: str) -> int:
+    """Read the whole number that a text begins with, as M does; 0 when it begins with none, or with one that no file has."""
+    number = int(m_number(text))
+    return number if abs(number) <= LARGEST else 0
+
+
+def subscript(text: str) -> int:
+    """Read an entry number that is used as a subscript: 0 for a text that names no entry, as `5x` and `05` do not."""
+    return whole(text) if is_canonical(text) and "." not in text else 0
+
+
+def fileman_limit(text: str) -> str:
+    """Write a number so that FileMan dates compare with it as texts: its whole part filled up to seven digits."""
+    number = m_number(text)
+    if number < 0:
+        return ""
+    if number >= 10**7:
+        return "9" * 8
+    day, point, time = m_text(number).partition(".")
+    return f"{day:0>7}{point}{time}"

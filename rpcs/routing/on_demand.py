@@ -1,0 +1,236 @@
+"""Routing that a radiologist asks for: exams listed with what may be chosen, and put into the queues (MAGJ ROUTE *)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from sqlalchemy import Row, bindparam, func, insert, select
+
+from fileman import from_fileman, next_ien, to_fileman
+from fileman.files import BackgroundQueue, Exam, Image, NetworkLocation, Patient, Report
+from rpcs.call import Call
+from rpcs.export.requests import QUEUED_TYPES, ExportRequest, request_export
+from rpcs.numbers import subscript, whole
+from rpcs.registry import Access, listed, procedure
+from rules.queueing import Copies, Origin, queue_copies
+from xwb import ResultType, m_text
+
+#: The keys whose holders may route on demand: copies, DICOM objects.
+COPY_KEY, DICOM_KEY = "MAGJ DEMAND ROUTE", "MAGJ DEMAND ROUTE DICOM"
+PRIORITIES = (("900", "STAT"), ("750", "High"), ("500", "Medium"), ("250", "Low"))
+DO_NOT = "[Do Not Route]"
+DICOM_SUFFIX = "DCM"
+#: What an inverse date of the radiology file is subtracted from.
+_INVERSE = Decimal("9999999.9999")
+
+_EXAMS = (
+    select(
+        Exam.ien,
+        Exam.accession,
+        Exam.site_accession,
+        Exam.exam_date,
+        Exam.procedure,
+        Exam.status,
+        func.coalesce(
+            Exam.report, select(func.min(Report.ien)).where(Report.exam == Exam.ien).correlate(Exam).scalar_subquery()
+        ).label("report"),
+        Patient.name,
+    )
+    .join(Patient, Patient.dfn == Exam.patient)
+    .where(Exam.patient == bindparam("patient"), Exam.exam_date == bindparam("moment"), Exam.service == "RAD")
+    .order_by(Exam.ien)
+)
+_IMAGES = (
+    select(Image.ien, Image.procedure, Image.location, Image.big_location, Image.acquisition_site)
+    .where(Image.report == bindparam("of_report"), Image.object_type.in_(QUEUED_TYPES))
+    .order_by(func.coalesce(Image.parent, Image.ien), Image.group_sequence, Image.ien)
+)
+_SEND = select(NetworkLocation.send).where(NetworkLocation.ien == bindparam("location"))
+_ASKED = select(BackgroundQueue.ien).where(
+    BackgroundQueue.place == bindparam("at_place"),
+    BackgroundQueue.queue == "JBTOHD",
+    BackgroundQueue.image == bindparam("of_image"),
+)
+_ASK = insert(BackgroundQueue)
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Exams that nothing can be done about, and why."""
+
+    header: str
+    texts: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Give the lines that tell of them."""
+        if not self.texts:
+            return []
+        return ["*ERROR", f"{len(self.texts)} Exams Not Able to be {self.header}", *self.texts, "*END"]
+
+
+@procedure("MAGJ ROUTE ENABLE", access=Access.SESSION, routine="RTENA^MAGJRT")
+def route_enable(call: Call) -> str:
+    """Answer TRUE when the user holds a key to routing on demand and there is somewhere to route to, FALSE otherwise."""
+    return "TRUE" if _destinations(call) else "FALSE"
+
+
+def _destinations(call: Call) -> list[str]:
+    """Give `ien^name` of the places that the user's keys let images be sent to."""
+    keys = call.site.keys_of(call.session.duz)
+    found = []
+    if COPY_KEY in keys:
+        routers = sorted(call.site.locations.values(), key=lambda it: it.ien)
+        found += [f"{it.ien}^{it.name}" for it in routers if it.router and it.online and it.kind != "JUKEBOX"]
+    if DICOM_KEY in keys:
+        by_name: dict[str, dict[int, int]] = {}
+        for it in call.site.destinations:
+            if it.name and it.location in (0, call.session.division):
+                by_name.setdefault(it.name, {})[it.location] = it.ien
+        for name, places in sorted(by_name.items()):
+            one = len(places) == 1
+            found += [f"{ien}DCM^dcm {name if one else f'{name} ({place})'}" for place, ien in sorted(places.items())]
+    return found
+
+
+@procedure(
+    "MAGJ ROUTE REQUEST",
+    returns=ResultType.GLOBAL_ARRAY,
+    access=Access.WRITES,
+    routine="RTREQ^MAGJRT",
+    parameters=(listed("DATA", 50, required=True),),
+)
+def route_request(call: Call) -> list[str]:
+    """Answer which exams, elements `patient^inverse date^number^report`, can be routed, and what may be chosen for them.
+
+    The first line is `exams^1~Route Exams to Selected Locations`, or `0^0~Unable to Route any Exams`. Below a heading come
+    `^case^patient^procedure^time^status^modality|pointers||`, then prompts for destination and priority; at the end exams that
+    cannot be routed: without images, or with images on the jukebox only, which are asked for.
+    """
+    refused, exams = Refusals("Routed"), []
+    for element in call.list(0).values():
+        line = _describe(call, element, refused)
+        exams += [line] if line else []
+    if not exams:
+        return ["0^0~Unable to Route any Exams", *refused.lines()]
+    heading = "^Case #^Patient^Procedure^Image Date/Time^Status^Modality"
+    fill = "AUTOFILL" if len(exams) > 1 else ""
+    where = ["*PROMPT", f"DROP^Route To^{fill}^{DO_NOT}", f"0^{DO_NOT}", *_destinations(call), "*END"]
+    when = ["*PROMPT", f"DROP^Priority^{fill}^Medium", *(f"{number}^{word}" for number, word in PRIORITIES), "*END"]
+    first = f"{len(exams)}^1~Route Exams to Selected Locations"
+    return [first, heading, *exams, "*END", *where, *when, *refused.lines()]
+
+
+def _describe(call: Call, element: str, refused: Refusals) -> str:
+    patient, inverse, number, report = [*element.split("^"), *[""] * 4][:4]
+    exam = _exam(call, patient, inverse, number)
+    if exam is None:
+        refused.texts.append(f"Request has Invalid Case Pointer ({patient}^{inverse}^{number}^{whole(report)}).")
+        return ""
+    case = exam.site_accession or exam.accession
+    images = _images(call, exam.report)
+    away = [image for image in images if not _is_at_hand(call, image)]
+    if away:
+        _fetch(call, away)
+        refused.texts.append(f"Case #{case}--Images have been requested from Jukebox; try again later.")
+        return ""
+    if not images:
+        refused.texts.append(f"Case #{case}--No Images exist for exam.")
+        return ""
+    modality = next((image.procedure for image in images if image.procedure), "")
+    pointers = f"{patient}^{inverse}^{number}^{exam.report or ''}"
+    modality = "CR" if modality == "DR" else modality
+    shown = (case, exam.name[:30], exam.procedure[:35], _time(exam.exam_date), exam.status, modality)
+    return f"^{'^'.join(shown)}|{pointers}||"
+
+
+def _exam(call: Call, patient: str, inverse: str, number: str) -> Row[*tuple[Any, ...]] | None:
+    """Find an exam by its subscripts in the radiology file; the number counts the exams of one moment."""
+    try:
+        moment = m_text(_INVERSE - Decimal(inverse))
+    except InvalidOperation:
+        return None
+    exams = call.connection.execute(_EXAMS, {"patient": subscript(patient), "moment": moment}).all()
+    which = subscript(number)
+    return exams[which - 1] if 0 < which <= len(exams) else None
+
+
+def _images(call: Call, report: int | None) -> Sequence[Row[*tuple[Any, ...]]]:
+    return call.connection.execute(_IMAGES, {"of_report": report}).all() if report else []
+
+
+def _is_at_hand(call: Call, image: Row[*tuple[Any, ...]]) -> bool:
+    location = call.site.locations.get(image.big_location or image.location or 0)
+    return location is not None and location.online
+
+
+def _fetch(call: Call, images: Sequence[Row[*tuple[Any, ...]]]) -> None:
+    """Ask for images to be brought from the jukebox (JBTOHD^MAGBAPI); once is enough."""
+    places = call.site.places
+    place = call.site.place_of(call.session.division) or (places[0] if places else None)
+    if place is None:
+        return
+    for image in images:
+        key = {"at_place": place.ien, "of_image": image.ien}
+        if call.connection.execute(_ASKED, key).first() is None:
+            row = {"queue": "JBTOHD", "duz": call.session.duz, "image": image.ien, "place": place.ien}
+            moment = {"requested": to_fileman(call.clock.now()), "status": "NOT_PROCESSED"}
+            call.connection.execute(_ASK, {"ien": next_ien(call.connection, "background_queue"), **row, **moment})
+
+
+def _time(text: str) -> str:
+    """Write an exam's moment: JUN 10,2024@09:30."""
+    moment = from_fileman(text)
+    return f"{moment:%b} {moment.day},{moment.year}@{moment:%H:%M}".upper()
+
+
+@procedure(
+    "MAGJ ROUTE EXAMS",
+    returns=ResultType.GLOBAL_ARRAY,
+    access=Access.WRITES,
+    routine="RTEXAM^MAGJRT",
+    parameters=(listed("DATA", 50, required=True),),
+)
+def route_exams(call: Call) -> list[str]:
+    """Queue the images of exams, elements `destination^priority|patient^inverse date^number^report`; answer how many exams.
+
+    A destination is the IEN of a router's network location, or that of a DICOM destination followed by DCM; none of them leaves
+    the exam out. The first line is `lines^1~n Exams were queued to be routed.`, or `lines^0~Unable to queue any exams for
+    routing.`; the lines after it tell of exams without report or images.
+    """
+    refused, queued = Refusals("Queued"), 0
+    for element in call.list(0).values():
+        where, _, pointers = element.partition("|")
+        destination, priority = [*where.split("^"), ""][:2]
+        if not whole(destination):
+            continue
+        report = whole([*pointers.split("^"), *[""] * 4][3])
+        if not report:
+            refused.texts.append(f"Exam not queued: Missing exam pointer information for exam ({element})")
+            continue
+        images = _images(call, report)
+        if not images:
+            refused.texts.append(f"Exam not queued: No images found ({element})")
+            continue
+        queued += 1
+        for image in images:
+            _send(call, image, destination, whole(priority) or 500)
+    reply = f"1~{queued} Exam{'' if queued == 1 else 's'} were queued to be routed."
+    lines = refused.lines()
+    return [f"{len(lines)}^{reply if queued else '0~Unable to queue any exams for routing.'}", *lines]
+
+
+def _send(call: Call, image: Row[*tuple[Any, ...]], destination: str, priority: int) -> None:
+    """Put one image into the queue of its destination's kind (SEND^MAGBRTUT)."""
+    location = image.acquisition_site or call.session.division or call.site.settings.default_institution
+    origin = Origin(location, to_fileman(call.clock.now()), call.clock.seconds())
+    if destination.isdigit():
+        kinds = call.connection.execute(_SEND, {"location": whole(destination)}).scalar() or ""
+        copies = Copies(whole(destination), priority, [kind for kind in kinds.split(",") if kind])
+        queue_copies(call.connection, image.ien, copies, origin)
+        return
+    service = next((it for it in call.site.destinations if it.ien == whole(destination)), None)
+    if service is not None:
+        request_export(call, ExportRequest(image.ien, service.name, origin, priority=priority))

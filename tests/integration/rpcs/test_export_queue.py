@@ -1,0 +1,208 @@
+"""The export queue is filled on request, emptied by transmitters, listed, and rid of what nobody sent in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select, update
+
+from fileman import SiteKey, Store
+from fileman.files import DicomExport, DicomExportImage, Image
+from runtime import FixedClock
+from tests.integration.rpcs.queues import Routing, run_routing
+from tests.support.query_plans import statements_of
+
+#: The recorded images: group 1 holds images 2 and 3, group 8 the images 9 and 10.
+GROUP, MEMBERS, STUDY = "8", (9, 10), "660-010123-90"
+NOTHING = "-2,Nothing to be transmitted."
+
+
+@pytest.fixture
+def routing(oracle_store: Store, site_key: SiteKey, clock: FixedClock) -> Iterator[Routing]:
+    with run_routing(oracle_store, site_key, clock) as routing:
+        yield routing
+
+
+def queue(routing: Routing, image: str, priority: str = "500", application: str = "PACS-ARCHIVE", location: str = "660") -> str:
+    return routing.call("QUEUE IMAGE", image, application, location, "", "5", "", priority, "0")
+
+
+def take(routing: Routing, *sent: str, location: str = "660", check: str = "") -> list[str]:
+    return routing.lines("GET NEXT QUEUE ENTRY", [location], list(sent), check)
+
+
+def exports(routing: Routing) -> list[tuple[int, int, str]]:
+    """Give number, images and accession number of every export."""
+    columns = (DicomExport.ien, DicomExport.image_count, DicomExport.accession)
+    return [tuple(row) for row in routing.all(select(*columns).order_by(DicomExport.ien))]
+
+
+def test_a_group_is_queued_with_all_its_images_under_the_studys_own_accession_number(routing: Routing) -> None:
+    assert queue(routing, GROUP) == "1"
+    assert exports(routing) == [(1, 2, STUDY)]
+    taken = [take(routing) for _ in range(3)]
+    assert [answer[:1] + answer[3:7] for answer in taken[:2]] == [["1", "PACS-ARCHIVE", GROUP, STUDY, str(it)] for it in MEMBERS]
+    assert taken[2] == [NOTHING]
+    assert routing.stories(9) == ["queued"]
+
+
+def test_images_of_a_study_go_together_while_one_waits_and_none_twice(routing: Routing) -> None:
+    queue(routing, "9")
+    queue(routing, "10")
+    queue(routing, "9")
+    assert exports(routing) == [(1, 2, STUDY)]
+    for _ in MEMBERS:
+        take(routing)
+    queue(routing, "9")
+    assert [(ien, images) for ien, images, _ in exports(routing)] == [(1, 2), (2, 1)], "nothing waited any more"
+    queue(routing, "9", "700")
+    queue(routing, "9", application="OTHER")
+    queue(routing, "9", location="688")
+    assert len(exports(routing)) == 5
+
+
+def test_the_highest_priority_of_all_locations_comes_first(routing: Routing) -> None:
+    queue(routing, "2", "250")
+    queue(routing, "9", "500", location="688")
+    queue(routing, "5", "500")
+    both = [routing.lines("GET NEXT QUEUE ENTRY", ["660", "688"], [])[6] for _ in range(3)]
+    assert both == ["5", "9", "2"]
+
+
+def test_looking_takes_nothing_and_what_was_taken_waits_again_after_five_minutes(routing: Routing, clock: FixedClock) -> None:
+    queue(routing, "2")
+    assert take(routing, check="1")[0] == take(routing)[0] == "1"
+    clock.advance(299)
+    assert take(routing) == [NOTHING]
+    clock.advance(1)
+    assert take(routing, check="1") == [NOTHING], "a look gives nothing back"
+    assert take(routing)[6] == "2"
+
+
+def test_a_report_sets_the_state_and_an_empty_one_takes_the_image_out(routing: Routing) -> None:
+    queue(routing, GROUP)
+    first, second = (f"1^{number}^" for number in (1, 2))
+    take(routing)
+    take(routing, f"{first}FAIL")
+    states = routing.all(select(DicomExportImage.status).order_by(DicomExportImage.sequence))
+    assert [row.status for row in states] == ["FAIL", "XMIT"]
+    take(routing, first)
+    assert exports(routing) == [(1, 1, STUDY)]
+    take(routing, second)
+    assert exports(routing) == []
+
+
+def test_where_a_file_lies_is_said_as_vista_says_it(routing: Routing) -> None:
+    routing.store.transact(
+        lambda connection: connection.execute(update(Image).where(Image.ien == 2).values(location=18, jukebox_location=11))
+    )
+    queue(routing, "2")
+    there = "\\\\SLC-JB1\\PLATTER1\\SLC00000000002.DCM"
+    assert take(routing)[8:12] == ["SLC00000000002.DCM", there, "1", there]
+    queue(routing, "3")
+    answer = take(routing)
+    assert answer[8] == "SLC00000000003.BIG"
+    assert answer[11].endswith("SLC00000000003.TGA")
+
+
+def test_exports_of_a_fortnight_ago_are_given_up_when_nothing_waits(routing: Routing, clock: FixedClock) -> None:
+    queue(routing, "2", location="688")
+    clock.advance(1)
+    queue(routing, "5", location="688")
+    clock.advance(15 * 86400 - 1)
+    assert take(routing) == [NOTHING]
+    assert len(exports(routing)) == 2, "the first is 15 days old to the second"
+    clock.advance(1)
+    assert take(routing) == [NOTHING]
+    assert len(exports(routing)) == 1
+    assert routing.stories(2) == ["queued", "given up"]
+    assert routing.stories(5) == ["queued"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        ([], "-1,No Image specified"),
+        (["x"], "-1,No Image specified"),
+        (["2"], "-2,No Destination specified"),
+        (["2", "A"], "-3,No Origin specified"),
+        (["4711", "A", "660", "ACC-1"], "1"),
+        (["19", "A", "660", "", "5"], "-4,Accession Number Lookup Problem"),
+        (["4711", "A", "660"], "-4,Accession Number Lookup Problem"),
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_queued_is_refused_and_nothing_is_queued(routing: Routing, arguments: list[str], answer: str) -> None:
+    assert routing.call("QUEUE IMAGE", *arguments).partition(":")[0] == answer
+    assert exports(routing) == []
+
+
+def test_other_kinds_of_objects_are_refused(routing: Routing) -> None:
+    routing.store.transact(lambda connection: connection.execute(update(Image).where(Image.ien == 2).values(object_type=15)))
+    assert queue(routing, "2") == '-4,Cannot Queue Image Object Type "15".'
+
+
+def test_an_image_of_another_patient_than_its_groups_is_left_out(routing: Routing) -> None:
+    routing.store.transact(lambda connection: connection.execute(update(Image).where(Image.ien == 9).values(patient=2)))
+    assert queue(routing, GROUP) == "1"
+    assert exports(routing) == [(1, 1, STUDY)]
+    assert routing.stories(10) == ["queued"]
+    assert routing.stories(9) == ["not queued: its patient is not that of its group and report"]
+
+
+def test_a_location_is_emptied_and_its_exports_count_once_per_state(routing: Routing) -> None:
+    assert routing.call("QUEUE INIT", "660") == "-2,No entries present for SALT LAKE CITY."
+    queue(routing, GROUP)
+    queue(routing, "2", location="688")
+    take(routing)
+    assert routing.call("QUEUE INIT", "660") == "2 entries removed from Image Transmission Queue."
+    assert routing.call("QUEUE INIT", "688") == "1 entry removed from Image Transmission Queue."
+    assert exports(routing) == []
+    assert routing.all(select(DicomExportImage.image)) == []
+
+
+def test_the_list_tells_states_and_moments_of_every_export(routing: Routing, clock: FixedClock) -> None:
+    assert routing.lines("GET EXPORT IMAGE STS") == ["0"]
+    queue(routing, GROUP, "700")
+    clock.advance(60)
+    queue(routing, "2")
+    take(routing)
+    clock.advance(60)
+    take(routing, "1^1^FAIL")
+    day = 67892
+    assert routing.lines("GET EXPORT IMAGE STS") == [
+        "3",
+        f"660^PACS-ARCHIVE^700^1^{STUDY}^3261118.12^8^BAD IMAGE|{day},43320|1",
+        f"660^PACS-ARCHIVE^700^1^{STUDY}^3261118.12^8^TRANSMIT|{day},43320|1",
+        f"660^PACS-ARCHIVE^500^2^660-061024-101^3261118.1201^1^WAITING|{day},43260|1",
+    ]
+    clock.advance(300)
+    assert "^NOT SENT|" in routing.lines("GET EXPORT IMAGE STS")[2]
+
+
+def test_what_happened_within_ten_minutes_is_told_as_one(routing: Routing, clock: FixedClock) -> None:
+    for image in ("9", "10"):
+        queue(routing, image)
+        clock.advance(599)
+    assert routing.lines("GET EXPORT IMAGE STS")[1].endswith("^WAITING|67892,43200|2")
+    clock.advance(2 - 1198)
+    routing.call("QUEUE INIT", "660")
+    for image in ("9", "10"):
+        queue(routing, image)
+        clock.advance(600)
+    assert routing.lines("GET EXPORT IMAGE STS")[1].count("WAITING") == 2
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_cost_of_an_entry_does_not_grow_with_what_is_queued(routing: Routing) -> None:
+    queue(routing, GROUP)
+    with statements_of(routing.store) as statements:
+        queue(routing, "2")
+        take(routing)
+        take(routing, "1^1^SUCCESS")
+        routing.lines("GET NEXT QUEUE ENTRY", ["999"], [])
+    plans = {text: steps for text, steps in statements.plans(routing.store).items() if "dicom_export" in text}
+    assert len(plans) > 8
+    for text, steps in plans.items():
+        assert not any(step.startswith("SCAN") or "TEMP B-TREE" in step for step in steps), (text, steps)
