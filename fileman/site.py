@@ -15,6 +15,7 @@ from fileman.errors import SiteFileError, listed
 from fileman.files import (
     AcquisitionCount,
     AcquisitionDevice,
+    AeSecurity,
     AnsweredRequest,
     BackgroundQueue,
     CurrentImage,
@@ -22,17 +23,21 @@ from fileman.files import (
     DicomExport,
     DicomExportImage,
     DicomFailedImage,
+    DicomWorkstation,
     ErrorLog,
     EvaluatorFlag,
     EvaluatorLog,
     Exam,
     FailedAccess,
     File,
+    GatewayInformation,
     GatewayMachine,
     Holiday,
+    HospitalLocation,
     Image,
     ImageEvent,
     ImageHeader,
+    ImagingLocation,
     ImagingSite,
     Institution,
     LockedAddress,
@@ -43,6 +48,12 @@ from fileman.files import (
     OptionRpc,
     OptionSchedule,
     Patient,
+    ProcedureModifier,
+    QueryResult,
+    QueryResultLine,
+    RadiologyCode,
+    RadiologyOrder,
+    RadiologyProcedure,
     Report,
     RuleDecision,
     SendQueue,
@@ -50,13 +61,14 @@ from fileman.files import (
     StatisticsCursor,
     StudyDecision,
     TransmitDestination,
+    TransmitService,
     UserDivision,
     UserKey,
     UserOption,
 )
 from fileman.numbers import reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, hash_verify_code
-from fileman.site_file import TOMORROW, InstitutionRow, SiteFile, SiteSettings, UserRow, dangling
+from fileman.site_file import TOMORROW, AeSecurityRow, InstitutionRow, SiteFile, SiteSettings, UserRow, dangling
 from fileman.store import bump_site_version
 
 #: What a site file fills, children before parents: the order in which a new site replaces the old one.
@@ -69,9 +81,17 @@ _SITE_FILES: tuple[type[File], ...] = (
     UserOption,
     NewPerson,
     Exam,
+    RadiologyOrder,
     Patient,
+    RadiologyProcedure,
+    ProcedureModifier,
+    RadiologyCode,
+    ImagingLocation,
+    HospitalLocation,
     Holiday,
+    TransmitService,
     TransmitDestination,
+    AeSecurity,
     NetworkLocation,
     ImagingSite,
     Institution,
@@ -89,15 +109,19 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     DicomExportImage,
     DicomExport,
     DicomFailedImage,
+    DicomWorkstation,
     EvaluatorFlag,
     EvaluatorLog,
     ErrorLog,
     FailedAccess,
+    GatewayInformation,
     GatewayMachine,
     Image,
     ImageEvent,
     ImageHeader,
     LockedAddress,
+    QueryResultLine,
+    QueryResult,
     Report,
     RuleDecision,
     SendQueue,
@@ -110,14 +134,20 @@ _IMAGING_NUMBERS = (
     "current_image",
     "dicom_export",
     "dicom_failed_image",
+    "dicom_workstation",
     "error_log",
+    "gateway_information",
     "gateway_machine",
     "image",
+    "query_result",
     "report",
     "send_queue",
 )
 #: INSTITUTION (#4) as the freely given VistA has it under the site number that it comes with.
 DISTRIBUTED = InstitutionRow(ien=500, name="SEVEN PINES CEMETERY", station="878")
+
+#: Tables of the site file that share RADIOLOGY CODES, with the numbers of their files.
+RADIOLOGY_CODES = {"diagnostic_code": "78.3", "film_size": "78.4", "camera": "78.6", "cpt_modifier": "81.3"}
 
 _EXAMS = select(Exam.ien, Exam.service, Exam.accession, Exam.patient, Exam.report)
 _EXAMS_WITH_REPORTS = select(Report.exam).distinct()
@@ -172,13 +202,49 @@ def apply_site(
     _insert(connection, Patient, [row.model_dump() for row in site.patient])
     _insert(connection, Exam, exams)
     _insert(connection, NetworkLocation, [_location(row.model_dump(), key) for row in site.network_location])
-    _insert(connection, TransmitDestination, [row.model_dump() for row in site.transmit_destination])
+    _insert(connection, TransmitDestination, [row.model_dump(exclude={"services"}) for row in site.transmit_destination])
+    _insert(connection, TransmitService, _services(site))
+    _insert(connection, AeSecurity, [_ae_security(row) for row in site.ae_security])
+    _radiology(connection, site)
     _insert(connection, Holiday, [row.model_dump() for row in site.holiday])
     bump_site_version(connection)
     if known_rpcs is None:
         return dangling(site)
     unknown = sorted({rpc for context in site.context for rpc in context.rpcs} - {*known_rpcs, "*"})
     return [*dangling(site), *([f"procedures that are not known stay in their contexts: {listed(unknown)}"] if unknown else [])]
+
+
+def _radiology(connection: Connection, site: SiteFile) -> None:
+    """Fill the radiology files beside the exams; lists stand in their columns apart by commas."""
+    for file, rows in (
+        (RadiologyProcedure, site.procedure),
+        (ProcedureModifier, site.procedure_modifier),
+        (HospitalLocation, site.hospital_location),
+        (ImagingLocation, site.imaging_location),
+        (RadiologyOrder, site.order),
+    ):
+        _insert(connection, file, [_joined(row.model_dump()) for row in rows])
+    for table, number in RADIOLOGY_CODES.items():
+        _insert(connection, RadiologyCode, [{**row.model_dump(), "file": number} for row in getattr(site, table)])
+
+
+def _joined(row: dict[str, object]) -> dict[str, object]:
+    return {name: ",".join(map(str, value)) if isinstance(value, tuple) else value for name, value in row.items()}
+
+
+def _services(site: SiteFile) -> list[dict[str, object]]:
+    named = [(row.ien, service.split()) for row in site.transmit_destination for service in row.services]
+    return [
+        {"destination": ien, "service": words[0], "user": "SCU" in words[1:], "provider": "SCP" in words[1:]}
+        for ien, words in named
+    ]
+
+
+def _ae_security(row: AeSecurityRow) -> dict[str, object]:
+    columns = row.model_dump()
+    columns["flags"] = json.dumps(row.flags)
+    columns["services"] = json.dumps(["^".join(service.rsplit(" ", 1)) for service in row.services])
+    return columns
 
 
 def _numbered_exams(connection: Connection, site: SiteFile) -> list[dict[str, object]]:

@@ -1,7 +1,18 @@
 """The files of the database, a module per VistA package."""
 
 from fileman.files.base import NUMBERED_FILES, File
-from fileman.files.gateway import AnsweredRequest, GatewayMachine, GatewayStatus, ImageEvent, ImageHeader
+from fileman.files.gateway import (
+    AeSecurity,
+    AnsweredRequest,
+    DicomWorkstation,
+    GatewayInformation,
+    GatewayMachine,
+    GatewayStatus,
+    ImageEvent,
+    ImageHeader,
+    QueryResult,
+    QueryResultLine,
+)
 from fileman.files.imaging import (
     AcquisitionCount,
     AcquisitionDevice,
@@ -35,7 +46,17 @@ from fileman.files.kernel import (
     UserKey,
     UserOption,
 )
-from fileman.files.radiology import Exam, Patient, Report
+from fileman.files.radiology import (
+    Exam,
+    HospitalLocation,
+    ImagingLocation,
+    Patient,
+    ProcedureModifier,
+    RadiologyCode,
+    RadiologyOrder,
+    RadiologyProcedure,
+    Report,
+)
 from fileman.files.routing import (
     DicomExport,
     DicomExportImage,
@@ -45,6 +66,7 @@ from fileman.files.routing import (
     SendQueue,
     StudyDecision,
     TransmitDestination,
+    TransmitService,
 )
 from fileman.files.taskman import OptionSchedule, RunningTask, Task, TaskError, TaskManager, TaskStep, TaskSyncFlag
 
@@ -52,6 +74,7 @@ __all__ = [
     "NUMBERED_FILES",
     "AcquisitionCount",
     "AcquisitionDevice",
+    "AeSecurity",
     "AnsweredRequest",
     "BackgroundQueue",
     "CurrentImage",
@@ -59,6 +82,7 @@ __all__ = [
     "DicomExport",
     "DicomExportImage",
     "DicomFailedImage",
+    "DicomWorkstation",
     "ErrorLog",
     "EvaluatorFlag",
     "EvaluatorLog",
@@ -67,12 +91,15 @@ __all__ = [
     "Fault",
     "File",
     "FileHeader",
+    "GatewayInformation",
     "GatewayMachine",
     "GatewayStatus",
     "Holiday",
+    "HospitalLocation",
     "Image",
     "ImageEvent",
     "ImageHeader",
+    "ImagingLocation",
     "ImagingSite",
     "Institution",
     "Lease",
@@ -84,6 +111,12 @@ __all__ = [
     "OptionRpc",
     "OptionSchedule",
     "Patient",
+    "ProcedureModifier",
+    "QueryResult",
+    "QueryResultLine",
+    "RadiologyCode",
+    "RadiologyOrder",
+    "RadiologyProcedure",
     "Report",
     "RuleDecision",
     "RunningTask",
@@ -100,6 +133,7 @@ __all__ = [
     "TaskStep",
     "TaskSyncFlag",
     "TransmitDestination",
+    "TransmitService",
     "UserDivision",
     "UserKey",
     "UserOption",
