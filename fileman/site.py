@@ -196,12 +196,12 @@ def apply_site(
     settings = {**site.site.model_dump(mode="json"), "key_fingerprint": key.fingerprint()}
     _insert(connection, SiteSetting, [{"name": name, "value": json.dumps(value)} for name, value in settings.items()])
     _insert(connection, Institution, [row.model_dump() for row in (*site.institution, *_distributed(site))])
-    _insert(connection, ImagingSite, [_imaging_site(row.model_dump(), key) for row in site.imaging_site])
+    _insert(connection, ImagingSite, imaging_sites(site, key))
     _users(connection, site, key, now, signed_on)
     _contexts(connection, site)
     _insert(connection, Patient, [row.model_dump() for row in site.patient])
     _insert(connection, Exam, exams)
-    _insert(connection, NetworkLocation, [_location(row.model_dump(), key) for row in site.network_location])
+    _insert(connection, NetworkLocation, network_locations(site, key))
     _insert(connection, TransmitDestination, [row.model_dump(exclude={"services"}) for row in site.transmit_destination])
     _insert(connection, TransmitService, _services(site))
     _insert(connection, AeSecurity, [_ae_security(row) for row in site.ae_security])
@@ -291,6 +291,16 @@ def _distributed(site: SiteFile) -> list[InstitutionRow]:
     """Give the institution that VistA's distribution brings, where it is the site's number and the file has no other."""
     there = any(row.ien == DISTRIBUTED.ien for row in site.institution)
     return [DISTRIBUTED] if site.site.site_number == DISTRIBUTED.ien and not there else []
+
+
+def imaging_sites(site: SiteFile, key: SiteKey) -> list[dict[str, object]]:
+    """Give the rows of IMAGING SITE PARAMETERS that a site file describes."""
+    return [_imaging_site(row.model_dump(), key) for row in site.imaging_site]
+
+
+def network_locations(site: SiteFile, key: SiteKey) -> list[dict[str, object]]:
+    """Give the rows of NETWORK LOCATION that a site file describes."""
+    return [_location(row.model_dump(), key) for row in site.network_location]
 
 
 def _imaging_site(row: dict[str, object], key: SiteKey) -> dict[str, object]:

@@ -126,8 +126,8 @@ def dump_site(connection: Connection) -> str:
         return {"next": to_fileman(datetime.fromisoformat(wall)) if wall else "", "variables": json.loads(str(row["variables"]))}
 
     services: dict[object, list[str]] = {}
-    for destination, service, scu, scp in connection.execute(_SERVICES):
-        services.setdefault(destination, []).append(" ".join([service, *["SCU"] * scu, *["SCP"] * scp]))
+    for ien, service, scu, scp in connection.execute(_SERVICES):
+        services.setdefault(ien, []).append(" ".join([service, *["SCU"] * scu, *["SCP"] * scp]))
 
     def destination(row: Row) -> Row:
         return {"services": services.get(row["ien"], [])}

@@ -57,7 +57,7 @@ class Image(File):
     export_uid: Mapped[str] = mapped_column(String(64), default="", index=True)  # SOP;2 UID under which it goes out, corrected
     digest: Mapped[str] = mapped_column(String(64), default="")  # SHA-256 of the data set, told by our gateway
 
-    __table_args__ = (Index(None, "report", "object_type"),)
+    __table_args__ = (Index(None, "report", "object_type"), Index(None, "parent_file", "parent_ien", "object_type"))
 
 
 class ImagingSite(File):

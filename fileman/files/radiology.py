@@ -37,7 +37,7 @@ class Exam(File):
     service: Mapped[str]
     accession: Mapped[str] = mapped_column(index=True)
     site_accession: Mapped[str] = mapped_column(default="", index=True)
-    case_number: Mapped[str] = mapped_column(default="")
+    case_number: Mapped[str] = mapped_column(default="", index=True)
     service_ien: Mapped[int | None]
     patient: Mapped[int] = mapped_column(ForeignKey("patient.dfn"), index=True)
     exam_date: Mapped[str]

@@ -12,15 +12,25 @@ from fileman import Event, lock_for_transaction, record_events
 from fileman.files import AnsweredRequest
 from rpcs.call import Call
 from rpcs.errors import MError, undefined
+from rpcs.image_processing.group import GROUP_OBJECT_TYPE, dashed, external_sex
 from rpcs.image_processing.header_data import HeaderData
 from rpcs.image_processing.messages import Results
 from rpcs.image_processing.processed import acquired, processed
 from rpcs.image_processing.request import Item, StoreRequest, read_items
+from rpcs.image_processing.sop_classes import sop_class_uid, sop_class_uids
 from rpcs.image_processing.store import Stored, image_directory, store_image
 from rpcs.registry import Access, Answer, procedure
 from xwb import ResultType
 
-__all__ = ["image_directory", "image_processing"]
+__all__ = [
+    "GROUP_OBJECT_TYPE",
+    "dashed",
+    "external_sex",
+    "image_directory",
+    "image_processing",
+    "sop_class_uid",
+    "sop_class_uids",
+]
 
 _ANSWERED = select(AnsweredRequest.answer, AnsweredRequest.body_digest).where(
     AnsweredRequest.machine == bindparam("machine"), AnsweredRequest.uuid == bindparam("uuid")

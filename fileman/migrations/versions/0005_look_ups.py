@@ -161,3 +161,7 @@ def upgrade() -> None:
     op.add_column("transmit_destination", sa.Column("gateway_ae_title", sa.String(), server_default="", nullable=False))
     op.add_column("transmit_destination", sa.Column("updated", sa.String(), server_default="", nullable=False))
     op.create_index(op.f("ix_transmit_destination_gateway"), "transmit_destination", ["gateway"], unique=False)
+    op.create_index(op.f("ix_exam_case_number"), "exam", ["case_number"], unique=False)
+    op.create_index(
+        op.f("ix_image_parent_file_parent_ien_object_type"), "image", ["parent_file", "parent_ien", "object_type"], unique=False
+    )
