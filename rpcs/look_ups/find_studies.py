@@ -25,7 +25,7 @@ COMMENT = "0000,0902"
 
 Request = Mapping[str, Sequence[str]]
 
-_CLOCK = re.compile(r"([01]?\d|2[0-3])?([0-5]\d?)?([0-5]\d?)?")
+_CLOCK = re.compile(r"[0-9]{1,6}")
 _PATIENTS = select(Patient.dfn, Patient.name, Patient.ssn).where(
     func.substr(Patient.name, 1, bindparam("length")) == bindparam("beginning")
 )
@@ -133,9 +133,10 @@ def read_period(request: Request) -> Period:
     ]
     start, stop = _ends(times)
     errors += [
-        f"Invalid '{end}' time: \"{value}\"."
+        f'Invalid {wrong}: "{value}".'
         for end, value in (("from", start), ("until", stop))
-        if value and not (value.isdigit() and len(value) <= 6 and _CLOCK.fullmatch(value))
+        if value
+        for wrong in _wrong(value, end)
     ]
     if errors:
         raise Refused(*errors)
@@ -155,8 +156,22 @@ def _ends(values: Sequence[str]) -> tuple[str, str]:
     return first, last if dash else first
 
 
+def _wrong(clock: str, end: str) -> list[str]:
+    """Tell what is wrong with a time, `HHMMSS` or its beginning."""
+    if not clock:
+        return []
+    if not _CLOCK.fullmatch(clock):
+        return [f"'{end}' time"]
+    parts = (
+        (clock[:2], 23, f"hours in '{end}' time"),
+        (clock[2:4], 59, f"minutes in '{end}' time"),
+        (clock[4:], 59, f"seconds '{end}' time"),  # worded as VistA words it
+    )
+    return [named for part, most, named in parts if int(part or 0) > most]
+
+
 def _is_day(value: str) -> bool:
-    return value.isdigit() and len(value) == 8
+    return value.isdecimal() and len(value) == 8
 
 
 def _fileman_day(value: str, otherwise: str) -> str:
@@ -223,7 +238,7 @@ def _exams(connection: Connection, request: Request) -> set[int] | None:
         "0020,0010",
         _asked(request, "0020,0010"),
         lambda number: connection.execute(
-            _EXAMS_BY_CASE, {"number": number, "entry": int(number) if number.isdigit() and len(number) < 10 else 0}
+            _EXAMS_BY_CASE, {"number": number, "entry": int(number) if number.isdecimal() and len(number) < 10 else 0}
         ).scalars(),
     )
     return _both(by_accession, by_case, "Accession and Study ID")

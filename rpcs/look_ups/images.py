@@ -12,7 +12,7 @@ from fileman.files import Image
 from rpcs.call import Call
 from rpcs.dictionary import IMAGE, Entry, whole_number
 from rpcs.look_ups.image_paths import find_file_of_image
-from rpcs.look_ups.integrity import DELETED, check_integrity
+from rpcs.look_ups.integrity import check_integrity, is_deleted
 from rpcs.registry import Access, literal, procedure
 from xwb import ResultType, m_number, m_text
 
@@ -24,7 +24,6 @@ _MEMBERS = (
     .where(Image.parent == bindparam("group"), Image.group_sequence.is_not(None))
     .order_by(Image.group_sequence, Image.ien)
 )
-_STATUS = select(Image.status).where(Image.ien == bindparam("ien"))
 _FILES = select(
     Image.file_ref,
     Image.location,
@@ -64,7 +63,7 @@ def basic_image(call: Call) -> list[str]:
     if not m_number(text):
         return [f"-1,Invalid IEN ({text})"]
     ien = whole_number(text)
-    if call.connection.execute(_STATUS, {"ien": ien}).scalar() == DELETED:
+    if is_deleted(call.connection, ien):
         return [f"-3,Image #{text} has been deleted."]
     entry = IMAGE.entry(call, ien)
     if entry is None:

@@ -20,8 +20,8 @@ _IMAGE = select(
     Image.parent_file,
     Image.parent_ien,
     Image.group_sequence,
-    Image.status,
 ).where(Image.ien == bindparam("ien"))
+_STATUS = select(Image.status).where(Image.ien == bindparam("ien"))
 _FIRST_MEMBER = select(Image.ien).where(Image.parent == bindparam("ien"), Image.group_sequence.is_not(None)).limit(1)
 _REPORT_PATIENT = select(Report.patient).where(Report.ien == bindparam("ien"))
 
@@ -29,13 +29,18 @@ NO_IMAGE = "0^Invalid Image pointer"
 OKAY = "1^Okay"
 
 
+def is_deleted(connection: Connection, image: int) -> bool:
+    """Tell whether an image was deleted."""
+    return connection.execute(_STATUS, {"ien": image}).scalar() == DELETED
+
+
 def check_integrity(connection: Connection, image: int) -> str:
     """Check an image: `1^` when nothing is wrong with it or it is deleted, `0^` and why, `2^` for one of a patient only."""
     row = connection.execute(_IMAGE, {"ien": image}).first()
+    if is_deleted(connection, image):
+        return "1^Deleted Image"
     if row is None:
         return NO_IMAGE
-    if row.status == DELETED:
-        return "1^Deleted Image"
     is_group = row.object_type == GROUP_OBJECT_TYPE
     if is_group and connection.execute(_FIRST_MEMBER, {"ien": image}).first() is None:
         return "0^Group of 0 images"

@@ -122,7 +122,7 @@ def get_icn(call: Call) -> str:
 def get_dfn(call: Call) -> str:
     """Answer the patient of an integration control number, whatever check digits it comes with, or `-1^ICN NOT IN DATABASE`."""
     number = call.text(0).partition("V")[0]
-    if not number.isdigit():
+    if not number.isdecimal():
         return "-1^ICN NOT IN DATABASE"
     found = call.connection.execute(_BY_ICN, {"numbers": [number, full_icn(number)]}).scalar()
     if found is None:  # a site file may give any check digits

@@ -47,7 +47,7 @@ def find_location(call: Call) -> str:
     if not call.arguments:
         raise undefined("FINDLOC+2^MAGDRPC8", "NAME")
     name = call.text(0)
-    if name.isdigit() and int(name) in call.site.institutions:
+    if name.isdecimal() and int(name) in call.site.institutions:
         return str(int(name))
     for wanted in (name, name.upper()):
         found = [ien for ien, institution in call.site.institutions.items() if institution.name == wanted]

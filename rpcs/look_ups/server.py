@@ -50,7 +50,7 @@ def get_version(call: Call) -> str:
     for line in call.site.settings.patches:
         name, day, test, *_ = [*line.split(), "", "", ""]
         package, version, number = [*name.split("*"), "", "", ""][:3]
-        if package == "MAG" and version == "3.0" and number.isdigit() and day and test:
+        if package == "MAG" and version == "3.0" and number.isdecimal() and day and test:
             installed.append((day, number, f"{number}-{test}"))
     installed.sort()
     numbers = dict.fromkeys(number for _day, number, _full in installed)

@@ -187,7 +187,7 @@ Found = tuple[str, list[str]]
 
 def _radiology(call: Call, number: str) -> Found:
     try:
-        exam = find_by_case(call.connection, number) if number.isdigit() else find_by_accession(call.connection, number)[0]
+        exam = find_by_case(call.connection, number) if number.isdecimal() else find_by_accession(call.connection, number)[0]
     except AccessionUnknown:
         return "", []
     if exam is None or not exam.report:
@@ -199,7 +199,7 @@ def _radiology(call: Call, number: str) -> Found:
 
 
 def _consult(call: Call, number: str) -> Found:
-    consult = find_consult(call.connection, consult_of(number) or (int(number) if number.isdigit() and len(number) < 9 else 0))
+    consult = find_consult(call.connection, consult_of(number) or (int(number) if number.isdecimal() and len(number) < 9 else 0))
     if consult is None:
         return "-5,Consult/procedure not on file", []
     groups = groups_of(call.connection, consult)[:1]
