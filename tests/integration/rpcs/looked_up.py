@@ -133,14 +133,19 @@ ADDED = {
     'name = "ALEXANDER,ROBERT"\n': 'radiology_classes = "SR"\n',
     'name = "IMAGPATIENT,TWO"\n': "height_cm = 172.5\nweight_kg = 80\nemployee = true\nsensitive = true\n",
 }
+#: The programmer's keys, without and with the one that lets him list globals.
+KEYS = ('keys = ["XUPROGMODE"]', 'keys = ["XUPROGMODE", "MAG SYSTEM"]')
 WITHOUT_PACS = {'namespace = "SLC"\n': "pacs = false\npacs_retention_days = 0\npacs_minimum_space = 0\n"}
 
 
-def load_looked_up(store: Store, key: SiteKey, *, without_pacs: bool = False) -> None:
+def load_looked_up(store: Store, key: SiteKey, *, without_pacs: bool = False, lists_globals: bool = False) -> None:
     """Load the recorded site with what look-ups need."""
     text = ORACLE_SITE.read_text(encoding="utf-8")
     for line, added in {**ADDED, **(WITHOUT_PACS if without_pacs else {})}.items():
         assert text.count(line) == 1
         text = text.replace(line, line + added)
+    if lists_globals:
+        assert text.count(KEYS[0]) == 1
+        text = text.replace(*KEYS)
     site = parse_site(text + MORE)
     store.transact(lambda connection: apply_site(connection, site, key, NOON))

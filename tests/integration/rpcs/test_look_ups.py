@@ -361,3 +361,53 @@ def test_what_is_answered_at_once_reads_no_table_through(client: BrokerClient, i
     assert len(plans) > 20
     for text, plan in plans.items():
         assert not any(step.startswith("SCAN") for step in plan) or "option" in text, (text, plan)
+
+
+LIST = "MAG DICOM LIST GLOBAL VARIABLE"
+
+
+def test_nobody_lists_globals_without_the_key(client: BrokerClient) -> None:
+    assert client.call(LIST, "^MAG(2005.2)", "9", "0").lines == ["-13,Calling user does not have security key MAG SYSTEM"]
+
+
+@pytest.fixture
+def lister(client: BrokerClient, oracle_store: Store, site_key: SiteKey) -> BrokerClient:
+    """A caller who may list globals."""
+    load_looked_up(oracle_store, site_key, lists_globals=True)
+    return client
+
+
+def test_globals_are_listed_from_where_the_last_call_ended(lister: BrokerClient) -> None:
+    first = ["^DPT(1,0)", '"IMAGPATIENT,ONE M^M^2500115^^^^^^666000001"']
+    second = ["^DPT(2,0)", '"IMAGPATIENT,TWO^F^2611231^^^^^^666000002"']
+    for pattern in ("^DPT(1:2,0)", "^DPT(:2", "^DPT(1:2,0:0)"):
+        assert lister.call(LIST, pattern, "99", "0").lines == ["2", *first, *second]
+    assert lister.call(LIST, "^DPT(1:2,0)", "1", "0").lines == ["1", *first]
+    assert lister.call(LIST, "^DPT(1:2,0)", "99", "1").lines == ["2", *second]
+    assert lister.call(LIST, "^DPT(1:2,0)", "99", "2").lines == ["2"]
+    assert lister.call(LIST, '^DPT(,0:0:%D["TWO")', "99", "0").lines == ["1", *second]
+    assert lister.call(LIST, '^DPT(1::%S["2",0)', "1", "0").lines == ["1", *second]
+
+
+def test_no_more_is_listed_than_may_be_read(lister: BrokerClient) -> None:
+    for pattern in ("^XTV(8989.3", "^VA(200,1,20)", "^XUSEC", "^DPT(2)", "^MAG(2005.2,14)", "^%ZOSF"):
+        assert lister.call(LIST, pattern, "99", "0").lines == ["0"], pattern
+    everything = lister.call(LIST, "^VA", "999", "0").lines
+    assert everything[1::2]
+    assert "PRG!@" not in "".join(everything)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "refused"),
+    [
+        ("DPT", "-1,Invalid wild-card: DPT"),
+        ("^D-T(1)", "-2,Invalid Global Variable Name ^D-T"),
+        ("^DPT(1:2:%D]1)", "-3,"),
+        ("^DPT(x:2)", "-4,"),
+        ("^DPT(1:x)", "-5,"),
+        ("^DPT(x)", "-6,"),
+    ],
+)
+def test_what_is_no_pattern_lists_nothing(lister: BrokerClient, pattern: str, refused: str) -> None:
+    (answer,) = lister.call(LIST, pattern, "99", "0").lines
+    assert answer.startswith(refused)
