@@ -16,6 +16,7 @@ from fileman.files import (
     AcquisitionCount,
     AcquisitionDevice,
     AcquisitionSite,
+    AeSecurity,
     AnsweredRequest,
     BackgroundQueue,
     ConsultGroup,
@@ -25,21 +26,25 @@ from fileman.files import (
     DicomExport,
     DicomExportImage,
     DicomFailedImage,
+    DicomWorkstation,
     ErrorLog,
     EvaluatorFlag,
     EvaluatorLog,
     Exam,
     FailedAccess,
     File,
+    GatewayInformation,
     GatewayMachine,
     GatewayParameter,
     Hl7Message,
     Holiday,
+    HospitalLocation,
     Image,
     ImageAudit,
     ImageEvent,
     ImageHeader,
     ImageIndex,
+    ImagingLocation,
     ImagingSite,
     ImportableObject,
     Institution,
@@ -53,7 +58,13 @@ from fileman.files import (
     OptionRpc,
     OptionSchedule,
     Patient,
+    ProcedureModifier,
+    QueryResult,
+    QueryResultLine,
     QueuePointer,
+    RadiologyCode,
+    RadiologyOrder,
+    RadiologyProcedure,
     Report,
     ReportImage,
     RoutedCopy,
@@ -68,6 +79,7 @@ from fileman.files import (
     TiuImage,
     TiuNote,
     TransmitDestination,
+    TransmitService,
     UnreadConsult,
     UserDivision,
     UserKey,
@@ -75,7 +87,7 @@ from fileman.files import (
 )
 from fileman.numbers import reset_numbers
 from fileman.secrets import BadSiteKey, SiteKey, hash_verify_code
-from fileman.site_file import TOMORROW, InstitutionRow, SiteFile, SiteSettings, UserRow, dangling
+from fileman.site_file import TOMORROW, AeSecurityRow, InstitutionRow, SiteFile, SiteSettings, UserRow, dangling
 from fileman.store import bump_site_version
 
 #: What a site file fills, children before parents: the order in which a new site replaces the old one.
@@ -94,9 +106,17 @@ _SITE_FILES: tuple[type[File], ...] = (
 _FACT_FILES: tuple[type[File], ...] = (
     Exam,
     TiuNote,
+    RadiologyOrder,
     Patient,
+    RadiologyProcedure,
+    ProcedureModifier,
+    RadiologyCode,
+    ImagingLocation,
+    HospitalLocation,
     Holiday,
+    TransmitService,
     TransmitDestination,
+    AeSecurity,
     NetworkLocation,
     ImagingSite,
     Institution,
@@ -117,10 +137,12 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     DicomExportImage,
     DicomExport,
     DicomFailedImage,
+    DicomWorkstation,
     EvaluatorFlag,
     EvaluatorLog,
     ErrorLog,
     FailedAccess,
+    GatewayInformation,
     GatewayMachine,
     GatewayParameter,
     Hl7Message,
@@ -133,6 +155,8 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     LockedAddress,
     LostMember,
     QueuePointer,
+    QueryResultLine,
+    QueryResult,
     Report,
     ReportImage,
     RoutedCopy,
@@ -152,13 +176,16 @@ _IMAGING_NUMBERS = (
     "current_image",
     "dicom_export",
     "dicom_failed_image",
+    "dicom_workstation",
     "error_log",
+    "gateway_information",
     "gateway_machine",
     "hl7_message",
     "image",
     "importable_object",
     "lab_group",
     "queue_pointer",
+    "query_result",
     "report",
     "send_queue",
     "unread_consult",
@@ -166,6 +193,9 @@ _IMAGING_NUMBERS = (
 )
 #: INSTITUTION (#4) as the freely given VistA has it under the site number that it comes with.
 DISTRIBUTED = InstitutionRow(ien=500, name="SEVEN PINES CEMETERY", station="878")
+
+#: Tables of the site file that share RADIOLOGY CODES, with the numbers of their files.
+RADIOLOGY_CODES = {"diagnostic_code": "78.3", "film_size": "78.4", "camera": "78.6", "cpt_modifier": "81.3"}
 
 _EXAMS = select(Exam.ien, Exam.service, Exam.accession, Exam.patient, Exam.report)
 _EXAMS_WITH_REPORTS = select(Report.exam).distinct()
@@ -238,18 +268,54 @@ def _replace_facts(connection: Connection, site: SiteFile, key: SiteKey, exams: 
     for file in _FACT_FILES:
         connection.execute(delete(file))
     _insert(connection, Institution, [row.model_dump() for row in (*site.institution, *_distributed(site))])
-    _insert(connection, ImagingSite, [_imaging_site(row.model_dump(), key) for row in site.imaging_site])
+    _insert(connection, ImagingSite, imaging_sites(site, key))
     _insert(connection, Patient, [row.model_dump() for row in site.patient])
     _insert(connection, TiuNote, [row.model_dump() for row in site.tiu_note])
     _insert(connection, Exam, exams)
-    _insert(connection, NetworkLocation, [_location(row.model_dump(), key) for row in site.network_location])
-    _insert(connection, TransmitDestination, [row.model_dump() for row in site.transmit_destination])
+    _insert(connection, NetworkLocation, network_locations(site, key))
+    _insert(connection, TransmitDestination, [row.model_dump(exclude={"services"}) for row in site.transmit_destination])
+    _insert(connection, TransmitService, _services(site))
+    _insert(connection, AeSecurity, [_ae_security(row) for row in site.ae_security])
+    _radiology(connection, site)
     _insert(connection, Holiday, [row.model_dump() for row in site.holiday])
     _insert(connection, ImageIndex, [row.model_dump() for row in site.image_index])
     _insert(connection, AcquisitionSite, [row.model_dump() for row in site.acquisition_site])
     _insert(connection, ConsultService, [row.model_dump() for row in site.consult_service])
     readers = [{**row.model_dump(), "position": position} for position, row in enumerate(site.tele_reader)]
     _insert(connection, TeleReader, readers)
+
+
+def _radiology(connection: Connection, site: SiteFile) -> None:
+    """Fill the radiology files beside the exams; lists stand in their columns apart by commas."""
+    for file, rows in (
+        (RadiologyProcedure, site.procedure),
+        (ProcedureModifier, site.procedure_modifier),
+        (HospitalLocation, site.hospital_location),
+        (ImagingLocation, site.imaging_location),
+        (RadiologyOrder, site.order),
+    ):
+        _insert(connection, file, [_joined(row.model_dump()) for row in rows])
+    for table, number in RADIOLOGY_CODES.items():
+        _insert(connection, RadiologyCode, [{**row.model_dump(), "file": number} for row in getattr(site, table)])
+
+
+def _joined(row: dict[str, object]) -> dict[str, object]:
+    return {name: ",".join(map(str, value)) if isinstance(value, tuple) else value for name, value in row.items()}
+
+
+def _services(site: SiteFile) -> list[dict[str, object]]:
+    named = [(row.ien, service.split()) for row in site.transmit_destination for service in row.services]
+    return [
+        {"destination": ien, "service": words[0], "user": "SCU" in words[1:], "provider": "SCP" in words[1:]}
+        for ien, words in named
+    ]
+
+
+def _ae_security(row: AeSecurityRow) -> dict[str, object]:
+    columns = row.model_dump()
+    columns["flags"] = json.dumps(row.flags)
+    columns["services"] = json.dumps(["^".join(service.rsplit(" ", 1)) for service in row.services])
+    return columns
 
 
 def _numbered_exams(connection: Connection, site: SiteFile) -> list[dict[str, object]]:
@@ -296,6 +362,16 @@ def _distributed(site: SiteFile) -> list[InstitutionRow]:
     """Give the institution that VistA's distribution brings, where it is the site's number and the file has no other."""
     there = any(row.ien == DISTRIBUTED.ien for row in site.institution)
     return [DISTRIBUTED] if site.site.site_number == DISTRIBUTED.ien and not there else []
+
+
+def imaging_sites(site: SiteFile, key: SiteKey) -> list[dict[str, object]]:
+    """Give the rows of IMAGING SITE PARAMETERS that a site file describes."""
+    return [_imaging_site(row.model_dump(), key) for row in site.imaging_site]
+
+
+def network_locations(site: SiteFile, key: SiteKey) -> list[dict[str, object]]:
+    """Give the rows of NETWORK LOCATION that a site file describes."""
+    return [_location(row.model_dump(), key) for row in site.network_location]
 
 
 def _imaging_site(row: dict[str, object], key: SiteKey) -> dict[str, object]:

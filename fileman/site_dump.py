@@ -12,11 +12,14 @@ from sqlalchemy import Connection, Table, select
 from fileman.dates import from_fileman, to_fileman
 from fileman.files import (
     AcquisitionSite,
+    AeSecurity,
     ConsultService,
     Exam,
     File,
     Holiday,
+    HospitalLocation,
     ImageIndex,
+    ImagingLocation,
     ImagingSite,
     Institution,
     NetworkLocation,
@@ -26,26 +29,38 @@ from fileman.files import (
     OptionRpc,
     OptionSchedule,
     Patient,
+    ProcedureModifier,
+    RadiologyCode,
+    RadiologyOrder,
+    RadiologyProcedure,
     TeleReader,
     TiuNote,
     TransmitDestination,
+    TransmitService,
     UserDivision,
     UserKey,
     UserOption,
 )
-from fileman.site import site_settings
+from fileman.site import RADIOLOGY_CODES, site_settings
 from fileman.site_file import (
     AcquisitionSiteRow,
+    AeSecurityRow,
+    CodeRow,
     ConsultServiceRow,
     ContextRow,
     ExamRow,
     HolidayRow,
+    HospitalLocationRow,
     ImageIndexRow,
+    ImagingLocationRow,
     ImagingSiteRow,
     InstitutionRow,
     NetworkLocationRow,
     OptionScheduleRow,
+    OrderRow,
     PatientRow,
+    ProcedureModifierRow,
+    ProcedureRow,
     SiteSettings,
     TeleReaderRow,
     TiuNoteRow,
@@ -56,7 +71,21 @@ from fileman.site_file import (
 Row = dict[str, object]
 
 #: Keys whose FileMan text is written as a TOML date.
-_DATES = {"birth_date", "date", "datetime", "locked_until", "next", "purged", "terminated", "verify_changed"}
+_DATES = {
+    "active_from",
+    "birth_date",
+    "date",
+    "datetime",
+    "entered",
+    "inactive",
+    "locked_until",
+    "next",
+    "purged",
+    "reactivated",
+    "terminated",
+    "updated",
+    "verify_changed",
+}
 #: Where a column has another name than the key of the file.
 _KEYS: dict[type[File], dict[str, str]] = {
     ImagingSite: {"gateway_access": "gateway_access_enciphered", "gateway_verify": "gateway_verify_enciphered"},
@@ -79,6 +108,9 @@ _OVER: dict[type[File], Callable[[Row], bool]] = {
     OptionSchedule: lambda row: not (row["frequency"] or row["special"] or row["wall"]),
 }
 
+_SERVICES = select(TransmitService.destination, TransmitService.service, TransmitService.user, TransmitService.provider).order_by(
+    TransmitService.destination, TransmitService.service
+)
 _RPC_KEYS = select(OptionRpc.option, OptionRpc.rpc, OptionRpc.key).where(OptionRpc.key != "").order_by(OptionRpc.position)
 
 
@@ -107,6 +139,13 @@ def dump_site(connection: Connection) -> str:
         wall = str(row["wall"])
         return {"next": to_fileman(datetime.fromisoformat(wall)) if wall else "", "variables": json.loads(str(row["variables"]))}
 
+    services: dict[object, list[str]] = {}
+    for ien, service, scu, scp in connection.execute(_SERVICES):
+        services.setdefault(ien, []).append(" ".join([service, *["SCU"] * scu, *["SCP"] * scp]))
+
+    def destination(row: Row) -> Row:
+        return {"services": services.get(row["ien"], [])}
+
     def nothing(_row: Row) -> Row:
         return {}
 
@@ -119,7 +158,13 @@ def dump_site(connection: Connection) -> str:
         ("exam", Exam, ExamRow, "ien", nothing),
         ("tiu_note", TiuNote, TiuNoteRow, "ien", nothing),
         ("network_location", NetworkLocation, NetworkLocationRow, "ien", _file_types),
-        ("transmit_destination", TransmitDestination, TransmitDestinationRow, "ien", nothing),
+        ("transmit_destination", TransmitDestination, TransmitDestinationRow, "ien", destination),
+        ("ae_security", AeSecurity, AeSecurityRow, "ien", _permitted),
+        ("procedure", RadiologyProcedure, ProcedureRow, "ien", _split("modalities")),
+        ("procedure_modifier", ProcedureModifier, ProcedureModifierRow, "ien", _numbers("imaging_types")),
+        ("hospital_location", HospitalLocation, HospitalLocationRow, "ien", nothing),
+        ("imaging_location", ImagingLocation, ImagingLocationRow, "ien", nothing),
+        ("order", RadiologyOrder, OrderRow, "ien", _numbers("modifiers")),
         ("holiday", Holiday, HolidayRow, "date", nothing),
         ("option_schedule", OptionSchedule, OptionScheduleRow, "ien", schedule),
         ("image_index", ImageIndex, ImageIndexRow, "file", nothing),
@@ -135,7 +180,23 @@ def dump_site(connection: Connection) -> str:
                 continue
             content = {renamed.get(key, key): value for key, value in row.items() if key not in left_out}
             parts.append(_table(f"[[{name}]]", {**content, **more(row)}, model))
+    codes = list(_rows(connection, RadiologyCode, "ien"))
+    for name, number in RADIOLOGY_CODES.items():
+        parts += [_table(f"[[{name}]]", {**row, "file": None}, CodeRow) for row in codes if row["file"] == number]
     return "\n\n".join(parts) + "\n"
+
+
+def _permitted(row: Row) -> Row:
+    services = [service.replace("^", " ") for service in json.loads(str(row["services"]))]
+    return {"services": services, "flags": json.loads(str(row["flags"]))}
+
+
+def _split(name: str) -> Callable[[Row], Row]:
+    return lambda row: {name: [item for item in str(row[name]).split(",") if item]}
+
+
+def _numbers(name: str) -> Callable[[Row], Row]:
+    return lambda row: {name: [int(item) for item in str(row[name]).split(",") if item]}
 
 
 def _file_types(row: Row) -> Row:

@@ -60,6 +60,19 @@ def _times(value: object) -> object:
 ProhibitedTimes = Annotated[str, BeforeValidator(_times)]
 
 
+#: What a destination may be asked for, and who begins it: `C-STORE SCP`, `C-ECHO SCU SCP`.
+TransmitServiceName = Annotated[str, Field(pattern=r"^[^ ]+( SCU)?( SCP)?$")]
+#: A service and the role in which it is permitted: `C-STORE SCU`.
+ServiceInRole = Annotated[str, Field(pattern="^.+ SC[UP]$")]
+
+
+def _measure(value: object) -> object:
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+#: A person's height or weight: whole or with decimals.
+Measure = Annotated[float, BeforeValidator(_measure), Field(gt=0)]
+
 #: The largest number of a database's column.
 _LARGEST = 2**31 - 1
 Ien = Annotated[int, Field(ge=1)]
@@ -116,6 +129,12 @@ class SiteSettings(Row):
     m2m_context_check: bool = True
     consolidated: bool = True
     patches: tuple[str, ...] = Field(default=(), strict=False)
+    uid_root: str = Field(default="1.2.840.113754", pattern=r"^\d+(\.\d+)*$")
+    """DICOM UID ROOT (#2006.15): what the UIDs made here begin with."""
+
+    agency: str = "V"
+    """AGENCY CODE: V is Veterans Affairs, I the Indian Health Service."""
+
     post_sign_on: tuple[str, ...] = Field(default=(), strict=False)
     count_post_sign_on: bool = False
     lock_addresses: bool = False
@@ -153,6 +172,9 @@ class ImagingSiteRow(Row):
     gateway_verify: str = ""
     gateway_access_enciphered: str = ""
     gateway_verify_enciphered: str = ""
+    pacs: bool = True
+    pacs_retention_days: int = Field(default=45, ge=0)
+    pacs_minimum_space: int = Field(default=10, ge=0, le=100)
 
 
 class UserRow(Row):
@@ -182,6 +204,7 @@ class UserRow(Row):
     verify_history: tuple[str, ...] = Field(default=(), strict=False)
     multiple_sign_on: Literal["", "ALLOWED", "NOT ALLOWED", "ONE ADDRESS"] = ""
     prohibited_times: ProhibitedTimes = ""
+    radiology_classes: str = Field(default="", pattern="^[CRST]*$")
 
 
 class ContextRow(Row):
@@ -207,6 +230,10 @@ class PatientRow(Row):
     birth_date: FileManDate = ""
     sex: str = ""
     icn: str = ""
+    height_cm: Measure | None = None
+    weight_kg: Measure | None = None
+    employee: bool = False
+    sensitive: bool = False
 
 
 class ExamRow(Row):
@@ -229,6 +256,8 @@ class ExamRow(Row):
     purged: FileManDate = ""
     registered: bool = True
     tiu_note: int | None = None
+    pregnant: Literal["", "y", "n", "u"] = ""
+    requester: str = ""
 
 
 class TiuNoteRow(Row):
@@ -236,6 +265,73 @@ class TiuNoteRow(Row):
 
     ien: Ien
     patient: int
+
+
+class ProcedureRow(Row):
+    """[[procedure]]: RAD/NUC MED PROCEDURES (#71)."""
+
+    ien: Ien
+    name: str
+    kind: Literal["D", "S", "B", "P"] = "D"
+    cpt: str = ""
+    cpt_name: str = ""
+    imaging_type: int = Field(default=1, ge=1)
+    inactive: FileManDate = ""
+    modalities: tuple[str, ...] = Field(default=(), strict=False)
+
+
+class ProcedureModifierRow(Row):
+    """[[procedure_modifier]]: PROCEDURE MODIFIERS (#71.2)."""
+
+    ien: Ien
+    name: str
+    imaging_types: tuple[int, ...] = Field(default=(), strict=False)
+
+
+class HospitalLocationRow(Row):
+    """[[hospital_location]]: HOSPITAL LOCATION (#44)."""
+
+    ien: Ien
+    name: str
+    kind: Literal["C", "M", "W", "Z", "N", "F", "I", "OR"] = "C"
+    inactive: FileManDate = ""
+    reactivated: FileManDate = ""
+
+
+class ImagingLocationRow(Row):
+    """[[imaging_location]]: IMAGING LOCATIONS (#79.1)."""
+
+    ien: Ien
+    hospital_location: int
+    institution: int
+    imaging_type: int = Field(default=1, ge=1)
+    outside: bool = False
+    outside_room: bool = False
+
+
+class CodeRow(Row):
+    """[[camera]], [[film_size]], [[diagnostic_code]], [[cpt_modifier]]: files #78.6, #78.4, #78.3 and #81.3."""
+
+    ien: Ien
+    name: str
+    code: str = ""
+    description: str = ""
+    active_from: FileManDate = ""
+    inactive: FileManDate = ""
+
+
+class OrderRow(Row):
+    """[[order]]: RAD/NUC MED ORDERS (#75.1)."""
+
+    ien: Ien
+    patient: int
+    procedure: int
+    modifiers: tuple[int, ...] = Field(default=(), strict=False)
+    status: str = "PENDING"
+    entered: FileManDate = ""
+    reason: str = ""
+    accession: str = ""
+    imaging_location: int | None = None
 
 
 class NetworkLocationRow(Row):
@@ -271,6 +367,27 @@ class TransmitDestinationRow(Row):
     port: int = Field(ge=1, le=65535)
     gateway: str = ""
     location: int
+    gateway_ae_title: str = Field(default="", max_length=16)
+    updated: FileManDate = ""
+    services: tuple[TransmitServiceName, ...] = Field(default=(), strict=False)
+
+
+class AeSecurityRow(Row):
+    """[[ae_security]]: DICOM AE SECURITY MATRIX (#2006.9192)."""
+
+    ien: Ien
+    name: str
+    ae_title: str = Field(max_length=16)
+    local_title: str = Field(default="", max_length=16)
+    location: int
+    host: str = ""
+    port: int | None = Field(default=None, ge=1, le=65535)
+    services: tuple[ServiceInRole, ...] = Field(default=(), strict=False)
+    flags: dict[str, str] = Field(default_factory=dict)
+    force_reconciliation: str = ""
+    origin: str = ""
+    response_delay: int | None = Field(default=None, ge=0)
+    response_retries: int | None = Field(default=None, ge=0)
 
 
 class HolidayRow(Row):
@@ -350,8 +467,18 @@ class SiteFile(Row):
     patient: tuple[PatientRow, ...] = Field(default=(), strict=False)
     exam: tuple[ExamRow, ...] = Field(default=(), strict=False)
     tiu_note: tuple[TiuNoteRow, ...] = Field(default=(), strict=False)
+    procedure: tuple[ProcedureRow, ...] = Field(default=(), strict=False)
+    procedure_modifier: tuple[ProcedureModifierRow, ...] = Field(default=(), strict=False)
+    hospital_location: tuple[HospitalLocationRow, ...] = Field(default=(), strict=False)
+    imaging_location: tuple[ImagingLocationRow, ...] = Field(default=(), strict=False)
+    camera: tuple[CodeRow, ...] = Field(default=(), strict=False)
+    film_size: tuple[CodeRow, ...] = Field(default=(), strict=False)
+    diagnostic_code: tuple[CodeRow, ...] = Field(default=(), strict=False)
+    cpt_modifier: tuple[CodeRow, ...] = Field(default=(), strict=False)
+    order: tuple[OrderRow, ...] = Field(default=(), strict=False)
     network_location: tuple[NetworkLocationRow, ...] = Field(default=(), strict=False)
     transmit_destination: tuple[TransmitDestinationRow, ...] = Field(default=(), strict=False)
+    ae_security: tuple[AeSecurityRow, ...] = Field(default=(), strict=False)
     holiday: tuple[HolidayRow, ...] = Field(default=(), strict=False)
     option_schedule: tuple[OptionScheduleRow, ...] = Field(default=(), strict=False)
     image_index: tuple[ImageIndexRow, ...] = Field(default=(), strict=False)
@@ -408,11 +535,21 @@ _UNIQUE = (
     ("tiu_note", ("ien",)),
     ("network_location", ("ien",)),
     ("transmit_destination", ("ien",)),
+    ("ae_security", ("ien",)),
     ("holiday", ("date",)),
     ("image_index", ("file", "ien")),
     ("acquisition_site", ("institution",)),
     ("consult_service", ("service",)),
     ("tele_reader", ("duz", "site", "specialty", "procedure")),
+    ("procedure", ("ien",)),
+    ("procedure_modifier", ("ien",)),
+    ("hospital_location", ("ien",)),
+    ("imaging_location", ("ien",)),
+    ("camera", ("ien",)),
+    ("film_size", ("ien",)),
+    ("diagnostic_code", ("ien",)),
+    ("cpt_modifier", ("ien",)),
+    ("order", ("ien",)),
 )
 _MULTIPLES = ("divisions", "contexts", "keys")
 
@@ -439,6 +576,13 @@ def contradictions(site: SiteFile) -> Iterator[tuple[tuple[int | str, ...], str]
     for number, exam in enumerate(site.exam):
         if exam.patient not in patients:
             yield ("exam", number, "patient"), f"exam.patient: there is no patient {exam.patient}"
+    for number, order in enumerate(site.order):
+        if order.patient not in patients:
+            yield ("order", number, "patient"), f"order.patient: there is no patient {order.patient}"
+    for number, destination in enumerate(site.transmit_destination):
+        services = [service.split()[0] for service in destination.services]
+        if len(set(services)) < len(services):
+            yield ("transmit_destination", number, "services"), "transmit_destination.services names one twice"
 
 
 #: Pointers that VistA lets dangle: table, field, the table pointed to, its key.
@@ -466,6 +610,12 @@ _POINTERS = (
     ("tele_reader", "site", "acquisition_site", "institution"),
     ("tele_reader", "specialty", "image_index", "ien"),
     ("tele_reader", "procedure", "image_index", "ien"),
+    ("ae_security", "location", "institution", "ien"),
+    ("imaging_location", "institution", "institution", "ien"),
+    ("imaging_location", "hospital_location", "hospital_location", "ien"),
+    ("order", "procedure", "procedure", "ien"),
+    ("order", "modifiers", "procedure_modifier", "ien"),
+    ("order", "imaging_location", "imaging_location", "ien"),
 )
 
 

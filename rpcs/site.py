@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from threading import Lock
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Select, select
 
 from fileman import Faults, SiteSettings, Store, read_faults, site_settings
 from fileman.files import (
+    AeSecurity,
     File,
     ImagingSite,
     Institution,
@@ -60,6 +62,9 @@ class PlaceData:
     pacs_write_location: int | None
     jukebox_location: int | None
     last_routing: str
+    pacs: bool
+    pacs_retention_days: int
+    pacs_minimum_space: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ class LocationData:
     router: bool
     site: int
     hash: bool
+    user: str
+    password: str  # enciphered with the site's key
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,25 @@ class DestinationData:
 
 
 @dataclass(frozen=True, slots=True)
+class ApplicationData:
+    """An entry of DICOM AE SECURITY MATRIX (#2006.9192); `services` are `SERVICE^ROLE`, the delay is in minutes."""
+
+    ien: int
+    name: str
+    local_title: str
+    location: int
+    host: str
+    port: int | None
+    ae_title: str
+    force_reconciliation: str
+    origin: str
+    flags: Mapping[str, str]
+    services: tuple[str, ...]
+    response_delay: int | None
+    response_retries: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class SiteData:
     """The site as it stands in the database under one site version."""
 
@@ -104,11 +130,17 @@ class SiteData:
     places: tuple[PlaceData, ...]
     locations: Mapping[int, LocationData]
     destinations: tuple[DestinationData, ...]
+    applications: tuple[ApplicationData, ...]
     faults: Faults
 
     def keys_of(self, duz: int) -> frozenset[str]:
         """Give the security keys that a user holds now (^XUSEC)."""
         return self.user_keys.get(duz, _NO_KEYS)
+
+    def station_number(self) -> str:
+        """Give the three digits of the site's own station number ($$STATNUMB^MAGDFCNV)."""
+        own = self.institutions.get(self.settings.default_institution)
+        return own.station[:3] if own is not None else ""
 
     def place_of(self, institution: str | int) -> PlaceData | None:
         """Find the imaging site parameters of an institution."""
@@ -124,6 +156,14 @@ _PLACES = _columns(ImagingSite, PlaceData)
 #: Those that a site has: VistA makes nameless ones of numbers that it is told the state of.
 _LOCATIONS = _columns(NetworkLocation, LocationData).where(NetworkLocation.name != "")
 _DESTINATIONS = _columns(TransmitDestination, DestinationData)
+
+
+_APPLICATIONS = _columns(AeSecurity, ApplicationData)
+
+
+def _application(row: Any) -> ApplicationData:
+    columns = {**row._mapping, "flags": json.loads(row.flags), "services": tuple(json.loads(row.services))}
+    return ApplicationData(**columns)
 
 
 def _options(connection: Connection) -> dict[str, OptionData]:
@@ -172,6 +212,7 @@ def read_site(connection: Connection, version: int) -> SiteData:
         places=tuple(PlaceData(*row) for row in connection.execute(_PLACES)),
         locations={row.ien: LocationData(*row) for row in connection.execute(_LOCATIONS)},
         destinations=tuple(DestinationData(*row) for row in connection.execute(_DESTINATIONS)),
+        applications=tuple(map(_application, connection.execute(_APPLICATIONS))),
         faults=faults,
     )
 

@@ -2,7 +2,18 @@
 
 from fileman.files.base import NUMBERED_FILES, File
 from fileman.files.filing import ConsultGroup, ImportableObject, LabGroup, LostMember, ReportImage, TiuImage, TiuNote
-from fileman.files.gateway import AnsweredRequest, GatewayMachine, GatewayStatus, ImageEvent, ImageHeader
+from fileman.files.gateway import (
+    AeSecurity,
+    AnsweredRequest,
+    DicomWorkstation,
+    GatewayInformation,
+    GatewayMachine,
+    GatewayStatus,
+    ImageEvent,
+    ImageHeader,
+    QueryResult,
+    QueryResultLine,
+)
 from fileman.files.imaging import (
     AcquisitionCount,
     AcquisitionDevice,
@@ -38,7 +49,17 @@ from fileman.files.kernel import (
     UserKey,
     UserOption,
 )
-from fileman.files.radiology import Exam, Patient, Report
+from fileman.files.radiology import (
+    Exam,
+    HospitalLocation,
+    ImagingLocation,
+    Patient,
+    ProcedureModifier,
+    RadiologyCode,
+    RadiologyOrder,
+    RadiologyProcedure,
+    Report,
+)
 from fileman.files.routing import (
     DicomExport,
     DicomExportImage,
@@ -50,6 +71,7 @@ from fileman.files.routing import (
     SendQueue,
     StudyDecision,
     TransmitDestination,
+    TransmitService,
 )
 from fileman.files.taskman import OptionSchedule, RunningTask, Task, TaskError, TaskManager, TaskStep, TaskSyncFlag
 from fileman.files.tele_reader import AcquisitionSite, ConsultService, ImageIndex, TeleReader, UnreadConsult
@@ -60,6 +82,7 @@ __all__ = [
     "AcquisitionCount",
     "AcquisitionDevice",
     "AcquisitionSite",
+    "AeSecurity",
     "AnsweredRequest",
     "BackgroundQueue",
     "ConsultGroup",
@@ -69,6 +92,7 @@ __all__ = [
     "DicomExport",
     "DicomExportImage",
     "DicomFailedImage",
+    "DicomWorkstation",
     "ErrorLog",
     "EvaluatorFlag",
     "EvaluatorLog",
@@ -77,16 +101,19 @@ __all__ = [
     "Fault",
     "File",
     "FileHeader",
+    "GatewayInformation",
     "GatewayMachine",
     "GatewayParameter",
     "GatewayStatus",
     "Hl7Message",
     "Holiday",
+    "HospitalLocation",
     "Image",
     "ImageAudit",
     "ImageEvent",
     "ImageHeader",
     "ImageIndex",
+    "ImagingLocation",
     "ImagingSite",
     "ImportableObject",
     "Institution",
@@ -101,7 +128,13 @@ __all__ = [
     "OptionRpc",
     "OptionSchedule",
     "Patient",
+    "ProcedureModifier",
+    "QueryResult",
+    "QueryResultLine",
     "QueuePointer",
+    "RadiologyCode",
+    "RadiologyOrder",
+    "RadiologyProcedure",
     "Report",
     "ReportImage",
     "RoutedCopy",
@@ -125,6 +158,7 @@ __all__ = [
     "TiuImage",
     "TiuNote",
     "TransmitDestination",
+    "TransmitService",
     "UnreadConsult",
     "UserDivision",
     "UserKey",

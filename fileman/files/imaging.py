@@ -56,6 +56,7 @@ class ImageEntry(File):
     group_sequence: Mapped[int | None]  # subscript in the group's #2005.04 multiple
     series_number: Mapped[str] = mapped_column(default="")
     image_number: Mapped[str] = mapped_column(default="")
+    export_uid: Mapped[str] = mapped_column(String(64), default="", index=True)  # SOP;2 UID under which it goes out, corrected
     digest: Mapped[str] = mapped_column(String(64), default="")  # SHA-256 of the data set, told by our gateway
 
 
@@ -70,6 +71,7 @@ class Image(ImageEntry):
         Index(None, "uid"),
         Index(None, "series_uid"),
         Index(None, "report", "object_type"),
+        Index(None, "parent_file", "parent_ien", "object_type"),
     )
 
 
@@ -101,6 +103,9 @@ class ImagingSite(File):
     gateway_verify: Mapped[str] = mapped_column(default="")  # enciphered with the site's key
     last_routing: Mapped[str] = mapped_column(default="")
     last_routing_warning: Mapped[str] = mapped_column(default="")
+    pacs: Mapped[bool] = mapped_column(default=True)  # PACS;1
+    pacs_retention_days: Mapped[int] = mapped_column(default=0)  # 1;5, 0 where it is not set
+    pacs_minimum_space: Mapped[int] = mapped_column(default=0)  # 3;5, percent, 0 where it is not set
 
 
 class NetworkLocation(File):

@@ -70,6 +70,7 @@ class NewPerson(File):
     verify_history: Mapped[str] = mapped_column(Text, default="")
     multiple_sign_on: Mapped[str] = mapped_column(default="")
     prohibited_times: Mapped[str] = mapped_column(default="")
+    radiology_classes: Mapped[str] = mapped_column(default="")  # codes of RAD/NUC MED CLASSIFICATION, such as ST
 
 
 class UserDivision(File):

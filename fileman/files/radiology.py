@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import Float, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fileman.files.base import File
@@ -18,7 +18,11 @@ class Patient(File):
     ssn: Mapped[str] = mapped_column(default="")
     birth_date: Mapped[str] = mapped_column(default="")
     sex: Mapped[str] = mapped_column(default="")
-    icn: Mapped[str] = mapped_column(default="")
+    icn: Mapped[str] = mapped_column(default="", index=True)
+    height_cm: Mapped[float | None] = mapped_column(Float(53))
+    weight_kg: Mapped[float | None] = mapped_column(Float(53))
+    employee: Mapped[bool] = mapped_column(default=False)
+    sensitive: Mapped[bool] = mapped_column(default=False)
 
 
 class Exam(File):
@@ -34,7 +38,7 @@ class Exam(File):
     service: Mapped[str]
     accession: Mapped[str] = mapped_column(index=True)
     site_accession: Mapped[str] = mapped_column(default="", index=True)
-    case_number: Mapped[str] = mapped_column(default="")
+    case_number: Mapped[str] = mapped_column(default="", index=True)
     service_ien: Mapped[int | None]
     patient: Mapped[int] = mapped_column(ForeignKey("patient.dfn"), index=True)
     exam_date: Mapped[str]
@@ -49,8 +53,99 @@ class Exam(File):
     purged: Mapped[str] = mapped_column(default="")
     registered: Mapped[bool] = mapped_column(default=True)
     tiu_note: Mapped[int | None]
+    pregnant: Mapped[str] = mapped_column(default="")  # y, n or u, of the order
+    requester: Mapped[str] = mapped_column(default="")
 
-    __table_args__ = (Index(None, "service", "service_ien"), Index(None, "exam_date", "patient", "ien"))
+    __table_args__ = (
+        Index(None, "patient", "exam_date"),
+        Index(None, "service", "service_ien"),
+        Index(None, "exam_date", "patient", "ien"),
+    )
+
+
+class RadiologyProcedure(File):
+    """RAD/NUC MED PROCEDURES (#71). `modalities` are codes apart by commas, `imaging_type` an entry of #79.2."""
+
+    __tablename__ = "radiology_procedure"
+
+    ien: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    kind: Mapped[str] = mapped_column(default="D")  # 0;6 D detailed, S series, B broad, P parent
+    cpt: Mapped[str] = mapped_column(default="")  # 0;9
+    cpt_name: Mapped[str] = mapped_column(default="")
+    imaging_type: Mapped[int] = mapped_column(default=1)  # 0;12
+    inactive: Mapped[str] = mapped_column(default="")
+    modalities: Mapped[str] = mapped_column(default="")
+
+
+class ProcedureModifier(File):
+    """PROCEDURE MODIFIERS (#71.2) with the imaging types they may be used for, apart by commas."""
+
+    __tablename__ = "procedure_modifier"
+
+    ien: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    imaging_types: Mapped[str] = mapped_column(default="")
+
+
+class HospitalLocation(File):
+    """HOSPITAL LOCATION (#44). `kind` is C clinic, M module, W ward, Z other, N non-clinic stop, F file area, I imaging, OR."""
+
+    __tablename__ = "hospital_location"
+
+    ien: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    kind: Mapped[str] = mapped_column(default="C")
+    inactive: Mapped[str] = mapped_column(default="")
+    reactivated: Mapped[str] = mapped_column(default="")
+
+
+class ImagingLocation(File):
+    """IMAGING LOCATIONS (#79.1); `outside` ones stand in OUTSIDE IMAGING LOCATION (#2006.5759), for imported studies.
+
+    `outside_room` tells whether the room OUTSIDE STUDY is among its camera, equipment and rooms.
+    """
+
+    __tablename__ = "imaging_location"
+
+    ien: Mapped[int] = mapped_column(primary_key=True)
+    hospital_location: Mapped[int]
+    institution: Mapped[int]
+    imaging_type: Mapped[int] = mapped_column(default=1)
+    outside: Mapped[bool] = mapped_column(default=False)
+    outside_room: Mapped[bool] = mapped_column(default=False)
+
+
+class RadiologyCode(File):
+    """Entries of the short radiology files: DIAGNOSTIC CODES (#78.3), FILM SIZES (#78.4), CAMERA/EQUIP/RM (#78.6) and CPT
+    MODIFIER (#81.3). `code` is what a CPT modifier is found by, `description` a camera's.
+    """
+
+    __tablename__ = "radiology_code"
+
+    file: Mapped[str] = mapped_column(primary_key=True)
+    ien: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    code: Mapped[str] = mapped_column(default="")
+    description: Mapped[str] = mapped_column(default="")
+    active_from: Mapped[str] = mapped_column(default="")
+    inactive: Mapped[str] = mapped_column(default="")
+
+
+class RadiologyOrder(File):
+    """RAD/NUC MED ORDERS (#75.1). `modifiers` are entries of #71.2 apart by commas; dates are FileMan's."""
+
+    __tablename__ = "radiology_order"
+
+    ien: Mapped[int] = mapped_column(primary_key=True)
+    patient: Mapped[int] = mapped_column(ForeignKey("patient.dfn"), index=True)
+    procedure: Mapped[int]
+    modifiers: Mapped[str] = mapped_column(default="")
+    status: Mapped[str] = mapped_column(default="PENDING")
+    entered: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(Text, default="")
+    accession: Mapped[str] = mapped_column(default="")
+    imaging_location: Mapped[int | None]
 
 
 class Report(File):

@@ -146,8 +146,21 @@ class TransmitDestination(File):
     ae_title: Mapped[str]
     host: Mapped[str]
     port: Mapped[int]
-    gateway: Mapped[str] = mapped_column(default="")
+    gateway: Mapped[str] = mapped_column(default="", index=True)
     location: Mapped[int]
+    gateway_ae_title: Mapped[str] = mapped_column(default="")
+    updated: Mapped[str] = mapped_column(default="")  # FileMan date of the last UPDATE SCU LIST
+
+
+class TransmitService(File):
+    """SERVICE TYPE multiple of DICOM TRANSMIT DESTINATION (#2006.5871): a DIMSE service and who may begin it."""
+
+    __tablename__ = "transmit_service"
+
+    destination: Mapped[int] = mapped_column(ForeignKey("transmit_destination.ien", ondelete="CASCADE"), primary_key=True)
+    service: Mapped[str] = mapped_column(primary_key=True)
+    user: Mapped[bool] = mapped_column(default=False)
+    provider: Mapped[bool] = mapped_column(default=False)
 
 
 class EvaluatorLog(File):

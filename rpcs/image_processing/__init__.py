@@ -13,6 +13,7 @@ from fileman.files import AnsweredRequest
 from rpcs.call import Call
 from rpcs.errors import MError, undefined
 from rpcs.image_processing.correct import correct
+from rpcs.image_processing.group import GROUP_OBJECT_TYPE, dashed, external_sex
 from rpcs.image_processing.header_data import HeaderData
 from rpcs.image_processing.image import image_directory
 from rpcs.image_processing.messages import Results
@@ -20,12 +21,21 @@ from rpcs.image_processing.processed import acquired, processed
 from rpcs.image_processing.request import Item, StoreRequest, read_items
 from rpcs.image_processing.rollback import rollback
 from rpcs.image_processing.safety import patient_safety
+from rpcs.image_processing.sop_classes import sop_class_uid, sop_class_uids
 from rpcs.image_processing.store import Stored, store_image
 from rpcs.registry import Access, Answer, listed, procedure
 from rpcs.session import Delay, Pause
 from xwb import ResultType
 
-__all__ = ["image_directory", "image_processing"]
+__all__ = [
+    "GROUP_OBJECT_TYPE",
+    "dashed",
+    "external_sex",
+    "image_directory",
+    "image_processing",
+    "sop_class_uid",
+    "sop_class_uids",
+]
 
 _ANSWERED = select(AnsweredRequest.answer, AnsweredRequest.body_digest).where(
     AnsweredRequest.machine == bindparam("machine"), AnsweredRequest.uuid == bindparam("uuid")

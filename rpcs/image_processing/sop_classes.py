@@ -12,6 +12,8 @@ _ENTRIES = (
 )
 _POINTERS = {_STORAGE + components: number for number, components in enumerate(_ENTRIES.split(), start=1)}
 
+_UIDS = {number: uid for uid, number in _POINTERS.items()}
+
 #: Entries that go into the group of another: DX with CR, multi-frame secondary capture with single, and so on.
 _LEADERS = {2: 1, 16: 15, 17: 15, 18: 15, 19: 15, 48: 47}
 
@@ -19,6 +21,16 @@ _LEADERS = {2: 1, 16: 15, 17: 15, 18: 15, 19: 15, 48: 47}
 def sop_class_pointer(uid: str) -> int | None:
     """Give the entry number of a SOP Class UID; None for a class that VistA does not know."""
     return _POINTERS.get(uid)
+
+
+def sop_class_uid(pointer: int) -> str:
+    """Give the SOP Class UID of an entry; empty for an entry that is not there."""
+    return _UIDS.get(pointer, "")
+
+
+def sop_class_uids() -> list[str]:
+    """Give every SOP Class UID of the file, in its order."""
+    return list(_POINTERS)
 
 
 def same_group(first: int | None, second: int | None) -> bool:

@@ -20,7 +20,7 @@ from runtime import SystemClock
 from tests.oracle.changes import Change
 from tests.oracle.changes.filing import FILING
 from tests.oracle.changes.look_ups import LOOK_UPS
-from tests.oracle.changes.routing import ROUTING, locations_as_in_the_site_file
+from tests.oracle.changes.routing import ROUTING
 
 SITE = Path(__file__).with_name("site.toml")
 

@@ -37,6 +37,7 @@ WHOLE = {
     "b8_patient_safety_rollback": 23,
     "b9_correct": 23,
     "d2_route_queue": 64,
+    "d3_misc_rpcs": 100,
 }
 #: What the dumps of stored nodes are called, and how many there are.
 DUMP = "(global dump)"
@@ -91,8 +92,8 @@ def options_for(port: int, stage: int | None) -> argparse.Namespace:
     return argparse.Namespace(host="127.0.0.1", port=port, state_hook="in process", stage=stage, ids=True, show=5)
 
 
-def run(hooked: HookedBroker, theme: str, stage: int | None) -> dict[str, int]:
-    return replay.replay(HERE / f"{theme}.jsonl", options_for(hooked.broker.port, stage))
+def run(hooked: HookedBroker, theme: str) -> dict[str, int]:
+    return replay.replay(HERE / f"{theme}.jsonl", options_for(hooked.broker.port, None))
 
 
 def dumps_of(theme: str) -> int:

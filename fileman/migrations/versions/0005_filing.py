@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005_filing"
+revision = "0005"
 down_revision = "0004"
 
 NUMBERED = ("consult_group", "importable_object", "lab_group", "queue_pointer", "tiu_image")

@@ -1,0 +1,154 @@
+"""Exams as look-ups find them: radiology's three subscripts, and the image groups of an exam."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, or_, select
+
+from fileman.files import Exam, Image, Report
+from rpcs.image_processing import GROUP_OBJECT_TYPE
+from xwb import m_text
+
+#: ^RADPT keeps dates so that the newest comes first: 9999999.9999 less the FileMan date.
+_INVERSE = Decimal("9999999.9999")
+_SITE_ACCESSION = re.compile(r"\d{3}-\d{6}-\d{1,5}")
+_ACCESSION = re.compile(r"\d{6}-\d{1,5}")
+_CONSULT = re.compile(r"(?:\d{3}-GMR-|GMRC-)(\d{1,8})")
+
+_COLUMNS = (
+    Exam.ien,
+    Exam.service,
+    Exam.accession,
+    Exam.site_accession,
+    Exam.case_number,
+    Exam.service_ien,
+    Exam.patient,
+    Exam.exam_date,
+    Exam.procedure,
+    Exam.procedure_ien,
+    Exam.cpt,
+    Exam.status,
+    Exam.request_type,
+    Exam.location,
+    Exam.report,
+    Exam.pregnant,
+    Exam.requester,
+)
+_NUMBERED = or_(Exam.accession == bindparam("number"), Exam.site_accession == bindparam("number"))
+_BY_ACCESSION = (
+    select(*_COLUMNS)
+    .where(Exam.service == bindparam("service"), _NUMBERED)
+    .order_by(Exam.patient, Exam.exam_date.desc(), Exam.ien)
+)
+_BY_CASE = (
+    select(*_COLUMNS)
+    .where(Exam.service == "RAD", Exam.case_number == bindparam("number"))
+    .order_by(Exam.patient, Exam.exam_date.desc(), Exam.ien)
+)
+_BY_CONSULT = select(*_COLUMNS).where(Exam.service == "CON", Exam.service_ien == bindparam("ien"))
+_EXAM_OF_REPORT = select(*_COLUMNS).join(Report, Report.exam == Exam.ien).where(Report.ien == bindparam("report"))
+_EARLIER_CASES = select(func.count()).where(
+    Exam.patient == bindparam("patient"),
+    Exam.exam_date == bindparam("exam_date"),
+    Exam.service == "RAD",
+    Exam.ien < bindparam("ien"),
+)
+_GROUPS_OF_REPORT = (
+    select(Image.ien).where(Image.report == bindparam("report"), Image.object_type == GROUP_OBJECT_TYPE).order_by(Image.ien)
+)
+_GROUPS_OF_PARENT = (
+    select(Image.ien)
+    .where(Image.parent_file == bindparam("file"), Image.parent_ien == bindparam("entry"), Image.object_type == GROUP_OBJECT_TYPE)
+    .order_by(Image.ien)
+)
+_ACCESSION_OF_REPORT = select(Report.accession).where(Report.ien == bindparam("report"))
+
+#: The list in which the images of a consult stand until there is a note.
+CONSULT_LIST = "2006.5839"
+
+
+class AccessionUnknown(Exception):
+    """Radiology finds no exam by this number; the argument is what it answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class CasePlace:
+    """Where ^RADPT keeps an exam: RADFN, RADTI and RACNI."""
+
+    patient: int
+    inverse_date: str
+    case: int
+
+    def __str__(self) -> str:
+        return f"{self.patient}^{self.inverse_date}^{self.case}"
+
+
+def inverse_date(exam_date: str) -> str:
+    """Give the subscript under which ^RADPT keeps an exam of a date."""
+    return m_text(_INVERSE - Decimal(exam_date))
+
+
+def case_place(connection: Connection, exam: Any) -> CasePlace:
+    """Give the subscripts of an exam; cases of one patient and moment are numbered from 1."""
+    key = {"patient": exam.patient, "exam_date": exam.exam_date, "ien": exam.ien}
+    return CasePlace(exam.patient, inverse_date(exam.exam_date), 1 + connection.execute(_EARLIER_CASES, key).scalar_one())
+
+
+def find_by_accession(connection: Connection, number: str) -> list[Any]:
+    """Find radiology exams ($$ACCFIND^RAAPI). Raises AccessionUnknown with its answer for none, and for a wrong format."""
+    pieces = number.count("-") + 1
+    if pieces == 3 and not _SITE_ACCESSION.fullmatch(number):
+        raise AccessionUnknown(f"-1^invalid site accession number format^{number}")
+    if pieces == 2 and not _ACCESSION.fullmatch(number):
+        raise AccessionUnknown(f"-2^invalid accession number format^{number}")
+    found = list(connection.execute(_BY_ACCESSION, {"service": "RAD", "number": number})) if number else []
+    if not found:
+        raise AccessionUnknown(f"-3^no data associated with this accession number^{number}")
+    return found
+
+
+def find_by_case(connection: Connection, number: str) -> Any:
+    """Find the first radiology exam of a case number; None for none."""
+    return connection.execute(_BY_CASE, {"number": number}).first()
+
+
+def consult_of(number: str) -> int:
+    """Give the consult that an accession number of either format names, 0 for any other text."""
+    match = _CONSULT.fullmatch(number)
+    return int(match[1]) if match else 0
+
+
+def find_consult(connection: Connection, ien: int) -> Any:
+    """Find a consult request by its entry number; None for none."""
+    return connection.execute(_BY_CONSULT, {"ien": ien}).first()
+
+
+def find_lab_case(connection: Connection, number: str) -> Any:
+    """Find a lab case by its accession number; None for none."""
+    return connection.execute(_BY_ACCESSION, {"service": "LAB", "number": number}).first()
+
+
+def exam_of_report(connection: Connection, report: int) -> Any:
+    """Give the exam that a report is about; None for none."""
+    return connection.execute(_EXAM_OF_REPORT, {"report": report}).first()
+
+
+def accession_of_report(connection: Connection, report: int) -> str | None:
+    """Give the accession number that a report bears; None when there is no such report."""
+    accession: str | None = connection.execute(_ACCESSION_OF_REPORT, {"report": report}).scalar()
+    return accession
+
+
+def groups_of(connection: Connection, exam: Any) -> list[int]:
+    """Give the image groups of an exam, in their order; those of a consult also where no note holds them yet."""
+    if exam.service == "CON" and exam.service_ien:
+        key = {"file": CONSULT_LIST, "entry": exam.service_ien}
+        if found := connection.execute(_GROUPS_OF_PARENT, key).scalars().all():
+            return list(found)
+    if exam.report is None:
+        return []
+    return list(connection.execute(_GROUPS_OF_REPORT, {"report": exam.report}).scalars())

@@ -1,0 +1,450 @@
+"""The task behind MAG CFIND QUERY: it finds studies by what a DICOM query asks for (QUERY^MAGDQR02)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+
+from fileman import age_in_years, to_fileman
+from fileman.files import Exam, Image, Patient, QueryResult, QueryResultLine, Report
+from rpcs.icn import full_icn
+from rpcs.image_processing import GROUP_OBJECT_TYPE, dashed
+from taskman import TaskContext, routine
+
+ENTRY_POINT = "QUERY^MAGDQR02"
+#: What a query says of a value that it does not know.
+UNKNOWN = "<unknown>"
+#: The tag of a line that begins a result, or that says what is wrong.
+COMMENT = "0000,0902"
+
+Request = Mapping[str, Sequence[str]]
+
+_CLOCK = re.compile(r"[0-9]{1,6}")
+_PATIENTS = select(Patient.dfn, Patient.name, Patient.ssn).where(
+    func.substr(Patient.name, 1, bindparam("length")) == bindparam("beginning")
+)
+_PATIENTS_BY_ID = select(Patient.dfn, Patient.name, Patient.ssn).where(
+    func.substr(Patient.ssn, 1, bindparam("length")) == bindparam("beginning")
+)
+_EXAMS_BY_ACCESSION = select(Exam.ien, Exam.accession, Exam.site_accession).where(
+    or_(
+        func.substr(Exam.accession, 1, bindparam("length")) == bindparam("beginning"),
+        func.substr(Exam.site_accession, 1, bindparam("length")) == bindparam("beginning"),
+    )
+)
+_EXAMS_BY_CASE = select(Exam.ien).where(
+    or_(Exam.case_number == bindparam("number"), (Exam.service == "CON") & (Exam.service_ien == bindparam("entry")))
+)
+_GROUP = select(
+    Image.ien,
+    Image.uid,
+    Image.patient,
+    Image.procedure_time,
+    Image.short_description,
+    Image.saved_at,
+    Report.accession,
+    Exam.ien.label("exam"),
+    Exam.cpt,
+    Exam.procedure,
+    Exam.requester,
+)
+_JOINED = (
+    _GROUP.join_from(Image, Report, Report.ien == Image.report, isouter=True)
+    .join(Exam, Exam.ien == Report.exam, isouter=True)
+    .where(Image.object_type == GROUP_OBJECT_TYPE, Image.uid != "")
+    .order_by(Image.ien)
+)
+_BY_UID = _JOINED.where(Image.uid == bindparam("uid"))
+_BY_UID_BEGINNING = _JOINED.where(func.substr(Image.uid, 1, bindparam("length")) == bindparam("beginning"))
+_BY_EXAM = _JOINED.where(Report.exam == bindparam("exam_"))
+_BY_PATIENT = _JOINED.where(Image.patient == bindparam("dfn"))
+_BY_DATE = _JOINED.where(Exam.exam_date >= bindparam("first"), Exam.exam_date <= bindparam("last"))
+_MEMBERS = select(Image.procedure).where(Image.parent == bindparam("group"), Image.group_sequence.is_not(None))
+_GROUPS_OF_UID = select(Image.ien, Image.procedure).where(Image.uid == bindparam("uid"), Image.object_type == GROUP_OBJECT_TYPE)
+_PERSON = select(Patient.dfn, Patient.name, Patient.ssn, Patient.birth_date, Patient.sex, Patient.icn).where(
+    Patient.dfn == bindparam("dfn")
+)
+_ADD_LINES = insert(QueryResultLine)
+_DONE = update(QueryResult).where(QueryResult.ien == bindparam("result")).values(status="OK", changed=bindparam("now"))
+_KNOWN = select(QueryResult.ien).where(QueryResult.ien == bindparam("result"))
+
+
+class Refused(Exception):
+    """The query finds nothing; the arguments say why, one line each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What the study date and time of a query leave: FileMan dates, both included; `asked` when it names any."""
+
+    first: str = "0"
+    last: str = "9999999.24"
+    asked: bool = False
+
+    def holds(self, moment: str) -> bool:
+        """Tell whether a study of a moment is meant."""
+        return not self.asked or self.first <= moment <= self.last
+
+
+@routine(ENTRY_POINT)
+def find_studies(task: TaskContext) -> None:
+    """Find the studies of a DICOM query, and leave them as a result set to be fetched."""
+    result, request = int(task.arguments["result"]), task.arguments["request"]
+    today = task.clock.now().date()
+    lines = task.store.read(lambda connection: search(connection, request, today))
+    now = to_fileman(task.clock.now())
+
+    def keep(connection: Connection) -> None:
+        task.fence(connection)
+        if connection.execute(_KNOWN, {"result": result}).first() is None:
+            return  # nobody waits for it any more
+        rows = [{"result": result, "line": number, "text": text} for number, text in enumerate(lines, start=1)]
+        if rows:
+            connection.execute(_ADD_LINES, rows)
+        connection.execute(_DONE, {"result": result, "now": now})
+
+    task.store.transact(keep)
+
+
+def search(connection: Connection, request: Request, today: date) -> list[str]:
+    """Give the lines of a result: for every study a comment, then `tag^value` of what was asked for; or what is wrong."""
+    try:
+        period = read_period(request)
+        found = list(_candidates(connection, request, period))
+        return _Results(connection, request, today).lines(found)
+    except Refused as refused:
+        return [f"{COMMENT}^{reason}" for reason in refused.args]
+
+
+def read_period(request: Request) -> Period:
+    """Read the study date and time of a query. Raises Refused."""
+    dates = [value for value in request.get("0008,0020", ()) if value]
+    times = [value for value in request.get("0008,0030", ()) if value]
+    errors = [f"More than one study {what} specified." for what, given in (("date", dates), ("time", times)) if len(given) > 1]
+    first, last = _ends(dates)
+    errors += [
+        f"Invalid '{end}' date: \"{value}\"." for end, value in (("from", first), ("until", last)) if value and not _is_day(value)
+    ]
+    start, stop = _ends(times)
+    errors += [
+        f'Invalid {wrong}: "{value}".'
+        for end, value in (("from", start), ("until", stop))
+        if value
+        for wrong in _wrong(value, end)
+    ]
+    if errors:
+        raise Refused(*errors)
+    if not (dates or times):
+        return Period()
+    return Period(
+        f"{_fileman_day(first, '0000000')}.{start.ljust(6, '0')}" if start else _fileman_day(first, "0000000"),
+        f"{_fileman_day(last, '9999999')}.{stop.ljust(6, '9') if stop else '24'}",
+        asked=True,
+    )
+
+
+def _ends(values: Sequence[str]) -> tuple[str, str]:
+    if not values:
+        return "", ""
+    first, dash, last = values[0].partition("-")
+    return first, last if dash else first
+
+
+def _wrong(clock: str, end: str) -> list[str]:
+    """Tell what is wrong with a time, `HHMMSS` or its beginning."""
+    if not clock:
+        return []
+    if not _CLOCK.fullmatch(clock):
+        return [f"'{end}' time"]
+    parts = (
+        (clock[:2], 23, f"hours in '{end}' time"),
+        (clock[2:4], 59, f"minutes in '{end}' time"),
+        (clock[4:], 59, f"seconds '{end}' time"),  # worded as VistA words it
+    )
+    return [named for part, most, named in parts if int(part or 0) > most]
+
+
+def _is_day(value: str) -> bool:
+    return value.isdecimal() and len(value) == 8
+
+
+def _fileman_day(value: str, otherwise: str) -> str:
+    return str(int(value) - 17000000) if value else otherwise
+
+
+def _asked(request: Request, tag: str) -> list[str]:
+    return [value for value in request.get(tag, ()) if value]
+
+
+def va_name(name: str) -> str:
+    """Write a DICOM name, wild cards included, as VistA keeps names: `Doe^John^Q` is `DOE,JOHN Q`, `Doe` is `DOE,*`."""
+    family, given, middle = [part.strip() for part in [*name.upper().replace(",", "^").split("^"), "", ""][:3]]
+    written = f"{family},{given}" + (f" {middle}" if middle else "")
+    return written + "*" if written.endswith(",") else written
+
+
+def dicom_name(name: str) -> str:
+    """Write VistA's name as answers of queries have it: family, given and middle names apart by commas."""
+    family, _, given = name.partition(",")
+    first, _, middle = " ".join(given.split()).partition(" ")
+    return ",".join([family.strip(), first, *([middle] if middle else [])])
+
+
+def _matches(value: str, pattern: str) -> bool:
+    return fnmatchcase(value, pattern.replace("[", "[[]"))
+
+
+def _beginning(pattern: str) -> dict[str, object]:
+    """Give what every match begins with: the pattern up to its first wild card."""
+    text = re.split(r"[*?]", pattern, maxsplit=1)[0]
+    return {"beginning": text, "length": len(text)}
+
+
+def _patients(connection: Connection, request: Request) -> set[int] | None:
+    """Find the patients of a query; None when it names none. Raises Refused when one of its keys has no match."""
+    by_name = _found(
+        "0010,0010",
+        [va_name(value) for value in _asked(request, "0010,0010")],
+        lambda pattern: [row.dfn for row in connection.execute(_PATIENTS, _beginning(pattern)) if _matches(row.name, pattern)],
+    )
+    by_id = _found(
+        "0010,0020",
+        [value.replace("-", "") for value in _asked(request, "0010,0020")],
+        lambda pattern: [
+            row.dfn for row in connection.execute(_PATIENTS_BY_ID, _beginning(pattern)) if _matches(row.ssn, pattern)
+        ],
+    )
+    return _both(by_name, by_id, "Patient Name and ID")
+
+
+def _exams(connection: Connection, request: Request) -> set[int] | None:
+    """Find the exams of a query by accession number and study ID; None when it names none. Raises Refused."""
+    by_accession = _found(
+        "0008,0050",
+        [value for value in _asked(request, "0008,0050") if value != "GMRC-"],
+        lambda pattern: [
+            row.ien
+            for row in connection.execute(_EXAMS_BY_ACCESSION, _beginning(pattern))
+            if _matches(row.accession, pattern) or _matches(row.site_accession, pattern)
+        ],
+    )
+    by_case = _found(
+        "0020,0010",
+        _asked(request, "0020,0010"),
+        lambda number: connection.execute(
+            _EXAMS_BY_CASE, {"number": number, "entry": int(number) if number.isdecimal() and len(number) < 10 else 0}
+        ).scalars(),
+    )
+    return _both(by_accession, by_case, "Accession and Study ID")
+
+
+def _found(tag: str, patterns: Sequence[str], look_up: Callable[[str], Iterable[int]]) -> set[int] | None:
+    if not patterns:
+        return None
+    found = {entry for pattern in patterns for entry in look_up(pattern)}
+    if not found:
+        raise Refused(f"No matches for tag {tag}")
+    return found
+
+
+def _both(first: set[int] | None, second: set[int] | None, what: str) -> set[int] | None:
+    if first is None or second is None:
+        return first if second is None else second
+    if not first & second:
+        raise Refused(f"No matches left, conflict between {what}")
+    return first & second
+
+
+def _candidates(connection: Connection, request: Request, period: Period) -> list[Any]:
+    """Find the image groups that a query means. Raises Refused."""
+    patients, exams = _patients(connection, request), _exams(connection, request)
+    uids = _asked(request, "0020,000D")
+    if uids:
+        groups = [row for uid in uids for row in _groups_of_uid(connection, uid)]
+        if len({row.patient for row in groups}) > 1 and _keep(request) == "0" and len(uids) == 1 and not _wild(uids[0]):
+            raise Refused("Duplicate Study UID (tag 0020,000D)")
+    elif exams is not None:
+        groups = [row for exam in sorted(exams) for row in connection.execute(_BY_EXAM, {"exam_": exam})]
+    elif patients is not None:
+        groups = [row for dfn in sorted(patients) for row in connection.execute(_BY_PATIENT, {"dfn": dfn})]
+    elif period.asked:
+        groups = list(connection.execute(_BY_DATE, {"first": period.first, "last": period.last}))
+        if not groups:
+            raise Refused("No matches for tag 0008,0020 / 0008,0030")
+    else:
+        raise Refused("No Selection Specified.")
+    fitting = [
+        row
+        for row in groups
+        if (patients is None or row.patient in patients)
+        and (exams is None or row.exam in exams)
+        and period.holds(row.procedure_time)
+    ]
+    if groups and patients is not None and exams is not None and not fitting:
+        raise Refused("No matches left, conflict between Patient and Study Info")
+    return fitting
+
+
+def _wild(pattern: str) -> bool:
+    return "*" in pattern or "?" in pattern
+
+
+def _groups_of_uid(connection: Connection, uid: str) -> list[Any]:
+    if not _wild(uid):
+        return list(connection.execute(_BY_UID, {"uid": uid}))
+    return [row for row in connection.execute(_BY_UID_BEGINNING, _beginning(uid)) if _matches(row.uid, uid)]
+
+
+def _keep(request: Request) -> str:
+    """Give what is to be done about a UID that two patients have: 1 all, 2 the oldest, 3 the newest; 0 is an error."""
+    given = [value for value in _asked(request, COMMENT) if value in ("1", "2", "3")]
+    return given[-1] if given else "0"
+
+
+@dataclass(slots=True)
+class _Results:
+    """The studies of a query, one after the other."""
+
+    connection: Connection
+    request: Request
+    today: date
+    seen: set[str] = field(default_factory=set)
+
+    def lines(self, groups: Sequence[Any]) -> list[str]:
+        """Give the lines of every study that fits, numbered from 1. Raises Refused for a tag that has no value here."""
+        if unknown := [tag for tag in sorted(self.request) if tag not in _TAGS and tag != COMMENT]:
+            raise Refused(*(f'Cannot calculate value for tag: "{tag}".' for tag in unknown))
+        keep = _keep(self.request)
+        ordered = sorted(groups, key=lambda row: row.saved_at, reverse=keep == "3") if keep in ("2", "3") else groups
+        found: list[str] = []
+        number = 0
+        for group in ordered:
+            if group.uid in self.seen:
+                continue
+            values = self._values(group)
+            if values is None:
+                continue
+            self.seen.add(group.uid)
+            number += 1
+            found += [f"{COMMENT}^Result # {number}", *(f"{tag}^{value}" for tag, value in sorted(values.items()))]
+        return found
+
+    def _values(self, group: Any) -> dict[str, str] | None:
+        """Give what is asked for of a study; None when a value is not the wanted one."""
+        study = _Study(self.connection, group, self.today)
+        values = {}
+        for tag in {*self.request, "0020,000D"} - {COMMENT}:
+            value = _TAGS[tag](study)
+            wanted = [one for one in self.request.get(tag, ()) if one]
+            if tag == "0008,0052":
+                value = wanted[0] if wanted else ""
+            elif wanted and tag in _COMPARED and not any(_matches(part, one) for one in wanted for part in value.split("\\")):
+                return None
+            values[tag] = value
+        return values
+
+
+class _Study:
+    """One study, read as far as its values are asked for."""
+
+    def __init__(self, connection: Connection, group: Any, today: date) -> None:
+        self.group = group
+        self.today = today
+        self._connection = connection
+        self._patient: Any = None
+        self._groups: list[Any] | None = None
+
+    @property
+    def patient(self) -> Any:
+        """The patient."""
+        if self._patient is None:
+            self._patient = self._connection.execute(_PERSON, {"dfn": self.group.patient}).one()
+        return self._patient
+
+    @property
+    def groups(self) -> list[Any]:
+        """All groups of this study UID."""
+        if self._groups is None:
+            self._groups = list(self._connection.execute(_GROUPS_OF_UID, {"uid": self.group.uid}))
+        return self._groups
+
+    def members(self) -> list[str]:
+        """Give the modality of every image of the study."""
+        return [
+            modality for group in self.groups for modality in self._connection.execute(_MEMBERS, {"group": group.ien}).scalars()
+        ]
+
+    def modalities(self) -> str:
+        """Give the modalities of the study, each once."""
+        said = {*(group.procedure.removeprefix("RAD ") for group in self.groups), *self.members()} - {"", "CON/PROC"}
+        return "\\".join(sorted(said))
+
+    def other_ids(self) -> str:
+        """Give the numbers by which the patient is known: SSN, with dashes, its end, ICN."""
+        person = self.patient
+        icn = full_icn(person.icn)
+        known = {person.ssn, dashed(person.ssn), person.ssn[5:], "" if icn.startswith("-1") else icn}
+        return "\\".join(sorted(known - {""}))
+
+
+def _dicom_date(fileman: str) -> str:
+    """Write the day of a FileMan date as DICOM does; nothing without month or day."""
+    day = fileman[:7]
+    return str(int(day) + 17000000) if len(day) == 7 and day[3:5] != "00" and day[5:7] != "00" else ""
+
+
+def _dicom_time(fileman: str) -> str:
+    return fileman.partition(".")[2].ljust(6, "0")
+
+
+def _nothing(_study: _Study) -> str:
+    return ""
+
+
+_TAGS: dict[str, Callable[[_Study], str]] = {
+    "0008,0018": lambda study: str(study.group.uid),
+    "0008,0020": lambda study: _dicom_date(study.group.procedure_time),
+    "0008,0030": lambda study: _dicom_time(study.group.procedure_time),
+    "0008,0050": lambda study: study.group.accession or "",
+    "0008,0052": _nothing,
+    "0008,0061": _Study.modalities,
+    "0008,0062": _nothing,
+    "0008,0090": lambda study: study.group.requester or "",
+    "0008,0100": lambda study: study.group.cpt or "",
+    "0008,0102": lambda _study: "C4",
+    "0008,0103": lambda _study: "4",
+    "0008,0104": lambda study: study.group.procedure or "",
+    "0008,1030": lambda study: str(study.group.short_description),
+    "0008,1032": _nothing,
+    "0008,1060": _nothing,
+    "0008,1080": _nothing,
+    "0010,0010": lambda study: dicom_name(study.patient.name),
+    "0010,0020": lambda study: str(study.patient.ssn),
+    "0010,0021": lambda _study: "USSSA",
+    "0010,0030": lambda study: _dicom_date(study.patient.birth_date),
+    "0010,0032": _nothing,
+    "0010,0040": lambda study: str(study.patient.sex),
+    "0010,1000": _Study.other_ids,
+    "0010,1001": _nothing,
+    "0010,1010": lambda study: f"{age_in_years(study.patient.birth_date, study.today):0>3}Y",
+    "0010,1020": _nothing,
+    "0010,1030": _nothing,
+    "0010,2160": _nothing,
+    "0010,2180": _nothing,
+    "0010,21B0": _nothing,
+    "0010,4000": _nothing,
+    "0020,000D": lambda study: str(study.group.uid),
+    "0020,000E": _nothing,
+    "0020,0010": lambda study: (study.group.accession or "").rpartition("-")[2],
+    "0020,1206": lambda study: str(len(study.groups)),
+    "0020,1208": lambda study: str(len(study.members())),
+    "4008,010C": _nothing,
+}
+#: Tags of which only studies with the wanted value are answered; the others, and those that found the study, are told.
+_COMPARED = frozenset({"0008,0061", "0008,1030", "0010,0021", "0010,0030", "0010,0040", "0020,1206", "0020,1208"})

@@ -1,0 +1,133 @@
+"""MAG CFIND QUERY: a DICOM query, answered by a TaskMan task and fetched in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+import taskman.api as taskman
+from fileman import next_ien, to_fileman
+from fileman.files import QueryResult, QueryResultLine
+from rpcs.call import Call
+from rpcs.dictionary import whole_number
+from rpcs.look_ups.find_studies import ENTRY_POINT, UNKNOWN
+from rpcs.registry import Access, listed, literal, procedure
+from xwb import LocalArray, ResultType, m_number
+
+NOT_ACCEPTED = "TaskMan did not Accept Request"
+#: Lines that one call answers unless it says so; days until a result that nobody fetched goes.
+LINES, KEPT_DAYS = 100, 5
+
+_STATUS = select(QueryResult.status, QueryResult.task).where(QueryResult.ien == bindparam("result"))
+_SET_TASK = update(QueryResult).where(QueryResult.ien == bindparam("result")).values(task=bindparam("number"))
+_PART = (
+    select(QueryResultLine.line, QueryResultLine.text)
+    .where(QueryResultLine.result == bindparam("result"), QueryResultLine.line > bindparam("after"))
+    .order_by(QueryResultLine.line)
+    .limit(bindparam("most"))
+)
+_DELETE_LINES = delete(QueryResultLine).where(QueryResultLine.result == bindparam("result"))
+_DELETE = delete(QueryResult).where(QueryResult.ien == bindparam("result"))
+_OLD = select(QueryResult.ien).where(func.substr(QueryResult.changed, 1, 7) <= bindparam("day"))
+
+
+@procedure(
+    "MAG CFIND QUERY",
+    returns=ResultType.ARRAY,
+    access=Access.WRITES,
+    routine="FIND^MAGDQR01",
+    parameters=(
+        listed("TAGS", 32000, required=True),
+        literal("RESULT", 20, required=True),
+        literal("OFFSET", 20, required=True),
+        literal("MAX", 10, required=True),
+        literal("AENAME", 127),
+    ),
+    word_wrap=False,
+    version=3,
+)
+def cfind_query(call: Call) -> list[str]:
+    """Start a query, ask whether it is done, fetch a part of what it found, or clean up.
+
+    Without RESULT the TAGS, `tag|VR|flag|value`, are queried by a TaskMan task: `0,result,Query Started through TaskMan`. With
+    RESULT and OFFSET 0 the first lines are answered, `tag^value`, or `-1,TaskMan still active`; with the OFFSET of the first
+    line of an answer those after them, until `0,No more results.`; with OFFSET -1 the result is deleted.
+    """
+    result, offset = whole_number(call.text(1)), m_number(call.text(2))
+    if not result:
+        return _start(call)
+    if offset < 0:
+        _forget(call, result)
+        return ["1,Result Set Cleaned Up"]
+    if not offset and (waiting := _not_done(call, result)):
+        return [waiting]
+    most = whole_number(call.text(3)) or LINES
+    part = call.connection.execute(_PART, {"result": result, "after": int(offset), "most": most}).all()
+    if not part:
+        return ["0,No more results."]
+    return [f"{len(part)},{part[-1].line},result(s).", *(row.text for row in part)]
+
+
+def request_of(tags: LocalArray[str]) -> dict[str, list[str]]:
+    """Read the elements of a query: what is asked for by tag, with the values that it has to have."""
+    request: dict[str, list[str]] = {}
+    for element in tags.values():
+        tag, _vr, _flag, value = [*element.split("|", 3), "", "", ""][:4]
+        if tag:
+            known = "" if value == "*" or value.lower() == UNKNOWN else value
+            request[tag.upper()] = known.split("\\") if known else []
+    return request
+
+
+def _asks_something(request: Mapping[str, list[str]]) -> bool:
+    return any(value for values in request.values() for value in values)
+
+
+def _start(call: Call) -> list[str]:
+    request = request_of(call.list(0))
+    if not _asks_something(request):
+        return ["-2,Errors encountered", "No permission to query whole database."]
+    if not call.environment.engine_accepts():
+        return ["-2,Errors encountered", NOT_ACCEPTED]
+    result = next_ien(call.connection, "query_result")
+    now = to_fileman(call.clock.now())
+    call.connection.execute(insert(QueryResult).values(ien=result, status="IP", changed=now, task=None))
+    number = taskman.load(
+        call.connection,
+        ENTRY_POINT,
+        arguments={"result": result, "request": request},
+        description=f"Perform DICOM Query, result-set={result}",
+        duz=call.session.duz,
+        now=call.clock.seconds(),
+    )
+    call.connection.execute(_SET_TASK, {"result": result, "number": number})
+    return [f"0,{result},Query Started through TaskMan"]
+
+
+def _not_done(call: Call, result: int) -> str:
+    """Say why a result cannot be fetched; nothing when it can."""
+    row = call.connection.execute(_STATUS, {"result": result}).first()
+    if row is None or row.status == "OK":
+        return ""
+    if row.status == "X":
+        return "-2,No result returned"
+    status = taskman.stat(call.connection, row.task or 0)
+    if not status.text.startswith("Inactive"):
+        return "-1,TaskMan still active"
+    return "" if "Finished" in status.text else f"-13,TaskMan aborted: {status.text}"
+
+
+def _forget(call: Call, result: int) -> None:
+    call.connection.execute(_DELETE_LINES, {"result": result})
+    call.connection.execute(_DELETE, {"result": result})
+
+
+@procedure("MAG DICOM QUERY CLEANUP", access=Access.WRITES, routine="CLEAN^MAGDQR04", word_wrap=False)
+def query_cleanup(call: Call) -> str:
+    """Delete the results of queries that are five days old or older; the answer is empty."""
+    day = to_fileman((call.clock.now() - timedelta(days=KEPT_DAYS)).date())
+    for result in call.connection.execute(_OLD, {"day": day}).scalars().all():
+        _forget(call, result)
+    return ""
