@@ -56,7 +56,7 @@ class ImageEntry(File):
     group_sequence: Mapped[int | None]  # subscript in the group's #2005.04 multiple
     series_number: Mapped[str] = mapped_column(default="")
     image_number: Mapped[str] = mapped_column(default="")
-    export_uid: Mapped[str] = mapped_column(String(64), default="", index=True)  # SOP;2 UID under which it goes out, corrected
+    export_uid: Mapped[str] = mapped_column(String(64), default="")  # SOP;2 UID under which it goes out, corrected
     digest: Mapped[str] = mapped_column(String(64), default="")  # SHA-256 of the data set, told by our gateway
 
 
@@ -70,6 +70,7 @@ class Image(ImageEntry):
         Index(None, "parent"),
         Index(None, "uid"),
         Index(None, "series_uid"),
+        Index(None, "export_uid"),
         Index(None, "report", "object_type"),
         Index(None, "parent_file", "parent_ien", "object_type"),
     )

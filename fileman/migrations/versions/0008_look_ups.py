@@ -144,10 +144,9 @@ def upgrade() -> None:
     )
     op.add_column("exam", sa.Column("pregnant", sa.String(), server_default="", nullable=False))
     op.add_column("exam", sa.Column("requester", sa.String(), server_default="", nullable=False))
-    op.create_index(op.f("ix_exam_exam_date"), "exam", ["exam_date"], unique=False)
     op.create_index(op.f("ix_exam_patient_exam_date"), "exam", ["patient", "exam_date"], unique=False)
-    op.create_index(op.f("ix_exam_service_service_ien"), "exam", ["service", "service_ien"], unique=False)
-    op.add_column("image", sa.Column("export_uid", sa.String(length=64), server_default="", nullable=False))
+    for images in ("image", "image_audit"):
+        op.add_column(images, sa.Column("export_uid", sa.String(length=64), server_default="", nullable=False))
     op.create_index(op.f("ix_image_export_uid"), "image", ["export_uid"], unique=False)
     op.add_column("imaging_site", sa.Column("pacs", sa.Boolean(), server_default=sa.true(), nullable=False))
     op.add_column("imaging_site", sa.Column("pacs_retention_days", sa.Integer(), server_default="45", nullable=False))
