@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, func, insert, select, text
@@ -170,11 +169,7 @@ def _evaluators(directory: Path, cluster: PostgresCluster, site: Path) -> Iterat
 
 
 def _evaluate(directory: Path, cluster: PostgresCluster, site: Path, workers: int) -> Run:
-    _name, url = cluster.create_database()
-    store = Store(url)
-    directory.mkdir(parents=True)
-    key = SiteKey.load_or_create(directory / "site.key")
-    store.transact(lambda connection: apply_site(connection, read_site_file(site), key, datetime.now()))  # noqa: DTZ005  VistA's times carry no zone
+    store, url = _open_site(directory, cluster, site)
     locations = store.transact(_file_images)
     for location in locations:
         store.transact(functools.partial(_load_evaluator, location=location))
@@ -195,13 +190,19 @@ def _evaluate(directory: Path, cluster: PostgresCluster, site: Path, workers: in
     return Run(left / elapsed, used / left * 1000, active, waits)
 
 
-def measure_resting(directory: Path, cluster: PostgresCluster, site: Path) -> tuple[float, float]:
-    """Give what an evaluator costs whose queue is empty: milliseconds of a core each second, its worker's and PostgreSQL's."""
+def _open_site(directory: Path, cluster: PostgresCluster, site: Path) -> tuple[Store, str]:
+    """Load a site into a database of its own; give its store and URL."""
     _name, url = cluster.create_database()
     store = Store(url)
     directory.mkdir(parents=True)
     key = SiteKey.load_or_create(directory / "site.key")
-    store.transact(lambda connection: apply_site(connection, read_site_file(site), key, datetime.now()))  # noqa: DTZ005  VistA's times carry no zone
+    store.transact(lambda connection: apply_site(connection, read_site_file(site), key, SystemClock().now()))
+    return store, url
+
+
+def measure_resting(directory: Path, cluster: PostgresCluster, site: Path) -> tuple[float, float]:
+    """Give what an evaluator costs whose queue is empty: milliseconds of a core each second, its worker's and PostgreSQL's."""
+    store, url = _open_site(directory, cluster, site)
     with worker(url, directory) as one:
 
         def used() -> tuple[float, float]:

@@ -136,7 +136,8 @@ class ProxiedFactory(ServerFactory):
         #: Connections whose header has not come; there are at most as many as sessions.
         self.waiting: set[ProxiedConnection] = set()
 
-    def buildProtocol(self, address: IAddress | None) -> IProtocol | None:  # type: ignore[override]  # noqa: N802  Twisted's name; its hint leaves None out
+    # Twisted's name; a connection here is an IProtocol that knows its factory in its own way.
+    def buildProtocol(self, address: IAddress | None) -> IProtocol | None:  # type: ignore[override]  # noqa: N802
         """Make a connection; one that is too many is closed at once."""
         peer = read_address(getattr(address, "host", ""))
         if peer is None or not any(peer in network for network in self.proxies):

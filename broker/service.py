@@ -51,7 +51,8 @@ class TLSFactory(TLSMemoryBIOFactory):
 
     noisy = False
 
-    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:  # type: ignore[override]  # noqa: N802  Twisted's name; its hint leaves None out
+    # Twisted's name; WrappingFactory does not say that it may give None, as any other Factory does.
+    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:  # type: ignore[override]  # noqa: N802
         """Make a connection unless there is no session for it; Twisted's own factory would fail then."""
         session = self.wrappedFactory.buildProtocol(addr)
         return None if session is None else self.protocol(self, session)

@@ -233,9 +233,10 @@ class Doctor:
         context = self._context()
         try:
             with self._open() as clear, context.wrap_socket(clear, server_hostname=self.plan.host) as wire:
-                subject = dict(part[0] for part in (wire.getpeercert() or {}).get("subject", ()))  # type: ignore[misc]  # pairs in threes
-                until = (wire.getpeercert() or {}).get("notAfter", "")
-                return Finding(f"{wire.version()}, certificate of {subject.get('commonName', 'nobody')} until {until}")
+                certificate = wire.getpeercert() or {}
+                names = (pair[1] for part in certificate.get("subject", ()) for pair in part if pair[0] == "commonName")
+                until = certificate.get("notAfter", "")
+                return Finding(f"{wire.version()}, certificate of {next(names, 'nobody')} until {until}")
         except ssl.SSLCertVerificationError as error:
             found, advice = _DISTRUST.get(error.verify_code, _UNTRUSTED)
             raise Trouble(found.format(text=error.verify_message), advice) from error

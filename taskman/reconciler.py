@@ -149,7 +149,7 @@ class Reconciler:
             return work(now)
         except FileManError:
             raise
-        except Exception:
+        except Exception:  # a schedule or a record that is odd in a way nobody thought of
             log.exception("TaskMan could not do all that is to be done")
             return False
 
@@ -197,7 +197,7 @@ class Reconciler:
                 self._begun[task.number, task.attempt] = task.entry_point in lasting
             try:
                 self.begin(task)
-            except Exception:
+            except Exception:  # whatever the engine raised, what is reserved here begins nowhere else until it is given back
                 self.ended(task.number, task.attempt)
                 self.store.transact(lambda connection: tasks.give_back(connection, reserved, self.executor, now))
                 raise

@@ -154,8 +154,8 @@ class Worker:
             return
         try:
             self._end(begun, signals, ending)
-        except Exception as error:
-            if _passes(error):
+        except Exception as error:  # an ending that a pack made up, or texts that no database takes
+            if _is_passing(error):
                 raise
             log.exception("task %d did its work, and its end could not be written", number)
             self._fail(begun, error)
@@ -220,8 +220,8 @@ class Worker:
 
         try:
             self.store.transact(write)
-        except Exception as refused:
-            if _passes(refused):
+        except Exception as refused:  # the second try says nothing that could be refused; without it the task would run for ever
+            if _is_passing(refused):
                 raise
             log.exception("task %d: its error could not be written down", record.number)
             self.store.transact(lambda connection: self._write_end(connection, record, begun.subject, FAILED, UNTOLD))
@@ -280,7 +280,7 @@ class Worker:
         return True
 
 
-def _passes(error: Exception) -> bool:
+def _is_passing(error: Exception) -> bool:
     """Tell whether the database may take later what it did not take now; it is not to blame for what it will never take."""
     return isinstance(error, FileManError) and not (isinstance(error, StoreFailed) and error.for_what_it_held)
 

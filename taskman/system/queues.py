@@ -141,7 +141,7 @@ def _evaluators(task: TaskContext) -> list[int]:
 
 def _purge_log(task: TaskContext, number: int, lines: float) -> int:
     """Leave an evaluator, which may run for years, the end of its log."""
-    last = task.store.read(lambda connection: connection.execute(_LAST_LINE, {"task_": number}).scalar_one())
+    last = task.store.read(lambda connection: connection.execute(_LAST_LINE, {"task_": number}).scalar()) or 0
     return purge(task, _LOG, {"task_": number, "line_": int(last - lines) + 1})
 
 

@@ -13,9 +13,9 @@ from tests.integration.taskman.killing import kill_workers
 
 @pytest.mark.parametrize("seed", range(2, 9))
 def test_nothing_is_lost_or_done_twice_when_workers_are_killed(oracle_store: Store, tmp_path: Path, seed: int) -> None:
-    kill_workers(oracle_store, tmp_path, seed, kills=6)
+    assert kill_workers(oracle_store, tmp_path, seed, kills=6) == []
 
 
 @pytest.mark.parametrize("seed", range(2, 5))
 def test_nothing_is_lost_or_done_twice_when_workers_are_replaced(oracle_store: Store, tmp_path: Path, seed: int) -> None:
-    kill_workers(oracle_store, tmp_path, seed, kills=6, how=signal.SIGTERM)
+    assert kill_workers(oracle_store, tmp_path, seed, kills=6, how=signal.SIGTERM) == []

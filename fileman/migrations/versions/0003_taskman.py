@@ -85,8 +85,6 @@ def upgrade() -> None:
     op.create_index(op.f("ix_task_sync_flag_status"), "task", ["sync_flag", "status"])
     op.create_index(op.f("ix_task_status_status_at"), "task", ["status", "status_at"])
     op.create_index(op.f("ix_task_duz_number"), "task", ["duz", "number"])
-    has_executor = sa.text("executor <> ''")
-    op.create_index(op.f("ix_task_executor"), "task", ["executor"], postgresql_where=has_executor, sqlite_where=has_executor)
     op.add_column("running_task", sa.Column("attempt", sa.Integer(), server_default="1", nullable=False))
     op.add_column("task_manager", sa.Column("slots", sa.Integer(), server_default="0", nullable=False))
     op.add_column("task_manager", sa.Column("running", sa.Integer(), server_default="0", nullable=False))

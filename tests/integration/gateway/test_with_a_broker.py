@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -255,7 +255,12 @@ def test_bytes_that_are_not_dicom_do_not_disturb_the_port(settings: Settings, ga
 def test_the_gateway_tells_that_it_lives(gateway: Gateway, demo_store: Store) -> None:
     """The heartbeat is in the database soon after the start."""
     statement = select(GatewayStatus.machine)
-    until(lambda: demo_store.transact(lambda connection: connection.execute(statement).scalars().all()) == ["DEMOGW1"])
+
+    def living() -> Sequence[str]:
+        return demo_store.read(lambda connection: connection.execute(statement).scalars().all())
+
+    until(lambda: bool(living()), "a gateway tells that it lives")
+    assert living() == ["DEMOGW1"]
 
 
 @pytest.fixture

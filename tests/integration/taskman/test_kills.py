@@ -13,8 +13,8 @@ from tests.integration.taskman.killing import kill_workers
 
 @pytest.mark.parametrize("seed", [1])
 def test_nothing_is_lost_or_done_twice_when_workers_are_killed(oracle_store: Store, tmp_path: Path, seed: int) -> None:
-    kill_workers(oracle_store, tmp_path, seed, kills=6)
+    assert kill_workers(oracle_store, tmp_path, seed, kills=6) == []
 
 
 def test_nothing_is_lost_or_done_twice_when_workers_are_replaced_one_after_the_other(oracle_store: Store, tmp_path: Path) -> None:
-    kill_workers(oracle_store, tmp_path, seed=1, kills=4, how=signal.SIGTERM)
+    assert kill_workers(oracle_store, tmp_path, seed=1, kills=4, how=signal.SIGTERM) == []
