@@ -272,7 +272,7 @@ class Dispatcher:
     ) -> tuple[Argument, ...]:
         if parameters is None:
             raise undefined("CALLP+11^XWBPRS", 'XWB("PARAM")')
-        if len(parameters) > len(procedure.parameters):
+        if len(parameters) > len(procedure.variables):
             text = "More actual parameters than formal parameters: ,150374474,-%GTM-E-ACTLSTTOOLONG"
             raise MError(f"{procedure.routine}, {text}")
         return tuple([_argument(here, number, parameter) for number, parameter in enumerate(parameters)])

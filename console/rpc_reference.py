@@ -18,7 +18,7 @@ Every procedure of this broker, by family, as its registry has them. `magbroker 
 `rpc call NAME` say and do the same on a terminal; this page is what `magbroker rpc reference` prints.
 
 As in VistA, a parameter's kind, its length and whether it is required document a procedure; only more parameters than
-there are make an M error.
+there are make an M error. Where the file tells of others than the routine takes, *taken* names these in their order.
 """
 
 
@@ -36,7 +36,7 @@ class ParameterFacts:
     def of(cls, sequence: int, parameter: InputParameter) -> ParameterFacts:
         """Put a parameter in the words of file 8994."""
         kind = parameter.kind.name.replace("_", " ")
-        return cls(sequence, parameter.name, kind, parameter.length, parameter.required)
+        return cls(parameter.sequence or sequence, parameter.name, kind, parameter.length, parameter.required)
 
     @property
     def words(self) -> str:
@@ -48,12 +48,13 @@ class ParameterFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is told of a procedure."""
+    """What is told of a procedure. `taken` names what its routine takes, where that is not what the file tells of."""
 
     name: str
     family: str
     returns: str
     parameters: tuple[ParameterFacts, ...]
+    taken: tuple[str, ...]
     access: str
     inactive: str
     availability: str
@@ -72,6 +73,7 @@ class Facts:
             family_of(procedure),
             procedure.returns.name.replace("_", " "),
             tuple(ParameterFacts.of(number, one) for number, one in enumerate(procedure.parameters, 1)),
+            procedure.formals,
             procedure.access.value,
             procedure.inactive.name.replace("_", " ").lower(),
             procedure.availability.name,
@@ -103,6 +105,10 @@ def reference(rows: Iterable[Facts]) -> str:
     return "\n".join([_INTRODUCTION, *(_section(family, families[family]) for family in sorted(families))])
 
 
+def _taken(row: Facts) -> str:
+    return f" *taken:* {', '.join(row.taken)}" if row.taken else ""
+
+
 def _section(family: str, rows: list[Facts]) -> str:
     heading = family.replace("_", " ").capitalize()
     module = sys.modules.get(f"{_OWN}{family}") or sys.modules.get(family)
@@ -110,7 +116,7 @@ def _section(family: str, rows: list[Facts]) -> str:
     lines = [f"## {heading}", "", *([purpose, ""] if purpose else [])]
     lines += ["| procedure | returns | parameters | routine | version |", "|---|---|---|---|---|"]
     for row in rows:
-        parameters = "; ".join(one.words for one in row.parameters)
+        parameters = "; ".join(one.words for one in row.parameters) + _taken(row)
         inactive = "" if row.inactive == "active" else f" ({row.inactive})"
         lines.append(f"| `{row.name}`{inactive} | {row.returns} | {parameters} | `{row.routine}` | {row.version:g} |")
     for row in rows:

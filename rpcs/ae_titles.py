@@ -41,7 +41,13 @@ def _permitted(application: ApplicationData, blank_retries: bool) -> str:
     returns=ResultType.ARRAY,
     access=Access.SESSION,
     routine="AETITLE^MAGVRS52",
-    parameters=(literal("TITLE", 16, required=True), literal("LOCATION", 6, required=True)),
+    parameters=(
+        literal("TITLE", 16, required=True),
+        literal("SERVICE", 20, required=True),
+        literal("LOCATION", 6, required=True, sequence=2),
+        literal("ROLE", 3, required=True, sequence=3),
+    ),
+    formals=("TITLE", "LOCATION"),
     word_wrap=False,
     version=4,
 )

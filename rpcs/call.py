@@ -102,7 +102,7 @@ class Call:
         if isinstance(value, ScratchGlobal):
             return value.name
         if default is None:
-            raise undefined(self.procedure.routine.replace("^", "+1^"), self.procedure.parameters[index].variable)
+            raise undefined(self.procedure.routine.replace("^", "+1^"), self.procedure.variables[index])
         return default
 
     def list(self, index: int) -> LocalArray[str]:

@@ -22,12 +22,8 @@ _IMAGE = select(Image.parent, Image.members).where(Image.ien == bindparam("ien_"
     returns=ResultType.ARRAY,
     access=Access.WRITES,
     routine="DELETE^MAGGTID",
-    parameters=(
-        literal("ien", 1, required=True, formal="MAGIEN"),
-        literal("DF"),
-        literal("GRPDF"),
-        literal("REASON"),
-    ),
+    parameters=(literal("ien", 1, required=True), literal("IEN", required=True, sequence=1)),
+    formals=("MAGIEN", "DF", "GRPDF", "REASON"),
 )
 def delete_image(call: Call) -> list[str]:
     """Delete an image's entry, and its group's with the last image of it; what is deleted stays in the audit file.

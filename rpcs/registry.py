@@ -68,7 +68,8 @@ class InputParameter:
     """INPUT PARAMETER (#8994.02): what a caller gives. `length` is its most characters, 0 for what the file leaves open.
 
     As in VistA, length, kind and `required` document the procedure; no call is refused for them. `formal` is the routine's
-    own name for it, which M errors quote, where that is another one.
+    own name for it, which M errors quote, where that is another one. `sequence` is the file's SEQUENCE NUMBER where that is
+    not the parameter's place in its list.
     """
 
     name: str
@@ -76,21 +77,17 @@ class InputParameter:
     required: bool = False
     kind: ParameterKind = ParameterKind.LITERAL
     formal: str = ""
-
-    @property
-    def variable(self) -> str:
-        """The routine's local variable."""
-        return self.formal or self.name
+    sequence: int = 0
 
 
-def literal(name: str, length: int = 0, *, required: bool = False, formal: str = "") -> InputParameter:
+def literal(name: str, length: int = 0, *, required: bool = False, formal: str = "", sequence: int = 0) -> InputParameter:
     """Declare a parameter of one value."""
-    return InputParameter(name, length, required, formal=formal)
+    return InputParameter(name, length, required, ParameterKind.LITERAL, formal, sequence)
 
 
-def listed(name: str, length: int = 0, *, required: bool = False, formal: str = "") -> InputParameter:
+def listed(name: str, length: int = 0, *, required: bool = False, formal: str = "", sequence: int = 0) -> InputParameter:
     """Declare a parameter that is a list."""
-    return InputParameter(name, length, required, ParameterKind.LIST, formal)
+    return InputParameter(name, length, required, ParameterKind.LIST, formal, sequence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +113,9 @@ Preparation = Callable[["Call"], object]
 class Procedure:
     """One remote procedure.
 
-    `parameters` are its input parameters in their sequence; a bare name is a literal of any length, and more than these in a
-    call is an M error. `availability` and `client_manager` are fields .05 and .08 of file 8994. `prepare` is slow,
+    `parameters` are its input parameters in their sequence; a bare name is a literal of any length. `formals` are the local
+    variables that the routine takes, for a file that tells of others; more arguments in a call than there are of these is an
+    M error. `availability` and `client_manager` are fields .05 and .08 of file 8994. `prepare` is slow,
     pure work (a password hash) that runs on a thread before the handler, which finds its result in `call.prepared`.
     `version` is what XWB IS RPC AVAILABLE compares. `unavailable` is answered while the database is away, where a caller
     understands that; otherwise it is an M error.
@@ -136,6 +134,12 @@ class Procedure:
     unavailable: str = ""
     availability: Availability = Availability.RESTRICTED
     client_manager: bool = False
+    formals: tuple[str, ...] = ()
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The routine's local variables, in which a call's arguments stand by their position."""
+        return self.formals or tuple(parameter.formal or parameter.name for parameter in self.parameters)
 
     @property
     def closed(self) -> bool:
@@ -262,6 +266,7 @@ def procedure(
     unavailable: str = "",
     availability: Availability = Availability.RESTRICTED,
     client_manager: bool = False,
+    formals: tuple[str, ...] = (),
     registry: Registry = STANDARD,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as a remote procedure; see `Procedure` for the arguments."""
@@ -281,6 +286,7 @@ def procedure(
             unavailable,
             availability,
             client_manager,
+            formals,
         )
         registry.add(made)
         return handler

@@ -165,12 +165,8 @@ def _name(call: Call, file: str, ien: int) -> tuple[str, str]:
     "MAG DICOM CON SET TELE READER",
     access=Access.WRITES,
     routine="SETREAD^MAGDTR06",
-    parameters=(
-        literal("STATNUMB", required=True),
-        literal("ISPECIDX", required=True),
-        literal("IPROCIDX", required=True),
-        literal("USERPREF", required=True),
-    ),
+    parameters=(literal("IENPARAM", required=True), literal("SELECT", required=True)),
+    formals=("STATNUMB", "ISPECIDX", "IPROCIDX", "USERPREF"),
     availability=Availability.PUBLIC,
 )
 def set_tele_reader(call: Call) -> str:

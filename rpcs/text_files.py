@@ -96,8 +96,8 @@ def _text_file(call: Call, image: int) -> str:
         literal("INUM", 10),
         literal("IMGUID", 64),
         literal("STUID", 64),
-        literal("DOCDAT"),
     ),
+    formals=("IMAGE", "SERIES", "SNUM", "INUM", "IMGUID", "STUID", "DOCDAT"),
     word_wrap=False,
     version=3,
 )

@@ -89,7 +89,11 @@ def rpc_show(
         out.print_json(json.dumps(asdict(facts)))
         return
     table = Table(show_header=False, box=None, padding=(0, 2))
-    for key, value in {**asdict(facts), "parameters": "\n".join(one.words for one in facts.parameters)}.items():
+    for key, value in {
+        **asdict(facts),
+        "parameters": "\n".join(one.words for one in facts.parameters),
+        "taken": ", ".join(facts.taken),
+    }.items():
         table.add_row(key.replace("_", " "), _told(value))
     out.print(table, highlight=False, markup=False)
 

@@ -129,10 +129,13 @@ class Report:
     access=Access.WRITES,
     routine="NEXTIMG^MAGDRPC4",
     parameters=(
-        literal("LOCATION", 30, required=True, formal="FROMS"),
-        listed("SENT", 10000),
-        literal("CHECK", 5),
+        literal("LOCATION", 30, required=True),
+        literal("D0", 20),
+        listed("SENT", 10000, sequence=2),
+        literal("D1", 20, sequence=3),
+        literal("CHECK", 5, sequence=3),
     ),
+    formals=("FROMS", "SENT", "CHECK"),
     version=3,
 )
 def next_queue_entry(call: Call) -> list[str]:

@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
-from fileman import age_in_years, to_fileman
+from fileman import to_fileman
 from fileman.files import Exam, Image, Patient, QueryResult, QueryResultLine, Report
-from rpcs.icn import full_icn
-from rpcs.image_processing import GROUP_OBJECT_TYPE, dashed
+from rpcs.image_processing import GROUP_OBJECT_TYPE
+from rpcs.look_ups.study_values import COMPARED, STUDIES, TAGS, Study
 from taskman import TaskContext, routine
 
 ENTRY_POINT = "QUERY^MAGDQR02"
@@ -41,35 +41,12 @@ _EXAMS_BY_ACCESSION = select(Exam.ien, Exam.accession, Exam.site_accession).wher
 _EXAMS_BY_CASE = select(Exam.ien).where(
     or_(Exam.case_number == bindparam("number"), (Exam.service == "CON") & (Exam.service_ien == bindparam("entry")))
 )
-_GROUP = select(
-    Image.ien,
-    Image.uid,
-    Image.patient,
-    Image.procedure_time,
-    Image.short_description,
-    Image.saved_at,
-    Report.accession,
-    Exam.ien.label("exam"),
-    Exam.cpt,
-    Exam.procedure,
-    Exam.requester,
-)
-_JOINED = (
-    _GROUP.join_from(Image, Report, Report.ien == Image.report, isouter=True)
-    .join(Exam, Exam.ien == Report.exam, isouter=True)
-    .where(Image.object_type == GROUP_OBJECT_TYPE, Image.uid != "")
-    .order_by(Image.ien)
-)
+_JOINED = STUDIES.where(Image.object_type == GROUP_OBJECT_TYPE, Image.uid != "").order_by(Image.ien)
 _BY_UID = _JOINED.where(Image.uid == bindparam("uid"))
 _BY_UID_BEGINNING = _JOINED.where(func.substr(Image.uid, 1, bindparam("length")) == bindparam("beginning"))
 _BY_EXAM = _JOINED.where(Report.exam == bindparam("exam_"))
 _BY_PATIENT = _JOINED.where(Image.patient == bindparam("dfn"))
 _BY_DATE = _JOINED.where(Exam.exam_date >= bindparam("first"), Exam.exam_date <= bindparam("last"))
-_MEMBERS = select(Image.procedure).where(Image.parent == bindparam("group"), Image.group_sequence.is_not(None))
-_GROUPS_OF_UID = select(Image.ien, Image.procedure).where(Image.uid == bindparam("uid"), Image.object_type == GROUP_OBJECT_TYPE)
-_PERSON = select(Patient.dfn, Patient.name, Patient.ssn, Patient.birth_date, Patient.sex, Patient.icn).where(
-    Patient.dfn == bindparam("dfn")
-)
 _ADD_LINES = insert(QueryResultLine)
 _DONE = update(QueryResult).where(QueryResult.ien == bindparam("result")).values(status="OK", changed=bindparam("now"))
 _KNOWN = select(QueryResult.ien).where(QueryResult.ien == bindparam("result"))
@@ -187,13 +164,6 @@ def va_name(name: str) -> str:
     family, given, middle = [part.strip() for part in [*name.upper().replace(",", "^").split("^"), "", ""][:3]]
     written = f"{family},{given}" + (f" {middle}" if middle else "")
     return written + "*" if written.endswith(",") else written
-
-
-def dicom_name(name: str) -> str:
-    """Write VistA's name as answers of queries have it: family, given and middle names apart by commas."""
-    family, _, given = name.partition(",")
-    first, _, middle = " ".join(given.split()).partition(" ")
-    return ",".join([family.strip(), first, *([middle] if middle else [])])
 
 
 def _matches(value: str, pattern: str) -> bool:
@@ -318,7 +288,7 @@ class _Results:
 
     def lines(self, groups: Sequence[Any]) -> list[str]:
         """Give the lines of every study that fits, numbered from 1. Raises Refused for a tag that has no value here."""
-        if unknown := [tag for tag in sorted(self.request) if tag not in _TAGS and tag != COMMENT]:
+        if unknown := [tag for tag in sorted(self.request) if tag not in TAGS and tag != COMMENT]:
             raise Refused(*(f'Cannot calculate value for tag: "{tag}".' for tag in unknown))
         keep = _keep(self.request)
         ordered = sorted(groups, key=lambda row: row.saved_at, reverse=keep == "3") if keep in ("2", "3") else groups
@@ -337,114 +307,14 @@ class _Results:
 
     def _values(self, group: Any) -> dict[str, str] | None:
         """Give what is asked for of a study; None when a value is not the wanted one."""
-        study = _Study(self.connection, group, self.today)
+        study = Study(self.connection, group, self.today)
         values = {}
         for tag in {*self.request, "0020,000D"} - {COMMENT}:
-            value = _TAGS[tag](study)
+            value = TAGS[tag](study)
             wanted = [one for one in self.request.get(tag, ()) if one]
             if tag == "0008,0052":
                 value = wanted[0] if wanted else ""
-            elif wanted and tag in _COMPARED and not any(_matches(part, one) for one in wanted for part in value.split("\\")):
+            elif wanted and tag in COMPARED and not any(_matches(part, one) for one in wanted for part in value.split("\\")):
                 return None
             values[tag] = value
         return values
-
-
-class _Study:
-    """One study, read as far as its values are asked for."""
-
-    def __init__(self, connection: Connection, group: Any, today: date) -> None:
-        self.group = group
-        self.today = today
-        self._connection = connection
-        self._patient: Any = None
-        self._groups: list[Any] | None = None
-
-    @property
-    def patient(self) -> Any:
-        """The patient."""
-        if self._patient is None:
-            self._patient = self._connection.execute(_PERSON, {"dfn": self.group.patient}).one()
-        return self._patient
-
-    @property
-    def groups(self) -> list[Any]:
-        """All groups of this study UID."""
-        if self._groups is None:
-            self._groups = list(self._connection.execute(_GROUPS_OF_UID, {"uid": self.group.uid}))
-        return self._groups
-
-    def members(self) -> list[str]:
-        """Give the modality of every image of the study."""
-        return [
-            modality for group in self.groups for modality in self._connection.execute(_MEMBERS, {"group": group.ien}).scalars()
-        ]
-
-    def modalities(self) -> str:
-        """Give the modalities of the study, each once."""
-        said = {*(group.procedure.removeprefix("RAD ") for group in self.groups), *self.members()} - {"", "CON/PROC"}
-        return "\\".join(sorted(said))
-
-    def other_ids(self) -> str:
-        """Give the numbers by which the patient is known: SSN, with dashes, its end, ICN."""
-        person = self.patient
-        icn = full_icn(person.icn)
-        known = {person.ssn, dashed(person.ssn), person.ssn[5:], "" if icn.startswith("-1") else icn}
-        return "\\".join(sorted(known - {""}))
-
-
-def _dicom_date(fileman: str) -> str:
-    """Write the day of a FileMan date as DICOM does; nothing without month or day."""
-    day = fileman[:7]
-    return str(int(day) + 17000000) if len(day) == 7 and day[3:5] != "00" and day[5:7] != "00" else ""
-
-
-def _dicom_time(fileman: str) -> str:
-    return fileman.partition(".")[2].ljust(6, "0")
-
-
-def _nothing(_study: _Study) -> str:
-    return ""
-
-
-_TAGS: dict[str, Callable[[_Study], str]] = {
-    "0008,0018": lambda study: str(study.group.uid),
-    "0008,0020": lambda study: _dicom_date(study.group.procedure_time),
-    "0008,0030": lambda study: _dicom_time(study.group.procedure_time),
-    "0008,0050": lambda study: study.group.accession or "",
-    "0008,0052": _nothing,
-    "0008,0061": _Study.modalities,
-    "0008,0062": _nothing,
-    "0008,0090": lambda study: study.group.requester or "",
-    "0008,0100": lambda study: study.group.cpt or "",
-    "0008,0102": lambda _study: "C4",
-    "0008,0103": lambda _study: "4",
-    "0008,0104": lambda study: study.group.procedure or "",
-    "0008,1030": lambda study: str(study.group.short_description),
-    "0008,1032": _nothing,
-    "0008,1060": _nothing,
-    "0008,1080": _nothing,
-    "0010,0010": lambda study: dicom_name(study.patient.name),
-    "0010,0020": lambda study: str(study.patient.ssn),
-    "0010,0021": lambda _study: "USSSA",
-    "0010,0030": lambda study: _dicom_date(study.patient.birth_date),
-    "0010,0032": _nothing,
-    "0010,0040": lambda study: str(study.patient.sex),
-    "0010,1000": _Study.other_ids,
-    "0010,1001": _nothing,
-    "0010,1010": lambda study: f"{age_in_years(study.patient.birth_date, study.today):0>3}Y",
-    "0010,1020": _nothing,
-    "0010,1030": _nothing,
-    "0010,2160": _nothing,
-    "0010,2180": _nothing,
-    "0010,21B0": _nothing,
-    "0010,4000": _nothing,
-    "0020,000D": lambda study: str(study.group.uid),
-    "0020,000E": _nothing,
-    "0020,0010": lambda study: (study.group.accession or "").rpartition("-")[2],
-    "0020,1206": lambda study: str(len(study.groups)),
-    "0020,1208": lambda study: str(len(study.members())),
-    "4008,010C": _nothing,
-}
-#: Tags of which only studies with the wanted value are answered; the others, and those that found the study, are told.
-_COMPARED = frozenset({"0008,0061", "0008,1030", "0010,0021", "0010,0030", "0010,0040", "0020,1206", "0020,1208"})

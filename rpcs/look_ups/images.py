@@ -167,7 +167,8 @@ def _described(call: Call, image: int, keep: str) -> str:
     "MAG NEW SOP INSTANCE UID",
     access=Access.WRITES,
     routine="NEWUID^MAGDRPC9",
-    parameters=(literal("OLD", 64, required=True), literal("NEW", 64, required=True), literal("IMAGE", 10), "DBTYPE"),
+    parameters=(literal("OLD", 64, required=True), literal("NEW", 64, required=True), literal("IMAGE", 10)),
+    formals=("OLD", "NEW", "IMAGE", "DBTYPE"),
     word_wrap=False,
     version=3,
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, union_all
 
-from fileman.files import Image, Report
+from fileman.files import Image, ImageAudit, Report
 from rpcs.image_processing import GROUP_OBJECT_TYPE
 
 #: STATUS (#2005, 113) of an image that was deleted.
@@ -21,7 +21,10 @@ _IMAGE = select(
     Image.parent_ien,
     Image.group_sequence,
 ).where(Image.ien == bindparam("ien"))
-_STATUS = select(Image.status).where(Image.ien == bindparam("ien"))
+_DELETED = union_all(
+    select(Image.ien).where(Image.ien == bindparam("ien"), Image.status == DELETED),
+    select(ImageAudit.ien).where(ImageAudit.ien == bindparam("ien")),
+)
 _FIRST_MEMBER = select(Image.ien).where(Image.parent == bindparam("ien"), Image.group_sequence.is_not(None)).limit(1)
 _REPORT_PATIENT = select(Report.patient).where(Report.ien == bindparam("ien"))
 
@@ -30,8 +33,8 @@ OKAY = "1^Okay"
 
 
 def is_deleted(connection: Connection, image: int) -> bool:
-    """Tell whether an image was deleted."""
-    return connection.execute(_STATUS, {"ien": image}).scalar() == DELETED
+    """Tell whether an image was deleted: it is marked so, or stands in IMAGE AUDIT alone."""
+    return connection.execute(_DELETED, {"ien": image}).first() is not None
 
 
 def check_integrity(connection: Connection, image: int) -> str:

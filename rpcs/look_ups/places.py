@@ -8,7 +8,6 @@ from fileman import bump_site_version
 from fileman.files import ImagingSite
 from rpcs.call import Call
 from rpcs.dictionary import whole_number
-from rpcs.errors import undefined
 from rpcs.registry import Access, literal, procedure
 from rpcs.site import InstitutionData, PlaceData
 from xwb import ResultType, m_number, m_text
@@ -44,8 +43,6 @@ def valid_locations(call: Call) -> list[str]:
 )
 def find_location(call: Call) -> str:
     """Answer the institution of a name, or of its number; `-1,Invalid location "x".` for any other text."""
-    if not call.arguments:
-        raise undefined("FINDLOC+2^MAGDRPC8", "NAME")
     name = call.text(0)
     if name.isdecimal() and int(name) in call.site.institutions:
         return str(int(name))
@@ -70,13 +67,11 @@ def get_place(call: Call) -> str:
     return str(place.ien) if place is not None else f'-1,Location "{location}" not found.'
 
 
-def _pacs_place(call: Call, routine: str) -> PlaceData | None:
+def _pacs_place(call: Call) -> PlaceData | None:
     """Give the place with a PACS that a caller means; a site that is not consolidated has one for all, its last."""
     if not call.site.settings.consolidated:
         with_pacs = [place for place in call.site.places if place.pacs]
         return with_pacs[-1] if with_pacs else None
-    if not call.arguments:
-        raise undefined(routine, "D0")
     ien = whole_number(call.text(0))
     return next((place for place in call.site.places if place.ien == ien and place.pacs), None)
 
@@ -90,7 +85,7 @@ def _pacs_place(call: Call, routine: str) -> PlaceData | None:
 )
 def pacs_cutoff_date(call: Call) -> str:
     """Answer how many days a place keeps on disk what went to a PACS; `-2` without a PACS, `-3` where nothing is set."""
-    place = _pacs_place(call, "CUTOFF+11^MAGDRPC1")
+    place = _pacs_place(call)
     if place is None:
         return NO_PACS
     return str(place.pacs_retention_days) if place.pacs_retention_days else "-3,PACS Retention Parameter not defined"
@@ -105,7 +100,7 @@ def pacs_cutoff_date(call: Call) -> str:
 )
 def pacs_minimum_space(call: Call) -> str:
     """Answer what percentage of a disk has to stay free at a place; `-2` without a PACS, `-3` where nothing is set."""
-    place = _pacs_place(call, "MINSPACE+11^MAGDRPC1")
+    place = _pacs_place(call)
     if place is None:
         return NO_PACS
     space = place.pacs_minimum_space

@@ -1,4 +1,4 @@
-"""MAG CFIND QUERY: a DICOM query, answered by a TaskMan task and fetched in parts."""
+"""DICOM queries, answered by a TaskMan task and fetched in parts (MAG CFIND QUERY); what is current of an image."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 import taskman.api as taskman
 from fileman import next_ien, to_fileman
-from fileman.files import QueryResult, QueryResultLine
+from fileman.files import Image, QueryResult, QueryResultLine
 from rpcs.call import Call
 from rpcs.dictionary import whole_number
 from rpcs.look_ups.find_studies import ENTRY_POINT, UNKNOWN
+from rpcs.look_ups.integrity import is_deleted
+from rpcs.look_ups.study_values import STUDIES, TAGS, Study
 from rpcs.registry import Access, listed, literal, procedure
 from xwb import LocalArray, ResultType, m_number
 
 NOT_ACCEPTED = "TaskMan did not Accept Request"
+#: What the header of an exported image says of its patient and its study.
+OF_THE_STUDY = (
+    *("0008,0020", "0008,0030", "0008,0050", "0008,0090", "0008,1030"),
+    *("0010,0010", "0010,0020", "0010,0030", "0010,0040", "0010,1000", "0020,000D", "0020,0010"),
+)
 #: Lines that one call answers unless it says so; days until a result that nobody fetched goes.
 LINES, KEPT_DAYS = 100, 5
 
@@ -30,6 +37,10 @@ _PART = (
 )
 _DELETE_LINES = delete(QueryResultLine).where(QueryResultLine.result == bindparam("result"))
 _DELETE = delete(QueryResult).where(QueryResult.ien == bindparam("result"))
+_IMAGE = select(
+    Image.ien, Image.uid, Image.export_uid, Image.series_uid, Image.parent, Image.image_number, Image.series_number
+).where(Image.ien == bindparam("ien"))
+_STUDY = STUDIES.where(Image.ien == bindparam("ien"))
 _OLD = select(QueryResult.ien).where(func.substr(QueryResult.changed, 1, 7) <= bindparam("day"))
 
 
@@ -131,3 +142,37 @@ def query_cleanup(call: Call) -> str:
     for result in call.connection.execute(_OLD, {"day": day}).scalars().all():
         _forget(call, result)
     return ""
+
+
+@procedure(
+    "MAG IMAGE CURRENT INFO",
+    returns=ResultType.ARRAY,
+    access=Access.READS,
+    routine="INFO^MAGDQR04",
+    parameters=(literal("IMAGE", 20, required=True),),
+    word_wrap=False,
+    version=3,
+)
+def current_info(call: Call) -> list[str]:
+    """Answer a count and `tag^value` of what the header of an exported image has to say now, by tag; empty values are left out.
+
+    They are those that MAG CFIND QUERY answers, and the image's own UIDs and numbers. `-1` for what is no entry number, `-2`
+    for an entry that is not there, `-3` for a deleted image.
+    """
+    text = call.text(0)
+    ien = whole_number(text)
+    if not ien:
+        return [f"-1,Invalid IEN ({text})"]
+    if is_deleted(call.connection, ien):
+        return [f"-3,Image #{text} has been deleted."]
+    image = call.connection.execute(_IMAGE, {"ien": ien}).first()
+    if image is None:
+        return [f'-2,No data for "{text}".']
+    group = call.connection.execute(_STUDY, {"ien": image.parent or ien}).one()
+    study = Study(call.connection, group, call.clock.now().date())
+    values = {tag: TAGS[tag](study) for tag in OF_THE_STUDY}
+    if image.parent:
+        values |= {"0008,0018": image.export_uid or image.uid, "0020,000E": image.series_uid}
+        values |= {"0020,0011": image.series_number, "0020,0013": image.image_number}
+    lines = [f"{tag}^{value}" for tag, value in sorted(values.items()) if value]
+    return [str(len(lines)), *lines]

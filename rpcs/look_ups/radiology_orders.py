@@ -143,7 +143,7 @@ def add_camera_room(call: Call) -> list[str]:
 
     `-1` for what is no exam, `-2` for one whose order has no imaging location.
     """
-    text = call.text(0, default=None)
+    text = call.text(0)
     if "^" not in text:
         return [f'-1,Invalid or missing Radiology Exam pointer: "{text}".']
     dfn, inverse, *_ = text.split("^")

@@ -12,7 +12,6 @@ from fileman.files import ImagingSite
 from rpcs.call import Call
 from rpcs.dictionary import whole_number
 from rpcs.dictionary.terms import IMAGING_TYPES, SPECIALTIES
-from rpcs.errors import undefined
 from rpcs.image_processing import sop_class_uids
 from rpcs.registry import Access, Availability, literal, procedure
 from xwb import LocalArray, ResultType
@@ -108,7 +107,7 @@ def _after(offset: str) -> int:
     returns=ResultType.ARRAY,
     access=Access.NOTHING,
     routine="SERVER^MAGDUID3",
-    parameters=(literal("OFFSET", 100, required=True), literal("MAX", 15, required=True)),
+    parameters=(literal("OFFSET", 100, required=True, sequence=2), literal("MAX", 15, required=True, sequence=3)),
     word_wrap=False,
     version=3,
 )
@@ -117,8 +116,6 @@ def get_uid_table(call: Call) -> LocalArray[str]:
 
     A line `^` after them says that nothing is left. An OFFSET that is no node of the table leaves nothing.
     """
-    if len(call.arguments) < 2:
-        raise undefined("SERVER+3^MAGDUID3", "MAX")
     offset, most = call.text(0), whole_number(call.text(1))
     lines: list[str] = []
     for reference, value in uid_table()[_after(offset) :]:

@@ -19,7 +19,7 @@ STORAGE_TYPES = {"MAG": "MAG", "JUKEBOX": "WORM-OTG", "ROUTER": "RTR"}
     returns=ResultType.ARRAY,
     access=Access.SESSION,
     routine="SHARE^MAGGTU6",
-    parameters=("TYPE",),
+    formals=("TYPE",),
     word_wrap=False,
 )
 def get_netloc(call: Call) -> list[str]:

@@ -99,7 +99,7 @@ def lookup_radiology_study(call: Call) -> list[str]:
 def radiology_info(call: Call) -> str:
     """Answer `count^RADFN^RADTI^RACNI^imaging location` of the first exam of an accession number, or radiology's reason."""
     try:
-        found = find_by_accession(call.connection, call.text(0, default=None))
+        found = find_by_accession(call.connection, call.text(0))
     except AccessionUnknown as unknown:
         return str(unknown)
     institution = call.site.institutions.get(found[0].location or 0)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from rpcs.call import Call
 from rpcs.dictionary import FILES, FileView, find_file, whole_number
-from rpcs.errors import undefined
 from rpcs.look_ups.global_pattern import BadPattern, Level, Pattern, parse_pattern
 from rpcs.registry import Access, literal, procedure
 from xwb import LocalArray, ResultType, collation_key, format_subscripts
@@ -32,9 +31,6 @@ _LINE = 250
 )
 def fileman_get(call: Call) -> str:
     """Answer one field of one entry in words; empty for what is not there, and for a file or field that may not be read."""
-    for index, name in enumerate(("FILE", "D0", "FIELD")):
-        if index >= len(call.arguments):
-            raise undefined("FMGET+2^MAGDRPC1", name)
     view = find_file(call.text(0))
     field = view.field(call.text(2)) if view is not None else None
     if view is None or field is None:

@@ -140,7 +140,7 @@ def lock_transmit(call: Call) -> Answer:
 )
 def valid_destination(call: Call) -> str:
     """Answer the IEN of the router's network location of a name, whether on line or not, or that there is none."""
-    name = call.text(0, default=None)
+    name = call.text(0)
     found = [location.ien for location in call.site.locations.values() if location.name == name]
     location = call.site.locations[min(found)] if found and name else None
     return str(location.ien) if location is not None and location.router else f'-1,"{name}" is not a valid destination'

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, insert, update
 from fileman import SiteKey, apply_site, bump_site_version, read_site_file
 from fileman.engines import writing_engine
 from fileman.files import FailedAccess, LockedAddress, NewPerson, SiteSetting
-from runtime import SystemClock
+from tests.oracle import changes
 from tests.oracle.changes import Change
 from tests.oracle.changes.filing import FILING
 from tests.oracle.changes.look_ups import LOOK_UPS
@@ -48,7 +48,7 @@ def _unlock_alexander(connection: Connection, _key: SiteKey) -> None:
 
 def _load_site(connection: Connection, key: SiteKey) -> None:
     """Put codes, their dates and locks back to what the site file says."""
-    apply_site(connection, read_site_file(SITE), key, SystemClock().now())
+    apply_site(connection, read_site_file(SITE), key, changes.CLOCK.now())
 
 
 def _all(*changes: Change) -> Change:

@@ -7,5 +7,9 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from fileman import SiteKey
+from runtime import Clock, SystemClock
+
+#: By which changes of state are made; a test puts the recorded day in its place.
+CLOCK: Clock = SystemClock()
 
 Change = Callable[[Connection, SiteKey], None]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from fileman import SiteKey, bump_site_version, read_site_file, reset_imaging, restore_facts, to_fileman
 from fileman.files import DicomFailedImage, Exam, File, Image, ImagingSite, NetworkLocation, Patient, Report
-from runtime import SystemClock
+from tests.oracle import changes
 from tests.oracle.changes import Change
 
 SITE = Path(__file__).parents[1] / "site.toml"
@@ -49,7 +49,7 @@ def _nothing(_connection: Connection, _key: SiteKey) -> None:
 
 
 def _routed_ten_days_ago(connection: Connection, _key: SiteKey) -> None:
-    day = to_fileman(SystemClock().now().date() - timedelta(days=10))
+    day = to_fileman(changes.CLOCK.now().date() - timedelta(days=10))
     connection.execute(update(ImagingSite).where(ImagingSite.ien == 1).values(last_routing=day))
 
 

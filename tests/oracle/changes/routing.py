@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -10,6 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from fileman import SiteKey, bump_site_version, next_iens, read_site_file, to_fileman
 from fileman.files import BackgroundQueue, EvaluatorFlag, Image, NetworkLocation, Option, OptionRpc, RoutedCopy
 from rules.queueing import Copies, Origin, queue_copies
+from tests.oracle import changes
 from tests.oracle.changes import Change
 
 SITE = Path(__file__).parent.parent / "site.toml"
@@ -49,7 +49,7 @@ def _copy_images(connection: Connection, _key: SiteKey) -> None:
 
 def _fill_send_queue(connection: Connection, _key: SiteKey) -> None:
     kinds = {row.ien: row.send for row in connection.execute(select(NetworkLocation.ien, NetworkLocation.send))}
-    now = datetime.now()  # noqa: DTZ005  VistA's moments are local time
+    now = changes.CLOCK.now()
     for image, destination, priority, location in SENT:
         origin = Origin(location, to_fileman(now), now.timestamp())
         queue_copies(connection, image, Copies(destination, priority, kinds[destination].split(",")), origin)
