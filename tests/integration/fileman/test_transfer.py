@@ -285,7 +285,7 @@ def test_a_source_full_of_values_that_do_not_fit_is_not_read_to_its_end(source: 
         ("INSERT INTO file_header VALUES ('pager', 5)", "numbers of 'pager' in file_header"),
         ("ALTER TABLE image DROP COLUMN digest", r"lacks image\.digest"),
         ("DROP TABLE holiday", r"lacks holiday\.date, holiday\.name"),
-        ("DELETE FROM patient WHERE dfn = 2", r"point to nothing: exam \(ien 2\) to patient"),
+        ("DELETE FROM patient WHERE dfn = 2", r"point to nothing: .*exam \(ien 2\) to patient"),
     ],
 )
 def test_what_a_move_would_lose_is_named_and_nothing_is_moved(source: Path, target: Database, statement: str, said: str) -> None:
