@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rpcs.fileman_files import FILES
+from rpcs.dictionary import FILES
 from tests.support.broker import RunningBroker
 from xwb import BrokerClient
 from xwb.answer import interpret, to_parameter
