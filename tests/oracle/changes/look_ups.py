@@ -38,14 +38,14 @@ def _no_places(connection: Connection, _key: SiteKey) -> None:
 
 
 def _places_again(connection: Connection, key: SiteKey) -> None:
-    connection.execute(insert(ImagingSite), imaging_sites(site(), key))
+    connection.execute(insert(ImagingSite), imaging_sites(site().imaging_site, key))
     bump_site_version(connection)
 
 
 def _locations_again(connection: Connection, key: SiteKey) -> None:
     """Put network locations back to the site file, without the one that a status had made."""
     connection.execute(delete(NetworkLocation))
-    connection.execute(insert(NetworkLocation), network_locations(site(), key))
+    connection.execute(insert(NetworkLocation), network_locations(site().network_location, key))
     bump_site_version(connection)
 
 
