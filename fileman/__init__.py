@@ -34,9 +34,19 @@ from fileman.notices import Notices, Probe, give_notice
 from fileman.numbers import next_ien, next_iens, reset_numbers
 from fileman.queue_pointers import count_queued, note_processed
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
-from fileman.site import apply_site, is_empty, reset_imaging, restore_facts, site_settings
-from fileman.site_dump import dump_site
-from fileman.site_file import OptionScheduleRow, SiteFile, SiteSettings, parse_site, read_site_file
+from fileman.site import (
+    OptionScheduleRow,
+    SiteFile,
+    SiteSettings,
+    apply_site,
+    dump_site,
+    is_empty,
+    parse_site,
+    read_site_file,
+    reset_imaging,
+    restore_facts,
+    site_settings,
+)
 from fileman.snapshot import BadSnapshot, reset_to_site, restore_snapshot, take_snapshot
 from fileman.sqlite_site import BadSource
 from fileman.store import Store, bump_site_version

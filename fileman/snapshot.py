@@ -38,8 +38,7 @@ from fileman.files import (
 from fileman.migrate import current_revision, fold_log, migrate, up_to_date
 from fileman.numbers import last_numbers, set_last_numbers
 from fileman.secrets import BadSiteKey, SiteKey
-from fileman.site import apply_site, is_empty, reset_imaging, site_settings
-from fileman.site_file import SiteFile
+from fileman.site import SiteFile, apply_site, is_empty, reset_imaging, site_settings
 from fileman.store import Store, bump_site_version
 from fileman.tables import UnreadableTable, count_on, one_moment, parts
 

@@ -2,33 +2,20 @@
 
 from rpcs import (
     actions,
-    ae_titles,
     broker_calls,
-    checksums,
-    correct_counts,
     deletion,
     desktop,
-    destinations,
     examples,
     export,
-    fileman_look_ups,
     gateways,
-    image_counts,
     image_processing,
     importer,
     look_ups,
     magb,
-    radiology_reports,
     routing,
     sign_on,
-    studies,
     tele_reader,
-    text_counts,
     text_files,
-    text_processing,
-    tokens,
-    users,
-    verify_code,
 )
 from rpcs.call import Argument, Call, Environment, ScratchGlobal
 from rpcs.errors import BadProcedure, MError, ProcedureStopped, RequestReused, RpcError, WrongValue, undefined
@@ -67,40 +54,26 @@ from rpcs.session import (
     SignOnPrepared,
     StartTask,
 )
-from rpcs.sign_on import broker_leaves, broker_lives, close_forgotten, living_brokers, sign_off
+from rpcs.sign_on import broker_leaves, broker_lives, close_forgotten, living_brokers, sign_off, visitor
 from rpcs.site import SiteCache, SiteData
-from rpcs.tokens import visitor
 
 #: The modules whose procedures make up the standard registry.
 FAMILIES = (
     actions,
-    ae_titles,
     broker_calls,
-    checksums,
-    correct_counts,
     deletion,
     desktop,
-    destinations,
     examples,
     export,
-    fileman_look_ups,
     gateways,
-    image_counts,
     image_processing,
     importer,
     look_ups,
     magb,
-    radiology_reports,
     routing,
     sign_on,
-    studies,
     tele_reader,
-    text_counts,
     text_files,
-    text_processing,
-    tokens,
-    users,
-    verify_code,
 )
 
 __all__ = [

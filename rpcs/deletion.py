@@ -7,8 +7,8 @@ from sqlalchemy import bindparam, select
 from fileman.files import Image
 from rpcs.call import Call
 from rpcs.image_processing.rollback import REASON, delete_entry
+from rpcs.numbers import entry_number
 from rpcs.registry import Access, literal, procedure
-from rpcs.values import entry_number
 from xwb import ResultType, m_number
 
 #: Who may delete without having to force it.

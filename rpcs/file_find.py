@@ -53,7 +53,7 @@ def find_file(locations: Mapping[int, LocationData], image: ImageFiles, file_typ
     if name.startswith("-"):
         return _missing(name)
     pointer = short_term or long_term
-    if not pointer:
+    if not (pointer and image.file_ref):
         return _missing(NO_LOCATION)
     location = locations.get(pointer)
     if location is None:
@@ -64,12 +64,17 @@ def find_file(locations: Mapping[int, LocationData], image: ImageFiles, file_typ
             return _missing(f"-1^{image.ien}^^NOWHERE")
     if not location.online:
         return _missing(f"-1^{image.ien}^{image.jukebox_location or ''}^OFFLINE")
-    return FoundFile(name, f"{location.physical}{directory_hash(location.hash, name)}{name}")
+    return FoundFile(name, f"{image_directory(location, name)}{name}")
 
 
 def has_big_file(image: ImageFiles) -> bool:
     """Tell whether an image has a BIG file besides its full one (node FBIG)."""
     return bool(image.big_location or image.big_jukebox_location or image.big_extension)
+
+
+def image_directory(location: LocationData, name: str) -> str:
+    """Give the directory of a file on a network location: its share, and the hashed directories where it has some."""
+    return location.physical + directory_hash(location.hash, name)
 
 
 def directory_hash(hashed: bool, name: str) -> str:

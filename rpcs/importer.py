@@ -11,8 +11,8 @@ from rpcs.call import Call
 from rpcs.icn import full_icn
 from rpcs.image_processing.group import GROUP_OBJECT_TYPE
 from rpcs.image_processing.image import DICOM_OBJECT_TYPE, STILL_OBJECT_TYPE
+from rpcs.numbers import count, entry_number
 from rpcs.registry import Access, listed, literal, procedure
-from rpcs.values import entry_number
 from xwb import LocalArray, ResultType, m_number
 
 #: Most UIDs of one call.
@@ -62,15 +62,15 @@ def check_uids(call: Call) -> list[str] | LocalArray[str]:
         return ["-2,Study or SOP Instance level must be specified."]
     if level not in ("STUDY", "SOP"):
         return [f'-3,Level must be either "STUDY" or "SOP -- the value "{level}" was specified.']
-    count = min(entry_number(uids.get(1) or ""), MOST)
-    if not count:
+    wanted = min(count(uids.get(1) or ""), MOST)
+    if not wanted:
         return ["-4,Count of UIDs in list must be greater than zero."]
-    answers = [_checked(call, uids.get(number) or "", level) for number in range(2, count + 2)]
+    answers = [_checked(call, uids.get(number) or "", level) for number in range(2, wanted + 2)]
     errors = sum(answer.startswith(("-5,", "-6,")) for answer in answers)
     if errors:
         what = "A database inconsistency error was" if errors == 1 else f"There were {errors} database inconsistency errors"
         return [f"-100,{what} detected. {'' if errors == 1 else ' '}Look at returned data.", *answers]
-    return [str(count), *answers]
+    return [str(wanted), *answers]
 
 
 def _checked(call: Call, uid: str, level: str) -> str:

@@ -6,6 +6,8 @@ from xwb import is_canonical, m_number, m_text
 
 #: An integer column holds no more.
 LARGEST = 2**31 - 1
+#: A FileMan day has seven digits.
+LAST_DAY = 9999999
 
 
 def whole(text: str) -> int:
@@ -14,9 +16,20 @@ def whole(text: str) -> int:
     return number if abs(number) <= LARGEST else 0
 
 
+def count(text: str) -> int:
+    """Read how many are wanted, or where to begin: the whole number that a text begins with, 0 for a negative one."""
+    return max(whole(text), 0)
+
+
+def entry_number(text: str) -> int:
+    """Read the entry number that a text begins with; 0 for none, for a broken number, and for what no file can hold."""
+    number = m_number(text)
+    return int(number) if number == number.to_integral_value() and 0 < number <= LARGEST else 0
+
+
 def subscript(text: str) -> int:
     """Read an entry number that is used as a subscript: 0 for a text that names no entry, as `5x` and `05` do not."""
-    return whole(text) if is_canonical(text) and "." not in text else 0
+    return entry_number(text) if is_canonical(text) else 0
 
 
 def fileman_limit(text: str) -> str:

@@ -10,8 +10,8 @@ from fileman import from_fileman, to_fileman
 from fileman.files import AcquisitionSite, Exam, ImageIndex, Patient, TeleReader, UnreadConsult
 from rpcs.call import Call
 from rpcs.icn import full_icn
+from rpcs.numbers import entry_number
 from rpcs.registry import Access, Availability, literal, procedure
-from rpcs.values import entry_number
 from xwb import ResultType, m_number
 
 #: The files of specialties and of procedures and events.

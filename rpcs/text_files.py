@@ -7,9 +7,9 @@ from sqlalchemy import bindparam, func, select, update
 from fileman import file_name, upserts
 from fileman.files import GatewayParameter, Image
 from rpcs.call import Call
-from rpcs.image_processing.image import image_directory
+from rpcs.file_find import image_directory
+from rpcs.numbers import LARGEST, entry_number
 from rpcs.registry import Access, literal, procedure
-from rpcs.values import LARGEST, entry_number
 from xwb import m_number
 
 KEY = "MAG DOD FIX"
@@ -80,7 +80,7 @@ def _text_file(call: Call, image: int) -> str:
     for number, where in ((row.location, "M"), (row.jukebox_location, "W")):
         location = call.site.locations.get(number or 0)
         if location is not None and row.file_ref:
-            path = image_directory(location, row.file_ref)[0] + file_name(row.file_ref, "TEXT")
+            path = image_directory(location, row.file_ref) + file_name(row.file_ref, "TEXT")
             return f"{path},{where if location.online else 'O'}"
     return "-1,O"
 

@@ -16,6 +16,7 @@ from fileman import (
     Store,
     StoreClosed,
     StoreFailed,
+    count_queued,
     insert_into,
     note_processed,
     record_events,
@@ -204,6 +205,8 @@ class Evaluator:
 
     def _begin(self, connection: Connection, lines: Sequence[str]) -> None:
         set_flag(connection, running=True)
+        if place := self._current_site().place:
+            count_queued(connection, place, "EVAL", 0)
         append_log(connection, self.task.number, self.task.clock, lines)
 
     def _rest(self) -> None:
@@ -316,7 +319,7 @@ class Evaluator:
         origin = Origin(self.location, to_fileman(now.now()), now.seconds())
         left = self._leave_queue(connection, judged)
         if left:
-            note_processed(connection, site.place, "EVAL", max(one.entry for one in left), origin.moment)
+            note_processed(connection, site.place, "EVAL", max(one.entry for one in left), origin.moment, len(left))
         evaluated: list[Evaluated] = []
         for one in left:
             if one.image is not None and one.evaluation is not None:

@@ -229,7 +229,10 @@ class BackgroundQueue(File):
 
 
 class QueuePointer(File):
-    """IMAGE BACKGROUND QUEUE POINTER (#2006.031): how many entries a queue of a place ever got, and the last one processed."""
+    """IMAGE BACKGROUND QUEUE POINTER (#2006.031): how many entries of a queue of a place wait, and the last one processed.
+
+    `total` counts what the queue got, and down what was processed.
+    """
 
     __tablename__ = "queue_pointer"
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, select
 
 from fileman.files import AcquisitionDevice, Exam, Image, NewPerson, Patient, RadiologyProcedure, Report
 from rpcs.call import Call
-from rpcs.dictionary import terms
-from rpcs.dictionary.dates import external_date_time
-from rpcs.dictionary.view import External, Field, FileView, Nodes, Row
+from rpcs.dictionary import terms, words
+from rpcs.dictionary.view import Field, FileView, Nodes, Row
 from rpcs.image_processing import sop_class_uid
 
 _PATIENT = select(Patient.name).where(Patient.dfn == bindparam("ien"))
@@ -27,31 +26,6 @@ _MEMBERS = (
     .where(Image.parent == bindparam("ien"), Image.group_sequence.is_not(None))
     .order_by(Image.group_sequence, Image.ien)
 )
-
-
-def _pointer(query: Select[str]) -> External:
-    def external(call: Call, _row: Row, internal: str) -> str:
-        return call.connection.execute(query, {"ien": int(internal)}).scalar() or ""
-
-    return external
-
-
-def _set(codes: dict[str, str]) -> External:
-    return lambda _call, _row, internal: codes.get(internal, "")
-
-
-def _date(_call: Call, _row: Row, internal: str) -> str:
-    return external_date_time(internal)
-
-
-def _location(call: Call, _row: Row, internal: str) -> str:
-    found = call.site.locations.get(int(internal))
-    return found.name if found else ""
-
-
-def _institution(call: Call, _row: Row, internal: str) -> str:
-    found = call.site.institutions.get(int(internal))
-    return found.name if found else ""
 
 
 def _specialty(_call: Call, _row: Row, internal: str) -> str:
@@ -91,37 +65,37 @@ IMAGE = FileView(
     (
         Field(".01", "OBJECT NAME", "0;1", "name"),
         Field("1", "FILEREF", "0;2", "file_ref"),
-        Field("2", "DISK & VOLUME, MAGNETIC", "0;3", "location", _location),
-        Field("2.1", "DISK & VOLUME, ABSTRACT", "0;4", "abstract_location", _location),
-        Field("2.2", "DISK & VOLUME, WORM", "0;5", "jukebox_location", _location),
-        Field("3", "OBJECT TYPE", "0;6", "object_type", _set(terms.OBJECT_TYPES)),
-        Field("5", "PATIENT", "0;7", "patient", _pointer(_PATIENT)),
+        Field("2", "DISK & VOLUME, MAGNETIC", "0;3", "location", words.location),
+        Field("2.1", "DISK & VOLUME, ABSTRACT", "0;4", "abstract_location", words.location),
+        Field("2.2", "DISK & VOLUME, WORM", "0;5", "jukebox_location", words.location),
+        Field("3", "OBJECT TYPE", "0;6", "object_type", words.one_of(terms.OBJECT_TYPES)),
+        Field("5", "PATIENT", "0;7", "patient", words.pointer(_PATIENT)),
         Field("6", "PROCEDURE", "0;8", "procedure"),
-        Field("9", "LAST ACCESS DATE", "0;9", "last_access", _date),
-        Field("14", "GROUP PARENT", "0;10", "parent", _pointer(_IMAGE)),
-        Field("7", "DATE/TIME IMAGE SAVED", "2;1", "saved_at", _date),
-        Field("8", "IMAGE SAVE BY", "2;2", "saved_by", _pointer(_PERSON)),
+        Field("9", "LAST ACCESS DATE", "0;9", "last_access", words.date),
+        Field("14", "GROUP PARENT", "0;10", "parent", words.pointer(_IMAGE)),
+        Field("7", "DATE/TIME IMAGE SAVED", "2;1", "saved_at", words.date),
+        Field("8", "IMAGE SAVE BY", "2;2", "saved_by", words.pointer(_PERSON)),
         Field("10", "SHORT DESCRIPTION", "2;4", "short_description"),
-        Field("15", "PROCEDURE/EXAM DATE/TIME", "2;5", "procedure_time", _date),
-        Field("16", "PARENT DATA FILE#", "2;6", "parent_file", _set(terms.PARENT_FILES)),
+        Field("15", "PROCEDURE/EXAM DATE/TIME", "2;5", "procedure_time", words.date),
+        Field("16", "PARENT DATA FILE#", "2;6", "parent_file", words.one_of(terms.PARENT_FILES)),
         Field("17", "PARENT GLOBAL ROOT D0", "2;7", "parent_ien"),
         Field("18", "PARENT DATA FILE IMAGE POINTER", "2;8", "parent_image_pointer"),
-        Field("8.1", "CAPTURE APPLICATION", "2;12", "transmission", _set(terms.CAPTURE_APPLICATIONS)),
+        Field("8.1", "CAPTURE APPLICATION", "2;12", "transmission", words.one_of(terms.CAPTURE_APPLICATIONS)),
         Field("40", "PACKAGE INDEX", "40;1", "package"),
-        Field("41", "CLASS INDEX", "40;2", "image_class", _set(terms.CLASSES)),
-        Field("42", "TYPE INDEX", "40;3", "image_type", _set(terms.TYPES)),
-        Field("43", "PROC/EVENT INDEX", "40;4", "procedure_or_event", _set(terms.PROCEDURES)),
+        Field("41", "CLASS INDEX", "40;2", "image_class", words.one_of(terms.CLASSES)),
+        Field("42", "TYPE INDEX", "40;3", "image_type", words.one_of(terms.TYPES)),
+        Field("43", "PROC/EVENT INDEX", "40;4", "procedure_or_event", words.one_of(terms.PROCEDURES)),
         Field("44", "SPEC/SUBSPEC INDEX", "40;5", "specialty", _specialty),
-        Field("45", "ORIGIN INDEX", "40;6", "origin", _set(terms.ORIGINS)),
-        Field(".05", "ACQUISITION SITE", "100;3", "acquisition_site", _institution),
-        Field("107", "ACQUISITION DEVICE", "100;4", "acquisition_device", _pointer(_DEVICE)),
-        Field("110", "CREATION DATE", "100;6", "creation_date", _date),
-        Field("113", "STATUS", "100;8", "status", _set(terms.STATUSES)),
-        Field("102", "BIG MAGNETIC PATH", "FBIG;1", "big_location", _location),
-        Field("103", "BIG JUKEBOX PATH", "FBIG;2", "big_jukebox_location", _location),
+        Field("45", "ORIGIN INDEX", "40;6", "origin", words.one_of(terms.ORIGINS)),
+        Field(".05", "ACQUISITION SITE", "100;3", "acquisition_site", words.institution),
+        Field("107", "ACQUISITION DEVICE", "100;4", "acquisition_device", words.pointer(_DEVICE)),
+        Field("110", "CREATION DATE", "100;6", "creation_date", words.date),
+        Field("113", "STATUS", "100;8", "status", words.one_of(terms.STATUSES)),
+        Field("102", "BIG MAGNETIC PATH", "FBIG;1", "big_location", words.location),
+        Field("103", "BIG JUKEBOX PATH", "FBIG;2", "big_jukebox_location", words.location),
         Field("104", "BIG FILE EXTENSION", "FBIG;3", "big_extension"),
         Field("60", "PACS UID", "PACS;1", "uid"),
-        Field("61", "RADIOLOGY REPORT", "PACS;2", "report", _pointer(_REPORT)),
+        Field("61", "RADIOLOGY REPORT", "PACS;2", "report", words.pointer(_REPORT)),
         Field("62", "PACS PROCEDURE", "PACS;3", "procedure_ien", _procedure),
         Field("253", "SERIES UID", "SERIESUID;1", "series_uid"),
         Field("251", "SOP CLASS", "SOP;1", "sop_class", _sop_class),

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, Integer, Select, String, bindparam, cast, delete, func, select, tuple_, update
 
 from fileman.files import File
 from rpcs.call import Call
+from xwb import m_number, m_text
 
 Row = Mapping[str, Any]
 External = Callable[[Call, Row, str], str]
+Accept = Callable[[str], object]
 Nodes = dict[tuple[str, ...], str]
+#: Most entries that one call lists.
+MOST = 1000
+_NUMBER = re.compile(r"\d+\.?\d*|\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field: `node` is subscript and piece as a data dictionary has them, `0;1`; `external` gives the value in words."""
+    """A field: `node` is subscript and piece as a data dictionary has them, `0;1`; `external` gives the value in words.
+
+    `accept` turns what a caller writes into the column's value, or raises NotAccepted; a field without it is read only.
+    """
 
     number: str
     label: str
     node: str
     column: str
     external: External | None = None
-
-    def internal(self, row: Row) -> str:
-        """Give the stored value as FileMan keeps it; a number 0 is no pointer, so nothing."""
-        value = row[self.column]
-        if isinstance(value, bool):
-            return str(int(value))
-        return str(value) if value not in (None, 0) else ""
+    accept: Accept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,21 @@ class Entry:
     view: FileView
     row: Row
 
+    @property
+    def ien(self) -> int:
+        """Its internal entry number."""
+        return int(self.row["ien"])
+
+    def internal(self, found: Field) -> str:
+        """Give a field's value as FileMan stores it; a number 0 is no pointer, so nothing."""
+        value = self.row[found.column]
+        if isinstance(value, bool):
+            return str(int(value))
+        return str(value) if value not in (None, 0) else ""
+
     def values(self, call: Call, found: Field) -> tuple[str, str]:
         """Give a field's value as it is stored and in words."""
-        internal = found.internal(self.row)
+        internal = self.internal(found)
         if not internal or found.external is None:
             return internal, internal
         return internal, found.external(call, self.row, internal)
@@ -53,7 +68,7 @@ class Entry:
         pieces: dict[str, dict[int, str]] = {}
         for one in self.view.fields:
             subscript, _, piece = one.node.partition(";")
-            pieces.setdefault(subscript, {})[int(piece)] = one.internal(self.row)
+            pieces.setdefault(subscript, {})[int(piece)] = self.internal(one)
         found: Nodes = {}
         for subscript, values in pieces.items():
             text = "^".join(values.get(number, "") for number in range(1, max(values) + 1)).rstrip("^")
@@ -64,7 +79,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class FileView:
-    """A file that may be read: `root` is its global, `more` adds the nodes of its multiples."""
+    """A file that may be read; its .01 field comes first.
+
+    `root` is its global, `more` adds the nodes of its multiples. Rows for which `there` does not hold are no entries. An entry
+    of a file that is `deletable` may be deleted.
+    """
 
     number: str
     name: str
@@ -73,28 +92,60 @@ class FileView:
     key: ColumnElement[Any]
     fields: tuple[Field, ...]
     more: Callable[[Call, int], Nodes] | None = None
+    there: ColumnElement[bool] | None = None
+    deletable: bool = False
     _by_key: Any = field(init=False, repr=False, compare=False)
     _after: Any = field(init=False, repr=False, compare=False)
+    _by_name: Any = field(init=False, repr=False, compare=False)
+    _from_behind: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Build the two statements that read it, once."""
+        """Build the statements that read it, once."""
         columns = sorted({one.column for one in self.fields})
-        query = select(*(getattr(self.table, column) for column in columns))
-        object.__setattr__(self, "_by_key", query.where(self.key == bindparam("ien")))
-        after = select(self.key).where(self.key > bindparam("after")).order_by(self.key).limit(bindparam("count"))
-        object.__setattr__(self, "_after", after)
+        query = self._entries(select(self.key.label("ien"), *(getattr(self.table, column) for column in columns)))
+        object.__setattr__(self, "_by_key", query.where(self.key == bindparam("key_")))
+        after = self._entries(select(self.key)).where(self.key > bindparam("after"))
+        object.__setattr__(self, "_after", after.order_by(self.key).limit(bindparam("count")))
+        name = cast(getattr(self.table, self.fields[0].column), String)
+        beginning = func.substr(name, 1, bindparam("length")) == bindparam("beginning")
+        named = query.where(beginning).limit(bindparam("most"))
+        place = tuple_(name, self.key)
+        since = tuple_(bindparam("since_name", type_=String), bindparam("since_key", type_=Integer))
+        object.__setattr__(self, "_by_name", named.where(place > since).order_by(name, self.key))
+        behind = named.where((bindparam("since_name", type_=String) == "") | (place < since))
+        object.__setattr__(self, "_from_behind", behind.order_by(name.desc(), self.key.desc()))
+
+    def _entries(self, query: Select[Any]) -> Select[Any]:
+        return query if self.there is None else query.where(self.there)
 
     def entry(self, call: Call, ien: int) -> Entry | None:
         """Read an entry; None when there is none."""
-        row = call.connection.execute(self._by_key, {"ien": ien}).mappings().first()
+        row = call.connection.execute(self._by_key, {"key_": ien}).mappings().first()
         return None if row is None else Entry(self, dict(row))
 
     def numbers(self, call: Call, after: int, count: int) -> list[int]:
         """Give the numbers of so many entries after one, in order."""
         return list(call.connection.execute(self._after, {"after": after, "count": count}).scalars())
 
+    def named(
+        self, call: Call, beginning: str, most: int, since: tuple[str, int] = ("", 0), *, backwards: bool = False
+    ) -> list[Entry]:
+        """Give entries whose .01 begins with a text, in order of it (cross-reference B), after a name and an entry of it."""
+        asked = {"beginning": beginning, "length": len(beginning), "most": min(most, MOST + 1)}
+        place = {"since_name": since[0], "since_key": since[1]}
+        rows = call.connection.execute(self._from_behind if backwards else self._by_name, {**asked, **place}).mappings()
+        return [Entry(self, dict(row)) for row in rows]
+
     def field(self, name: str) -> Field | None:
         """Find a field by its number or its label."""
         wanted = name.strip().upper()
-        number = wanted.lstrip("0") if wanted.startswith("0.") else wanted
-        return next((one for one in self.fields if one.number == number or one.label == wanted), None)
+        number = m_text(m_number(wanted)) if _NUMBER.fullmatch(wanted) else wanted
+        return next((one for one in self.fields if number in (one.number, one.label)), None)
+
+    def change(self, call: Call, ien: int, values: Mapping[str, object]) -> bool:
+        """Set columns of an entry; False when there is none."""
+        return call.connection.execute(update(self.table).where(self.key == ien).values(**values)).rowcount == 1
+
+    def remove(self, call: Call, ien: int) -> bool:
+        """Delete an entry; False when there is none."""
+        return call.connection.execute(delete(self.table).where(self.key == ien)).rowcount == 1

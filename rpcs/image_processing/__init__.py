@@ -15,7 +15,6 @@ from rpcs.errors import MError, undefined
 from rpcs.image_processing.correct import correct
 from rpcs.image_processing.group import GROUP_OBJECT_TYPE, dashed, external_sex
 from rpcs.image_processing.header_data import HeaderData
-from rpcs.image_processing.image import image_directory
 from rpcs.image_processing.messages import Results
 from rpcs.image_processing.processed import acquired, processed
 from rpcs.image_processing.request import Item, StoreRequest, read_items
@@ -31,7 +30,6 @@ __all__ = [
     "GROUP_OBJECT_TYPE",
     "dashed",
     "external_sex",
-    "image_directory",
     "image_processing",
     "sop_class_uid",
     "sop_class_uids",

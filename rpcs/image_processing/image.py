@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select, update
 
-from fileman import hashed_directories, next_ien
+from fileman import next_ien
 from fileman.files import Image, LostMember
 from rpcs.call import Call
+from rpcs.file_find import image_directory
 from rpcs.image_processing import failed
 from rpcs.image_processing.group import GROUP_OBJECT_TYPE, FileData, Filing, common_columns, wrong_patient, wrong_value
 from rpcs.site import LocationData, PlaceData
@@ -101,7 +102,7 @@ def file_image(filing: Filing, data: FileData) -> Filed:
     )
     if request.lies_below_last(image):
         raise failed.last_image_problem(filing.messages, "-104", ROUTINE, request.gateway, "image", image, request.last_image)
-    directory = image_directory(location, file_ref)[0]
+    directory = image_directory(location, file_ref)
     hierarchical = not any(directory == it.physical for it in filing.call.site.locations.values())
     return Filed(image, f"{image}^{directory}^{file_ref}^{int(hierarchical)}" + (f"^{root}.BIG" if big else ""))
 
@@ -131,10 +132,3 @@ def _places(filing: Filing) -> tuple[PlaceData | None, LocationData]:
     if not location.online:
         raise _not_filed(filing, "The Server that you are writing to is off-line.  Call IRM")
     return naming, location
-
-
-def image_directory(location: LocationData, file_ref: str) -> tuple[str, bool]:
-    """Give the directory of a file on a network location, and whether it is a hashed one."""
-    if not location.hash:
-        return location.physical, False
-    return location.physical + "\\".join(hashed_directories(file_ref)) + "\\", True

@@ -10,7 +10,7 @@ from fileman import file_name, lock_for_transaction, to_fileman
 from fileman.files import ConsultGroup, Image, ImageAudit, LabGroup, LostMember, ReportImage, TiuImage
 from rpcs.background_queue import Work, enqueue
 from rpcs.call import Call
-from rpcs.image_processing.image import image_directory
+from rpcs.file_find import image_directory
 from rpcs.image_processing.messages import Results
 from rpcs.image_processing.request import Item
 from xwb import m_number
@@ -117,6 +117,6 @@ def _files_of(call: Call, image: int) -> list[tuple[int, Work]]:
         location = call.site.locations.get(number or 0)
         if location is None or not row.file_ref:
             continue
-        directory = image_directory(location, row.file_ref)[0]
+        directory = image_directory(location, row.file_ref)
         works += [(location.site, Work("DELETE", file_path=directory + name)) for name in names]
     return works

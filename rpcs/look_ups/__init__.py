@@ -1,6 +1,7 @@
 """What gateways look up: images, patients, studies, reports, places, radiology's files; a module per family."""
 
 from rpcs.look_ups import (
+    ddr,
     images,
     patients,
     people,
@@ -8,14 +9,17 @@ from rpcs.look_ups import (
     queries,
     radiology_lists,
     radiology_orders,
+    radiology_reports,
     reports,
     server,
     storage,
     studies,
+    study_exchange,
     whitelist,
 )
 
 __all__ = [
+    "ddr",
     "images",
     "patients",
     "people",
@@ -23,9 +27,11 @@ __all__ = [
     "queries",
     "radiology_lists",
     "radiology_orders",
+    "radiology_reports",
     "reports",
     "server",
     "storage",
     "studies",
+    "study_exchange",
     "whitelist",
 ]

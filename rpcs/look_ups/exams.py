@@ -151,4 +151,9 @@ def groups_of(connection: Connection, exam: Any) -> list[int]:
             return list(found)
     if exam.report is None:
         return []
-    return list(connection.execute(_GROUPS_OF_REPORT, {"report": exam.report}).scalars())
+    return groups_of_report(connection, exam.report)
+
+
+def groups_of_report(connection: Connection, report: int) -> list[int]:
+    """Give the image groups of a report, in their order."""
+    return list(connection.execute(_GROUPS_OF_REPORT, {"report": report}).scalars())

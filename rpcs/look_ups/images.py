@@ -10,9 +10,10 @@ from sqlalchemy import bindparam, select, update
 from fileman import lock_for_transaction
 from fileman.files import Image
 from rpcs.call import Call
-from rpcs.dictionary import IMAGE, Entry, whole_number
-from rpcs.look_ups.image_paths import find_file_of_image
+from rpcs.dictionary import IMAGE, Entry
+from rpcs.file_find import NO_LOCATION, find_file
 from rpcs.look_ups.integrity import check_integrity, is_deleted
+from rpcs.numbers import entry_number
 from rpcs.registry import Access, literal, procedure
 from xwb import ResultType, m_number, m_text
 
@@ -25,6 +26,7 @@ _MEMBERS = (
     .order_by(Image.group_sequence, Image.ien)
 )
 _FILES = select(
+    Image.ien,
     Image.file_ref,
     Image.location,
     Image.abstract_location,
@@ -62,7 +64,7 @@ def basic_image(call: Call) -> list[str]:
     text = call.text(0)
     if not m_number(text):
         return [f"-1,Invalid IEN ({text})"]
-    ien = whole_number(text)
+    ien = entry_number(text)
     if is_deleted(call.connection, ien):
         return [f"-3,Image #{text} has been deleted."]
     entry = IMAGE.entry(call, ien)
@@ -71,8 +73,8 @@ def basic_image(call: Call) -> list[str]:
     lines = _fields(call, entry)
     files = call.connection.execute(_FILES, {"ien": ien}).one()
     for file_type, label in _NAMED.items():
-        found = find_file_of_image(call.site, files, file_type)
-        if found is not None:
+        found = find_file(call.site.locations, files, file_type)
+        if not found.missing:
             lines += [f"{label} FileName^{found.name}", f"{label} Path+FileName^{found.path}"]
     members = len(call.connection.execute(_MEMBERS, {"group": ien}).all())
     if members:
@@ -102,7 +104,7 @@ def image_group(call: Call) -> list[str]:
 
     Where image, group and report do not belong together the only line is `0^` and what is wrong.
     """
-    ien = whole_number(call.text(0))
+    ien = entry_number(call.text(0))
     verdict = check_integrity(call.connection, ien)
     if not verdict.startswith("1^"):
         return [verdict]
@@ -157,10 +159,9 @@ def _described(call: Call, image: int, keep: str) -> str:
             return ""
     where = call.site.locations.get(files.location or 0)
     user, password = (where.user, call.environment.key.decipher(where.password)) if where is not None else ("", "")
-    shown = find_file_of_image(call.site, files, "BIG") or find_file_of_image(call.site, files, "FULL")
-    text = find_file_of_image(call.site, files, "TEXT")
-    nowhere = "-1~NO NETWORK OR JUKEBOX LOCATION DEFINED"
-    return f"{image}^{shown.path if shown else nowhere}^{user}^{password}^{text.path if text else nowhere}"
+    big, full, text = (find_file(call.site.locations, files, file_type) for file_type in ("BIG", "FULL", "TEXT"))
+    shown, beside = (NO_LOCATION if found.missing else found.path for found in (full if big.missing else big, text))
+    return f"{image}^{shown}^{user}^{password}^{beside}"
 
 
 @procedure(
@@ -180,7 +181,7 @@ def new_sop_instance_uid(call: Call) -> str:
     """
     old = call.text(0)
     new = call.text(1) or old
-    image = whole_number(call.text(2))
+    image = entry_number(call.text(2))
     if call.text(3) == "NEW":
         return f"-2,IMAGE SOP INSTANCE record not found ({image})"
     if call.text(3) not in ("", "OLD"):

@@ -9,9 +9,9 @@ from sqlalchemy import bindparam, select
 from fileman import age_in_years, external_date
 from fileman.files import Patient
 from rpcs.call import Call
-from rpcs.dictionary import whole_number
 from rpcs.icn import full_icn
 from rpcs.image_processing import dashed, external_sex
+from rpcs.numbers import entry_number
 from rpcs.registry import Access, Availability, literal, procedure
 from xwb import ResultType, m_text
 
@@ -45,7 +45,7 @@ def get_patient(call: Call) -> list[str]:
 
     Patients here have no address, stay or appointment, so ADD, INP and SDA are left out, as VistA leaves out what is empty.
     """
-    dfn = whole_number(call.text(0))
+    dfn = entry_number(call.text(0))
     if not dfn:
         return ["-1,No Patient Identified"]
     lines = []
@@ -83,7 +83,7 @@ def get_patient(call: Call) -> list[str]:
 def get_patient_vitals(call: Call) -> list[str]:
     """Answer height and weight where they are known, and VIP with E for an employee and S for a sensitive record."""
     text = call.text(0)
-    dfn = whole_number(text)
+    dfn = entry_number(text)
     if not dfn:
         return ["-1,No DFN specified"]
     row = call.connection.execute(_PATIENT, {"dfn": dfn}).first()
@@ -107,7 +107,7 @@ def get_patient_vitals(call: Call) -> list[str]:
 )
 def get_icn(call: Call) -> str:
     """Answer a patient's integration control number with its check digits, `-1^NO MPI NODE` for one without."""
-    row = call.connection.execute(_PATIENT, {"dfn": whole_number(call.text(0))}).first()
+    row = call.connection.execute(_PATIENT, {"dfn": entry_number(call.text(0))}).first()
     return full_icn(row.icn) if row is not None else NO_MPI_NODE
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, select, update
 from fileman import bump_site_version
 from fileman.files import ImagingSite
 from rpcs.call import Call
-from rpcs.dictionary import whole_number
+from rpcs.numbers import entry_number
 from rpcs.registry import Access, literal, procedure
 from rpcs.site import InstitutionData, PlaceData
 from xwb import ResultType, m_number, m_text
@@ -72,7 +72,7 @@ def _pacs_place(call: Call) -> PlaceData | None:
     if not call.site.settings.consolidated:
         with_pacs = [place for place in call.site.places if place.pacs]
         return with_pacs[-1] if with_pacs else None
-    ien = whole_number(call.text(0))
+    ien = entry_number(call.text(0))
     return next((place for place in call.site.places if place.ien == ien and place.pacs), None)
 
 
@@ -119,7 +119,7 @@ def set_pacs_params(call: Call) -> str:
 
     `-1` without a place, `-2` for one that there is not. The share of free space that VistA sets is one that nothing reads.
     """
-    place = whole_number(call.text(0))
+    place = entry_number(call.text(0))
     if not place:
         return "-1,No Place Specified."
     days = call.connection.execute(_PLACE, {"place": place}).scalar()

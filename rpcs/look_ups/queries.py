@@ -11,10 +11,10 @@ import taskman.api as taskman
 from fileman import next_ien, to_fileman
 from fileman.files import Image, QueryResult, QueryResultLine
 from rpcs.call import Call
-from rpcs.dictionary import whole_number
 from rpcs.look_ups.find_studies import ENTRY_POINT, UNKNOWN
 from rpcs.look_ups.integrity import is_deleted
 from rpcs.look_ups.study_values import STUDIES, TAGS, Study
+from rpcs.numbers import count, entry_number
 from rpcs.registry import Access, listed, literal, procedure
 from xwb import LocalArray, ResultType, m_number
 
@@ -66,7 +66,7 @@ def cfind_query(call: Call) -> list[str]:
     RESULT and OFFSET 0 the first lines are answered, `tag^value`, or `-1,TaskMan still active`; with the OFFSET of the first
     line of an answer those after them, until `0,No more results.`; with OFFSET -1 the result is deleted.
     """
-    result, offset = whole_number(call.text(1)), m_number(call.text(2))
+    result, offset = entry_number(call.text(1)), m_number(call.text(2))
     if not result:
         return _start(call)
     if offset < 0:
@@ -74,7 +74,7 @@ def cfind_query(call: Call) -> list[str]:
         return ["1,Result Set Cleaned Up"]
     if not offset and (waiting := _not_done(call, result)):
         return [waiting]
-    most = whole_number(call.text(3)) or LINES
+    most = count(call.text(3)) or LINES
     part = call.connection.execute(_PART, {"result": result, "after": int(offset), "most": most}).all()
     if not part:
         return ["0,No more results."]
@@ -160,7 +160,7 @@ def current_info(call: Call) -> list[str]:
     for an entry that is not there, `-3` for a deleted image.
     """
     text = call.text(0)
-    ien = whole_number(text)
+    ien = entry_number(text)
     if not ien:
         return [f"-1,Invalid IEN ({text})"]
     if is_deleted(call.connection, ien):

@@ -9,10 +9,10 @@ from sqlalchemy import bindparam, select, update
 from fileman import to_fileman
 from fileman.files import Exam, HospitalLocation, ImagingLocation, Patient, ProcedureModifier, RadiologyOrder, RadiologyProcedure
 from rpcs.call import Call
-from rpcs.dictionary import whole_number
 from rpcs.look_ups.exams import case_place
+from rpcs.numbers import entry_number, subscript
 from rpcs.registry import Access, literal, procedure
-from xwb import ResultType, is_canonical, m_number, m_text
+from xwb import ResultType, m_number, m_text
 
 #: The room that an outside study is registered in.
 OUTSIDE_ROOM = "OUTSIDE STUDY"
@@ -55,11 +55,6 @@ _ORDER_OF_EXAM = select(RadiologyOrder.imaging_location).where(
 _EXAMS_AT = select(Exam.accession).where(Exam.patient == bindparam("dfn"), Exam.exam_date == bindparam("exam_date"))
 
 
-def _pointer(text: str) -> int:
-    """Read a pointer: the number, when the text is nothing else; 0 otherwise."""
-    return whole_number(text) if is_canonical(text) else 0
-
-
 @procedure(
     "MAG DICOM GET RAD ORDERS",
     returns=ResultType.ARRAY,
@@ -75,7 +70,7 @@ def get_radiology_orders(call: Call) -> list[str]:
     `-1` for what is no patient number, `-2` for a patient that radiology does not know.
     """
     text = call.text(0)
-    dfn = _pointer(text)
+    dfn = subscript(text)
     if not dfn:
         return [f'-1,Invalid or missing patient identifier: "{text}".']
     if call.connection.execute(_PATIENT, {"dfn": dfn}).first() is None:
@@ -114,7 +109,7 @@ def _modifier(call: Call, ien: str) -> str:
 )
 def set_imaging_location(call: Call) -> str:
     """Give an order an imaging location: `1,` when it is set, `2,` when it has one already, negative and why otherwise."""
-    order, location = _pointer(call.text(0)), _pointer(call.text(1))
+    order, location = subscript(call.text(0)), subscript(call.text(1))
     if not order:
         return f'-1,Invalid or missing Radiology Order pointer: "{call.text(0)}".'
     if not location:
@@ -148,8 +143,8 @@ def add_camera_room(call: Call) -> list[str]:
         return [f'-1,Invalid or missing Radiology Exam pointer: "{text}".']
     dfn, inverse, *_ = text.split("^")
     exam_date = m_text(Decimal("9999999.9999") - m_number(inverse))
-    accessions = call.connection.execute(_EXAMS_AT, {"dfn": whole_number(dfn), "exam_date": exam_date}).scalars().all()
-    orders = call.connection.execute(_ORDER_OF_EXAM, {"dfn": whole_number(dfn), "accessions": accessions}).scalars()
+    accessions = call.connection.execute(_EXAMS_AT, {"dfn": entry_number(dfn), "exam_date": exam_date}).scalars().all()
+    orders = call.connection.execute(_ORDER_OF_EXAM, {"dfn": entry_number(dfn), "accessions": accessions}).scalars()
     location = next((it for it in orders if it), 0)
     row = call.connection.execute(_LOCATION, {"location": location}).first()
     if row is None:

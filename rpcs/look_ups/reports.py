@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
-from fileman.files import Exam, Image, Report
+from fileman.files import Exam, Report
 from rpcs.call import Call
-from rpcs.dictionary import whole_number
 from rpcs.errors import MError
-from rpcs.image_processing import GROUP_OBJECT_TYPE
+from rpcs.look_ups.exams import groups_of_report
+from rpcs.numbers import entry_number
 from rpcs.registry import Access, literal, procedure
 from xwb import m_number, m_text
 
@@ -21,7 +21,6 @@ _REPORT = (
 )
 _NEXT = select(func.min(Report.ien)).where(Report.ien > bindparam("ien"), Report.service == "RAD")
 _BEFORE = select(func.max(Report.ien)).where(Report.ien < bindparam("ien"), Report.service == "RAD")
-_GROUPS = select(Image.ien).where(Image.report == bindparam("ien"), Image.object_type == GROUP_OBJECT_TYPE).order_by(Image.ien)
 #: The multiples of a report that are kept: its image groups, and its activity log.
 _IMAGES, _LOG = "2005", "L"
 
@@ -45,7 +44,7 @@ def report_info(call: Call) -> str:
     With O1, F is the direction, 1 or -1; with O2 and G2 it names the multiple, 2005 for the image groups. 0 says that nothing
     follows; what is not there is empty. `-1` for any other type.
     """
-    kind, report, which, entry = call.text(0), whole_number(call.text(1)), call.text(2, "1"), whole_number(call.text(3))
+    kind, report, which, entry = call.text(0), entry_number(call.text(1)), call.text(2, "1"), entry_number(call.text(3))
     if kind == "O1":
         return _neighbour(call, report, which)
     if kind not in ("O2", "G1", "G2"):
@@ -74,7 +73,7 @@ def _neighbour(call: Call, report: int, direction: str) -> str:
 def _multiple(call: Call, report: int, row: Any, which: str) -> list[str]:
     """Give the zero nodes of a multiple's entries, which are numbered from 1."""
     if which == _IMAGES:
-        return [str(group) for group in call.connection.execute(_GROUPS, {"ien": report}).scalars()]
+        return [str(group) for group in groups_of_report(call.connection, report)]
     if which == _LOG:
         return [f"{row.entered}^C^{row.entered_by}"]
     return []

@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from fileman.files import ImagingSite
 from rpcs.call import Call
-from rpcs.dictionary import whole_number
 from rpcs.dictionary.terms import IMAGING_TYPES, SPECIALTIES
 from rpcs.image_processing import sop_class_uids
+from rpcs.numbers import count
 from rpcs.registry import Access, Availability, literal, procedure
 from xwb import LocalArray, ResultType
 
@@ -116,7 +116,7 @@ def get_uid_table(call: Call) -> LocalArray[str]:
 
     A line `^` after them says that nothing is left. An OFFSET that is no node of the table leaves nothing.
     """
-    offset, most = call.text(0), whole_number(call.text(1))
+    offset, most = call.text(0), count(call.text(1))
     lines: list[str] = []
     for reference, value in uid_table()[_after(offset) :]:
         lines += [reference, value]

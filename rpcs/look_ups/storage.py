@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from rpcs import file_find
 from rpcs.call import Call
-from rpcs.dictionary import whole_number
 from rpcs.errors import MError
-from rpcs.image_processing import image_directory
+from rpcs.numbers import entry_number
 from rpcs.registry import Access, literal, procedure
 from rpcs.site import LocationData
 from xwb import ResultType
@@ -58,9 +58,8 @@ def directory_hash(call: Call) -> str:
 
     An M error for a location that there is not.
     """
-    location = call.site.locations.get(whole_number(call.text(1)))
+    location = call.site.locations.get(entry_number(call.text(1)))
     if location is None:
-        node = f"^MAG(2005.2,{whole_number(call.text(1)) or chr(34) * 2},0)"
+        node = f"^MAG(2005.2,{entry_number(call.text(1)) or chr(34) * 2},0)"
         raise MError(f"DIRHASH+8^MAGFILEB, Global variable undefined: {node},150372994,-%GTM-E-GVUNDEF", node)
-    directory, hashed = image_directory(location, call.text(0))
-    return directory.removeprefix(location.physical) if hashed else "^"
+    return file_find.directory_hash(location.hash, call.text(0)) or "^"

@@ -6,7 +6,6 @@ from sqlalchemy import bindparam, select
 
 from fileman.files import Exam, Image, RadiologyProcedure
 from rpcs.call import Call
-from rpcs.dictionary import whole_number
 from rpcs.look_ups.exams import (
     AccessionUnknown,
     accession_of_report,
@@ -20,6 +19,7 @@ from rpcs.look_ups.exams import (
     groups_of,
 )
 from rpcs.look_ups.integrity import check_integrity
+from rpcs.numbers import entry_number
 from rpcs.registry import Access, literal, procedure
 from xwb import ResultType
 
@@ -171,7 +171,7 @@ def lookup_study(call: Call) -> list[str]:
     if not number:
         return ["-1,No Case or Consult Number Specified"]
     if number[1:2] == "`":
-        return study_of_image(call, whole_number(number.split("`")[1]))
+        return study_of_image(call, entry_number(number.split("`")[1]))
     kind = number[0] if number[0] in "RCL" else ""
     number = number[1:] if kind else number
     error, lines = "", list[str]()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rpcs.call import Call
-from rpcs.dictionary import FILES, FileView, find_file, whole_number
+from rpcs.dictionary import FILES, FileView, find_file
 from rpcs.look_ups.global_pattern import BadPattern, Level, Pattern, parse_pattern
+from rpcs.numbers import count, entry_number
 from rpcs.registry import Access, literal, procedure
 from xwb import LocalArray, ResultType, collation_key, format_subscripts
 
@@ -35,7 +36,7 @@ def fileman_get(call: Call) -> str:
     field = view.field(call.text(2)) if view is not None else None
     if view is None or field is None:
         return ""
-    entry = view.entry(call, whole_number(call.text(1)))
+    entry = view.entry(call, entry_number(call.text(1)))
     return "" if entry is None else entry.values(call, field)[1]
 
 
@@ -64,8 +65,8 @@ def list_global(call: Call) -> LocalArray[str]:
         pattern = parse_pattern(call.text(0))
     except BadPattern as error:
         return _lines([str(error)])
-    most = min(whole_number(call.text(1)), _MOST_LINES)
-    skip, passed, lines = whole_number(call.text(2)), 0, list[str]()
+    most = min(count(call.text(1)), _MOST_LINES)
+    skip, passed, lines = count(call.text(2)), 0, list[str]()
     for name, value in _nodes(call, pattern):
         if len(lines) >= most:
             break

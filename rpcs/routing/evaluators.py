@@ -81,8 +81,9 @@ def start_evaluator(call: Call) -> Answer | str:
 
 
 def rule_elements(rules: LocalArray[str]) -> list[tuple[str, str]]:
-    """Give subscript and text of every rule element, in M's order."""
-    return [(",".join(subscripts), text) for subscripts, text in rules.items() if len(subscripts) == 1]
+    """Give subscript and text of every rule element, in M's order; a task is given only those whose subscript is a number."""
+    single = [(subscripts[0], text) for subscripts, text in rules.items() if len(subscripts) == 1]
+    return [(subscript, text) for subscript, text in single if m_text(m_number(subscript)) == subscript]
 
 
 @procedure("MAG DICOM ROUTE EVAL STOP", access=Access.WRITES, routine="STOP^MAGDRPC5", version=3)

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from broker.timing import M2M_IDLE, silence
 from console.cli.main import app
-from fileman.site_file import SiteSettings
+from fileman.site import SiteSettings
 from runtime import GatewaySettings, Settings, load_settings
 from tests.support.machines import PROGRAM
 from xwb import encode_bye, encode_connect, encode_response

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from console.packs import load_packs
 from console.real_broker import RealBroker, SiteTemplate
 from console.rpc_reference import facts_of, reference
-from fileman.site_file import SiteSettings
+from fileman.site import SiteSettings
 from runtime import Settings, load_settings
 from runtime.settings import GatewaySettings, TaskManSettings
 

@@ -175,6 +175,7 @@ def test_a_procedure_is_shown_with_every_field_of_the_file() -> None:
         "version": 3,
         "word_wrap": True,
         "client_manager": False,
+        "taken": [],
         "routine": "START^MAGDRPC5",
         "pack": "magbroker",
     }

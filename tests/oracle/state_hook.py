@@ -13,16 +13,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, update
 
-from fileman import SiteKey, apply_site, bump_site_version, read_site_file
+from fileman import SiteKey, apply_site, bump_site_version
 from fileman.engines import writing_engine
 from fileman.files import FailedAccess, LockedAddress, NewPerson, SiteSetting
 from tests.oracle import changes
-from tests.oracle.changes import Change
+from tests.oracle.changes import Change, all_of
 from tests.oracle.changes.filing import FILING
 from tests.oracle.changes.look_ups import LOOK_UPS
 from tests.oracle.changes.routing import ROUTING
-
-SITE = Path(__file__).with_name("site.toml")
 
 
 def setting(**settings: object) -> Change:
@@ -48,15 +46,7 @@ def _unlock_alexander(connection: Connection, _key: SiteKey) -> None:
 
 def _load_site(connection: Connection, key: SiteKey) -> None:
     """Put codes, their dates and locks back to what the site file says."""
-    apply_site(connection, read_site_file(SITE), key, changes.CLOCK.now())
-
-
-def _all(*changes: Change) -> Change:
-    def change(connection: Connection, key: SiteKey) -> None:
-        for part in changes:
-            part(connection, key)
-
-    return change
+    apply_site(connection, changes.site(), key, changes.CLOCK.now())
 
 
 _NO_FAILURES = (
@@ -73,11 +63,11 @@ CHANGES: dict[str, Change] = {
     'S ^MAG(2006.1,"CONSOLIDATED")="NO"': setting(consolidated=False),
     'S ^MAG(2006.1,"CONSOLIDATED")="YES"': setting(consolidated=True),
     _NO_FAILURES: _clear_locks,
-    f'{_NO_FAILURES} S ^XTV(8989.3,1,405)="y^^^y"': _all(_clear_locks, setting(lock_addresses=True, lock_users=True)),
-    f'{_NO_FAILURES} K ^XTV(8989.3,1,405) S $P(^VA(200,9001,1.1),"^",2)="",$P(^VA(200,9001,1.1),"^",5)=""': _all(
+    f'{_NO_FAILURES} S ^XTV(8989.3,1,405)="y^^^y"': all_of(_clear_locks, setting(lock_addresses=True, lock_users=True)),
+    f'{_NO_FAILURES} K ^XTV(8989.3,1,405) S $P(^VA(200,9001,1.1),"^",2)="",$P(^VA(200,9001,1.1),"^",5)=""': all_of(
         _clear_locks, setting(lock_addresses=False, lock_users=False), _unlock_alexander
     ),
-    f"D USERS^ZZORCL {_NO_FAILURES}": _all(_load_site, _clear_locks),
+    f"D USERS^ZZORCL {_NO_FAILURES}": all_of(_load_site, _clear_locks),
     'S ^ZZORCL("XWB")=^XTV(8989.3,1,"XWB"),^XTV(8989.3,1,"XWB")=10': setting(broker_timeout=10),
     'S ^XTV(8989.3,1,"XWB")=^ZZORCL("XWB")': setting(broker_timeout=180),
 }

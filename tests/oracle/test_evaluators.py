@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from fileman import SiteKey, Store
+from fileman import SiteKey, Store, to_fileman
 from fileman.files import BackgroundQueue, EvaluatorLog, Image
 from runtime import FixedClock
 from taskman import tasks
 from taskman.worker import Worker
+from tests.oracle import changes
+from tests.oracle.nodes import differences
 from tests.oracle.records import read_records
 from tests.oracle.replay import TASK, normalise
 from tests.oracle.state_hook import CHANGES
@@ -57,6 +59,13 @@ class Recorded:
         """Bring about a recorded change of state."""
         self.store.transact(lambda connection: CHANGES[record["state_change"].strip()](connection, self.key))
 
+    def compare_dump(self, record: dict[str, Any]) -> None:
+        """Compare stored nodes, all of them, with what VistA had stored."""
+        tasks = {int(here): there for there, here in self.numbers.items()}
+        days = {to_fileman(self.clock.now().date())}
+        found = self.store.read(lambda connection: differences(connection, record, days, self.key, tasks))
+        assert not found, "\n".join(found)
+
     def run_tasks(self) -> None:
         """Let every task begin that was started and did not yet."""
         due = self.store.transact(lambda connection: tasks.reserve_due(connection, "here", 9, self.clock.seconds() + 1))
@@ -89,7 +98,8 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
-def recorded(oracle_store: Store, site_key: SiteKey, clock: FixedClock) -> Iterator[Recorded]:
+def recorded(oracle_store: Store, site_key: SiteKey, clock: FixedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+    monkeypatch.setattr(changes, "CLOCK", clock)
     broker = RunningBroker(oracle_store, site_key, clock=clock)
     with broker.client() as client:
         recorded = Recorded(oracle_store, site_key, clock, client)
@@ -110,15 +120,16 @@ def file_images(recorded: Recorded, records: dict[str, dict[str, Any]], first: i
     assert recorded.store.read(lambda connection: connection.execute(images).scalar_one()) == 19
 
 
-def test_evaluators_are_started_watched_and_stopped_as_recorded(recorded: Recorded) -> None:
+def test_evaluators_are_started_watched_and_stopped_and_log_odd_rules_and_images_as_recorded(recorded: Recorded) -> None:
     file_images(recorded, D1, 6, "016")
+    holder = recorded.ask(D1["029"])  # of the hours before
+    recorded.run_tasks()
+    assert holder[0].startswith("0,")
+    recorded.change(D1["017"])
     recorded.check(D1["022"], D1["023"])
     for without_rules in ("024", "025"):
         assert recorded.ask(D1[without_rules]) == ["-2,No Routing Rules Specified"]
     assert recorded.ask(D1["026"]) == ["-1,No Location Specified"]
-    holder = recorded.ask(D1["029"])
-    recorded.run_tasks()
-    assert holder[0].startswith("0,")
     recorded.check(D1["027"])
     recorded.check(D1["050"])
     recorded.all_ended()
@@ -129,23 +140,30 @@ def test_evaluators_are_started_watched_and_stopped_as_recorded(recorded: Record
     recorded.check(D1["034"])
     recorded.ask(D1["035"])
     recorded.queue_is_empty()
+    recorded.compare_dump(D1["037"])
     recorded.check(*(D1[number] for number in ("036", "039", "040", "041", "043", "044", "045", "046")))
     assert recorded.ask(D1["042"]) == ["-2,MAXIMUM parameter =  < 1"]
     recorded.ask(D1["047"])
     recorded.all_ended()
     recorded.check(D1["048"], D1["049"], D1["050"])
+    odd_rules_and_images_that_cannot_be_judged(recorded)
+    recorded.compare_dump(D1["059"])
 
 
-def test_images_that_cannot_be_judged_and_odd_rules_are_logged_as_recorded(recorded: Recorded) -> None:
-    file_images(recorded, D1, 6, "016")
+def odd_rules_and_images_that_cannot_be_judged(recorded: Recorded) -> None:
+    """Go on with what d1 recorded next."""
     recorded.check(D1["051"], D1["052"])
     recorded.change(D1["053"])
     recorded.run_tasks()
     recorded.queue_is_empty()
     recorded.check(D1["054"])
+    recorded.compare_dump(D1["055"])
     recorded.ask(D1["056"])
     recorded.all_ended()
-    recorded.check(D1["057"], D1["058"])
+    recorded.check(D1["057"])
+    recorded.run_tasks()
+    recorded.check(D1["058"])
+    recorded.all_ended()
 
 
 def test_rules_may_begin_at_subscript_one_and_a_task_goes_on_though_a_stop_was_asked_before_it_began(recorded: Recorded) -> None:
@@ -155,6 +173,7 @@ def test_rules_may_begin_at_subscript_one_and_a_task_goes_on_though_a_stop_was_a
     recorded.ask(D4["053"])
     recorded.queue_is_empty()
     recorded.check(D4["054"])
+    recorded.compare_dump(D4["055"])
     recorded.ask(D4["056"])
     recorded.all_ended()
     recorded.check(D4["078"])
@@ -178,9 +197,11 @@ def test_old_entries_of_the_queue_are_purged_as_recorded(recorded: Recorded) -> 
     recorded.change(D4["017"])
     recorded.check(D4["022"], D4["023"])
     assert numbers_of(recorded) == [1, 2], "what is queued today is not found"
+    recorded.compare_dump(D4["024"])
     recorded.change(D4["025"])
     assert recorded.ask(D4["026"]) == ["2^0"]
     assert numbers_of(recorded) == [1, 2, 501]
+    recorded.compare_dump(D4["027"])
     assert recorded.ask(D4["028"]) == ["M ERROR"]
     assert recorded.ask(D4["029"]) == ["0^0"]
     assert recorded.ask(D4["030"]) == ["1^0"]
@@ -191,3 +212,8 @@ def test_old_entries_of_the_queue_are_purged_as_recorded(recorded: Recorded) -> 
 def test_a_purge_that_is_not_in_the_context_is_refused(recorded: Recorded) -> None:
     with pytest.raises(SecurityRefused, match="MAG DICOM ROUTE EVAL PURGE"):
         recorded.client.call("MAG DICOM ROUTE EVAL PURGE", "3991231")
+
+
+def test_the_dumps_of_d1_and_d4_are_those_that_are_compared_here() -> None:
+    dumps = [[number for number, record in theme.items() if record.get("rpc") == "(global dump)"] for theme in (D1, D4)]
+    assert dumps == [["037", "055", "059"], ["024", "027", "055"]]

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from fileman import SiteKey, Store, apply_site
 from fileman.files import BackgroundQueue, DicomExport, DicomExportImage, GatewayStatus, Image, ImageEvent
-from fileman.site_file import parse_site
+from fileman.site import parse_site
 from gateway_client import Configuration, Gateway
 from gateway_client.part10 import digest_of, read_meta
 from gateway_client.scu import Destination, Outcome, Result, StorageSCU

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rpcs.fileman_files import FILES
+from rpcs.dictionary import FILES
 from tests.support.broker import RunningBroker
 from xwb import BrokerClient
 from xwb.answer import interpret, to_parameter
@@ -79,6 +79,14 @@ def test_what_is_not_there_is_an_error(client: BrokerClient, attributes: dict[st
     lines = asked(client, GETS, OPTIONS="U", **attributes)
     assert lines[:4] == ["[BEGIN_diDATA]", "[END_diDATA]", "[BEGIN_diERRORS]", code]
     assert lines[-2:] == [text, "[END_diERRORS]"]
+
+
+def test_a_pointer_is_told_by_the_name_of_its_entry(client: BrokerClient) -> None:
+    assert asked(client, GETS, FILE="2006.1", IENS="1,", FIELDS=".01;.03", FLAGS="IE") == [
+        "[Data]",
+        "2006.1^1^.01^660^SALT LAKE CITY",
+        "2006.1^1^.03^10^RAID1",
+    ]
 
 
 @pytest.mark.parametrize("secret", ["access_hash", "verify_hash", "password", "gateway_access", "gateway_verify", "token_hash"])

@@ -385,7 +385,7 @@ def test_patient_safety_counts_deleted_images_as_on_file(gateway: Gateway) -> No
     assert gateway.ask(f"PATIENT SAFETY||{images[-1] + 1}|1|GW|mail")[0].startswith("PATIENT SAFETY|-1 IMAGE FILE CORRUPTION|")
 
 
-def test_queue_pointers_count_what_a_queue_ever_got(gateway: Gateway) -> None:
+def test_queue_pointers_count_what_waits_in_a_queue(gateway: Gateway) -> None:
     first, second = gateway.filed("5.1"), gateway.filed("5.2")
     for image in (first, first, second):
         gateway.ask(f"PROCESSED||660|CT1|{image}|1|1|GWA")
@@ -400,8 +400,8 @@ def test_the_pointer_to_the_last_entry_processed_never_goes_back(gateway: Gatewa
     gateway.ask(f"PROCESSED||660|CT1|{gateway.filed('5.1')}|1|1|GWA")
     for entry in (7, 5):
         gateway.store.transact(lambda connection, entry=entry: note_processed(connection, 1, "EVAL", entry, f"3261121.0{entry}"))
-    pointers = {row.queue: (row.last_pointer, row.last_processed) for row in gateway.rows(QueuePointer)}
-    assert pointers == {"JUKEBOX": (0, ""), "EVAL": (7, "3261121.07")}
+    pointers = {row.queue: (row.last_pointer, row.last_processed, row.total) for row in gateway.rows(QueuePointer)}
+    assert pointers == {"JUKEBOX": (0, "", 1), "EVAL": (7, "3261121.07", 0)}
 
 
 def test_an_image_of_a_place_that_is_not_there_is_not_queued(gateway: Gateway) -> None:

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import Connection, insert, select, update
 
-from fileman import SiteKey, bump_site_version, read_site_file, reset_imaging, restore_facts, to_fileman
-from fileman.files import DicomFailedImage, Exam, File, Image, ImagingSite, NetworkLocation, Patient, Report
+from fileman import SiteKey, reset_imaging, restore_facts, to_fileman
+from fileman.files import DicomFailedImage, Exam, Image, ImagingSite, NetworkLocation, Patient, Report
 from tests.oracle import changes
-from tests.oracle.changes import Change
+from tests.oracle.changes import Change, nothing, setting_columns
 
-SITE = Path(__file__).parents[1] / "site.toml"
 #: The exam that the changes are about.
 EXAM = Exam.accession == "061024-101"
-
-
-def setting_columns(file: type[File], which: object, **values: object) -> Change:
-    """Set columns of an entry."""
-
-    def change(connection: Connection, _key: SiteKey) -> None:
-        connection.execute(update(file).where(which).values(**values))
-        bump_site_version(connection)
-
-    return change
 
 
 def reset(connection: Connection, key: SiteKey) -> None:
     """Put imaging back, and what changes have done to patients, exams and places."""
     reset_imaging(connection)
-    restore_facts(connection, read_site_file(SITE), key)
+    restore_facts(connection, changes.site(), key)
 
 
 def _second_exam(connection: Connection, _key: SiteKey) -> None:
@@ -42,10 +30,6 @@ def _second_exam(connection: Connection, _key: SiteKey) -> None:
 def _patient_gone(connection: Connection, _key: SiteKey) -> None:
     """Leave a patient without anything: exams point to him, and the database lets none point to nobody."""
     connection.execute(update(Patient).where(Patient.dfn == 1).values(name="", ssn="", birth_date="", sex="", icn=""))
-
-
-def _nothing(_connection: Connection, _key: SiteKey) -> None:
-    """Do nothing: a hashed directory is the physical reference of no network location here, too."""
 
 
 def _routed_ten_days_ago(connection: Connection, _key: SiteKey) -> None:
@@ -77,7 +61,7 @@ FILING: dict[str, Change] = {
     "D RESET^ZZORCLX": reset,
     'S $P(^MAG(2005.2,10,0),"^",6)=0': setting_columns(NetworkLocation, _LOCATION_10, online=False),
     'S $P(^MAG(2005.2,10,0),"^",6)=1': setting_columns(NetworkLocation, _LOCATION_10, online=True),
-    'K ^MAG(2005.2,"AC","\\\\SLC-IMG1\\IMAGE1$\\")': _nothing,
+    'K ^MAG(2005.2,"AC","\\\\SLC-IMG1\\IMAGE1$\\")': nothing,
     f'{_NO_PACS_LOCATION},$P(^MAG(2006.1,1,0),"^",3)=""': setting_columns(
         ImagingSite, _SITE_1, write_location=None, pacs_write_location=None
     ),

@@ -1,18 +1,16 @@
-"""Changes of state in d3: machines, workstations, names, pointers, site parameters."""
+"""Changes of state in d3: machines, workstations, names, pointers, site parameters; and what all d files begin with."""
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
-from fileman import SiteKey, bump_site_version, read_site_file
+from fileman import SiteKey, bump_site_version
 from fileman.files import DicomWorkstation, GatewayMachine, Image, ImagingSite, NetworkLocation, Report
 from fileman.numbers import reset_numbers, set_last_numbers
 from fileman.site import imaging_sites, network_locations
-from tests.oracle.changes import Change
-from tests.oracle.records import HERE
+from tests.oracle.changes import Change, all_of, nothing, setting_columns, site
 
 
 def _copies_of_image_two(connection: Connection, _key: SiteKey) -> None:
@@ -39,40 +37,20 @@ def _no_places(connection: Connection, _key: SiteKey) -> None:
     bump_site_version(connection)
 
 
-@functools.cache
-def _site() -> Any:
-    return read_site_file(HERE / "site.toml")
-
-
 def _places_again(connection: Connection, key: SiteKey) -> None:
-    connection.execute(insert(ImagingSite), imaging_sites(_site(), key))
+    connection.execute(insert(ImagingSite), imaging_sites(site().imaging_site, key))
     bump_site_version(connection)
 
 
 def _locations_again(connection: Connection, key: SiteKey) -> None:
     """Put network locations back to the site file, without the one that a status had made."""
     connection.execute(delete(NetworkLocation))
-    connection.execute(insert(NetworkLocation), network_locations(_site(), key))
+    connection.execute(insert(NetworkLocation), network_locations(site().network_location, key))
     bump_site_version(connection)
 
 
-def _nothing(_connection: Connection, _key: SiteKey) -> None:
-    """Change nothing: VistA found network locations by place while their names' index was away, and answered the same."""
-
-
 def _belongs(file: type[Image] | type[Report], ien: int, patient: int) -> Change:
-    def change(connection: Connection, _key: SiteKey) -> None:
-        connection.execute(update(file).where(file.ien == ien).values(patient=patient))
-
-    return change
-
-
-def _all(*changes: Change) -> Change:
-    def change(connection: Connection, key: SiteKey) -> None:
-        for part in changes:
-            part(connection, key)
-
-    return change
+    return setting_columns(file, file.ien == ien, patient=patient)
 
 
 LOOK_UPS: dict[str, Change] = {
@@ -82,10 +60,10 @@ LOOK_UPS: dict[str, Change] = {
     'S $P(^MAG(2005,0),"^",3,4)="19^19"': _copies_of_image_two,
     'K ^MAGDICOM(2006.5641),^MAG(2006.83) S ^MAGDICOM(2006.5641,0)="DICOM GATEWAY MACHINE ID^2006.5641^^"': _no_machines,
     'K ^MAG(2005.2,99),^MAG(2005.2,"C","") D MAG^ZZORCL': _locations_again,
-    'M ^ZZORCL("B")=^MAG(2005.2,"B") K ^MAG(2005.2,"B")': _nothing,
-    'M ^MAG(2005.2,"B")=^ZZORCL("B") K ^ZZORCL("B")': _nothing,
+    'M ^ZZORCL("B")=^MAG(2005.2,"B") K ^MAG(2005.2,"B")': nothing,
+    'M ^MAG(2005.2,"B")=^ZZORCL("B") K ^ZZORCL("B")': nothing,
     'S $P(^MAG(2005,9,0),"^",7)=2': _belongs(Image, 9, 2),
-    'S $P(^MAG(2005,9,0),"^",7)=1 S $P(^RARPT(1,0),"^",2)=2': _all(_belongs(Image, 9, 1), _belongs(Report, 1, 2)),
+    'S $P(^MAG(2005,9,0),"^",7)=1 S $P(^RARPT(1,0),"^",2)=2': all_of(_belongs(Image, 9, 1), _belongs(Report, 1, 2)),
     'S $P(^RARPT(1,0),"^",2)=1': _belongs(Report, 1, 1),
     'M ^ZZORCL("S")=^MAG(2006.1) K ^MAG(2006.1) S ^MAG(2006.1,0)=^ZZORCL("S",0)': _no_places,
     'M ^MAG(2006.1)=^ZZORCL("S") K ^ZZORCL("S")': _places_again,

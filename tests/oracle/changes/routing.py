@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from fileman import SiteKey, bump_site_version, next_iens, read_site_file, to_fileman
-from fileman.files import BackgroundQueue, EvaluatorFlag, Image, NetworkLocation, Option, OptionRpc, RoutedCopy
+from fileman import SiteKey, bump_site_version, to_fileman
+from fileman.files import BackgroundQueue, EvaluatorFlag, NetworkLocation, Option, OptionRpc, QueuePointer, RoutedCopy
+from fileman.numbers import reset_numbers
 from rules.queueing import Copies, Origin, queue_copies
 from tests.oracle import changes
 from tests.oracle.changes import Change
 
-SITE = Path(__file__).parent.parent / "site.toml"
-#: What differs from image 2 in its copies.
-COPIES: dict[int, dict[str, object]] = {
-    17: {"location": None, "jukebox_location": None},
-    18: {"parent": None},
-    19: {"parent": None, "uid": "", "report": None, "procedure_ien": None},
-}
 #: Image, destination, priority and origin of what was put into the send queue.
 SENT = (
     (2, 14, 500, 660),
@@ -31,22 +23,6 @@ SENT = (
 )
 
 
-def locations_as_in_the_site_file(connection: Connection, _key: SiteKey) -> None:
-    """Put what procedures change of network locations back to what the site file says."""
-    connection.execute(delete(NetworkLocation).where(NetworkLocation.name == ""))
-    for row in read_site_file(SITE).network_location:
-        state = {"online": row.online, "offline_since": None, "last_purge": None}
-        connection.execute(update(NetworkLocation).where(NetworkLocation.ien == row.ien).values(state))
-    bump_site_version(connection)
-
-
-def _copy_images(connection: Connection, _key: SiteKey) -> None:
-    original = dict(connection.execute(select(Image.__table__).where(Image.ien == 2)).mappings().one())
-    assert next_iens(connection, "image", len(COPIES)) == list(COPIES)
-    for ien, different in COPIES.items():
-        connection.execute(insert(Image).values({**original, "ien": ien, **different}))
-
-
 def _fill_send_queue(connection: Connection, _key: SiteKey) -> None:
     kinds = {row.ien: row.send for row in connection.execute(select(NetworkLocation.ien, NetworkLocation.send))}
     now = changes.CLOCK.now()
@@ -56,8 +32,9 @@ def _fill_send_queue(connection: Connection, _key: SiteKey) -> None:
 
 
 def _no_evaluators(connection: Connection, _key: SiteKey) -> None:
-    connection.execute(delete(EvaluatorFlag))
-    connection.execute(delete(BackgroundQueue))
+    for file in (EvaluatorFlag, BackgroundQueue, QueuePointer):
+        connection.execute(delete(file))
+    reset_numbers(connection, ["background_queue", "queue_pointer"])
 
 
 def _image_that_is_not_there(connection: Connection, _key: SiteKey) -> None:
@@ -86,10 +63,6 @@ def _routed_copies(connection: Connection, _key: SiteKey) -> None:
     connection.execute(insert(RoutedCopy), rows)
 
 
-def _nothing(_connection: Connection, _key: SiteKey) -> None:
-    """Change nothing: names of network locations are found without a cross-reference here."""
-
-
 def _register_eval_purge(connection: Connection, _key: SiteKey) -> None:
     option = connection.execute(select(Option.ien).where(Option.name == "MAG DICOM GATEWAY FULL")).scalar_one()
     last = connection.execute(select(func.max(OptionRpc.position)).where(OptionRpc.option == option)).scalar_one()
@@ -99,11 +72,6 @@ def _register_eval_purge(connection: Connection, _key: SiteKey) -> None:
 
 
 ROUTING: dict[str, Change] = {
-    """\
-M ^MAG(2005,17)=^MAG(2005,2) S $P(^MAG(2005,17,0),"^",3)="",$P(^MAG(2005,17,0),"^",5)=""
-M ^MAG(2005,18)=^MAG(2005,2) S $P(^MAG(2005,18,0),"^",10)=""
-M ^MAG(2005,19)=^MAG(2005,2) S $P(^MAG(2005,19,0),"^",10)="" K ^MAG(2005,19,"PACS")
-S $P(^MAG(2005,0),"^",3,4)="19^19\"""": _copy_images,
     """\
 S DUZ=9002,U="^",DUZ(2)=660,DT=$$DT^XLFDT
 W $$SEND^MAGBRTUT(2,14,500,1,660)
@@ -130,9 +98,6 @@ W $$SEND^MAGBRTUT(12,14,500,1,688)""": _fill_send_queue,
     'S X="MAG DICOM ROUTE EVAL PURGE",D=$O(^XWB(8994,"B",X,0)) S:\'D D=$O(^XWB(8994," "),-1)+1\n'
     'S ^XWB(8994,D,0)=X_"^EVALPU^MAGBRTUT^1^R^^^1",^XWB(8994,"B",X,D)="" I \'$D(^DIC(19,10022,"RPC","B",D))'
     ' S N=$O(^DIC(19,10022,"RPC"," "),-1)+1,^DIC(19,10022,"RPC",N,0)=D,^DIC(19,10022,"RPC","B",D,N)=""': _register_eval_purge,
-    'K ^MAG(2005.2,99),^MAG(2005.2,"C","") D MAG^ZZORCL': locations_as_in_the_site_file,
-    'M ^ZZORCL("B")=^MAG(2005.2,"B") K ^MAG(2005.2,"B")': _nothing,
-    'M ^MAG(2005.2,"B")=^ZZORCL("B") K ^ZZORCL("B")': _nothing,
     'F I=1:1:5 S ^MAG(2005,2,4,I,0)="3200101.1"_I_"^14^^\\\\REMOTE-A\\INBOX$\\F"_I'
     ',^MAG(2005,"ROUTE",14,"3200101.1"_I,2,I)="",^MAG(2005,2,4,"LOC",14,I)=""\n'
     'S ^MAG(2005,"ROUTE",14,3991231,2,9)="",^MAG(2005,2,4,9,0)="3991231^14^^NOTYET"': _routed_copies,

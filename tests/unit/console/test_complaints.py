@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from console.complaints import CALL_REFUSALS, CONTEXT_REFUSALS, SIGN_ON_REFUSALS, Complaint, explain
-from rpcs import permission, sign_on
+from rpcs import permission
+from rpcs.sign_on import codes as sign_on
 
 SIGN_ON = [
     value

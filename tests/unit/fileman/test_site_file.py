@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fileman import SiteFileError, SiteSettings, parse_site, read_site_file
-from fileman.site_dump import toml_date, toml_value
-from fileman.site_file import dangling
+from fileman.site import dangling, toml_date, toml_value
 
 PATIENT = '[[patient]]\ndfn = 1\nname = "DEMO,ONE"\n'
 EXAM = '[[exam]]\naccession = "A-1"\npatient = 1\ndatetime = 2024-01-01T10:30:00\n'

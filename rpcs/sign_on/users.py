@@ -7,9 +7,9 @@ from sqlalchemy import select, update
 from fileman.files import NewPerson, SignOnLog, UserDivision, UserKey
 from rpcs.call import Call
 from rpcs.errors import undefined
-from rpcs.people import given_name_first
 from rpcs.registry import Access, Answer, Availability, listed, literal, procedure
 from rpcs.session import DivisionSet
+from rpcs.sign_on.people import given_name_first
 from xwb import LocalArray, ResultType
 
 NOT_SIGNED_ON = "User not fully sign-on"

@@ -6,9 +6,9 @@ from math import ceil
 
 from fileman import hl7_messages, mixed_case_date_time
 from rpcs.call import Call
+from rpcs.numbers import LAST_DAY, entry_number
 from rpcs.registry import Access, Answer, listed, literal, procedure
 from rpcs.session import AskAgain
-from rpcs.values import LAST_DAY, entry_number
 from xwb import ResultType, m_number, m_text
 
 

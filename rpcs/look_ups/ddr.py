@@ -1,4 +1,4 @@
-"""DDR procedures: FileMan's look-ups and changes for clients, over the files and fields that `fileman_files` names.
+"""DDR procedures: FileMan's look-ups and changes for clients, over the files and fields of `rpcs.dictionary`.
 
 Their one parameter is a list of attributes by name: FILE, IENS, FIELDS, FLAGS, VALUE, MAX, FROM, PART, XREF, OPTIONS. What
 FileMan would do to a file that is not named there, to a screen in M or to a subfile is an error of FileMan's.
@@ -13,9 +13,9 @@ from typing import Any
 
 from fileman import bump_site_version
 from rpcs.call import Call
-from rpcs.fileman_files import MOST, Field, FileView, NotAccepted, Row, find_file
+from rpcs.dictionary import MOST, Entry, Field, FileView, NotAccepted, find_file
+from rpcs.numbers import LARGEST, count, entry_number
 from rpcs.registry import Access, Answer, listed, literal, procedure
-from rpcs.values import LARGEST, entry_number
 from xwb import ResultType, m_number
 
 #: What may follow a field's number in a list of fields: I for its stored value, E for it in words.
@@ -68,7 +68,7 @@ class Asked:
     @property
     def most(self) -> int:
         """How many entries are wanted at most."""
-        return entry_number(self.text("MAX")) or MOST
+        return count(self.text("MAX")) or MOST
 
     def entry(self) -> int:
         """The entry that IENS names. Raises FileManProblem for none."""
@@ -116,10 +116,10 @@ def gets_entry_data(call: Call) -> list[str]:
     rows: list[tuple[Field, str, str]] = []
     try:
         view, ien = asked.file, asked.entry()
-        row = view.entry(call, ien)
-        if row is None:
+        entry = view.entry(call, ien)
+        if entry is None:
             raise FileManProblem(601, "The entry does not exist.", FILE=view.number, IENS=asked.text("IENS"))
-        rows = [(one, *one.values(call, row)) for one in _fields(view, asked.text("FIELDS"))]
+        rows = [(one, *entry.values(call, one)) for one in _fields(view, asked.text("FIELDS"))]
         rows = [it for it in rows if it[1] or "N" not in flags]
     except FileManProblem as refused:
         problem = refused
@@ -189,7 +189,7 @@ def find_one(call: Call) -> list[str]:
             raise FileManProblem(299, f"More than one entry matches the value(s) '{value}'.", FILE=asked.text("FILE"))
     except FileManProblem as problem:
         return ["", *problem.lines()]
-    return [str(found[0]["ien"]) if found else "0"]
+    return [str(found[0].ien) if found else "0"]
 
 
 @procedure(
@@ -244,9 +244,9 @@ def lister(call: Call) -> Answer | list[str]:
         return Answer(["[Errors]"], returns=ResultType.ARRAY) if oldest else problem.lines()
     more, rows = len(rows) > asked.most, rows[: asked.most]
     name = view.fields[0]
-    lines = ["[Misc]", f"MORE^{name.internal(rows[-1])}^{rows[-1]['ien']}"] if more and rows else []
+    lines = ["[Misc]", f"MORE^{rows[-1].internal(name)}^{rows[-1].ien}"] if more and rows else []
     if oldest:
-        data = ["^".join([str(row["ien"]), *(one.values(call, row)[1] for one in fields)]) for row in rows]
+        data = ["^".join([str(row.ien), *(row.values(call, one)[1] for one in fields)]) for row in rows]
         return Answer([*lines, *(["[Data]", *data] if data else [])], returns=ResultType.ARRAY)
     if not rows:
         return [f"0^{asked.text('MAX', '*')}^0^"]
@@ -261,7 +261,7 @@ def _check_index(asked: Asked, view: FileView) -> None:
         raise FileManProblem(420, f"There is no {index} index for File #{view.number}.", FILE=view.number)
 
 
-def _found(call: Call, asked: Asked, most: int) -> list[Row]:
+def _found(call: Call, asked: Asked, most: int) -> list[Entry]:
     """Look VALUE up as FIND^DIC does: an entry by its number, else by the beginning of its name, letter case aside at last."""
     view, value, flags = asked.file, asked.text("VALUE"), asked.text("FLAGS")
     _check_index(asked, view)
@@ -274,36 +274,36 @@ def _found(call: Call, asked: Asked, most: int) -> list[Row]:
     for text in dict.fromkeys((value, value.upper())):
         rows = view.named(call, text, most)
         if "X" in flags or "O" in flags:
-            exact = [row for row in rows if name.internal(row) == text]
+            exact = [row for row in rows if row.internal(name) == text]
             rows = exact if exact or "X" in flags else rows
         if rows:
             return rows
     return []
 
 
-def _after(call: Call, view: FileView, asked: Asked) -> list[Row]:
+def _after(call: Call, view: FileView, asked: Asked) -> list[Entry]:
     """Give one more than the wanted entries of a list: after FROM by name, and after its entry among those of one name."""
     part, begin = asked.text("PART"), asked.text("FROM")
-    since = entry_number(call.list(0).get(("FROM", "IEN"), "") or "")
+    since = count(call.list(0).get(("FROM", "IEN"), "") or "")
     backwards = "B" in asked.text("FLAGS")
     place = (begin, since or (0 if backwards else LARGEST)) if begin else ("", 0)
     return view.named(call, part, asked.most + 1, place, backwards=backwards)
 
 
-def _packed(call: Call, view: FileView, asked: Asked, rows: Iterable[Row], fields: list[Field]) -> list[str]:
+def _packed(call: Call, view: FileView, asked: Asked, rows: Iterable[Entry], fields: list[Field]) -> list[str]:
     """Write a line for each entry; a client of version 2 is told first what stands in it."""
     name = view.fields[0]
     shown = fields if "@" in asked.text("FIELDS").split(";") else [name, *(one for one in fields if one != name)]
     place = ["[MAP]", "^".join(["IEN", *(one.number for one in shown)])] if m_number(call.version) > 1 else []
-    lines = ["^".join([str(row["ien"]), *(one.values(call, row)[1] for one in shown)]) for row in rows]
+    lines = ["^".join([str(row.ien), *(row.values(call, one)[1] for one in shown)]) for row in rows]
     return [*place, "[BEGIN_diDATA]", *lines, "[END_diDATA]"]
 
 
-def _unpacked(call: Call, rows: list[Row], fields: list[Field]) -> list[str]:
-    lines = ["[BEGIN_diDATA]", "BEGIN_IENs", *(str(row["ien"]) for row in rows), "END_IENs"]
+def _unpacked(call: Call, rows: list[Entry], fields: list[Field]) -> list[str]:
+    lines = ["[BEGIN_diDATA]", "BEGIN_IENs", *(str(row.ien) for row in rows), "END_IENs"]
     if fields:
         numbers = "".join(f"{one.number};" for one in fields)
-        values = [one.values(call, row)[1] for row in rows for one in fields]
+        values = [row.values(call, one)[1] for row in rows for one in fields]
         lines += ["BEGIN_IDVALUES", f"{numbers}^{len(fields)}", *values, "END_IDVALUES"]
     return [*lines, "[END_diDATA]"]
 

@@ -10,8 +10,8 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from fileman import bump_site_version, lock_for_transaction, next_ien, to_fileman
 from fileman.files import TransmitDestination, TransmitService
 from rpcs.call import Call
-from rpcs.dictionary import whole_number
 from rpcs.errors import undefined
+from rpcs.numbers import entry_number
 from rpcs.registry import Access, listed, literal, procedure
 from xwb import LocalArray, ResultType, m_number
 
@@ -111,8 +111,8 @@ def _told(applications: LocalArray[str]) -> dict[str, tuple[dict[str, Any], dict
         owners.add((gateway, location))
         if (
             not all((name, ae_title, host, gateway, gateway_ae))
-            or not 0 < whole_number(port) < 65536
-            or not whole_number(location)
+            or not 0 < entry_number(port) < 65536
+            or not entry_number(location)
         ):
             return None
         names[subscripts[0]] = name
@@ -120,10 +120,10 @@ def _told(applications: LocalArray[str]) -> dict[str, tuple[dict[str, Any], dict
             "name": name,
             "ae_title": ae_title,
             "host": host,
-            "port": whole_number(port),
+            "port": entry_number(port),
             "gateway": gateway,
             "gateway_ae_title": gateway_ae,
-            "location": whole_number(location),
+            "location": entry_number(location),
         }
         found[name] = (columns, {})
     if len(owners) > 1:
@@ -189,7 +189,7 @@ def update_scu_list(call: Call) -> str:
 )
 def update_gateway_name(call: Call) -> str:
     """Give the destinations of a gateway its new name and location; answer how many. `-1`, `-2` without name or location."""
-    old, new, location = call.text(0), call.text(1), whole_number(call.text(3))
+    old, new, location = call.text(0), call.text(1), entry_number(call.text(3))
     if not new:
         return "-1,No Gateway Name specified"
     if not location:
@@ -204,7 +204,7 @@ def update_gateway_name(call: Call) -> str:
 
 def _key(text: str) -> int | None:
     """Read which name of a gateway is meant: its own unless said otherwise; None for what is no key."""
-    number = whole_number(text) or 5
+    number = entry_number(text) or 5
     return number if number in _KEYS else None
 
 
@@ -326,11 +326,11 @@ def _changes(data: LocalArray[str]) -> tuple[dict[str, Any], dict[str, tuple[boo
         first, mark, rest = element.partition("^")
         if not mark:
             continue
-        piece, value = whole_number(first), rest.partition("^")[0]
+        piece, value = entry_number(first), rest.partition("^")[0]
         if piece in texts:
             columns |= {texts[piece]: value} if value else {}
         elif piece in numbers:
-            columns |= {numbers[piece]: whole_number(value)} if whole_number(value) else {}
+            columns |= {numbers[piece]: entry_number(value)} if entry_number(value) else {}
         else:
             services[first] = _flags(rest)
     return columns, services

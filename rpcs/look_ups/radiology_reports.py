@@ -8,8 +8,8 @@ from sqlalchemy import Connection, bindparam, func, select, tuple_
 
 from fileman.files import Exam, Report
 from rpcs.call import Call
+from rpcs.numbers import count, entry_number
 from rpcs.registry import Access, Availability, literal, procedure
-from rpcs.values import entry_number
 from xwb import m_number
 
 _RADIOLOGY = (Exam.service == "RAD", Exam.report.is_not(None))
@@ -76,7 +76,7 @@ def next_report_by_date(call: Call) -> str:
     """
     date, dfn, number, *_ = [*call.text(0).split("^"), "", "", ""]
     backwards = m_number(call.text(1)) < 0
-    if date and dfn and (found := _same_time(call.connection, date, entry_number(dfn), entry_number(number), backwards)):
+    if date and dfn and (found := _same_time(call.connection, date, entry_number(dfn), count(number), backwards)):
         return str(found)
     patient = entry_number(dfn) if date and dfn else (_LAST if backwards else -1)
     place = {"date": date or (_END if backwards else ""), "dfn": patient}
@@ -116,6 +116,6 @@ def next_report_by_patient(call: Call) -> str:
     if first is None:
         return "-2,Patient does not have any radiology reports"
     backwards, origin = m_number(call.text(2)) < 0, call.text(1)
-    begin = entry_number(origin) if origin else (_LAST if backwards else 0)
+    begin = count(origin) if origin else (_LAST if backwards else 0)
     found = call.connection.execute(_PREVIOUS if backwards else _NEXT, {**patient, "origin": begin}).scalar()
     return "" if found is None else str(found)

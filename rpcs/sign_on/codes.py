@@ -1,4 +1,4 @@
-"""Signing on: set-up, introduction, access and verify code, the sign-on log (`XUSRB`, `XUS1A`)."""
+"""Signing on: set-up, introduction, access and verify code (`XUSRB`, `XUS1A`)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from sqlalchemy import Connection, insert, select, update
 
 from fileman import (
     check_verify_code,
-    forget_leases,
     from_fileman,
     lock_for_transaction,
     next_ien,
-    release_leases,
-    take_lease,
     to_fileman,
 )
 from fileman.files import Lease, NewPerson, SignOnLog, UserKey
-from rpcs.call import BROKER, Call, Environment
+from rpcs.call import Call
 from rpcs.errors import undefined
-from rpcs.lockout import address_locked, clear_failures, fail, user_failed
 from rpcs.options import prohibited
 from rpcs.registry import Access, Answer, literal, procedure
-from rpcs.session import Delay, Pause, Session, SignedOn, SignOnFailed, SignOnPrepared
-from rpcs.tokens import TokenFound, is_token, redeem
+from rpcs.session import Delay, Pause, SignedOn, SignOnFailed, SignOnPrepared
+from rpcs.sign_on.lockout import address_locked, clear_failures, fail, user_failed
+from rpcs.sign_on.sign_on_log import close_entry
+from rpcs.sign_on.tokens import TokenFound, is_token, redeem
 from xwb import ResultType
 
 log = logging.getLogger(__name__)
@@ -333,41 +331,6 @@ def record_sign_on(call: Call, duz: int, token: TokenFound | None = None) -> Sig
         broker=call.environment.broker,
     )
     connection.execute(log_entry)
-    _close_entry(connection, session, now)
+    close_entry(connection, session, now)
     keys = frozenset(connection.execute(_KEYS.where(UserKey.duz == duz)).scalars())
     return SignedOn(duz, user.name, division, keys, user.timeout or settings.broker_timeout, entry)
-
-
-def _close_entry(connection: Connection, session: Session, now: str) -> None:
-    if session.sign_on:
-        connection.execute(update(SignOnLog).where(SignOnLog.ien == session.sign_on).values(signed_off=now))
-
-
-def sign_off(connection: Connection, environment: Environment, session: Session, now: str) -> None:
-    """Note in the SIGN-ON LOG that a session is over (LOGOUT^XUSRB), and give its LOCKs back."""
-    _close_entry(connection, session, now)
-    release_leases(connection, environment.holder(session))
-
-
-def broker_lives(connection: Connection, environment: Environment, now: float) -> None:
-    """Say that a broker lives: sign-on log entries of brokers that do not say so count as signed off."""
-    take_lease(connection, environment.broker, environment.broker, environment.lock_seconds, now)
-
-
-def broker_leaves(connection: Connection, environment: Environment) -> None:
-    """Say that a broker ends: what its sessions do not close themselves is anybody's to close."""
-    release_leases(connection, environment.broker)
-
-
-def living_brokers(connection: Connection, now: float) -> list[str]:
-    """Name the brokers that live, by host and pid."""
-    living = select(Lease.name).where(Lease.name.startswith(BROKER), Lease.expires_at > now).order_by(Lease.name)
-    return [name.removeprefix(BROKER).rpartition(" ")[0] for name in connection.execute(living).scalars()]
-
-
-def close_forgotten(connection: Connection, now: float, moment: str) -> int:
-    """Sign off the sessions of brokers that are gone, and forget what they held; gives how many sessions there were."""
-    forget_leases(connection, now)
-    alive = select(Lease.name).where(Lease.expires_at > now)
-    forgotten = update(SignOnLog).where(SignOnLog.signed_off == "", SignOnLog.broker.not_in(alive))
-    return int(connection.execute(forgotten.values(signed_off=moment)).rowcount)

@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, insert, select, update
 from fileman import lock_for_transaction, next_ien, to_fileman
 from fileman.files import DicomWorkstation, GatewayInformation, GatewayMachine
 from rpcs.call import Call
-from rpcs.dictionary import whole_number
 from rpcs.errors import undefined
+from rpcs.numbers import entry_number
 from rpcs.registry import Access, listed, literal, procedure
 from xwb import LocalArray, ResultType
 
@@ -115,7 +115,7 @@ def store_gateway_info(call: Call) -> str:
 
     What it does not tell stays as it was. `-1` without a host, `-3` without a location.
     """
-    host, location = call.text(0).lower(), whole_number(call.text(1))
+    host, location = call.text(0).lower(), entry_number(call.text(1))
     if not host:
         return "-1,No HostName provided."
     if not location:
@@ -166,7 +166,7 @@ def _lines(keyword: str, value: str) -> list[str]:
         return [f"Ver={value}"] if value else []
     moment, _, path = value.partition("^")
     lines = [f"{keyword}_p={path}"] if path else []
-    return [*lines, f"{keyword}_s={_stamp(moment)}"] if whole_number(moment.partition(".")[0]) else lines
+    return [*lines, f"{keyword}_s={_stamp(moment)}"] if entry_number(moment.partition(".")[0]) else lines
 
 
 def _stamp(moment: str) -> str:

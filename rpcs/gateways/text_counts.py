@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, delete, func, select
 from fileman import to_fileman, upserts
 from fileman.files import AcquisitionCount, TextMessageCount
 from rpcs.call import Call
+from rpcs.numbers import LAST_DAY
 from rpcs.registry import Access, literal, procedure
-from rpcs.values import LAST_DAY
 from xwb import ResultType, m_number
 
 #: DICOM MESSAGE STATISTICS and DICOM INSTRUMENT STATISTICS, by FileMan's numbers.

@@ -13,7 +13,7 @@ from rpcs.call import Call
 from rpcs.errors import undefined
 from rpcs.registry import Access, Answer, literal, procedure
 from rpcs.session import SignOnFailed
-from rpcs.sign_on import record_sign_on
+from rpcs.sign_on.codes import record_sign_on
 from xwb import ResultType
 
 AV_HELP = "Enter 8-20 characters mixed alphanumeric and punctuation (except '^', ';', ':')"

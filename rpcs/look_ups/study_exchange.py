@@ -11,11 +11,12 @@ from sqlalchemy import bindparam, select
 from fileman import file_name
 from fileman.files import Exam, Image, ImageAudit, Patient, Report
 from rpcs.call import Call
+from rpcs.file_find import image_directory
 from rpcs.icn import full_icn
 from rpcs.image_processing.group import GROUP_OBJECT_TYPE
-from rpcs.image_processing.image import DICOM_OBJECT_TYPE, STILL_OBJECT_TYPE, image_directory
+from rpcs.image_processing.image import DICOM_OBJECT_TYPE, STILL_OBJECT_TYPE
+from rpcs.numbers import entry_number
 from rpcs.registry import Access, listed, literal, procedure
-from rpcs.values import entry_number
 from xwb import ResultType
 
 #: Most studies of one call.
@@ -221,5 +222,5 @@ def _image(call: Call, image: Any) -> list[str]:
     for kind, number, name in files:
         location = call.site.locations.get(number or 0)
         if location is not None and image.file_ref:
-            lines.append(f"IMAGE_{kind}|{image_directory(location, image.file_ref)[0]}{name}")
+            lines.append(f"IMAGE_{kind}|{image_directory(location, image.file_ref)}{name}")
     return lines

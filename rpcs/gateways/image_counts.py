@@ -11,8 +11,8 @@ from sqlalchemy import bindparam, select
 from fileman import from_fileman, to_fileman
 from fileman.files import AcquisitionCount, Image, SendQueue, TextMessageCount
 from rpcs.call import Call
+from rpcs.numbers import LAST_DAY, count
 from rpcs.registry import Access, literal, procedure
-from rpcs.values import LAST_DAY, entry_number
 from xwb import ResultType, m_number
 
 #: Lines of one answer unless MAX says otherwise.
@@ -75,8 +75,8 @@ def image_audit_get(call: Call) -> list[str]:
         "last": f"{min(int(m_number(stop)), LAST_DAY) if m_number(stop) > 0 else LAST_DAY:07d}",
     }
     rows = call.connection.execute(_COUNTS, {"location_": call.text(0), **days}).all()
-    begin = entry_number(offset)
-    shown = rows[begin : begin + (entry_number(most) or USUAL)]
+    begin = count(offset)
+    shown = rows[begin : begin + (count(most) or USUAL)]
     lines = [f"^^{instrument}" for instrument in sorted({row.instrument for row in rows})]
     lines += [
         f"{row.day}^{row.acquired or ''}^{row.instrument}^{row.acquired_at}^{row.processed or ''}^{row.processed_at}".rstrip("^")
@@ -99,7 +99,7 @@ class Tally:
 
     def __str__(self) -> str:
         """Write the buckets, empty ones as nothing, and the longest time."""
-        return "^".join([*(str(count or "") for count in self.buckets), str(int(self.longest) or "")])
+        return "^".join([*(str(number or "") for number in self.buckets), str(int(self.longest) or "")])
 
 
 @dataclass(slots=True)

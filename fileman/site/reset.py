@@ -1,0 +1,134 @@
+"""Imaging put back to the site file: nothing stored, nothing queued, nothing counted."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, update
+
+from fileman.files import (
+    AcquisitionCount,
+    AcquisitionDevice,
+    AnsweredRequest,
+    BackgroundQueue,
+    ConsultGroup,
+    CurrentImage,
+    DailyStatistic,
+    DicomExport,
+    DicomExportImage,
+    DicomFailedImage,
+    DicomWorkstation,
+    ErrorLog,
+    EvaluatorFlag,
+    EvaluatorLog,
+    Exam,
+    FailedAccess,
+    File,
+    GatewayInformation,
+    GatewayMachine,
+    GatewayParameter,
+    Hl7Message,
+    Image,
+    ImageAudit,
+    ImageEvent,
+    ImageHeader,
+    ImagingSite,
+    ImportableObject,
+    LabGroup,
+    LockedAddress,
+    LostMember,
+    NetworkLocation,
+    QueryResult,
+    QueryResultLine,
+    QueuePointer,
+    Report,
+    ReportImage,
+    RoutedCopy,
+    RoutingTransaction,
+    RuleDecision,
+    SendQueue,
+    StatisticsCursor,
+    StudyDecision,
+    TextMessageCount,
+    TiuImage,
+    UnreadConsult,
+)
+from fileman.numbers import reset_numbers
+from fileman.site.sections import empty
+from fileman.store import bump_site_version
+
+#: What imaging fills: images, groups, reports, queues, logs, counters.
+_IMAGING_FILES: tuple[type[File], ...] = (
+    AcquisitionCount,
+    AcquisitionDevice,
+    AnsweredRequest,
+    BackgroundQueue,
+    ConsultGroup,
+    CurrentImage,
+    DailyStatistic,
+    DicomExportImage,
+    DicomExport,
+    DicomFailedImage,
+    DicomWorkstation,
+    EvaluatorFlag,
+    EvaluatorLog,
+    ErrorLog,
+    FailedAccess,
+    GatewayInformation,
+    GatewayMachine,
+    GatewayParameter,
+    Hl7Message,
+    Image,
+    ImageAudit,
+    ImageEvent,
+    ImageHeader,
+    ImportableObject,
+    LabGroup,
+    LockedAddress,
+    LostMember,
+    QueuePointer,
+    QueryResultLine,
+    QueryResult,
+    Report,
+    ReportImage,
+    RoutedCopy,
+    RoutingTransaction,
+    RuleDecision,
+    SendQueue,
+    StatisticsCursor,
+    StudyDecision,
+    TextMessageCount,
+    UnreadConsult,
+    TiuImage,
+)
+_IMAGING_NUMBERS = (
+    "acquisition_device",
+    "background_queue",
+    "consult_group",
+    "current_image",
+    "dicom_export",
+    "dicom_failed_image",
+    "dicom_workstation",
+    "error_log",
+    "gateway_information",
+    "gateway_machine",
+    "hl7_message",
+    "image",
+    "importable_object",
+    "lab_group",
+    "queue_pointer",
+    "query_result",
+    "report",
+    "send_queue",
+    "unread_consult",
+    "tiu_image",
+)
+
+
+def reset_imaging(connection: Connection) -> None:
+    """Put imaging back to the site file: no images, groups, reports, queues, logs; numbers from the start."""
+    empty(connection, _IMAGING_FILES)
+    connection.execute(update(Exam).values(report=None))
+    connection.execute(update(ImagingSite).values(last_routing="", last_routing_warning=""))
+    connection.execute(delete(NetworkLocation).where(NetworkLocation.name == ""))  # made when their state was told
+    connection.execute(update(NetworkLocation).values(offline_since=None, last_purge=None))
+    reset_numbers(connection, _IMAGING_NUMBERS)
+    bump_site_version(connection)
