@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from fileman import SiteKey, Store
-from fileman.files import DicomFailedImage, Image, ImageAudit, ImportableObject, SendQueue, UserKey
+from fileman import SiteKey, Store, bump_site_version
+from fileman.files import DicomFailedImage, Image, ImageAudit, ImagingSite, ImportableObject, SendQueue, UserKey
 from runtime import FixedClock
 from tests.support.broker import RunningBroker
 from xwb import BrokerClient
@@ -230,6 +230,16 @@ def test_the_user_and_the_place_are_told(broker: RunningBroker) -> None:
     assert lines[:2] == ["1^", "9002^GATEWAY,DICOM ONE^"]
     assert lines[4] == "1^SLC^660^SALT LAKE CITY^1^660"
     assert (len(lines), lines[10]) == (15, "ORACLE.DOMAIN.EXT")
+
+
+def test_the_place_is_told_by_its_site_code_where_it_has_one(broker: RunningBroker) -> None:
+    def name_it(connection: Connection) -> None:
+        connection.execute(update(ImagingSite).where(ImagingSite.institution == 660).values(site_code="UTAH"))
+        bump_site_version(connection)
+
+    broker.store.transact(name_it)
+    with broker.client() as gateway:
+        assert gateway.call("MAGGUSER2", "WS1").lines[4] == "1^UTAH^660^SALT LAKE CITY^1^660"
 
 
 def test_checksums_are_collected_once_a_day(broker: RunningBroker, client: BrokerClient, clock: FixedClock) -> None:
