@@ -66,7 +66,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class FileView:
-    """A file that may be read; its .01 field comes first. An entry of one that is `deletable` may be deleted."""
+    """A file that may be read; its .01 field comes first. An entry of one that is `deletable` may be deleted.
+
+    A table may hold rows besides that are no entries: those of which `there` is not true.
+    """
 
     number: str
     name: str
@@ -74,6 +77,7 @@ class FileView:
     key: ColumnElement[Any]
     fields: tuple[Field, ...]
     deletable: bool = False
+    there: ColumnElement[bool] | None = None
     _by_key: Any = field(init=False, repr=False, compare=False)
     _by_name: Any = field(init=False, repr=False, compare=False)
     _from_behind: Any = field(init=False, repr=False, compare=False)
@@ -82,6 +86,7 @@ class FileView:
         """Build the statements that read it, once."""
         columns = sorted({one.column for one in self.fields})
         query = select(self.key.label("ien"), *(getattr(self.table, column) for column in columns))
+        query = query if self.there is None else query.where(self.there)
         name = cast(getattr(self.table, self.fields[0].column), String)
         beginning = func.substr(name, 1, bindparam("length")) == bindparam("beginning")
         named = query.where(beginning).limit(bindparam("most"))
@@ -259,6 +264,7 @@ FILES: tuple[FileView, ...] = (
             Field("3", "LOCATION", "location"),
             Field("4", "STUDY UID", "study_uid"),
         ),
+        there=DicomFailedImage.removed.is_(False),
     ),
     FileView(
         "2006.587",

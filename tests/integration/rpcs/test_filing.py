@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select, update
 
+from console.road import image_states, read_status
 from fileman import SiteKey, Store, bump_site_version, note_processed, take_lease
 from fileman.files import (
     BackgroundQueue,
@@ -355,6 +356,53 @@ def test_what_still_names_an_entry_that_is_gone_is_an_m_error_as_in_vista(gatewa
     gateway.ask("CORRECT|PROCESSED|1|1|STUDY|CT1|C:\\9.1.DCM|9|GWA|660")
     assert gateway.ask("CORRECT|QUERY|660|GWA") == []
     assert gateway.rows(DicomFailedImage) == []
+
+
+@pytest.fixture
+def everything(oracle_broker: RunningBroker) -> Iterator[BrokerClient]:
+    """Sign on somebody who may call every procedure."""
+    with oracle_broker.client("FAKEPRG1", "1PRG!@#$") as client:
+        yield client
+
+
+def test_an_entry_that_is_gone_and_still_named_is_told_of_by_nobody(gateway: Gateway, everything: BrokerClient) -> None:
+    for number in (1, 2):
+        gateway.store_image(f"9.{number}", accession="", study="9")
+    gateway.store_image("8.1", accession="", study="8")
+    validate, count = "MAG DICOM CORRECT VALIDATE", "MAG DICOM INCORRECT IMAGE CT"
+    fields = {"FILE": "2006.575", "IENS": "1,", "FIELDS": ".01", "FLAGS": "I"}
+
+    def told() -> dict[str, Any]:
+        call = everything.call
+        states = gateway.store.read(lambda connection: image_states(connection, ["9.1", "9.2"]))
+        status = gateway.store.read(lambda connection: read_status(connection, 0.0))
+        return {
+            "studies": call(count, "660", "GWA").text,
+            "read": call("DDR GETS ENTRY DATA", fields).lines[1:],
+            "found": call("DDR FIND1", {"FILE": "2006.575", "VALUE": "C:\\9.1.DCM"}).lines,
+            "listed": sum(line.endswith(".DCM") for line in call("DDR LISTER", {"FILE": "2006.575", "FIELDS": ".01"}).lines),
+            "reasons": [states[uid].correct for uid in ("9.1", "9.2")],
+            "waiting": status.correct,
+        }
+
+    assert told() == {
+        "studies": "2",
+        "read": ["2006.575^1^.01^C:\\9.1.DCM^"],
+        "found": ["1"],
+        "listed": 3,
+        "reasons": ["NO CASE #", "NO CASE #"],
+        "waiting": 3,
+    }
+    gateway.ask("CORRECT|PROCESSED|1|1|FOO|CT1|C:\\9.1.DCM|9|GWA|660")
+    assert [row.removed for row in gateway.rows(DicomFailedImage)] == [True, False, False]
+    gone = told()
+    assert gone.pop("read") != ["2006.575^1^.01^C:\\9.1.DCM^"]
+    assert gone == {"studies": "1", "found": ["0"], "listed": 2, "reasons": ["", "NO CASE #"], "waiting": 2}
+    assert everything.call(validate).text == "2"
+    assert everything.call(count, "660", "GWA").text == "2", "the second image of the study is its first now"
+    gateway.store_image("9.1", accession="", study="9")
+    assert [row.ien for row in gateway.rows(DicomFailedImage) if not row.removed] == [2, 3, 4], "it waits again"
+    assert told()["reasons"] == ["NO CASE #", "NO CASE #"]
 
 
 def test_a_number_is_not_given_again_when_its_image_was_taken_back(gateway: Gateway) -> None:
