@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from fileman import SiteKey, Store
-from fileman.files import BackgroundQueue, EvaluatorLog, Image
+from fileman.files import BackgroundQueue, EvaluatorLog, Image, Task
 from runtime import FixedClock
 from taskman import tasks
 from taskman.worker import Worker
+from tests.oracle.nodes import Nodes, background_queue
+from tests.oracle.queue_nodes import send_queue, without_moments
 from tests.oracle.records import read_records
 from tests.oracle.replay import TASK, normalise
 from tests.oracle.state_hook import CHANGES
@@ -24,6 +27,28 @@ from xwb import BrokerClient, MError, SecurityRefused
 
 D1 = {record["id"][-3:]: record for record in read_records("d1_eval_start_stop_log")}
 D4 = {record["id"][-3:]: record for record in read_records("d4_eval_purge_and_extras")}
+
+
+def _background_queue(connection: Connection) -> Iterable[str]:
+    nodes = Nodes()
+    background_queue(connection, nodes)
+    return nodes.lines()
+
+
+#: How nodes of a queue begin, and what writes ours.
+QUEUES: dict[str, Callable[[Connection], Iterable[str]]] = {
+    "^MAGQUEUE(2006.03,": _background_queue,
+    "^MAGQUEUE(2006.035,": send_queue,
+}
+
+
+def _compared(nodes: Iterable[str], begin: str, without: str) -> list[str]:
+    return without_moments(node for node in nodes if not node.startswith(f"{begin}0)") and without not in node)
+
+
+def _of_task(dump: dict[str, Any], number: str) -> list[str]:
+    """Give the nodes of a task."""
+    return [node for node in dump["globals"] if node.startswith(f"^%ZTSK({number},")]
 
 
 class Recorded:
@@ -53,6 +78,22 @@ class Recorded:
                 self.numbers[there[1].decode()] = here[1].decode()
             assert normalise(answer.encode()) == normalise(recorded.encode()), record["id"]
 
+    def follow(self, *records: dict[str, Any]) -> None:
+        """Call as recorded, and compare the answers that were told."""
+        for record in records:
+            if record.get("result"):
+                self.check(record)
+            else:
+                assert self.ask(record) != ["M ERROR"], record["id"]
+
+    def left_as(self, record: dict[str, Any], without: str = "no such node") -> None:
+        """Compare what stands in the queues with a recorded dump; headers, and nodes that have a text in them, aside."""
+        for begin, write in QUEUES.items():
+            recorded = [node for node in record["globals"] if node.startswith(begin)]
+            if recorded:
+                ours = self.store.read(lambda connection, write=write: list(write(connection)))
+                assert _compared(ours, begin, without) == _compared(recorded, begin, without), record["id"]
+
     def change(self, record: dict[str, Any]) -> None:
         """Bring about a recorded change of state."""
         self.store.transact(lambda connection: CHANGES[record["state_change"].strip()](connection, self.key))
@@ -65,6 +106,21 @@ class Recorded:
             thread.start()
             self.threads.append(thread)
             until(lambda one=one: self.said(one.number) > 0)
+
+    def filed_as(self, dump: dict[str, Any], *tasks: str) -> None:
+        """Compare records of tasks with what a dump has of them: the routine, whose they are, their titles and variables."""
+        for there in tasks:
+            here = select(Task).where(Task.number == int(self.numbers[there]))
+            task = self.store.read(lambda connection, here=here: connection.execute(here.with_only_columns(Task.__table__)).one())
+            nodes = dict(node.removeprefix(f"^%ZTSK({there},").split(")=", 1) for node in _of_task(dump, there))
+            first = nodes["0"].strip('"').split("^")
+            given = json.loads(task.arguments)
+            assert [task.entry_point, str(task.duz)] == ["^".join(first[:2]), first[2]]
+            assert task.description == nodes[".03"].strip('"')
+            assert str(given["location"]) == nodes['.3,"LOCATION"'].strip('"')
+            rules = {name[10:-2]: text.strip('"') for name, text in nodes.items() if name.startswith('.3,"RULES(')}
+            assert rules
+            assert {str(subscript): str(text) for subscript, text in given["rules"]} == rules
 
     def said(self, task: int) -> int:
         """Give how many lines a task's log has."""
@@ -103,15 +159,16 @@ def recorded(oracle_store: Store, site_key: SiteKey, clock: FixedClock) -> Itera
 
 def file_images(recorded: Recorded, records: dict[str, dict[str, Any]], first: int, copies: str) -> None:
     """File the images of a scenario, nine records from one on, and make their copies."""
-    for number in range(first, first + 9):
-        recorded.ask(records[f"{number:03d}"])
+    recorded.follow(*(records[f"{number:03d}"] for number in range(first, first + 9)))
     recorded.change(records[copies])
     images = select(func.count()).select_from(Image)
     assert recorded.store.read(lambda connection: connection.execute(images).scalar_one()) == 19
 
 
-def test_evaluators_are_started_watched_and_stopped_as_recorded(recorded: Recorded) -> None:
+def three_images(recorded: Recorded) -> None:
+    """Do what d1 did from the first START to the second STOP: three images are judged."""
     file_images(recorded, D1, 6, "016")
+    recorded.change(D1["017"])
     recorded.check(D1["022"], D1["023"])
     for without_rules in ("024", "025"):
         assert recorded.ask(D1[without_rules]) == ["-2,No Routing Rules Specified"]
@@ -125,37 +182,42 @@ def test_evaluators_are_started_watched_and_stopped_as_recorded(recorded: Record
     recorded.check(D1["028"], D1["029"], D1["030"])
     recorded.run_tasks()
     recorded.check(D1["031"], D1["032"])
-    recorded.ask(D1["033"])
-    recorded.check(D1["034"])
-    recorded.ask(D1["035"])
+    recorded.follow(D1["033"], D1["034"], D1["035"])
     recorded.queue_is_empty()
-    recorded.check(*(D1[number] for number in ("036", "039", "040", "041", "043", "044", "045", "046")))
+    recorded.check(D1["036"])
+    recorded.left_as(D1["037"])
+    assert recorded.ask(D1["038"]) == ["3 5", *recorded.ask(D1["036"])[3:]]
+    recorded.check(*(D1[number] for number in ("039", "040", "041", "043", "044", "045", "046")))
     assert recorded.ask(D1["042"]) == ["-2,MAXIMUM parameter =  < 1"]
-    recorded.ask(D1["047"])
+    assert recorded.ask(D1["047"]) == ["1"]
     recorded.all_ended()
     recorded.check(D1["048"], D1["049"], D1["050"])
 
 
-def test_images_that_cannot_be_judged_and_odd_rules_are_logged_as_recorded(recorded: Recorded) -> None:
-    file_images(recorded, D1, 6, "016")
+def test_evaluators_are_started_watched_and_stopped_as_recorded(recorded: Recorded) -> None:
+    three_images(recorded)
     recorded.check(D1["051"], D1["052"])
     recorded.change(D1["053"])
     recorded.run_tasks()
     recorded.queue_is_empty()
     recorded.check(D1["054"])
-    recorded.ask(D1["056"])
+    recorded.left_as(D1["055"])
+    assert recorded.ask(D1["056"]) == ["1"]
     recorded.all_ended()
     recorded.check(D1["057"], D1["058"])
+    recorded.filed_as(D1["059"], "1062", "1063", "1064")
 
 
 def test_rules_may_begin_at_subscript_one_and_a_task_goes_on_though_a_stop_was_asked_before_it_began(recorded: Recorded) -> None:
     file_images(recorded, D4, 37, "047")
     recorded.check(D4["052"])
     recorded.run_tasks()
-    recorded.ask(D4["053"])
+    assert recorded.ask(D4["053"]) == ["2", "PROCESSED||660|CT1|16|1|1|GWA"]
     recorded.queue_is_empty()
     recorded.check(D4["054"])
-    recorded.ask(D4["056"])
+    recorded.left_as(D4["055"])
+    recorded.filed_as(D4["055"], "1065")
+    assert recorded.ask(D4["056"]) == ["1"]
     recorded.all_ended()
     recorded.check(D4["078"])
     assert recorded.ask(D4["079"]) == [f"-1,No task #{recorded.numbers['1066']}"]
@@ -177,9 +239,11 @@ def test_old_entries_of_the_queue_are_purged_as_recorded(recorded: Recorded) -> 
     file_images(recorded, D4, 6, "016")
     recorded.change(D4["017"])
     recorded.check(D4["022"], D4["023"])
+    recorded.left_as(D4["024"])
     assert numbers_of(recorded) == [1, 2], "what is queued today is not found"
     recorded.change(D4["025"])
     assert recorded.ask(D4["026"]) == ["2^0"]
+    recorded.left_as(D4["027"], without="501")
     assert numbers_of(recorded) == [1, 2, 501]
     assert recorded.ask(D4["028"]) == ["M ERROR"]
     assert recorded.ask(D4["029"]) == ["0^0"]
