@@ -64,7 +64,8 @@ def _state(connection: Connection, uid: str) -> ImageState:
         select(Image.ien, Image.file_ref).where(Image.uid == uid, Image.parent.is_not(None)).order_by(Image.ien).limit(1)
     ).first()
     if image is None:
-        reason = connection.execute(select(DicomFailedImage.reason).where(DicomFailedImage.image_uid == uid).limit(1)).scalar()
+        waiting = select(DicomFailedImage.reason).where(DicomFailedImage.image_uid == uid, DicomFailedImage.removed.is_(False))
+        reason = connection.execute(waiting.order_by(DicomFailedImage.ien.desc()).limit(1)).scalar()
         return ImageState(uid, None, "", (), False, "", (), reason or "")
     decision = connection.execute(
         select(RuleDecision.fired, RuleDecision.reasons)

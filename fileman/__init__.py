@@ -14,7 +14,7 @@ from fileman.engines import sqlite_file
 from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
 from fileman.image_events import Event, record_events
-from fileman.image_files import Folder, UnsafePath, file_name, hashed_directories, read_folders
+from fileman.image_files import EXTENSIONS, Folder, UnsafePath, file_name, hashed_directories, read_folders
 from fileman.locks import (
     LOCK_SECONDS,
     export_lock,
@@ -55,6 +55,7 @@ from fileman.unread_list import consult_image_came
 from fileman.upserts import insert_into, upserts
 
 __all__ = [
+    "EXTENSIONS",
     "LOCK_SECONDS",
     "BadFault",
     "BadSiteKey",

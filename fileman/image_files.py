@@ -20,6 +20,7 @@ _LOCATIONS = select(
     NetworkLocation.hash,
     NetworkLocation.subdirectory,
     NetworkLocation.retention_days,
+    NetworkLocation.physical,
 ).where(NetworkLocation.name != "")  # a nameless one is no place: only its state was ever told
 #: The extension of each file of an image; FULL is the file that the image names.
 EXTENSIONS = {"ABSTRACT": "ABS", "BIG": "BIG", "TEXT": "TXT", "DICOM": "DCM"}
@@ -31,7 +32,10 @@ class UnsafePath(FileManError):
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A network location as a folder here; a relative path of the site file lies below the data directory."""
+    """A network location as a folder here; a relative path of the site file lies below the data directory.
+
+    `physical` is its path as procedures tell it.
+    """
 
     ien: int
     name: str
@@ -43,6 +47,7 @@ class Folder:
     subdirectory: str = ""
     retention_days: int | None = None
     relative: bool = False
+    physical: str = ""
 
     def file(self, name: str) -> Path:
         """Give the path of a file of this location: its subdirectory, its hashed directories, its name. Raises UnsafePath.
@@ -93,6 +98,7 @@ def read_folders(connection: Connection, data: Path) -> dict[int, Folder]:
             row.subdirectory,
             row.retention_days,
             relative=not Path(row.path).is_absolute(),
+            physical=row.physical,
         )
         for row in connection.execute(_LOCATIONS)
     }

@@ -32,7 +32,7 @@ def user_information(call: Call) -> list[str]:
     names = {number: it.name for number, it in site.institutions.items()}
     stations = {number: it.station for number, it in site.institutions.items()}
     settings = site.settings
-    where = [place.ien, place.namespace, session.division, names.get(place.institution, "")]
+    where = [place.ien, place.code, session.division, names.get(place.institution, "")]
     primary = settings.default_institution or session.division
     return [
         *lines,

@@ -269,7 +269,10 @@ def procedure(
     formals: tuple[str, ...] = (),
     registry: Registry = STANDARD,
 ) -> Callable[[Handler], Handler]:
-    """Register the decorated function as a remote procedure; see `Procedure` for the arguments."""
+    """Register the decorated function as a remote procedure; see `Procedure` for the arguments.
+
+    Raises BadProcedure for a second one of a name among ours: only one of the two would ever be called.
+    """
 
     def register(handler: Handler) -> Handler:
         made = Procedure(
@@ -288,6 +291,8 @@ def procedure(
             client_manager,
             formals,
         )
+        if registry is STANDARD and name in registry:
+            raise BadProcedure(name, "it is declared twice; only one of the two would ever be called")
         registry.add(made)
         return handler
 

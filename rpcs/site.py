@@ -66,6 +66,11 @@ class PlaceData:
     pacs_retention_days: int
     pacs_minimum_space: int
 
+    @property
+    def code(self) -> str:
+        """The site code, or the namespace of a place that has none."""
+        return self.site_code or self.namespace
+
 
 @dataclass(frozen=True, slots=True)
 class LocationData:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Float, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fileman.files.base import File
+from fileman.files.base import File, only_where
 
 
 class ImageEntry(File):
@@ -71,6 +71,7 @@ class Image(ImageEntry):
         Index(None, "uid"),
         Index(None, "series_uid"),
         Index(None, "export_uid"),
+        Index(None, "file_ref", **only_where("file_ref != ''")),
         Index(None, "report", "object_type"),
         Index(None, "parent_file", "parent_ien", "object_type"),
     )

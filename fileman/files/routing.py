@@ -16,8 +16,7 @@ class SendQueue(File):
 
     `status` is what the entry is found by (cross-references STS and DEST). It is empty, and `unlisted_status` what field 3
     still says, after an empty status took the entry out of them: nothing finds it until it is given another status.
-    `status_at`, in seconds since the epoch, is when the status was set, None where nobody noted it; `purged_at` is when the
-    copy of a SENT entry was taken away from its location again.
+    `status_at`, in seconds since the epoch, is when the status was set, None where nobody noted it.
     """
 
     __tablename__ = "send_queue"
@@ -34,7 +33,6 @@ class SendQueue(File):
     queued: Mapped[str]
     finished: Mapped[str] = mapped_column(default="")
     status_at: Mapped[float | None] = mapped_column(Float(53))
-    purged_at: Mapped[float | None] = mapped_column(Float(53))
     unlisted_status: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (

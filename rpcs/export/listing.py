@@ -1,4 +1,4 @@
-"""What stands in the export queue (MAG DICOM GET EXPORT IMAGE STS)."""
+"""What stands in the export queue, and for which locations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from fileman import to_horolog
 from fileman.files import DicomExport, DicomExportImage
@@ -39,6 +39,7 @@ _ENTRIES = (
     .group_by(DicomExport.ien, DicomExportImage.status, DicomExportImage.status_at)
     .order_by(DicomExport.ien, DicomExportImage.status_at)
 )
+_NEXT_ORIGIN = select(func.min(DicomExportImage.origin)).where(DicomExportImage.origin > bindparam("after"))
 
 Entry = Row[*tuple[Any, ...]]
 
@@ -96,3 +97,29 @@ def _name(state: str, age: float) -> str:
     if state == "XMIT":
         return "TRANSMIT" if age < EXPORT_TAKEN_FOR else "NOT SENT"
     return "BAD IMAGE" if state == "FAIL" else state
+
+
+@procedure(
+    "MAG GET DICOM XMIT ORIGIN",
+    returns=ResultType.ARRAY,
+    access=Access.READS,
+    routine="LISTORIG^MAGDRPC1",
+    version=3,
+)
+def export_origins(call: Call) -> list[str]:
+    """Answer how many lines these are, and `location^name` of each location that the export queue has entries of.
+
+    An empty queue is the one line `No entries in transmission queue`. Entries that were sent count until they are purged.
+    """
+    lines = []
+    for origin in _origins(call.connection):
+        institution = call.site.institutions.get(origin)
+        lines.append(f"{origin}^{institution.name if institution is not None else ''}")
+    return [str(len(lines) + 1), *lines] if lines else ["No entries in transmission queue"]
+
+
+def _origins(connection: Connection) -> Iterator[int]:
+    """Give every origin of the queue in order, each found by one look into the index."""
+    last: int | None = -1
+    while (last := connection.execute(_NEXT_ORIGIN, {"after": last}).scalar()) is not None:
+        yield last

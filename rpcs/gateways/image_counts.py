@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, select
 
 from fileman import from_fileman, to_fileman
-from fileman.files import AcquisitionCount, Image, SendQueue, TextMessageCount
+from fileman.files import AcquisitionCount, Image, RoutedCopy, TextMessageCount
 from rpcs.call import Call
 from rpcs.numbers import LAST_DAY, count
 from rpcs.registry import Access, literal, procedure
@@ -38,14 +39,14 @@ _TEXTS = (
     .order_by(TextMessageCount.day, TextMessageCount.message)
 )
 _SENT = (
-    select(SendQueue.destination, SendQueue.queued, SendQueue.finished, Image.parent, SendQueue.image)
-    .join(Image, Image.ien == SendQueue.image, isouter=True)
+    select(RoutedCopy.queued, RoutedCopy.began, RoutedCopy.sent, RoutedCopy.image, Image.parent)
+    .join(Image, Image.ien == RoutedCopy.image, isouter=True)
     .where(
-        SendQueue.status == "SENT",
-        SendQueue.destination.in_(bindparam("destinations", expanding=True)),
-        SendQueue.finished >= bindparam("first"),
+        RoutedCopy.destination == bindparam("location"),
+        RoutedCopy.copy.is_not(None),
+        RoutedCopy.sent >= bindparam("first"),
     )
-    .order_by(SendQueue.finished, SendQueue.ien)
+    .order_by(RoutedCopy.sent, RoutedCopy.image, RoutedCopy.copy)
 )
 
 
@@ -104,11 +105,11 @@ class Tally:
 
 @dataclass(slots=True)
 class StudySent:
-    """When the first and the last image of a study were sent to a destination on a day, and the last one queued."""
+    """A study that was sent to a destination on a day: when its first file began, its last was queued, and how long all took."""
 
-    first: datetime
-    last: datetime
+    began: datetime
     queued: datetime
+    seconds: float = 0.0
 
 
 @procedure(
@@ -123,8 +124,9 @@ def phone_home(call: Call) -> list[str]:
     """Answer the statistics that a gateway of a location reports: how many lines follow, the domain, routing, text messages.
 
     `Route` begins routing: `RDT=day`, and for each destination `DST=name` and `RST=` with studies sent within 5 minutes, 15
-    minutes, an hour, later, and the longest time; five pieces for the sending, five for the wait before it. `RouteEnd` ends
-    it. `Audit` begins messages: `STTX=day^class^count`. A part without anything is left out.
+    minutes, an hour, later, and the longest time; five pieces for the sending of all files, five for the wait before it.
+    `RouteEnd` ends it. Copies count that transmitters reported in the last days and that are still there. `Audit` begins
+    messages: `STTX=day^class^count`. A part without anything is left out.
     """
     lines = [call.site.settings.domain, *_routed(call)]
     since = to_fileman((call.clock.now() - timedelta(days=TEXT_DAYS)).date())
@@ -135,34 +137,32 @@ def phone_home(call: Call) -> list[str]:
 
 
 def _routed(call: Call) -> list[str]:
-    names = {f"{it.ien};MAG(2005.2,": it.name for it in call.site.locations.values() if it.router}
-    if not names:
-        return []
     first = to_fileman((call.clock.now() - timedelta(days=ROUTE_DAYS)).date())
-    rows = call.connection.execute(_SENT, {"destinations": list(names), "first": first})
-    studies = _studies((row.destination, row.parent or row.image, row.queued, row.finished) for row in rows)
-    tallies: dict[tuple[str, str], tuple[Tally, Tally]] = {}
-    for (day, destination, _study), sent in studies.items():
-        sending, waiting = tallies.setdefault((day, destination), (Tally(), Tally()))
-        sending.add((sent.last - sent.first).total_seconds())
-        waiting.add((sent.first - sent.queued).total_seconds())
+    tallies: dict[tuple[str, int], tuple[Tally, Tally]] = {}
+    routers = {it.ien: it.name for it in call.site.locations.values() if it.router}
+    for location in routers:
+        rows = call.connection.execute(_SENT, {"location": location, "first": first})
+        for (day, _study), sent in _studies(rows).items():
+            sending, waiting = tallies.setdefault((day, location), (Tally(), Tally()))
+            sending.add(sent.seconds)
+            waiting.add((sent.began - sent.queued).total_seconds())
     lines, last = [], ""
-    for (day, destination), (sending, waiting) in sorted(tallies.items()):
+    for (day, location), (sending, waiting) in sorted(tallies.items()):
         lines += [f"RDT={day}"] if day != last else []
-        lines += [f"DST={names[destination]}", f"RST={sending}^{waiting}"]
+        lines += [f"DST={routers[location]}", f"RST={sending}^{waiting}"]
         last = day
     return ["Route", *lines, "RouteEnd"] if lines else []
 
 
-def _studies(sent: Iterable[tuple[str, int, str, str]]) -> dict[tuple[str, str, int], StudySent]:
-    """Put what was sent together by day, destination and study."""
-    found: dict[tuple[str, str, int], StudySent] = {}
-    for destination, study, queued, finished in sent:
+def _studies(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[tuple[str, int], StudySent]:
+    """Put the copies at a destination together by day and study; those whose moments are none are left out."""
+    found: dict[tuple[str, int], StudySent] = {}
+    for row in rows:
         try:
-            at, since = from_fileman(finished), from_fileman(queued)
+            queued, began, sent = from_fileman(row.queued), from_fileman(row.began), from_fileman(row.sent)
         except ValueError:
             continue
-        key = (finished.partition(".")[0], destination, study)
-        one = found.setdefault(key, StudySent(at, at, since))
-        one.first, one.last, one.queued = min(one.first, at), max(one.last, at), max(one.queued, since)
+        one = found.setdefault((row.sent.partition(".")[0], row.parent or row.image), StudySent(began, queued))
+        one.began, one.queued = min(one.began, began), max(one.queued, queued)
+        one.seconds += (sent - began).total_seconds()
     return found

@@ -176,3 +176,9 @@ def _stamp(moment: str) -> str:
     clock = clock.ljust(6, "0")
     name = _MONTHS[month - 1] if 1 <= month <= 12 else ""
     return f"{int(day[5:7] or 0)}-{name}-{int(day[:3]) + 1700} {clock[:2]}:{clock[2:4]}:{clock[4:6]}"
+
+
+@procedure("MAG GET SOP CLASS METHOD", access=Access.NOTHING, routine="^")
+def sop_class_method(_call: Call) -> str:
+    """Answer nothing: file 8994 has this name alone, without a routine, a parameter or a return type. No VistA can run it."""
+    return ""

@@ -170,6 +170,7 @@ def note_group(filing: Filing, study: Study) -> FileData:
         data.group = _new_group(filing, data, waiting)
     if study.service == "CON":
         data.short_description = filing.request.image_name
+        data.consult = study.service_ien
     return data
 
 

@@ -41,15 +41,15 @@ _CASES_BEFORE = select(func.count()).where(
 def radiology_group(filing: Filing, study: Study) -> FileData:
     """Find or make the group, and the report that it hangs under.
 
-    Raises GaveUp: #-302 for an exam that is not registered, #-303 when the report was purged, #-399 while somebody has the exam
-    locked, or the report and a new group is needed, #-304 and #-305 when report or group belong to somebody else, #-306 and
-    #-307 of a new group.
+    Raises GaveUp: #-301 for an exam without date and time, #-302 for one that is not registered, #-303 when the report was
+    purged, #-399 while somebody has the exam locked, or the report and a new group is needed, #-304 and #-305 when report or
+    group belong to somebody else, #-306 and #-307 of a new group.
     """
     connection = filing.call.connection
+    if not study.exam_date:
+        raise _no_exam(filing, "-301", f"No radiology case number specified for patient {study.patient.dfn}")
     if not study.registered:
-        filing.messages.begin(f"Radiology case {study.inverse_date} is not in ^RADPT({study.patient.dfn})")
-        filing.messages.local_error(ROUTINE)
-        raise failed.GaveUp("-302")
+        raise _no_exam(filing, "-302", f"Radiology case {study.inverse_date} is not in ^RADPT({study.patient.dfn})")
     report = _report(filing, study)
     owner = report_patient(connection, report)
     if owner != study.patient.dfn:
@@ -71,6 +71,12 @@ def radiology_group(filing: Filing, study: Study) -> FileData:
     )
     data.group = _group_under(filing, data, report) or _new_group(filing, data, report)
     return data
+
+
+def _no_exam(filing: Filing, code: str, why: str) -> failed.GaveUp:
+    filing.messages.begin(why)
+    filing.messages.local_error(ROUTINE)
+    return failed.GaveUp(code)
 
 
 def _report(filing: Filing, study: Study) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select, update
 
-from fileman import age_in_years, external_date, lock_for_transaction, mixed_case_date_time, next_ien
+from fileman import age_in_years, consult_image_came, external_date, lock_for_transaction, mixed_case_date_time, next_ien
 from fileman.files import CurrentImage, Image
 from rpcs.call import Call
 from rpcs.icn import full_icn
@@ -99,6 +99,8 @@ def _store(call: Call, request: StoreRequest, results: Results) -> int:
         filed = file_image(filing, data)
     except failed.GaveUp as gave_up:
         raise _refused(filing, gave_up, IMAGE_ROUTINE) from gave_up
+    if data.consult is not None:
+        consult_image_came(call.connection, data.consult, call.clock.now())
     results.add("STORE", f"0|{filed.place}|{_demographics(call, data.patient)}")
     return filed.image
 

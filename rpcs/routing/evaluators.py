@@ -13,7 +13,7 @@ from rpcs.registry import Access, Answer, listed, literal, procedure
 from rpcs.routing.activity import note_activity
 from rpcs.session import StartTask
 from rules.evaluator import ENTRY_POINT, set_flag, subject_of
-from xwb import LocalArray, ResultType, collation_key, m_number, m_text
+from xwb import LocalArray, ResultType, collation_key, is_canonical, m_number, m_text
 
 NOT_ACCEPTED = "-4,TaskMan did not Accept Request"
 #: Entries that one purge removes; it says that there are more.
@@ -81,9 +81,8 @@ def start_evaluator(call: Call) -> Answer | str:
 
 
 def rule_elements(rules: LocalArray[str]) -> list[tuple[str, str]]:
-    """Give subscript and text of every rule element, in M's order; a task is given only those whose subscript is a number."""
-    single = [(subscripts[0], text) for subscripts, text in rules.items() if len(subscripts) == 1]
-    return [(subscript, text) for subscript, text in single if m_text(m_number(subscript)) == subscript]
+    """Give subscript and text of every rule element, in M's order; subscripts that are no numbers are no elements."""
+    return [(subscripts[0], text) for subscripts, text in rules.items() if len(subscripts) == 1 and is_canonical(subscripts[0])]
 
 
 @procedure("MAG DICOM ROUTE EVAL STOP", access=Access.WRITES, routine="STOP^MAGDRPC5", version=3)

@@ -213,7 +213,7 @@ def get_transaction(call: Call) -> str:
     number = call.connection.execute(
         _COUNT_UP[call.connection.dialect.name], {"at_place": place.ien if place is not None else 0}
     ).scalar_one()
-    code = (place.site_code or place.namespace) if place is not None else ""
+    code = place.code if place is not None else ""
     return f"{code or '!'}{number:012d}"
 
 

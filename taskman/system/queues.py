@@ -15,7 +15,6 @@ from fileman.files import (
     EvaluatorLog,
     FailedAccess,
     LockedAddress,
-    NetworkLocation,
     RuleDecision,
     SendQueue,
     SignOnToken,
@@ -37,11 +36,6 @@ DONE = ("SENT", "NOT FOUND")
 _BEFORE: BindParameter[Any] = bindparam("before")
 _SENT = (SendQueue.destination == bindparam("destination_"), SendQueue.status == bindparam("status_"))
 _SEND_QUEUE = oldest(SendQueue, *_SENT, SendQueue.status_at < _BEFORE, order=SendQueue.status_at)
-#: The same where the copy itself is to be removed first.
-_SEND_QUEUE_PURGED = oldest(
-    SendQueue, *_SENT, SendQueue.status_at < _BEFORE, SendQueue.purged_at.is_not(None), order=SendQueue.status_at
-)
-_RETAINING = select(NetworkLocation.ien).where(NetworkLocation.retention_days.is_not(None))
 _EXPORTED = (
     select(DicomExportImage.export, DicomExportImage.sequence, DicomExportImage.origin)
     .where(DicomExportImage.status == "SUCCESS", DicomExportImage.status_at < _BEFORE)
@@ -86,10 +80,7 @@ _TASK = select(Task.number).where(Task.number == bindparam("task_"))
     variables=VARIABLES,
 )
 def purge_queues(task: TaskContext) -> None:
-    """Delete queue entries, answers, tokens, locks and rule decisions that are done with.
-
-    An entry whose copy is still to be removed from its router's location stays until it is.
-    """
+    """Delete queue entries, answers, tokens, locks and rule decisions that are done with."""
     kept = read_variables(VARIABLES, task.arguments)
     clock, now = task.clock, task.clock.seconds()
     before = seconds_ago(clock, kept["days"])
@@ -111,15 +102,11 @@ def purge_queues(task: TaskContext) -> None:
 
 
 def _purge_send_queue(task: TaskContext, before: float) -> int:
-    locations = task.store.read(lambda connection: connection.execute(_RETAINING).scalars().all())
-    retaining = {f"{ien};MAG(2005.2," for ien in locations}
-    gone = 0
-    for destination in values_of(task, SendQueue.destination, ""):
-        for status in DONE:
-            copied = status == "SENT" and destination in retaining
-            key = {"destination_": destination, "status_": status, "before": before}
-            gone += purge(task, _SEND_QUEUE_PURGED if copied else _SEND_QUEUE, key)
-    return gone
+    return sum(
+        purge(task, _SEND_QUEUE, {"destination_": destination, "status_": status, "before": before})
+        for destination in values_of(task, SendQueue.destination, "")
+        for status in DONE
+    )
 
 
 def _purge_exports(connection: Connection, before: float) -> int:

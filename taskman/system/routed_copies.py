@@ -1,17 +1,21 @@
-"""Copies on routers' locations are taken away when they are older than the location keeps them (ROUTE GET PURGE)."""
+"""Copies on routers' locations are taken away when they are older than the location keeps them.
+
+A gateway does the same by MAG DICOM ROUTE GET PURGE; both go by ROUTED IMAGE (#2005.0106), and what one has removed is not the
+other's any more. What became of the send queue's entries makes no difference.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Row, String, bindparam, select, tuple_, update
 
-from fileman import Event, Folder, UnsafePath, file_name, read_folders, record_events
-from fileman.files import Image, SendQueue
+from fileman import Event, Folder, UnsafePath, file_name, read_folders, record_events, to_fileman
+from fileman.files import Image, RoutedCopy, SendQueue
 from taskman.context import TaskContext
 from taskman.routines import routine
 from taskman.system.batches import change, rows_of
-from taskman.system.days import seconds_ago
+from taskman.system.days import fileman_ago
 
 #: Entries whose files go before the database hears of it, and entries that one run takes up of a location.
 BATCH, MOST = 100, 50_000
@@ -19,35 +23,48 @@ BATCH, MOST = 100, 50_000
 #: A row of the selection below.
 Entry = Row[*tuple[Any, ...]]
 
+_AFTER: ColumnElement[Any] = tuple_(
+    bindparam("after_sent", type_=String), bindparam("after_image", type_=Integer), bindparam("after_copy", type_=Integer)
+)
 _OLD = (
-    select(SendQueue.ien, SendQueue.image, SendQueue.file_type, SendQueue.status_at, Image.file_ref, Image.uid)
-    .join(Image, Image.ien == SendQueue.image, isouter=True)
+    select(RoutedCopy.image, RoutedCopy.copy, RoutedCopy.file_type, RoutedCopy.file, RoutedCopy.sent, Image.file_ref, Image.uid)
+    .join(Image, Image.ien == RoutedCopy.image, isouter=True)
     .where(
-        SendQueue.destination == bindparam("destination_"),
-        SendQueue.status == "SENT",
-        SendQueue.status_at <= bindparam("before"),
-        SendQueue.purged_at.is_(None),
-        or_(SendQueue.status_at > bindparam("after_at"), SendQueue.ien > bindparam("after_ien")),
-        SendQueue.status_at >= bindparam("after_at"),
+        RoutedCopy.destination == bindparam("location"),
+        RoutedCopy.copy.is_not(None),
+        RoutedCopy.sent <= bindparam("before"),
+        tuple_(RoutedCopy.sent, RoutedCopy.image, RoutedCopy.copy) > _AFTER,
     )
-    .order_by(SendQueue.status_at, SendQueue.ien)
+    .order_by(RoutedCopy.sent, RoutedCopy.image, RoutedCopy.copy)
     .limit(BATCH)
 )
-#: Another entry of the same file for the same place, to which the copy belongs as well.
-_OTHER = (
-    select(SendQueue.ien)
+#: What the same file at the same place is needed for as well: a later copy of it, an entry by which it is sent once more.
+_LATER = (
+    select(RoutedCopy.copy)
     .where(
-        SendQueue.destination == bindparam("destination_"),
-        SendQueue.image == bindparam("image_"),
-        SendQueue.file_type == bindparam("file_type_"),
-        SendQueue.status.in_(["SENT", "SENDING", "WAITING"]),
-        SendQueue.ien != bindparam("ien_"),
-        SendQueue.purged_at.is_(None),
-        or_(SendQueue.status != "SENT", SendQueue.status_at.is_(None), SendQueue.status_at > bindparam("before")),
+        RoutedCopy.image == bindparam("image_"),
+        RoutedCopy.destination == bindparam("location"),
+        RoutedCopy.file_type == bindparam("file_type_"),
+        RoutedCopy.copy.is_not(None),
+        RoutedCopy.sent > bindparam("before"),
     )
     .limit(1)
 )
-_PURGED = update(SendQueue).where(SendQueue.ien == bindparam("ien_")).values(purged_at=bindparam("now"))
+_COMING = (
+    select(SendQueue.ien)
+    .where(
+        SendQueue.destination == bindparam("destination_"),
+        SendQueue.status.in_(["SENDING", "WAITING"]),
+        SendQueue.image == bindparam("image_"),
+        SendQueue.file_type == bindparam("file_type_"),
+    )
+    .limit(1)
+)
+_PURGED = (
+    update(RoutedCopy)
+    .where(RoutedCopy.image == bindparam("image_"), RoutedCopy.copy == bindparam("copy_"))
+    .values(copy=None, removed=bindparam("now"))
+)
 
 
 @routine(
@@ -91,33 +108,33 @@ def _unfit(folder: Folder, folders: dict[int, Folder]) -> str:
 
 def _purge_location(task: TaskContext, folder: Folder) -> tuple[int, int]:
     """Remove what is old; give how many copies went and how many entries failed, which are tried again by the next run."""
-    destination = f"{folder.ien};MAG(2005.2,"
-    before = seconds_ago(task.clock, folder.retention_days or 0)
-    removed, failed, seen, last = 0, 0, 0, (0.0, 0)
+    before = fileman_ago(task.clock, folder.retention_days or 0)
+    removed, failed, seen, last = 0, 0, 0, ("", 0, 0)
     while seen < MOST and not task.stop_requested():
-        key = {"destination_": destination, "before": before, "after_at": last[0], "after_ien": last[1]}
+        key = {"location": folder.ien, "before": before, "after_sent": last[0], "after_image": last[1], "after_copy": last[2]}
         rows = rows_of(task, _OLD, key)
-        done = [(row, how) for row in rows if (how := _remove(task, folder, destination, before, row))]
+        done = [(row, how) for row in rows if (how := _remove(task, folder, before, row))]
         change(task, _note, folder, done)
         removed += sum(how == REMOVED for _, how in done)
         failed += len(rows) - len(done)
         seen += len(rows)
         if len(rows) < BATCH:
             break
-        last = (rows[-1].status_at, rows[-1].ien)
+        last = (rows[-1].sent, rows[-1].image, rows[-1].copy)
     return removed, failed
 
 
 REMOVED, NOT_THERE, KEPT = "purged", "was not there any more", "kept: it was sent again since"
 
 
-def _remove(task: TaskContext, folder: Folder, destination: str, before: float, row: Entry) -> str:
+def _remove(task: TaskContext, folder: Folder, before: str, row: Entry) -> str:
     """Take one copy away; give what became of it, "" when it could not be. Done twice it is done once."""
-    key = {"destination_": destination, "image_": row.image, "file_type_": row.file_type, "ien_": row.ien, "before": before}
-    if task.store.read(lambda connection: connection.execute(_OTHER, key).first()) is not None:
+    file = {"location": folder.ien, "image_": row.image, "file_type_": row.file_type, "before": before}
+    coming = {"destination_": f"{folder.ien};MAG(2005.2,", "image_": row.image, "file_type_": row.file_type}
+    if rows_of(task, _LATER, file) or rows_of(task, _COMING, coming):
         return KEPT
     try:
-        folder.file(file_name(row.file_ref or "", row.file_type)).unlink()
+        folder.file(_name(row)).unlink()
     except FileNotFoundError:
         return NOT_THERE
     except (OSError, UnsafePath):
@@ -125,11 +142,18 @@ def _remove(task: TaskContext, folder: Folder, destination: str, before: float, 
     return REMOVED
 
 
+def _name(row: Entry) -> str:
+    """Name a copy: as its image's file is named, or, when the image is gone, as its transmitter did."""
+    if row.file_ref:
+        return file_name(row.file_ref, row.file_type)
+    return str(row.file).replace("/", "\\").rpartition("\\")[2]
+
+
 def _note(task: TaskContext, connection: Connection, folder: Folder, done: list[tuple[Entry, str]]) -> None:
     task.fence(connection)
-    now = task.clock.seconds()
+    now, moment = task.clock.seconds(), to_fileman(task.clock.now())
     for row, _how in done:
-        connection.execute(_PURGED, {"ien_": row.ien, "now": now})
+        connection.execute(_PURGED, {"image_": row.image, "copy_": row.copy, "now": moment})
     record_events(
         connection,
         [

@@ -129,6 +129,32 @@ def test_a_filled_database_of_every_version_keeps_its_rows(database_url: str, en
         assert kept == [{key: row[key] for key in kept[0]} for row in rows]
 
 
+def test_copies_that_only_the_send_queue_knew_of_are_written_down(database_url: str, engine: Engine) -> None:
+    migrate(database_url, "0008")
+    before = fill_everything(engine)
+    location, image = before["network_location"][0]["ien"], before["image"][0]["ien"]
+    at = NOW.timestamp()
+    changes = [
+        ("DELETE FROM routed_copy", {}),
+        ("DELETE FROM send_queue WHERE ien != :ien", {"ien": before["send_queue"][0]["ien"]}),
+        ("UPDATE image SET file_ref = 'SL1.DCM' WHERE ien = :ien", {"ien": image}),
+        ("UPDATE network_location SET name = 'OUTREACH' WHERE ien = :ien", {"ien": location}),
+        (
+            "UPDATE send_queue SET image = :image, destination = :where, file_type = 'TEXT', status = 'SENT', status_at = :at,"
+            " purged_at = NULL, queued = '3261121.11'",
+            {"image": image, "where": f"{location};MAG(2005.2,", "at": at},
+        ),
+    ]
+    with engine.begin() as connection:
+        for statement, values in changes:
+            connection.execute(text(statement), values)
+    migrate(database_url)
+    (copy,) = contents(engine)["routed_copy"]
+    assert (copy["image"], copy["sequence"], copy["copy"], copy["destination"]) == (image, 1, 1, location)
+    assert (copy["name"], copy["file_type"], copy["file"]) == ("OUTREACH", "TEXT", "SL1.DCM")
+    assert (copy["queued"], copy["sent"], copy["removed"]) == ("3261121.11", "3261121.12", "")
+
+
 def test_a_site_is_the_same_after_the_database_was_closed(database_url: str, tmp_path: Path) -> None:
     key = SiteKey.load_or_create(tmp_path / "site.key")
     store = Store(database_url)

@@ -55,6 +55,14 @@ class Recorded:
                 self.numbers[there[1].decode()] = here[1].decode()
             assert normalise(answer.encode()) == normalise(recorded.encode()), record["id"]
 
+    def follow(self, *records: dict[str, Any]) -> None:
+        """Call as recorded, and compare the answers that were told."""
+        for record in records:
+            if record.get("result"):
+                self.check(record)
+            else:
+                assert self.ask(record) != ["M ERROR"], record["id"]
+
     def change(self, record: dict[str, Any]) -> None:
         """Bring about a recorded change of state."""
         self.store.transact(lambda connection: CHANGES[record["state_change"].strip()](connection, self.key))
@@ -113,8 +121,7 @@ def recorded(oracle_store: Store, site_key: SiteKey, clock: FixedClock, monkeypa
 
 def file_images(recorded: Recorded, records: dict[str, dict[str, Any]], first: int, copies: str) -> None:
     """File the images of a scenario, nine records from one on, and make their copies."""
-    for number in range(first, first + 9):
-        recorded.ask(records[f"{number:03d}"])
+    recorded.follow(*(records[f"{number:03d}"] for number in range(first, first + 9)))
     recorded.change(records[copies])
     images = select(func.count()).select_from(Image)
     assert recorded.store.read(lambda connection: connection.execute(images).scalar_one()) == 19
@@ -136,14 +143,14 @@ def test_evaluators_are_started_watched_and_stopped_and_log_odd_rules_and_images
     recorded.check(D1["028"], D1["029"], D1["030"])
     recorded.run_tasks()
     recorded.check(D1["031"], D1["032"])
-    recorded.ask(D1["033"])
-    recorded.check(D1["034"])
-    recorded.ask(D1["035"])
+    recorded.follow(D1["033"], D1["034"], D1["035"])
     recorded.queue_is_empty()
+    recorded.check(D1["036"])
     recorded.compare_dump(D1["037"])
-    recorded.check(*(D1[number] for number in ("036", "039", "040", "041", "043", "044", "045", "046")))
+    assert recorded.ask(D1["038"]) == ["3 5", *recorded.ask(D1["036"])[3:]]
+    recorded.check(*(D1[number] for number in ("039", "040", "041", "043", "044", "045", "046")))
     assert recorded.ask(D1["042"]) == ["-2,MAXIMUM parameter =  < 1"]
-    recorded.ask(D1["047"])
+    assert recorded.ask(D1["047"]) == ["1"]
     recorded.all_ended()
     recorded.check(D1["048"], D1["049"], D1["050"])
     odd_rules_and_images_that_cannot_be_judged(recorded)
@@ -158,7 +165,7 @@ def odd_rules_and_images_that_cannot_be_judged(recorded: Recorded) -> None:
     recorded.queue_is_empty()
     recorded.check(D1["054"])
     recorded.compare_dump(D1["055"])
-    recorded.ask(D1["056"])
+    assert recorded.ask(D1["056"]) == ["1"]
     recorded.all_ended()
     recorded.check(D1["057"])
     recorded.run_tasks()
@@ -170,11 +177,11 @@ def test_rules_may_begin_at_subscript_one_and_a_task_goes_on_though_a_stop_was_a
     file_images(recorded, D4, 37, "047")
     recorded.check(D4["052"])
     recorded.run_tasks()
-    recorded.ask(D4["053"])
+    assert recorded.ask(D4["053"]) == ["2", "PROCESSED||660|CT1|16|1|1|GWA"]
     recorded.queue_is_empty()
     recorded.check(D4["054"])
     recorded.compare_dump(D4["055"])
-    recorded.ask(D4["056"])
+    assert recorded.ask(D4["056"]) == ["1"]
     recorded.all_ended()
     recorded.check(D4["078"])
     assert recorded.ask(D4["079"]) == [f"-1,No task #{recorded.numbers['1066']}"]

@@ -1,21 +1,34 @@
-"""The registry agrees with file 8994 for every MAG DICOM procedure and every other one of the gateway's contexts."""
+"""The registry agrees with file 8994 for every MAG DICOM procedure, and knows every other one of the gateways' contexts."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from fileman import read_site_file
 from rpcs import STANDARD, ParameterKind, Procedure
 from tests.oracle.records import HERE
 from tests.support.broker import RunningBroker
-from xwb import MError
+from xwb import BrokerClient, MError
 
 #: The facts of file 8994, as released; a parameter is its name, type, length, required flag and sequence.
 FILE: dict[str, dict[str, Any]] = json.loads((HERE / "file_8994.json").read_text(encoding="utf-8"))
+#: The names of the procedures that are defined anywhere: in file 8994, or in routines of later years.
+DEFINED = frozenset(json.loads((HERE / "defined_rpcs.json").read_text(encoding="utf-8")))
 
-#: The file has an entry of this name without tag, routine or return type: no VistA can run it.
+#: The contexts of gateways, and who may enter them; each with how many procedures they name, as the recorded VistA had them.
+CONTEXTS = {
+    "MAG DICOM GATEWAY FULL": ("FAKEGW1", "1GWY!@#$", 87),
+    "MAG DICOM GATEWAY VIEW": ("FAKEVIEW1", "1VIE!@#$", 56),
+}
+#: What they name that was removed from the file: a number, and what it is remembered for.
+REMOVED = re.compile(r"\(IEN \d+, not in the 2016 file 8994; .*\)")
+
+#: The file has an entry of this name without tag, routine or return type, which a declaration cannot have.
 EMPTY = {"MAG GET SOP CLASS METHOD"}
 
 #: What a well-formed call of a procedure gives; one that is not here gets a 1 for each parameter, in a list too.
@@ -43,7 +56,26 @@ def declared(name: str) -> Procedure:
 
 
 def test_every_procedure_of_the_file_is_in_the_registry() -> None:
-    assert [name for name in NAMED if name not in STANDARD] == []
+    assert [name for name in FILE if name not in STANDARD] == []
+    assert set(FILE) <= DEFINED
+    assert len(DEFINED) == 533
+
+
+def of_context(context: str) -> list[str]:
+    """Give the procedures that a context names, but those that were removed from the file."""
+    site = read_site_file(HERE / "site.toml")
+    (named,) = [row.rpcs for row in site.context if row.name == context]
+    assert len(named) == CONTEXTS[context][2]
+    kept = [name for name in named if not REMOVED.fullmatch(name)]
+    assert {name for name in named if name in DEFINED} <= set(kept)
+    return kept
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_every_procedure_of_a_gateways_context_is_in_the_registry(context: str) -> None:
+    names = of_context(context)
+    assert len(names) == CONTEXTS[context][2] - 2, "two were removed from the file"
+    assert [name for name in names if name not in STANDARD] == []
 
 
 def test_the_file_holds_all_that_a_gateway_may_call() -> None:
@@ -85,14 +117,33 @@ def well_formed(name: str) -> list[Any]:
     return given
 
 
-def test_a_well_formed_and_an_empty_call_are_answered(oracle_broker: RunningBroker) -> None:
+def errors_of(client: BrokerClient, names: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Call procedures with arguments and without; give the M errors by name and kind of call."""
     failed = {}
-    with oracle_broker.client("FAKEPRG1", "1PRG!@#$") as client:
-        for name in NAMED:
-            for kind, arguments in (("well-formed", well_formed(name)), ("empty", [])):
-                try:
-                    client.call(name, *arguments)
-                except MError as error:
-                    failed[name, kind] = error.text
-    assert {name for name, kind in failed if kind == "empty"} == ERRORS_WHEN_EMPTY, failed
+    for name in names:
+        for kind, arguments in (("well-formed", well_formed(name)), ("empty", [])):
+            try:
+                client.call(name, *arguments)
+            except MError as error:
+                failed[name, kind] = error.text
+    return failed
+
+
+def check_answers(client: BrokerClient, names: Iterable[str]) -> None:
+    """Check that M errors answer the empty calls that VistA answered so, and no others."""
+    names = list(names)
+    failed = errors_of(client, names)
+    assert {name for name, kind in failed if kind == "empty"} == ERRORS_WHEN_EMPTY & set(names), failed
     assert not {name for name, kind in failed if kind == "well-formed"}, failed
+
+
+def test_a_well_formed_and_an_empty_call_are_answered(oracle_broker: RunningBroker) -> None:
+    with oracle_broker.client("FAKEPRG1", "1PRG!@#$") as client:
+        check_answers(client, FILE)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_a_gateway_gets_an_answer_from_every_procedure_of_its_context(oracle_broker: RunningBroker, context: str) -> None:
+    access, verify, _count = CONTEXTS[context]
+    with oracle_broker.client(access, verify, context) as client:
+        check_answers(client, of_context(context))

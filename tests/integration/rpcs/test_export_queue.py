@@ -70,6 +70,19 @@ def test_the_highest_priority_of_all_locations_comes_first(routing: Routing) -> 
     assert both == ["5", "9", "2"]
 
 
+def test_the_locations_that_have_anything_in_the_queue_are_listed(routing: Routing) -> None:
+    def origins() -> list[str]:
+        return list(routing.client.call("MAG GET DICOM XMIT ORIGIN").lines)
+
+    assert origins() == ["No entries in transmission queue"]
+    for image in ("2", "5"):
+        queue(routing, image, location="688")
+    queue(routing, "9")
+    assert origins() == ["3", "660^SALT LAKE CITY", "688^WASHINGTON DC"]
+    queue(routing, "9", location="77")
+    assert origins() == ["4", "77^", "660^SALT LAKE CITY", "688^WASHINGTON DC"]
+
+
 def test_looking_takes_nothing_and_what_was_taken_waits_again_after_five_minutes(routing: Routing, clock: FixedClock) -> None:
     queue(routing, "2")
     assert take(routing, check="1")[0] == take(routing)[0] == "1"
@@ -202,6 +215,7 @@ def test_the_cost_of_an_entry_does_not_grow_with_what_is_queued(routing: Routing
         take(routing)
         take(routing, "1^1^SUCCESS")
         routing.lines("GET NEXT QUEUE ENTRY", ["999"], [])
+        routing.client.call("MAG GET DICOM XMIT ORIGIN")
     plans = {text: steps for text, steps in statements.plans(routing.store).items() if "dicom_export" in text}
     assert len(plans) > 8
     for text, steps in plans.items():

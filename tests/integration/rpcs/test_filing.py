@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
+from console.road import image_states, read_status
 from fileman import SiteKey, Store, bump_site_version, note_processed, take_lease
 from fileman.files import (
     BackgroundQueue,
     ConsultGroup,
+    ConsultService,
     DicomFailedImage,
     Exam,
     File,
@@ -23,6 +25,7 @@ from fileman.files import (
     ReportImage,
     TiuImage,
     TiuNote,
+    UnreadConsult,
 )
 from runtime import SystemClock
 from tests.oracle.state_hook import setting
@@ -355,6 +358,53 @@ def test_what_still_names_an_entry_that_is_gone_is_an_m_error_as_in_vista(gatewa
     assert gateway.rows(DicomFailedImage) == []
 
 
+@pytest.fixture
+def everything(oracle_broker: RunningBroker) -> Iterator[BrokerClient]:
+    """Sign on somebody who may call every procedure."""
+    with oracle_broker.client("FAKEPRG1", "1PRG!@#$") as client:
+        yield client
+
+
+def test_an_entry_that_is_gone_and_still_named_is_told_of_by_nobody(gateway: Gateway, everything: BrokerClient) -> None:
+    for number in (1, 2):
+        gateway.store_image(f"9.{number}", accession="", study="9")
+    gateway.store_image("8.1", accession="", study="8")
+    validate, count = "MAG DICOM CORRECT VALIDATE", "MAG DICOM INCORRECT IMAGE CT"
+    fields = {"FILE": "2006.575", "IENS": "1,", "FIELDS": ".01", "FLAGS": "I"}
+
+    def told() -> dict[str, Any]:
+        call = everything.call
+        states = gateway.store.read(lambda connection: image_states(connection, ["9.1", "9.2"]))
+        status = gateway.store.read(lambda connection: read_status(connection, 0.0))
+        return {
+            "studies": call(count, "660", "GWA").text,
+            "read": call("DDR GETS ENTRY DATA", fields).lines[1:],
+            "found": call("DDR FIND1", {"FILE": "2006.575", "VALUE": "C:\\9.1.DCM"}).lines,
+            "listed": sum(line.endswith(".DCM") for line in call("DDR LISTER", {"FILE": "2006.575", "FIELDS": ".01"}).lines),
+            "reasons": [states[uid].correct for uid in ("9.1", "9.2")],
+            "waiting": status.correct,
+        }
+
+    assert told() == {
+        "studies": "2",
+        "read": ["2006.575^1^.01^C:\\9.1.DCM^"],
+        "found": ["1"],
+        "listed": 3,
+        "reasons": ["NO CASE #", "NO CASE #"],
+        "waiting": 3,
+    }
+    gateway.ask("CORRECT|PROCESSED|1|1|FOO|CT1|C:\\9.1.DCM|9|GWA|660")
+    assert [row.removed for row in gateway.rows(DicomFailedImage)] == [True, False, False]
+    gone = told()
+    assert gone.pop("read") != ["2006.575^1^.01^C:\\9.1.DCM^"]
+    assert gone == {"studies": "1", "found": ["0"], "listed": 2, "reasons": ["", "NO CASE #"], "waiting": 2}
+    assert everything.call(validate).text == "2"
+    assert everything.call(count, "660", "GWA").text == "2", "the second image of the study is its first now"
+    gateway.store_image("9.1", accession="", study="9")
+    assert [row.ien for row in gateway.rows(DicomFailedImage) if not row.removed] == [2, 3, 4], "it waits again"
+    assert told()["reasons"] == ["NO CASE #", "NO CASE #"]
+
+
 def test_a_number_is_not_given_again_when_its_image_was_taken_back(gateway: Gateway) -> None:
     first = gateway.filed("5.1")
     assert gateway.ask(f"ROLLBACK||{first}") == [f"ROLLBACK|0||{first}"]
@@ -422,6 +472,70 @@ def test_an_error_of_the_first_image_shows_up_in_a_lock_of_the_next(gateway: Gat
     ]
 
 
+def test_an_exam_without_date_and_time_takes_no_images(gateway: Gateway) -> None:
+    gateway.change(update(Exam).where(Exam.accession == "061024-101").values(exam_date=""))
+    answer = gateway.store_image("5.1")
+    assert answer[0] == "STORE|-301|DICOM IMAGE PROCESSING ERROR|MAGDIR81|0"
+    assert messages(answer) == [
+        'A problem was encountered by routine MAGDIR9A     Error Code: "-301"',
+        'Problem detected by routine MAGDIR9A.     Error Code: "-301"',
+        "",
+    ]
+    assert gateway.rows(Image) == []
+
+
+@pytest.fixture
+def teleread(gateway: Gateway) -> Gateway:
+    """Let TeleReader read the consults of one service."""
+    gateway.change(update(Exam).where(Exam.accession == "660-GMR-1").values(procedure="EYE CARE"))
+    gateway.change(insert(ConsultService).values(service="EYE CARE", specialty=5, procedure=3, site=660))
+    return gateway
+
+
+def unread(gateway: Gateway) -> list[tuple[int, int, str]]:
+    return [(row.consult, row.images, row.status) for row in gateway.rows(UnreadConsult)]
+
+
+def test_a_consult_whose_image_is_filed_is_to_be_read(teleread: Gateway) -> None:
+    teleread.filed("5.1")
+    assert unread(teleread) == [], "no consult's"
+    teleread.filed("8.1", **CONSULT)
+    teleread.filed("8.2", **CONSULT)
+    assert unread(teleread) == [(1, 2, "U")]
+    (row,) = teleread.rows(UnreadConsult)
+    assert row.first_image <= row.last_image == row.last_activity
+    assert (row.site, row.specialty, row.procedure) == (660, 5, 3)
+
+
+def test_an_image_that_radiology_did_not_know_counts_for_its_consult(teleread: Gateway) -> None:
+    teleread.filed("8.1", **{**CONSULT, "service": "RAD"})
+    assert unread(teleread) == [(1, 1, "U")]
+
+
+def test_neither_refused_images_nor_further_frames_nor_other_services_are_counted(teleread: Gateway) -> None:
+    assert teleread.store_image("8.1", **CONSULT, last="99")[0].startswith("STORE|-307|")
+    assert teleread.store_image("8.2", **{**CONSULT, "name": "SOMEBODY^ELSE"})[0].startswith("STORE|-2 ")
+    assert unread(teleread) == []
+    teleread.filed("8.3", **CONSULT)
+    teleread.filed("8.3", **CONSULT, frame="1")
+    assert unread(teleread) == [(1, 1, "U")]
+    teleread.change(update(Exam).where(Exam.accession == "660-GMR-1").values(procedure="DENTAL"))
+    teleread.change(delete(UnreadConsult))
+    teleread.filed("8.4", **CONSULT)
+    assert unread(teleread) == []
+
+
+@pytest.mark.parametrize(("before", "after"), [("W", "U"), ("U", "U"), ("L", "L"), ("R", "R"), ("C", "C"), ("D", "D")])
+def test_an_image_changes_the_state_of_a_consult_that_waits_for_one_and_no_other(
+    teleread: Gateway, before: str, after: str
+) -> None:
+    teleread.filed("8.1", **CONSULT)
+    teleread.change(update(UnreadConsult).values(status=before, reader="READER,ROSE"))
+    teleread.filed("8.2", **CONSULT)
+    assert unread(teleread) == [(1, 2, after)]
+    assert [row.reader for row in teleread.rows(UnreadConsult)] == ["READER,ROSE"]
+
+
 REQUESTS = (
     store_items("5.1"),
     store_items("5.2", accession="NONE", study="9"),
@@ -444,6 +558,7 @@ def test_every_statement_of_image_processing_uses_an_index(gateway: Gateway) -> 
             gateway.ask(*request)
     plans = statements.plans(gateway.store)
     scanned = {text: step for text, steps in plans.items() for step in steps if step.startswith("SCAN")}
-    filing = {text for text in plans if any(name in text for name in ("image", "queue", "exam", "report_", "acquisition"))}
+    names = ("image", "queue", "exam", "report_", "acquisition", "unread")
+    filing = {text for text in plans if any(name in text for name in names)}
     assert len(filing) > 30
     assert {text: step for text, step in scanned.items() if text in filing and "SCAN CONSTANT ROW" not in step} == {}

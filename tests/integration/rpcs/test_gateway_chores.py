@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from fileman import SiteKey, Store
-from fileman.files import DicomFailedImage, Image, ImageAudit, ImportableObject, SendQueue, UserKey
+from fileman import SiteKey, Store, bump_site_version
+from fileman.files import DicomFailedImage, Image, ImageAudit, ImagingSite, ImportableObject, RoutedCopy, UserKey
 from runtime import FixedClock
 from tests.support.broker import RunningBroker
 from xwb import BrokerClient
@@ -72,24 +72,19 @@ def test_image_statistics_come_in_pages(client: BrokerClient, clock: FixedClock)
 
 def test_a_gateway_reports_home_what_was_routed_and_counted(broker: RunningBroker, client: BrokerClient) -> None:
     client.call("MAG DICOM AUDIT COUNT", "660", "ORM")
-    common = {
-        "destination": "14;MAG(2005.2,",
-        "file_type": "FULL",
-        "mechanism": 1,
-        "origin": 660,
-        "status": "SENT",
-        "priority": 500,
-    }
+    common = {"destination": 14, "mechanism": 1, "file_type": "FULL", "file": "F", "sequence": 1, "copy": 1}
     sent = [
-        {"ien": 1, "image": 1, "queued": "3261118.08", "finished": "3261118.0801", **common},
-        {"ien": 2, "image": 2, "queued": "3261118.08", "finished": "3261118.1", **common},
-        {"ien": 3, "image": 3, "queued": "3200101.08", "finished": "3200101.09", **common},
+        {"image": 1, "queued": "3261118.08", "began": "3261118.08", "sent": "3261118.0801", **common},
+        {"image": 2, "queued": "3261118.08", "began": "3261118.09", "sent": "3261118.1", **common},
+        {"image": 3, "queued": "3200101.08", "began": "3200101.08", "sent": "3200101.09", **common},
+        {"image": 4, "queued": "3261118.08", "began": "", "sent": "3261118.1", **common},
+        {"image": 5, "queued": "3261118.08", "began": "3261118.08", "sent": "3261118.1", **common, "copy": None},
     ]
-    broker.store.transact(lambda connection: connection.execute(insert(SendQueue), sent))
+    broker.store.transact(lambda connection: connection.execute(insert(RoutedCopy), sent))
     lines = client.call("MAG DICOM ET PHONE HOME", "660").lines
     assert lines[0] == str(len(lines) - 1)
     assert lines[2:] == [
-        *("Route", "RDT=3261118", "DST=ROUTE-DEST-A", "RST=2^^^^^1^^^1^7200", "RouteEnd"),
+        *("Route", "RDT=3261118", "DST=ROUTE-DEST-A", "RST=1^^^1^3600^1^^^1^3600", "RouteEnd"),
         *("Audit", "STTX=3261118^ORM^1"),
     ]
     assert client.call("MAG DICOM ET PHONE HOME").lines[-1] == "RouteEnd"
@@ -230,6 +225,16 @@ def test_the_user_and_the_place_are_told(broker: RunningBroker) -> None:
     assert lines[:2] == ["1^", "9002^GATEWAY,DICOM ONE^"]
     assert lines[4] == "1^SLC^660^SALT LAKE CITY^1^660"
     assert (len(lines), lines[10]) == (15, "ORACLE.DOMAIN.EXT")
+
+
+def test_the_place_is_told_by_its_site_code_where_it_has_one(broker: RunningBroker) -> None:
+    def name_it(connection: Connection) -> None:
+        connection.execute(update(ImagingSite).where(ImagingSite.institution == 660).values(site_code="UTAH"))
+        bump_site_version(connection)
+
+    broker.store.transact(name_it)
+    with broker.client() as gateway:
+        assert gateway.call("MAGGUSER2", "WS1").lines[4] == "1^UTAH^660^SALT LAKE CITY^1^660"
 
 
 def test_checksums_are_collected_once_a_day(broker: RunningBroker, client: BrokerClient, clock: FixedClock) -> None:

@@ -102,6 +102,25 @@ def test_a_gateway_is_renamed_and_removed_wherever_it_stands(client: BrokerClien
     assert destinations(oracle_store) == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "answer"),
+    [
+        ("RENAME", [], "-1,No previous Gateway name specified"),
+        ("RENAME", ["A", "B", "7"], "-3,Invalid key specified (7)"),
+        ("REMOVE", [], "-1,No Gateway name specified"),
+        ("REMOVE", ["GWX_AE", "5"], "0 entries removed"),
+        ("REMOVE", ["GWX", "6"], "0 entries removed"),
+    ],
+    ids=repr,
+)
+def test_a_gateway_is_found_by_the_name_that_the_key_means(
+    client: BrokerClient, oracle_store: Store, name: str, arguments: list[str], answer: str
+) -> None:
+    client.call(TOLD, LIST)
+    assert client.call(f"MAG DICOM XMIT {name} GATEWAY", *arguments).text == answer
+    assert len(destinations(oracle_store)) == 2
+
+
 def test_what_a_gateway_tells_of_itself_is_given_back(client: BrokerClient) -> None:
     keep, give = "MAG DICOM STORE GATEWAY INFO", "MAG DICOM GET GATEWAY INFO"
     files = {"INSTRUMENT": "3240610.0930^C:\\DICOM\\Instrument.dic", "OTHER": "3240610^x"}

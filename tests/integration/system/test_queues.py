@@ -24,7 +24,7 @@ from fileman.files import (
 )
 from taskman import BadVariables, find_option
 from taskman.system import batches
-from tests.integration.system.conftest import DAY, OUTREACH, Site
+from tests.integration.system.conftest import DAY, Site
 
 OPTION = "MAGB PURGE QUEUES"
 
@@ -48,14 +48,6 @@ def test_entries_that_were_sent_go_after_a_month_and_those_that_wait_for_somebod
     assert left(site) == [3, 4, 5, 6, 7]
     assert site.run(OPTION, days=20).said == "1 send queue entries"
     assert left(site) == [4, 5, 6, 7]
-
-
-def test_an_entry_whose_copy_is_still_to_be_removed_stays(site: Site) -> None:
-    send(site, 1, "SENT", 400, OUTREACH)
-    send(site, 2, "SENT", 400, OUTREACH, purged_at=site.clock.seconds())
-    send(site, 3, "NOT FOUND", 400, OUTREACH)
-    site.run(OPTION)
-    assert left(site) == [1]
 
 
 def test_exported_images_go_and_an_export_goes_with_its_last_image(site: Site) -> None:

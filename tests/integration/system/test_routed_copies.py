@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
-from fileman.files import NetworkLocation, SendQueue
+from fileman import to_fileman
+from fileman.files import Image, NetworkLocation, RoutedCopy, SendQueue
 from taskman import find_option
 from tests.integration.system.conftest import DAY, OUTREACH, Site
 
@@ -15,10 +17,15 @@ OPTION = "MAGB PURGE ROUTED COPIES"
 
 
 def sent(site: Site, ien: int, days: float, image: int, status: str = "SENT", file_type: str = "FULL") -> Path:
-    """Put a copy at the router's location with its entry, as old as that."""
-    facts = {"destination": OUTREACH, "mechanism": 1, "origin": 660, "priority": 500, "queued": "3261001"}
-    at = site.clock.seconds() - days * DAY
-    site.add(SendQueue, {"ien": ien, **facts, "image": image, "file_type": file_type, "status": status, "status_at": at})
+    """Put a copy at the router's location, as old as that, written down as one if it was sent; its entry waits otherwise."""
+    if status == "SENT":
+        moment = to_fileman(site.clock.now() - timedelta(days=days))
+        facts = {"destination": 3, "mechanism": 1, "file_type": file_type, "sent": moment, "name": "OUTREACH"}
+        site.add(RoutedCopy, {"image": image, "sequence": ien, "copy": ien, **facts, "file": f"\\\\OUT\\SL{image:012d}.DCM"})
+    else:
+        facts = {"destination": OUTREACH, "mechanism": 1, "origin": 660, "priority": 500, "queued": "3261001"}
+        at = site.clock.seconds() - days * DAY
+        site.add(SendQueue, {"ien": ien, **facts, "image": image, "file_type": file_type, "status": status, "status_at": at})
     extension = {"FULL": "DCM", "TEXT": "TXT", "ABSTRACT": "ABS"}[file_type]
     copy = site.data / "outreach" / f"SL{image:012d}.{extension}"
     copy.parent.mkdir(exist_ok=True)
@@ -33,16 +40,17 @@ def change(site: Site, ien: int, **values: object) -> None:
 
 
 def purged(site: Site) -> list[int]:
-    return list(site.all(select(SendQueue.ien).where(SendQueue.purged_at.is_not(None)).order_by(SendQueue.ien)))
+    gone = select(RoutedCopy.sequence).where(RoutedCopy.copy.is_(None), RoutedCopy.removed == "3261121.12")
+    return list(site.all(gone.order_by(RoutedCopy.sequence)))
 
 
-def test_a_copy_goes_on_the_day_after_its_last_and_its_entry_stays(site: Site) -> None:
+def test_a_copy_goes_on_the_day_after_its_last_and_what_is_known_of_it_stays(site: Site) -> None:
     old, young = site.image(1), site.image(2)
     gone, text, kept = sent(site, 1, 30, 1), sent(site, 2, 31, 1, file_type="TEXT"), sent(site, 3, 29.9, 2)
     assert site.run(OPTION).said == "OUTREACH: 2 copies removed"
     assert [gone.exists(), text.exists(), kept.exists(), old.exists(), young.exists()] == [False, False, True, True, True]
     assert purged(site) == [1, 2]
-    assert site.count(SendQueue) == 3
+    assert site.count(RoutedCopy) == 3
     assert site.events("PURGE") == [(1, "purged", "TEXT at OUTREACH"), (1, "purged", "FULL at OUTREACH")]
     assert site.run(OPTION).said == "OUTREACH: 0 copies removed"
 
@@ -116,6 +124,20 @@ def test_a_copy_that_was_sent_again_since_stays(site: Site, days: float, status:
     site.run(OPTION)
     assert copy.exists()
     assert purged(site) == [1]
+
+
+def test_a_copy_goes_though_its_entry_or_its_image_went_before(site: Site) -> None:
+    copy = sent(site, 1, 31, 7)
+    assert site.count(SendQueue) == site.count(Image) == 0
+    assert site.run(OPTION).said == "OUTREACH: 1 copies removed"
+    assert not copy.exists()
+
+
+def test_what_a_gateway_has_removed_already_is_not_looked_for(site: Site) -> None:
+    copy = sent(site, 1, 31, 7)
+    site.store.transact(lambda connection: connection.execute(update(RoutedCopy).values(copy=None, removed="3261120")))
+    assert site.run(OPTION).said == "OUTREACH: 0 copies removed"
+    assert copy.exists()
 
 
 def test_a_copy_that_somebody_else_removed_is_written_off(site: Site) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rpcs import STANDARD, Access, BadProcedure, Call, Pack, Registry
+from rpcs import STANDARD, Access, BadProcedure, Call, Pack, Registry, procedure
 
 
 def without_call() -> str:
@@ -64,6 +64,14 @@ def test_whatever_takes_a_call_will_do(handler: Any) -> None:
     pack = Pack("ZZ")
     pack.procedure("X" * 255, access=Access.READS)(handler)
     assert len(pack.procedures) == 1
+
+
+def test_a_procedure_that_two_modules_declare_is_refused() -> None:
+    ours = STANDARD.get("XWB IM HERE")
+    declare = procedure("XWB IM HERE", access=Access.NOTHING, routine="A^ZZ")
+    with pytest.raises(BadProcedure, match=r"XWB IM HERE.*declared twice"):
+        declare(good)
+    assert STANDARD.get("XWB IM HERE") is ours
 
 
 def test_a_pack_has_one_procedure_of_a_name_and_may_replace_others() -> None:
