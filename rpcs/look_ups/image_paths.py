@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from fileman import file_name
+from fileman import big_file_name, file_name
 from rpcs.image_processing import image_directory
 from rpcs.site import SiteData
 
@@ -41,8 +41,5 @@ def _wanted(image: Any, file_type: str) -> tuple[int | None, str]:
     if file_type == "BIG":
         if not (image.big_location or image.big_jukebox_location or image.big_extension):
             return None, ""
-        return (
-            image.big_location or image.big_jukebox_location,
-            f"{image.file_ref.partition('.')[0]}.{image.big_extension or 'BIG'}",
-        )
+        return image.big_location or image.big_jukebox_location, big_file_name(image.file_ref, image.big_extension)
     return image.location, file_name(image.file_ref, file_type)

@@ -1,5 +1,27 @@
 """The system tasks: what keeps a site in order. Importing this package registers them, with their options."""
 
-from taskman.system import audit, checksums, database, long_term, old_tasks, queues, requeue, routed_copies, statistics
+from taskman.system import (
+    audit,
+    checksums,
+    database,
+    derived_files,
+    long_term,
+    old_tasks,
+    queues,
+    requeue,
+    routed_copies,
+    statistics,
+)
 
-__all__ = ["audit", "checksums", "database", "long_term", "old_tasks", "queues", "requeue", "routed_copies", "statistics"]
+__all__ = [
+    "audit",
+    "checksums",
+    "database",
+    "derived_files",
+    "long_term",
+    "old_tasks",
+    "queues",
+    "requeue",
+    "routed_copies",
+    "statistics",
+]
