@@ -66,12 +66,13 @@ def _read(path: Path) -> Picture:
 
 
 def _decode(path: Path, header: Dataset, index: int) -> Samples:
+    source: Path | Dataset = path
     if header.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
-        whole = dcmread(path)
-        if not any(name in whole for name in _PIXELS):
+        source = dcmread(path)
+        if not any(name in source for name in _PIXELS):
             raise NoPixels
-        return pixel_array(whole, index=index)
-    return pixel_array(path, index=index)
+    frame: Samples = pixel_array(source, index=index)
+    return frame
 
 
 def _eight_bits(pixels: Samples, bits: int) -> Picture:
@@ -87,7 +88,7 @@ def _grey(pixels: Samples, header: Dataset, index: int) -> Picture:
         intercept = _number(_of_frame(header, index, "PixelValueTransformationSequence", "RescaleIntercept")) or 0.0
 
     def rescale(band: Samples) -> Samples:
-        return np.nan_to_num(band.astype(np.float32) * slope + intercept)
+        return np.asarray(np.nan_to_num(band.astype(np.float32) * slope + intercept))
 
     picture = None
     if "WindowWidth" not in header and "VOILUTSequence" in header:
