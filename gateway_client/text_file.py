@@ -92,6 +92,8 @@ def text_file(path: Path) -> bytes:
     try:
         meta = read_meta(path)
         elements = scan_whole_header(path, meta.offset, meta.transfer_syntax)
+        if not elements.tags():
+            raise NotAnObject("The data set has no elements that can be read.")
         section.add(elements)
     except (NotPart10, NotAnObject) as problem:
         log.warning("the header of %s cannot be written as text: %s", path, problem)

@@ -162,8 +162,8 @@ def _copy_file(source: Folder, target: Folder, name: str) -> None:
     """Copy one file beside its place, compare it on disk, give it its name. What is there already is never written over."""
     if not target.root.is_dir() and not target.relative:
         raise LocationUnfit(f"the folder of {target.name} is not there")
-    to_path = path_in(target, name)
     from_path = file_in(source, name)
+    to_path = path_in(target, name)
     try:
         _copy(from_path, to_path)
     except OSError as error:
