@@ -25,6 +25,7 @@ from rules.queueing import Copies, Origin, queue_copies
 from taskman import Deleted
 from taskman.pictures import Kind, Painted, Painter, PictureFile, drawing, frame
 from tests.integration.system.conftest import DAY, Site
+from tests.integration.system.test_long_term import copy_of, queue
 from tests.support.query_plans import statements_of
 
 LONG_TERM = "MAGB COPY LONG-TERM"
@@ -54,6 +55,11 @@ def quadrants(file: Path | NDArray[np.uint8]) -> list[int]:
 
 def near(found: list[int], expected: list[int]) -> bool:
     return all(abs(one - other) <= 3 for one, other in zip(found, expected, strict=True))
+
+
+def size(file: Path) -> tuple[int, int]:
+    with Picture.open(file) as shown:
+        return shown.size
 
 
 SHOWN, INVERTED = [0, 85, 170, 255], [255, 170, 85, 0]
@@ -187,9 +193,8 @@ def test_an_object_without_a_picture_gets_a_placeholder_and_one_log_line(
         spoiled.save_as(path, enforce_file_format=False)
     scheduled.run(DERIVED_FILES_OPTION)
     assert isinstance(scheduled.run(DERIVED_FILES_OPTION).ending, Deleted), "it is never tried again"
-    shown = Picture.open(path.with_suffix(".ABS"))
-    assert shown.size == (drawing.PLACEHOLDER_SIDE, drawing.PLACEHOLDER_SIDE)
-    assert np.asarray(shown).std() > 10, "there is something to be seen"
+    assert size(path.with_suffix(".ABS")) == (drawing.PLACEHOLDER_SIDE, drawing.PLACEHOLDER_SIDE)
+    assert np.asarray(Picture.open(path.with_suffix(".ABS"))).std() > 10, "there is something to be seen"
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert record.getMessage().startswith("image 1 is with placeholders: ")
     assert states(scheduled) == [(1, "ABSTRACT", "PLACEHOLDER")]
@@ -202,7 +207,7 @@ def test_a_type_3_image_has_a_tga_and_a_big_file(scheduled: Site) -> None:
     name = "SL000000000001.TGA"
     path = file_image(scheduled, 1, dataset, file_ref=name, object_type=3, big_location=1, big_extension="BIG")
     scheduled.run(DERIVED_FILES_OPTION)
-    sizes = {suffix: Picture.open(path.with_suffix(suffix)).size[0] for suffix in (".ABS", ".TGA", ".BIG")}
+    sizes = {suffix: size(path.with_suffix(suffix))[0] for suffix in (".ABS", ".TGA", ".BIG")}
     assert sizes == {".ABS": drawing.ABSTRACT_SIDE, ".TGA": drawing.REDUCED_SIDE, ".BIG": 2 * drawing.REDUCED_SIDE}
     assert all(near(quadrants(path.with_suffix(suffix)), SHOWN) for suffix in sizes)
     assert states(scheduled) == [(1, "ABSTRACT", "THERE"), (1, "BIG", "THERE"), (1, "FULL", "THERE")]
@@ -302,8 +307,6 @@ def test_a_deleted_image_holds_nothing(scheduled: Site, how: str) -> None:
 
 
 def test_the_jukebox_gets_an_image_when_all_its_files_are_made(scheduled: Site) -> None:
-    from tests.integration.system.test_long_term import copy_of, queue
-
     path = file_image(scheduled, 1, picture(), file_ref="SL000000000001.TGA", object_type=3)
     queue(scheduled, 1)
     scheduled.run(LONG_TERM)
@@ -327,7 +330,7 @@ def test_a_decoder_that_crashes_takes_nobody_with_it(painter: Painter, tmp_path:
     process.kill()
     process.wait()
     assert painter.paint(tmp_path / "x.dcm", [bad]) == Painted("the decoder died")
-    assert Picture.open(bad.path).size == (drawing.PLACEHOLDER_SIDE, drawing.PLACEHOLDER_SIDE)
+    assert size(bad.path) == (drawing.PLACEHOLDER_SIDE, drawing.PLACEHOLDER_SIDE)
     assert painter.paint(tmp_path / "x.dcm", [again]) == Painted()
     assert near(quadrants(again.path), SHOWN)
 
