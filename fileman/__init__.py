@@ -10,11 +10,24 @@ from fileman.dates import (
     to_fileman,
     to_horolog,
 )
+from fileman.derived_files import (
+    DERIVED_FILES_OPTION,
+    IS_AWAITED,
+    NEVER,
+    PLACEHOLDER,
+    THERE,
+    WAITING,
+    Settled,
+    derived_file_types,
+    expect_derived_files,
+    forget_derived_files,
+    settle_derived_files,
+)
 from fileman.engines import sqlite_file
 from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
 from fileman.image_events import Event, record_events
-from fileman.image_files import EXTENSIONS, Folder, UnsafePath, file_name, hashed_directories, read_folders
+from fileman.image_files import EXTENSIONS, Folder, UnsafePath, big_file_name, file_name, hashed_directories, read_folders
 from fileman.locks import (
     LOCK_SECONDS,
     export_lock,
@@ -55,8 +68,14 @@ from fileman.unread_list import consult_image_came
 from fileman.upserts import insert_into, upserts
 
 __all__ = [
+    "DERIVED_FILES_OPTION",
     "EXTENSIONS",
+    "IS_AWAITED",
     "LOCK_SECONDS",
+    "NEVER",
+    "PLACEHOLDER",
+    "THERE",
+    "WAITING",
     "BadFault",
     "BadSiteKey",
     "BadSnapshot",
@@ -75,6 +94,7 @@ __all__ = [
     "OptionScheduleRow",
     "Outcome",
     "Probe",
+    "Settled",
     "SiteFile",
     "SiteFileError",
     "SiteKey",
@@ -88,15 +108,19 @@ __all__ = [
     "UnsafePath",
     "age_in_years",
     "apply_site",
+    "big_file_name",
     "bump_site_version",
     "check_verify_code",
     "clear_faults",
     "consult_image_came",
     "count_queued",
+    "derived_file_types",
     "dump_site",
+    "expect_derived_files",
     "export_lock",
     "external_date",
     "file_name",
+    "forget_derived_files",
     "forget_leases",
     "from_fileman",
     "from_horolog",
@@ -128,6 +152,7 @@ __all__ = [
     "seconds_ahead",
     "send_queue_lock",
     "set_fault",
+    "settle_derived_files",
     "shown_target",
     "site_settings",
     "spend_fault",

@@ -84,6 +84,11 @@ def file_name(file_ref: str, file_type: str) -> str:
     return file_ref if extension is None else f"{file_ref.partition('.')[0]}.{extension}"
 
 
+def big_file_name(file_ref: str, big_extension: str) -> str:
+    """Give the name of an image's BIG file, which is a DICOM object where its entry says so."""
+    return f"{file_ref.partition('.')[0]}.{big_extension or EXTENSIONS['BIG']}"
+
+
 def read_folders(connection: Connection, data: Path) -> dict[int, Folder]:
     """Read every network location, by its number."""
     return {

@@ -29,6 +29,8 @@ INFLATED = 4 << 20
 #: A value longer than this is not decoded: a header has no use for it.
 VALUE_LIMIT = 65536
 ITEM_LIMIT = 64
+#: Bytes at the beginning of a data set in which a whole header is looked for.
+HEADER = 4 << 20
 
 _BINARY = {
     "US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d",
@@ -46,6 +48,15 @@ class Elements:
         self._order = ">" if big_endian else "<"
         declared = self._raw(_SPECIFIC_CHARACTER_SET)
         self._encodings = _encodings(declared[1]) if declared is not None else list(encodings)
+
+    def tags(self) -> list[BaseTag]:
+        """Give the tags, in their order."""
+        return sorted(self._dataset.keys())
+
+    def has_value(self, tag: BaseTag) -> bool:
+        """Tell whether an element is there and not empty."""
+        found = self._raw(tag)
+        return found is not None and bool(found[1])
 
     def vr(self, tag: BaseTag) -> str:
         """Give an element's VR, from the dictionary when the transfer syntax does not carry it."""
@@ -146,6 +157,13 @@ def scan_file(path: Path, offset: int, transfer_syntax: str, wanted: Sequence[Ba
         if transfer_syntax == DEFLATED:
             return _scan(io.BytesIO(_inflate(file.read(INFLATED))), transfer_syntax, stop, wanted)
         return _scan(file, transfer_syntax, stop, wanted)
+
+
+def scan_whole_header(path: Path, offset: int, transfer_syntax: str) -> Elements:
+    """Read every element of a file that comes before its pixel data, as far as `HEADER` bytes go. Raises OSError."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return scan(file.read(HEADER), transfer_syntax, lambda tag: tag in _PIXEL_DATA)
 
 
 def _scan(

@@ -29,7 +29,7 @@ from gateway_client.header import read_header
 from gateway_client.journal import DONE, Change, Instance, Journal, Request, RequestKind, State
 from gateway_client.locations import NetworkLocations
 from gateway_client.part10 import digest_of
-from gateway_client.placement import Placed, place, sync_parents
+from gateway_client.placement import Placed, place, place_text, sync_parents
 from gateway_client.spool import Spool, SpooledFile
 from gateway_client.store_request import StoreItem, processed_lines, request_list, store_lines
 from gateway_client.story import Event, report_events
@@ -278,7 +278,9 @@ class Filing:
         for instance in waiting:
             try:
                 target = self._target(broker, instance)
-                placed.append((instance, target, place(self._spool.path(instance.name), target, instance.digest)))
+                how = place(self._spool.path(instance.name), target, instance.digest)
+                place_text(target)
+                placed.append((instance, target, how))
             except PlacementError as error:
                 log.error("%s", error)
                 self._try_later(instance, State.STORED, str(error))
@@ -296,8 +298,11 @@ class Filing:
         return bool(waiting)
 
     def _target(self, broker: Broker, instance: Instance) -> Path:
-        """Find where a file belongs; an unknown share is asked for once more. Raises UnknownShare."""
-        path = instance.directory + instance.file
+        """Find where an object belongs; an unknown share is asked for once more. Raises UnknownShare.
+
+        It is called .DCM, whatever the file is called that the broker wants: a .TGA file is made from it later.
+        """
+        path = f"{instance.directory}{instance.file.partition('.')[0]}.DCM"
         try:
             return self._locations.local_path(path)
         except UnknownShare:

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from gateway_client.errors import NotPart10, PlacementError
 from gateway_client.part10 import digest_of
-from runtime import make_directories, sync_directory
+from gateway_client.text_file import text_file
+from runtime import make_directories, sync_directory, write_file
 
 _CHUNK = 1 << 20
+#: The files that lie beside an object and show what is in it.
+_MADE_FROM_IT = (".ABS", ".TGA", ".BIG", ".TXT")
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
 
 
@@ -49,6 +52,17 @@ def place(source: Path, target: Path, digest: str) -> Placed:
         raise PlacementError(f"{target} cannot be written: {error.strerror or error}.") from error
 
 
+def place_text(target: Path) -> None:
+    """Write the text file of a placed object beside it, durable but for its name, which `sync_parents` makes so.
+
+    Raises PlacementError.
+    """
+    try:
+        write_file(target.with_suffix(".TXT"), text_file(target))
+    except OSError as error:
+        raise PlacementError(f"{target} gets no text file: {error.strerror or error}.") from error
+
+
 def sync_parents(targets: Iterable[Path]) -> None:
     """Make the names of placed files durable, each directory once. Raises PlacementError."""
     for directory in {target.parent for target in targets}:
@@ -66,10 +80,13 @@ def _same(path: Path, digest: str) -> bool:
 
 
 def _put_aside(target: Path) -> None:
-    number = 1
-    while (aside := target.with_name(f"{target.name}.orphan{number}")).exists():
-        number += 1
-    target.rename(aside)
+    """Put an orphan aside, after what was made from it: its picture must not become that of the image that comes in its place."""
+    for file in (*(target.with_suffix(suffix) for suffix in _MADE_FROM_IT), target):
+        number = 1
+        while (aside := file.with_name(f"{file.name}.orphan{number}")).exists():
+            number += 1
+        with contextlib.suppress(FileNotFoundError):
+            file.rename(aside)
 
 
 def _copy(source: Path, target: Path, digest: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from fileman import file_name, hashed_directories
+from fileman import big_file_name, file_name, hashed_directories
 from rpcs.site import LocationData
 
 NO_BIG_FILE = "-1~BIG File Does NOT Exist"
@@ -88,8 +88,7 @@ def _place(image: ImageFiles, file_type: str) -> tuple[str, int | None, int | No
         case "BIG":
             if not has_big_file(image):
                 return NO_BIG_FILE, None, None
-            name = f"{image.file_ref.partition('.')[0]}.{image.big_extension or 'BIG'}"
-            return name, image.big_location, image.big_jukebox_location
+            return big_file_name(image.file_ref, image.big_extension), image.big_location, image.big_jukebox_location
         case "ABSTRACT":
             return file_name(image.file_ref, file_type), image.abstract_location, image.jukebox_location
         case "DICOM":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
-from fileman import export_lock, lock_for_transaction, next_ien, send_queue_lock
+from fileman import IS_AWAITED, export_lock, lock_for_transaction, next_ien, send_queue_lock
 from fileman.files import DicomExport, DicomExportImage, SendQueue
 from rules.ast import SEND
 from rules.evaluate import Action
@@ -24,7 +24,7 @@ _WAITING = select(SendQueue.ien, SendQueue.priority).where(
 _ENTRY = SendQueue.ien == bindparam("entry")
 _RAISE = update(SendQueue).where(_ENTRY).values(priority=bindparam("new_priority"), origin=bindparam("new_origin"))
 _RENAME = update(SendQueue).where(_ENTRY).values(transaction=bindparam("new_transaction"))
-_SEND = insert(SendQueue)
+_SEND = insert(SendQueue).values(held=IS_AWAITED)
 _EXPORT = (
     select(DicomExport.ien)
     .where(
@@ -103,7 +103,7 @@ def queue_copies(connection: Connection, image: int, copies: Copies, origin: Ori
     """Put an image's files into the send queue; give the entries made (SEND^MAGBRTUT).
 
     A file that waits for the same destination already is not queued again: a higher priority raises it, and lets it belong to
-    whoever asked last.
+    whoever asked last. An entry whose file is yet to be made is held until it is.
     """
     lock_for_transaction(connection, send_queue_lock(image))
     made = (_queue_copy(connection, image, file_type, copies, origin) for file_type in copies.file_types)
@@ -123,7 +123,8 @@ def _queue_copy(connection: Connection, image: int, file_type: str, copies: Copi
     entry = next_ien(connection, "send_queue")
     row = {"ien": entry, "mechanism": COPY, "origin": origin.location, "status": "WAITING", "transaction": copies.transaction}
     times = {"queued": origin.moment, "status_at": origin.seconds}
-    connection.execute(_SEND, {**key, **row, **times, "priority": copies.priority})
+    awaited = {"of_image": image, "of_type": file_type}
+    connection.execute(_SEND, {**key, **row, **times, **awaited, "priority": copies.priority})
     return entry
 
 

@@ -1,7 +1,7 @@
 """Settings, clock, logs and process plumbing."""
 
 from runtime.clock import Clock, FixedClock, SystemClock
-from runtime.durable import make_directories, sync_directory
+from runtime.durable import make_directories, sync_directory, write_file
 from runtime.errors import (
     DataDirectoryInUse,
     DataDirectoryUnusable,
@@ -37,5 +37,6 @@ __all__ = [
     "set_up_logs",
     "sync_directory",
     "wait_until_ready",
+    "write_file",
     "write_json",
 ]

@@ -151,6 +151,24 @@ class AcquisitionDevice(File):
     location: Mapped[str] = mapped_column(default="")
 
 
+class DerivedFile(File):
+    """A file that is made from an image's DICOM object after it was filed: ABSTRACT, FULL where that is a .TGA file, BIG.
+
+    `state` is WAITING until it is there; then THERE, PLACEHOLDER for a picture that only says that there is none to show, or
+    NEVER, with the `reason` of both. `expected_at`, in seconds since the epoch, is when the object was in its place.
+    """
+
+    __tablename__ = "derived_file"
+
+    image: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    file_type: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(default="WAITING")
+    reason: Mapped[str] = mapped_column(default="")
+    expected_at: Mapped[float] = mapped_column(Float(53))
+
+    __table_args__ = (Index(None, "state", "image", "file_type"),)
+
+
 class CurrentImage(File):
     """CURRENT IMAGE (#2006.5715): the SOP Instance UID that a gateway is working on."""
 

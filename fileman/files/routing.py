@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Float, ForeignKey, Index, Text
+from sqlalchemy import Float, ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fileman.files.base import File, only_where
@@ -16,7 +16,8 @@ class SendQueue(File):
 
     `status` is what the entry is found by (cross-references STS and DEST). It is empty, and `unlisted_status` what field 3
     still says, after an empty status took the entry out of them: nothing finds it until it is given another status.
-    `status_at`, in seconds since the epoch, is when the status was set, None where nobody noted it.
+    `status_at`, in seconds since the epoch, is when the status was set, None where nobody noted it. A `held` entry is not
+    given out: its file is yet to be made.
     """
 
     __tablename__ = "send_queue"
@@ -34,9 +35,11 @@ class SendQueue(File):
     finished: Mapped[str] = mapped_column(default="")
     status_at: Mapped[float | None] = mapped_column(Float(53))
     unlisted_status: Mapped[str] = mapped_column(default="")
+    held: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (
-        Index(None, "origin", "status", "destination", "priority", "ien"),
+        Index(None, "origin", "status", "destination", "held", "priority", "ien"),
+        Index(None, "image", "file_type", sqlite_where=text("held = 1"), postgresql_where=text("held")),
         Index(None, "destination", "status", "image", "file_type"),
         Index(None, "destination", "status", "status_at"),
         Index(None, "transaction", **only_where("\"transaction\" != ''")),

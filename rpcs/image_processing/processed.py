@@ -6,7 +6,7 @@ from datetime import date
 
 from sqlalchemy import bindparam, func, select, update
 
-from fileman import from_fileman, to_fileman
+from fileman import derived_file_types, expect_derived_files, from_fileman, to_fileman
 from fileman.files import BackgroundQueue, Image, ImageAudit, ImagingSite, SendQueue
 from rpcs.background_queue import Work, enqueue, waits
 from rpcs.call import Call
@@ -22,7 +22,7 @@ ROUTINE = "MAGDIR82"
 QUIET_DAYS = 7
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-_UID = select(Image.uid).where(Image.ien == bindparam("ien"))
+_UID = select(Image.uid, Image.file_ref, Image.big_extension).where(Image.ien == bindparam("ien"))
 _DELETED = select(ImageAudit.uid).where(ImageAudit.ien == bindparam("ien"))
 _ROUTED = select(ImagingSite.last_routing, ImagingSite.last_routing_warning).where(ImagingSite.ien == bindparam("place_"))
 _WARNED = update(ImagingSite).where(ImagingSite.ien == bindparam("place_")).values(last_routing_warning=bindparam("today"))
@@ -41,7 +41,8 @@ def acquired(call: Call, item: Item) -> None:
 def processed(call: Call, item: Item, results: Results) -> tuple[int, str] | None:
     """Queue a filed image for the jukebox and, when asked, for the rule evaluator; answer the arguments back.
 
-    An image that waits for the jukebox is not queued twice. Codes: -401 and -403 (not consolidated, consolidated) when it
+    An image that waits for the jukebox is not queued twice. Its abstract and other files that are made later are awaited from
+    now on. Codes: -401 and -403 (not consolidated, consolidated) when it
     cannot be queued for the jukebox, -405 besides, once a day, when nothing was routed for a week. Gives the image and its
     UID, None for an image that is not on file.
     """
@@ -55,7 +56,8 @@ def processed(call: Call, item: Item, results: Results) -> tuple[int, str] | Non
     messages, code = Messages(), ""
     place = _place(call, location)
     image = int(m_number(pointer)) if pointer.isdigit() and len(pointer) < 10 else 0
-    row = call.connection.execute(_UID, {"ien": image}).first() or call.connection.execute(_DELETED, {"ien": image}).first()
+    filed = call.connection.execute(_UID, {"ien": image}).first()
+    row = filed or call.connection.execute(_DELETED, {"ien": image}).first()
     works = []
     if row is None or place is None:
         code += _not_queued(call, messages, pointer, location)
@@ -67,6 +69,9 @@ def processed(call: Call, item: Item, results: Results) -> tuple[int, str] | Non
             works.append(Work("EVAL", image))
     if place is not None:
         enqueue(call, place.ien, works)
+    if filed is not None and filed.file_ref:
+        types = derived_file_types(filed.file_ref, filed.big_extension)
+        expect_derived_files(call.connection, image, types, call.clock.seconds())
     if code:
         results.error("PROCESSED", code, ROUTINE, messages)
     else:

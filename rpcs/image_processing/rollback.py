@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, String, bindparam, delete, func, insert, select, update
 
-from fileman import file_name, lock_for_transaction, to_fileman
+from fileman import file_name, forget_derived_files, lock_for_transaction, to_fileman
 from fileman.files import ConsultGroup, Image, ImageAudit, LabGroup, LostMember, ReportImage, TiuImage
 from rpcs.background_queue import Work, enqueue
 from rpcs.call import Call
@@ -101,6 +101,7 @@ def _archive(call: Call, image: int, reason: str) -> None:
     moment = to_fileman(call.clock.now())
     call.connection.execute(_ARCHIVE, {"ien_": image, "moment": moment, "duz": call.session.duz, "reason": reason})
     call.connection.execute(_DELETE, {"ien_": image})
+    forget_derived_files(call.connection, image)
 
 
 def _files_of(call: Call, image: int) -> list[tuple[int, Work]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, String, bindparam, cast, func, select
+from sqlalchemy import Row, String, bindparam, cast, false, func, select
 
 from fileman import Event, record_events
 from fileman.files import Image, NetworkLocation, SendQueue
@@ -28,6 +28,7 @@ _POINTER = cast(NetworkLocation.ien, String) + ";MAG(2005.2,"
 _HIGHEST = (
     select(func.max(SendQueue.priority))
     .where(SendQueue.origin == bindparam("origin"), SendQueue.status == "WAITING", SendQueue.destination == _POINTER)
+    .where(SendQueue.held == false())
     .correlate(NetworkLocation)
     .scalar_subquery()
 )
@@ -54,6 +55,7 @@ _FIRST = (
         SendQueue.origin == bindparam("origin"),
         SendQueue.status == "WAITING",
         SendQueue.destination == bindparam("destination"),
+        SendQueue.held == false(),
         SendQueue.priority == bindparam("at_priority"),
     )
     .order_by(SendQueue.ien)
@@ -118,7 +120,8 @@ def next_file(call: Call) -> list[str]:
 
     With DEST and PRIOR the transmitter goes on with that destination at that priority until something of a higher one waits,
     and gets 0 when nothing is left there. Otherwise the highest priority comes first, in it the first destination by name of
-    pointer, in that the oldest entry. A destination that is off line is passed over, for 15 minutes; then it is set on line.
+    pointer, in that the oldest entry; one whose file is yet to be made waits for it. A destination that is off line is passed
+    over, for 15 minutes; then it is set on line.
     """
     location = call.text(0) if call.arguments else None
     if location is None:

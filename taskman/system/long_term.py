@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, select, update
 
-from fileman import Event, Folder, UnsafePath, file_name, note_processed, read_folders, record_events, to_fileman
-from fileman.files import BackgroundQueue, Image, ImagingSite
+from fileman import WAITING, Event, Folder, big_file_name, file_name, note_processed, read_folders, record_events, to_fileman
+from fileman.files import BackgroundQueue, DerivedFile, Image, ImagingSite
 from runtime import make_directories, sync_directory
 from taskman.context import TaskContext
 from taskman.endings import Deleted, Ending
 from taskman.errors import TaskManError
 from taskman.routines import routine
 from taskman.system.batches import rows_of
+from taskman.system.folders import LocationUnfit, NoFile, file_in, folder_of, path_in
 
 #: Entries that are looked up at a time, and images that one run copies.
 BATCH, MOST = 50, 5_000
@@ -36,6 +37,10 @@ Entry = Row[*tuple[Any, ...]]
 
 _PLACES = select(ImagingSite.ien, ImagingSite.namespace, ImagingSite.jukebox_location).order_by(ImagingSite.ien)
 _WAITING = (BackgroundQueue.queue == "JUKEBOX") & (BackgroundQueue.status == "NOT_PROCESSED")
+#: Its .TGA or .BIG file is yet to be made; abstracts stay where they are.
+_UNFINISHED = exists().where(
+    DerivedFile.image == BackgroundQueue.image, DerivedFile.file_type.in_(["FULL", "BIG"]), DerivedFile.state == WAITING
+)
 _NEXT = (
     select(
         BackgroundQueue.ien,
@@ -49,7 +54,7 @@ _NEXT = (
         Image.uid,
     )
     .join(Image, Image.ien == BackgroundQueue.image, isouter=True)
-    .where(BackgroundQueue.place == bindparam("place_"), _WAITING, BackgroundQueue.ien > bindparam("after"))
+    .where(BackgroundQueue.place == bindparam("place_"), _WAITING, BackgroundQueue.ien > bindparam("after"), ~_UNFINISHED)
     .order_by(BackgroundQueue.ien)
     .limit(BATCH)
 )
@@ -66,10 +71,6 @@ _COPIED = (
 
 class NotCopied(TaskManError):
     """The image cannot be copied to its long-term location."""
-
-
-class LocationUnfit(TaskManError):
-    """The location takes or gives nothing now."""
 
 
 @dataclass(slots=True)
@@ -91,7 +92,8 @@ def copy_long_term(task: TaskContext) -> Ending:
     """Copy new images, with their .TXT and .BIG files, to the long-term location of their place.
 
     An entry leaves the queue when its files are on disk there, compared, and the image names the location; one that cannot be
-    copied is set aside (FAILED) with the reason. A place without a long-term location that is on line keeps its entries.
+    copied is set aside (FAILED) with the reason. A place without a long-term location that is on line keeps its entries, and
+    an image whose .TGA or .BIG file is yet to be made waits for that.
     """
     folders = task.store.read(lambda connection: read_folders(connection, task.data))
     places = task.store.read(lambda connection: connection.execute(_PLACES).all())
@@ -122,7 +124,7 @@ def _copy_place(task: TaskContext, place: int, target: Folder | None, folders: d
             try:
                 _copy_image(task, row, target, folders)
                 tally.copied += 1
-            except NotCopied as problem:
+            except (NotCopied, NoFile) as problem:
                 _set_aside(task, row, str(problem))
                 tally.failed += 1
             except LocationUnfit as problem:
@@ -140,47 +142,28 @@ def _copy_image(task: TaskContext, row: Entry, target: Folder, folders: dict[int
         raise NotCopied(f"there is no image {row.image}")
     if not row.file_ref:
         raise NotCopied("the image has no file")
-    source = _source(row.location, folders)
-    big_source = _source(row.big_location, folders) if row.big_location else source
+    source = folder_of(row.location, folders)
+    big_source = folder_of(row.big_location, folders) if row.big_location else source
     _copy_file(source, target, row.file_ref)
     _copy_companion(source, target, file_name(row.file_ref, "TEXT"))
-    big = _copy_companion(big_source, target, file_name(row.file_ref, "BIG"))
+    big = _copy_companion(big_source, target, big_file_name(row.file_ref, row.big_extension))
     task.store.transact(lambda connection: _write_copied(task, connection, row, target, big))
 
 
 def _copy_companion(source: Folder, target: Folder, name: str) -> bool:
     """Copy a file that an image may have beside its own; false when it has none."""
-    if not _path(source, name).exists():
+    if not path_in(source, name).exists():
         return False
     _copy_file(source, target, name)
     return True
-
-
-def _source(location: int | None, folders: dict[int, Folder]) -> Folder:
-    folder = folders.get(location or 0)
-    if folder is None:
-        raise NotCopied("the image names no network location that is there")
-    if not folder.root.is_dir():
-        raise LocationUnfit(f"the folder of {folder.name} is not there")
-    return folder
-
-
-def _path(folder: Folder, name: str) -> Path:
-    try:
-        return folder.file(name)
-    except UnsafePath as problem:
-        raise NotCopied(str(problem)) from problem
 
 
 def _copy_file(source: Folder, target: Folder, name: str) -> None:
     """Copy one file beside its place, compare it on disk, give it its name. What is there already is never written over."""
     if not target.root.is_dir() and not target.relative:
         raise LocationUnfit(f"the folder of {target.name} is not there")
-    from_path, to_path = _path(source, name), _path(target, name)
-    if not from_path.is_file():
-        if not any(source.root.iterdir()):
-            raise LocationUnfit(f"the folder of {source.name} is empty")
-        raise NotCopied(f"there is no file {from_path}")
+    from_path = file_in(source, name)
+    to_path = path_in(target, name)
     try:
         _copy(from_path, to_path)
     except OSError as error:

@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from console.road import image_states, read_status
-from fileman import SiteKey, Store, bump_site_version, note_processed, take_lease
+from fileman import DERIVED_FILES_OPTION, SiteKey, Store, bump_site_version, note_processed, take_lease
 from fileman.files import (
     BackgroundQueue,
     ConsultGroup,
     ConsultService,
+    DerivedFile,
     DicomFailedImage,
     Exam,
     File,
@@ -21,6 +22,7 @@ from fileman.files import (
     ImageAudit,
     ImportableObject,
     LabGroup,
+    OptionSchedule,
     QueuePointer,
     ReportImage,
     TiuImage,
@@ -562,3 +564,14 @@ def test_every_statement_of_image_processing_uses_an_index(gateway: Gateway) -> 
     filing = {text for text in plans if any(name in text for name in names)}
     assert len(filing) > 30
     assert {text: step for text, step in scanned.items() if text in filing and "SCAN CONSTANT ROW" not in step} == {}
+
+
+def test_files_to_be_made_are_awaited_from_processed_until_the_image_is_taken_back(gateway: Gateway) -> None:
+    gateway.change(insert(OptionSchedule).values(ien=1, option=DERIVED_FILES_OPTION))
+    image = gateway.filed("5.1")
+    assert gateway.rows(DerivedFile) == [], "its object is not in its place yet"
+    for _ in range(2):
+        gateway.ask(f"PROCESSED||660|CT1|{image}|1|1|GWA")
+    assert [row[:3] for row in gateway.rows(DerivedFile)] == [(image, "ABSTRACT", "WAITING")]
+    gateway.ask(f"ROLLBACK||{image}")
+    assert gateway.rows(DerivedFile) == []

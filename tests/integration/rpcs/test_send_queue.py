@@ -7,10 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from fileman import SiteKey, Store, apply_site, dump_site, parse_site, read_folders, read_site_file
-from fileman.files import Image, ImagingSite, NetworkLocation, RoutedCopy, SendQueue
+from fileman import (
+    DERIVED_FILES_OPTION,
+    THERE,
+    Settled,
+    SiteKey,
+    Store,
+    apply_site,
+    dump_site,
+    expect_derived_files,
+    parse_site,
+    read_folders,
+    read_site_file,
+    settle_derived_files,
+)
+from fileman.files import Image, ImagingSite, NetworkLocation, OptionSchedule, RoutedCopy, SendQueue
 from runtime import FixedClock
 from tests.conftest import ORACLE_SITE
 from tests.integration.rpcs.queues import FOUR, LOCATION, OFFLINE, ONE, OTHER_LOCATION, Routing, run_routing
@@ -41,6 +54,21 @@ def test_files_come_by_priority_and_within_it_in_the_order_of_the_queue(routing:
         ("0",),
     ]
     assert set(routing.statuses().values()) == {"SENDING"}
+
+
+def test_an_entry_is_not_given_out_before_its_file_is_made(routing: Routing) -> None:
+    def await_abstract(connection: Connection) -> None:
+        connection.execute(insert(OptionSchedule).values(ien=1, option=DERIVED_FILES_OPTION))
+        expect_derived_files(connection, 2, ["ABSTRACT"], routing.clock.seconds())
+
+    routing.store.transact(await_abstract)
+    abstract = routing.send(2, FOUR, 750, "ABSTRACT")[0]
+    full = routing.send(2, FOUR, 500, "FULL")[0]
+    assert brief(routing.next_file(FOUR)) == ("1", "14", "500", str(full)), "what is held up holds up nothing else"
+    assert routing.next_file(FOUR) == ["0"]
+    assert routing.statuses()[abstract] == "WAITING"
+    routing.store.transact(lambda connection: settle_derived_files(connection, 2, {"ABSTRACT": Settled(THERE)}))
+    assert brief(routing.next_file(FOUR)) == ("1", "14", "750", str(abstract))
 
 
 def test_locations_and_destinations_that_are_not_asked_for_are_left(routing: Routing) -> None:

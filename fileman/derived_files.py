@@ -1,0 +1,88 @@
+"""Files that are made from an image's DICOM object after it was filed: which are awaited, which entries wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Float, Integer, String, bindparam, delete, exists, literal, select, true, update
+
+from fileman.files import DerivedFile, OptionSchedule, SendQueue
+from fileman.locks import lock_for_transaction, send_queue_lock
+from fileman.upserts import upserts
+
+#: The option that makes them. Where it is not scheduled nothing is awaited: whoever files images makes them, or nobody does.
+DERIVED_FILES_OPTION = "MAGB MAKE DERIVED FILES"
+WAITING, THERE, PLACEHOLDER, NEVER = "WAITING", "THERE", "PLACEHOLDER", "NEVER"
+
+_KEY = (DerivedFile.image == bindparam("of_image"), DerivedFile.file_type == bindparam("of_type"))
+_EXPECTED = select(
+    bindparam("of_image", type_=Integer),
+    bindparam("of_type", type_=String),
+    literal(WAITING),
+    literal(""),
+    bindparam("now", type_=Float),
+).where(exists().where(OptionSchedule.option == DERIVED_FILES_OPTION, OptionSchedule.paused.is_(False)))
+_EXPECT = upserts(
+    DerivedFile,
+    lambda insert: insert.from_select(
+        ["image", "file_type", "state", "reason", "expected_at"], _EXPECTED
+    ).on_conflict_do_nothing(),
+)
+_SETTLE = (
+    update(DerivedFile).where(*_KEY, DerivedFile.state == WAITING).values(state=bindparam("new_state"), reason=bindparam("why"))
+)
+_RELEASE = (
+    update(SendQueue)
+    .where(SendQueue.image == bindparam("of_image"), SendQueue.file_type == bindparam("of_type"), SendQueue.held == true())
+    .values(held=False)
+)
+_RELEASE_ALL = update(SendQueue).where(SendQueue.image == bindparam("of_image"), SendQueue.held == true()).values(held=False)
+_FORGET = delete(DerivedFile).where(DerivedFile.image == bindparam("of_image"))
+#: Tells, in a statement with the parameters `of_image` and `of_type`, whether that file is yet to be made.
+IS_AWAITED: ColumnElement[bool] = exists().where(*_KEY, DerivedFile.state == WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an awaited file: THERE, PLACEHOLDER or NEVER, and why where there is something to say."""
+
+    state: str
+    reason: str = ""
+
+
+def derived_file_types(file_ref: str, big_extension: str) -> list[str]:
+    """Name the files of an image that are made after filing: what its entry says is there beside the object itself."""
+    types = ["ABSTRACT"]
+    if not file_ref.endswith(".DCM"):
+        types.append("FULL")
+    if big_extension:
+        types.append("BIG")
+    return types
+
+
+def expect_derived_files(connection: Connection, image: int, types: Sequence[str], now: float) -> None:
+    """Note that files of an image are to be made, where the site schedules their making. Twice is once."""
+    rows = [{"of_image": image, "of_type": file_type, "now": now} for file_type in types]
+    connection.execute(_EXPECT[connection.dialect.name], rows)
+
+
+def settle_derived_files(connection: Connection, image: int, files: Mapping[str, Settled]) -> bool:
+    """Note what became of awaited files of an image, and give the send queue's entries of them free.
+
+    False when none of them was awaited any more: the image was deleted meanwhile.
+    """
+    lock_for_transaction(connection, send_queue_lock(image))
+    changed = 0
+    for file_type, settled in files.items():
+        key = {"of_image": image, "of_type": file_type}
+        changed += connection.execute(_SETTLE, {**key, "new_state": settled.state, "why": settled.reason}).rowcount
+        connection.execute(_RELEASE, key)
+    return bool(changed)
+
+
+def forget_derived_files(connection: Connection, image: int) -> None:
+    """Await nothing of an image any more: it is deleted. Its send queue entries are given out, as of files that are not there."""
+    lock_for_transaction(connection, send_queue_lock(image))
+    connection.execute(_FORGET, {"of_image": image})
+    connection.execute(_RELEASE_ALL, {"of_image": image})

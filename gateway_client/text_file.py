@@ -1,0 +1,143 @@
+"""The .TXT file that lies beside an image: what its header says, for viewers that do not read DICOM.
+
+Two sections, as the VA gateway writes them: `$$BEGIN DATA1` with `KEY=value` lines, and `$$BEGIN DICOM DATA` with lines
+`gggg,eeee|name^VR|value number,line number|value`. Elements of a sequence have the tags and item numbers that lead to them before
+their own, `0008,1140.1^0008,1150|...`; an empty sequence is a line of two pieces. `<unknown>` is what is missing, or has no text.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydicom.datadict import dictionary_description
+from pydicom.tag import BaseTag, Tag
+
+from gateway_client.elements import Elements, scan_whole_header
+from gateway_client.errors import NotAnObject, NotPart10
+from gateway_client.part10 import read_meta
+
+UNKNOWN = "<unknown>"
+#: Characters of a value in one line: the readers of these files keep no more than 255 of a line.
+LINE_VALUE = 180
+#: Lines of the second section, nested sequences that are gone into, and unknown elements that the log names.
+MOST_LINES, DEPTH, NAMED = 20_000, 8, 10
+_ENCODING = "iso-8859-1"
+_LINE_END = "\r\n"
+_CONTROLS = str.maketrans(dict.fromkeys((*range(32), *range(127, 160), ord("|")), " "))
+
+#: The keys of the first section, the element of each, and which of its values.
+_KEYS = (
+    ("PATIENTS_NAME", 0x00100010, 0), ("PATIENTS_ID", 0x00100020, 0), ("PATIENTS_BIRTH_DATE", 0x00100030, 0),
+    ("PATIENTS_AGE", 0x00101010, 0), ("PATIENTS_SEX", 0x00100040, 0), ("ACCESSION_NUMBER", 0x00080050, 0),
+    ("STUDY_ID", 0x00200010, 0), ("MODALITY", 0x00080060, 0), ("SERIES_NUMBER", 0x00200011, 0),
+    ("INSTANCE_NUMBER", 0x00200013, 0), ("PATIENT_POSITION", 0x00185100, 0), ("LATERALITY", 0x00200060, 0),
+    ("CONTRAST_BOLUS_AGENT", 0x00180010, 0), ("SLICE_THICKNESS", 0x00180050, 0), ("SLICE_LOCATION", 0x00201041, 0),
+    ("PIXEL_SPACING(1)", 0x00280030, 0), ("PIXEL_SPACING(2)", 0x00280030, 1), ("ROWS", 0x00280010, 0),
+    ("COLUMNS", 0x00280011, 0), ("BITS_STORED", 0x00280101, 0), ("PHOTOMETRIC_INTERPRETATION", 0x00280004, 0),
+    ("RESCALE_INTERCEPT", 0x00281052, 0), ("RESCALE_SLOPE", 0x00281053, 0),
+)  # fmt: skip
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Section:
+    """The second section while it is written."""
+
+    lines: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    def add(self, elements: Elements, above: str = "", depth: int = 0) -> None:
+        """Add the lines of a data set, or of an item of a sequence."""
+        for tag in elements.tags():
+            if len(self.lines) >= MOST_LINES:
+                return
+            where = f"{above}{_tag(tag)}"
+            vr = elements.vr(tag)
+            if vr == "SQ":
+                self._add_sequence(elements, tag, where, depth)
+            elif tag.element:  # a group's length is no use here
+                self._add_values(elements, tag, f"{where}|{_name(tag)}^{vr or 'UN'}", where)
+
+    def _add_sequence(self, elements: Elements, tag: BaseTag, where: str, depth: int) -> None:
+        before = len(self.lines)
+        if depth < DEPTH:
+            for number, item in enumerate(elements.items(tag), 1):
+                self.add(item, f"{where}.{number}^", depth + 1)
+        if len(self.lines) == before:
+            self.lines.append(f"{where}|{_name(tag)}^SQ")
+
+    def _add_values(self, elements: Elements, tag: BaseTag, head: str, where: str) -> None:
+        values = elements.values(tag)
+        if not values:
+            self.lines.append(f"{head}|1,1|{UNKNOWN}")
+            if elements.has_value(tag):
+                self.unknown.append(where)
+        for number, value in enumerate(values, 1):
+            text = value.translate(_CONTROLS)
+            pieces = [text[start : start + LINE_VALUE] for start in range(0, len(text), LINE_VALUE)] or [UNKNOWN]
+            self.lines += [f"{head}|{number},{line}|{piece}" for line, piece in enumerate(pieces, 1)]
+
+
+def text_file(path: Path) -> bytes:
+    """Give the text file of an object; whatever its header looks like, there is one. Raises OSError.
+
+    A value that has no text, and an object that cannot be read at all, leave `<unknown>` and a line in the log. Letters outside
+    of ISO 8859-1 become question marks; they stay whole in the object.
+    """
+    elements, section = None, _Section()
+    try:
+        meta = read_meta(path)
+        elements = scan_whole_header(path, meta.offset, meta.transfer_syntax)
+        if not elements.tags():
+            raise NotAnObject("The data set has no elements that can be read.")
+        section.add(elements)
+    except (NotPart10, NotAnObject) as problem:
+        log.warning("the header of %s cannot be written as text: %s", path, problem)
+    except OSError:
+        raise
+    except Exception:  # no header, however odd, keeps its image from being filed
+        log.exception("the header of %s cannot be written as text", path)
+    if section.unknown:
+        more = f" and {len(section.unknown) - NAMED} more" if len(section.unknown) > NAMED else ""
+        log.info("the text file of %s has no value of %s%s", path, " ".join(section.unknown[:NAMED]), more)
+    lines = [
+        "$$BEGIN DATA1",
+        *_first_section(elements),
+        "$$END DATA1",
+        "$$BEGIN DICOM DATA",
+        *section.lines[:MOST_LINES],
+        "$$END DICOM DATA",
+        "",
+    ]
+    return _LINE_END.join(lines).encode(_ENCODING, "replace")
+
+
+def _first_section(elements: Elements | None) -> Iterator[str]:
+    for key, tag, which in _KEYS:
+        values = elements.values(Tag(tag)) if elements is not None else []
+        value = values[which].translate(_CONTROLS).strip() if which < len(values) else ""
+        if key == "PATIENTS_NAME":
+            value = _vista_name(value)
+        yield f"{key}={value or UNKNOWN}"
+
+
+def _vista_name(name: str) -> str:
+    """Write the alphabetic group of a person name as VistA does: family,given middle."""
+    family, *others = [part.strip() for part in name.partition("=")[0].split("^")[:3]]
+    given = " ".join(part for part in others if part)
+    return f"{family},{given}" if given else family
+
+
+def _tag(tag: BaseTag) -> str:
+    return f"{tag.group:04X},{tag.element:04X}"
+
+
+def _name(tag: BaseTag) -> str:
+    try:
+        return dictionary_description(tag)
+    except KeyError:
+        return UNKNOWN

@@ -1,0 +1,32 @@
+"""The process that paints: one request a line on standard input, one answer a line on standard output.
+
+Decoders are C libraries that are fed with whatever a peer sent. Here they may crash, or ask for all memory, and take nobody with
+them. The process ends with its input, that is with whoever started it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+
+from taskman.pictures.drawing import paint
+from taskman.pictures.requests import READY, decode_request, encode_answer
+
+#: Bytes of address space: four times what the largest frame takes that is decoded.
+MEMORY = 4 << 30
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a decoder prints is no answer
+    answers.write(READY)
+    for line in sys.stdin.buffer:
+        answers.write(encode_answer(paint(*decode_request(line))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""An image's files in the folders of their network locations, and what is wrong when they are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from fileman import Folder, UnsafePath
+from taskman.errors import TaskManError
+
+
+class NoFile(TaskManError):
+    """The image has no such file, nor will it have one."""
+
+
+class LocationUnfit(TaskManError):
+    """The location takes or gives nothing now."""
+
+
+def folder_of(location: int | None, folders: Mapping[int, Folder]) -> Folder:
+    """Give the folder of an image's network location. Raises NoFile when there is none, LocationUnfit when it is gone now."""
+    folder = folders.get(location or 0)
+    if folder is None:
+        raise NoFile("the image names no network location that is there")
+    if not folder.root.is_dir():
+        raise LocationUnfit(f"the folder of {folder.name} is not there")
+    return folder
+
+
+def path_in(folder: Folder, name: str) -> Path:
+    """Give the path of a file, whether it is there or not. Raises NoFile for a name that leads out of the location."""
+    try:
+        return folder.file(name)
+    except UnsafePath as problem:
+        raise NoFile(str(problem)) from problem
+
+
+def file_in(folder: Folder, name: str) -> Path:
+    """Give the path of a file that is there. Raises NoFile, and LocationUnfit for an empty folder: its share is not mounted."""
+    path = path_in(folder, name)
+    if not path.is_file():
+        if not any(folder.root.iterdir()):
+            raise LocationUnfit(f"the folder of {folder.name} is empty")
+        raise NoFile(f"there is no file {path}")
+    return path
