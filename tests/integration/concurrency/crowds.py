@@ -7,7 +7,7 @@ from datetime import datetime
 from fileman import SiteKey, Store
 from fileman.files import SendQueue
 from runtime import FixedClock
-from tests.integration.concurrency.crowd import FILING_AND_SENDING, REQUEUEING, Crowd
+from tests.integration.concurrency.crowd import FILING_AND_SENDING, REQUEUEING, TAKING_BACK, Crowd
 from tests.integration.concurrency.model import Found, differences, requeueing_differences
 from tests.support.broker import RunningBroker
 
@@ -23,7 +23,9 @@ def crowd_together(store: Store, key: SiteKey, sessions: int, calls: int, seed: 
     broker = RunningBroker(store, key, clock=FixedClock(NOON))
     try:
         with Crowd(broker, sessions, seed) as crowd:
-            notes = crowd.run(FILING_AND_SENDING, calls)
+            notes = crowd.run(FILING_AND_SENDING, calls // 2)
+            notes.add(crowd.run(TAKING_BACK, 4))
+            notes.add(crowd.run(FILING_AND_SENDING, calls - calls // 2))
             did = (notes.stored, notes.deleted, notes.refused, notes.for_jukebox, notes.statuses, notes.exported, notes.taken_out)
             assert all(did), "the sessions hardly did anything"
             wrong = differences(store, notes)
