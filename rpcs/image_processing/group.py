@@ -76,7 +76,7 @@ def find_device(filing: Filing) -> int:
 
 def _device(connection: Connection, name: str) -> int | None:
     found: int | None = connection.execute(_DEVICE, {"name": name}).scalar()
-    if found is None and lock_for_transaction(connection, "acquisition_device"):  # another broker may have made it
+    if found is None and lock_for_transaction(connection, f"device:{name}"):  # another broker may have made it
         found = connection.execute(_DEVICE, {"name": name}).scalar()
     return found
 

@@ -87,10 +87,10 @@ def hold_objects(found: Found, items: Sequence[Item]) -> None:
 
     All calls do so in one order: two that bring the same objects in different orders do not wait for each other for ever.
     """
-    pairs = [(one.pieces(8), two.pieces(3)) for one, two in pairwise(items) if (one.opcode, two.opcode) == ("STORE1", "STORE2")]
+    pairs = [(one.pieces(9), two.pieces(3)) for one, two in pairwise(items) if (one.opcode, two.opcode) == ("STORE1", "STORE2")]
     if len(pairs) < 2 or not lock_for_transaction(found.connection, *{object_lock(two[2]) for _one, two in pairs}):
         return
-    studies = (found.study(one[3], one[7]) for one, _two in pairs if one[3] in SERVICE_ORDER)
+    studies = (found.study(one[3], one[8]) for one, _two in pairs if one[3] in SERVICE_ORDER)
     lock_for_transaction(found.connection, *{exam_lock(study) for study in studies if study is not None})
 
 
@@ -174,7 +174,7 @@ def remember_current(call: Call, machine: str, uid: str) -> None:
     if call.connection.execute(_SET_CURRENT, now).rowcount:
         return
     # its first image, and perhaps its second at another broker
-    if lock_for_transaction(call.connection, "current_image") and call.connection.execute(_SET_CURRENT, now).rowcount:
+    if lock_for_transaction(call.connection, f"current image:{machine}") and call.connection.execute(_SET_CURRENT, now).rowcount:
         return
     entry = next_ien(call.connection, "current_image")
     call.connection.execute(_ADD_CURRENT, {"ien": entry, "machine": machine, "uid": uid})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -133,7 +134,7 @@ def find_study(connection: Connection, service: str, accession: str) -> Study | 
     """
     if not accession:
         return None
-    found = connection.execute(_BY_ACCESSION, {"accession": accession}).all()
+    found: Sequence[Any] = connection.execute(_BY_ACCESSION, {"accession": accession}).all()
     if not found and (old := _OLD_CONSULT.fullmatch(accession)):
         found = connection.execute(_BY_CONSULT, {"ien": int(old[1])}).all()
     for candidate in SERVICE_ORDER[service]:

@@ -10,7 +10,7 @@ import pytest
 from fileman import SiteKey, Store
 from tests.integration.concurrency.crowds import crowd_together
 
-SESSIONS, CALLS = 50, 24
+SESSIONS, CALLS = 50, 16
 
 
 @pytest.mark.parametrize("seed", [1])
