@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from bench.broker import measure_broker
 from bench.figures import Figure, table
+from bench.filing import measure_filing
 from bench.kit import measure_kit
 from bench.queues import measure_queues
 from bench.road import measure_road
@@ -23,13 +23,13 @@ out = Console(width=140)
 
 
 def main() -> None:
-    """Measure everything, or the parts named (sessions, broker, queues, rules, ...), with synthetic images on loopback."""
+    """Measure everything, or the parts named (sessions, filing, queues, rules, ...), with synthetic images on loopback."""
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder, resources.as_file(resources.files("magbroker_data") / "demo.toml") as site:
         directory = Path(folder)
         parts = {
             "sessions": lambda: measure_sessions(directory / "sessions", site),
-            "broker": lambda: measure_broker(directory / "broker", site),
+            "filing": lambda: measure_filing(directory / "filing", site),
             "queues": lambda: measure_queues(directory / "queues", site),
             "rules": measure_rules,
             "taskman": lambda: measure_taskman(directory / "taskman", site),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert
 
@@ -31,4 +31,16 @@ class Event:
 def record_events(connection: Connection, events: Sequence[Event]) -> None:
     """Write steps down, within the caller's transaction."""
     if events:
-        connection.execute(_INSERT, [{**asdict(event), "detail": event.detail[:DETAIL_LIMIT]} for event in events])
+        connection.execute(_INSERT, [_row(event) for event in events])
+
+
+def _row(event: Event) -> dict[str, object]:
+    return {
+        "uid": event.uid,
+        "image": event.image,
+        "stage": event.stage,
+        "at": event.at,
+        "peer": event.peer,
+        "outcome": event.outcome,
+        "detail": event.detail[:DETAIL_LIMIT],
+    }

@@ -62,12 +62,16 @@ def seconds_ahead(connection: Connection, now: float) -> float:
     return now - float(connection.execute(_CLOCK).scalar_one())
 
 
-def lock_for_transaction(connection: Connection, *names: str) -> None:
-    """Hold names until the transaction ends. SQLite has one writer, so nothing is to be done there."""
+def lock_for_transaction(connection: Connection, *names: str) -> bool:
+    """Hold names until the transaction ends; tell whether others may have changed meanwhile what was read before.
+
+    SQLite has one writer, so nothing is to be done there, and nothing can have changed.
+    """
     if connection.dialect.name == "sqlite":
-        return
+        return False
     for name in sorted(names):
         connection.execute(_ADVISORY, {"name": name})
+    return True
 
 
 def try_lock(connection: Connection, name: str) -> bool:
@@ -86,6 +90,16 @@ def transmit_lock(location: str, destination: str) -> str:
 def send_queue_lock(image: int) -> str:
     """Name the lock of whoever looks whether an image waits in the send queue and puts it there, so that it waits there once."""
     return f"SEND QUEUE {image}"
+
+
+def object_lock(uid: str) -> str:
+    """Name the lock of whoever files or deletes the object of a SOP Instance UID; taken before that of its group."""
+    return f"uid:{uid}"
+
+
+def group_lock(group: int) -> str:
+    """Name the lock of whoever puts an image into a group or takes one out, for the group goes with its last image."""
+    return f"group:{group}"
 
 
 def export_lock(origin: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select
 
-from fileman import count_queued, next_iens, to_fileman
+from fileman import count_queued, lock_for_transaction, next_iens, to_fileman
 from fileman.files import BackgroundQueue
 from rpcs.call import Call
 
@@ -34,7 +34,8 @@ class Work:
 
 
 def waits(call: Call, place: int, work: Work) -> bool:
-    """Tell whether an image waits in a queue already."""
+    """Tell whether an image waits in a queue already; nobody else puts it there until the transaction ends."""
+    lock_for_transaction(call.connection, f"{work.queue} {place} {work.image}")
     key = {"place_": place, "queue_": work.queue, "image_": work.image}
     return call.connection.execute(_WAITS, key).first() is not None
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select
-
-from fileman.files import Image
 from rpcs.call import Call
-from rpcs.image_processing.rollback import REASON, delete_entry
+from rpcs.image_processing.rollback import REASON, delete_entry, hold_entry
 from rpcs.numbers import entry_number
 from rpcs.registry import Access, literal, procedure
 from xwb import ResultType, m_number
 
 #: Who may delete without having to force it.
 KEY = "MAG DELETE"
-
-_IMAGE = select(Image.parent, Image.members).where(Image.ien == bindparam("ien_"))
 
 
 @procedure(
@@ -36,7 +31,7 @@ def delete_image(call: Call) -> list[str]:
     number = entry_number(pointer)
     if not m_number(forced.partition("^")[0]) and KEY not in call.site.keys_of(call.session.duz):
         return ["0^User doesn't have delete privilege."]
-    row = call.connection.execute(_IMAGE, {"ien_": number}).first()
+    row = hold_entry(call.connection, number)
     if row is None:
         return ["0^Image entry doesn't exist in image file"]
     if row.members > 0:

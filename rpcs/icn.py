@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 _PERMUTATIONS = tuple(
     tuple(line.split())
     for line in (
@@ -21,6 +23,7 @@ _PERMUTATIONS = tuple(
 )
 
 
+@functools.lru_cache(maxsize=1024)
 def icn_checksum(number: str) -> str:
     """Compute the six check digits of an ICN (the part before V), as $$CHECKDG^MPIFSPC does.
 

@@ -222,6 +222,15 @@ def _give_up_old(call: Call) -> None:
     call.connection.execute(_DELETE_EXPORT, [{"d0": export} for export in exports])
 
 
+def _take_out(connection: Connection, export: int, key: dict[str, int]) -> None:
+    """Take an entry out of the queue, and its export with the last one, unless somebody else has just done so."""
+    if not connection.execute(_DELETE, key).rowcount:
+        return
+    left = connection.execute(_COUNT_DOWN, {"d0": export}).scalar()
+    if left is not None and left <= 0:
+        connection.execute(_DELETE_EXPORT, {"d0": export})
+
+
 def apply_report(call: Call, report: Report) -> bool:
     """Set what became of an entry, and tell the image's story; False when there is no such entry."""
     key = {"d0": report.export, "d1": report.sequence}
@@ -230,9 +239,7 @@ def apply_report(call: Call, report: Report) -> bool:
         return False
     now = call.clock.seconds()
     if not report.status:
-        call.connection.execute(_DELETE, key)
-        if call.connection.execute(_COUNT_DOWN, {"d0": report.export}).scalar_one() <= 0:
-            call.connection.execute(_DELETE_EXPORT, {"d0": report.export})
+        _take_out(call.connection, report.export, key)
         return True
     changes = {
         "new_status": report.status,

@@ -13,6 +13,7 @@ from fileman.files import AnsweredRequest
 from rpcs.call import Call
 from rpcs.errors import MError, undefined
 from rpcs.image_processing.correct import correct
+from rpcs.image_processing.found import Found
 from rpcs.image_processing.group import GROUP_OBJECT_TYPE, dashed, external_sex
 from rpcs.image_processing.header_data import HeaderData
 from rpcs.image_processing.messages import Results
@@ -21,7 +22,7 @@ from rpcs.image_processing.request import Item, StoreRequest, read_items
 from rpcs.image_processing.rollback import rollback
 from rpcs.image_processing.safety import patient_safety
 from rpcs.image_processing.sop_classes import sop_class_uid, sop_class_uids
-from rpcs.image_processing.store import Stored, store_image
+from rpcs.image_processing.store import Stored, hold_objects, store_image
 from rpcs.registry import Access, Answer, listed, procedure
 from rpcs.session import Delay, Pause
 from xwb import ResultType
@@ -50,6 +51,7 @@ class _Work:
 
     call: Call
     items: list[Item]
+    found: Found
     results: Results = field(default_factory=Results)
     headers: HeaderData = field(default_factory=HeaderData)
     events: list[Event] = field(default_factory=list)
@@ -72,7 +74,7 @@ def _store(work: _Work, first: Item) -> None:
     if second.opcode != "STORE2":
         work.results.add("STORE", f'-101 Expecting STORE2, got "{second.opcode}"')
         return
-    stored: Stored = store_image(work.call, StoreRequest.read(first, second), work.results)
+    stored: Stored = store_image(work.call, StoreRequest.read(first, second), work.results, work.found)
     if stored.image is not None:
         work.images[stored.uid] = stored.image
     work.tell(stored.uid, stored.image, "STORE", _OUTCOMES.get(stored.code, "refused"), stored.reason)
@@ -150,7 +152,8 @@ def image_processing(call: Call) -> Answer | list[str]:
             return Answer([], application=f"REQUEST {uuid} was answered before, for another list")
         if before is not None:
             return before.answer.split("\n") if before.answer else []
-    work = _Work(call, items)
+    work = _Work(call, items, Found(call.connection))
+    hold_objects(work.found, items)
     while work.position < len(items):
         item = items[work.position]
         handler = _OPCODES.get(item.opcode)

@@ -14,8 +14,13 @@ from rpcs.image_processing.request import StoreRequest
 FIXED, DELETE = "FIXED", "DELETE"
 
 _SAME_FILE = (
-    select(DicomFailedImage.ien, DicomFailedImage.machine, DicomFailedImage.location, DicomFailedImage.queued)
-    .where(DicomFailedImage.file_path == bindparam("file_path"), DicomFailedImage.removed.is_(False))
+    select(DicomFailedImage.ien, DicomFailedImage.queued)
+    .where(
+        DicomFailedImage.file_path == bindparam("file_path"),
+        DicomFailedImage.machine == bindparam("machine"),
+        DicomFailedImage.location == bindparam("location"),
+        DicomFailedImage.removed.is_(False),
+    )
     .order_by(DicomFailedImage.ien)
     .limit(1)
 )
@@ -54,8 +59,9 @@ def put_on_correct_list(call: Call, request: StoreRequest, name: DicomName, prob
     `problem` is what `Association.problem` said.
     """
     connection = call.connection
-    same = connection.execute(_SAME_FILE, {"file_path": request.from_path}).first()
-    if same is not None and (same.machine, same.location) == (request.machine, request.location):
+    file = {"file_path": request.from_path, "machine": request.machine, "location": request.location}
+    same = connection.execute(_SAME_FILE, file).first()
+    if same is not None:
         if same.queued:
             connection.execute(_FAILED_AGAIN, {"entry": same.ien})
         return

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from fileman import external_date, is_fileman, lock_for_transaction, next_ien, to_fileman
 from fileman.files import AcquisitionDevice, Image
 from rpcs.call import Call
 from rpcs.image_processing import failed
+from rpcs.image_processing.found import Found
 from rpcs.image_processing.indexes import Indexes, origin_code
 from rpcs.image_processing.messages import Messages
 from rpcs.image_processing.request import StoreRequest
@@ -59,6 +60,7 @@ class Filing:
     call: Call
     request: StoreRequest
     messages: Messages
+    found: Found
     moment: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,16 +69,23 @@ class Filing:
 
 def find_device(filing: Filing) -> int:
     """Find or make the acquisition device; names are upper-cased and single-spaced (ACQDEV^MAGDFCNV)."""
-    connection, request = filing.call.connection, filing.request
+    connection, request, devices = filing.call.connection, filing.request, filing.found.devices
     name = " ".join(f"{request.manufacturer} ({request.model})".upper().replace("|", "~").replace("^", "~").split())
-    found = connection.execute(_DEVICE, {"name": name}).scalar()
-    if found is None:  # another broker may be making it
-        lock_for_transaction(connection, "acquisition_device")
+    if name not in devices:
+        devices[name] = _device(connection, name) or _new_device(connection, name, request.instrument_location)
+    return devices[name]
+
+
+def _device(connection: Connection, name: str) -> int | None:
+    found: int | None = connection.execute(_DEVICE, {"name": name}).scalar()
+    if found is None and lock_for_transaction(connection, f"device:{name}"):  # another broker may have made it
         found = connection.execute(_DEVICE, {"name": name}).scalar()
-    if found is not None:
-        return int(found)
+    return found
+
+
+def _new_device(connection: Connection, name: str, location: str) -> int:
     device = next_ien(connection, "acquisition_device")
-    connection.execute(_INSERT_DEVICE, {"ien": device, "name": name, "location": request.instrument_location})
+    connection.execute(_INSERT_DEVICE, {"ien": device, "name": name, "location": location})
     return device
 
 

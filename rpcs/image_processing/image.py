@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select, update
 
-from fileman import next_ien
+from fileman import group_lock, lock_for_transaction, next_ien
 from fileman.files import Image, LostMember
 from rpcs.call import Call
 from rpcs.file_find import image_directory
@@ -43,6 +43,7 @@ def check_group(filing: Filing, data: FileData) -> None:
 
     Raises GaveUp #-101 when it is none, #-102 when it belongs to somebody else. A group that was just found needs no check.
     """
+    lock_for_transaction(filing.call.connection, group_lock(data.group))
     row = filing.call.connection.execute(_GROUP, {"group_": data.group}).first()
     kind, patient = (None, None) if row is None else row
     if kind != GROUP_OBJECT_TYPE:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from fileman import next_ien
+from fileman import group_lock, lock_for_transaction, next_ien
 from fileman.files import ConsultGroup, Image, LabGroup, TiuImage, TiuNote
 from rpcs.image_processing import failed
 from rpcs.image_processing.group import (
@@ -161,17 +161,25 @@ def note_group(filing: Filing, study: Study) -> FileData:
         device=find_device(filing),
         indexes=waiting.indexes(filing),
     )
-    complete = study.service == "CON" and study.status == "COMPLETE"
-    if study.tiu_note and not complete:
-        data = _under_note(filing, data, study.tiu_note, waiting)
-    else:
-        data = _waiting(filing, data, waiting)
+    found = _with_group(filing, data, study, waiting)
+    if found.group and lock_for_transaction(filing.call.connection, group_lock(found.group)):
+        # it may be gone with its last image
+        found = _with_group(filing, data, study, waiting)
+    data = found
     if not data.group:
         data.group = _new_group(filing, data, waiting)
     if study.service == "CON":
         data.short_description = filing.request.image_name
         data.consult = study.service_ien
     return data
+
+
+def _with_group(filing: Filing, data: FileData, study: Study, waiting: TemporaryList) -> FileData:
+    """Look for the group under the note, or among those that wait for one."""
+    complete = study.service == "CON" and study.status == "COMPLETE"
+    if study.tiu_note and not complete:
+        return _under_note(filing, data, study.tiu_note, waiting)
+    return _waiting(filing, data, waiting)
 
 
 def _header_date(filing: Filing) -> str:

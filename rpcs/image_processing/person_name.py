@@ -64,10 +64,13 @@ def is_same_patient(name: DicomName, patient_id: str, vista_name: str, vista_id:
     """Tell whether a header's name and ID are those of a patient on file: one transposition in a long name is forgiven."""
     last, _, given = vista_name.partition(",")
     first, _, middle = given.partition(" ")
+    same_id = alphanumeric(patient_id) == vista_id
+    if same_id and (name.last, name.first) == (last, first):  # enough without the rest, and so with most objects
+        return True
     score = LAST_NAME * compare(name.last, last)
     score += FIRST_NAME * compare(name.first[:6], first[:6])
     score += MIDDLE_NAME * compare(name.middle, middle.replace(".", ""))
-    score += PATIENT_ID * int(alphanumeric(patient_id) == vista_id)
+    score += PATIENT_ID * int(same_id)
     return score >= ENOUGH
 
 

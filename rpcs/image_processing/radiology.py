@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
-from fileman import spend_fault
+from fileman import group_lock, lock_for_transaction, spend_fault
 from fileman.files import Exam, Image, ReportImage
 from rpcs.image_processing import failed
 from rpcs.image_processing.group import (
@@ -17,7 +17,7 @@ from rpcs.image_processing.group import (
     wrong_patient,
 )
 from rpcs.image_processing.indexes import radiology_indexes
-from rpcs.image_processing.report import exam_lock, is_locked, make_report, report_lock, report_of, report_patient
+from rpcs.image_processing.report import exam_lock, is_locked, make_report, report_lock, report_of
 from rpcs.image_processing.sop_classes import same_group, sop_class_pointer
 from rpcs.image_processing.study import Study
 
@@ -51,7 +51,7 @@ def radiology_group(filing: Filing, study: Study) -> FileData:
     if not study.registered:
         raise _no_exam(filing, "-302", f"Radiology case {study.inverse_date} is not in ^RADPT({study.patient.dfn})")
     report = _report(filing, study)
-    owner = report_patient(connection, report)
+    owner = filing.found.owner(report)
     if owner != study.patient.dfn:
         raise wrong_patient(filing, study.patient.dfn, "report", owner, f"^RARPT({report})", "-304", ROUTINE)
     data = FileData(
@@ -69,7 +69,10 @@ def radiology_group(filing: Filing, study: Study) -> FileData:
         report=report,
         procedure_ien=study.procedure_ien,
     )
-    data.group = _group_under(filing, data, report) or _new_group(filing, data, report)
+    group = _group_under(filing, data, report)
+    if group is not None and lock_for_transaction(connection, group_lock(group)):  # it may be gone with its last image
+        group = _group_under(filing, data, report)
+    data.group = group or _new_group(filing, data, report)
     return data
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, String, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, String, bindparam, delete, func, insert, select, update
 
-from fileman import file_name, forget_derived_files, lock_for_transaction, to_fileman
+from fileman import file_name, forget_derived_files, group_lock, lock_for_transaction, object_lock, to_fileman
 from fileman.files import ConsultGroup, Image, ImageAudit, LabGroup, LostMember, ReportImage, TiuImage
 from rpcs.background_queue import Work, enqueue
 from rpcs.call import Call
@@ -20,7 +20,7 @@ REASON = "Unknown reason"
 #: The files that lie beside an image's own and go with it (ALTERNATE FILE TYPES of #2006.1).
 ALTERNATES = ("TXT",)
 
-_IMAGE = select(Image.ien, Image.uid, Image.parent, Image.members, Image.object_type).where(Image.ien == bindparam("ien_"))
+_IMAGE = select(Image.uid, Image.parent, Image.members).where(Image.ien == bindparam("ien_"))
 _FILES = select(Image.file_ref, Image.location, Image.abstract_location, Image.big_location, Image.big_extension).where(
     Image.ien == bindparam("ien_")
 )
@@ -61,7 +61,7 @@ def rollback(call: Call, item: Item, results: Results) -> tuple[int, str] | None
     """
     pointer = item.pieces(2)[1]
     number = min(int(m_number(pointer)), 2**31 - 1)
-    row = call.connection.execute(_IMAGE, {"ien_": number}).first()
+    row = hold_entry(call.connection, number)
     if row is None:
         results.add("ROLLBACK", f"-1|Image entry doesn't exist in image file|{pointer}")
         return None
@@ -76,12 +76,25 @@ def rollback(call: Call, item: Item, results: Results) -> tuple[int, str] | None
     return number, str(row.uid)
 
 
+def hold_entry(connection: Connection, image: int) -> Row[str, int | None, int] | None:
+    """Read UID, group and number of images of an entry that is to be deleted; None when there is none.
+
+    Until the transaction ends nobody else deletes it, or puts images into its group or takes some out.
+    """
+    row = connection.execute(_IMAGE, {"ien_": image}).first()
+    if row is None or not lock_for_transaction(connection, object_lock(row.uid)):
+        return row
+    lock_for_transaction(connection, group_lock(row.parent or image))
+    return connection.execute(_IMAGE, {"ien_": image}).first()
+
+
 def delete_entry(call: Call, image: int, group: int | None, reason: str = REASON) -> bool:
-    """Move an image's entry to the audit file, and its group's with the last image of it; tell whether the group went."""
+    """Move an image's entry to the audit file, and its group's with the last image of it; tell whether the group went.
+
+    The caller has read the entry by `hold_entry`.
+    """
     if group is None:
         _unlink(call.connection, image)
-    else:
-        lock_for_transaction(call.connection, f"group:{group}")
     _archive(call, image, reason)
     if group is None or call.connection.execute(_LEAVE_GROUP, {"group_": group}).scalar() != 0:
         return False

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sqlalchemy import bindparam, insert, select, update
 
-from fileman import age_in_years, consult_image_came, external_date, lock_for_transaction, mixed_case_date_time, next_ien
+from fileman import (
+    age_in_years,
+    consult_image_came,
+    external_date,
+    lock_for_transaction,
+    mixed_case_date_time,
+    next_ien,
+    object_lock,
+)
 from fileman.files import CurrentImage, Image
 from rpcs.call import Call
 from rpcs.icn import full_icn
 from rpcs.image_processing import failed
 from rpcs.image_processing.correct_list import put_on_correct_list
+from rpcs.image_processing.found import Found
 from rpcs.image_processing.group import FileData, Filing, dashed, external_sex
 from rpcs.image_processing.image import ROUTINE as IMAGE_ROUTINE
 from rpcs.image_processing.image import check_group, file_image
@@ -22,9 +33,10 @@ from rpcs.image_processing.messages import Results
 from rpcs.image_processing.notes import note_group
 from rpcs.image_processing.person_name import Association, parse_dicom_name
 from rpcs.image_processing.radiology import radiology_group
-from rpcs.image_processing.request import StoreRequest
+from rpcs.image_processing.report import exam_lock
+from rpcs.image_processing.request import Item, StoreRequest
 from rpcs.image_processing.sop_classes import sop_class_pointer
-from rpcs.image_processing.study import SERVICE_ORDER, PatientData, Study, find_study, patient_data
+from rpcs.image_processing.study import SERVICE_ORDER, PatientData, Study, patient_data
 
 #: The routine that files the group of each service, and what does so here.
 _GROUPS = {
@@ -54,8 +66,8 @@ _FRAME = select(
     Image.acquisition_device,
     Image.short_description,
 ).where(Image.ien == bindparam("ien_"))
-_CURRENT = select(CurrentImage.ien, CurrentImage.uid).where(CurrentImage.machine == bindparam("machine"))
-_SET_CURRENT = update(CurrentImage).where(CurrentImage.ien == bindparam("entry")).values(uid=bindparam("new_uid"))
+_CURRENT = select(CurrentImage.uid).where(CurrentImage.machine == bindparam("machine"))
+_SET_CURRENT = update(CurrentImage).where(CurrentImage.machine == bindparam("of_machine")).values(uid=bindparam("new_uid"))
 _ADD_CURRENT = insert(CurrentImage)
 
 
@@ -78,18 +90,30 @@ class _OnFile:
     saved_at: str
 
 
-def store_image(call: Call, request: StoreRequest, results: Results) -> Stored:
+def hold_objects(found: Found, items: Sequence[Item]) -> None:
+    """Hold the objects of a call with several images until its transaction ends, then their exams.
+
+    All calls do so in one order: two that bring the same objects in different orders do not wait for each other for ever.
+    """
+    pairs = [(one.pieces(9), two.pieces(3)) for one, two in pairwise(items) if (one.opcode, two.opcode) == ("STORE1", "STORE2")]
+    if len(pairs) < 2 or not lock_for_transaction(found.connection, *{object_lock(two[2]) for _one, two in pairs}):
+        return
+    studies = (found.study(one[3], one[8]) for one, _two in pairs if one[3] in SERVICE_ORDER)
+    lock_for_transaction(found.connection, *{exam_lock(study) for study in studies if study is not None})
+
+
+def store_image(call: Call, request: StoreRequest, results: Results, found: Found) -> Stored:
     """Associate and file one image; the answer's elements are added to the results."""
     try:
-        return Stored(request.image_uid, _store(call, request, results), "0")
+        return Stored(request.image_uid, _store(Filing(call, request, results.messages, found), results), "0")
     except failed.StoreRefused as refusal:
         results.error("STORE", refusal.code, failed.ROUTINE)
         return Stored(request.image_uid, None, refusal.code, results.lines[-1].rpartition("|")[2])
 
 
-def _store(call: Call, request: StoreRequest, results: Results) -> int:
-    filing = Filing(call, request, results.messages)
-    lock_for_transaction(call.connection, f"uid:{request.image_uid}")
+def _store(filing: Filing, results: Results) -> int:
+    call, request = filing.call, filing.request
+    lock_for_transaction(call.connection, object_lock(request.image_uid))
     known = _on_file(call, request)
     frame_of = known if request.later_frame else None
     data = _new_image(filing, known, results) if frame_of is None else _further_frame(filing, frame_of)
@@ -125,7 +149,7 @@ def _new_image(filing: Filing, known: _OnFile | None, results: Results) -> FileD
     if request.service not in SERVICE_ORDER:
         raise failed.undefined_service(filing.messages, request.service)
     study = _associate(filing)
-    lock_for_transaction(call.connection, f"exam:{study.exam}")
+    lock_for_transaction(call.connection, exam_lock(study))
     routine, find_group = _GROUPS[study.service]
     try:
         data = find_group(filing, study)
@@ -156,12 +180,11 @@ def _again(filing: Filing, known: _OnFile, results: Results) -> None:
 
 def remember_current(call: Call, machine: str, uid: str) -> None:
     """Record which image a gateway is working on; none when it is done (SAVEUID^MAGDIR81)."""
-    row = call.connection.execute(_CURRENT, {"machine": machine}).first()
-    if row is None:  # its first image, and perhaps its second at another broker
-        lock_for_transaction(call.connection, "current_image")
-        row = call.connection.execute(_CURRENT, {"machine": machine}).first()
-    if row is not None:
-        call.connection.execute(_SET_CURRENT, {"entry": row.ien, "new_uid": uid})
+    now = {"of_machine": machine, "new_uid": uid}
+    if call.connection.execute(_SET_CURRENT, now).rowcount:
+        return
+    # its first image, and perhaps its second at another broker
+    if lock_for_transaction(call.connection, f"current image:{machine}") and call.connection.execute(_SET_CURRENT, now).rowcount:
         return
     entry = next_ien(call.connection, "current_image")
     call.connection.execute(_ADD_CURRENT, {"ien": entry, "machine": machine, "uid": uid})
@@ -170,7 +193,7 @@ def remember_current(call: Call, machine: str, uid: str) -> None:
 def _associate(filing: Filing) -> Study:
     """Find the exam and check the patient; what does not fit waits for a person, on the CORRECT list or on the importer's."""
     call, request = filing.call, filing.request
-    study = find_study(call.connection, request.service, request.case_number)
+    study = filing.found.study(request.service, request.case_number)
     name = parse_dicom_name(request.patient_name)
     association = Association(
         name,

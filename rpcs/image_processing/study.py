@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from fileman.files import Exam, Patient
 from xwb import m_number, m_text
@@ -58,8 +59,7 @@ _COLUMNS = (
 #: How many of them are the exam's.
 _OF_EXAM = 14
 _STUDY = select(*_COLUMNS).join_from(Exam, Patient, isouter=True)
-_BY_ACCESSION = _STUDY.where(Exam.accession == bindparam("accession"))
-_BY_SITE_ACCESSION = _STUDY.where(Exam.site_accession == bindparam("accession"))
+_BY_ACCESSION = _STUDY.where(or_(Exam.accession == bindparam("accession"), Exam.site_accession == bindparam("accession")))
 _BY_CONSULT = _STUDY.where(Exam.service == "CON", Exam.accession.like("%-GMR-%"), Exam.service_ien == bindparam("ien"))
 
 
@@ -134,12 +134,9 @@ def find_study(connection: Connection, service: str, accession: str) -> Study | 
     """
     if not accession:
         return None
-    found = [
-        *connection.execute(_BY_ACCESSION, {"accession": accession}),
-        *connection.execute(_BY_SITE_ACCESSION, {"accession": accession}),
-    ]
+    found: Sequence[Any] = connection.execute(_BY_ACCESSION, {"accession": accession}).all()
     if not found and (old := _OLD_CONSULT.fullmatch(accession)):
-        found = list(connection.execute(_BY_CONSULT, {"ien": int(old[1])}))
+        found = connection.execute(_BY_CONSULT, {"ien": int(old[1])}).all()
     for candidate in SERVICE_ORDER[service]:
         rows = {row.ien: row for row in found if row.service == candidate}
         if len(rows) == 1:

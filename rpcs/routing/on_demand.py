@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select
+from sqlalchemy import Row, bindparam, func, select
 
-from fileman import from_fileman, next_ien, to_fileman
-from fileman.files import BackgroundQueue, Exam, Image, NetworkLocation, Patient, Report
+from fileman import from_fileman, to_fileman
+from fileman.files import Exam, Image, NetworkLocation, Patient, Report
+from rpcs.background_queue import Work, enqueue, waits
 from rpcs.call import Call
 from rpcs.export.requests import QUEUED_TYPES, ExportRequest, request_export
 from rpcs.numbers import subscript, whole
@@ -49,12 +50,6 @@ _IMAGES = (
     .order_by(func.coalesce(Image.parent, Image.ien), Image.group_sequence, Image.ien)
 )
 _SEND = select(NetworkLocation.send).where(NetworkLocation.ien == bindparam("location"))
-_ASKED = select(BackgroundQueue.ien).where(
-    BackgroundQueue.place == bindparam("at_place"),
-    BackgroundQueue.queue == "JBTOHD",
-    BackgroundQueue.image == bindparam("of_image"),
-)
-_ASK = insert(BackgroundQueue)
 
 
 @dataclass(slots=True)
@@ -172,12 +167,8 @@ def _fetch(call: Call, images: Sequence[Row[*tuple[Any, ...]]]) -> None:
     place = call.site.place_of(call.session.division) or (places[0] if places else None)
     if place is None:
         return
-    for image in images:
-        key = {"at_place": place.ien, "of_image": image.ien}
-        if call.connection.execute(_ASKED, key).first() is None:
-            row = {"queue": "JBTOHD", "duz": call.session.duz, "image": image.ien, "place": place.ien}
-            moment = {"requested": to_fileman(call.clock.now()), "status": "NOT_PROCESSED"}
-            call.connection.execute(_ASK, {"ien": next_ien(call.connection, "background_queue"), **row, **moment})
+    asked = [Work("JBTOHD", image.ien) for image in images]
+    enqueue(call, place.ien, [work for work in asked if not waits(call, place.ien, work)])
 
 
 def _time(text: str) -> str:

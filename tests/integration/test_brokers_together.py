@@ -143,14 +143,14 @@ def test_the_first_images_of_an_exam_make_one_report_and_one_group(known_gateway
 
 
 def test_the_first_two_images_of_a_gateway_are_both_filed(signed_on: Two) -> None:
-    assert filed(signed_on.ask_both("current_image", storing(1), storing(2, accession="061124-102")))
+    assert filed(signed_on.ask_both("current image:GWA", storing(1), storing(2, accession="061124-102")))
 
 
 def test_a_device_that_two_gateways_bring_at_once_is_entered_once(known_gateways: Two) -> None:
     two = known_gateways
     one = storing(1, gateway="GWA", maker="NEWCO")
     other = storing(2, gateway="GWB", maker="NEWCO", accession="061124-102")
-    assert filed(two.ask_both("acquisition_device", one, other))
+    assert filed(two.ask_both("device:NEWCO (X1)", one, other))
     assert two.count(select(AcquisitionDevice.ien).where(AcquisitionDevice.name == "NEWCO (X1)")) == 1
 
 

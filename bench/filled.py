@@ -1,0 +1,169 @@
+"""A broker's database with very much in it: written from outside, in a few statements, as filing would have left it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, Connection, Insert, Integer, String, bindparam, cast, func, insert, literal, select, update
+
+from fileman import next_iens
+from fileman.engines import writing_engine
+from fileman.files import Exam, File, Image, ImageEvent, Patient, Report, ReportImage
+
+#: Exams whose images are on file, with so many images each, and exams of today, whose images are to come.
+EXAMS, PER_EXAM, TODAY = 10_000, 100, 200
+ROOT = "1.2.826.0.1.3680043.8.498.77"
+NAME, MOMENT = "BENCH,PATIENT", "3260101.12"
+#: Patients and exams of the bench begin after those of the demo site.
+FIRST = 100_000
+#: Exams that are filled at a time.
+CHUNK = 1_000
+
+_COUNTED = select(bindparam("first", type_=Integer).label("i")).cte("counted", recursive=True)
+_NUMBERS = _COUNTED.union_all(select(_COUNTED.c.i + 1).where(_COUNTED.c.i + 1 < bindparam("until", type_=Integer)))
+_I: ColumnElement[int] = _NUMBERS.c.i
+_EXAM, _MEMBER = _I // PER_EXAM, _I % PER_EXAM + 1
+#: The IENs of a group and its images follow each other: those before them are given when it is written.
+_GROUP = bindparam("base", type_=Integer) + _EXAM * (PER_EXAM + 1)
+#: The UIDs of exams are scattered over the index, as those of many modalities are.
+_SCATTERED = 2_654_435_761, 4_294_967_296
+
+
+def study_uid(exam: int) -> str:
+    """Give the Study Instance UID of an exam."""
+    return f"{ROOT}.{exam * _SCATTERED[0] % _SCATTERED[1]}"
+
+
+def accession(exam: int) -> str:
+    """Give the accession number of an exam."""
+    return f"020126-{exam}"
+
+
+def patient_id(exam: int) -> str:
+    """Give the number of an exam's patient."""
+    return f"666{exam:06d}"
+
+
+def _text(number: ColumnElement[int]) -> ColumnElement[str]:
+    return cast(number, String)
+
+
+def _study(exam: ColumnElement[int]) -> ColumnElement[str]:
+    return f"{ROOT}." + _text(exam * _SCATTERED[0] % _SCATTERED[1])
+
+
+def _made(file: type[File], **values: object) -> Insert:
+    """Make an entry of each number."""
+    columns = [value if isinstance(value, ColumnElement) else literal(value) for value in values.values()]
+    return insert(file).from_select(list(values), select(*columns).select_from(_NUMBERS))
+
+
+_NAMED = {"name": NAME, "saved_at": MOMENT, "saved_by": 0, "parent_file": "74", "acquisition_site": 660, "image_class": 1}
+_PATIENTS = _made(Patient, dfn=FIRST + _I, name=NAME, ssn=func.printf("666%06d", _I), birth_date="2500131", sex="M")
+_EXAMS = _made(
+    Exam,
+    ien=FIRST + _I,
+    service="RAD",
+    accession="020126-" + _text(_I),
+    patient=FIRST + _I,
+    exam_date="3260201.0930",
+    procedure="CHEST 2 VIEWS PA&LAT",
+    status="EXAMINED",
+    location=660,
+)
+_REPORTS = _made(
+    Report,
+    ien=bindparam("report", type_=Integer) + _I,
+    service="RAD",
+    accession="020126-" + _text(_I),
+    exam=FIRST + _I,
+    patient=FIRST + _I,
+    exam_date="3260201.0930",
+    entered=MOMENT,
+    entered_by=0,
+)
+_POINT = (
+    update(Exam)
+    .where(Exam.ien >= FIRST + bindparam("first"), Exam.ien < FIRST + bindparam("until"))
+    .values(report=bindparam("report", type_=Integer) + Exam.ien - FIRST)
+)
+_LINKS = _made(
+    ReportImage,
+    report=bindparam("report", type_=Integer) + _I,
+    sequence=1,
+    image=bindparam("base", type_=Integer) + _I * (PER_EXAM + 1),
+)
+_GROUPS = _made(
+    Image,
+    **_NAMED,
+    ien=bindparam("base", type_=Integer) + _I * (PER_EXAM + 1),
+    object_type=11,
+    patient=FIRST + _I,
+    parent_ien=bindparam("report", type_=Integer) + _I,
+    report=bindparam("report", type_=Integer) + _I,
+    uid=_study(_I),
+    sop_class=1,
+    members=PER_EXAM,
+    last_member=PER_EXAM,
+)
+_IMAGES = _made(
+    Image,
+    **_NAMED,
+    ien=_GROUP + _MEMBER,
+    file_ref=func.printf("DEMO%010d.DCM", _GROUP + _MEMBER),
+    location=1,
+    abstract_location=1,
+    object_type=100,
+    patient=FIRST + _EXAM,
+    parent=_GROUP,
+    parent_ien=bindparam("report", type_=Integer) + _EXAM,
+    report=bindparam("report", type_=Integer) + _EXAM,
+    uid=_study(_EXAM) + ".1." + _text(_MEMBER),
+    series_uid=_study(_EXAM) + ".1",
+    sop_class=1,
+    group_sequence=_MEMBER,
+    image_number=_text(_MEMBER),
+)
+_EVENTS = _made(
+    ImageEvent,
+    uid=_study(_EXAM) + ".1." + _text(_MEMBER),
+    image=_GROUP + _MEMBER,
+    stage="STORE",
+    at=0.0,
+    peer="BENCH",
+    outcome="filed",
+)
+
+
+@contextmanager
+def written(database: Path) -> Iterator[Connection]:
+    """Write into a broker's database from outside of it, in one transaction."""
+    engine = writing_engine(f"sqlite:///{database}", "OFF")
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def fill_exams(database: Path) -> None:
+    """Put in the exams, each of a patient of its own: first those that images are put in for, then today's."""
+    with written(database) as connection:
+        for statement in (_PATIENTS, _EXAMS):
+            connection.execute(statement, {"first": 0, "until": EXAMS + TODAY})
+
+
+def fill_images(database: Path, first: int, until: int) -> None:
+    """Put in the images of exams from one number up to another, with groups, reports and stories."""
+    for begin in range(first, until, CHUNK):
+        end = min(begin + CHUNK, until)
+        with written(database) as connection:
+            base = next_iens(connection, "image", (end - begin) * (PER_EXAM + 1))[0]
+            report = next_iens(connection, "report", end - begin)[0]
+            key = {"base": base - begin * (PER_EXAM + 1), "report": report - begin}
+            for statement in (_REPORTS, _POINT, _LINKS, _GROUPS):
+                connection.execute(statement, {**key, "first": begin, "until": end})
+            for statement in (_IMAGES, _EVENTS):
+                connection.execute(statement, {**key, "first": begin * PER_EXAM, "until": end * PER_EXAM})

@@ -1,0 +1,1 @@
+"""Many sessions at one broker at once, and what they must leave behind."""
