@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, or_, select, update
 
 from fileman import Event, export_lock, lock_for_transaction, record_events, to_fileman
 from fileman.files import DicomExport, DicomExportImage, Image
@@ -19,20 +20,39 @@ from xwb import ResultType, m_number
 GIVEN_UP_AFTER, GIVEN_UP_AT_ONCE = 15, 100
 
 _ENTRY = (DicomExportImage.export == bindparam("d0")) & (DicomExportImage.sequence == bindparam("d1"))
-_RETURN_STALE = (
+_RETURN = (
     update(DicomExportImage)
-    .where(DicomExportImage.status == "XMIT", DicomExportImage.status_at <= bindparam("before"))
-    .where(DicomExportImage.origin.in_(bindparam("origins", expanding=True)))
-    .values(status="WAITING")
-)
-_RETURN_DUE = (
-    update(DicomExportImage)
-    .where(DicomExportImage.status == "RETRY", DicomExportImage.next_try_at <= bindparam("now"))
+    .where(
+        or_(
+            (DicomExportImage.status == "XMIT") & (DicomExportImage.status_at <= bindparam("before")),
+            (DicomExportImage.status == "RETRY") & (DicomExportImage.next_try_at <= bindparam("now")),
+        )
+    )
     .where(DicomExportImage.origin.in_(bindparam("origins", expanding=True)))
     .values(status="WAITING")
 )
 _NEXT = (
-    select(DicomExportImage.export, DicomExportImage.sequence, DicomExportImage.image)
+    select(
+        DicomExportImage.export,
+        DicomExportImage.sequence,
+        DicomExportImage.image,
+        DicomExport.application,
+        DicomExport.group,
+        DicomExport.accession,
+        DicomExport.image_count,
+        Image.ien,
+        Image.object_type,
+        Image.file_ref,
+        Image.location,
+        Image.abstract_location,
+        Image.jukebox_location,
+        Image.patient,
+        Image.big_location,
+        Image.big_jukebox_location,
+        Image.big_extension,
+    )
+    .join(DicomExport, DicomExport.ien == DicomExportImage.export)
+    .join(Image, Image.ien == DicomExportImage.image, isouter=True)
     .where(
         DicomExportImage.status == "WAITING",
         DicomExportImage.origin == bindparam("one_origin"),
@@ -57,21 +77,6 @@ _TAKE = (
         tries=DicomExportImage.tries + 1,
     )
 )
-_EXPORT = select(DicomExport.application, DicomExport.group, DicomExport.accession, DicomExport.image_count).where(
-    DicomExport.ien == bindparam("d0")
-)
-_FILE = select(
-    Image.ien,
-    Image.object_type,
-    Image.file_ref,
-    Image.location,
-    Image.abstract_location,
-    Image.jukebox_location,
-    Image.patient,
-    Image.big_location,
-    Image.big_jukebox_location,
-    Image.big_extension,
-).where(Image.ien == bindparam("of_image"))
 _SENT_IMAGE = (
     select(DicomExportImage.image, Image.uid, DicomExport.application)
     .join(DicomExport, DicomExport.ien == DicomExportImage.export)
@@ -153,13 +158,12 @@ def next_queue_entry(call: Call) -> list[str]:
     connection, now = call.connection, call.clock.seconds()
     lock_for_transaction(connection, *map(export_lock, origins))
     for element in call.list(1).values():
-        entry, sequence, status = [*element.split("^"), "", "", ""][:3]
-        if entry.isdigit() and sequence.isdigit():
-            apply_report(call, Report(int(entry), int(sequence), status))
+        export, sequence, status = [*element.split("^"), "", "", ""][:3]
+        if export.isdigit() and sequence.isdigit():
+            apply_report(call, Report(int(export), int(sequence), status))
     check = bool(m_number(call.text(2)))
     if not check:
-        connection.execute(_RETURN_STALE, {"before": now - EXPORT_TAKEN_FOR, "origins": origins})
-        connection.execute(_RETURN_DUE, {"now": now, "origins": origins})
+        connection.execute(_RETURN, {"before": now - EXPORT_TAKEN_FOR, "now": now, "origins": origins})
     waiting = [
         (priority, -index, origin)
         for index, origin in enumerate(origins)
@@ -169,11 +173,11 @@ def next_queue_entry(call: Call) -> list[str]:
         _give_up_old(call)
         return ["-2,Nothing to be transmitted."]
     priority, _index, origin = max(waiting)
-    entry_row = connection.execute(_NEXT, {"one_origin": origin, "one_priority": priority}).one()
+    entry = connection.execute(_NEXT, {"one_origin": origin, "one_priority": priority}).one()
     if not check:
-        taken = {"d0": entry_row.export, "d1": entry_row.sequence, "now": now, "machine": call.session.machine}
+        taken = {"d0": entry.export, "d1": entry.sequence, "now": now, "machine": call.session.machine}
         connection.execute(_TAKE, taken)
-    return _describe(call, connection, entry_row.export, entry_row.sequence, entry_row.image)
+    return _described(call, entry)
 
 
 def _origins(call: Call) -> list[int]:
@@ -181,27 +185,27 @@ def _origins(call: Call) -> list[int]:
     return sorted({int(text) for text in texts if text.isdigit() and int(text)})
 
 
-def _describe(call: Call, connection: Connection, entry: int, sequence: int, image: int) -> list[str]:
-    export = connection.execute(_EXPORT, {"d0": entry}).one()
-    row = connection.execute(_FILE, {"of_image": image}).first()
+def _described(call: Call, entry: Row[*tuple[Any, ...]]) -> list[str]:
+    """Write an entry with its export and its image; nothing is told of an image that is gone."""
+    there = entry.ien is not None
     file = full = FoundFile("", "", missing=True)
-    if row is not None:
-        full = find_file(call.site.locations, row, "FULL")
-        file = find_file(call.site.locations, row, "BIG") if has_big_file(row) else full
+    if there:
+        full = find_file(call.site.locations, entry, "FULL")
+        file = find_file(call.site.locations, entry, "BIG") if has_big_file(entry) else full
     return [
         "1",
-        str(entry),
-        str(sequence),
-        export.application,
-        str(export.group),
-        export.accession,
-        str(image),
-        str(row.object_type) if row is not None else "",
+        str(entry.export),
+        str(entry.sequence),
+        entry.application,
+        str(entry.group),
+        entry.accession,
+        str(entry.image),
+        str(entry.object_type) if there else "",
         file.name,
         file.path,
-        str(row.patient) if row is not None else "",
+        str(entry.patient) if there else "",
         full.path,
-        str(export.image_count),
+        str(entry.image_count),
     ]
 
 

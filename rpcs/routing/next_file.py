@@ -50,7 +50,23 @@ _DESTINATIONS = select(
     _HIGHEST.label("highest"),
 ).where(NetworkLocation.ien.in_(bindparam("locations", expanding=True)))
 _FIRST = (
-    select(SendQueue.ien, SendQueue.image, SendQueue.file_type, SendQueue.queued, SendQueue.origin)
+    select(
+        SendQueue.ien.label("entry"),
+        SendQueue.image,
+        SendQueue.file_type,
+        SendQueue.queued,
+        SendQueue.origin,
+        Image.ien,
+        Image.uid,
+        Image.file_ref,
+        Image.location,
+        Image.abstract_location,
+        Image.jukebox_location,
+        Image.big_location,
+        Image.big_jukebox_location,
+        Image.big_extension,
+    )
+    .join(Image, Image.ien == SendQueue.image, isouter=True)
     .where(
         SendQueue.origin == bindparam("origin"),
         SendQueue.status == "WAITING",
@@ -60,19 +76,8 @@ _FIRST = (
     )
     .order_by(SendQueue.ien)
     .limit(1)
-    .with_for_update(skip_locked=True)
+    .with_for_update(of=SendQueue, skip_locked=True)
 )
-_IMAGE = select(
-    Image.ien,
-    Image.uid,
-    Image.file_ref,
-    Image.location,
-    Image.abstract_location,
-    Image.jukebox_location,
-    Image.big_location,
-    Image.big_jukebox_location,
-    Image.big_extension,
-).where(Image.ien == bindparam("of_image"))
 
 Destination = Row[*tuple[Any, ...]]
 Entry = Row[*tuple[Any, ...]]
@@ -203,17 +208,15 @@ def _first(call: Call, origin: int, destination: int, priority: int) -> Entry | 
 def _give(call: Call, choice: Choice, entry: Entry) -> list[str]:
     """Hand an entry over: it is being sent now, or is done with when it has no file."""
     destination = choice.destination
-    image = call.connection.execute(_IMAGE, {"of_image": entry.image}).first()
     file = (
-        find_file(call.site.locations, image, entry.file_type)
-        if image is not None
+        find_file(call.site.locations, entry, entry.file_type)
+        if entry.ien is not None
         else FoundFile("", f"-13,Image {entry.image} is deleted", missing=True)
     )
-    write_status(call, entry.ien, entry.origin, "SENT" if file.missing else "SENDING")
+    write_status(call, entry.entry, entry.origin, "SENT" if file.missing else "SENDING")
     if file.missing:
         detail = f"{entry.file_type} for {destination.name}: {file.path}"
-        uid = image.uid if image is not None else ""
-        event = Event(uid, entry.image, "SEND", call.clock.seconds(), call.session.machine, "no file", detail)
+        event = Event(entry.uid or "", entry.image, "SEND", call.clock.seconds(), call.session.machine, "no file", detail)
         record_events(call.connection, [event])
     return [
         "2" if file.missing else "1",
@@ -224,7 +227,7 @@ def _give(call: Call, choice: Choice, entry: Entry) -> list[str]:
         call.environment.key.decipher(destination.password),
         "-13" if file.missing else file.path,
         "-13" if file.missing else _path_there(destination, file.name),
-        str(entry.ien),
+        str(entry.entry),
         destination.physical,
         _keeping(destination),
         str(entry.image),
