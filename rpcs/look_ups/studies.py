@@ -164,7 +164,9 @@ def lookup_study(call: Call) -> list[str]:
 
     The number is radiology's, a consult's or a lab case's; R, C or L before it says which, otherwise one is tried after the
     other. As in VistA the first line may be the error of the service tried last, with what others found after it. With a
-    letter and a grave accent before it the number is an image's, and its study's date, procedure and modifiers follow.
+    letter and a grave accent before it the number is an image's, and its study's date, procedure and modifiers follow. File and
+    entry are 74 and the report, 123 and the consult, 8925 and the note of a lab case, empty while it has none; by image 8925 and
+    the note for a consult, too, and an error while there is none.
     """
     number = call.text(0)
     if not number:
