@@ -8,7 +8,16 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, case, delete, func, select
 
-from fileman import IMAGE_POINTERS, Event, exam_of_image, export_lock, lock_for_transaction, record_events, to_fileman
+from fileman import (
+    IMAGE_POINTERS,
+    RADIOLOGY_FILE,
+    Event,
+    exam_of_image,
+    export_lock,
+    lock_for_transaction,
+    record_events,
+    to_fileman,
+)
 from fileman.files import DicomExport, DicomExportImage, Image, Report
 from rpcs.call import Call
 from rpcs.numbers import subscript, whole
@@ -110,7 +119,8 @@ def request_export(call: Call, request: ExportRequest) -> str:
     origin = request.origin
     lock_for_transaction(call.connection, export_lock(origin.location))
     group = call.connection.execute(_IMAGE, {"of_image": image.parent}).first() if image.parent else image
-    exam = exam_of_image(call.connection, image)
+    astray = image.parent_file == RADIOLOGY_FILE and not image.report  # its report does not point back to it
+    exam = None if astray else exam_of_image(call.connection, image)
     study = Study(
         request.application,
         image.parent or image.ien,
