@@ -25,6 +25,24 @@ from fileman.derived_files import (
 )
 from fileman.engines import sqlite_file
 from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
+from fileman.exam_groups import (
+    CONSULT_LIST,
+    EXAM_POINTERS,
+    GROUP_OBJECT_TYPE,
+    IMAGE_POINTERS,
+    LAB_LIST,
+    LAB_SECTIONS,
+    RADIOLOGY_FILE,
+    TIU_FILE,
+    ExamOfImage,
+    exam_of_image,
+    exams_of_images,
+    groups_of,
+    groups_of_report,
+    lab_inverse,
+    lab_key,
+    lab_section,
+)
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
 from fileman.image_events import Event, record_events
 from fileman.image_files import EXTENSIONS, Folder, UnsafePath, big_file_name, file_name, hashed_directories, read_folders
@@ -70,13 +88,21 @@ from fileman.unread_list import consult_image_came
 from fileman.upserts import insert_into, upserts
 
 __all__ = [
+    "CONSULT_LIST",
     "DERIVED_FILES_OPTION",
+    "EXAM_POINTERS",
     "EXTENSIONS",
+    "GROUP_OBJECT_TYPE",
+    "IMAGE_POINTERS",
     "IS_AWAITED",
+    "LAB_LIST",
+    "LAB_SECTIONS",
     "LOCK_SECONDS",
     "NEVER",
     "PLACEHOLDER",
+    "RADIOLOGY_FILE",
     "THERE",
+    "TIU_FILE",
     "WAITING",
     "BadFault",
     "BadSiteKey",
@@ -85,6 +111,7 @@ __all__ = [
     "ComparedSequence",
     "ComparedTable",
     "Event",
+    "ExamOfImage",
     "Fault",
     "Faults",
     "FileManError",
@@ -118,6 +145,8 @@ __all__ = [
     "count_queued",
     "derived_file_types",
     "dump_site",
+    "exam_of_image",
+    "exams_of_images",
     "expect_derived_files",
     "export_lock",
     "external_date",
@@ -128,11 +157,16 @@ __all__ = [
     "from_horolog",
     "give_notice",
     "group_lock",
+    "groups_of",
+    "groups_of_report",
     "hash_verify_code",
     "hashed_directories",
     "insert_into",
     "is_empty",
     "is_fileman",
+    "lab_inverse",
+    "lab_key",
+    "lab_section",
     "lease_holder",
     "lock_for_transaction",
     "mixed_case_date_time",

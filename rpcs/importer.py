@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
-from fileman.files import Exam, Image, ImportableObject, Patient, Report
+from fileman import CONSULT_LIST, GROUP_OBJECT_TYPE, IMAGE_POINTERS, RADIOLOGY_FILE, TIU_FILE, exam_of_image
+from fileman.files import Image, ImportableObject, Patient
 from rpcs.call import Call
 from rpcs.icn import full_icn
-from rpcs.image_processing.group import GROUP_OBJECT_TYPE
 from rpcs.image_processing.image import DICOM_OBJECT_TYPE, STILL_OBJECT_TYPE
 from rpcs.numbers import count, entry_number
 from rpcs.registry import Access, listed, literal, procedure
@@ -19,11 +19,8 @@ from xwb import LocalArray, ResultType, m_number
 MOST = 10_000
 _DIRECT = (Image.parent_file, Image.parent_ien, Image.parent_image_pointer)
 _OF_UID = select(Image.ien, Image.object_type, Image.patient, *_DIRECT).where(Image.uid == bindparam("uid_")).order_by(Image.ien)
-_IMAGE = select(Image.patient, Image.parent, *_DIRECT).where(Image.ien == bindparam("ien_"))
+_IMAGE = select(*IMAGE_POINTERS).where(Image.ien == bindparam("ien_"))
 _PATIENT = select(*Patient.__table__.columns).where(Patient.dfn == bindparam("dfn_"))
-_EXAM_COLUMNS = (Exam.accession, Exam.site_accession, Exam.exam_date, Exam.procedure)
-_OF_REPORT = select(*_EXAM_COLUMNS).join(Report, Report.exam == Exam.ien).where(Report.ien == bindparam("ien_")).limit(1)
-_OF_CONSULT = select(*_EXAM_COLUMNS).where(Exam.service == "CON", Exam.service_ien == bindparam("ien_")).limit(1)
 _BY_PATH = (
     select(ImportableObject.ien, ImportableObject.image_uid)
     .where(ImportableObject.machine == bindparam("machine_"), ImportableObject.file_path == bindparam("path_"))
@@ -110,15 +107,13 @@ def _whose(call: Call, image: int) -> str:
         row = row if group is None else group
     if not row.parent_ien or not row.parent_file:
         return _NO_PARENT + _LOOKED_UP
-    query = {"74": _OF_REPORT, "2006.5839": _OF_CONSULT}.get(row.parent_file)
-    if query is None:
+    if row.parent_file not in (RADIOLOGY_FILE, TIU_FILE, CONSULT_LIST):
         return _OTHER_PARENT.format(row.parent_file) + _LOOKED_UP
-    exam = call.connection.execute(query, {"ien_": row.parent_ien}).first()
+    exam = exam_of_image(call.connection, row)
     if exam is None:
         return _NO_PARENT + _LOOKED_UP
     patient = call.connection.execute(_PATIENT, {"dfn_": row.patient}).first()
-    number = exam.site_accession or exam.accession
-    return "^".join(["", str(row.patient), *_person(patient), number, _dicom_date(exam.exam_date), exam.procedure, ""])
+    return "^".join(["", str(row.patient), *_person(patient), exam.accession, _dicom_date(exam.exam_date), exam.procedure, ""])
 
 
 def _person(patient: Any) -> list[str]:

@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from fileman.files import Exam, Image, ImageHeader, Institution, NetworkLocation, NewPerson, Patient, Report
+from fileman import ExamOfImage, exams_of_images
+from fileman.files import Image, ImageHeader, Institution, NetworkLocation, NewPerson, Patient
 from rules.facts import ImageFacts
 
 _COLUMNS = (
@@ -36,6 +37,7 @@ _COLUMNS = (
     Image.parent_file,
     Image.parent_ien,
     Image.parent_image_pointer,
+    Image.parent_inverse,
     Image.package,
     Image.image_class,
     Image.image_type,
@@ -50,11 +52,6 @@ _COLUMNS = (
     Image.report,
 )
 _IMAGES = select(*_COLUMNS).where(Image.ien.in_(bindparam("keys", expanding=True)))
-_REPORTS = (
-    select(Report.ien, Report.accession, Exam.urgency, Exam.procedure, Exam.site_accession)
-    .join(Exam, Exam.ien == Report.exam)
-    .where(Report.ien.in_(bindparam("keys", expanding=True)))
-)
 _PATIENTS = select(Patient.dfn, Patient.name).where(Patient.dfn.in_(bindparam("keys", expanding=True)))
 _HEADERS = select(ImageHeader.uid, ImageHeader.elements).where(ImageHeader.uid.in_(bindparam("keys", expanding=True)))
 
@@ -100,11 +97,11 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class ImageRows:
-    """What the database holds of an image: the rows of it, its group and its report, its patient's name, its header as text."""
+    """What the database holds of an image: the rows of it and its group, its exam, its patient's name, its header as text."""
 
     image: Any
     group: Any = None
-    report: Any = None
+    exam: ExamOfImage | None = None
     patient: str | None = None
     elements: str | None = None
 
@@ -138,15 +135,15 @@ def read_rows(connection: Connection, iens: Iterable[int]) -> dict[int, ImageRow
     """Read what there is of some images, by keys and with few queries; an image that is gone is left out."""
     images = _by_key(connection, _IMAGES, iens)
     groups = _by_key(connection, _IMAGES, (it.parent for it in images.values()))
-    pointers = {ien: _report_of(it, groups.get(it.parent)) for ien, it in images.items()}
-    reports = _by_key(connection, _REPORTS, pointers.values())
+    pointers = {ien: _pointing(it, groups.get(it.parent)) for ien, it in images.items()}
+    exams = exams_of_images(connection, {it.ien: it for it in pointers.values()}.values())
     patients = _by_key(connection, _PATIENTS, (it.patient for it in images.values()))
     headers = _by_key(connection, _HEADERS, (it.uid for it in images.values()))
     return {
         ien: ImageRows(
             it,
             groups.get(it.parent),
-            reports.get(pointers[ien]),
+            exams.get(pointers[ien].ien),
             patients[it.patient].name if it.patient in patients else None,
             headers[it.uid].elements if it.uid in headers else None,
         )
@@ -160,14 +157,14 @@ def _by_key(connection: Connection, statement: Any, keys: Iterable[Any]) -> dict
     return {row[0]: row for row in connection.execute(statement, {"keys": wanted})} if wanted else {}
 
 
-def _report_of(image: Any, group: Any) -> int | None:
-    report: int | None = image.report or (group.report if group is not None else None)
-    return report
+def _pointing(image: Any, group: Any) -> Any:
+    """Give the entry that says of which exam the image is: its own, or its group's where it has no pointer."""
+    return image if group is None or image.report or image.parent_ien else group
 
 
 def know_image(rows: ImageRows, names: Names, location: int) -> KnownImage:
     """Make the facts of an image of what was read of it."""
-    image, group, report = rows.image, rows.group, rows.report
+    image, group, exam = rows.image, rows.group, rows.exam
     values = _values(image, group)
     _add(values, "PATIENT", rows.patient)
     _add(values, "OBJECT_TYPE", _OBJECT_TYPES.get(image.object_type))
@@ -176,19 +173,19 @@ def know_image(rows: ImageRows, names: Names, location: int) -> KnownImage:
     _add(values, "BIG_MAGNETIC_PATH", names.locations.get(image.big_location or 0))
     _add(values, "BIG_JUKEBOX_PATH", names.locations.get(image.big_jukebox_location or 0))
     _add(values, "SOURCE", names.institutions.get(image.acquisition_site or location))
-    if report is not None:
-        _add(values, "RADIOLOGY_REPORT", report.accession)
-        _add(values, "PACS_PROCEDURE", report.procedure)
+    if exam is not None and exam.service == "RAD":  # others have neither field
+        _add(values, "RADIOLOGY_REPORT", exam.accession)
+        _add(values, "PACS_PROCEDURE", exam.procedure)
     for keyword, element_values in _elements(rows.elements).items():
         values.setdefault(keyword, element_values)
     facts = ImageFacts(
         image.ien,
         rows.study,
         values,
-        report.urgency if report is not None else "",
-        urgency_found=report is not None and report.accession != report.site_accession,
+        exam.urgency if exam is not None else "",
+        urgency_found=exam is not None and exam.urgency_found,
     )
-    accession = report.accession if report is not None else ""
+    accession = exam.accession if exam is not None else ""
     return KnownImage(facts, image.uid, image.parent or image.ien, accession, _missing(image))
 
 

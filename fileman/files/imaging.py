@@ -73,6 +73,7 @@ class Image(ImageEntry):
         Index(None, "export_uid"),
         Index(None, "file_ref", **only_where("file_ref != ''")),
         Index(None, "report", "object_type"),
+        Index(None, "procedure_time", **only_where("object_type = 11")),
         Index(None, "parent_file", "parent_ien", "object_type"),
     )
 

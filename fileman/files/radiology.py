@@ -52,7 +52,7 @@ class Exam(File):
     report: Mapped[int | None]
     purged: Mapped[str] = mapped_column(default="")
     registered: Mapped[bool] = mapped_column(default=True)
-    tiu_note: Mapped[int | None]
+    tiu_note: Mapped[int | None] = mapped_column(index=True)
     pregnant: Mapped[str] = mapped_column(default="")  # y, n or u, of the order
     requester: Mapped[str] = mapped_column(default="")
 

@@ -9,7 +9,8 @@ from typing import Literal
 from sqlalchemy import Connection, select
 
 from fileman.errors import SiteFileError
-from fileman.files import Exam, File, Patient, Report, TiuNote
+from fileman.exam_groups import EXAM_POINTERS, groups_of
+from fileman.files import ConsultGroup, Exam, File, LabGroup, Patient, Report, TiuImage, TiuNote
 from fileman.site.rows import FileManDate, Ien, Measure, Row
 from fileman.site.sections import Columns, Section
 
@@ -63,8 +64,9 @@ class TiuNoteRow(Row):
 #: Children before parents.
 PATIENT_FILES: tuple[type[File], ...] = (Exam, TiuNote, Patient)
 
-_EXAMS = select(Exam.ien, Exam.service, Exam.accession, Exam.patient, Exam.report)
+_EXAMS = select(*EXAM_POINTERS)
 _EXAMS_WITH_REPORTS = select(Report.exam).distinct()
+_LINKS = [select(link.ien).limit(1) for link in (ConsultGroup, LabGroup, TiuImage)]
 
 
 def numbered_exams(connection: Connection, rows: Sequence[ExamRow]) -> list[Columns]:
@@ -72,7 +74,7 @@ def numbered_exams(connection: Connection, rows: Sequence[ExamRow]) -> list[Colu
 
     Raises SiteFileError when one that images were filed under is not there any more, or another patient's.
     """
-    filed = set(connection.execute(_EXAMS_WITH_REPORTS).scalars())
+    filed = set(connection.execute(_EXAMS_WITH_REPORTS).scalars()) | _with_groups(connection)
     before = {(row.service, row.accession): row for row in connection.execute(_EXAMS)} if filed else {}
     patients = {(row.service, row.accession): row.patient for row in rows}
     for place, row in before.items():
@@ -96,6 +98,13 @@ def numbered_exams(connection: Connection, rows: Sequence[ExamRow]) -> list[Colu
             }
         )
     return exams
+
+
+def _with_groups(connection: Connection) -> set[int]:
+    """Give the consults and lab cases that images are filed under, by note or in a temporary list."""
+    if not any(connection.execute(links).first() for links in _LINKS):
+        return set()
+    return {row.ien for row in connection.execute(_EXAMS.where(Exam.service != "RAD")) if groups_of(connection, row)}
 
 
 PATIENTS = Section("patient", Patient, PatientRow, "dfn")

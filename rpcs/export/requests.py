@@ -8,7 +8,16 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, case, delete, func, select
 
-from fileman import Event, export_lock, lock_for_transaction, record_events, to_fileman
+from fileman import (
+    IMAGE_POINTERS,
+    RADIOLOGY_FILE,
+    Event,
+    exam_of_image,
+    export_lock,
+    lock_for_transaction,
+    record_events,
+    to_fileman,
+)
 from fileman.files import DicomExport, DicomExportImage, Image, Report
 from rpcs.call import Call
 from rpcs.numbers import subscript, whole
@@ -24,10 +33,10 @@ _NO_ACCESSION = (
     " detected in IENLOOK^MAGDRPC9"
 )
 
-_COLUMNS = (Image.ien, Image.object_type, Image.patient, Image.parent, Image.uid, Image.report)
+_COLUMNS = (*IMAGE_POINTERS, Image.object_type, Image.uid)
 _IMAGE = select(*_COLUMNS).where(Image.ien == bindparam("of_image"))
 _MEMBERS = select(*_COLUMNS).where(Image.parent == bindparam("group")).order_by(Image.group_sequence, Image.ien)
-_REPORT = select(Report.accession, Report.patient).where(Report.ien == bindparam("of_report"))
+_REPORT_PATIENT = select(Report.patient).where(Report.ien == bindparam("of_report"))
 #: What waits to be tried again waits, for VistA.
 _STATE = case((DicomExportImage.status == "RETRY", "WAITING"), else_=DicomExportImage.status)
 _COUNT = select(func.count()).select_from(
@@ -76,7 +85,7 @@ def queue_image(call: Call) -> str:
     Images of a study that are asked for by the same application, location and priority go together while one of them waits; one
     that is under way is not queued again. Without an accession number the study's own is written. `-1`, `-2`, `-3` without an
     image, a destination, a location; `-4` for another kind of object, or when no accession number is found. Images whose patient
-    is not that of group and report are left out. Nobody is sent mail.
+    is not that of group and exam or report are left out. Nobody is sent mail.
     """
     image, application, location = call.text(0), call.text(1), call.text(2)
     if not m_number(image):
@@ -110,7 +119,8 @@ def request_export(call: Call, request: ExportRequest) -> str:
     origin = request.origin
     lock_for_transaction(call.connection, export_lock(origin.location))
     group = call.connection.execute(_IMAGE, {"of_image": image.parent}).first() if image.parent else image
-    report = call.connection.execute(_REPORT, {"of_report": image.report}).first() if image.report else None
+    astray = image.parent_file == RADIOLOGY_FILE and not image.report  # its report does not point back to it
+    exam = None if astray else exam_of_image(call.connection, image)
     study = Study(
         request.application,
         image.parent or image.ien,
@@ -119,11 +129,13 @@ def request_export(call: Call, request: ExportRequest) -> str:
         str(int(request.to_hard_disk)),
     )
     export = open_export(call.connection, study, origin.location)
-    accession = request.accession or (report.accession if report is not None else "")
+    accession = request.accession or (exam.accession if exam is not None else "")
     if export is None and not accession:
         return _NO_ACCESSION
     members: Sequence[ImageRow] = call.connection.execute(_MEMBERS, {"group": image.ien}).all() if kind == GROUP else [image]
-    patients = {row.patient for row in (group, report) if row is not None}
+    patients = {row.patient for row in (group, exam) if row is not None}
+    if image.report:
+        patients |= set(call.connection.execute(_REPORT_PATIENT, {"of_report": image.report}).scalars())
     sound = [member for member in members if patients <= {member.patient}]
     for member in sound:
         queued = None if export is None else queue_export(call.connection, export, member.ien, study.priority, origin)

@@ -14,7 +14,7 @@ from rpcs.call import Call
 from rpcs.errors import MError, undefined
 from rpcs.image_processing.correct import correct
 from rpcs.image_processing.found import Found
-from rpcs.image_processing.group import GROUP_OBJECT_TYPE, dashed, external_sex
+from rpcs.image_processing.group import dashed, external_sex
 from rpcs.image_processing.header_data import HeaderData
 from rpcs.image_processing.messages import Results
 from rpcs.image_processing.processed import acquired, processed
@@ -28,7 +28,6 @@ from rpcs.session import Delay, Pause
 from xwb import ResultType
 
 __all__ = [
-    "GROUP_OBJECT_TYPE",
     "dashed",
     "external_sex",
     "image_processing",

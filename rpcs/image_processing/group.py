@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from fileman import external_date, is_fileman, lock_for_transaction, next_ien, to_fileman
+from fileman import GROUP_OBJECT_TYPE, external_date, is_fileman, lock_for_transaction, next_ien, to_fileman
 from fileman.files import AcquisitionDevice, Image
 from rpcs.call import Call
 from rpcs.image_processing import failed
@@ -16,7 +16,6 @@ from rpcs.image_processing.messages import Messages
 from rpcs.image_processing.request import StoreRequest
 from rpcs.image_processing.study import PatientData, patient_data
 
-GROUP_OBJECT_TYPE = 11
 #: The sexes of DEM^VADPT in words.
 _SEXES = {"M": "MALE", "F": "FEMALE"}
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select, update
 
-from fileman import group_lock, lock_for_transaction, next_ien
+from fileman import GROUP_OBJECT_TYPE, group_lock, lock_for_transaction, next_ien
 from fileman.files import Image, LostMember
 from rpcs.call import Call
 from rpcs.file_find import image_directory
 from rpcs.image_processing import failed
-from rpcs.image_processing.group import GROUP_OBJECT_TYPE, FileData, Filing, common_columns, wrong_patient, wrong_value
+from rpcs.image_processing.group import FileData, Filing, common_columns, wrong_patient, wrong_value
 from rpcs.site import LocationData, PlaceData
 
 ROUTINE = "MAGDIR9B"

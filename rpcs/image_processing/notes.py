@@ -11,11 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from fileman import group_lock, lock_for_transaction, next_ien
+from fileman import CONSULT_LIST, GROUP_OBJECT_TYPE, LAB_LIST, TIU_FILE, group_lock, lab_key, lock_for_transaction, next_ien
 from fileman.files import ConsultGroup, Image, LabGroup, TiuImage, TiuNote
 from rpcs.image_processing import failed
 from rpcs.image_processing.group import (
-    GROUP_OBJECT_TYPE,
     FileData,
     Filing,
     entry_name,
@@ -25,10 +24,9 @@ from rpcs.image_processing.group import (
 )
 from rpcs.image_processing.indexes import Indexes, consult_indexes, lab_indexes
 from rpcs.image_processing.sop_classes import same_group, sop_class_pointer
-from rpcs.image_processing.study import LAB_SECTIONS, Study
+from rpcs.image_processing.study import Study
 from xwb import m_number, m_text
 
-TIU_FILE = "8925"
 #: The difference between a DICOM date and a FileMan one.
 _CENTURIES = Decimal(17000000)
 
@@ -78,7 +76,7 @@ class Consults:
 
     study: Study
     routine: str = "MAGDIR9E"
-    file: str = "2006.5839"
+    file: str = CONSULT_LIST
     procedure: str = "CON/PROC"
 
     def indexes(self, filing: Filing) -> Indexes:
@@ -105,16 +103,13 @@ class LabCases:
 
     study: Study
     routine: str = "MAGDIR9F"
-    file: str = "2006.5838"
+    file: str = LAB_LIST
     procedure: str = "PATHOLOGY"
 
     @property
     def _key(self) -> dict[str, object]:
-        return {
-            "parent_file": LAB_SECTIONS[self.study.section],
-            "lab_patient": self.study.service_ien or self.study.patient.dfn,
-            "inverse": self.study.lab_inverse,
-        }
+        study = self.study
+        return lab_key(study.accession, study.service_ien or study.patient.dfn, study.exam_date)
 
     def indexes(self, filing: Filing) -> Indexes:
         """Choose the index terms by the section."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
-from fileman import group_lock, lock_for_transaction, spend_fault
+from fileman import GROUP_OBJECT_TYPE, group_lock, lock_for_transaction, spend_fault
 from fileman.files import Exam, Image, ReportImage
 from rpcs.image_processing import failed
 from rpcs.image_processing.group import (
-    GROUP_OBJECT_TYPE,
     FileData,
     Filing,
     entry_name,

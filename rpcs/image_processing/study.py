@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select
 
+from fileman import LAB_SECTIONS, lab_inverse, lab_section
 from fileman.files import Exam, Patient
 from xwb import m_number, m_text
 
-_LAST_MOMENT, _LAST_DAY = Decimal("9999999.9999"), Decimal(9999999)
+_LAST_MOMENT = Decimal("9999999.9999")
 
 #: Own service first, then the others (LOOKUP^MAGDIR81).
 SERVICE_ORDER = {
@@ -27,8 +28,6 @@ CANCELLED = {
     "CON": frozenset({"CANCELLED", "DISCONTINUED", "DISCONTINUED/EDIT", "EXPIRED"}),
     "LAB": frozenset({"CANCELLED"}),
 }
-#: The sections of anatomic pathology, each with its subfile of LAB DATA (#63).
-LAB_SECTIONS = {"CY": "63.09", "EM": "63.02", "SP": "63.08"}
 _OLD_CONSULT = re.compile(r"GMRC-(\d{1,9})")
 
 _PATIENT = select(Patient.dfn, Patient.name, Patient.ssn, Patient.birth_date, Patient.sex, Patient.icn).where(
@@ -113,12 +112,12 @@ class Study:
     @property
     def lab_inverse(self) -> str:
         """The same as LAB DATA has it (LRI)."""
-        return m_text(_LAST_DAY - m_number(self.exam_date))
+        return lab_inverse(self.exam_date)
 
     @property
     def section(self) -> str:
         """The section of a lab case: the first word of its accession number."""
-        return self.accession.partition(" ")[0]
+        return lab_section(self.accession)
 
 
 def patient_data(connection: Connection, dfn: int) -> PatientData:

@@ -1,4 +1,4 @@
-"""Exams as look-ups find them: radiology's three subscripts, and the image groups of an exam."""
+"""Exams as look-ups find them, and radiology's three subscripts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
-from fileman.files import Exam, Image, Report
-from rpcs.image_processing import GROUP_OBJECT_TYPE
+from fileman.files import Exam, Report
 from xwb import m_text
 
 #: ^RADPT keeps dates so that the newest comes first: 9999999.9999 less the FileMan date.
@@ -35,6 +34,7 @@ _COLUMNS = (
     Exam.request_type,
     Exam.location,
     Exam.report,
+    Exam.tiu_note,
     Exam.pregnant,
     Exam.requester,
 )
@@ -50,25 +50,13 @@ _BY_CASE = (
     .order_by(Exam.patient, Exam.exam_date.desc(), Exam.ien)
 )
 _BY_CONSULT = select(*_COLUMNS).where(Exam.service == "CON", Exam.service_ien == bindparam("ien"))
-_EXAM_OF_REPORT = select(*_COLUMNS).join(Report, Report.exam == Exam.ien).where(Report.ien == bindparam("report"))
 _EARLIER_CASES = select(func.count()).where(
     Exam.patient == bindparam("patient"),
     Exam.exam_date == bindparam("exam_date"),
     Exam.service == "RAD",
     Exam.ien < bindparam("ien"),
 )
-_GROUPS_OF_REPORT = (
-    select(Image.ien).where(Image.report == bindparam("report"), Image.object_type == GROUP_OBJECT_TYPE).order_by(Image.ien)
-)
-_GROUPS_OF_PARENT = (
-    select(Image.ien)
-    .where(Image.parent_file == bindparam("file"), Image.parent_ien == bindparam("entry"), Image.object_type == GROUP_OBJECT_TYPE)
-    .order_by(Image.ien)
-)
 _ACCESSION_OF_REPORT = select(Report.accession).where(Report.ien == bindparam("report"))
-
-#: The list in which the images of a consult stand until there is a note.
-CONSULT_LIST = "2006.5839"
 
 
 class AccessionUnknown(Exception):
@@ -132,28 +120,7 @@ def find_lab_case(connection: Connection, number: str) -> Any:
     return connection.execute(_BY_ACCESSION, {"service": "LAB", "number": number}).first()
 
 
-def exam_of_report(connection: Connection, report: int) -> Any:
-    """Give the exam that a report is about; None for none."""
-    return connection.execute(_EXAM_OF_REPORT, {"report": report}).first()
-
-
 def accession_of_report(connection: Connection, report: int) -> str | None:
     """Give the accession number that a report bears; None when there is no such report."""
     accession: str | None = connection.execute(_ACCESSION_OF_REPORT, {"report": report}).scalar()
     return accession
-
-
-def groups_of(connection: Connection, exam: Any) -> list[int]:
-    """Give the image groups of an exam, in their order; those of a consult also where no note holds them yet."""
-    if exam.service == "CON" and exam.service_ien:
-        key = {"file": CONSULT_LIST, "entry": exam.service_ien}
-        if found := connection.execute(_GROUPS_OF_PARENT, key).scalars().all():
-            return list(found)
-    if exam.report is None:
-        return []
-    return groups_of_report(connection, exam.report)
-
-
-def groups_of_report(connection: Connection, report: int) -> list[int]:
-    """Give the image groups of a report, in their order."""
-    return list(connection.execute(_GROUPS_OF_REPORT, {"report": report}).scalars())

@@ -9,11 +9,11 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, or_, select, update
 
-from fileman import to_fileman
-from fileman.files import Exam, Image, Patient, QueryResult, QueryResultLine, Report
-from rpcs.image_processing import GROUP_OBJECT_TYPE
+from fileman import EXAM_POINTERS, groups_of, to_fileman
+from fileman.files import Exam, Image, Patient, QueryResult, QueryResultLine
+from rpcs.look_ups.exams import consult_of
 from rpcs.look_ups.study_values import COMPARED, STUDIES, TAGS, Study
 from taskman import TaskContext, routine
 
@@ -32,21 +32,34 @@ _PATIENTS = select(Patient.dfn, Patient.name, Patient.ssn).where(
 _PATIENTS_BY_ID = select(Patient.dfn, Patient.name, Patient.ssn).where(
     func.substr(Patient.ssn, 1, bindparam("length")) == bindparam("beginning")
 )
-_EXAMS_BY_ACCESSION = select(Exam.ien, Exam.accession, Exam.site_accession).where(
+_EXAMS_BY_ACCESSION = select(Exam.ien).where(
+    or_(
+        Exam.accession == bindparam("number"),
+        Exam.site_accession == bindparam("number"),
+        (Exam.service == "CON") & (Exam.service_ien == bindparam("consult")),
+    )
+)
+_EXAMS_BY_BEGINNING = select(Exam.ien, Exam.accession, Exam.site_accession).where(
     or_(
         func.substr(Exam.accession, 1, bindparam("length")) == bindparam("beginning"),
         func.substr(Exam.site_accession, 1, bindparam("length")) == bindparam("beginning"),
     )
 )
 _EXAMS_BY_CASE = select(Exam.ien).where(
-    or_(Exam.case_number == bindparam("number"), (Exam.service == "CON") & (Exam.service_ien == bindparam("entry")))
+    or_(
+        Exam.case_number == bindparam("number"),
+        (Exam.service == "CON") & (Exam.service_ien == bindparam("entry")),
+        (Exam.service == "LAB") & (Exam.accession == bindparam("number")),
+    )
 )
-_JOINED = STUDIES.where(Image.object_type == GROUP_OBJECT_TYPE, Image.uid != "").order_by(Image.ien)
-_BY_UID = _JOINED.where(Image.uid == bindparam("uid"))
-_BY_UID_BEGINNING = _JOINED.where(func.substr(Image.uid, 1, bindparam("length")) == bindparam("beginning"))
-_BY_EXAM = _JOINED.where(Report.exam == bindparam("exam_"))
-_BY_PATIENT = _JOINED.where(Image.patient == bindparam("dfn"))
-_BY_DATE = _JOINED.where(Exam.exam_date >= bindparam("first"), Exam.exam_date <= bindparam("last"))
+_EXAM = select(*EXAM_POINTERS).where(Exam.ien == bindparam("exam_"))
+#: The object type is part of the text, so that the index of groups by their moment is used.
+_GROUPS = STUDIES.where(Image.object_type == literal_column("11"), Image.uid != "").order_by(Image.ien)
+_BY_UID = _GROUPS.where(Image.uid == bindparam("uid"))
+_BY_UID_BEGINNING = _GROUPS.where(func.substr(Image.uid, 1, bindparam("length")) == bindparam("beginning"))
+_BY_IEN = _GROUPS.where(Image.ien == bindparam("group_"))
+_BY_PATIENT = _GROUPS.where(Image.patient == bindparam("dfn"))
+_BY_DATE = _GROUPS.where(Image.procedure_time >= bindparam("first"), Image.procedure_time <= bindparam("last"))
 _ADD_LINES = insert(QueryResultLine)
 _DONE = update(QueryResult).where(QueryResult.ien == bindparam("result")).values(status="OK", changed=bindparam("now"))
 _KNOWN = select(QueryResult.ien).where(QueryResult.ien == bindparam("result"))
@@ -120,7 +133,7 @@ def read_period(request: Request) -> Period:
     if not (dates or times):
         return Period()
     return Period(
-        f"{_fileman_day(first, '0000000')}.{start.ljust(6, '0')}" if start else _fileman_day(first, "0000000"),
+        f"{_fileman_day(first, '0000000')}.{start}".rstrip("0").rstrip(".") if start else _fileman_day(first, "0000000"),
         f"{_fileman_day(last, '9999999')}.{stop.ljust(6, '9') if stop else '24'}",
         asked=True,
     )
@@ -198,11 +211,7 @@ def _exams(connection: Connection, request: Request) -> set[int] | None:
     by_accession = _found(
         "0008,0050",
         [value for value in _asked(request, "0008,0050") if value != "GMRC-"],
-        lambda pattern: [
-            row.ien
-            for row in connection.execute(_EXAMS_BY_ACCESSION, _beginning(pattern))
-            if _matches(row.accession, pattern) or _matches(row.site_accession, pattern)
-        ],
+        lambda pattern: _of_accession(connection, pattern),
     )
     by_case = _found(
         "0020,0010",
@@ -212,6 +221,15 @@ def _exams(connection: Connection, request: Request) -> set[int] | None:
         ).scalars(),
     )
     return _both(by_accession, by_case, "Accession and Study ID")
+
+
+def _of_accession(connection: Connection, pattern: str) -> list[int]:
+    """Find exams by accession number, consults in either format; by what it begins with where there are wild cards."""
+    if not _wild(pattern):
+        key = {"number": pattern, "consult": consult_of(pattern)}
+        return list(connection.execute(_EXAMS_BY_ACCESSION, key).scalars())
+    rows = connection.execute(_EXAMS_BY_BEGINNING, _beginning(pattern))
+    return [row.ien for row in rows if _matches(row.accession, pattern) or _matches(row.site_accession, pattern)]
 
 
 def _found(tag: str, patterns: Sequence[str], look_up: Callable[[str], Iterable[int]]) -> set[int] | None:
@@ -234,13 +252,14 @@ def _both(first: set[int] | None, second: set[int] | None, what: str) -> set[int
 def _candidates(connection: Connection, request: Request, period: Period) -> list[Any]:
     """Find the image groups that a query means. Raises Refused."""
     patients, exams = _patients(connection, request), _exams(connection, request)
+    of_exams = None if exams is None else _groups_of_exams(connection, exams)
     uids = _asked(request, "0020,000D")
     if uids:
         groups = [row for uid in uids for row in _groups_of_uid(connection, uid)]
         if len({row.patient for row in groups}) > 1 and _keep(request) == "0" and len(uids) == 1 and not _wild(uids[0]):
             raise Refused("Duplicate Study UID (tag 0020,000D)")
-    elif exams is not None:
-        groups = [row for exam in sorted(exams) for row in connection.execute(_BY_EXAM, {"exam_": exam})]
+    elif of_exams is not None:
+        groups = [row for group in of_exams for row in connection.execute(_BY_IEN, {"group_": group})]
     elif patients is not None:
         groups = [row for dfn in sorted(patients) for row in connection.execute(_BY_PATIENT, {"dfn": dfn})]
     elif period.asked:
@@ -253,12 +272,18 @@ def _candidates(connection: Connection, request: Request, period: Period) -> lis
         row
         for row in groups
         if (patients is None or row.patient in patients)
-        and (exams is None or row.exam in exams)
+        and (of_exams is None or row.ien in of_exams)
         and period.holds(row.procedure_time)
     ]
-    if groups and patients is not None and exams is not None and not fitting:
+    if groups and patients is not None and of_exams is not None and not fitting:
         raise Refused("No matches left, conflict between Patient and Study Info")
     return fitting
+
+
+def _groups_of_exams(connection: Connection, exams: set[int]) -> dict[int, None]:
+    """Give the image groups of exams, each once, in the order of the exams."""
+    rows = (connection.execute(_EXAM, {"exam_": ien}).one() for ien in sorted(exams))
+    return dict.fromkeys(group for exam in rows for group in groups_of(connection, exam))
 
 
 def _wild(pattern: str) -> bool:

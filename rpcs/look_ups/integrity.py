@@ -1,4 +1,4 @@
-"""Patient safety: whether an image, its group and its report belong together (CHK^MAGGSQI)."""
+"""Patient safety: whether an image, its group and its report or note belong together (CHK^MAGGSQI)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, union_all
 
-from fileman.files import Image, ImageAudit, Report
-from rpcs.image_processing import GROUP_OBJECT_TYPE
+from fileman import GROUP_OBJECT_TYPE, RADIOLOGY_FILE, TIU_FILE
+from fileman.files import Image, ImageAudit, Report, TiuNote
 
 #: STATUS (#2005, 113) of an image that was deleted.
 DELETED = 12
@@ -26,7 +26,11 @@ _DELETED = union_all(
     select(ImageAudit.ien).where(ImageAudit.ien == bindparam("ien")),
 )
 _FIRST_MEMBER = select(Image.ien).where(Image.parent == bindparam("ien"), Image.group_sequence.is_not(None)).limit(1)
-_REPORT_PATIENT = select(Report.patient).where(Report.ien == bindparam("ien"))
+#: Whose the entry is that an image belongs to, by parent data file.
+_OWNER = {
+    RADIOLOGY_FILE: select(Report.patient).where(Report.ien == bindparam("ien")),
+    TIU_FILE: select(TiuNote.patient).where(TiuNote.ien == bindparam("ien")),
+}
 
 NO_IMAGE = "0^Invalid Image pointer"
 OKAY = "1^Okay"
@@ -49,7 +53,7 @@ def check_integrity(connection: Connection, image: int) -> str:
         return "0^Group of 0 images"
     if row.parent:
         return _check_member(connection, row)
-    if row.parent_file in ("74", "8925"):
+    if row.parent_file in _OWNER:
         return _check_report(connection, row, is_group)
     return "2^Images only point to Patient."
 
@@ -64,10 +68,10 @@ def _check_member(connection: Connection, row: Any) -> str:
 
 
 def _check_report(connection: Connection, row: Any, is_group: bool) -> str:
-    """Check an image that no group holds against its report, which lists groups only."""
+    """Check an image that no group holds against its report or note, which lists groups only."""
     if not row.parent_ien:
         return "0^Missing the Parent root pointer"
-    patient = connection.execute(_REPORT_PATIENT, {"ien": row.parent_ien}).scalar()
+    patient = connection.execute(_OWNER[row.parent_file], {"ien": row.parent_ien}).scalar()
     if patient is None:
         return "0^Invalid Image pointer to associated package report entry"
     if patient != row.patient:

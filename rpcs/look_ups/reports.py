@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
+from fileman import groups_of_report
 from fileman.files import Exam, Report
 from rpcs.call import Call
 from rpcs.errors import MError
-from rpcs.look_ups.exams import groups_of_report
 from rpcs.numbers import entry_number
 from rpcs.registry import Access, literal, procedure
 from xwb import m_number, m_text

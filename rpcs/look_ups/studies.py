@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, select
 
+from fileman import IMAGE_POINTERS, RADIOLOGY_FILE, TIU_FILE, exam_of_image, groups_of
 from fileman.files import Exam, Image, RadiologyProcedure
 from rpcs.call import Call
 from rpcs.look_ups.exams import (
@@ -11,12 +12,10 @@ from rpcs.look_ups.exams import (
     accession_of_report,
     case_place,
     consult_of,
-    exam_of_report,
     find_by_accession,
     find_by_case,
     find_consult,
     find_lab_case,
-    groups_of,
 )
 from rpcs.look_ups.integrity import check_integrity
 from rpcs.numbers import entry_number
@@ -34,7 +33,7 @@ _PROCEDURE = select(
     RadiologyProcedure.imaging_type,
     RadiologyProcedure.modalities,
 ).where(RadiologyProcedure.ien == bindparam("ien"))
-_PARENT = select(Image.parent, Image.parent_file, Image.parent_ien).where(Image.ien == bindparam("ien"))
+_POINTERS = select(*IMAGE_POINTERS).where(Image.ien == bindparam("ien"))
 
 
 @procedure(
@@ -165,7 +164,9 @@ def lookup_study(call: Call) -> list[str]:
 
     The number is radiology's, a consult's or a lab case's; R, C or L before it says which, otherwise one is tried after the
     other. As in VistA the first line may be the error of the service tried last, with what others found after it. With a
-    letter and a grave accent before it the number is an image's, and its study's date, procedure and modifiers follow.
+    letter and a grave accent before it the number is an image's, and its study's date, procedure and modifiers follow. File and
+    entry are 74 and the report, 123 and the consult, 8925 and the note of a lab case, empty while it has none; by image 8925 and
+    the note for a consult, too, and an error while there is none.
     """
     number = call.text(0)
     if not number:
@@ -202,8 +203,8 @@ def _consult(call: Call, number: str) -> Found:
     consult = find_consult(call.connection, consult_of(number) or (int(number) if number.isdecimal() and len(number) < 9 else 0))
     if consult is None:
         return "-5,Consult/procedure not on file", []
-    groups = groups_of(call.connection, consult)[:1]
-    lines = [f"123^{consult.service_ien}^{group}^{_consult_accession(call, consult)}" for group in groups]
+    number = _consult_accession(call, consult)
+    lines = [f"123^{consult.service_ien}^{group}^{number}" for group in groups_of(call.connection, consult)]
     return ("-4,Consult is cancelled" if consult.status == "CANCELLED" else ""), lines
 
 
@@ -211,7 +212,7 @@ def _lab(call: Call, number: str) -> Found:
     case = find_lab_case(call.connection, number)
     if case is None:
         return "-6,Anatomic Pathology case not on file", []
-    return "", [f"8925^{case.report or ''}^{group}^{number}" for group in groups_of(call.connection, case)]
+    return "", [f"{TIU_FILE}^{case.tiu_note or ''}^{group}^{number}" for group in groups_of(call.connection, case)]
 
 
 def study_of_image(call: Call, image: int) -> list[str]:
@@ -220,23 +221,22 @@ def study_of_image(call: Call, image: int) -> list[str]:
     verdict = check_integrity(connection, image)
     if not verdict.startswith("1^"):
         return [f"-9,{verdict.partition('^')[2]}"]
-    row = connection.execute(_PARENT, {"ien": image}).one()
-    file, entry = row.parent_file, row.parent_ien
+    row = connection.execute(_POINTERS, {"ien": image}).one()
     if row.parent:
         verdict = check_integrity(connection, row.parent)
         if not verdict.startswith("1^"):
             return [f"-10,Group #{row.parent}: {verdict.partition('^')[2]}"]
-        if not (file and entry):
-            group = connection.execute(_PARENT, {"ien": row.parent}).one()
-            file, entry = group.parent_file, group.parent_ien
+        if not (row.parent_file and row.parent_ien):
+            row = connection.execute(_POINTERS, {"ien": row.parent}).one()
+    file, entry = row.parent_file, row.parent_ien
     plain = f"{file}^{entry or ''}^{image}^"
     if not (file and entry):
         return ["-6,Warning - Parent file entry is not present - no Accession Number.", plain]
-    if file not in ("74", "8925"):
+    if file not in (RADIOLOGY_FILE, TIU_FILE):
         return [f"-7,Parent file {file} not yet supported - no Accession Number.", plain]
-    exam, accession = exam_of_report(connection, entry), accession_of_report(connection, entry)
-    if exam is None or accession is None:
+    exam = exam_of_image(connection, row)
+    if exam is None:
         return [f"-8,Problem with parent file {file}, internal entry number {entry} - no Accession Number.", plain]
     day = 17000000 + int(exam.exam_date[:7])
     name = exam.procedure or (ALL_SERVICES[1] if exam.service == "CON" else "")
-    return ["1", f"{plain}{accession}^{day}^{name}^"]
+    return ["1", f"{plain}{exam.accession}^{day}^{name}^"]

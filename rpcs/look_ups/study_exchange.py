@@ -8,12 +8,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from fileman import file_name
-from fileman.files import Exam, Image, ImageAudit, Patient, Report
+from fileman import GROUP_OBJECT_TYPE, exam_of_image, file_name
+from fileman.files import Image, ImageAudit, Patient
 from rpcs.call import Call
 from rpcs.file_find import image_directory
 from rpcs.icn import full_icn
-from rpcs.image_processing.group import GROUP_OBJECT_TYPE
 from rpcs.image_processing.image import DICOM_OBJECT_TYPE, STILL_OBJECT_TYPE
 from rpcs.numbers import entry_number
 from rpcs.registry import Access, listed, literal, procedure
@@ -40,6 +39,8 @@ _COLUMNS = (
     "abstract_location",
     "parent_file",
     "parent_ien",
+    "parent_inverse",
+    "report",
 )
 _LIVE = select(*(getattr(Image, name) for name in _COLUMNS))
 _DELETED = select(*(getattr(ImageAudit, name) for name in _COLUMNS))
@@ -50,7 +51,6 @@ _DELETED_OF_UID = _DELETED.where(ImageAudit.uid == bindparam("uid_"), ImageAudit
 _MEMBERS = _LIVE.where(Image.parent == bindparam("group_")).order_by(Image.group_sequence, Image.ien)
 _DELETED_MEMBERS = _DELETED.where(ImageAudit.parent == bindparam("group_")).order_by(ImageAudit.ien)
 _PATIENT = select(Patient.name, Patient.icn).where(Patient.dfn == bindparam("dfn_"))
-_CPT = select(Exam.cpt).join(Report, Report.exam == Exam.ien).where(Report.ien == bindparam("report_")).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +173,9 @@ def _study(call: Call, uid: str, entries: list[Any], wanted: Wanted) -> list[str
 
 def _heading(call: Call, entry: Any, images: list[Any]) -> str:
     first = images[0] if images else entry
-    cpt = call.connection.execute(_CPT, {"report_": entry.parent_ien}).scalar() if entry.parent_file == "74" else ""
+    exam = exam_of_image(call.connection, entry)
     dicom = sum(it.object_type in (DICOM_OBJECT_TYPE, STILL_OBJECT_TYPE) for it in images)
-    return f"STUDY_IEN|{entry.ien}|{len(images)}|{first.ien}|{cpt or ''}|{_station(call, first)}|{dicom}"
+    return f"STUDY_IEN|{entry.ien}|{len(images)}|{first.ien}|{exam.cpt if exam else ''}|{_station(call, first)}|{dicom}"
 
 
 def _station(call: Call, image: Any) -> str:

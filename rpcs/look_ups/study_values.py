@@ -4,33 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from fileman import age_in_years
-from fileman.files import Exam, Image, Patient, Report
+from fileman import GROUP_OBJECT_TYPE, IMAGE_POINTERS, ExamOfImage, age_in_years, exam_of_image
+from fileman.files import Image, Patient
 from rpcs.icn import full_icn
-from rpcs.image_processing import GROUP_OBJECT_TYPE, dashed
+from rpcs.image_processing import dashed
 
-#: An image group, or an image, with its report and exam.
-STUDIES = (
-    select(
-        Image.ien,
-        Image.uid,
-        Image.patient,
-        Image.procedure_time,
-        Image.short_description,
-        Image.saved_at,
-        Report.accession,
-        Exam.ien.label("exam"),
-        Exam.cpt,
-        Exam.procedure,
-        Exam.requester,
-    )
-    .join_from(Image, Report, Report.ien == Image.report, isouter=True)
-    .join(Exam, Exam.ien == Report.exam, isouter=True)
-)
+#: An image group, or an image.
+STUDIES = select(*IMAGE_POINTERS, Image.uid, Image.procedure_time, Image.short_description, Image.saved_at)
 _MEMBERS = select(Image.procedure).where(Image.parent == bindparam("group"), Image.group_sequence.is_not(None))
 _GROUPS_OF_UID = select(Image.ien, Image.procedure).where(Image.uid == bindparam("uid"), Image.object_type == GROUP_OBJECT_TYPE)
 _PERSON = select(Patient.dfn, Patient.name, Patient.ssn, Patient.birth_date, Patient.sex, Patient.icn).where(
@@ -61,6 +46,16 @@ class Study:
         if self._patient is None:
             self._patient = self._connection.execute(_PERSON, {"dfn": self.group.patient}).one()
         return self._patient
+
+    @cached_property
+    def exam(self) -> ExamOfImage | None:
+        """The exam, consult or lab case; None when the group is of none."""
+        return exam_of_image(self._connection, self.group)
+
+    @property
+    def accession(self) -> str:
+        """The accession number, empty without an exam."""
+        return self.exam.accession if self.exam is not None else ""
 
     @property
     def groups(self) -> list[Any]:
@@ -107,15 +102,15 @@ TAGS: dict[str, Callable[[Study], str]] = {
     "0008,0018": lambda study: str(study.group.uid),
     "0008,0020": lambda study: _dicom_date(study.group.procedure_time),
     "0008,0030": lambda study: _dicom_time(study.group.procedure_time),
-    "0008,0050": lambda study: study.group.accession or "",
+    "0008,0050": lambda study: study.accession,
     "0008,0052": _nothing,
     "0008,0061": Study.modalities,
     "0008,0062": _nothing,
-    "0008,0090": lambda study: study.group.requester or "",
-    "0008,0100": lambda study: study.group.cpt or "",
+    "0008,0090": lambda study: study.exam.requester if study.exam else "",
+    "0008,0100": lambda study: study.exam.cpt if study.exam else "",
     "0008,0102": lambda _study: "C4",
     "0008,0103": lambda _study: "4",
-    "0008,0104": lambda study: study.group.procedure or "",
+    "0008,0104": lambda study: study.exam.procedure if study.exam else "",
     "0008,1030": lambda study: str(study.group.short_description),
     "0008,1032": _nothing,
     "0008,1060": _nothing,
@@ -137,7 +132,7 @@ TAGS: dict[str, Callable[[Study], str]] = {
     "0010,4000": _nothing,
     "0020,000D": lambda study: str(study.group.uid),
     "0020,000E": _nothing,
-    "0020,0010": lambda study: (study.group.accession or "").rpartition("-")[2],
+    "0020,0010": lambda study: study.accession.rpartition("-")[2],
     "0020,1206": lambda study: str(len(study.groups)),
     "0020,1208": lambda study: str(len(study.members())),
     "4008,010C": _nothing,

@@ -14,11 +14,19 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, Select, make_url, select, text
 
-from fileman import SiteKey, Store, forget_leases, lock_for_transaction, renew_leases, seconds_ahead, take_lease
+from fileman import (
+    GROUP_OBJECT_TYPE,
+    SiteKey,
+    Store,
+    forget_leases,
+    lock_for_transaction,
+    renew_leases,
+    seconds_ahead,
+    take_lease,
+)
 from fileman.files import AcquisitionDevice, DicomFailedImage, Exam, FailedAccess, Image, Lease, Report
 from fileman.locks import FORGOTTEN_AFTER
 from rpcs import living_brokers
-from rpcs.image_processing.group import GROUP_OBJECT_TYPE
 from runtime import FixedClock, SystemClock
 from tests.oracle.state_hook import setting
 from tests.support.broker import RunningBroker

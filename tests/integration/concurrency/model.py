@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from fileman import Store
+from fileman import GROUP_OBJECT_TYPE, Store
 from fileman.files import (
     AcquisitionCount,
     BackgroundQueue,
@@ -26,7 +26,6 @@ from fileman.files import (
     SendQueue,
 )
 from fileman.numbers import last_numbers
-from rpcs.image_processing import GROUP_OBJECT_TYPE
 from rpcs.image_processing.sop_classes import same_group, sop_class_pointer
 from tests.integration.concurrency.crowd import DicomObject, Notes
 
