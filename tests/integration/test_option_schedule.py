@@ -17,6 +17,8 @@ from taskman import schedule
 from tests.conftest import ORACLE_SITE
 from tests.support.services import DEMO_SITE
 
+#: Options that the demo site schedules.
+SCHEDULED = 12
 HEAD = '[site]\ndomain = "TEST.EXAMPLE"\n\n'
 #: Entries of every kind: what a dump has to bring back.
 SCHEDULES = """
@@ -102,7 +104,7 @@ def test_the_first_run_is_the_first_after_loading_unless_the_file_says_when(stat
 
 def test_a_file_without_schedules_leaves_none(state: SiteState) -> None:
     state.load(DEMO_SITE)
-    assert len(entries(state)) == 10
+    assert len(entries(state)) == SCHEDULED
     state.load(ORACLE_SITE)
     assert entries(state) == []
     assert "option_schedule" not in state.store.read(dump_site)
@@ -112,7 +114,7 @@ def test_loading_again_replaces_the_schedule_and_gives_no_number_twice(state: Si
     state.load(DEMO_SITE)
     first = {entry.ien for entry in entries(state)}
     state.load(DEMO_SITE)
-    assert len(entries(state)) == 10
+    assert len(entries(state)) == SCHEDULED
     assert first.isdisjoint({entry.ien for entry in entries(state)})
 
 
@@ -194,7 +196,7 @@ def test_a_reset_to_a_file_with_an_error_changes_nothing(state: SiteState) -> No
     bad.write_text(f'{HEAD}[[option_schedule]]\noption = "X"\nfrequency = "5X"\n', encoding="utf-8")
     with pytest.raises(SiteFileError):
         state.reset(str(bad))
-    assert len(entries(state)) == 10
+    assert len(entries(state)) == SCHEDULED
 
 
 def test_the_recorded_site_file_is_read_as_it_is() -> None:

@@ -76,6 +76,7 @@ class Notes:
     processed: Counter[tuple[str, str]] = field(default_factory=Counter)
     for_jukebox: set[tuple[int, int]] = field(default_factory=set)
     for_evaluator: Counter[tuple[int, int]] = field(default_factory=Counter)
+    evaluations: Counter[int] = field(default_factory=Counter)
     evaluated: dict[int, int] = field(default_factory=dict)
     transactions: list[str] = field(default_factory=list)
     files: list[tuple[int, str]] = field(default_factory=list)
@@ -211,8 +212,10 @@ def process(session: CrowdSession) -> None:
     session.notes.for_jukebox.add((place, image))
     if evaluate:
         session.notes.for_evaluator[place, image] += 1
+    if evaluate and session.random.randrange(2):
         entry = session.random.randrange(1, 10_000)
         session.broker.store.transact(lambda connection: note_processed(connection, place, "EVAL", entry, MOMENT))
+        session.notes.evaluations[place] += 1
         session.notes.evaluated[place] = max(entry, session.notes.evaluated.get(place, 0))
 
 

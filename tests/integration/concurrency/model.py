@@ -180,7 +180,7 @@ def _counts(found: Found, notes: Notes) -> Iterator[str]:
 
 
 def _background_queue(found: Found, notes: Notes) -> Iterator[str]:
-    """The queues hold what was queued, and their pointers say how much that was and how far it is processed."""
+    """The queues hold what was queued, and their pointers say how much of it is not processed, and how far that is."""
     entries = Counter((row.place, row.queue, row.image) for row in found[BackgroundQueue])
     wanted = Counter({(place, "JUKEBOX", image): 1 for place, image in notes.for_jukebox})
     wanted.update({(place, "EVAL", image): count for (place, image), count in notes.for_evaluator.items()})
@@ -190,6 +190,8 @@ def _background_queue(found: Found, notes: Notes) -> Iterator[str]:
     totals: Counter[tuple[int, str]] = Counter()
     for (place, queue, _image), count in wanted.items():
         totals[place, queue] += count
+    for place, count in notes.evaluations.items():
+        totals[place, "EVAL"] -= count
     pointers = found[QueuePointer]
     yield from _twice("a queue's pointer", ((row.place, row.queue) for row in pointers))
     yield from _differ("totals", dict(totals), {(row.place, row.queue): row.total for row in pointers})
