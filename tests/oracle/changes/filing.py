@@ -10,6 +10,7 @@ from fileman import SiteKey, reset_imaging, restore_facts, to_fileman
 from fileman.files import DicomFailedImage, Exam, Image, ImagingSite, NetworkLocation, Patient, Report
 from tests.oracle import changes
 from tests.oracle.changes import Change, nothing, setting_columns
+from tests.oracle.recorded_day import RECORDED
 
 #: The exam that the changes are about.
 EXAM = Exam.accession == "061024-101"
@@ -33,7 +34,8 @@ def _patient_gone(connection: Connection, _key: SiteKey) -> None:
 
 
 def _routed_ten_days_ago(connection: Connection, _key: SiteKey) -> None:
-    day = to_fileman(changes.CLOCK.now().date() - timedelta(days=10))
+    """Ten days before the recording, whose answer names the day."""
+    day = to_fileman(RECORDED - timedelta(days=10))
     connection.execute(update(ImagingSite).where(ImagingSite.ien == 1).values(last_routing=day))
 
 
