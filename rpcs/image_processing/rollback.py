@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, String, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, String, bindparam, case, delete, func, insert, select, update
 
 from fileman import file_name, forget_derived_files, group_lock, lock_for_transaction, object_lock, to_fileman
 from fileman.files import ConsultGroup, Image, ImageAudit, LabGroup, LostMember, ReportImage, TiuImage
@@ -41,7 +41,7 @@ _LAST_LOST = (
 _LEAVE_GROUP = (
     update(Image)
     .where(Image.ien == bindparam("group_"))
-    .values(members=Image.members - 1, last_member=_LAST_SEQUENCE)
+    .values(members=Image.members - 1, last_member=case((_LAST_LOST > _LAST_SEQUENCE, _LAST_LOST), else_=_LAST_SEQUENCE))
     .returning(Image.members)
 )
 _LINKS = (
