@@ -27,7 +27,7 @@ from taskman.errors import TaskManError
 from taskman.routines import routine
 from taskman.system.batches import change, rows_of
 
-#: Entries of one transaction, and entries that one run looks at of a place.
+#: Entries of one transaction, and those of a place that one run brings to an end; what waits does not count.
 BATCH, MOST = 100, 10_000
 #: The endings of an image's own file, and of those beside it: by these another image is found that has a file of that name.
 _ENDINGS = ("TGA", *EXTENSIONS.values())
@@ -101,17 +101,18 @@ def delete_files(task: TaskContext) -> Ending:
 
 def _delete_of_place(task: TaskContext, place: int, folders: list[Folder]) -> dict[str, int]:
     counts = dict.fromkeys((REMOVED, NOT_THERE, KEPT, FAILED, "waiting"), 0)
-    after = seen = 0
-    while seen < MOST and not task.stop_requested():
+    after = done = 0
+    while done < MOST and not task.stop_requested():
         rows = rows_of(task, _NEXT, {"place_": place, "after": after})
         outcomes = [outcome for row in rows if (outcome := _delete(task, row, folders)) is not None]
-        change(task, _write, place, outcomes)
+        if outcomes:
+            change(task, _write, place, outcomes)
         for outcome in outcomes:
             counts[outcome.what] += 1
         counts["waiting"] += len(rows) - len(outcomes)
         if len(rows) < BATCH:
             break
-        seen, after = seen + len(rows), rows[-1].ien
+        done, after = done + len(outcomes), rows[-1].ien
     return counts
 
 

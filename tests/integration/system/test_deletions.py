@@ -98,9 +98,11 @@ def test_a_file_whose_name_another_image_has_stays(archive: Site, ending: str) -
 def test_a_path_that_leads_into_no_location_is_set_aside(archive: Site, path: str, why: str) -> None:
     file, good = taken_back(archive, 1), taken_back(archive, 2)
     queue(archive, path, f"{HASHED}SL000000000002.DCM")
+    archive.add(QueuePointer, {"ien": 1, "queue": "DELETE", "place": 1, "total": 2})
     assert archive.run(OPTION).said == "place 1: 1 deleted, 1 failed"
     assert [file.exists(), good.exists()] == [True, False]
     assert waiting(archive) == [(1, "FAILED", why)]
+    assert archive.one(select(QueuePointer.total)) == 0, "as many as wait"
 
 
 def test_no_link_leads_out_of_the_location(archive: Site, tmp_path: Path) -> None:
@@ -126,6 +128,19 @@ def test_files_of_a_location_that_is_away_wait(archive: Site, values: dict[str, 
     assert waiting(archive) == [(1, "NOT_PROCESSED", "")]
     change(archive, 1, online=True, path="image1")
     assert archive.run(OPTION).said == "place 1: 1 deleted"
+    assert not file.exists()
+
+
+def test_what_waits_keeps_nothing_of_another_location_waiting(archive: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"name": "RAID2", "path": "image2", "kind": "MAG", "hash": True, "site": 1, "online": False, "router": False}
+    archive.add(NetworkLocation, {"ien": 4, "physical": "\\\\RAID\\TWO\\", **facts})
+    monkeypatch.setattr(deletions, "MOST", 1)
+    monkeypatch.setattr(deletions, "BATCH", 2)
+    file = taken_back(archive, 1)
+    names = [f"SL{number:012d}.DCM" for number in range(1001, 1201)]
+    away = ("\\".join(["\\\\RAID\\TWO", *hashed_directories(name), name]) for name in names)
+    queue(archive, *away, f"{HASHED}SL000000000001.DCM")
+    assert archive.run(OPTION).said == "place 1: 1 deleted, 200 waiting"
     assert not file.exists()
 
 

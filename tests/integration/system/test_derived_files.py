@@ -24,6 +24,7 @@ from fileman.files import DerivedFile, Image, NetworkLocation, OptionSchedule, S
 from rules.queueing import Copies, Origin, queue_copies
 from taskman import Deleted
 from taskman.pictures import Kind, Painted, Painter, PictureFile, drawing, frame
+from taskman.system import derived_files
 from tests.integration.system.conftest import DAY, Site
 from tests.integration.system.test_long_term import copy_of, queue
 from tests.support.query_plans import statements_of
@@ -288,11 +289,45 @@ def test_a_location_that_is_not_there_is_waited_for_some_days(scheduled: Site) -
     file_image(scheduled, 1, picture())
     site, gone = scheduled, update(NetworkLocation).where(NetworkLocation.ien == 1).values(path="/no/such/share")
     site.store.transact(lambda connection: connection.execute(gone))
-    assert isinstance(site.run(DERIVED_FILES_OPTION).ending, Deleted)
+    ran = site.run(DERIVED_FILES_OPTION)
+    counts = "0 with all files, 0 with placeholders, 0 without its files"
+    assert (ran.ending, ran.said) == (None, f"images: {counts}; others wait: the folder of RAID1 is not there")
     assert states(site) == [(1, "ABSTRACT", "WAITING")]
     site.store.transact(lambda it: it.execute(update(DerivedFile).values(expected_at=site.clock.seconds() - 8 * DAY)))
     site.run(DERIVED_FILES_OPTION)
     assert states(site) == [(1, "ABSTRACT", "NEVER")]
+
+
+SECOND = {"ien": 4, "name": "RAID2", "kind": "MAG", "site": 1, "online": True, "hash": True, "router": False}
+
+
+def test_a_location_that_is_not_there_keeps_no_image_of_another_waiting(scheduled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduled.add(NetworkLocation, {**SECOND, "path": "/no/such/share", "physical": "\\\\RAID\\TWO\\"})
+    for ien in (1, 2, 3):
+        file_image(scheduled, ien, picture(), location=4)
+    file_image(scheduled, 4, picture())
+    monkeypatch.setattr(derived_files, "MOST", 1)
+    assert scheduled.run(DERIVED_FILES_OPTION).said == (
+        "images: 1 with all files, 0 with placeholders, 0 without its files; others wait: the folder of RAID2 is not there"
+    )
+    assert [state for _image, _type, state in states(scheduled)] == ["WAITING", "WAITING", "WAITING", "THERE"]
+
+
+def test_a_location_that_cannot_be_written_is_left_alone_after_some_images(
+    scheduled: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(derived_files, "MOST_UNWRITTEN", 2)
+    asked: list[Path] = []
+
+    def refuse(_self: Painter, source: Path, _files: list[PictureFile]) -> Painted:
+        asked.append(source)
+        return Painted(failed="the disk is full")
+
+    monkeypatch.setattr(Painter, "paint", refuse)
+    for ien in (1, 2, 3):
+        file_image(scheduled, ien, picture())
+    assert (scheduled.run(DERIVED_FILES_OPTION).said or "").endswith("; others wait: the disk is full")
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("how", ["by the task", "at once"])
