@@ -118,19 +118,23 @@ def _archive(call: Call, image: int, reason: str) -> None:
 
 
 def _files_of(call: Call, image: int) -> list[tuple[int, Work]]:
-    """Give the work of deleting an image's files (DELFILE), each with the place of its location."""
+    """Give the work of deleting an image's files (DELFILE), each with the place of its location.
+
+    The object lies beside a .TGA file as a .DCM file, where the gateway put it.
+    """
     row: Any = call.connection.execute(_FILES, {"ien_": image}).one()
     root = row.file_ref.partition(".")[0]
     wanted = [
-        (row.location, [row.file_ref, *(f"{root}.{extension}" for extension in ALTERNATES)]),
+        (row.location, [row.file_ref, *(f"{root}.{extension}" for extension in ALTERNATES), file_name(row.file_ref, "DICOM")]),
         (row.abstract_location, [file_name(row.file_ref, "ABSTRACT")]),
         (row.big_location, [f"{root}.{row.big_extension}"]),
     ]
-    works = []
+    paths: dict[str, int] = {}
     for number, names in wanted:
         location = call.site.locations.get(number or 0)
         if location is None or not row.file_ref:
             continue
         directory = image_directory(location, row.file_ref)
-        works += [(location.site, Work("DELETE", file_path=directory + name)) for name in names]
-    return works
+        for name in names:
+            paths.setdefault(directory + name, location.site)
+    return [(place, Work("DELETE", file_path=path)) for path, place in paths.items()]

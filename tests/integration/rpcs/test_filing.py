@@ -441,6 +441,15 @@ def test_a_lost_member_keeps_its_place_in_the_group_when_an_image_is_taken_back(
     assert [row.sequence for row in gateway.rows(LostMember)] == [3, 4, 5]
 
 
+def test_the_object_of_an_image_that_is_a_tga_file_is_deleted_with_it(gateway: Gateway) -> None:
+    image = gateway.filed("5.1")
+    root = gateway.image(image).file_ref.partition(".")[0]
+    gateway.change(update(Image).where(Image.ien == image).values(file_ref=f"{root}.TGA", big_location=1, big_extension="DCM"))
+    gateway.ask(f"ROLLBACK||{image}")
+    names = [row.file_path.rpartition("\\")[2] for row in gateway.rows(BackgroundQueue) if row.queue == "DELETE"]
+    assert sorted(names) == [f"{root}.{it}" for it in ("ABS", "DCM", "TGA", "TXT")], "each once"
+
+
 def test_patient_safety_counts_deleted_images_as_on_file(gateway: Gateway) -> None:
     images = [gateway.filed(f"5.{number}") for number in range(1, 4)]
     for image in images[1:]:
