@@ -8,7 +8,6 @@ from pathlib import Path
 from fileman import Folder, UnsafePath
 from taskman.errors import TaskManError
 
-
 #: The number of no network location: a list of those that are away begins with it, for an empty one is looked up by a scan.
 NOWHERE = -1
 
