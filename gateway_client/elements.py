@@ -19,6 +19,7 @@ from pydicom.sequence import Sequence as PydicomSequence
 from pydicom.tag import BaseTag, Tag
 
 from gateway_client.errors import NotAnObject
+from runtime import inflate
 
 IMPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 _SPECIFIC_CHARACTER_SET = Tag(0x0008, 0x0005)
@@ -188,6 +189,6 @@ def _scan(
 
 def _inflate(data: bytes) -> bytes:
     try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, INFLATED)
+        return inflate(data, INFLATED)
     except zlib.error as error:
         raise NotAnObject("The data set is not deflated, though its transfer syntax says so.") from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGBaseline8Bit
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit
 from sqlalchemy import select, update
 
 from fileman import DERIVED_FILES_OPTION, derived_file_types, expect_derived_files, forget_derived_files
@@ -162,6 +164,39 @@ def test_compressed_pixels_show_the_same_picture(compressed: str, plain: str) ->
     assert shown.shape == expected.shape
     assert np.abs(shown.astype(int) - expected).mean() < 3
     assert expected.std() > 5, "there is something to be seen"
+
+
+def deflated(pixels: bytes) -> bytes:
+    whole = io.BytesIO()
+    dataset = picture(PixelData=pixels)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dcmwrite(whole, dataset, implicit_vr=False, little_endian=True)
+    return whole.getvalue()
+
+
+def test_a_deflated_object_shows_its_picture(tmp_path: Path) -> None:
+    (tmp_path / "x.dcm").write_bytes(deflated(picture().PixelData))
+    assert near(quadrants(frame.read_picture(tmp_path / "x.dcm")), SHOWN)
+
+
+def test_a_deflated_object_is_not_inflated_without_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame, "MOST_INFLATED", 1 << 20)
+    (tmp_path / "x.dcm").write_bytes(deflated(picture().PixelData + bytes(200 << 20)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(frame.NoPicture, match="inflates to more than 1048576 bytes"):
+            frame.read_picture(tmp_path / "x.dcm")
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_largest_frame_is_decoded_in_the_painters_memory(painter: Painter, tmp_path: Path) -> None:
+    side = 8192
+    dataset = picture(Rows=side, Columns=side, PixelData=np.arange(side * side, dtype=np.uint32).astype(np.int16).tobytes())
+    assert side * side == frame.MOST_SAMPLES
+    dataset.save_as(tmp_path / "x.dcm")
+    assert painter.paint(tmp_path / "x.dcm", [PictureFile(Kind.ABSTRACT, tmp_path / "x.ABS")]) == Painted()
 
 
 def undecodable() -> Dataset:

@@ -45,6 +45,8 @@ def test_both_sections_say_what_the_header_of_a_ct_says(ct: Dataset, tmp_path: P
     assert first["ACCESSION_NUMBER"] == "021026-201"
     assert (first["ROWS"], first["COLUMNS"], first["PIXEL_SPACING(2)"]) == ("128", "128", "0.661468")
     assert first["PATIENTS_BIRTH_DATE"] == "<unknown>"
+    assert list(first)[5:8] == ["ACCESSION_NUMBER", "DCM_TO_TGA_PARAMETERS", "STUDY_ID"]
+    assert first["DCM_TO_TGA_PARAMETERS"] == "<unknown>", "no header says so, and the reader asks for it"
     assert "0010,0010|Patient's Name^PN|1,1|DEMO^PATIENT^ONE" in lines
     assert "0028,0010|Rows^US|1,1|128" in lines
     assert [line for line in lines if line.startswith("0008,0008|")] == [
