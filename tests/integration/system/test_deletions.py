@@ -144,6 +144,20 @@ def test_what_waits_keeps_nothing_of_another_location_waiting(archive: Site, mon
     assert not file.exists()
 
 
+def test_a_flat_location_that_loses_its_last_file_is_not_taken_for_one_that_is_away(archive: Site) -> None:
+    change(archive, 1, hash=False, path="flat")
+    folder = archive.data / "flat"
+    folder.mkdir()
+    (folder / "SL000000000001.DCM").write_bytes(b"data set")
+    paths = [f"\\\\RAID\\ONE\\SL000000000001.{ending}" for ending in ("DCM", "TXT", "ABS")]
+    queue(archive, paths[0])
+    assert archive.run(OPTION).said == "place 1: 1 deleted"
+    assert [path.name for path in folder.iterdir()] == [deletions.MARK]
+    queue(archive, *paths[1:])
+    assert archive.run(OPTION).said == "place 1: 2 was not there any more"
+    assert waiting(archive) == []
+
+
 def test_a_run_that_dies_before_it_could_write_anything_down_is_made_up_for(
     archive: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
