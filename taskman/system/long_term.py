@@ -13,7 +13,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select, update
 
-from fileman import WAITING, Event, Folder, big_file_name, file_name, note_processed, read_folders, record_events, to_fileman
+from fileman import (
+    ARE_MADE,
+    WAITING,
+    Event,
+    Folder,
+    big_file_name,
+    file_name,
+    note_processed,
+    read_folders,
+    record_events,
+    to_fileman,
+)
 from fileman.files import BackgroundQueue, DerivedFile, Image, ImagingSite
 from runtime import make_directories, sync_directory
 from taskman.context import TaskContext
@@ -39,7 +50,7 @@ _PLACES = select(ImagingSite.ien, ImagingSite.namespace, ImagingSite.jukebox_loc
 _WAITING = (BackgroundQueue.queue == "JUKEBOX") & (BackgroundQueue.status == "NOT_PROCESSED")
 #: Its .TGA or .BIG file is yet to be made; abstracts stay where they are.
 _UNFINISHED = exists().where(
-    DerivedFile.image == BackgroundQueue.image, DerivedFile.file_type.in_(["FULL", "BIG"]), DerivedFile.state == WAITING
+    DerivedFile.image == BackgroundQueue.image, DerivedFile.file_type.in_(["FULL", "BIG"]), DerivedFile.state == WAITING, ARE_MADE
 )
 _NEXT = (
     select(
@@ -108,7 +119,7 @@ def copy_long_term(task: TaskContext) -> Ending:
 
     An entry leaves the queue when its files are on disk there, compared, and the image names the location; one that cannot be
     copied is set aside (FAILED) with the reason. A place without a long-term location that is on line keeps its entries, and
-    an image whose .TGA or .BIG file is yet to be made waits for that.
+    an image whose .TGA or .BIG file is yet to be made waits for that, unless their making is not scheduled, or paused.
     """
     folders = task.store.read(lambda connection: read_folders(connection, task.data))
     places = task.store.read(lambda connection: connection.execute(_PLACES).all())

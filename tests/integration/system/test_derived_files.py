@@ -19,7 +19,7 @@ from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from fileman import DERIVED_FILES_OPTION, derived_file_types, expect_derived_files, forget_derived_files
 from fileman.files import DerivedFile, Image, NetworkLocation, OptionSchedule, SendQueue
@@ -31,7 +31,7 @@ from tests.integration.system.conftest import DAY, Site
 from tests.integration.system.test_long_term import copy_of, queue
 from tests.support.query_plans import statements_of
 
-LONG_TERM = "MAGB COPY LONG-TERM"
+LONG_TERM, REQUEUE = "MAGB COPY LONG-TERM", "MAGB REQUEUE STUCK ENTRIES"
 SIDE = 64
 
 
@@ -306,6 +306,25 @@ def test_where_nobody_makes_them_nothing_is_awaited(site: Site) -> None:
     send(site, 1, "ABSTRACT")
     assert states(site) == []
     assert held(site) == {"ABSTRACT": False}
+
+
+@pytest.mark.parametrize("how", ["paused", "not scheduled"])
+def test_when_nobody_makes_them_any_more_nothing_waits_for_them(scheduled: Site, how: str) -> None:
+    path = file_image(scheduled, 1, picture(), file_ref="SL000000000001.TGA", object_type=3)
+    path.with_suffix(".TGA").write_bytes(b"the gateway's own")
+    send(scheduled, 1, "ABSTRACT")
+    queue(scheduled, 1)
+    scheduled.run(REQUEUE)
+    scheduled.run(LONG_TERM)
+    assert (held(scheduled), copy_of(scheduled, path).exists()) == ({"ABSTRACT": True}, False)
+    statement: Any = update(OptionSchedule).values(paused=True) if how == "paused" else delete(OptionSchedule)
+    scheduled.store.transact(lambda connection: connection.execute(statement))
+    assert (scheduled.run(REQUEUE).said or "").endswith("; 1 wait no longer for files that nobody makes")
+    assert isinstance(scheduled.run(REQUEUE).ending, Deleted)
+    scheduled.run(LONG_TERM)
+    assert (held(scheduled), copy_of(scheduled, path).exists()) == ({"ABSTRACT": False}, True)
+    send(scheduled, 1, "FULL")
+    assert not any(held(scheduled).values()), "nor does what is queued now"
 
 
 def test_an_image_without_its_object_will_have_no_files_and_is_not_waited_for(
