@@ -11,6 +11,7 @@ from fileman.dates import (
     to_horolog,
 )
 from fileman.derived_files import (
+    ARE_MADE,
     DERIVED_FILES_OPTION,
     IS_AWAITED,
     NEVER,
@@ -21,6 +22,7 @@ from fileman.derived_files import (
     derived_file_types,
     expect_derived_files,
     forget_derived_files,
+    release_held,
     settle_derived_files,
 )
 from fileman.engines import sqlite_file
@@ -88,6 +90,7 @@ from fileman.unread_list import consult_image_came
 from fileman.upserts import insert_into, upserts
 
 __all__ = [
+    "ARE_MADE",
     "CONSULT_LIST",
     "DERIVED_FILES_OPTION",
     "EXAM_POINTERS",
@@ -179,6 +182,7 @@ __all__ = [
     "read_folders",
     "read_site_file",
     "record_events",
+    "release_held",
     "release_lease",
     "release_leases",
     "renew_leases",

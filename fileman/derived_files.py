@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Float, Integer, String, bindparam, delete, exists, literal, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    String,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    literal,
+    select,
+    true,
+    update,
+)
 
 from fileman.files import DerivedFile, OptionSchedule, SendQueue
 from fileman.locks import lock_for_transaction, send_queue_lock
@@ -15,6 +29,11 @@ from fileman.upserts import upserts
 DERIVED_FILES_OPTION = "MAGB MAKE DERIVED FILES"
 WAITING, THERE, PLACEHOLDER, NEVER = "WAITING", "THERE", "PLACEHOLDER", "NEVER"
 
+#: Rows of one call of `release_held`.
+RELEASED_AT_ONCE = 500
+
+#: Tells, in a statement, whether the site has them made: the option is scheduled and not paused.
+ARE_MADE: ColumnElement[bool] = exists().where(OptionSchedule.option == DERIVED_FILES_OPTION, OptionSchedule.paused.is_(False))
 _KEY = (DerivedFile.image == bindparam("of_image"), DerivedFile.file_type == bindparam("of_type"))
 _EXPECTED = select(
     bindparam("of_image", type_=Integer),
@@ -22,7 +41,7 @@ _EXPECTED = select(
     literal(WAITING),
     literal(""),
     bindparam("now", type_=Float),
-).where(exists().where(OptionSchedule.option == DERIVED_FILES_OPTION, OptionSchedule.paused.is_(False)))
+).where(ARE_MADE)
 _EXPECT = upserts(
     DerivedFile,
     lambda insert: insert.from_select(
@@ -38,9 +57,19 @@ _RELEASE = (
     .values(held=False)
 )
 _RELEASE_ALL = update(SendQueue).where(SendQueue.image == bindparam("of_image"), SendQueue.held == true()).values(held=False)
+_RELEASE_SOME = (
+    update(SendQueue)
+    .where(
+        # every image: by it the index of held entries is searched
+        SendQueue.ien.in_(select(SendQueue.ien).where(SendQueue.held == true(), SendQueue.image >= 0).limit(RELEASED_AT_ONCE)),
+        SendQueue.held == true(),
+        ~ARE_MADE,
+    )
+    .values(held=False)
+)
 _FORGET = delete(DerivedFile).where(DerivedFile.image == bindparam("of_image"))
 #: Tells, in a statement with the parameters `of_image` and `of_type`, whether that file is yet to be made.
-IS_AWAITED: ColumnElement[bool] = exists().where(*_KEY, DerivedFile.state == WAITING)
+IS_AWAITED: ColumnElement[bool] = and_(exists().where(*_KEY, DerivedFile.state == WAITING), ARE_MADE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +108,14 @@ def settle_derived_files(connection: Connection, image: int, files: Mapping[str,
         changed += connection.execute(_SETTLE, {**key, "new_state": settled.state, "why": settled.reason}).rowcount
         connection.execute(_RELEASE, key)
     return bool(changed)
+
+
+def release_held(connection: Connection) -> int:
+    """Give out send queue entries that wait for files which nobody makes any more, where that is so; tell how many.
+
+    At most `RELEASED_AT_ONCE`. What is awaited stays so: it is made when the making is scheduled again.
+    """
+    return connection.execute(_RELEASE_SOME).rowcount
 
 
 def forget_derived_files(connection: Connection, image: int) -> None:

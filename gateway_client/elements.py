@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import io
-import itertools
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from pydicom import Dataset
 from pydicom.charset import decode_bytes, python_encoding
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
-from pydicom.filereader import data_element_generator
+from pydicom.filereader import data_element_generator, read_sequence_item
 from pydicom.sequence import Sequence as PydicomSequence
 from pydicom.tag import BaseTag, Tag
 
 from gateway_client.errors import NotAnObject
+from runtime import inflate
 
 IMPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 _SPECIFIC_CHARACTER_SET = Tag(0x0008, 0x0005)
@@ -29,6 +29,8 @@ INFLATED = 4 << 20
 #: A value longer than this is not decoded: a header has no use for it.
 VALUE_LIMIT = 65536
 ITEM_LIMIT = 64
+#: Reads of a data set, one to three for an element or item; the rest of its elements is taken for not there.
+READ_LIMIT = 200_000
 #: Bytes at the beginning of a data set in which a whole header is looked for.
 HEADER = 4 << 20
 
@@ -40,11 +42,34 @@ _LOCALIZED = {"LO", "LT", "PN", "SH", "ST", "UC", "UT"}
 _TEXTS = _SINGLE_VALUED | _LOCALIZED | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"}
 
 
+class _Budget:
+    """How many reads are left of a data set and all that is nested in it."""
+
+    def __init__(self) -> None:
+        self.left = READ_LIMIT
+
+
+class _Limited:
+    """A file that seems to end when the budget does: empty items, eight bytes each, take a parser much longer than bytes."""
+
+    def __init__(self, file: BinaryIO, budget: _Budget) -> None:
+        self._file, self._budget = file, budget
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """Read, while the budget lasts."""
+        self._budget.left -= 1
+        return self._file.read(size) if self._budget.left >= 0 else b""
+
+
 class Elements:
     """The elements of a data set or of a sequence's item, looked up by tag and decoded when asked for."""
 
-    def __init__(self, dataset: Dataset, big_endian: bool, encodings: Sequence[str] = ("iso8859",)) -> None:
+    def __init__(
+        self, dataset: Dataset, big_endian: bool, encodings: Sequence[str] = ("iso8859",), budget: _Budget | None = None
+    ) -> None:
         self._dataset = dataset
+        self._budget = budget or _Budget()
         self._order = ">" if big_endian else "<"
         declared = self._raw(_SPECIFIC_CHARACTER_SET)
         self._encodings = _encodings(declared[1]) if declared is not None else list(encodings)
@@ -92,12 +117,27 @@ class Elements:
         """Give the items of a sequence, at most `ITEM_LIMIT`."""
         if tag not in self._dataset or self.vr(tag) not in ("SQ", "UN", ""):
             return
+        element: Any = self._dataset.get_item(tag)
+        items = self._parse(element) if isinstance(element, RawDataElement) else element.value
+        for item in items[:ITEM_LIMIT] if isinstance(items, list | PydicomSequence) else ():
+            yield Elements(item, self._order == ">", self._encodings, self._budget)
+
+    def _parse(self, element: RawDataElement) -> list[Dataset]:
+        """Read the items of a sequence of known length; none when it is broken."""
+        value, items = element.value or b"", list[Dataset]()
+        if (element.VR or "UN") == "UN" and _dictionary_vr(element.tag) != "SQ":
+            return items
+        file = cast(BinaryIO, _Limited(io.BytesIO(value), self._budget))
         try:
-            value = self._dataset[tag].value
+            while len(items) < ITEM_LIMIT and file.tell() < len(value):
+                implicit = element.is_implicit_VR or element.VR == "UN"  # PS3.5 6.2.2
+                item = read_sequence_item(file, implicit, self._order == "<", "iso8859")
+                if item is None:
+                    break
+                items.append(item)
         except Exception:  # a sender's sequence may be broken in every way that pydicom can fail on; then it has no items
-            return
-        for item in itertools.islice(value if isinstance(value, PydicomSequence) else (), ITEM_LIMIT):
-            yield Elements(item, self._order == ">", self._encodings)
+            return []
+        return items
 
     def _raw(self, tag: BaseTag) -> tuple[str, bytes] | None:
         if tag not in self._dataset:
@@ -174,20 +214,22 @@ def _scan(
 ) -> Elements:
     implicit, big_endian = transfer_syntax == IMPLICIT_LITTLE, transfer_syntax == EXPLICIT_BIG
     elements: dict[BaseTag, object] = {}
+    budget = _Budget()
+    limited = cast(BinaryIO, _Limited(file, budget))
     specific: list[BaseTag | int] | None = None if wanted is None else [*wanted, _SPECIFIC_CHARACTER_SET]
     try:
         for element in data_element_generator(
-            file, implicit, not big_endian, stop_when=lambda tag, vr, length: stop(tag), specific_tags=specific
+            limited, implicit, not big_endian, stop_when=lambda tag, vr, length: stop(tag), specific_tags=specific
         ):
             elements[element.tag] = element
     except Exception:  # a sender's bytes may end or be wrong anywhere; what was read so far is what the header says
         if not elements:
             raise NotAnObject from None
-    return Elements(Dataset(elements), big_endian)  # type: ignore[arg-type]  # raw elements are what a Dataset is made of
+    return Elements(Dataset(elements), big_endian, budget=budget)  # type: ignore[arg-type]  # raw elements are what a Dataset is made of
 
 
 def _inflate(data: bytes) -> bytes:
     try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, INFLATED)
+        return inflate(data, INFLATED)
     except zlib.error as error:
         raise NotAnObject("The data set is not deflated, though its transfer syntax says so.") from error

@@ -28,10 +28,12 @@ _ENCODING = "iso-8859-1"
 _LINE_END = "\r\n"
 _CONTROLS = str.maketrans(dict.fromkeys((*range(32), *range(127, 160), ord("|")), " "))
 
-#: The keys of the first section, the element of each, and which of its values.
+#: The keys of the first section, the element of each, and which of its values. What a .TGA file is made by is not of the header:
+#: it is made elsewhere, later.
 _KEYS = (
     ("PATIENTS_NAME", 0x00100010, 0), ("PATIENTS_ID", 0x00100020, 0), ("PATIENTS_BIRTH_DATE", 0x00100030, 0),
     ("PATIENTS_AGE", 0x00101010, 0), ("PATIENTS_SEX", 0x00100040, 0), ("ACCESSION_NUMBER", 0x00080050, 0),
+    ("DCM_TO_TGA_PARAMETERS", None, 0),
     ("STUDY_ID", 0x00200010, 0), ("MODALITY", 0x00080060, 0), ("SERIES_NUMBER", 0x00200011, 0),
     ("INSTANCE_NUMBER", 0x00200013, 0), ("PATIENT_POSITION", 0x00185100, 0), ("LATERALITY", 0x00200060, 0),
     ("CONTRAST_BOLUS_AGENT", 0x00180010, 0), ("SLICE_THICKNESS", 0x00180050, 0), ("SLICE_LOCATION", 0x00201041, 0),
@@ -118,7 +120,7 @@ def text_file(path: Path) -> bytes:
 
 def _first_section(elements: Elements | None) -> Iterator[str]:
     for key, tag, which in _KEYS:
-        values = elements.values(Tag(tag)) if elements is not None else []
+        values = elements.values(Tag(tag)) if elements is not None and tag is not None else []
         value = values[which].translate(_CONTROLS).strip() if which < len(values) else ""
         if key == "PATIENTS_NAME":
             value = _vista_name(value)

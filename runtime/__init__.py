@@ -11,6 +11,7 @@ from runtime.errors import (
     RuntimeProblem,
     SettingsError,
 )
+from runtime.inflation import inflate
 from runtime.logs import set_up_logs
 from runtime.processes import DataDirectory, check_port, free_port, read_run_file, wait_until_ready, write_json
 from runtime.settings import GatewaySettings, Settings, load_settings
@@ -31,6 +32,7 @@ __all__ = [
     "SystemClock",
     "check_port",
     "free_port",
+    "inflate",
     "load_settings",
     "make_directories",
     "read_run_file",

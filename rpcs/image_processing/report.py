@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from fileman import next_ien
-from fileman.files import Exam, Lease, Report
+from fileman import lease_holder, next_ien
+from fileman.files import Exam, Report
 from rpcs.image_processing.study import Study
 
-_HOLDER = select(Lease.holder).where(Lease.name == bindparam("name"), Lease.expires_at > bindparam("now"))
 _REPORT_PATIENT = select(Report.patient).where(Report.ien == bindparam("ien"))
 _INSERT = insert(Report)
 _REPORT = select(Exam.report).where(Exam.ien == bindparam("exam"))
@@ -27,7 +26,7 @@ def report_lock(report: int) -> str:
 
 def is_locked(connection: Connection, name: str, now: float) -> bool:
     """Tell whether somebody holds a lock now."""
-    return connection.execute(_HOLDER, {"name": name, "now": now}).first() is not None
+    return lease_holder(connection, name, now) is not None
 
 
 def report_of(connection: Connection, study: Study) -> int | None:

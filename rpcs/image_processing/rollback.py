@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, String, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, String, bindparam, case, delete, func, insert, select, update
 
 from fileman import file_name, forget_derived_files, group_lock, lock_for_transaction, object_lock, to_fileman
 from fileman.files import ConsultGroup, Image, ImageAudit, LabGroup, LostMember, ReportImage, TiuImage
@@ -41,7 +41,7 @@ _LAST_LOST = (
 _LEAVE_GROUP = (
     update(Image)
     .where(Image.ien == bindparam("group_"))
-    .values(members=Image.members - 1, last_member=_LAST_SEQUENCE)
+    .values(members=Image.members - 1, last_member=case((_LAST_LOST > _LAST_SEQUENCE, _LAST_LOST), else_=_LAST_SEQUENCE))
     .returning(Image.members)
 )
 _LINKS = (
@@ -118,19 +118,23 @@ def _archive(call: Call, image: int, reason: str) -> None:
 
 
 def _files_of(call: Call, image: int) -> list[tuple[int, Work]]:
-    """Give the work of deleting an image's files (DELFILE), each with the place of its location."""
+    """Give the work of deleting an image's files (DELFILE), each with the place of its location.
+
+    The object lies beside a .TGA file as a .DCM file, where the gateway put it.
+    """
     row: Any = call.connection.execute(_FILES, {"ien_": image}).one()
     root = row.file_ref.partition(".")[0]
     wanted = [
-        (row.location, [row.file_ref, *(f"{root}.{extension}" for extension in ALTERNATES)]),
+        (row.location, [row.file_ref, *(f"{root}.{extension}" for extension in ALTERNATES), file_name(row.file_ref, "DICOM")]),
         (row.abstract_location, [file_name(row.file_ref, "ABSTRACT")]),
         (row.big_location, [f"{root}.{row.big_extension}"]),
     ]
-    works = []
+    paths: dict[str, int] = {}
     for number, names in wanted:
         location = call.site.locations.get(number or 0)
         if location is None or not row.file_ref:
             continue
         directory = image_directory(location, row.file_ref)
-        works += [(location.site, Work("DELETE", file_path=directory + name)) for name in names]
-    return works
+        for name in names:
+            paths.setdefault(directory + name, location.site)
+    return [(place, Work("DELETE", file_path=path)) for path, place in paths.items()]

@@ -13,8 +13,8 @@ import sys
 from taskman.pictures.drawing import paint
 from taskman.pictures.requests import READY, decode_request, encode_answer
 
-#: Bytes of address space: four times what the largest frame takes that is decoded.
-MEMORY = 4 << 30
+#: Bytes of address space: what the libraries map, and twice what the largest frame takes that is decoded.
+MEMORY = 5 << 29
 
 
 def main() -> None:

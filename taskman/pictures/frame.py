@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from collections.abc import Callable
@@ -10,15 +11,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, FileDataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from runtime import inflate
 from taskman.errors import TaskManError
 
 #: Samples of a frame beyond which it is not decoded: 64 million take up to 1 GB on the way.
 MOST_SAMPLES = 64 << 20
+#: Bytes beyond which a deflated object is not inflated: as many as the largest frame of 16 bits has.
+MOST_INFLATED = 2 * MOST_SAMPLES
 #: Samples that are windowed at a time.
 _BAND = 1 << 20
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -49,14 +55,15 @@ def read_picture(path: Path) -> Picture:
 
 
 def _read(path: Path) -> Picture:
-    header = dcmread(path, stop_before_pixels=True)
+    source = _inflated(path) or path
+    header = dcmread(source, stop_before_pixels=True) if isinstance(source, Path) else source
     rows, columns, samples = (int(header.get(name) or 0) for name in ("Rows", "Columns", "SamplesPerPixel"))
     if not rows or not columns:
         raise NoPixels
     if rows * columns * max(1, samples) > MOST_SAMPLES:
         raise NoPicture(f"a frame of {columns} by {rows} pixels is too large to be decoded")
     index = max(1, int(header.get("NumberOfFrames") or 1)) // 2
-    pixels = _decode(path, header, index)
+    pixels = _decode(source, index)
     if header.PhotometricInterpretation == "PALETTE COLOR":
         coloured = apply_color_lut(pixels, header)
         return _eight_bits(coloured, 8 * coloured.dtype.itemsize)
@@ -65,12 +72,23 @@ def _read(path: Path) -> Picture:
     return _grey(pixels, header, index)
 
 
-def _decode(path: Path, header: Dataset, index: int) -> Samples:
-    source: Path | Dataset = path
-    if header.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
-        source = dcmread(path)
-        if not any(name in source for name in _PIXELS):
-            raise NoPixels
+def _inflated(path: Path) -> FileDataset | None:
+    """Read a deflated object; None when it is not deflated. pydicom's own reader would inflate it without bound."""
+    with path.open("rb") as file:
+        preamble = read_preamble(file, force=False)
+        meta = FileMetaDataset(read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2))
+        if meta.TransferSyntaxUID != DeflatedExplicitVRLittleEndian:
+            return None
+        data = inflate(file.read(MOST_INFLATED), MOST_INFLATED + 1)
+    if len(data) > MOST_INFLATED:
+        raise NoPicture(f"it inflates to more than {MOST_INFLATED} bytes")
+    elements = read_dataset(io.BytesIO(data), False, True)
+    return FileDataset(str(path), elements, preamble, meta, is_implicit_VR=False, is_little_endian=True)
+
+
+def _decode(source: Path | FileDataset, index: int) -> Samples:
+    if not isinstance(source, Path) and not any(name in source for name in _PIXELS):
+        raise NoPixels
     frame: Samples = pixel_array(source, index=index)
     return frame
 

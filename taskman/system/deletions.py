@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
@@ -20,15 +21,17 @@ from fileman import (
     to_fileman,
 )
 from fileman.files import BackgroundQueue, Image, ImageAudit, ImagingSite
-from runtime import sync_directory
+from runtime import sync_directory, write_file
 from taskman.context import TaskContext
 from taskman.endings import Deleted, Ending
 from taskman.errors import TaskManError
 from taskman.routines import routine
 from taskman.system.batches import change, rows_of
 
-#: Entries of one transaction, and entries that one run looks at of a place.
+#: Entries of one transaction, and those of a place that one run brings to an end; what waits does not count.
 BATCH, MOST = 100, 10_000
+#: A file that keeps a location from being empty when its last image's file goes.
+MARK = ".magbroker"
 #: The endings of an image's own file, and of those beside it: by these another image is found that has a file of that name.
 _ENDINGS = ("TGA", *EXTENSIONS.values())
 _NUMBER = re.compile(r"[0-9]{1,9}$")
@@ -101,17 +104,18 @@ def delete_files(task: TaskContext) -> Ending:
 
 def _delete_of_place(task: TaskContext, place: int, folders: list[Folder]) -> dict[str, int]:
     counts = dict.fromkeys((REMOVED, NOT_THERE, KEPT, FAILED, "waiting"), 0)
-    after = seen = 0
-    while seen < MOST and not task.stop_requested():
+    after = done = 0
+    while done < MOST and not task.stop_requested():
         rows = rows_of(task, _NEXT, {"place_": place, "after": after})
         outcomes = [outcome for row in rows if (outcome := _delete(task, row, folders)) is not None]
-        change(task, _write, place, outcomes)
+        if outcomes:
+            change(task, _write, place, outcomes)
         for outcome in outcomes:
             counts[outcome.what] += 1
         counts["waiting"] += len(rows) - len(outcomes)
         if len(rows) < BATCH:
             break
-        seen, after = seen + len(rows), rows[-1].ien
+        done, after = done + len(outcomes), rows[-1].ien
     return counts
 
 
@@ -135,9 +139,14 @@ def _delete(task: TaskContext, row: Entry, folders: list[Folder]) -> Outcome | N
 
 
 def _remove(folder: Folder, name: str) -> str:
-    """Remove a file for good. A location without any files is one that nothing is mounted on: LocationAway."""
+    """Remove a file for good. A location without any files is one that nothing is mounted on: LocationAway.
+
+    One that is about to lose its last file is marked before, so that it is not taken for such.
+    """
     path = folder.file(name)
     try:
+        if path.exists() and {it.name for it in islice(folder.root.iterdir(), 2)} == {name}:
+            write_file(folder.root / MARK, b"")
         path.unlink()
     except FileNotFoundError:
         if not any(folder.root.iterdir()):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, String, bindparam, select, tuple_
+from sqlalchemy import Connection, Row, String, and_, bindparam, func, or_, select, tuple_
 
 from fileman import (
     DERIVED_FILES_OPTION,
@@ -34,11 +35,13 @@ from taskman.pictures import Kind, Painter, PictureFile
 from taskman.routines import routine
 from taskman.system.batches import change, rows_of
 from taskman.system.days import seconds_ago
-from taskman.system.folders import LocationUnfit, NoFile, file_in, folder_of, path_in
+from taskman.system.folders import NOWHERE, LocationUnfit, NoFile, file_in, folder_of, path_in
 from taskman.variables import read_variables
 
-#: Awaited files that are looked up at a time, and images that one run takes up.
+#: Awaited files that are looked up at a time, and those that one run brings to an end.
 BATCH, MOST = 100, 5_000
+#: Images whose files could not be written to a location before a run leaves the others of that location alone.
+MOST_UNWRITTEN = 10
 VARIABLES = {"days": 7.0}
 #: A reason is cut to this many characters.
 REASON_LIMIT = 300
@@ -47,6 +50,7 @@ _SAID = {THERE: "with all files", PLACEHOLDER: "with placeholders", NEVER: "with
 #: A row of the selection below.
 Awaited = Row[*tuple[Any, ...]]
 
+_LOCATIONS = (Image.location, Image.abstract_location, Image.big_location)
 _NEXT = (
     select(
         DerivedFile.image,
@@ -65,6 +69,10 @@ _NEXT = (
         DerivedFile.state == WAITING,
         tuple_(DerivedFile.image, DerivedFile.file_type)
         > tuple_(bindparam("after_image"), bindparam("after_type", type_=String)),
+        or_(
+            DerivedFile.expected_at <= bindparam("give_up"),
+            and_(*(func.coalesce(column, 0).not_in(bindparam("away", expanding=True)) for column in _LOCATIONS)),
+        ),
     )
     .order_by(DerivedFile.image, DerivedFile.file_type)
     .limit(BATCH)
@@ -73,11 +81,17 @@ _NEXT = (
 log = logging.getLogger(__name__)
 
 
+class NotWritten(LocationUnfit):
+    """A file could not be written to its network location."""
+
+
 @dataclass(slots=True)
 class Tally:
-    """What became of the images that were taken up; `waits` says why the last that was left waits."""
+    """What became of the images that were taken up; `away` says which locations others wait for, and why."""
 
     settled: dict[str, int] = field(default_factory=lambda: dict.fromkeys((THERE, PLACEHOLDER, NEVER), 0))
+    away: dict[int, str] = field(default_factory=dict)
+    unwritten: Counter[int] = field(default_factory=Counter)
     waits: str = ""
 
     def count(self, image: int, files: Mapping[str, Settled]) -> None:
@@ -87,10 +101,18 @@ class Tally:
         if worst.state != THERE:
             log.warning("image %d is %s: %s", image, _SAID[worst.state], worst.reason)
 
+    def wait(self, problem: LocationUnfit) -> None:
+        """Leave an image to a later run, and the others of its location with it, unless that may be the fault of one folder."""
+        self.waits = str(problem)
+        self.unwritten[problem.location] += isinstance(problem, NotWritten)
+        if not isinstance(problem, NotWritten) or self.unwritten[problem.location] >= MOST_UNWRITTEN:
+            self.away[problem.location] = str(problem)
+
     def __str__(self) -> str:
         """Say it."""
         counts = ", ".join(f"{count} {_SAID[state]}" for state, count in self.settled.items())
-        return f"images: {counts}" + (f"; others wait: {self.waits}" if self.waits else "")
+        waits = list(dict.fromkeys([*self.away.values(), *filter(None, [self.waits])]))
+        return f"images: {counts}" + (f"; others wait: {', '.join(waits)}" if waits else "")
 
 
 @routine(
@@ -104,8 +126,8 @@ def make_derived_files(task: TaskContext) -> Ending:
     """Make the abstracts of new images, and their .TGA and .BIG files, from the DICOM objects that were filed.
 
     A file that is there is never made again. An object that has no picture, or none that can be decoded, gets placeholders. An
-    image whose network location is not there is tried by each run for some days, and never after that. A run that finds
-    nothing leaves no record.
+    image whose network location is not there is tried by each run for some days, and never after that; it keeps no image of
+    another location waiting. A run that finds nothing leaves no record.
     """
     limits = read_variables(VARIABLES, task.arguments)
     folders = task.store.read(lambda connection: read_folders(connection, task.data))
@@ -113,15 +135,15 @@ def make_derived_files(task: TaskContext) -> Ending:
     give_up = seconds_ago(task.clock, limits["days"])
     with Painter() as painter:
         while taken < MOST and not task.stop_requested():
-            rows = rows_of(task, _NEXT, {"after_image": after[0], "after_type": after[1]})
+            key = {"after_image": after[0], "after_type": after[1], "give_up": give_up, "away": [NOWHERE, *tally.away]}
+            rows = rows_of(task, _NEXT, key)
             for _image, group in groupby(rows, lambda row: row.image):
                 if not task.interrupted():
-                    _take_up(task, list(group), folders, painter, give_up, tally)
-            taken += len(rows)
+                    taken += _take_up(task, list(group), folders, painter, give_up, tally)
             if len(rows) < BATCH:
                 break
             after = (rows[-1].image, rows[-1].file_type)
-    if any(tally.settled.values()) or task.signals.heeded.is_set():
+    if any(tally.settled.values()) or tally.waits or task.signals.heeded.is_set():
         task.say(str(tally))
         return None
     return Deleted()
@@ -129,21 +151,28 @@ def make_derived_files(task: TaskContext) -> Ending:
 
 def _take_up(
     task: TaskContext, rows: Sequence[Awaited], folders: Mapping[int, Folder], painter: Painter, give_up: float, tally: Tally
-) -> None:
-    """Bring the awaited files of one image to an end, or leave them for a later run. Raises NoPainter."""
+) -> int:
+    """Bring the awaited files of one image to an end, or leave them for a later run; tell how many. Raises NoPainter."""
     image = rows[0]
     if image.ien is None:
         change(task, _forget, image.image)
-        return
+        return len(rows)
+    if image.expected_at > give_up and not tally.away.keys().isdisjoint(_locations(image)):
+        return 0
     try:
         files = _make(rows, folders, painter)
     except (NoFile, LocationUnfit) as problem:
         if isinstance(problem, LocationUnfit) and image.expected_at > give_up:
-            tally.waits = str(problem)
-            return
+            tally.wait(problem)
+            return 0
         files = {row.file_type: Settled(NEVER, str(problem)[:REASON_LIMIT]) for row in rows}
     if change(task, _settle, image, files):
         tally.count(image.image, files)
+    return len(rows)
+
+
+def _locations(image: Awaited) -> list[int | None]:
+    return [image.location, image.abstract_location, image.big_location]
 
 
 def _make(rows: Sequence[Awaited], folders: Mapping[int, Folder], painter: Painter) -> dict[str, Settled]:
@@ -159,7 +188,7 @@ def _make(rows: Sequence[Awaited], folders: Mapping[int, Folder], painter: Paint
         source = file_in(folder_of(image.location, folders), file_name(image.file_ref, "DICOM"))
         painted = painter.paint(source, [PictureFile(_kind(image, it), path) for it, path in missing.items()])
         if painted.failed:
-            raise LocationUnfit(painted.failed)
+            raise NotWritten(painted.failed, _location(image, next(iter(missing))))
         if painted.reason:
             settled |= dict.fromkeys(missing, Settled(PLACEHOLDER, painted.reason[:REASON_LIMIT]))
     return settled
@@ -168,10 +197,15 @@ def _make(rows: Sequence[Awaited], folders: Mapping[int, Folder], painter: Paint
 def _path(row: Awaited, folders: Mapping[int, Folder]) -> Path:
     """Give the place of an awaited file. Raises NoFile for a BIG file that is the object itself and is not there."""
     if row.file_type == "BIG":
-        name, folder = big_file_name(row.file_ref, row.big_extension), folder_of(row.big_location, folders)
+        name, folder = big_file_name(row.file_ref, row.big_extension), folder_of(_location(row, "BIG"), folders)
         return file_in(folder, name) if row.big_extension == "DCM" else path_in(folder, name)
-    location = row.abstract_location if row.file_type == "ABSTRACT" else row.location
-    return path_in(folder_of(location, folders), file_name(row.file_ref, row.file_type))
+    return path_in(folder_of(_location(row, row.file_type), folders), file_name(row.file_ref, row.file_type))
+
+
+def _location(image: Awaited, file_type: str) -> int:
+    """Give the number of the network location that a file belongs to."""
+    columns = {"ABSTRACT": image.abstract_location, "BIG": image.big_location}
+    return int(columns.get(file_type, image.location) or 0)
 
 
 def _kind(image: Awaited, file_type: str) -> Kind:

@@ -8,13 +8,20 @@ from pathlib import Path
 from fileman import Folder, UnsafePath
 from taskman.errors import TaskManError
 
+#: The number of no network location: a list of those that are away begins with it, for an empty one is looked up by a scan.
+NOWHERE = -1
+
 
 class NoFile(TaskManError):
     """The image has no such file, nor will it have one."""
 
 
 class LocationUnfit(TaskManError):
-    """The location takes or gives nothing now."""
+    """A network location takes or gives nothing now; `location` is its number."""
+
+    def __init__(self, message: str, location: int) -> None:
+        self.location = location
+        super().__init__(message)
 
 
 def folder_of(location: int | None, folders: Mapping[int, Folder]) -> Folder:
@@ -23,7 +30,7 @@ def folder_of(location: int | None, folders: Mapping[int, Folder]) -> Folder:
     if folder is None:
         raise NoFile("the image names no network location that is there")
     if not folder.root.is_dir():
-        raise LocationUnfit(f"the folder of {folder.name} is not there")
+        raise LocationUnfit(f"the folder of {folder.name} is not there", folder.ien)
     return folder
 
 
@@ -40,6 +47,6 @@ def file_in(folder: Folder, name: str) -> Path:
     path = path_in(folder, name)
     if not path.is_file():
         if not any(folder.root.iterdir()):
-            raise LocationUnfit(f"the folder of {folder.name} is empty")
+            raise LocationUnfit(f"the folder of {folder.name} is empty", folder.ien)
         raise NoFile(f"there is no file {path}")
     return path

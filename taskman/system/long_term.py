@@ -7,13 +7,24 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, exists, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select, update
 
-from fileman import WAITING, Event, Folder, big_file_name, file_name, note_processed, read_folders, record_events, to_fileman
+from fileman import (
+    ARE_MADE,
+    WAITING,
+    Event,
+    Folder,
+    big_file_name,
+    file_name,
+    note_processed,
+    read_folders,
+    record_events,
+    to_fileman,
+)
 from fileman.files import BackgroundQueue, DerivedFile, Image, ImagingSite
 from runtime import make_directories, sync_directory
 from taskman.context import TaskContext
@@ -21,7 +32,7 @@ from taskman.endings import Deleted, Ending
 from taskman.errors import TaskManError
 from taskman.routines import routine
 from taskman.system.batches import rows_of
-from taskman.system.folders import LocationUnfit, NoFile, file_in, folder_of, path_in
+from taskman.system.folders import NOWHERE, LocationUnfit, NoFile, file_in, folder_of, path_in
 
 #: Entries that are looked up at a time, and images that one run copies.
 BATCH, MOST = 50, 5_000
@@ -39,7 +50,7 @@ _PLACES = select(ImagingSite.ien, ImagingSite.namespace, ImagingSite.jukebox_loc
 _WAITING = (BackgroundQueue.queue == "JUKEBOX") & (BackgroundQueue.status == "NOT_PROCESSED")
 #: Its .TGA or .BIG file is yet to be made; abstracts stay where they are.
 _UNFINISHED = exists().where(
-    DerivedFile.image == BackgroundQueue.image, DerivedFile.file_type.in_(["FULL", "BIG"]), DerivedFile.state == WAITING
+    DerivedFile.image == BackgroundQueue.image, DerivedFile.file_type.in_(["FULL", "BIG"]), DerivedFile.state == WAITING, ARE_MADE
 )
 _NEXT = (
     select(
@@ -55,6 +66,7 @@ _NEXT = (
     )
     .join(Image, Image.ien == BackgroundQueue.image, isouter=True)
     .where(BackgroundQueue.place == bindparam("place_"), _WAITING, BackgroundQueue.ien > bindparam("after"), ~_UNFINISHED)
+    .where(*(func.coalesce(it, 0).not_in(bindparam("away", expanding=True)) for it in (Image.location, Image.big_location)))
     .order_by(BackgroundQueue.ien)
     .limit(BATCH)
 )
@@ -73,6 +85,14 @@ class NotCopied(TaskManError):
     """The image cannot be copied to its long-term location."""
 
 
+class _Gone(TaskManError):
+    """A file cannot be read because its whole location is gone."""
+
+    def __init__(self, message: str, file: Path) -> None:
+        self.file = file
+        super().__init__(message)
+
+
 @dataclass(slots=True)
 class Tally:
     """What became of the entries of a place; `waits` says why the rest of them wait."""
@@ -80,6 +100,12 @@ class Tally:
     copied: int = 0
     failed: int = 0
     waits: str = ""
+    away: set[int] = field(default_factory=set)
+
+    def wait(self, problem: LocationUnfit) -> None:
+        """Leave the entries of a network location that is not there to a later run."""
+        self.away.add(problem.location)
+        self.waits += f"{', ' if self.waits else ', the others wait: '}{problem}"
 
 
 @routine(
@@ -93,7 +119,7 @@ def copy_long_term(task: TaskContext) -> Ending:
 
     An entry leaves the queue when its files are on disk there, compared, and the image names the location; one that cannot be
     copied is set aside (FAILED) with the reason. A place without a long-term location that is on line keeps its entries, and
-    an image whose .TGA or .BIG file is yet to be made waits for that.
+    an image whose .TGA or .BIG file is yet to be made waits for that, unless their making is not scheduled, or paused.
     """
     folders = task.store.read(lambda connection: read_folders(connection, task.data))
     places = task.store.read(lambda connection: connection.execute(_PLACES).all())
@@ -111,16 +137,17 @@ def copy_long_term(task: TaskContext) -> Ending:
 
 def _copy_place(task: TaskContext, place: int, target: Folder | None, folders: dict[int, Folder]) -> Tally:
     tally, after = Tally(), 0
-    read = 0
     if target is None or target.kind != "JUKEBOX" or not target.online:
         tally.waits = ", the others wait for a long-term location that is on line"
         return tally
-    while read < MOST:
-        key = {"place_": place, "after": after}
+    while tally.copied + tally.failed < MOST:
+        key = {"place_": place, "after": after, "away": [NOWHERE, *tally.away]}
         rows = rows_of(task, _NEXT, key)
         for row in rows:
             if task.stop_requested():
                 return tally
+            if not tally.away.isdisjoint((row.location, row.big_location)):
+                continue
             try:
                 _copy_image(task, row, target, folders)
                 tally.copied += 1
@@ -128,11 +155,12 @@ def _copy_place(task: TaskContext, place: int, target: Folder | None, folders: d
                 _set_aside(task, row, str(problem))
                 tally.failed += 1
             except LocationUnfit as problem:
-                tally.waits = f", the others wait: {problem}"
-                return tally
+                tally.wait(problem)
+                if problem.location == target.ien:
+                    return tally
         if len(rows) < BATCH:
             return tally
-        read, after = read + len(rows), rows[-1].ien
+        after = rows[-1].ien
     return tally
 
 
@@ -145,13 +173,14 @@ def _copy_image(task: TaskContext, row: Entry, target: Folder, folders: dict[int
     source = folder_of(row.location, folders)
     big_source = folder_of(row.big_location, folders) if row.big_location else source
     _copy_file(source, target, row.file_ref)
-    _copy_companion(source, target, file_name(row.file_ref, "TEXT"))
+    for file_type in ("DICOM", "TEXT"):
+        _copy_companion(source, target, file_name(row.file_ref, file_type))
     big = _copy_companion(big_source, target, big_file_name(row.file_ref, row.big_extension))
     task.store.transact(lambda connection: _write_copied(task, connection, row, target, big))
 
 
 def _copy_companion(source: Folder, target: Folder, name: str) -> bool:
-    """Copy a file that an image may have beside its own; false when it has none."""
+    """Copy a file that an image may have beside its own; false when it has none. One that is copied already is left."""
     if not path_in(source, name).exists():
         return False
     _copy_file(source, target, name)
@@ -161,19 +190,22 @@ def _copy_companion(source: Folder, target: Folder, name: str) -> bool:
 def _copy_file(source: Folder, target: Folder, name: str) -> None:
     """Copy one file beside its place, compare it on disk, give it its name. What is there already is never written over."""
     if not target.root.is_dir() and not target.relative:
-        raise LocationUnfit(f"the folder of {target.name} is not there")
+        raise LocationUnfit(f"the folder of {target.name} is not there", target.ien)
     from_path = file_in(source, name)
     to_path = path_in(target, name)
     try:
         _copy(from_path, to_path)
+    except _Gone as gone:
+        of = source if gone.file == from_path else target
+        raise LocationUnfit(str(gone), of.ien) from gone
     except OSError as error:
         if error.errno in _UNFIT:
-            raise LocationUnfit(f"{target.name}: {error.strerror}") from error
+            raise LocationUnfit(f"{target.name}: {error.strerror}", target.ien) from error
         raise NotCopied(f"{to_path} cannot be written: {error.strerror or error}") from error
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file; an OSError is the target's."""
+    """Copy a file; an OSError is the target's. Raises _Gone and NotCopied."""
     make_directories(target.parent)
     if target.exists():
         if _digest(target) != _digest(source):
@@ -212,7 +244,7 @@ def _chunks(file: Path) -> Iterator[bytes]:
                 yield chunk
     except OSError as error:
         problem = f"{file} cannot be read: {error.strerror or error}"
-        raise (LocationUnfit if error.errno in _GONE else NotCopied)(problem) from error
+        raise (_Gone(problem, file) if error.errno in _GONE else NotCopied(problem)) from error
 
 
 def _write_copied(task: TaskContext, connection: Connection, row: Entry, target: Folder, big: bool) -> None:
@@ -231,6 +263,7 @@ def _set_aside(task: TaskContext, row: Entry, why: str) -> None:
         task.fence(connection)
         if connection.execute(_SET_ASIDE, {"entry": row.ien, "why": why[:REASON_LIMIT]}).rowcount != 1:
             return
+        note_processed(connection, row.place, "JUKEBOX", row.ien, to_fileman(task.clock.now()))
         now = task.clock.seconds()
         record_events(connection, [Event(row.uid or "", row.image, "JUKEBOX", now, f"task {task.number}", "failed", why)])
 

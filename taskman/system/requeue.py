@@ -13,6 +13,7 @@ from fileman import (
     lease_holder,
     lock_for_transaction,
     record_events,
+    release_held,
     send_queue_lock,
     transmit_lock,
     try_lock,
@@ -102,15 +103,18 @@ _RETURN_EXPORT = (
 def requeue_stuck_entries(task: TaskContext) -> Ending:
     """Put back what transmitters took from the send and export queues and never reported.
 
-    What is sent, failed or not found stays as it is. A run that finds nothing leaves no record.
+    What is sent, failed or not found stays as it is. Entries that wait for files are given out while the making of files is not
+    scheduled, or paused. A run that finds nothing leaves no record.
     """
     limits = read_variables(VARIABLES, task.arguments)
     copies = sum(_requeue_copies(task, destination, limits) for destination in values_of(task, SendQueue.destination, ""))
     before = task.clock.seconds() - limits["export_minutes"] * 60
     exports = in_batches(task, lambda connection: _requeue_exports(task, connection, before))
-    if not copies and not exports:
+    released = in_batches(task, release_held)
+    if not copies and not exports and not released:
         return Deleted()
-    task.say(f"{copies} entries of the send queue and {exports} of the export queue requeued")
+    said = f"{copies} entries of the send queue and {exports} of the export queue requeued"
+    task.say(said + (f"; {released} wait no longer for files that nobody makes" if released else ""))
     return None
 
 

@@ -20,8 +20,10 @@ from fileman.files import (
     File,
     Image,
     ImageAudit,
+    ImagingSite,
     ImportableObject,
     LabGroup,
+    LostMember,
     OptionSchedule,
     QueuePointer,
     ReportImage,
@@ -427,6 +429,25 @@ def test_an_image_after_one_that_was_taken_back_goes_on_counting(gateway: Gatewa
     gateway.ask(f"ROLLBACK||{images[0]}")
     fourth = gateway.image(gateway.filed("5.4"))
     assert (fourth.short_description, fourth.group_sequence) == ("CHEST 2 VIEWS PA&LAT (#3)", 4)
+
+
+def test_a_lost_member_keeps_its_place_in_the_group_when_an_image_is_taken_back(gateway: Gateway) -> None:
+    second = [gateway.filed(f"5.{number}") for number in (1, 2)][1]
+    gateway.change(update(ImagingSite).values(namespace=""))
+    assert gateway.store_image("5.3")[0].startswith("STORE|-103|")
+    assert [row.sequence for row in gateway.rows(LostMember)] == [3]
+    assert gateway.ask(f"ROLLBACK||{second}") == [f"ROLLBACK|0||{second}"]
+    assert [gateway.store_image(uid)[0].partition("|DICOM")[0] for uid in ("5.4", "5.5")] == ["STORE|-103"] * 2
+    assert [row.sequence for row in gateway.rows(LostMember)] == [3, 4, 5]
+
+
+def test_the_object_of_an_image_that_is_a_tga_file_is_deleted_with_it(gateway: Gateway) -> None:
+    image = gateway.filed("5.1")
+    root = gateway.image(image).file_ref.partition(".")[0]
+    gateway.change(update(Image).where(Image.ien == image).values(file_ref=f"{root}.TGA", big_location=1, big_extension="DCM"))
+    gateway.ask(f"ROLLBACK||{image}")
+    names = [row.file_path.rpartition("\\")[2] for row in gateway.rows(BackgroundQueue) if row.queue == "DELETE"]
+    assert sorted(names) == [f"{root}.{it}" for it in ("ABS", "DCM", "TGA", "TXT")], "each once"
 
 
 def test_patient_safety_counts_deleted_images_as_on_file(gateway: Gateway) -> None:

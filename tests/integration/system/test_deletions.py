@@ -98,9 +98,11 @@ def test_a_file_whose_name_another_image_has_stays(archive: Site, ending: str) -
 def test_a_path_that_leads_into_no_location_is_set_aside(archive: Site, path: str, why: str) -> None:
     file, good = taken_back(archive, 1), taken_back(archive, 2)
     queue(archive, path, f"{HASHED}SL000000000002.DCM")
+    archive.add(QueuePointer, {"ien": 1, "queue": "DELETE", "place": 1, "total": 2})
     assert archive.run(OPTION).said == "place 1: 1 deleted, 1 failed"
     assert [file.exists(), good.exists()] == [True, False]
     assert waiting(archive) == [(1, "FAILED", why)]
+    assert archive.one(select(QueuePointer.total)) == 0, "as many as wait"
 
 
 def test_no_link_leads_out_of_the_location(archive: Site, tmp_path: Path) -> None:
@@ -127,6 +129,33 @@ def test_files_of_a_location_that_is_away_wait(archive: Site, values: dict[str, 
     change(archive, 1, online=True, path="image1")
     assert archive.run(OPTION).said == "place 1: 1 deleted"
     assert not file.exists()
+
+
+def test_what_waits_keeps_nothing_of_another_location_waiting(archive: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"name": "RAID2", "path": "image2", "kind": "MAG", "hash": True, "site": 1, "online": False, "router": False}
+    archive.add(NetworkLocation, {"ien": 4, "physical": "\\\\RAID\\TWO\\", **facts})
+    monkeypatch.setattr(deletions, "MOST", 1)
+    monkeypatch.setattr(deletions, "BATCH", 2)
+    file = taken_back(archive, 1)
+    names = [f"SL{number:012d}.DCM" for number in range(1001, 1201)]
+    away = ("\\".join(["\\\\RAID\\TWO", *hashed_directories(name), name]) for name in names)
+    queue(archive, *away, f"{HASHED}SL000000000001.DCM")
+    assert archive.run(OPTION).said == "place 1: 1 deleted, 200 waiting"
+    assert not file.exists()
+
+
+def test_a_flat_location_that_loses_its_last_file_is_not_taken_for_one_that_is_away(archive: Site) -> None:
+    change(archive, 1, hash=False, path="flat")
+    folder = archive.data / "flat"
+    folder.mkdir()
+    (folder / "SL000000000001.DCM").write_bytes(b"data set")
+    paths = [f"\\\\RAID\\ONE\\SL000000000001.{ending}" for ending in ("DCM", "TXT", "ABS")]
+    queue(archive, paths[0])
+    assert archive.run(OPTION).said == "place 1: 1 deleted"
+    assert [path.name for path in folder.iterdir()] == [deletions.MARK]
+    queue(archive, *paths[1:])
+    assert archive.run(OPTION).said == "place 1: 2 was not there any more"
+    assert waiting(archive) == []
 
 
 def test_a_run_that_dies_before_it_could_write_anything_down_is_made_up_for(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,22 +15,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGBaseline8Bit
-from sqlalchemy import select, update
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit
+from sqlalchemy import delete, select, update
 
 from fileman import DERIVED_FILES_OPTION, derived_file_types, expect_derived_files, forget_derived_files
 from fileman.files import DerivedFile, Image, NetworkLocation, OptionSchedule, SendQueue
 from rules.queueing import Copies, Origin, queue_copies
 from taskman import Deleted
 from taskman.pictures import Kind, Painted, Painter, PictureFile, drawing, frame
+from taskman.system import derived_files
 from tests.integration.system.conftest import DAY, Site
 from tests.integration.system.test_long_term import copy_of, queue
 from tests.support.query_plans import statements_of
 
-LONG_TERM = "MAGB COPY LONG-TERM"
+LONG_TERM, REQUEUE = "MAGB COPY LONG-TERM", "MAGB REQUEUE STUCK ENTRIES"
 SIDE = 64
 
 
@@ -163,6 +166,39 @@ def test_compressed_pixels_show_the_same_picture(compressed: str, plain: str) ->
     assert expected.std() > 5, "there is something to be seen"
 
 
+def deflated(pixels: bytes) -> bytes:
+    whole = io.BytesIO()
+    dataset = picture(PixelData=pixels)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dcmwrite(whole, dataset, implicit_vr=False, little_endian=True)
+    return whole.getvalue()
+
+
+def test_a_deflated_object_shows_its_picture(tmp_path: Path) -> None:
+    (tmp_path / "x.dcm").write_bytes(deflated(picture().PixelData))
+    assert near(quadrants(frame.read_picture(tmp_path / "x.dcm")), SHOWN)
+
+
+def test_a_deflated_object_is_not_inflated_without_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame, "MOST_INFLATED", 1 << 20)
+    (tmp_path / "x.dcm").write_bytes(deflated(picture().PixelData + bytes(200 << 20)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(frame.NoPicture, match="inflates to more than 1048576 bytes"):
+            frame.read_picture(tmp_path / "x.dcm")
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_largest_frame_is_decoded_in_the_painters_memory(painter: Painter, tmp_path: Path) -> None:
+    side = 8192
+    dataset = picture(Rows=side, Columns=side, PixelData=np.arange(side * side, dtype=np.uint32).astype(np.int16).tobytes())
+    assert side * side == frame.MOST_SAMPLES
+    dataset.save_as(tmp_path / "x.dcm")
+    assert painter.paint(tmp_path / "x.dcm", [PictureFile(Kind.ABSTRACT, tmp_path / "x.ABS")]) == Painted()
+
+
 def undecodable() -> Dataset:
     dataset = picture()
     dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
@@ -272,6 +308,25 @@ def test_where_nobody_makes_them_nothing_is_awaited(site: Site) -> None:
     assert held(site) == {"ABSTRACT": False}
 
 
+@pytest.mark.parametrize("how", ["paused", "not scheduled"])
+def test_when_nobody_makes_them_any_more_nothing_waits_for_them(scheduled: Site, how: str) -> None:
+    path = file_image(scheduled, 1, picture(), file_ref="SL000000000001.TGA", object_type=3)
+    path.with_suffix(".TGA").write_bytes(b"the gateway's own")
+    send(scheduled, 1, "ABSTRACT")
+    queue(scheduled, 1)
+    scheduled.run(REQUEUE)
+    scheduled.run(LONG_TERM)
+    assert (held(scheduled), copy_of(scheduled, path).exists()) == ({"ABSTRACT": True}, False)
+    statement: Any = update(OptionSchedule).values(paused=True) if how == "paused" else delete(OptionSchedule)
+    scheduled.store.transact(lambda connection: connection.execute(statement))
+    assert (scheduled.run(REQUEUE).said or "").endswith("; 1 wait no longer for files that nobody makes")
+    assert isinstance(scheduled.run(REQUEUE).ending, Deleted)
+    scheduled.run(LONG_TERM)
+    assert (held(scheduled), copy_of(scheduled, path).exists()) == ({"ABSTRACT": False}, True)
+    send(scheduled, 1, "FULL")
+    assert not any(held(scheduled).values()), "nor does what is queued now"
+
+
 def test_an_image_without_its_object_will_have_no_files_and_is_not_waited_for(
     scheduled: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -288,11 +343,45 @@ def test_a_location_that_is_not_there_is_waited_for_some_days(scheduled: Site) -
     file_image(scheduled, 1, picture())
     site, gone = scheduled, update(NetworkLocation).where(NetworkLocation.ien == 1).values(path="/no/such/share")
     site.store.transact(lambda connection: connection.execute(gone))
-    assert isinstance(site.run(DERIVED_FILES_OPTION).ending, Deleted)
+    ran = site.run(DERIVED_FILES_OPTION)
+    counts = "0 with all files, 0 with placeholders, 0 without its files"
+    assert (ran.ending, ran.said) == (None, f"images: {counts}; others wait: the folder of RAID1 is not there")
     assert states(site) == [(1, "ABSTRACT", "WAITING")]
     site.store.transact(lambda it: it.execute(update(DerivedFile).values(expected_at=site.clock.seconds() - 8 * DAY)))
     site.run(DERIVED_FILES_OPTION)
     assert states(site) == [(1, "ABSTRACT", "NEVER")]
+
+
+SECOND = {"ien": 4, "name": "RAID2", "kind": "MAG", "site": 1, "online": True, "hash": True, "router": False}
+
+
+def test_a_location_that_is_not_there_keeps_no_image_of_another_waiting(scheduled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduled.add(NetworkLocation, {**SECOND, "path": "/no/such/share", "physical": "\\\\RAID\\TWO\\"})
+    for ien in (1, 2, 3):
+        file_image(scheduled, ien, picture(), location=4)
+    file_image(scheduled, 4, picture())
+    monkeypatch.setattr(derived_files, "MOST", 1)
+    assert scheduled.run(DERIVED_FILES_OPTION).said == (
+        "images: 1 with all files, 0 with placeholders, 0 without its files; others wait: the folder of RAID2 is not there"
+    )
+    assert [state for _image, _type, state in states(scheduled)] == ["WAITING", "WAITING", "WAITING", "THERE"]
+
+
+def test_a_location_that_cannot_be_written_is_left_alone_after_some_images(
+    scheduled: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(derived_files, "MOST_UNWRITTEN", 2)
+    asked: list[Path] = []
+
+    def refuse(_self: Painter, source: Path, _files: list[PictureFile]) -> Painted:
+        asked.append(source)
+        return Painted(failed="the disk is full")
+
+    monkeypatch.setattr(Painter, "paint", refuse)
+    for ien in (1, 2, 3):
+        file_image(scheduled, ien, picture())
+    assert (scheduled.run(DERIVED_FILES_OPTION).said or "").endswith("; others wait: the disk is full")
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("how", ["by the task", "at once"])

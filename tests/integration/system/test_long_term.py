@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, update
 
-from fileman.files import BackgroundQueue, Image, ImagingSite, NetworkLocation, Task
+from fileman.files import BackgroundQueue, Image, ImagingSite, NetworkLocation, QueuePointer, Task
 from runtime import SystemClock
 from taskman import Deleted, Engine, Pace, find_option
 from taskman.context import Signals
@@ -129,8 +129,10 @@ def test_an_image_that_cannot_be_copied_is_set_aside_and_the_next_is_copied(
 ) -> None:
     file, other = site.image(1), site.image(2)
     queue(site, 1, 2)
+    site.add(QueuePointer, {"ien": 1, "queue": "JUKEBOX", "place": 1, "total": 2})
     spoil(site, file)
     assert site.run(OPTION).said == "place 1: 1 images copied, 1 set aside"
+    assert site.one(select(QueuePointer.total)) == 0, "as many as wait"
     ((image, status, reason),) = waiting(site)
     assert (image, status) == (1, "FAILED")
     assert why in reason
@@ -162,6 +164,32 @@ def test_what_is_no_images_fault_sets_no_image_aside(
     ran = site.run(OPTION)
     assert ran.said == f"place 1: 0 images copied, 0 set aside, {why}"
     assert waiting(site) == [(1, "NOT_PROCESSED", "")]
+
+
+@pytest.mark.parametrize("most", [1, long_term.MOST])
+def test_a_location_that_is_not_there_keeps_no_image_of_another_waiting(
+    site: Site, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = {"name": "RAID2", "path": "gone", "kind": "MAG", "hash": True, "site": 1, "online": True, "router": False}
+    site.add(NetworkLocation, {"ien": 4, "physical": "\\\\RAID\\TWO\\", **facts})
+    monkeypatch.setattr(long_term, "MOST", most)
+    images = range(1, long_term.BATCH + 3)
+    for image in images:
+        site.image(image, location=4)
+    there = site.image(len(images) + 1)
+    queue(site, *images, len(images) + 1)
+    waits = "the others wait: the folder of RAID2 is not there"
+    assert site.run(OPTION).said == f"place 1: 1 images copied, 0 set aside, {waits}"
+    assert copy_of(site, there).exists()
+    assert [image for image, *_ in waiting(site)] == list(images)
+
+
+def test_an_object_beside_a_tga_file_is_copied_too(site: Site) -> None:
+    object_file = site.image(1, file_ref="SL000000000001.TGA", object_type=3)
+    object_file.with_suffix(".TGA").write_bytes(b"picture")
+    queue(site, 1)
+    site.run(OPTION)
+    assert [copy_of(site, object_file).with_suffix(it).exists() for it in (".TGA", ".DCM")] == [True, True]
 
 
 def test_a_full_disk_leaves_the_rest_waiting_and_nothing_half_written(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.sequence import Sequence
 
+from gateway_client import elements
 from gateway_client.part10 import FileMeta, digest_of, encode_head
 from gateway_client.placement import place, place_text
 from gateway_client.text_file import LINE_VALUE, text_file
@@ -45,6 +47,8 @@ def test_both_sections_say_what_the_header_of_a_ct_says(ct: Dataset, tmp_path: P
     assert first["ACCESSION_NUMBER"] == "021026-201"
     assert (first["ROWS"], first["COLUMNS"], first["PIXEL_SPACING(2)"]) == ("128", "128", "0.661468")
     assert first["PATIENTS_BIRTH_DATE"] == "<unknown>"
+    assert list(first)[5:8] == ["ACCESSION_NUMBER", "DCM_TO_TGA_PARAMETERS", "STUDY_ID"]
+    assert first["DCM_TO_TGA_PARAMETERS"] == "<unknown>", "no header says so, and the reader asks for it"
     assert "0010,0010|Patient's Name^PN|1,1|DEMO^PATIENT^ONE" in lines
     assert "0028,0010|Rows^US|1,1|128" in lines
     assert [line for line in lines if line.startswith("0008,0008|")] == [
@@ -83,6 +87,32 @@ def test_a_long_value_goes_on_in_further_lines_and_no_value_breaks_a_line(ct: Da
         f"0020,4000|Image Comments^LT|1,1|{'x' * LINE_VALUE}",
         "0020,4000|Image Comments^LT|1,2|y z  $$END DICOM DATA",
     ]
+
+
+@pytest.mark.parametrize("length", [8 * 400_000, 0xFFFFFFFF], ids=["of known length", "of unknown length"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_sequence_of_empty_items_is_read_so_far_and_no_further(
+    length: int, nested: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"\xfe\xff\x00\xe0\0\0\0\0" * 400_000
+    if nested:
+        content = struct.pack("<HHI", 0xFFFE, 0xE000, length) + b"\x08\0\x40\x11SQ\0\0" + struct.pack("<I", length) + content
+    sequence = b"\x08\0\x40\x11SQ\0\0" + struct.pack("<I", 0xFFFFFFFF if nested else length) + content
+    path = tmp_path / "x.DCM"
+    path.write_bytes(encode_head(FileMeta(CT, "1", EXPLICIT)) + data_set("1") + sequence)
+    read = 0
+    real = elements._Limited.read
+
+    def count(self: elements._Limited, size: int = -1) -> bytes:
+        nonlocal read
+        found = real(self, size)
+        read += bool(found)
+        return found
+
+    monkeypatch.setattr(elements._Limited, "read", count)
+    lines = sections(text_file(path))[1]
+    assert "0008,0018|SOP Instance UID^UI|1,1|1" in lines
+    assert read <= elements.READ_LIMIT
 
 
 def test_a_value_without_text_is_unknown_and_the_log_names_it(
