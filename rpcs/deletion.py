@@ -1,9 +1,9 @@
-"""Deleting an entry of the image file (DELETE^MAGGTID); its files stay."""
+"""Deleting an entry of the image file, or a group with its images (DELETE^MAGGTID)."""
 
 from __future__ import annotations
 
 from rpcs.call import Call
-from rpcs.image_processing.rollback import REASON, delete_entry, hold_entry
+from rpcs.image_processing.rollback import REASON, delete_entry, hold_entry, members_of, queue_files
 from rpcs.numbers import entry_number
 from rpcs.registry import Access, literal, procedure
 from xwb import ResultType, m_number
@@ -25,7 +25,7 @@ def delete_image(call: Call) -> list[str]:
 
     `ien^1` deletes without the key MAG DELETE, which is needed otherwise. Answers `1^Deletion of Image was Successful.` and the
     numbers of what is gone, a group's with `^1^Deletion of Group was Successful.`; or `0^` and why not. A group with images
-    is not deleted, nor are files.
+    is deleted, with all of them, only where GRPDF is 1; with DF 1 the files are queued to be deleted too, else they stay.
     """
     pointer, _, forced = call.text(0).partition("^")
     number = entry_number(pointer)
@@ -34,8 +34,15 @@ def delete_image(call: Call) -> list[str]:
     row = hold_entry(call.connection, number)
     if row is None:
         return ["0^Image entry doesn't exist in image file"]
-    if row.members > 0:
+    with_files, whole_group, reason = m_number(call.text(1)) == 1, m_number(call.text(2)) == 1, call.text(3) or REASON
+    if row.members > 0 and not whole_group:
         return ["0^Deleting a Group is not allowed."]
-    group_went = delete_entry(call, number, row.parent, call.text(3) or REASON)
-    gone = [f"{row.parent}^1^Deletion of Group was Successful."] if group_went else []
-    return ["1^Deletion of Image was Successful.", *gone, str(number)]
+    images, group = ([number], row.parent) if row.members <= 0 else (members_of(call.connection, number), number)
+    gone: list[str] = []
+    for image in images:
+        if with_files:
+            queue_files(call, image)
+        if delete_entry(call, image, group, reason):
+            gone.insert(0, f"{group}^1^Deletion of Group was Successful.")
+        gone.append(str(image))
+    return ["1^Deletion of Image was Successful.", *gone]

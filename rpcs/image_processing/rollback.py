@@ -38,6 +38,7 @@ _LAST_SEQUENCE = (
 _LAST_LOST = (
     select(func.coalesce(func.max(LostMember.sequence), 0)).where(LostMember.group == bindparam("group_")).scalar_subquery()
 )
+_MEMBERS = select(Image.ien).where(Image.parent == bindparam("group_")).order_by(Image.group_sequence, Image.ien)
 _LEAVE_GROUP = (
     update(Image)
     .where(Image.ien == bindparam("group_"))
@@ -68,10 +69,8 @@ def rollback(call: Call, item: Item, results: Results) -> tuple[int, str] | None
     if row.members > 0:
         results.add("ROLLBACK", f"-1|Deleting a Group is not allowed.|{pointer}")
         return None
-    works = _files_of(call, number)
+    queue_files(call, number)
     delete_entry(call, number, row.parent)
-    for place, work in works:
-        enqueue(call, place, [work])
     results.add("ROLLBACK", f"0||{pointer}")
     return number, str(row.uid)
 
@@ -117,8 +116,13 @@ def _archive(call: Call, image: int, reason: str) -> None:
     forget_derived_files(call.connection, image)
 
 
-def _files_of(call: Call, image: int) -> list[tuple[int, Work]]:
-    """Give the work of deleting an image's files (DELFILE), each with the place of its location.
+def members_of(connection: Connection, group: int) -> list[int]:
+    """Give the images of a group, in its order."""
+    return list(connection.execute(_MEMBERS, {"group_": group}).scalars())
+
+
+def queue_files(call: Call, image: int) -> None:
+    """Queue the files of an image that is still on file to be deleted (DELFILE), each at the place of its location.
 
     The object lies beside a .TGA file as a .DCM file, where the gateway put it.
     """
@@ -137,4 +141,5 @@ def _files_of(call: Call, image: int) -> list[tuple[int, Work]]:
         directory = image_directory(location, row.file_ref)
         for name in names:
             paths.setdefault(directory + name, location.site)
-    return [(place, Work("DELETE", file_path=path)) for path, place in paths.items()]
+    for path, place in paths.items():
+        enqueue(call, place, [Work("DELETE", file_path=path)])

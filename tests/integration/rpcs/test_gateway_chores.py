@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
 from fileman import SiteKey, Store, bump_site_version
-from fileman.files import DicomFailedImage, Image, ImageAudit, ImagingSite, ImportableObject, RoutedCopy, UserKey
+from fileman.files import BackgroundQueue, DicomFailedImage, Image, ImageAudit, ImagingSite, ImportableObject, RoutedCopy, UserKey
 from runtime import FixedClock
 from tests.support.broker import RunningBroker
 from xwb import BrokerClient
@@ -178,6 +178,18 @@ def test_an_image_is_deleted_and_its_group_with_the_last(broker: RunningBroker, 
     reasons = select(ImageAudit.ien, ImageAudit.delete_reason).order_by(ImageAudit.ien)
     found = broker.store.read(lambda connection: connection.execute(reasons).all())
     assert [tuple(row) for row in found] == [(1, "duplicate"), (2, "Unknown reason"), (3, "duplicate")]
+
+
+def test_a_group_and_files_are_deleted_where_the_caller_says_so(broker: RunningBroker, client: BrokerClient) -> None:
+    stored(client, 1)
+    stored(client, 2)
+    told = client.call("MAGQ DIK", "1", "1", "1", "wrong patient").lines
+    assert told == ["1^Deletion of Image was Successful.", "1^1^Deletion of Group was Successful.", "2", "3"]
+    assert count(broker.store, Image) == 0
+    paths = select(BackgroundQueue.file_path).where(BackgroundQueue.queue == "DELETE")
+    found = broker.store.read(lambda connection: connection.execute(paths).scalars().all())
+    assert {path[-4:] for path in found} == {".DCM", ".TXT", ".ABS"}
+    assert len(found) == len(set(found)) >= 6
 
 
 def test_deletion_needs_the_key_or_force(broker: RunningBroker, client: BrokerClient) -> None:
