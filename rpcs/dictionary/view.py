@@ -19,6 +19,8 @@ Accept = Callable[[str], object]
 Nodes = dict[tuple[str, ...], str]
 #: Most entries that one call lists.
 MOST = 1000
+#: The subscript below an entry at which `more` has its nodes.
+MULTIPLE = "1"
 _NUMBER = re.compile(r"\d+\.?\d*|\.\d+")
 
 
@@ -104,8 +106,8 @@ class FileView:
         columns = sorted({one.column for one in self.fields})
         query = self._entries(select(self.key.label("ien"), *(getattr(self.table, column) for column in columns)))
         object.__setattr__(self, "_by_key", query.where(self.key == bindparam("key_")))
-        after = self._entries(select(self.key)).where(self.key > bindparam("after"))
-        object.__setattr__(self, "_after", after.order_by(self.key).limit(bindparam("count")))
+        after = query.where(self.key > bindparam("after")).order_by(self.key).limit(bindparam("count"))
+        object.__setattr__(self, "_after", after)
         name = cast(getattr(self.table, self.fields[0].column), String)
         beginning = func.substr(name, 1, bindparam("length")) == bindparam("beginning")
         named = query.where(beginning).limit(bindparam("most"))
@@ -123,9 +125,21 @@ class FileView:
         row = call.connection.execute(self._by_key, {"key_": ien}).mappings().first()
         return None if row is None else Entry(self, dict(row))
 
-    def numbers(self, call: Call, after: int, count: int) -> list[int]:
-        """Give the numbers of so many entries after one, in order."""
-        return list(call.connection.execute(self._after, {"after": after, "count": count}).scalars())
+    @property
+    def before(self) -> tuple[str, ...]:
+        """The subscripts before those of its entries."""
+        return tuple(part for part in self.root[1:] if part)
+
+    @property
+    def subscripts(self) -> set[str]:
+        """The first subscripts that may stand below an entry's own."""
+        own = {one.node.partition(";")[0] for one in self.fields}
+        return own | {MULTIPLE} if self.more is not None else own
+
+    def entries(self, call: Call, after: int, count: int) -> list[Entry]:
+        """Give so many entries after one, in the order of their numbers."""
+        rows = call.connection.execute(self._after, {"after": after, "count": count}).mappings()
+        return [Entry(self, dict(row)) for row in rows]
 
     def named(
         self, call: Call, beginning: str, most: int, since: tuple[str, int] = ("", 0), *, backwards: bool = False
