@@ -10,6 +10,7 @@ from sqlalchemy import insert, update
 import rpcs.look_ups.whitelist
 from fileman import SiteKey, Store
 from fileman.files import Image, Patient
+from rpcs.dictionary import FILES, FileView
 from runtime import FixedClock
 from tests.integration.rpcs.conftest import NOON
 from tests.integration.rpcs.looked_up import load_looked_up
@@ -348,6 +349,29 @@ AT_ONCE: dict[str, list[str]] = {
     "MAG DICOM FILEMAN GET": ["2005", "2", ".01"],
     "MAG GET DICOM DEST": ["PACS-ARCHIVE", ""],
 }
+
+
+#: Files whose .01 is no text: a site has few of their entries.
+FEW = {"2006.1"}
+
+
+@pytest.mark.parametrize("view", [view for view in FILES if view.number not in FEW], ids=lambda view: view.number)
+def test_entries_are_looked_up_by_name_in_an_index(client: BrokerClient, oracle_store: Store, view: FileView) -> None:
+    if not oracle_store.sqlite:
+        pytest.skip("PostgreSQL chooses its plans by how much there is; its indexes are the same")
+    with statements_of(oracle_store) as statements:
+        for asked in ({"VALUE": "A"}, {"PART": "A"}, {"PART": "A", "FROM": "AB"}, {"PART": "A", "FLAGS": "B"}):
+            client.call("DDR FIND1" if "VALUE" in asked else "DDR LISTER", {"FILE": view.number, **asked})
+    name = getattr(view.table, view.fields[0].column).name
+    plans = [
+        plan
+        for text, plan in statements.plans(oracle_store).items()
+        if f"FROM {view.table.__tablename__} " in text.replace("\n", "") + " "
+    ]
+    plans = [plan for plan in plans if not any("INTEGER PRIMARY KEY" in step for step in plan)]
+    assert len(plans) == 2, "forwards and backwards"
+    for plan in plans:
+        assert any(f"({name}>? AND {name}<?)" in step for step in plan), plan
 
 
 def test_what_is_answered_at_once_reads_no_table_through(client: BrokerClient, images: list[str], oracle_store: Store) -> None:
