@@ -85,8 +85,9 @@ from fileman.site import (
 from fileman.snapshot import BadSnapshot, reset_to_site, restore_snapshot, take_snapshot
 from fileman.sqlite_site import BadSource
 from fileman.store import Store, bump_site_version
+from fileman.text_ranges import beginning, begins
 from fileman.transfer import ComparedSequence, ComparedTable, Moved, NotMoved, Outcome, Step, Transfer, UnfitSource, shown_target
-from fileman.unread_list import consult_image_came
+from fileman.unread_list import consult_image_came, read_as
 from fileman.upserts import insert_into, upserts
 
 __all__ = [
@@ -140,6 +141,8 @@ __all__ = [
     "UnsafePath",
     "age_in_years",
     "apply_site",
+    "beginning",
+    "begins",
     "big_file_name",
     "bump_site_version",
     "check_verify_code",
@@ -178,6 +181,7 @@ __all__ = [
     "note_processed",
     "object_lock",
     "parse_site",
+    "read_as",
     "read_faults",
     "read_folders",
     "read_site_file",

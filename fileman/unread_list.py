@@ -30,6 +30,18 @@ _COUNT = (
     )
 )
 _ENTER = insert(UnreadConsult)
+_READ_AS = (
+    select(UnreadConsult.specialty, UnreadConsult.procedure)
+    .where(UnreadConsult.consult == bindparam("consult_"))
+    .order_by(UnreadConsult.ien)
+    .limit(1)
+)
+
+
+def read_as(connection: Connection, consult: int) -> tuple[int, int] | None:
+    """Give the specialty (#2005.84) and procedure (#2005.85) of a consult on the list; None for one that is not there."""
+    row = connection.execute(_READ_AS, {"consult_": consult}).first()
+    return None if row is None else (row.specialty, row.procedure)
 
 
 def consult_image_came(connection: Connection, consult: int, moment: datetime) -> bool:

@@ -66,6 +66,7 @@ class Image(ImageEntry):
     __tablename__ = "image"
 
     __table_args__ = (
+        Index(None, "name", "ien"),
         Index(None, "patient"),
         Index(None, "parent"),
         Index(None, "uid"),

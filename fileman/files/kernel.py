@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Float, ForeignKey, String, Text
+from sqlalchemy import Float, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fileman.files.base import File
@@ -44,6 +44,8 @@ class Institution(File):
     name: Mapped[str]
     station: Mapped[str] = mapped_column(default="")
 
+    __table_args__ = (Index(None, "name", "ien"),)
+
 
 class NewPerson(File):
     """NEW PERSON (#200)."""
@@ -71,6 +73,8 @@ class NewPerson(File):
     multiple_sign_on: Mapped[str] = mapped_column(default="")
     prohibited_times: Mapped[str] = mapped_column(default="")
     radiology_classes: Mapped[str] = mapped_column(default="")  # codes of RAD/NUC MED CLASSIFICATION, such as ST
+
+    __table_args__ = (Index(None, "name", "duz"),)
 
 
 class UserDivision(File):

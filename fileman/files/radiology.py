@@ -24,6 +24,8 @@ class Patient(File):
     employee: Mapped[bool] = mapped_column(default=False)
     sensitive: Mapped[bool] = mapped_column(default=False)
 
+    __table_args__ = (Index(None, "name", "dfn"), Index(None, "ssn"))
+
 
 class Exam(File):
     """A radiology exam (#70.03), consult request (#123) or lab case, found by accession number.
@@ -76,6 +78,8 @@ class RadiologyProcedure(File):
     imaging_type: Mapped[int] = mapped_column(default=1)  # 0;12
     inactive: Mapped[str] = mapped_column(default="")
     modalities: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (Index(None, "name", "ien"),)
 
 
 class ProcedureModifier(File):
@@ -161,3 +165,5 @@ class Report(File):
     exam_date: Mapped[str]
     entered: Mapped[str]
     entered_by: Mapped[int]
+
+    __table_args__ = (Index(None, "accession", "ien"),)

@@ -3,7 +3,7 @@
 from rpcs.dictionary.accept import NotAccepted
 from rpcs.dictionary.files import FILES, find_file
 from rpcs.dictionary.image import IMAGE
-from rpcs.dictionary.view import MOST, Entry, Field, FileView
+from rpcs.dictionary.view import MOST, MULTIPLE, Entry, Field, FileView
 from rpcs.dictionary.words import external_date_time
 
-__all__ = ["FILES", "IMAGE", "MOST", "Entry", "Field", "FileView", "NotAccepted", "external_date_time", "find_file"]
+__all__ = ["FILES", "IMAGE", "MOST", "MULTIPLE", "Entry", "Field", "FileView", "NotAccepted", "external_date_time", "find_file"]

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, String, bindparam, cast, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Integer, Select, String, bindparam, cast, delete, select, tuple_, update
 
+from fileman import beginning, begins
 from fileman.files import File
 from rpcs.call import Call
 from xwb import m_number, m_text
@@ -19,6 +20,10 @@ Accept = Callable[[str], object]
 Nodes = dict[tuple[str, ...], str]
 #: Most entries that one call lists.
 MOST = 1000
+#: The subscript below an entry at which `more` has its nodes.
+MULTIPLE = "1"
+#: What stands behind a name before the next one: no name holds a character before this.
+_AFTER_NAME = "\x01"
 _NUMBER = re.compile(r"\d+\.?\d*|\.\d+")
 
 
@@ -104,16 +109,17 @@ class FileView:
         columns = sorted({one.column for one in self.fields})
         query = self._entries(select(self.key.label("ien"), *(getattr(self.table, column) for column in columns)))
         object.__setattr__(self, "_by_key", query.where(self.key == bindparam("key_")))
-        after = self._entries(select(self.key)).where(self.key > bindparam("after"))
-        object.__setattr__(self, "_after", after.order_by(self.key).limit(bindparam("count")))
-        name = cast(getattr(self.table, self.fields[0].column), String)
-        beginning = func.substr(name, 1, bindparam("length")) == bindparam("beginning")
-        named = query.where(beginning).limit(bindparam("most"))
+        after = query.where(self.key > bindparam("after")).order_by(self.key).limit(bindparam("count"))
+        object.__setattr__(self, "_after", after)
+        name = getattr(self.table, self.fields[0].column)
+        if not isinstance(name.type, String):
+            name = cast(name, String)  # of places, which are few: no index holds the digits
+        named = query.where(begins(name)).limit(bindparam("most"))
         place = tuple_(name, self.key)
         since = tuple_(bindparam("since_name", type_=String), bindparam("since_key", type_=Integer))
         object.__setattr__(self, "_by_name", named.where(place > since).order_by(name, self.key))
-        behind = named.where((bindparam("since_name", type_=String) == "") | (place < since))
-        object.__setattr__(self, "_from_behind", behind.order_by(name.desc(), self.key.desc()))
+        before = named.where((bindparam("since_name", type_=String) == "") | (place < since))
+        object.__setattr__(self, "_from_behind", before.order_by(name.desc(), self.key.desc()))
 
     def _entries(self, query: Select[Any]) -> Select[Any]:
         return query if self.there is None else query.where(self.there)
@@ -123,15 +129,32 @@ class FileView:
         row = call.connection.execute(self._by_key, {"key_": ien}).mappings().first()
         return None if row is None else Entry(self, dict(row))
 
-    def numbers(self, call: Call, after: int, count: int) -> list[int]:
-        """Give the numbers of so many entries after one, in order."""
-        return list(call.connection.execute(self._after, {"after": after, "count": count}).scalars())
+    @property
+    def before(self) -> tuple[str, ...]:
+        """The subscripts before those of its entries."""
+        return tuple(part for part in self.root[1:] if part)
+
+    @property
+    def subscripts(self) -> set[str]:
+        """The first subscripts that may stand below an entry's own."""
+        own = {one.node.partition(";")[0] for one in self.fields}
+        return own | {MULTIPLE} if self.more is not None else own
+
+    def entries(self, call: Call, after: int, count: int) -> list[Entry]:
+        """Give so many entries after one, in the order of their numbers."""
+        rows = call.connection.execute(self._after, {"after": after, "count": count}).mappings()
+        return [Entry(self, dict(row)) for row in rows]
 
     def named(
-        self, call: Call, beginning: str, most: int, since: tuple[str, int] = ("", 0), *, backwards: bool = False
+        self, call: Call, text: str, most: int, since: tuple[str, int] = ("", 0), *, backwards: bool = False
     ) -> list[Entry]:
         """Give entries whose .01 begins with a text, in order of it (cross-reference B), after a name and an entry of it."""
-        asked = {"beginning": beginning, "length": len(beginning), "most": min(most, MOST + 1)}
+        names = beginning(text)
+        if since[0] and backwards:
+            names["behind"] = min(names["behind"], since[0] + _AFTER_NAME)
+        elif not backwards:
+            names["beginning"] = max(names["beginning"], since[0])
+        asked = {**names, "most": min(most, MOST + 1)}
         place = {"since_name": since[0], "since_key": since[1]}
         rows = call.connection.execute(self._from_behind if backwards else self._by_name, {**asked, **place}).mappings()
         return [Entry(self, dict(row)) for row in rows]

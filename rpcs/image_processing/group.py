@@ -28,8 +28,7 @@ _INSERT_DEVICE = insert(AcquisitionDevice)
 class FileData:
     """What an image is filed with (FILEDATA and the variables beside it): gathered on the way to its group.
 
-    `name` is that of the entry, `description` the procedure's; `exam_date` the date and time of the exam or of the header;
-    `consult` the consult (#123) that the image was looked up for.
+    `name` is that of the entry, `description` the procedure's; `exam_date` the date and time of the exam or of the header.
     """
 
     patient: PatientData
@@ -49,7 +48,6 @@ class FileData:
     procedure_ien: int | None = None
     short_description: str = ""
     group: int = 0
-    consult: int | None = None
 
 
 @dataclass(slots=True)

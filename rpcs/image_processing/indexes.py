@@ -57,9 +57,10 @@ def radiology_indexes(modality: str, origin: str) -> Indexes:
     return Indexes("RAD", CLINICAL_CLASS, IMAGE_TYPE, _procedure(modality, specialty), specialty, origin)
 
 
-def consult_indexes(modality: str, origin: str) -> Indexes:
-    """Choose the terms of a consult's image, whose service has no specialty on file."""
-    return Indexes("CONS", CLINICAL_CLASS, IMAGE_TYPE, _procedure(modality, 0), None, origin)
+def consult_indexes(modality: str, origin: str, read: tuple[int, int] | None) -> Indexes:
+    """Choose the terms of a consult's image: the specialty and procedure as which it is read, by the modality without these."""
+    specialty, procedure = (None, _procedure(modality, 0)) if read is None else read
+    return Indexes("CONS", CLINICAL_CLASS, IMAGE_TYPE, procedure, specialty, origin)
 
 
 def lab_indexes(section: str, origin: str) -> Indexes:

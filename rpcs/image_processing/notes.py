@@ -11,7 +11,18 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from fileman import CONSULT_LIST, GROUP_OBJECT_TYPE, LAB_LIST, TIU_FILE, group_lock, lab_key, lock_for_transaction, next_ien
+from fileman import (
+    CONSULT_LIST,
+    GROUP_OBJECT_TYPE,
+    LAB_LIST,
+    TIU_FILE,
+    consult_image_came,
+    group_lock,
+    lab_key,
+    lock_for_transaction,
+    next_ien,
+    read_as,
+)
 from fileman.files import ConsultGroup, Image, LabGroup, TiuImage, TiuNote
 from rpcs.image_processing import failed
 from rpcs.image_processing.group import (
@@ -80,8 +91,12 @@ class Consults:
     procedure: str = "CON/PROC"
 
     def indexes(self, filing: Filing) -> Indexes:
-        """Choose the index terms by the modality."""
-        return consult_indexes(filing.request.modality, filing.request.origin)
+        """Enter the consult on TeleReader's list, and choose the index terms as it is read there (ADD^MAGDTR03)."""
+        connection, consult = filing.call.connection, self.study.service_ien
+        if consult is not None:
+            consult_image_came(connection, consult, filing.call.clock.now())
+        read = None if consult is None else read_as(connection, consult)
+        return consult_indexes(filing.request.modality, filing.request.origin, read)
 
     def groups(self, connection: Connection) -> list[Any]:
         """Give the groups of the consult."""
@@ -142,7 +157,7 @@ def note_group(filing: Filing, study: Study) -> FileData:
 
     A consult that is complete gets no more images under its note: they wait for the next one. Raises GaveUp: #-501 when the
     note belongs to somebody else, #-502 and #-504 when a group does, #-503 when note and group disagree, #-505 when a group
-    waits for something else, #-306 and #-307 of a new group.
+    waits for something else, #-306 and #-307 of a new group. A consult is on TeleReader's list even when these refuse it.
     """
     waiting: TemporaryList = Consults(study) if study.service == "CON" else LabCases(study)
     data = FileData(
@@ -154,18 +169,16 @@ def note_group(filing: Filing, study: Study) -> FileData:
         sop_class=sop_class_pointer(filing.request.sop_class),
         moment=filing.moment,
         device=find_device(filing),
-        indexes=waiting.indexes(filing),
     )
     found = _with_group(filing, data, study, waiting)
     if found.group and lock_for_transaction(filing.call.connection, group_lock(found.group)):
         # it may be gone with its last image
         found = _with_group(filing, data, study, waiting)
-    data = found
+    data = replace(found, indexes=waiting.indexes(filing))
     if not data.group:
         data.group = _new_group(filing, data, waiting)
     if study.service == "CON":
         data.short_description = filing.request.image_name
-        data.consult = study.service_ien
     return data
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import bindparam, insert, select, update
 
 from fileman import (
     age_in_years,
-    consult_image_came,
     external_date,
     lock_for_transaction,
     mixed_case_date_time,
@@ -123,8 +122,6 @@ def _store(filing: Filing, results: Results) -> int:
         filed = file_image(filing, data)
     except failed.GaveUp as gave_up:
         raise _refused(filing, gave_up, IMAGE_ROUTINE) from gave_up
-    if data.consult is not None:
-        consult_image_came(call.connection, data.consult, call.clock.now())
     results.add("STORE", f"0|{filed.place}|{_demographics(call, data.patient)}")
     return filed.image
 

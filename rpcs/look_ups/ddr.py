@@ -67,8 +67,8 @@ class Asked:
 
     @property
     def most(self) -> int:
-        """How many entries are wanted at most."""
-        return count(self.text("MAX")) or MOST
+        """How many entries are wanted at most: never more than a call lists."""
+        return min(count(self.text("MAX")) or MOST, MOST)
 
     def entry(self) -> int:
         """The entry that IENS names. Raises FileManProblem for none."""
@@ -200,7 +200,7 @@ def find_one(call: Call) -> list[str]:
     parameters=(listed("FINDER ATTRIBUTES", formal="DDR"),),
 )
 def finder(call: Call) -> list[str]:
-    """Answer the entries of a FILE whose names begin with VALUE, at most MAX: numbers and FIELDS.
+    """Answer the entries of a FILE whose names begin with VALUE, at most MAX and never more than 1000: numbers and FIELDS.
 
     With FLAGS P a line is `entry^name^fields`, between `[BEGIN_diDATA]` and `[END_diDATA]`; without, the numbers come first,
     then the fields, in blocks of their own. `[Misc]` and `MORE` say that there are more. Nothing found is the line `0^*^0^`.
@@ -230,8 +230,8 @@ def finder(call: Call) -> list[str]:
 def lister(call: Call) -> Answer | list[str]:
     """Answer the entries of a FILE by name, after FROM, those that begin with PART, at most MAX: numbers and FIELDS.
 
-    To a client that names no version `[Data]` and `entry^fields` lines, before them `[Misc]` and `MORE^name^entry` when there
-    are more: FROM of the next call. To others as DDR FINDER does.
+    A call answers never more than 1000. To a client that names no version `[Data]` and `entry^fields` lines, before them
+    `[Misc]` and `MORE^name^entry` when there are more: FROM of the next call. To others as DDR FINDER does.
     """
     asked = Asked.of(call)
     oldest = not m_number(call.version)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, literal_column, or_, select, update
+from sqlalchemy import Connection, Executable, bindparam, delete, insert, literal_column, or_, select, update
 
-from fileman import EXAM_POINTERS, groups_of, to_fileman
+from fileman import EXAM_POINTERS, beginning, begins, groups_of, to_fileman
 from fileman.files import Exam, Image, Patient, QueryResult, QueryResultLine
 from rpcs.look_ups.exams import consult_of
 from rpcs.look_ups.study_values import COMPARED, STUDIES, TAGS, Study
@@ -26,12 +27,13 @@ COMMENT = "0000,0902"
 Request = Mapping[str, Sequence[str]]
 
 _CLOCK = re.compile(r"[0-9]{1,6}")
-_PATIENTS = select(Patient.dfn, Patient.name, Patient.ssn).where(
-    func.substr(Patient.name, 1, bindparam("length")) == bindparam("beginning")
-)
-_PATIENTS_BY_ID = select(Patient.dfn, Patient.name, Patient.ssn).where(
-    func.substr(Patient.ssn, 1, bindparam("length")) == bindparam("beginning")
-)
+#: Studies that one result holds; entries of a file that one key of a query may mean, and image groups looked at for it.
+MOST_STUDIES, MOST_MATCHES = 5000, 20_000
+#: Lines that one transaction adds to a result.
+LINES_AT_ONCE = 1000
+
+_PATIENTS = select(Patient.dfn, Patient.name, Patient.ssn).where(begins(Patient.name)).limit(MOST_MATCHES + 1)
+_PATIENTS_BY_ID = select(Patient.dfn, Patient.name, Patient.ssn).where(begins(Patient.ssn)).limit(MOST_MATCHES + 1)
 _EXAMS_BY_ACCESSION = select(Exam.ien).where(
     or_(
         Exam.accession == bindparam("number"),
@@ -39,11 +41,10 @@ _EXAMS_BY_ACCESSION = select(Exam.ien).where(
         (Exam.service == "CON") & (Exam.service_ien == bindparam("consult")),
     )
 )
-_EXAMS_BY_BEGINNING = select(Exam.ien, Exam.accession, Exam.site_accession).where(
-    or_(
-        func.substr(Exam.accession, 1, bindparam("length")) == bindparam("beginning"),
-        func.substr(Exam.site_accession, 1, bindparam("length")) == bindparam("beginning"),
-    )
+_EXAMS_BY_BEGINNING = (
+    select(Exam.ien, Exam.accession, Exam.site_accession)
+    .where(or_(begins(Exam.accession), begins(Exam.site_accession)))
+    .limit(MOST_MATCHES + 1)
 )
 _EXAMS_BY_CASE = select(Exam.ien).where(
     or_(
@@ -54,13 +55,14 @@ _EXAMS_BY_CASE = select(Exam.ien).where(
 )
 _EXAM = select(*EXAM_POINTERS).where(Exam.ien == bindparam("exam_"))
 #: The object type is part of the text, so that the index of groups by their moment is used.
-_GROUPS = STUDIES.where(Image.object_type == literal_column("11"), Image.uid != "").order_by(Image.ien)
+_GROUPS = STUDIES.where(Image.object_type == literal_column("11"), Image.uid != "").order_by(Image.ien).limit(MOST_MATCHES + 1)
 _BY_UID = _GROUPS.where(Image.uid == bindparam("uid"))
-_BY_UID_BEGINNING = _GROUPS.where(func.substr(Image.uid, 1, bindparam("length")) == bindparam("beginning"))
+_BY_UID_BEGINNING = _GROUPS.where(begins(Image.uid))
 _BY_IEN = _GROUPS.where(Image.ien == bindparam("group_"))
 _BY_PATIENT = _GROUPS.where(Image.patient == bindparam("dfn"))
 _BY_DATE = _GROUPS.where(Image.procedure_time >= bindparam("first"), Image.procedure_time <= bindparam("last"))
 _ADD_LINES = insert(QueryResultLine)
+_NO_LINES = delete(QueryResultLine).where(QueryResultLine.result == bindparam("result"))
 _DONE = update(QueryResult).where(QueryResult.ien == bindparam("result")).values(status="OK", changed=bindparam("now"))
 _KNOWN = select(QueryResult.ien).where(QueryResult.ien == bindparam("result"))
 
@@ -88,18 +90,22 @@ def find_studies(task: TaskContext) -> None:
     result, request = int(task.arguments["result"]), task.arguments["request"]
     today = task.clock.now().date()
     lines = task.store.read(lambda connection: search(connection, request, today))
-    now = to_fileman(task.clock.now())
+    rows = [{"result": result, "line": number, "text": text} for number, text in enumerate(lines, start=1)]
+    _change(task, result, _NO_LINES, {"result": result})
+    for start in range(0, len(rows), LINES_AT_ONCE):
+        _change(task, result, _ADD_LINES, rows[start : start + LINES_AT_ONCE])
+    _change(task, result, _DONE, {"result": result, "now": to_fileman(task.clock.now())})
 
-    def keep(connection: Connection) -> None:
+
+def _change(task: TaskContext, result: int, statement: Executable, values: Any) -> None:
+    """Change a result for which somebody still waits, in a transaction that commits only while the task is this attempt's."""
+
+    def work(connection: Connection) -> None:
         task.fence(connection)
-        if connection.execute(_KNOWN, {"result": result}).first() is None:
-            return  # nobody waits for it any more
-        rows = [{"result": result, "line": number, "text": text} for number, text in enumerate(lines, start=1)]
-        if rows:
-            connection.execute(_ADD_LINES, rows)
-        connection.execute(_DONE, {"result": result, "now": now})
+        if connection.execute(_KNOWN, {"result": result}).first() is not None:
+            connection.execute(statement, values)
 
-    task.store.transact(keep)
+    task.store.transact(work)
 
 
 def search(connection: Connection, request: Request, today: date) -> list[str]:
@@ -183,10 +189,9 @@ def _matches(value: str, pattern: str) -> bool:
     return fnmatchcase(value, pattern.replace("[", "[[]"))
 
 
-def _beginning(pattern: str) -> dict[str, object]:
-    """Give what every match begins with: the pattern up to its first wild card."""
-    text = re.split(r"[*?]", pattern, maxsplit=1)[0]
-    return {"beginning": text, "length": len(text)}
+def _beginning(pattern: str) -> dict[str, str]:
+    """Give the range of all matches: they begin as the pattern does up to its first wild card."""
+    return beginning(re.split(r"[*?]", pattern, maxsplit=1)[0])
 
 
 def _patients(connection: Connection, request: Request) -> set[int] | None:
@@ -194,14 +199,12 @@ def _patients(connection: Connection, request: Request) -> set[int] | None:
     by_name = _found(
         "0010,0010",
         [va_name(value) for value in _asked(request, "0010,0010")],
-        lambda pattern: [row.dfn for row in connection.execute(_PATIENTS, _beginning(pattern)) if _matches(row.name, pattern)],
+        lambda pattern: [row.dfn for row in _rows(connection, _PATIENTS, pattern) if _matches(row.name, pattern)],
     )
     by_id = _found(
         "0010,0020",
         [value.replace("-", "") for value in _asked(request, "0010,0020")],
-        lambda pattern: [
-            row.dfn for row in connection.execute(_PATIENTS_BY_ID, _beginning(pattern)) if _matches(row.ssn, pattern)
-        ],
+        lambda pattern: [row.dfn for row in _rows(connection, _PATIENTS_BY_ID, pattern) if _matches(row.ssn, pattern)],
     )
     return _both(by_name, by_id, "Patient Name and ID")
 
@@ -228,8 +231,16 @@ def _of_accession(connection: Connection, pattern: str) -> list[int]:
     if not _wild(pattern):
         key = {"number": pattern, "consult": consult_of(pattern)}
         return list(connection.execute(_EXAMS_BY_ACCESSION, key).scalars())
-    rows = connection.execute(_EXAMS_BY_BEGINNING, _beginning(pattern))
+    rows = _rows(connection, _EXAMS_BY_BEGINNING, pattern)
     return [row.ien for row in rows if _matches(row.accession, pattern) or _matches(row.site_accession, pattern)]
+
+
+def _rows(connection: Connection, statement: Executable, pattern: str) -> Sequence[Any]:
+    """Give the rows that begin as a pattern does. Raises Refused when they are too many to be looked at."""
+    rows = connection.execute(statement, _beginning(pattern)).all()
+    if len(rows) > MOST_MATCHES:
+        raise Refused(f'More than {MOST_MATCHES} matches for "{pattern}".')
+    return rows
 
 
 def _found(tag: str, patterns: Sequence[str], look_up: Callable[[str], Iterable[int]]) -> set[int] | None:
@@ -259,11 +270,11 @@ def _candidates(connection: Connection, request: Request, period: Period) -> lis
         if len({row.patient for row in groups}) > 1 and _keep(request) == "0" and len(uids) == 1 and not _wild(uids[0]):
             raise Refused("Duplicate Study UID (tag 0020,000D)")
     elif of_exams is not None:
-        groups = [row for group in of_exams for row in connection.execute(_BY_IEN, {"group_": group})]
+        groups = _first(row for group in of_exams for row in connection.execute(_BY_IEN, {"group_": group}))
     elif patients is not None:
-        groups = [row for dfn in sorted(patients) for row in connection.execute(_BY_PATIENT, {"dfn": dfn})]
+        groups = _first(row for dfn in sorted(patients) for row in connection.execute(_BY_PATIENT, {"dfn": dfn}))
     elif period.asked:
-        groups = list(connection.execute(_BY_DATE, {"first": period.first, "last": period.last}))
+        groups = _first(connection.execute(_BY_DATE, {"first": period.first, "last": period.last}))
         if not groups:
             raise Refused("No matches for tag 0008,0020 / 0008,0030")
     else:
@@ -280,6 +291,14 @@ def _candidates(connection: Connection, request: Request, period: Period) -> lis
     return fitting
 
 
+def _first(groups: Iterable[Any]) -> list[Any]:
+    """Give image groups. Raises Refused when they are too many to be looked at."""
+    found = list(islice(groups, MOST_MATCHES + 1))
+    if len(found) > MOST_MATCHES:
+        raise Refused(f"More than {MOST_MATCHES} matches for the query.")
+    return found
+
+
 def _groups_of_exams(connection: Connection, exams: set[int]) -> dict[int, None]:
     """Give the image groups of exams, each once, in the order of the exams."""
     rows = (connection.execute(_EXAM, {"exam_": ien}).one() for ien in sorted(exams))
@@ -293,7 +312,7 @@ def _wild(pattern: str) -> bool:
 def _groups_of_uid(connection: Connection, uid: str) -> list[Any]:
     if not _wild(uid):
         return list(connection.execute(_BY_UID, {"uid": uid}))
-    return [row for row in connection.execute(_BY_UID_BEGINNING, _beginning(uid)) if _matches(row.uid, uid)]
+    return [row for row in _rows(connection, _BY_UID_BEGINNING, uid) if _matches(row.uid, uid)]
 
 
 def _keep(request: Request) -> str:
@@ -312,7 +331,10 @@ class _Results:
     seen: set[str] = field(default_factory=set)
 
     def lines(self, groups: Sequence[Any]) -> list[str]:
-        """Give the lines of every study that fits, numbered from 1. Raises Refused for a tag that has no value here."""
+        """Give the lines of studies that fit, numbered from 1, and a comment when they are not all.
+
+        Raises Refused for a tag that has no value here.
+        """
         if unknown := [tag for tag in sorted(self.request) if tag not in TAGS and tag != COMMENT]:
             raise Refused(*(f'Cannot calculate value for tag: "{tag}".' for tag in unknown))
         keep = _keep(self.request)
@@ -326,6 +348,8 @@ class _Results:
             if values is None:
                 continue
             self.seen.add(group.uid)
+            if number == MOST_STUDIES:
+                return [*found, f"{COMMENT}^Only the first {MOST_STUDIES} results are given."]
             number += 1
             found += [f"{COMMENT}^Result # {number}", *(f"{tag}^{value}" for tag, value in sorted(values.items()))]
         return found

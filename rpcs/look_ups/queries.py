@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 import taskman.api as taskman
 from fileman import next_ien, to_fileman
@@ -26,6 +26,8 @@ OF_THE_STUDY = (
 )
 #: Lines that one call answers unless it says so; days until a result that nobody fetched goes.
 LINES, KEPT_DAYS = 100, 5
+#: Most lines that one call answers, and most results that one deletes; MAGB PURGE QUEUES deletes the others.
+MOST_LINES, MOST_RESULTS = 10_000, 100
 
 _STATUS = select(QueryResult.status, QueryResult.task).where(QueryResult.ien == bindparam("result"))
 _SET_TASK = update(QueryResult).where(QueryResult.ien == bindparam("result")).values(task=bindparam("number"))
@@ -41,7 +43,7 @@ _IMAGE = select(
     Image.ien, Image.uid, Image.export_uid, Image.series_uid, Image.parent, Image.image_number, Image.series_number
 ).where(Image.ien == bindparam("ien"))
 _STUDY = STUDIES.where(Image.ien == bindparam("ien"))
-_OLD = select(QueryResult.ien).where(func.substr(QueryResult.changed, 1, 7) <= bindparam("day"))
+_OLD = select(QueryResult.ien).where(QueryResult.changed < bindparam("day")).order_by(QueryResult.changed).limit(MOST_RESULTS)
 
 
 @procedure(
@@ -64,7 +66,8 @@ def cfind_query(call: Call) -> list[str]:
 
     Without RESULT the TAGS, `tag|VR|flag|value`, are queried by a TaskMan task: `0,result,Query Started through TaskMan`. With
     RESULT and OFFSET 0 the first lines are answered, `tag^value`, or `-1,TaskMan still active`; with the OFFSET of the first
-    line of an answer those after them, until `0,No more results.`; with OFFSET -1 the result is deleted.
+    line of an answer those after them, until `0,No more results.`; with OFFSET -1 the result is deleted. A result holds at
+    most 5000 studies, and a last comment when there are more; a key that more than 20000 entries match finds nothing.
     """
     result, offset = entry_number(call.text(1)), m_number(call.text(2))
     if not result:
@@ -74,7 +77,7 @@ def cfind_query(call: Call) -> list[str]:
         return ["1,Result Set Cleaned Up"]
     if not offset and (waiting := _not_done(call, result)):
         return [waiting]
-    most = count(call.text(3)) or LINES
+    most = min(count(call.text(3)) or LINES, MOST_LINES)
     part = call.connection.execute(_PART, {"result": result, "after": int(offset), "most": most}).all()
     if not part:
         return ["0,No more results."]
@@ -87,13 +90,13 @@ def request_of(tags: LocalArray[str]) -> dict[str, list[str]]:
     for element in tags.values():
         tag, _vr, _flag, value = [*element.split("|", 3), "", "", ""][:4]
         if tag:
-            known = "" if value == "*" or value.lower() == UNKNOWN else value
-            request[tag.upper()] = known.split("\\") if known else []
+            known = [] if value.lower() == UNKNOWN else value.split("\\")
+            request[tag.upper()] = known if all(it.strip("*") for it in known) else []
     return request
 
 
 def _asks_something(request: Mapping[str, list[str]]) -> bool:
-    return any(value for values in request.values() for value in values)
+    return any(value.strip("*?") for values in request.values() for value in values)
 
 
 def _start(call: Call) -> list[str]:
@@ -137,8 +140,8 @@ def _forget(call: Call, result: int) -> None:
 
 @procedure("MAG DICOM QUERY CLEANUP", access=Access.WRITES, routine="CLEAN^MAGDQR04", word_wrap=False)
 def query_cleanup(call: Call) -> str:
-    """Delete the results of queries that are five days old or older; the answer is empty."""
-    day = to_fileman((call.clock.now() - timedelta(days=KEPT_DAYS)).date())
+    """Delete results of queries that are five days old or older, at most 100; the answer is empty."""
+    day = to_fileman((call.clock.now() - timedelta(days=KEPT_DAYS - 1)).date())
     for result in call.connection.execute(_OLD, {"day": day}).scalars().all():
         _forget(call, result)
     return ""

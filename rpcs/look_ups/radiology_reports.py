@@ -43,7 +43,7 @@ _PREVIOUS = select(func.max(Report.ien)).where(
     Report.service == "RAD", Report.patient == bindparam("dfn"), Report.ien < bindparam("origin")
 )
 #: After every date, and after every patient: where a walk backwards begins.
-_END, _LAST = "~", 2**31 - 1
+_END, _LAST = "9999999.999999", 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from fileman.files import (
     EvaluatorLog,
     FailedAccess,
     LockedAddress,
+    QueryResult,
+    QueryResultLine,
     RuleDecision,
     SendQueue,
     SignOnToken,
@@ -30,6 +32,10 @@ from taskman.variables import read_variables
 #: `days`: entries of queues that are done with; `answer_days`: answers kept for a gateway's resend; `decision_days`: what
 #: rules decided about an image, from which it is explained, and about a study; `log_lines`: the end of an evaluator's log.
 VARIABLES = {"days": 30.0, "answer_days": 7.0, "decision_days": 90.0, "log_lines": 20_000.0}
+#: Days until the result of a DICOM query goes that nobody cleaned up (CLEAN^MAGDQR04).
+QUERY_RESULT_DAYS = 5
+#: Results that one run deletes.
+MOST_RESULTS = 10_000
 #: States of #2006.035 in which nothing will come any more; FAILED waits for a person.
 DONE = ("SENT", "NOT FOUND")
 
@@ -62,6 +68,11 @@ _FAILURES = oldest(FailedAccess, FailedAccess.last_at < _BEFORE)
 _LOCKS = oldest(LockedAddress, LockedAddress.until < _BEFORE)
 _DECISIONS = oldest(RuleDecision, RuleDecision.evaluated_at < _BEFORE, order=RuleDecision.evaluated_at)
 _STUDIES = oldest(StudyDecision, StudyDecision.decided_at < _BEFORE, order=StudyDecision.decided_at)
+_OLD_RESULT = select(func.min(QueryResult.ien)).where(
+    QueryResult.changed == select(func.min(QueryResult.changed)).where(QueryResult.changed < _BEFORE).scalar_subquery()
+)
+_RESULT_LINES = oldest(QueryResultLine, QueryResultLine.result == bindparam("result_"))
+_RESULT = oldest(QueryResult, QueryResult.ien == bindparam("result_"))
 _LOG = oldest(EvaluatorLog, EvaluatorLog.task == bindparam("task_"), EvaluatorLog.line < bindparam("line_"))
 _LAST_LINE = select(func.max(EvaluatorLog.line)).where(EvaluatorLog.task == bindparam("task_"))
 #: What an evaluator's task leaves, taken away when its record is gone.
@@ -80,7 +91,7 @@ _TASK = select(Task.number).where(Task.number == bindparam("task_"))
     variables=VARIABLES,
 )
 def purge_queues(task: TaskContext) -> None:
-    """Delete queue entries, answers, tokens, locks and rule decisions that are done with."""
+    """Delete queue entries, answers, results of queries, tokens, locks and rule decisions that are done with."""
     kept = read_variables(VARIABLES, task.arguments)
     clock, now = task.clock, task.clock.seconds()
     before = seconds_ago(clock, kept["days"])
@@ -93,6 +104,7 @@ def purge_queues(task: TaskContext) -> None:
         "past locks of addresses": purge(task, _LOCKS, {"before": to_fileman(clock.now())}),
         "rule decisions": purge(task, _DECISIONS, {"before": fileman_ago(clock, kept["decision_days"])}),
         "old decisions about studies": purge(task, _STUDIES, {"before": seconds_ago(clock, kept["decision_days"])}),
+        "results of DICOM queries": _purge_results(task, fileman_ago(clock, QUERY_RESULT_DAYS)),
         "old lines of evaluators' logs": sum(_purge_log(task, number, kept["log_lines"]) for number in _evaluators(task)),
     }
     for what, (column, statement) in _OF_TASK.items():
@@ -120,6 +132,18 @@ def _purge_exports(connection: Connection, before: float) -> int:
         connection.execute(_COUNT_DOWN, {"export_": export, "gone": gone})
         connection.execute(_DELETE_EMPTY, {"export_": export})
     return len(rows)
+
+
+def _purge_results(task: TaskContext, before: str) -> int:
+    """Delete results of queries, one after the other, the lines of each before itself."""
+    done = 0
+    while done < MOST_RESULTS and not task.stop_requested():
+        result = task.store.read(lambda connection: connection.execute(_OLD_RESULT, {"before": before}).scalar())
+        if result is None:
+            break
+        purge(task, _RESULT_LINES, {"result_": result})
+        done += purge(task, _RESULT, {"result_": result})
+    return done
 
 
 def _evaluators(task: TaskContext) -> list[int]:

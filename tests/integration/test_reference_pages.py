@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from console.file_reference import file_reference
 from console.packs import load_packs
 from console.real_broker import RealBroker, SiteTemplate
 from console.rpc_reference import facts_of, reference
@@ -49,6 +50,10 @@ def test_the_page_has_every_setting_with_its_default() -> None:
     assert rows(gateway) == defaults(GatewaySettings)
     assert rows(taskman) == defaults(TaskManSettings)
     assert rows(site) == defaults(SiteSettings)
+
+
+def test_the_page_has_every_file_and_field_that_may_be_read() -> None:
+    assert (DOCS / "reference" / "files.md").read_text(encoding="utf-8") == file_reference()
 
 
 def netcat(folder: Path, typed: str) -> list[str]:

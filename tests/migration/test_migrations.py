@@ -12,17 +12,24 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, MetaData, select, text
+from sqlalchemy import Engine, MetaData, insert, select, text
 
 import fileman.migrate
 from fileman import MigrationFailed, SiteKey, Store, apply_site, dump_site, read_site_file
 from fileman.engines import is_sqlite, writing_engine
-from fileman.files import NUMBERED_FILES, File
+from fileman.files import NUMBERED_FILES, File, Institution
 from fileman.migrate import MIGRATIONS, current_revision, migrate, newest_revision
 from tests.conftest import ORACLE_SITE
+from tests.support.postgres import PostgresCluster
 from tests.support.rows import Row, fill
 
 NOW = datetime.fromisoformat("2026-11-21T12:00")
+#: Columns of text that do not collate as "C".
+OTHER_ORDERS = """
+SELECT c.relname, a.attname FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid JOIN pg_collation o ON o.oid = a.attcollation
+WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace AND o.collname <> 'C' AND c.relname <> 'alembic_version'
+"""
 REVISIONS = [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
 
 NEXT = '''"""A revision to come."""
@@ -106,6 +113,22 @@ def test_the_migrated_schema_is_that_of_the_models(database_url: str, engine: En
     if not is_sqlite(database_url):
         expected = {f"ien_{file}": 1000 if file == "task" else 1 for file in NUMBERED_FILES}
         assert {name: first for name, first in sequences.items() if name.startswith("ien_")} == expected
+
+
+def test_texts_are_in_the_order_of_their_bytes_whatever_the_locale(postgres: PostgresCluster) -> None:
+    name, url = postgres.create_linguistic_database()
+    migrate(url)
+    engine = writing_engine(url)
+    with engine.begin() as connection:
+        connection.execute(insert(Institution), [{"ien": ien, "name": word} for ien, word in enumerate("Ba~1", 1)])
+        ordered = list(connection.execute(select(Institution.name).order_by(Institution.name)).scalars())
+        others = connection.execute(text(OTHER_ORDERS)).all()
+        database = list(connection.execute(text("SELECT w FROM unnest(ARRAY['B','a','~','1']) w ORDER BY w")).scalars())
+    engine.dispose()
+    postgres.drop_database(name)
+    assert database == ["~", "1", "a", "B"], "the database itself has another order"
+    assert ordered == ["1", "B", "a", "~"]
+    assert others == [], "a revision that adds text has to let it collate as C"
 
 
 def test_migrating_twice_changes_nothing(database_url: str, engine: Engine) -> None:

@@ -98,6 +98,13 @@ class PostgresCluster:
         self.copy_database("template1", name)
         return name, url
 
+    def create_linguistic_database(self) -> tuple[str, str]:
+        """Make an empty database that sorts as English dictionaries do; give its name and SQLAlchemy URL."""
+        name, url = self.new_database()
+        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE "en-US"')
+        return name, url
+
     def copy_database(self, template: str, name: str) -> None:
         """Make a database as a copy of one to which nobody is connected."""
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import insert
 
-from rpcs.dictionary import FILES
+from fileman import Store
+from fileman.files import Patient
+from rpcs.dictionary import FILES, MOST
 from tests.support.broker import RunningBroker
 from xwb import BrokerClient
 from xwb.answer import interpret, to_parameter
@@ -136,6 +139,25 @@ def test_entries_are_found_by_the_beginning_of_their_names(client: BrokerClient)
     assert asked(client, FINDER, FILE="3.081", VALUE="X") == NO_FILE
     assert asked(client, FINDER, FILE="2005.2", VALUE="R", XREF="C")[3] == "There is no C index for File #2005.2."
     assert asked(client, FINDER, FILE="2005.2", VALUE="R", SCREEN="I 1")[1].startswith("202^1^2005.2")
+
+
+@pytest.fixture
+def many(oracle_store: Store) -> None:
+    """File more patients than one call lists."""
+    rows = [{"dfn": 10_000 + number, "name": f"ZZMANY,P{number:04d}"} for number in range(MOST + 5)]
+    oracle_store.transact(lambda connection: connection.execute(insert(Patient), rows))
+
+
+@pytest.mark.usefixtures("many")
+def test_a_list_that_is_cut_off_says_so_whatever_was_asked_for(client: BrokerClient) -> None:
+    found = asked(client, FINDER, FILE="2", VALUE="ZZMANY", FLAGS="P", FIELDS="@", MAX="2500")
+    assert (found[:2], len(found)) == (["[Misc]", "MORE"], MOST + 4)
+    lines = asked(client, LISTER, FILE="2", PART="ZZMANY", FIELDS="@", MAX="2500")
+    last = f"ZZMANY,P{MOST - 1:04d}^{10_000 + MOST - 1}"
+    assert (lines[:2], len(lines)) == (["[Misc]", f"MORE^{last}"], MOST + 3)
+    name = last.partition("^")[0]
+    rest = asked(client, LISTER, FILE="2", PART="ZZMANY", FIELDS="@", MAX="2500", FROM=name)
+    assert (rest[0], len(rest)) == ("[Data]", 6)
 
 
 def listed(client: BrokerClient, **attributes: str) -> tuple[list[str], list[str]]:

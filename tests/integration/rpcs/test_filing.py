@@ -528,6 +528,9 @@ def test_a_consult_whose_image_is_filed_is_to_be_read(teleread: Gateway) -> None
     (row,) = teleread.rows(UnreadConsult)
     assert row.first_image <= row.last_image == row.last_activity
     assert (row.site, row.specialty, row.procedure) == (660, 5, 3)
+    filed = [it for it in teleread.rows(Image) if it.package == "CONS"]
+    assert {(it.specialty, it.procedure_or_event) for it in filed} == {(5, 3)}
+    assert len(filed) == 3, "a group and two images"
 
 
 def test_an_image_that_radiology_did_not_know_counts_for_its_consult(teleread: Gateway) -> None:
@@ -535,8 +538,12 @@ def test_an_image_that_radiology_did_not_know_counts_for_its_consult(teleread: G
     assert unread(teleread) == [(1, 1, "U")]
 
 
-def test_neither_refused_images_nor_further_frames_nor_other_services_are_counted(teleread: Gateway) -> None:
+def test_an_image_that_cannot_be_filed_counts_all_the_same(teleread: Gateway) -> None:
     assert teleread.store_image("8.1", **CONSULT, last="99")[0].startswith("STORE|-307|")
+    assert unread(teleread) == [(1, 1, "U")]
+
+
+def test_neither_images_of_others_nor_further_frames_nor_other_services_are_counted(teleread: Gateway) -> None:
     assert teleread.store_image("8.2", **{**CONSULT, "name": "SOMEBODY^ELSE"})[0].startswith("STORE|-2 ")
     assert unread(teleread) == []
     teleread.filed("8.3", **CONSULT)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
+import rpcs.look_ups.whitelist
 from fileman import SiteKey, Store
-from fileman.files import Image
+from fileman.files import Image, Patient
+from rpcs.dictionary import FILES, FileView
 from runtime import FixedClock
 from tests.integration.rpcs.conftest import NOON
 from tests.integration.rpcs.looked_up import load_looked_up
@@ -349,6 +351,29 @@ AT_ONCE: dict[str, list[str]] = {
 }
 
 
+#: Files whose .01 is no text: a site has few of their entries.
+FEW = {"2006.1"}
+
+
+@pytest.mark.parametrize("view", [view for view in FILES if view.number not in FEW], ids=lambda view: view.number)
+def test_entries_are_looked_up_by_name_in_an_index(client: BrokerClient, oracle_store: Store, view: FileView) -> None:
+    if not oracle_store.sqlite:
+        pytest.skip("PostgreSQL chooses its plans by how much there is; its indexes are the same")
+    with statements_of(oracle_store) as statements:
+        for asked in ({"VALUE": "A"}, {"PART": "A"}, {"PART": "A", "FROM": "AB"}, {"PART": "A", "FLAGS": "B"}):
+            client.call("DDR FIND1" if "VALUE" in asked else "DDR LISTER", {"FILE": view.number, **asked})
+    name = getattr(view.table, view.fields[0].column).name
+    plans = [
+        plan
+        for text, plan in statements.plans(oracle_store).items()
+        if f"FROM {view.table.__tablename__} " in text.replace("\n", "") + " "
+    ]
+    plans = [plan for plan in plans if not any("INTEGER PRIMARY KEY" in step for step in plan)]
+    assert len(plans) == 2, "forwards and backwards"
+    for plan in plans:
+        assert any(f"({name}>? AND {name}<?)" in step for step in plan), plan
+
+
 def test_what_is_answered_at_once_reads_no_table_through(client: BrokerClient, images: list[str], oracle_store: Store) -> None:
     if not oracle_store.sqlite:
         pytest.skip("PostgreSQL chooses its plans by how much there is; its indexes are the same")
@@ -381,11 +406,39 @@ def test_globals_are_listed_from_where_the_last_call_ended(lister: BrokerClient)
     second = ["^DPT(2,0)", '"IMAGPATIENT,TWO^F^2611231^^^^^^666000002"']
     for pattern in ("^DPT(1:2,0)", "^DPT(:2", "^DPT(1:2,0:0)"):
         assert lister.call(LIST, pattern, "99", "0").lines == ["2", *first, *second]
-    assert lister.call(LIST, "^DPT(1:2,0)", "1", "0").lines == ["1", *first]
+    assert lister.call(LIST, "^DPT(1:2,0)", "1", "0").lines == ["1^2^2^1", *first]
+    assert lister.call(LIST, "^DPT(1:2,0)", "99", "1^2^2^1").lines == ["2", *second]
     assert lister.call(LIST, "^DPT(1:2,0)", "99", "1").lines == ["2", *second]
     assert lister.call(LIST, "^DPT(1:2,0)", "99", "2").lines == ["2"]
     assert lister.call(LIST, '^DPT(,0:0:%D["TWO")', "99", "0").lines == ["1", *second]
-    assert lister.call(LIST, '^DPT(1::%S["2",0)', "1", "0").lines == ["1", *second]
+    assert lister.call(LIST, '^DPT(1::%S["2",0)', "1", "0").lines[1:] == second
+
+
+def test_a_call_looks_at_so_many_entries_and_the_next_one_goes_on_there(
+    lister: BrokerClient, oracle_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rpcs.look_ups.whitelist, "MOST_ENTRIES", 50)
+    rows = [{"dfn": 10_000 + number, "name": f"ZZMANY,P{number:04d}"} for number in range(120)]
+    oracle_store.transact(lambda connection: connection.execute(insert(Patient), rows))
+    pattern = '^DPT(10000:,0:0:%D["P0119")'
+    answers = [["0"]]
+    with statements_of(oracle_store) as statements:
+        while len(answers) < 4:
+            answers.append(lister.call(LIST, pattern, "99", answers[-1][0]).lines)
+        entries = [text for text in statements.seen if "FROM patient" in text]
+    assert answers[1:3] == [["0^2^10050^0"], ["0^2^10100^0"]]
+    assert answers[3] == ["1", "^DPT(10119,0)", '"ZZMANY,P0119"']
+    assert len(entries) == 1, "rows are read in batches"
+    skipping = lister.call(LIST, "^DPT(10000:,0)", "1", "60").lines
+    assert skipping == ["60^2^10050^50"]
+    assert lister.call(LIST, "^DPT(10000:,0)", "1", skipping[0]).lines[1] == "^DPT(10060,0)"
+
+
+def test_a_node_that_no_entry_has_is_not_looked_for(lister: BrokerClient, images: list[str], oracle_store: Store) -> None:
+    assert images
+    with statements_of(oracle_store) as statements:
+        assert lister.call(LIST, '^MAG(2005,,"ZZZ")', "99", "0").lines == ["0"]
+    assert not [text for text in statements.seen if "FROM image" in text]
 
 
 def test_no_more_is_listed_than_may_be_read(lister: BrokerClient) -> None:

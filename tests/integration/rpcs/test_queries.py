@@ -9,12 +9,17 @@ import pytest
 from sqlalchemy import func, select, update
 
 import console.routines  # noqa: F401  registers the task
+import rpcs.look_ups.find_studies
+import rpcs.look_ups.queries
 from fileman import SiteKey, Store
 from fileman.files import Image, QueryResult, QueryResultLine
+from rpcs.look_ups.find_studies import search
 from runtime import SystemClock
 from taskman import Engine
+from tests.integration.rpcs.conftest import NOON
 from tests.integration.rpcs.test_look_ups import filing
 from tests.support.broker import RunningBroker
+from tests.support.query_plans import statements_of
 from tests.support.waiting import until
 from xwb import BrokerClient
 
@@ -112,6 +117,59 @@ def test_a_result_tells_what_was_asked_for_in_the_order_of_the_tags(client: Brok
         "0020,0010^101",
         "0020,1208^2",
     ]
+
+
+def test_no_more_studies_are_given_than_a_result_holds_and_it_says_so(
+    client: BrokerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rpcs.look_ups.find_studies, "MOST_STUDIES", 2)
+    monkeypatch.setattr(rpcs.look_ups.find_studies, "LINES_AT_ONCE", 3)
+    asked = ["0020,000D|UI|U|", "0010,0010|PN|R|IMAGPATIENT", "0008,0061|CS|O|"]
+    lines = query(client, *asked)
+    assert (studies(lines), lines[-1]) == (["9.1", "9.4"], "0000,0902^Only the first 2 results are given.")
+    assert query(client, "0010,0010|PN|R|IMAGPATIENT^ONE*")[-1] == "0020,000D^9.4", "all of two are not only the first"
+
+
+@pytest.mark.parametrize("key", ["0010,0010|PN|R|I*", "0010,0020|LO|R|666*", "0008,0050|SH|R|06*", "0020,000D|UI|U|9.*"])
+def test_a_key_that_means_too_much_finds_nothing(client: BrokerClient, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setattr(rpcs.look_ups.find_studies, "MOST_MATCHES", 0)
+    (line,) = query(client, key)
+    assert line.startswith("0000,0902^More than 0 matches for ")
+
+
+@pytest.mark.parametrize("value", ["*", "**", "?*", "*\\**", "<UNKNOWN>", ""])
+def test_what_means_everything_is_not_queried(client: BrokerClient, value: str) -> None:
+    refused = ["-2,Errors encountered", "No permission to query whole database."]
+    assert client.call(FIND, {1: f"0008,0050|SH|R|{value}"}, "0", "0", "9").lines == refused
+
+
+def test_a_part_has_its_bound(client: BrokerClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpcs.look_ups.queries, "MOST_LINES", 2)
+    started = client.call(FIND, {1: "0020,000D|UI|U|9.1", 2: "0010,0010|PN|O|"}, "0", "0", "9").lines[0]
+    result = started.split(",")[1]
+    until(lambda: not client.call(FIND, {}, result, "0", "9").lines[0].startswith("-1"))
+    assert client.call(FIND, {}, result, "0", "99999").lines[0] == "2,2,result(s)."
+
+
+def test_a_query_reads_no_table_through(client: BrokerClient, oracle_store: Store) -> None:
+    assert client
+    if not oracle_store.sqlite:
+        pytest.skip("PostgreSQL chooses its plans by how much there is; its indexes are the same")
+    keys = {
+        "0010,0010": "IMAG*",
+        "0010,0020": "666*",
+        "0008,0050": "06*",
+        "0020,0010": "101",
+        "0020,000D": "9.*",
+        "0008,0020": "20240610",
+    }
+    with statements_of(oracle_store) as statements:
+        for tag, value in keys.items():
+            lines = oracle_store.read(lambda connection, tag=tag, value=value: search(connection, {tag: [value]}, NOON.date()))
+            assert studies(lines), tag
+    plans = statements.plans(oracle_store)
+    assert len(plans) > len(keys)
+    assert not [(text, plan) for text, plan in plans.items() if any(step.startswith("SCAN") for step in plan)]
 
 
 @pytest.mark.parametrize(

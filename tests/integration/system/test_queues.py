@@ -16,6 +16,8 @@ from fileman.files import (
     EvaluatorLog,
     FailedAccess,
     LockedAddress,
+    QueryResult,
+    QueryResultLine,
     RuleDecision,
     SendQueue,
     SignOnToken,
@@ -87,6 +89,17 @@ def test_answers_tokens_failures_and_locks_go_when_their_time_is_over(site: Site
     assert said == "1 answered requests, 1 sign-on tokens, 1 failed sign-ons, 1 past locks of addresses"
     kept = [AnsweredRequest.uuid, SignOnToken.token_hash, FailedAccess.address, LockedAddress.address]
     assert [site.all(select(column)) for column in kept] == [["young"]] * 4
+
+
+def test_results_of_queries_that_nobody_cleaned_up_go_after_five_days(site: Site) -> None:
+    for ien, days in ((1, 6), (2, 4), (3, 6)):
+        changed = to_fileman(site.clock.now() - timedelta(days=days))
+        site.add(QueryResult, {"ien": ien, "status": "OK", "changed": changed, "task": None})
+        for line in (1, 2):
+            site.add(QueryResultLine, {"result": ien, "line": line, "text": "0020,000D^9.1"})
+    assert site.run(OPTION).said == "2 results of DICOM queries"
+    assert list(site.all(select(QueryResult.ien))) == [2]
+    assert list(site.all(select(QueryResultLine.result))) == [2, 2]
 
 
 def test_what_evaluators_left_goes_with_their_records_and_what_they_decided_after_its_time(site: Site) -> None:
