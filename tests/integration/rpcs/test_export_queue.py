@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from fileman import SiteKey, Store
 from fileman.files import DicomExport, DicomExportImage, Image
+from rpcs.export.entries import MOST_ORIGINS
 from runtime import FixedClock
 from tests.integration.rpcs.queues import Routing, run_routing
 from tests.support.query_plans import statements_of
@@ -220,3 +221,20 @@ def test_the_cost_of_an_entry_does_not_grow_with_what_is_queued(routing: Routing
     assert len(plans) > 8
     for text, steps in plans.items():
         assert not any(step.startswith("SCAN") or "TEMP B-TREE" in step for step in steps), (text, steps)
+
+
+def test_a_report_or_a_location_that_names_nothing_does_not_fail_the_others(routing: Routing) -> None:
+    queue(routing, GROUP)
+    _one, entry, image, *_ = take(routing)
+    wrong = [f"{number}^1^SUCCESS" for number in ("²", "99999999999", "9" * 400, "x", "")]
+    assert take(routing, *wrong, f"{entry}^{image}^")[0] == "1"
+    assert exports(routing) == [(1, 1, STUDY)]
+    for location in ("²", "99999999999"):
+        assert take(routing, location=location) == ["-1,No Origin Specified"]
+
+
+def test_so_many_locations_only_are_asked_for_in_one_call(routing: Routing) -> None:
+    queue(routing, GROUP)
+    before, beyond = (list(map(str, range(start, start + MOST_ORIGINS - 1))) for start in (1, 661 - MOST_ORIGINS))
+    assert routing.lines("GET NEXT QUEUE ENTRY", [*before, "660"], [], "")[0] == "1"
+    assert routing.lines("GET NEXT QUEUE ENTRY", ["1", *beyond, "660"], [], "") == [NOTHING]
