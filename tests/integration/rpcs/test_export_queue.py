@@ -238,3 +238,19 @@ def test_so_many_locations_only_are_asked_for_in_one_call(routing: Routing) -> N
     before, beyond = (list(map(str, range(start, start + MOST_ORIGINS - 1))) for start in (1, 661 - MOST_ORIGINS))
     assert routing.lines("GET NEXT QUEUE ENTRY", [*before, "660"], [], "")[0] == "1"
     assert routing.lines("GET NEXT QUEUE ENTRY", ["1", *beyond, "660"], [], "") == [NOTHING]
+
+
+@pytest.mark.parametrize("number", ["²", "99999999999", "9" * 5000])
+def test_whoever_gives_a_number_that_nothing_has_is_told_so(routing: Routing, number: str) -> None:
+    call = routing.client.call
+    assert call("MAGB EXPORT RESULT", [f"{number}^1^SUCCESS", f"1^{number}^WAITING"]).text == "0"
+    assert call("MAGB IMAGE EVENTS", [f"1.2^{number}^SEND^^^^"]).text == "1"
+    assert call("XUS ALLKEYS", number).lines[0] == "-1"
+    assert routing.call("FIND LOCATION", number).startswith("-1,")
+
+
+def test_another_user_that_there_cannot_be_holds_no_key(routing: Routing) -> None:
+    def holds(duz: str) -> list[str]:
+        return list(routing.client.call("XUS KEY CHECK", "XUPROGMODE", duz).lines)
+
+    assert [holds(duz) for duz in ("", "99999999999", "9" * 5000)] == [["1"], ["0"], ["0"]]
