@@ -45,10 +45,17 @@ class Hl7:
         """The message control id."""
         return self.field(10)
 
+    @property
+    def fault(self) -> str:
+        """Why the message cannot be filed, ever; empty when it can."""
+        if not self.control or not self.type:
+            return "message type (MSH-9) and control id (MSH-10) are needed"
+        return "NUL is no character of a message" if "\0" in self.segments else ""
+
 
 def parse(frame: bytes) -> Hl7:
-    """Read a message. Raises Hl7Error for bytes that do not begin with a header segment."""
-    if not frame.startswith(b"MSH") or len(frame) < 8:
+    """Read a message. Raises Hl7Error for bytes that do not begin with a header segment of more than its name."""
+    if not frame.startswith(b"MSH") or len(_LINES.split(frame[:8].decode("iso-8859-1"))[0]) < 8:
         raise Hl7Error("the message does not begin with MSH")
     text = frame.decode("iso-8859-1")
     name = _header(text).field(18).split(_header(text).field(2)[1:2] or "~")[0]

@@ -22,7 +22,7 @@ WITHIN_A_MESSAGE = 60.0
 
 
 class Hl7Session(ConnectionBase):
-    """A sender of HL7 messages. AA says that a message is committed, AE that it is none, AR that the database is away."""
+    """A sender of HL7 messages. AA says that a message is committed, AE that it cannot be filed, AR that the database is away."""
 
     def __init__(self, hub: Hub) -> None:
         super().__init__(hub, "HL7")
@@ -79,8 +79,8 @@ class Hl7Session(ConnectionBase):
         def work(connection: Connection) -> int:
             return hl7_messages.file_message(connection, message.segments, message.type, message.control, now)
 
-        if not message.control or not message.type:
-            self.write(acknowledge(message, "AE", now, "message type (MSH-9) and control id (MSH-10) are needed"))
+        if message.fault:
+            self.write(acknowledge(message, "AE", now, message.fault))
             return
         try:
             filed = environment.store.write(work)

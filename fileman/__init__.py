@@ -46,7 +46,7 @@ from fileman.exam_groups import (
     lab_section,
 )
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
-from fileman.image_events import Event, record_events
+from fileman.image_events import UID_LENGTH, Event, record_events
 from fileman.image_files import EXTENSIONS, Folder, UnsafePath, big_file_name, file_name, hashed_directories, read_folders
 from fileman.locks import (
     LOCK_SECONDS,
@@ -107,6 +107,7 @@ __all__ = [
     "RADIOLOGY_FILE",
     "THERE",
     "TIU_FILE",
+    "UID_LENGTH",
     "WAITING",
     "BadFault",
     "BadSiteKey",

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from fileman.dates import to_fileman
 from fileman.files.text import Hl7Message
+from fileman.locks import lock_for_transaction
 from fileman.numbers import next_ien
 
 #: Characters of a line; a longer segment goes on in the next, which begins with the field separator (MAGDHLS).
@@ -58,7 +59,11 @@ def _cut(segment: str) -> list[str]:
 
 
 def file_message(connection: Connection, segments: str, kind: str, control: str, now: datetime) -> int:
-    """Enter a message whose segments are apart by CR; give its number."""
+    """Enter a message whose segments are apart by CR; give its number.
+
+    Numbers are given and committed in one order, so that no message appears below one that a gateway has pulled already.
+    """
+    lock_for_transaction(connection, "hl7_message")
     number = next_ien(connection, "hl7_message")
     row = {"ien": number, "day": int(to_fileman(now.date())), "type": kind, "received": to_fileman(now)}
     connection.execute(_INSERT, {**row, "control": control, "text": segments})

@@ -11,6 +11,8 @@ from fileman.files import ImageEvent
 
 _INSERT = insert(ImageEvent)
 
+#: Characters of a UID (PS3.5 section 9); an event of what claims a longer one tells of its beginning.
+UID_LENGTH = 64
 #: A detail is cut to this many characters, so that no peer can fill the database with one event.
 DETAIL_LIMIT = 1000
 
@@ -36,7 +38,7 @@ def record_events(connection: Connection, events: Sequence[Event]) -> None:
 
 def _row(event: Event) -> dict[str, object]:
     return {
-        "uid": event.uid,
+        "uid": event.uid[:UID_LENGTH],
         "image": event.image,
         "stage": event.stage,
         "at": event.at,

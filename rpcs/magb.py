@@ -11,6 +11,7 @@ from fileman import Event, record_events, upserts
 from fileman.files import DicomExportImage, GatewayStatus
 from rpcs.call import Call
 from rpcs.export import Report, apply_report
+from rpcs.numbers import subscript
 from rpcs.registry import Access, listed, literal, procedure
 from xwb import ResultType
 
@@ -56,8 +57,8 @@ def image_events(call: Call) -> str:
     for line in call.list(0).values():
         uid, ien, stage, at, peer, outcome, detail = [*line.split("^", 6), *[""] * 7][:7]
         if stage:
-            image = int(ien) if ien.isdigit() else None
-            events.append(Event(uid[:64], image, stage, _seconds(call, at), peer, outcome, detail))
+            image = subscript(ien) or None
+            events.append(Event(uid, image, stage, _seconds(call, at), peer, outcome, detail))
     record_events(call.connection, events)
     return str(len(events))
 
@@ -80,14 +81,15 @@ def export_result(call: Call) -> str:
     known = 0
     for line in call.list(0).values():
         entry, sequence, status, repeat, reason = [*line.split("^", 4), *[""] * 5][:5]
-        if not (entry.isdigit() and sequence.isdigit() and status):
+        d0, d1 = subscript(entry), subscript(sequence)
+        if not (d0 and d1 and status):
             continue
         next_try = 0.0
         if status == "WAITING":
-            tries = call.connection.execute(_TRIES, {"d0": int(entry), "d1": int(sequence)}).scalar() or 1
+            tries = call.connection.execute(_TRIES, {"d0": d0, "d1": d1}).scalar() or 1
             next_try = call.clock.seconds() + min(LAST_RETRY, FIRST_RETRY * 2 ** min(tries - 1, 10))
             status = "RETRY"
-        report = Report(int(entry), int(sequence), status, repeat == "1", reason, next_try)
+        report = Report(d0, d1, status, repeat == "1", reason, next_try)
         known += apply_report(call, report)
     return str(known)
 

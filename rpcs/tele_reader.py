@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import islice
 
 from sqlalchemy import Row, bindparam, select, update
 
@@ -21,6 +22,8 @@ STATUSES = "CDLRUW"
 UNREAD, LOCKED = "U", "L"
 #: Minutes after which no lock is looked at more closely: some two years.
 LONGEST_LOCK = 1e6
+#: More procedures than any reader reads of a specialty: so many are looked up in one call.
+MOST_PROCEDURES = 500
 
 _SITES = select(*AcquisitionSite.__table__.columns).order_by(AcquisitionSite.institution)
 _SITE = select(*AcquisitionSite.__table__.columns).where(AcquisitionSite.institution == bindparam("site_"))
@@ -64,6 +67,15 @@ _LOCK = (
 _UNLOCK = (
     update(UnreadConsult)
     .where(UnreadConsult.ien == bindparam("ien_"), UnreadConsult.status == LOCKED)
+    .values(status=UNREAD, **_READER)
+)
+_UNLOCK_OLD = (
+    update(UnreadConsult)
+    .where(
+        UnreadConsult.ien == bindparam("ien_"),
+        UnreadConsult.status == LOCKED,
+        UnreadConsult.reading_began == bindparam("began_then"),
+    )
     .values(status=UNREAD, **_READER)
 )
 _NOBODY = {"reader_": "", "initials": "", "here": None, "there": "", "from_site": None, "began": ""}
@@ -211,7 +223,7 @@ def set_tele_reader(call: Call) -> str:
 @procedure(
     "MAG DICOM CON UNREADLIST GET",
     returns=ResultType.ARRAY,
-    access=Access.WRITES,
+    access=Access.SCANS,
     routine="LOOKUP^MAGDTR05",
     parameters=(
         literal("ACQSITE", required=True),
@@ -228,9 +240,10 @@ def set_tele_reader(call: Call) -> str:
 def unread_list_get(call: Call) -> list[str]:
     """Answer the consults of an acquisition site that are to be read, or were, in a specialty and some procedures.
 
-    ACQSITE is a station number, PROCEDURE INDEX numbers apart by commas, STATLIST the statuses wanted. TIMESTAMP 0 lists all,
-    a FileMan moment what changed since. With DUZ only what that reader may see: not what waits for images, nor what another
-    has locked. With LOCKTIME, minutes, and a reader's site, locks of that site that are older are taken away first.
+    ACQSITE is a station number, PROCEDURE INDEX numbers apart by commas, of which the first 500 different ones count, STATLIST
+    the statuses wanted. TIMESTAMP 0 lists all, a FileMan moment what changed since. With DUZ only what that reader may see: not
+    what waits for images, nor what another has locked. With LOCKTIME, minutes, and a reader's site, locks of that site that are
+    older are taken away first.
 
     First comes one more than the lines that follow; a line has 33 pieces apart by `|`: entry, consult, station, site, patient,
     identification, ICN, short identification, sensitivity, specialty and procedure with abbreviations, first and last image,
@@ -244,8 +257,8 @@ def unread_list_get(call: Call) -> list[str]:
     if not site:
         return [f"-1, ACQUISITION STATION NUMBER {station} IS NOT DEFINED IN FILE 4"]
     from_site = _of_station(call, reader_station) or entry_number(reader_site)
-    wanted = statuses.upper() or STATUSES
-    procedures = [entry_number(event) for event in events.split(",")]
+    wanted = "".join(status for status in dict.fromkeys(statuses.upper() or STATUSES) if status in STATUSES)
+    procedures = islice(dict.fromkeys(number for event in events.split(",") if (number := entry_number(event))), MOST_PROCEDURES)
     places = [{"site_": site, "specialty_": entry_number(specialty), "procedure_": event} for event in procedures]
     if m_number(minutes) and from_site:
         _unlock_old(call, places, from_site, min(float(m_number(minutes)), LONGEST_LOCK))
@@ -294,10 +307,12 @@ def _line(call: Call, row: Row[tuple[object, ...]], station: str, site: int) -> 
 def _unlock_old(call: Call, places: list[dict[str, int]], from_site: int, minutes: float) -> None:
     """Take away the locks of a reading site that are older than so many minutes."""
     now = call.clock.now()
-    for place in places:
-        for row in call.connection.execute(_OF_STATUS, {**place, "status_": LOCKED}).all():
-            if row.reader_site == from_site and _before(row.reading_began, now - timedelta(minutes=minutes)):
-                call.connection.execute(_UNLOCK, {**_NOBODY, "ien_": row.ien, "now": to_fileman(now)})
+    limit = now - timedelta(minutes=minutes)
+    locked = [row for place in places for row in call.connection.execute(_OF_STATUS, {**place, "status_": LOCKED})]
+    old = [row for row in locked if row.reader_site == from_site and _before(row.reading_began, limit)]
+    if old:
+        unlock = [{**_NOBODY, "ien_": row.ien, "began_then": row.reading_began, "now": to_fileman(now)} for row in old]
+        call.store.transact(lambda connection: connection.execute(_UNLOCK_OLD, unlock))
 
 
 def _before(moment: str, limit: datetime) -> bool:

@@ -83,7 +83,7 @@ def rpc_show(
     procedures = _loaded(config, rpc_pack, installed)
     procedure = procedures.registry.get(name)
     if procedure is None:
-        raise ConsoleError(f"There is no procedure {name!r}; 'magbroker rpc list' names them all.")
+        raise NothingThere(f"There is no procedure {name!r}; 'magbroker rpc list' names them all.")
     facts = Facts.of(procedure, procedures.origins[name])
     if as_json:
         out.print_json(json.dumps(asdict(facts)))

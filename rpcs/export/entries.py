@@ -13,11 +13,14 @@ from fileman.files import DicomExport, DicomExportImage, Image
 from fileman.files.routing import EXPORT_TAKEN_FOR
 from rpcs.call import Call
 from rpcs.file_find import FoundFile, find_file, has_big_file
+from rpcs.numbers import subscript
 from rpcs.registry import Access, listed, literal, procedure
 from xwb import ResultType, m_number
 
 #: Days after which an export is given up, whatever came of it (CLEANUP^MAGDRPC4), and how many go at once.
 GIVEN_UP_AFTER, GIVEN_UP_AT_ONCE = 15, 100
+#: More institutions than one transmitter serves: so many are asked for in one call.
+MOST_ORIGINS = 100
 
 _ENTRY = (DicomExportImage.export == bindparam("d0")) & (DicomExportImage.sequence == bindparam("d1"))
 _RETURN = (
@@ -146,11 +149,11 @@ class Report:
 def next_queue_entry(call: Call) -> list[str]:
     """Report entries as sent and take the next one of some locations; with CHECK the queue is only looked at.
 
-    LOCATION lists institutions, SENT elements are `entry^image^status`, an empty status takes the image out of the queue. Answers
-    1, entry, image subscript, application, group, accession number, image, object type, file, path, patient, path of the text
-    file, number of images. `-1` without a location; `-2` when nothing waits: exports of 15 days ago are given up then. The
-    highest priority of all locations comes first, the oldest export in it. What was taken and not reported for five minutes
-    waits again.
+    LOCATION lists institutions, 100 at most. SENT elements are `entry^image^status`, an empty status takes the image out of the
+    queue. Answers 1, entry, image subscript, application, group, accession number, image, object type, file, path, patient, path
+    of the text file, number of images. `-1` without a location; `-2` when nothing waits: exports of 15 days ago are given up
+    then. The highest priority of all locations comes first, the oldest export in it. What was taken and not reported for five
+    minutes waits again.
     """
     origins = _origins(call)
     if not origins:
@@ -159,8 +162,7 @@ def next_queue_entry(call: Call) -> list[str]:
     lock_for_transaction(connection, *map(export_lock, origins))
     for element in call.list(1).values():
         export, sequence, status = [*element.split("^"), "", "", ""][:3]
-        if export.isdigit() and sequence.isdigit():
-            apply_report(call, Report(int(export), int(sequence), status))
+        apply_report(call, Report(subscript(export), subscript(sequence), status))
     check = bool(m_number(call.text(2)))
     if not check:
         connection.execute(_RETURN, {"before": now - EXPORT_TAKEN_FOR, "now": now, "origins": origins})
@@ -182,7 +184,7 @@ def next_queue_entry(call: Call) -> list[str]:
 
 def _origins(call: Call) -> list[int]:
     texts = [call.text(0), *call.list(0).values()]
-    return sorted({int(text) for text in texts if text.isdigit() and int(text)})
+    return sorted({number for text in texts if (number := subscript(text))})[:MOST_ORIGINS]
 
 
 def _described(call: Call, entry: Row[*tuple[Any, ...]]) -> list[str]:

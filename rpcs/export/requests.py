@@ -63,6 +63,14 @@ class ExportRequest:
     to_hard_disk: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What MAG DICOM QUEUE IMAGE answers, and how many images are in the queue for it now."""
+
+    answer: str
+    images: int = 0
+
+
 @procedure(
     "MAG DICOM QUEUE IMAGE",
     access=Access.WRITES,
@@ -94,7 +102,7 @@ def queue_image(call: Call) -> str:
         return "-2,No Destination specified"
     if not m_number(location):
         return "-3,No Origin specified"
-    return request_export(
+    requested = request_export(
         call,
         ExportRequest(
             subscript(image),
@@ -106,16 +114,17 @@ def queue_image(call: Call) -> str:
             bool(m_number(call.text(7))),
         ),
     )
+    return requested.answer
 
 
-def request_export(call: Call, request: ExportRequest) -> str:
-    """Put what is asked for into the export queue; give what MAG DICOM QUEUE IMAGE answers (QUEUE^MAGDRPC3)."""
+def request_export(call: Call, request: ExportRequest) -> Requested:
+    """Put what is asked for into the export queue (QUEUE^MAGDRPC3); images of another patient than their study are left out."""
     image = call.connection.execute(_IMAGE, {"of_image": request.image}).first()
     kind = image.object_type if image is not None else NOTHING
     if kind not in (*QUEUED_TYPES, GROUP, NOTHING):
-        return f'-4,Cannot Queue Image Object Type "{kind}".'
+        return Requested(f'-4,Cannot Queue Image Object Type "{kind}".')
     if image is None:
-        return "1" if request.accession else _NO_ACCESSION
+        return Requested("1" if request.accession else _NO_ACCESSION)
     origin = request.origin
     lock_for_transaction(call.connection, export_lock(origin.location))
     group = call.connection.execute(_IMAGE, {"of_image": image.parent}).first() if image.parent else image
@@ -131,7 +140,7 @@ def request_export(call: Call, request: ExportRequest) -> str:
     export = open_export(call.connection, study, origin.location)
     accession = request.accession or (exam.accession if exam is not None else "")
     if export is None and not accession:
-        return _NO_ACCESSION
+        return Requested(_NO_ACCESSION)
     members: Sequence[ImageRow] = call.connection.execute(_MEMBERS, {"group": image.ien}).all() if kind == GROUP else [image]
     patients = {row.patient for row in (group, exam) if row is not None}
     if image.report:
@@ -143,7 +152,7 @@ def request_export(call: Call, request: ExportRequest) -> str:
             export = make_export(call.connection, study, accession, origin)
             queue_export(call.connection, export, member.ien, study.priority, origin)
     _tell(call, request, members, sound)
-    return "1"
+    return Requested("1", len(sound))
 
 
 def _tell(call: Call, request: ExportRequest, members: Sequence[ImageRow], sound: Sequence[ImageRow]) -> None:

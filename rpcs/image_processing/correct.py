@@ -12,6 +12,7 @@ from rpcs.errors import undefined_global
 from rpcs.image_processing.correct_list import DELETE, remove_entry
 from rpcs.image_processing.messages import Results
 from rpcs.image_processing.request import Item
+from rpcs.numbers import subscript
 
 #: Related images after which a query ends, though there are more.
 BATCH = 25
@@ -101,12 +102,12 @@ def _processed(call: Call, item: Item, results: Results) -> None:
     """Take an image off the list that the gateway has dealt with, and with STUDY the study; NONE leaves it there."""
     _status, image, study, kind, _instrument, _path, study_uid, machine, location = item.pieces(9)
     connection = call.connection
-    if kind != "NONE" and image.isdigit():
-        entry = int(image)
-        if kind == "IMAGE" and study.isdigit():
-            connection.execute(_UNRELATE, {"entry": entry, "study_": int(study)})
-        elif kind == "STUDY" and study.isdigit():
-            connection.execute(_UNQUEUE, {"entry": int(study), "location_": location, "machine_": machine})
-            connection.execute(_UNLEAD, {"entry": int(study), "location_": location, "study_uid_": study_uid})
+    entry, of_study = subscript(image), subscript(study)
+    if kind != "NONE" and entry:
+        if kind == "IMAGE" and of_study:
+            connection.execute(_UNRELATE, {"entry": entry, "study_": of_study})
+        elif kind == "STUDY" and of_study:
+            connection.execute(_UNQUEUE, {"entry": of_study, "location_": location, "machine_": machine})
+            connection.execute(_UNLEAD, {"entry": of_study, "location_": location, "study_uid_": study_uid})
         remove_entry(connection, entry)
     results.add("CORRECT", f"COMPLETE|{image}|{study}|{kind}")

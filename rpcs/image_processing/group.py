@@ -15,6 +15,7 @@ from rpcs.image_processing.indexes import Indexes, origin_code
 from rpcs.image_processing.messages import Messages
 from rpcs.image_processing.request import StoreRequest
 from rpcs.image_processing.study import PatientData, patient_data
+from rpcs.numbers import subscript
 
 #: The sexes of DEM^VADPT in words.
 _SEXES = {"M": "MALE", "F": "FEMALE"}
@@ -143,7 +144,7 @@ def common_columns(filing: Filing, data: FileData) -> dict[str, object]:
         "procedure_or_event": None if indexes is None else indexes.procedure_or_event,
         "specialty": None if indexes is None else indexes.specialty,
         "origin": origin_code(request.origin),
-        "acquisition_site": int(site) if site.isdigit() else None,
+        "acquisition_site": subscript(site) or None,
         "acquisition_device": data.device,
         "creation_date": request.stamp,
         "report": data.report,

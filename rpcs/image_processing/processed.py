@@ -14,6 +14,7 @@ from rpcs.image_processing.counts import count
 from rpcs.image_processing.messages import Messages, Results
 from rpcs.image_processing.request import Item
 from rpcs.image_processing.store import remember_current
+from rpcs.numbers import subscript
 from rpcs.site import PlaceData
 from xwb import m_number
 
@@ -55,7 +56,7 @@ def processed(call: Call, item: Item, results: Results) -> tuple[int, str] | Non
         return None
     messages, code = Messages(), ""
     place = _place(call, location)
-    image = int(m_number(pointer)) if pointer.isdigit() and len(pointer) < 10 else 0
+    image = subscript(pointer)
     filed = call.connection.execute(_UID, {"ien": image}).first()
     row = filed or call.connection.execute(_DELETED, {"ien": image}).first()
     works = []
@@ -113,7 +114,7 @@ def _warn_of_silence(call: Call, messages: Messages, location: str) -> str:
     if (today - last).days < QUIET_DAYS or row.last_routing_warning >= to_fileman(today):
         return ""
     waiting = call.connection.execute(_EVALUATED, {"place_": place.ien}).scalar_one()
-    origin = int(location) if location.isdigit() else 0
+    origin = subscript(location)
     sending = call.connection.execute(_SENT, {"origin_": origin}).scalar_one()
     if messages.lines:
         messages.lines.append(" ")

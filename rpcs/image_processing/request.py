@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fileman import UID_LENGTH
 from rpcs.errors import undefined
 from xwb import LocalArray, m_number
 
@@ -117,6 +118,14 @@ class StoreRequest:
             first=first.arguments,
             second=second.arguments,
         )
+
+    @property
+    def wrong_uid(self) -> str:
+        """Say which UID is longer than any that DICOM knows, as no field of a database takes it; empty when none is."""
+        for uid in (self.image_uid, self.study_uid, self.series_uid):
+            if len(uid) > UID_LENGTH:
+                return f"The value '{uid}' for field PACS UID in file IMAGE is not valid."
+        return ""
 
     def lies_below_last(self, number: int) -> bool:
         """Tell whether an entry number lies below the last that the gateway has seen."""

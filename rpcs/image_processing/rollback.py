@@ -13,7 +13,7 @@ from rpcs.call import Call
 from rpcs.file_find import image_directory
 from rpcs.image_processing.messages import Results
 from rpcs.image_processing.request import Item
-from xwb import m_number
+from rpcs.numbers import whole
 
 #: Why an image is gone when nobody says.
 REASON = "Unknown reason"
@@ -61,7 +61,7 @@ def rollback(call: Call, item: Item, results: Results) -> tuple[int, str] | None
     image and its UID, None for one that is not on file or is a group with images.
     """
     pointer = item.pieces(2)[1]
-    number = min(int(m_number(pointer)), 2**31 - 1)
+    number = whole(pointer)
     row = hold_entry(call.connection, number)
     if row is None:
         results.add("ROLLBACK", f"-1|Image entry doesn't exist in image file|{pointer}")

@@ -112,6 +112,9 @@ def store_image(call: Call, request: StoreRequest, results: Results, found: Foun
 
 def _store(filing: Filing, results: Results) -> int:
     call, request = filing.call, filing.request
+    if why := request.wrong_uid:
+        gave_up = failed.not_filed(filing.messages, "-103", IMAGE_ROUTINE, request.gateway, "IMAGE FILE", why)
+        raise _refused(filing, gave_up, IMAGE_ROUTINE)
     lock_for_transaction(call.connection, object_lock(request.image_uid))
     known = _on_file(call, request)
     frame_of = known if request.later_frame else None

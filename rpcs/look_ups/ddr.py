@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fileman import bump_site_version
+from fileman import bump_site_version, lock_for_transaction
 from rpcs.call import Call
 from rpcs.dictionary import MOST, Entry, Field, FileView, NotAccepted, find_file
 from rpcs.numbers import LARGEST, count, entry_number
@@ -336,6 +336,7 @@ def filer(call: Call) -> list[str]:
             column, accepted = _accepted(view, next(iter(_fields(view, number)), None), number, value)
             changes.setdefault((file, asked.entry()), {})[column] = accepted
         views = {file: Asked({"FILE": file}).file for file, _ien in changes}
+        _hold(call, *views.values())
         for file, ien in changes:
             if views[file].entry(call, ien) is None:
                 raise FileManProblem(601, "The entry does not exist.", FILE=file, IENS=f"{ien},")
@@ -346,6 +347,11 @@ def filer(call: Call) -> list[str]:
     if changes:
         bump_site_version(call.connection)
     return ["[Data]"]
+
+
+def _hold(call: Call, *views: FileView) -> None:
+    """Hold files until the transaction ends, as whoever else changes their entries does (LOCK of ^FILE)."""
+    lock_for_transaction(call.connection, *{view.table.__tablename__ for view in views})
 
 
 def _accepted(view: FileView, one: Field | None, number: str, value: str) -> tuple[str, Any]:
@@ -372,7 +378,10 @@ def delete_entry(call: Call) -> str:
         view, ien = asked.file, asked.entry()
     except FileManProblem:
         return "0"
-    if not view.deletable or not view.remove(call, ien):
+    if not view.deletable:
+        return "0"
+    _hold(call, view)
+    if not view.remove(call, ien):
         return "0"
     bump_site_version(call.connection)
     return "1"

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, or_, select
 
 from fileman.files import Exam, Report
-from xwb import m_text
+from rpcs.numbers import subscript
+from xwb import m_number, m_text
 
 #: ^RADPT keeps dates so that the newest comes first: 9999999.9999 less the FileMan date.
 _INVERSE = Decimal("9999999.9999")
@@ -56,6 +57,13 @@ _EARLIER_CASES = select(func.count()).where(
     Exam.service == "RAD",
     Exam.ien < bindparam("ien"),
 )
+_AT_PLACE = (
+    select(*_COLUMNS)
+    .where(Exam.patient == bindparam("patient"), Exam.exam_date == bindparam("moment"), Exam.service == "RAD")
+    .order_by(Exam.ien)
+    .limit(1)
+    .offset(bindparam("earlier"))
+)
 _ACCESSION_OF_REPORT = select(Report.accession).where(Report.ien == bindparam("report"))
 
 
@@ -84,6 +92,15 @@ def case_place(connection: Connection, exam: Any) -> CasePlace:
     """Give the subscripts of an exam; cases of one patient and moment are numbered from 1."""
     key = {"patient": exam.patient, "exam_date": exam.exam_date, "ien": exam.ien}
     return CasePlace(exam.patient, inverse_date(exam.exam_date), 1 + connection.execute(_EARLIER_CASES, key).scalar_one())
+
+
+def find_at_place(connection: Connection, patient: str, inverse: str, case: str) -> Any:
+    """Find the radiology exam that ^RADPT keeps under RADFN, RADTI and RACNI, as a caller gives them; None for none."""
+    number = subscript(case)
+    if not number:
+        return None
+    key = {"patient": subscript(patient), "moment": m_text(_INVERSE - m_number(inverse)), "earlier": number - 1}
+    return connection.execute(_AT_PLACE, key).first()
 
 
 def find_by_accession(connection: Connection, number: str) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from fileman import lock_for_transaction
+from fileman import UID_LENGTH, lock_for_transaction
 from fileman.files import Image
 from rpcs.call import Call
 from rpcs.dictionary import IMAGE, Entry
@@ -17,7 +17,6 @@ from rpcs.numbers import entry_number
 from rpcs.registry import Access, literal, procedure
 from xwb import ResultType, m_number, m_text
 
-UID_LENGTH = 64
 _UID = re.compile(r"[0-9.]{1,64}")
 
 _MEMBERS = (

@@ -44,8 +44,8 @@ def valid_locations(call: Call) -> list[str]:
 def find_location(call: Call) -> str:
     """Answer the institution of a name, or of its number; `-1,Invalid location "x".` for any other text."""
     name = call.text(0)
-    if name.isdecimal() and int(name) in call.site.institutions:
-        return str(int(name))
+    if name.isdecimal() and entry_number(name) in call.site.institutions:
+        return str(entry_number(name))
     for wanted in (name, name.upper()):
         found = [ien for ien, institution in call.site.institutions.items() if institution.name == wanted]
         if name and found:

@@ -14,7 +14,7 @@ from rpcs.call import Call
 from rpcs.look_ups.find_studies import ENTRY_POINT, UNKNOWN
 from rpcs.look_ups.integrity import is_deleted
 from rpcs.look_ups.study_values import STUDIES, TAGS, Study
-from rpcs.numbers import count, entry_number
+from rpcs.numbers import LARGEST, count, entry_number
 from rpcs.registry import Access, listed, literal, procedure
 from xwb import LocalArray, ResultType, m_number
 
@@ -78,7 +78,7 @@ def cfind_query(call: Call) -> list[str]:
     if not offset and (waiting := _not_done(call, result)):
         return [waiting]
     most = min(count(call.text(3)) or LINES, MOST_LINES)
-    part = call.connection.execute(_PART, {"result": result, "after": int(offset), "most": most}).all()
+    part = call.connection.execute(_PART, {"result": result, "after": min(int(offset), LARGEST), "most": most}).all()
     if not part:
         return ["0,No more results."]
     return [f"{len(part)},{part[-1].line},result(s).", *(row.text for row in part)]

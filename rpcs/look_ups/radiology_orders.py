@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from sqlalchemy import bindparam, select, update
 
 from fileman import to_fileman
 from fileman.files import Exam, HospitalLocation, ImagingLocation, Patient, ProcedureModifier, RadiologyOrder, RadiologyProcedure
 from rpcs.call import Call
-from rpcs.look_ups.exams import case_place
-from rpcs.numbers import entry_number, subscript
+from rpcs.look_ups.exams import case_place, find_at_place
+from rpcs.numbers import subscript
 from rpcs.registry import Access, literal, procedure
-from xwb import ResultType, m_number, m_text
+from xwb import ResultType
 
 #: The room that an outside study is registered in.
 OUTSIDE_ROOM = "OUTSIDE STUDY"
@@ -50,9 +48,8 @@ _SET_LOCATION = (
 )
 _SET_ROOM = update(ImagingLocation).where(ImagingLocation.ien == bindparam("location")).values(outside_room=True)
 _ORDER_OF_EXAM = select(RadiologyOrder.imaging_location).where(
-    RadiologyOrder.patient == bindparam("dfn"), RadiologyOrder.accession.in_(bindparam("accessions", expanding=True))
+    RadiologyOrder.patient == bindparam("dfn"), RadiologyOrder.accession == bindparam("accession")
 )
-_EXAMS_AT = select(Exam.accession).where(Exam.patient == bindparam("dfn"), Exam.exam_date == bindparam("exam_date"))
 
 
 @procedure(
@@ -141,11 +138,11 @@ def add_camera_room(call: Call) -> list[str]:
     text = call.text(0)
     if "^" not in text:
         return [f'-1,Invalid or missing Radiology Exam pointer: "{text}".']
-    dfn, inverse, *_ = text.split("^")
-    exam_date = m_text(Decimal("9999999.9999") - m_number(inverse))
-    accessions = call.connection.execute(_EXAMS_AT, {"dfn": entry_number(dfn), "exam_date": exam_date}).scalars().all()
-    orders = call.connection.execute(_ORDER_OF_EXAM, {"dfn": entry_number(dfn), "accessions": accessions}).scalars()
-    location = next((it for it in orders if it), 0)
+    exam = find_at_place(call.connection, *[*text.split("^"), ""][:3])
+    location = 0
+    if exam is not None:
+        key = {"dfn": exam.patient, "accession": exam.accession}
+        location = next((it for it in call.connection.execute(_ORDER_OF_EXAM, key).scalars() if it), 0)
     row = call.connection.execute(_LOCATION, {"location": location}).first()
     if row is None:
         return [f'-2,Invalid or missing Radiology IMAGING LOCATION for Exam pointer: "{text}".']

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -16,7 +17,7 @@ from rpcs.icn import full_icn
 from rpcs.image_processing.image import DICOM_OBJECT_TYPE, STILL_OBJECT_TYPE
 from rpcs.numbers import entry_number
 from rpcs.registry import Access, listed, literal, procedure
-from xwb import ResultType
+from xwb import ResultType, m_number
 
 #: Most studies of one call.
 MOST = 1000
@@ -204,9 +205,9 @@ def _series(call: Call, entry: Any, images: list[Any], numbers: set[str]) -> lis
     return lines
 
 
-def _image_order(image: Any) -> tuple[bool, int, str, int]:
+def _image_order(image: Any) -> tuple[bool, Decimal, str, int]:
     number = image.image_number
-    return (not number.isdigit(), int(number) if number.isdigit() else 0, number, image.ien)
+    return (not number.isdecimal(), m_number(number), number, image.ien)
 
 
 def _image(call: Call, image: Any) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select
@@ -14,35 +13,29 @@ from fileman.files import Exam, Image, NetworkLocation, Patient, Report
 from rpcs.background_queue import Work, enqueue, waits
 from rpcs.call import Call
 from rpcs.export.requests import QUEUED_TYPES, ExportRequest, request_export
-from rpcs.numbers import subscript, whole
+from rpcs.look_ups.exams import find_at_place
+from rpcs.numbers import whole
 from rpcs.registry import Access, listed, procedure
 from rules.queueing import Copies, Origin, queue_copies
-from xwb import ResultType, m_text
+from xwb import ResultType
 
 #: The keys whose holders may route on demand: copies, DICOM objects.
 COPY_KEY, DICOM_KEY = "MAGJ DEMAND ROUTE", "MAGJ DEMAND ROUTE DICOM"
 PRIORITIES = (("900", "STAT"), ("750", "High"), ("500", "Medium"), ("250", "Low"))
 DO_NOT = "[Do Not Route]"
 DICOM_SUFFIX = "DCM"
-#: What an inverse date of the radiology file is subtracted from.
-_INVERSE = Decimal("9999999.9999")
+_NOT_OFFERED = "Destination is not available"
 
-_EXAMS = (
+_DESCRIBED = (
     select(
-        Exam.ien,
-        Exam.accession,
-        Exam.site_accession,
-        Exam.exam_date,
-        Exam.procedure,
-        Exam.status,
+        Patient.name,
         func.coalesce(
             Exam.report, select(func.min(Report.ien)).where(Report.exam == Exam.ien).correlate(Exam).scalar_subquery()
         ).label("report"),
-        Patient.name,
     )
+    .select_from(Exam)
     .join(Patient, Patient.dfn == Exam.patient)
-    .where(Exam.patient == bindparam("patient"), Exam.exam_date == bindparam("moment"), Exam.service == "RAD")
-    .order_by(Exam.ien)
+    .where(Exam.ien == bindparam("exam"))
 )
 _IMAGES = (
     select(Image.ien, Image.procedure, Image.location, Image.big_location, Image.acquisition_site)
@@ -120,12 +113,13 @@ def route_request(call: Call) -> list[str]:
 
 def _describe(call: Call, element: str, refused: Refusals) -> str:
     patient, inverse, number, report = [*element.split("^"), *[""] * 4][:4]
-    exam = _exam(call, patient, inverse, number)
-    if exam is None:
+    exam = find_at_place(call.connection, patient, inverse, number)
+    described = call.connection.execute(_DESCRIBED, {"exam": exam.ien}).first() if exam is not None else None
+    if exam is None or described is None:
         refused.texts.append(f"Request has Invalid Case Pointer ({patient}^{inverse}^{number}^{whole(report)}).")
         return ""
     case = exam.site_accession or exam.accession
-    images = _images(call, exam.report)
+    images = _images(call, described.report)
     away = [image for image in images if not _is_at_hand(call, image)]
     if away:
         _fetch(call, away)
@@ -135,21 +129,10 @@ def _describe(call: Call, element: str, refused: Refusals) -> str:
         refused.texts.append(f"Case #{case}--No Images exist for exam.")
         return ""
     modality = next((image.procedure for image in images if image.procedure), "")
-    pointers = f"{patient}^{inverse}^{number}^{exam.report or ''}"
+    pointers = f"{patient}^{inverse}^{number}^{described.report or ''}"
     modality = "CR" if modality == "DR" else modality
-    shown = (case, exam.name[:30], exam.procedure[:35], _time(exam.exam_date), exam.status, modality)
+    shown = (case, described.name[:30], exam.procedure[:35], _time(exam.exam_date), exam.status, modality)
     return f"^{'^'.join(shown)}|{pointers}||"
-
-
-def _exam(call: Call, patient: str, inverse: str, number: str) -> Row[*tuple[Any, ...]] | None:
-    """Find an exam by its subscripts in the radiology file; the number counts the exams of one moment."""
-    try:
-        moment = m_text(_INVERSE - Decimal(inverse))
-    except InvalidOperation:
-        return None
-    exams = call.connection.execute(_EXAMS, {"patient": subscript(patient), "moment": moment}).all()
-    which = subscript(number)
-    return exams[which - 1] if 0 < which <= len(exams) else None
 
 
 def _images(call: Call, report: int | None) -> Sequence[Row[*tuple[Any, ...]]]:
@@ -187,41 +170,56 @@ def _time(text: str) -> str:
 def route_exams(call: Call) -> list[str]:
     """Queue the images of exams, elements `destination^priority|patient^inverse date^number^report`; answer how many exams.
 
-    A destination is the IEN of a router's network location, or that of a DICOM destination followed by DCM; none of them leaves
-    the exam out. The first line is `lines^1~n Exams were queued to be routed.`, or `lines^0~Unable to queue any exams for
-    routing.`; the lines after it tell of exams without report or images.
+    A destination is one of those that MAGJ ROUTE REQUEST offers this user: the IEN of a router's network location, or that of a
+    DICOM destination followed by DCM; 0 leaves the exam out. The first line is `lines^1~n Exams were queued to be routed.`, or
+    `lines^0~Unable to queue any exams for routing.`; the lines after it tell of exams with another destination, without report
+    or images, and of those of which no image could be queued.
     """
     refused, queued = Refusals("Queued"), 0
+    offered = {place.partition("^")[0] for place in _destinations(call)}
     for element in call.list(0).values():
         where, _, pointers = element.partition("|")
         destination, priority = [*where.split("^"), ""][:2]
         if not whole(destination):
             continue
-        report = whole([*pointers.split("^"), *[""] * 4][3])
-        if not report:
-            refused.texts.append(f"Exam not queued: Missing exam pointer information for exam ({element})")
-            continue
-        images = _images(call, report)
-        if not images:
-            refused.texts.append(f"Exam not queued: No images found ({element})")
-            continue
-        queued += 1
-        for image in images:
-            _send(call, image, destination, whole(priority) or 500)
+        why = _queue_exam(call, pointers, destination, whole(priority) or 500) if destination in offered else _NOT_OFFERED
+        if why:
+            refused.texts.append(f"Exam not queued: {why} ({element})")
+        else:
+            queued += 1
     reply = f"1~{queued} Exam{'' if queued == 1 else 's'} were queued to be routed."
     lines = refused.lines()
     return [f"{len(lines)}^{reply if queued else '0~Unable to queue any exams for routing.'}", *lines]
 
 
-def _send(call: Call, image: Row[*tuple[Any, ...]], destination: str, priority: int) -> None:
-    """Put one image into the queue of its destination's kind (SEND^MAGBRTUT)."""
+def _queue_exam(call: Call, pointers: str, destination: str, priority: int) -> str:
+    """Put the images of an exam into the queue of its destination's kind (SEND^MAGBRTUT); say why none was, empty otherwise."""
+    report = whole([*pointers.split("^"), *[""] * 4][3])
+    if not report:
+        return "Missing exam pointer information for exam"
+    images = _images(call, report)
+    if not images:
+        return "No images found"
+    send = _export if destination.endswith(DICOM_SUFFIX) else _copy
+    return "" if send(call, images, whole(destination), priority) else "No image could be queued"
+
+
+def _origin(call: Call, image: Row[*tuple[Any, ...]]) -> Origin:
     location = image.acquisition_site or call.session.division or call.site.settings.default_institution
-    origin = Origin(location, to_fileman(call.clock.now()), call.clock.seconds())
-    if destination.isdigit():
-        kinds = call.connection.execute(_SEND, {"location": whole(destination)}).scalar() or ""
-        copies = Copies(whole(destination), priority, [kind for kind in kinds.split(",") if kind])
-        queue_copies(call.connection, image.ien, copies, origin)
-        return
-    service = next((it for it in call.site.destinations if it.ien == whole(destination)), None)
-    if service is not None:
-        request_export(call, ExportRequest(image.ien, service.name, origin, priority=priority))
+    return Origin(location, to_fileman(call.clock.now()), call.clock.seconds())
+
+
+def _copy(call: Call, images: Sequence[Row[*tuple[Any, ...]]], location: int, priority: int) -> bool:
+    """Have images copied to a router's location; false when it takes no files."""
+    kinds = call.connection.execute(_SEND, {"location": location}).scalar() or ""
+    copies = Copies(location, priority, [kind for kind in kinds.split(",") if kind])
+    for image in images:
+        queue_copies(call.connection, image.ien, copies, _origin(call, image))
+    return bool(copies.file_types)
+
+
+def _export(call: Call, images: Sequence[Row[*tuple[Any, ...]]], destination: int, priority: int) -> bool:
+    """Have images sent to a DICOM destination; false when none of them could be queued."""
+    name = next(it.name for it in call.site.destinations if it.ien == destination)
+    requests = [ExportRequest(image.ien, name, _origin(call, image), priority=priority) for image in images]
+    return sum(request_export(call, request).images for request in requests) > 0

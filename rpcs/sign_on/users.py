@@ -7,16 +7,20 @@ from sqlalchemy import select, update
 from fileman.files import NewPerson, SignOnLog, UserDivision, UserKey
 from rpcs.call import Call
 from rpcs.errors import undefined
+from rpcs.numbers import entry_number
 from rpcs.registry import Access, Answer, Availability, listed, literal, procedure
 from rpcs.session import DivisionSet
 from rpcs.sign_on.people import given_name_first
-from xwb import LocalArray, ResultType
+from xwb import LocalArray, ResultType, m_number
 
 NOT_SIGNED_ON = "User not fully sign-on"
 
 _TITLE = select(NewPerson.title, NewPerson.service)
 _DIVISIONS = select(UserDivision.institution).order_by(UserDivision.institution)
 _DEFAULT_DIVISION = select(NewPerson.default_division)
+#: Stands for a number that no user can have.
+NOBODY = -1
+
 _KEYS = select(UserKey.key).order_by(UserKey.position)
 _HOLDERS = select(UserKey.key)
 
@@ -102,7 +106,8 @@ def division_set(call: Call) -> Answer:
 def key_check(call: Call) -> list[str] | LocalArray[str]:
     """Answer 1 or 0 for a security key, or for each of a list of keys: whether the user, or another by IEN, holds it."""
     holder = call.text(1)
-    duz = int(holder) if holder.isdecimal() and int(holder) else call.session.duz
+    another = holder.isdecimal() and m_number(holder)
+    duz = (entry_number(holder) or NOBODY) if another else call.session.duz
     if not duz:
         return ["0"]
     if not call.arguments:
@@ -128,7 +133,7 @@ def key_check(call: Call) -> list[str] | LocalArray[str]:
 def all_keys(call: Call) -> LocalArray[str]:
     """Answer the security keys of the user, or of another by IEN, a line each; -1 when nobody is signed on."""
     holder = call.text(0)
-    duz = int(holder) if holder.isdecimal() else 0 if holder else call.session.duz
+    duz = entry_number(holder) if holder.isdecimal() else 0 if holder else call.session.duz
     if duz <= 0:
         return LocalArray.from_mapping({0: "-1"})
     keys = call.connection.execute(_KEYS.where(UserKey.duz == duz)).scalars()

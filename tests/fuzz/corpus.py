@@ -70,6 +70,12 @@ PROXY_HEADERS = (
     LOCAL + b"[XWB]10304\nTCPConnect",
     UNKNOWN,
 )
+#: Orders in the character sets that are read, ended in each way.
+HL7_MESSAGES = (
+    b"MSH|^~\\&|RIS|SLC|VISTA|660|20260101||ORM^O01|C1|P|2.3\rPID|1||100\rORC|NW\r",
+    b"MSH#*~\\&#A#B#C#D#20260101##ADT*A08#7#P#2.4\nEVN#A08\n",
+    b"MSH|^~\\&|A|B|C|D|1||ADT^A08|1|P|2.4||||||UNICODE UTF-8\r\nPID|1|||M\xc3\xbcller\r\n",
+)
 
 
 @cache

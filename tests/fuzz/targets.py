@@ -14,6 +14,7 @@ from itertools import accumulate, pairwise
 from random import Random
 from typing import Any
 
+from broker.hl7 import Hl7Error, acknowledge, parse
 from broker.proxy_header import MOST_ADDED, BadProxyHeader, read_proxy_header
 from fileman import FileManError, parse_site
 from rules import RuleError, decompile, from_elements, parse_rules
@@ -184,6 +185,12 @@ def _proxy_header(data: bytes) -> None:
         found = header
 
 
+def _hl7(data: bytes) -> None:
+    """Read a message: what has a header can be acknowledged."""
+    message = parse(data)
+    assert acknowledge(message, "AE", _LAST_RUN, message.fault)
+
+
 def _site(data: bytes) -> None:
     parse_site(data.decode("utf-8", "replace"))
 
@@ -220,6 +227,7 @@ TARGETS: dict[str, Fuzzed] = {
     "m2m-answers": Fuzzed(_bounded(lambda: M2MAnswerDecoder(LIMIT)), lambda: corpus.m2m("received_hex")),
     "m2m-again": Fuzzed(_allowing(_again, CannotEncode), lambda: corpus.m2m("sent_hex")),
     "proxy-headers": Fuzzed(_proxy_header, lambda: corpus.PROXY_HEADERS),
+    "hl7": Fuzzed(_allowing(_hl7, Hl7Error), lambda: corpus.HL7_MESSAGES),
     "subscripts": Fuzzed(_allowing(parse_subscripts, XWBError), lambda: corpus.SUBSCRIPTS),
     "arrays": Fuzzed(_allowing(_array, XWBError), lambda: (b'1=a\n2=b\n"X",1=c', b'"A"=\n3=\x01\n-1=z\n1.5=y')),
     "cipher": Fuzzed(_cipher, lambda: (b"FAKEDOC1;1DOC!@#$", b"", b"^", b"\x80\xff")),

@@ -150,6 +150,17 @@ def test_the_first_images_of_an_exam_make_one_report_and_one_group(known_gateway
     assert two.count(select(Image.ien).where(Image.object_type == GROUP_OBJECT_TYPE, Image.uid == "1.2.3.1")) == 1
 
 
+def test_entries_of_a_file_are_changed_and_deleted_one_after_the_other_by_whatever_procedure(two: Two) -> None:
+    for client in two.clients:
+        client.sign_on("FAKEPRG1", "1PRG!@#$")
+    answers = two.ask_both(
+        "transmit_destination",
+        lambda client: client.call("DDR FILER", "", ["2006.587^4^1,^11999"]).lines[0],
+        lambda client: client.call("DDR DELETE ENTRY", {"FILE": "2006.587", "IENS": "1,"}).text,
+    )
+    assert answers[0] == "[Data]"
+
+
 def test_the_first_two_images_of_a_gateway_are_both_filed(signed_on: Two) -> None:
     assert filed(signed_on.ask_both("current image:GWA", storing(1), storing(2, accession="061124-102")))
 

@@ -142,5 +142,5 @@ def test_a_procedure_is_shown_with_what_it_promises(tmp_path: Path) -> None:
     assert first == "Order tests for a patient and answer the number of the order, or `-1^reason`."
     assert last == "TESTS is a list: the subscript is the number of a test, the value a comment for the laboratory."
     unknown = magbroker("rpc", "show", "ZZLAB NOTHING")
-    assert unknown.returncode == 1
+    assert unknown.returncode == 3, "as of rpc call"
     assert "There is no procedure 'ZZLAB NOTHING'" in unknown.stderr

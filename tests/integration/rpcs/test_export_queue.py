@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from fileman import SiteKey, Store
 from fileman.files import DicomExport, DicomExportImage, Image
+from rpcs.export.entries import MOST_ORIGINS
 from runtime import FixedClock
 from tests.integration.rpcs.queues import Routing, run_routing
 from tests.support.query_plans import statements_of
@@ -220,3 +221,36 @@ def test_the_cost_of_an_entry_does_not_grow_with_what_is_queued(routing: Routing
     assert len(plans) > 8
     for text, steps in plans.items():
         assert not any(step.startswith("SCAN") or "TEMP B-TREE" in step for step in steps), (text, steps)
+
+
+def test_a_report_or_a_location_that_names_nothing_does_not_fail_the_others(routing: Routing) -> None:
+    queue(routing, GROUP)
+    _one, entry, image, *_ = take(routing)
+    wrong = [f"{number}^1^SUCCESS" for number in ("²", "99999999999", "9" * 400, "x", "")]
+    assert take(routing, *wrong, f"{entry}^{image}^")[0] == "1"
+    assert exports(routing) == [(1, 1, STUDY)]
+    for location in ("²", "99999999999"):
+        assert take(routing, location=location) == ["-1,No Origin Specified"]
+
+
+def test_so_many_locations_only_are_asked_for_in_one_call(routing: Routing) -> None:
+    queue(routing, GROUP)
+    before, beyond = (list(map(str, range(start, start + MOST_ORIGINS - 1))) for start in (1, 661 - MOST_ORIGINS))
+    assert routing.lines("GET NEXT QUEUE ENTRY", [*before, "660"], [], "")[0] == "1"
+    assert routing.lines("GET NEXT QUEUE ENTRY", ["1", *beyond, "660"], [], "") == [NOTHING]
+
+
+@pytest.mark.parametrize("number", ["²", "99999999999", "9" * 5000])
+def test_whoever_gives_a_number_that_nothing_has_is_told_so(routing: Routing, number: str) -> None:
+    call = routing.client.call
+    assert call("MAGB EXPORT RESULT", [f"{number}^1^SUCCESS", f"1^{number}^WAITING"]).text == "0"
+    assert call("MAGB IMAGE EVENTS", [f"1.2^{number}^SEND^^^^"]).text == "1"
+    assert call("XUS ALLKEYS", number).lines[0] == "-1"
+    assert routing.call("FIND LOCATION", number).startswith("-1,")
+
+
+def test_another_user_that_there_cannot_be_holds_no_key(routing: Routing) -> None:
+    def holds(duz: str) -> list[str]:
+        return list(routing.client.call("XUS KEY CHECK", "XUPROGMODE", duz).lines)
+
+    assert [holds(duz) for duz in ("", "99999999999", "9" * 5000)] == [["1"], ["0"], ["0"]]

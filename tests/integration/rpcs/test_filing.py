@@ -283,6 +283,18 @@ def test_a_value_that_the_database_does_not_take_stops_group_and_image(
     assert len(gateway.rows(Image)) == 2
 
 
+@pytest.mark.parametrize("facts", [{}, {"frame": "1"}, {"importer": "1", "pid": "1"}, {"pid": "1"}])
+def test_an_object_whose_uid_is_too_long_is_not_filed_nor_put_on_a_list(gateway: Gateway, facts: dict[str, str]) -> None:
+    longest = "1." + "2" * 62
+    too_long = longest + "3"
+    for uid, study, named in ((too_long, "1.2.3", too_long), ("5.1", too_long, too_long), ("5.1", longest, f"{longest}.1")):
+        answer = gateway.store_image(uid, study=study, **facts)
+        assert answer[0] == "STORE|-103|DICOM IMAGE PROCESSING ERROR|MAGDIR81|1"
+        assert messages(answer)[1] == f"The value '{named}' for field PACS UID in file IMAGE is not valid."
+    assert [gateway.rows(file) for file in (Image, DicomFailedImage, ImportableObject)] == [[], [], []]
+    assert gateway.filed(longest) == 2
+
+
 @pytest.mark.parametrize(
     ("values", "code", "title"),
     [
@@ -296,6 +308,21 @@ def test_a_further_frame_checks_the_group_it_goes_into(gateway: Gateway, values:
     answer = gateway.store_image("6.1", frame="1")
     assert answer[0] == f"STORE|{code}|DICOM IMAGE PROCESSING ERROR - {title}|MAGDIR81|1"
     assert messages(answer)[0] == f'A problem was encountered by routine MAGDIR9B     Error Code: "{code}"'
+
+
+@pytest.mark.parametrize("number", ["²", "99999999999", "-99999999999"])
+def test_a_number_that_no_entry_has_is_that_of_no_entry(gateway: Gateway, number: str) -> None:
+    for kind in ("IMAGE", "STUDY"):
+        for image, study in ((number, "1"), ("1", number)):
+            asked = f"CORRECT|PROCESSED|{image}|{study}|{kind}|CT1|X|9|GWA|660"
+            assert gateway.ask(asked) == [f"CORRECT|COMPLETE|{image}|{study}|{kind}"]
+    assert gateway.ask(f"ROLLBACK||{number}") == [f"ROLLBACK|-1|Image entry doesn't exist in image file|{number}"]
+    one, two = store_items("5.1")
+    assert gateway.ask(one.replace("|1|1|660|", f"|1|1|{number}|"), two)[0].startswith("STORE|0|")
+    assert [image.acquisition_site for image in gateway.rows(Image)] == [None, None]
+    gateway.filed("5.2")
+    assert gateway.rows(Image)[-1].acquisition_site == 660
+    assert gateway.ask(f"PROCESSED||660|CT1|{number.lstrip('-')}||1|GWA")[0].startswith("PROCESSED|-403|")
 
 
 def test_a_locked_exam_or_report_makes_the_gateway_try_again(gateway: Gateway) -> None:

@@ -329,6 +329,8 @@ def test_an_order_takes_one_imaging_location_and_the_location_one_outside_room(c
     assert client.call(room, "1^6759389.9069^1").lines == ['1,OUTSIDE STUDY has been added for "XRAY CLINIC".']
     assert client.call(room, "1^6759389.9069^1").lines == ['2,OUTSIDE STUDY is already defined for "XRAY CLINIC".']
     assert client.call(room, "2^6759389.9069^1").lines[0].startswith("-2,")
+    assert client.call(room, "1^6759389.9069^2").lines[0].startswith("-2,"), "there is one case of this moment"
+    assert client.call(room, "1^1E999999999^1").lines[0].startswith("-2,")
     assert client.call(room, "1").lines[0].startswith("-1,")
 
 

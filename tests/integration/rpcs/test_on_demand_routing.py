@@ -10,9 +10,11 @@ from sqlalchemy import Connection, delete, insert, select, update
 from fileman import SiteKey, Store, bump_site_version
 from fileman.files import BackgroundQueue, DicomExport, DicomExportImage, Image, Report, SendQueue, UserKey
 from runtime import FixedClock
-from tests.integration.rpcs.queues import FOUR, LOCATION, ONE, Routing, run_routing
+from tests.integration.rpcs.queues import FOUR, LOCATION, OFFLINE, ONE, Routing, run_routing
 
 PROGRAMMER = 9009
+#: A router's network location that takes no file type.
+NO_FILES = 17
 COPY, DICOM = "MAGJ DEMAND ROUTE", "MAGJ DEMAND ROUTE DICOM"
 
 
@@ -90,6 +92,7 @@ def test_images_on_the_jukebox_are_asked_for_once(routing: Routing) -> None:
 
 
 def test_chosen_exams_are_queued_for_copying_and_for_dicom(routing: Routing) -> None:
+    give_key(routing, COPY, DICOM)
     _, pointers = exam_of(routing)
     lines = ask(routing, "EXAMS", f"{ONE}^900|{pointers}", f"1DCM^250|{pointers}", f"0^500|{pointers}")
     assert lines == ["0^1~2 Exams were queued to be routed."]
@@ -103,6 +106,7 @@ def test_chosen_exams_are_queued_for_copying_and_for_dicom(routing: Routing) -> 
 
 
 def test_exams_without_report_or_images_are_told(routing: Routing) -> None:
+    give_key(routing, COPY)
     lines = ask(routing, "EXAMS", "14^500|1^2^3", "14^500|1^2^3^4711")
     assert lines == [
         "5^0~Unable to queue any exams for routing.",
@@ -113,3 +117,42 @@ def test_exams_without_report_or_images_are_told(routing: Routing) -> None:
         "*END",
     ]
     assert routing.statuses() == {}
+
+
+def nothing_queued(routing: Routing) -> bool:
+    return not routing.statuses() and not routing.all(select(DicomExport.ien))
+
+
+def test_what_a_user_is_not_offered_is_not_queued(routing: Routing) -> None:
+    _, pointers = exam_of(routing)
+    asked = [f"{ONE}^900|{pointers}", f"1DCM^900|{pointers}"]
+
+    def refused(*elements: str) -> list[str]:
+        return [f"Exam not queued: Destination is not available ({element})" for element in elements]
+
+    assert ask(routing, "EXAMS", *asked)[3:-1] == refused(*asked), "without a key"
+    give_key(routing, COPY)
+    others = [f"{place}^900|{pointers}" for place in (1, OFFLINE, 4711, "1DCM", f"{ONE}x")]
+    assert ask(routing, "EXAMS", *others)[3:-1] == refused(*others), "no router, off line, unknown, another key's, misspelt"
+    assert nothing_queued(routing)
+    assert ask(routing, "EXAMS", *asked)[0] == "4^1~1 Exam were queued to be routed."
+    assert set(routing.statuses().values()) == {"WAITING"}
+    assert not routing.all(select(DicomExport.ien))
+
+
+def test_only_exams_of_which_an_image_is_queued_are_counted(routing: Routing) -> None:
+    give_key(routing, COPY, DICOM)
+    _, pointers = exam_of(routing)
+    other = update(Image).where(Image.ien.in_((2, 3))).values(patient=2)
+    routing.store.transact(lambda connection: connection.execute(other))
+    asked = [f"1DCM^900|{pointers}", f"{NO_FILES}^900|{pointers}"]
+    lines = ask(routing, "EXAMS", *asked)
+    assert lines[0] == "5^0~Unable to queue any exams for routing."
+    assert lines[3:-1] == [f"Exam not queued: No image could be queued ({element})" for element in asked]
+    assert nothing_queued(routing)
+
+
+@pytest.mark.parametrize("inverse", ["1E999999999", "NaN", "", "x", "9" * 400])
+def test_what_is_no_inverse_date_names_no_exam(routing: Routing, inverse: str) -> None:
+    lines = ask(routing, "REQUEST", f"1^{inverse}^1^4")
+    assert lines[3] == f"Request has Invalid Case Pointer (1^{inverse}^1^4)."

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from threading import Event
 
 import pytest
+from sqlalchemy import Connection
 
 from fileman import SiteKey, Store, apply_site, consult_image_came, parse_site
+from rpcs.tele_reader import MOST_PROCEDURES
 from runtime import FixedClock
 from tests.support.broker import RunningBroker
 from tests.support.query_plans import statements_of
@@ -219,6 +222,33 @@ def test_what_another_has_locked_is_not_shown_and_old_locks_end(
     clock.advance(1801)
     assert listed(reader, "0", "10", "688", "30") == []
     assert [entry[17] for entry in listed(reader, "0", "10", "660", "30")] == ["U"]
+
+
+def test_procedures_and_statuses_count_once_and_so_many_of_them_only(broker: RunningBroker, reader: BrokerClient) -> None:
+    came(broker, 7)
+    assert len(reader.call(GET, "688", "5", "3," * 60000, "0", "", "", "", "UuX" * 1000).lines) == 2
+    assert len(reader.call(GET, "688", "5", "3," * 60000, "3261118.1159").lines) == 2
+    others = ",".join(str(number) for number in range(4, 4 + MOST_PROCEDURES))
+    assert len(reader.call(GET, "688", "5", f"3,{others}", "0").lines) == 2
+    assert reader.call(GET, "688", "5", f"{others},3", "0").lines == []
+
+
+def test_the_list_is_read_while_others_write(broker: RunningBroker, reader: BrokerClient) -> None:
+    came(broker, 7)
+    begun, done = Event(), Event()
+
+    def write(_connection: Connection) -> bool:
+        begun.set()
+        return done.wait(30)
+
+    writing = [broker.store.write(write) for _ in range(8)]
+    try:
+        assert begun.wait(30)
+        assert [entry[0] for entry in listed(reader, "0", "10", "660", "30")] == ["1"]
+        assert not any(it.done() for it in writing)
+    finally:
+        done.set()
+    assert all(it.result(30) for it in writing)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

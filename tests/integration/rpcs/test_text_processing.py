@@ -126,6 +126,8 @@ def test_numbers_are_found_by_date_and_dates_by_number(broker: RunningBroker, ga
         ("no message at all", "closed"),
         ("MSH|^~\\&|A|B|C|D|1||ORM^O01||P|2.3", "MSA|AE||message type (MSH-9) and control id (MSH-10) are needed"),
         ("MSH|^~\\&|A|B|C|D|1|||C1|P|2.3", "MSA|AE|C1|message type (MSH-9) and control id (MSH-10) are needed"),
+        (ORDER.format(control="C1") + "NTE|\0\r", "MSA|AE|C1|NUL is no character of a message"),
+        ("MSH\rPID|1|2", "closed"),
         ("MSH|^~\\&|" + "x" * 6000, "closed"),
     ],
 )

@@ -57,10 +57,16 @@ def test_the_separators_are_those_of_the_header() -> None:
     assert acknowledge(message, "AA", NOW).startswith(b"\x0bMSH#*~\\&#C#D#A#B#20261121220001##ACK*A08#")
 
 
-@pytest.mark.parametrize("frame", [b"", b"PID|1", b"MSH", b"MSH|^~\\", b"\x00\x01"])
+@pytest.mark.parametrize("frame", [b"", b"PID|1", b"MSH", b"MSH|^~\\", b"MSH\rPID|1|2", b"MSH|\nPID|1|2", b"\x00\x01"])
 def test_what_has_no_header_is_no_message(frame: bytes) -> None:
     with pytest.raises(Hl7Error):
         parse(frame)
+
+
+@pytest.mark.parametrize("frame", [ORDER.replace(b"|C1|", b"||"), ORDER.replace(b"ORM^O01", b""), ORDER + b"NTE|\x00\r"])
+def test_what_can_never_be_filed_says_why(frame: bytes) -> None:
+    assert not parse(ORDER).fault
+    assert parse(frame).fault
 
 
 def test_a_character_set_is_heeded() -> None:
