@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, update
 
 from fileman.files import (
+    NUMBERED_FILES,
     AcquisitionCount,
     AcquisitionDevice,
     AnsweredRequest,
@@ -101,28 +102,9 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     UnreadConsult,
     TiuImage,
 )
-_IMAGING_NUMBERS = (
-    "acquisition_device",
-    "background_queue",
-    "consult_group",
-    "current_image",
-    "dicom_export",
-    "dicom_failed_image",
-    "dicom_workstation",
-    "error_log",
-    "gateway_information",
-    "gateway_machine",
-    "hl7_message",
-    "image",
-    "importable_object",
-    "lab_group",
-    "queue_pointer",
-    "query_result",
-    "report",
-    "send_queue",
-    "unread_consult",
-    "tiu_image",
-)
+#: Numbers that go on: those of the site's own entries, of sign-ons and of tasks.
+_NUMBERS_THAT_GO_ON = {"option_schedule", "sign_on_log", "task", "task_error", "transmit_destination"}
+_IMAGING_NUMBERS = tuple(name for name in NUMBERED_FILES if name not in _NUMBERS_THAT_GO_ON)
 
 
 def reset_imaging(connection: Connection) -> None:

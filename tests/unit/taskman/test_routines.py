@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
 import pytest
 
 from fileman import Store
@@ -50,8 +52,11 @@ def test_a_worker_that_ends_or_lost_the_subject_stops_the_task(store: Store, clo
 
 def test_a_pause_ends_with_the_worker(store: Store, clock: FixedClock) -> None:
     task = context(store, clock)
+    pausing = Thread(target=task.pause, args=(3600.0,), daemon=True)
+    pausing.start()
     task.signals.stopping.set()
-    task.pause(3600.0)
+    pausing.join(20)
+    assert not pausing.is_alive()
 
 
 def test_what_a_task_says_stands_in_its_record(store: Store, clock: FixedClock) -> None:
