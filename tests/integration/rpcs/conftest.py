@@ -11,6 +11,8 @@ import pytest
 
 from fileman import SiteKey, Store, apply_site, parse_site
 from runtime import FixedClock
+from tests.integration.rpcs.filing_gateway import Gateway
+from tests.oracle.state_hook import setting
 from tests.support.broker import RunningBroker
 from xwb import Cipher
 
@@ -87,3 +89,11 @@ def other_cipher() -> Callable[[], Cipher]:
         return Cipher([bytes(random.sample(characters, len(characters))) for _ in range(20)])
 
     return make
+
+
+@pytest.fixture
+def gateway(oracle_store: Store, oracle_broker: RunningBroker, site_key: SiteKey) -> Iterator[Gateway]:
+    """Sign a gateway on at the recorded site."""
+    oracle_store.transact(lambda connection: setting(timing="prompt")(connection, site_key))
+    with oracle_broker.client() as client:
+        yield Gateway(client, oracle_store)

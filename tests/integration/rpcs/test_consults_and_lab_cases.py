@@ -14,7 +14,8 @@ from fileman.files import DicomExport, Exam, Image, LabGroup, TiuNote
 from rpcs.look_ups.find_studies import search
 from rules.image_facts import Names, know_image, read_rows
 from tests.integration.rpcs.conftest import NOON
-from tests.integration.rpcs.test_filing import CONSULT, LAB, Gateway, setting
+from tests.integration.rpcs.filing_gateway import CONSULT, LAB, Gateway
+from tests.oracle.state_hook import setting
 from tests.support.broker import RunningBroker
 from tests.support.query_plans import statements_of
 

@@ -1,4 +1,4 @@
-"""Filing beyond the records: lab cases, notes, errors of groups and reports, locks, corrections, imports, deletions."""
+"""Filing beyond the records: errors of groups and reports, locks, corrections, imports, deletions, queues."""
 
 from __future__ import annotations
 
@@ -6,245 +6,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, update
 
 from console.road import image_states, read_status
-from fileman import DERIVED_FILES_OPTION, SiteKey, Store, bump_site_version, note_processed, take_lease
+from fileman import DERIVED_FILES_OPTION, note_processed
 from fileman.files import (
     BackgroundQueue,
-    ConsultGroup,
-    ConsultService,
     DerivedFile,
     DicomFailedImage,
     Exam,
-    File,
     Image,
     ImageAudit,
     ImagingSite,
     ImportableObject,
-    LabGroup,
     LostMember,
     OptionSchedule,
     QueuePointer,
     ReportImage,
-    TiuImage,
-    TiuNote,
-    UnreadConsult,
 )
-from runtime import SystemClock
-from tests.oracle.state_hook import setting
+from tests.integration.rpcs.filing_gateway import CONSULT, Gateway, messages, store_items
 from tests.support.broker import RunningBroker
 from tests.support.query_plans import statements_of
 from xwb import BrokerClient, MError
-
-RPC = "MAG DICOM IMAGE PROCESSING"
-
-
-class Gateway:
-    """A gateway that is signed on, and the database behind its broker."""
-
-    def __init__(self, client: BrokerClient, store: Store) -> None:
-        self.client = client
-        self.store = store
-
-    def ask(self, *requests: str) -> list[str]:
-        """Send requests in one call; give the results without their count."""
-        listed = {1: str(len(requests) + 1), **dict(enumerate(requests, 2))}
-        return self.client.call(RPC, listed).lines[1:]
-
-    def store_image(self, uid: str, **facts: str) -> list[str]:
-        """Store one image; without facts it belongs to radiology exam 061024-101."""
-        return self.ask(*store_items(uid, **facts))
-
-    def filed(self, uid: str, **facts: str) -> int:
-        """Store an image that is filed; give its entry number."""
-        answer = self.store_image(uid, **facts)
-        assert answer[0].startswith("STORE|0|"), answer
-        return int(answer[0].split("|")[2].partition("^")[0])
-
-    def change(self, statement: Any) -> None:
-        """Change the database from outside."""
-
-        def work(connection: Any) -> None:
-            connection.execute(statement)
-            bump_site_version(connection)
-
-        self.store.transact(work)
-
-    def rows(self, file: type[File]) -> list[Any]:
-        """Read a file."""
-        table: Any = file.__table__
-        return list(self.store.read(lambda connection: connection.execute(select(table).order_by(*table.primary_key)).all()))
-
-    def image(self, ien: int) -> Any:
-        """Read an entry of IMAGE."""
-        return next(row for row in self.rows(Image) if row.ien == ien)
-
-    def lock(self, name: str) -> None:
-        """Lock something as another process does."""
-        now = SystemClock().seconds()
-        assert self.store.transact(lambda connection: take_lease(connection, name, "somebody", 60, now))
-
-
-def store_items(uid: str, **facts: str) -> tuple[str, str]:
-    """Make STORE1 and STORE2."""
-    told = {
-        "machine": "GWA",
-        "service": "RAD",
-        "path": f"C:\\{uid}.DCM",
-        "pid": "666000001",
-        "name": "IMAGPATIENT^ONE^M",
-        "accession": "061024-101",
-        "date": "20240610",
-        "time": "093000",
-        "importer": "0",
-        "modality": "CR",
-        "label": "",
-        "frame": "0",
-        "study": "1.2.3",
-        "sop_class": "1.2.840.10008.5.1.4.1.1.1",
-        "last": "0",
-        "model": "X1",
-        "stamp": "",
-        "origin": "V",
-        "old_path": "",
-        **facts,
-    }
-    one = (
-        "STORE1||660|{machine}|{service}|CT1|{path}|{pid}|{name}|{accession}|{accession}|{date}|{time}|{importer}|{modality}|"
-        "{label}|<DICOM>|1|1|660|{frame}|GW|"
-    )
-    two = "STORE2|{study}|{study}.1|{uid}|{sop_class}|{last}|1|ACME|{model}|{stamp}|{origin}||{old_path}"
-    return one.format(**told), two.format(uid=uid, **told)
-
-
-@pytest.fixture
-def gateway(oracle_store: Store, oracle_broker: RunningBroker, site_key: SiteKey) -> Iterator[Gateway]:
-    oracle_store.transact(lambda connection: setting(timing="prompt")(connection, site_key))
-    with oracle_broker.client() as client:
-        yield Gateway(client, oracle_store)
-
-
-def messages(answer: list[str]) -> list[str]:
-    """Give the message lines of an error."""
-    return [line.split("|", 2)[2] for line in answer if line.startswith("MSG|")]
-
-
-CONSULT = {"service": "CON", "accession": "660-GMR-1", "pid": "666000002", "name": "IMAGPATIENT^TWO", "modality": "XC"}
-LAB = {"service": "LAB", "accession": "SP 24 17", "modality": "GM"}
-
-
-@pytest.fixture
-def lab(gateway: Gateway) -> Gateway:
-    """Add a lab case of the first patient, whose number in LAB DATA is 501."""
-    case = {"service": "LAB", "accession": "SP 24 17", "service_ien": 501, "patient": 1, "procedure": "SURGICAL PATHOLOGY"}
-    gateway.change(insert(Exam).values(ien=900, exam_date="3240610.093", **case))
-    return gateway
-
-
-def test_the_images_of_a_lab_case_wait_under_it_until_there_is_a_note(lab: Gateway) -> None:
-    first, second = lab.filed("7.1", **LAB), lab.filed("7.2", **LAB)
-    group = lab.image(first).parent
-    assert lab.image(second).parent == group
-    (kept,) = lab.rows(LabGroup)
-    assert (kept.parent_file, kept.lab_patient, kept.inverse, kept.group) == ("63.08", 501, "6759388.907", group)
-    header = lab.image(group)
-    assert (header.procedure, header.package, header.specialty, header.procedure_or_event) == ("PATHOLOGY", "LAB", 50, 121)
-    assert (header.parent_file, header.parent_ien, header.parent_inverse) == ("2006.5838", 501, "6759388.907")
-    assert header.report is None
-    assert lab.image(second).short_description == "SURGICAL PATHOLOGY (#2)"
-
-
-def test_a_radiology_gateway_finds_a_lab_case_last(lab: Gateway) -> None:
-    image = lab.filed("7.1", **{**LAB, "service": "RAD"})
-    assert lab.image(image).package == "LAB"
-
-
-def test_a_lab_case_of_another_section_than_anatomic_pathology_is_not_found(lab: Gateway) -> None:
-    lab.change(update(Exam).where(Exam.ien == 900).values(accession="CH 24 17"))
-    assert messages(lab.store_image("7.1", **{**LAB, "accession": "CH 24 17"})) == ["-2,BAD CASE #"]
-
-
-def test_a_consult_with_a_note_takes_its_images_under_the_note(gateway: Gateway) -> None:
-    gateway.change(insert(TiuNote).values(ien=77, patient=2))
-    gateway.change(update(Exam).where(Exam.accession == "660-GMR-1").values(tiu_note=77))
-    first = gateway.filed("8.1", **CONSULT)
-    again = gateway.filed("8.2", **CONSULT)
-    other = gateway.filed("8.3", **{**CONSULT, "study": "1.2.9"})
-    groups = [gateway.image(image).parent for image in (first, again, other)]
-    assert groups[0] == groups[1] != groups[2]
-    links = gateway.rows(TiuImage)
-    assert [(link.note, link.image) for link in links] == [(77, groups[0]), (77, groups[2])]
-    for image in (groups[0], first, again):
-        row = gateway.image(image)
-        assert (row.parent_file, row.parent_ien, row.parent_image_pointer) == ("8925", 77, links[0].ien)
-    assert gateway.rows(ConsultGroup) == []
-
-
-def test_a_consult_that_is_complete_keeps_further_images_waiting(gateway: Gateway) -> None:
-    gateway.change(insert(TiuNote).values(ien=77, patient=2))
-    gateway.change(update(Exam).where(Exam.accession == "660-GMR-1").values(tiu_note=77, status="COMPLETE"))
-    image = gateway.filed("8.1", **CONSULT)
-    assert gateway.image(image).parent_file == "2006.5839"
-
-
-def test_a_consult_takes_the_description_and_the_date_of_the_header(gateway: Gateway) -> None:
-    image = gateway.image(gateway.filed("8.1", **{**CONSULT, "label": "TOOTH 3", "time": "101500"}))
-    assert (image.short_description, image.procedure_time, image.procedure_or_event) == ("TOOTH 3", "3240610.1015", 38)
-
-
-def test_images_of_a_second_device_make_another_group_and_the_last_group_decides(gateway: Gateway) -> None:
-    first = gateway.image(gateway.filed("8.1", **CONSULT)).parent
-    second = gateway.image(gateway.filed("8.2", **{**CONSULT, "model": "X2"})).parent
-    third = gateway.image(gateway.filed("8.3", **CONSULT)).parent
-    assert len({first, second, third}) == 3
-    assert gateway.image(gateway.filed("8.4", **CONSULT)).parent == third
-
-
-@pytest.mark.parametrize(
-    ("code", "title", "said", "break_it"),
-    [
-        (
-            "-501",
-            "TIU PATIENT/REPORT MISMATCH",
-            "Internal entry number of TIU note: ^TIU(8925,77)",
-            update(TiuNote).values(patient=3),
-        ),
-        (
-            "-502",
-            "PATIENT MISMATCH PROBLEM",
-            "Internal entry number of group: ^MAG(2005,1)",
-            update(Image).where(Image.ien == 1).values(patient=3),
-        ),
-        (
-            "-503",
-            "TIU/IMAGE GROUP MISMATCH",
-            "The image points to TIU note ien #78",
-            update(Image).where(Image.ien == 1).values(parent_ien=78),
-        ),
-    ],
-)
-def test_a_note_and_its_group_must_fit(gateway: Gateway, code: str, title: str, said: str, break_it: Any) -> None:
-    gateway.change(insert(TiuNote).values(ien=77, patient=2))
-    gateway.change(update(Exam).where(Exam.accession == "660-GMR-1").values(tiu_note=77))
-    gateway.filed("8.1", **CONSULT)
-    gateway.change(break_it)
-    answer = gateway.store_image("8.2", **CONSULT)
-    assert answer[0] == f"STORE|{code}|DICOM IMAGE PROCESSING ERROR - {title}|MAGDIR81|1"
-    assert messages(answer)[0] == f'A problem was encountered by routine MAGDIR9E     Error Code: "{code}"'
-    assert said in messages(answer)
-
-
-@pytest.mark.parametrize(
-    ("code", "values"),
-    [("-504", {"patient": 3}), ("-505", {"parent_file": "8925"})],
-)
-def test_a_group_that_waits_must_fit(gateway: Gateway, code: str, values: dict[str, Any]) -> None:
-    gateway.filed("8.1", **CONSULT)
-    gateway.change(update(Image).where(Image.ien == 1).values(**values))
-    answer = gateway.store_image("8.2", **CONSULT)
-    assert answer[0].startswith(f"STORE|{code}|")
-    assert answer[0].endswith("|MAGDIR81|1")
 
 
 @pytest.mark.parametrize("values", [{"purged": "3250101"}, {"case_number": "777"}])
@@ -444,13 +227,6 @@ def test_a_number_is_not_given_again_when_its_image_was_taken_back(gateway: Gate
     assert [row.image for row in gateway.rows(ReportImage)] == [first + 1]
 
 
-def test_a_consults_last_image_takes_its_place_in_the_waiting_list_along(gateway: Gateway) -> None:
-    image = gateway.filed("8.1", **CONSULT)
-    gateway.ask(f"ROLLBACK||{image}")
-    assert gateway.rows(ConsultGroup) == []
-    assert gateway.rows(Image) == []
-
-
 def test_an_image_after_one_that_was_taken_back_goes_on_counting(gateway: Gateway) -> None:
     images = [gateway.filed(f"5.{number}") for number in range(1, 4)]
     gateway.ask(f"ROLLBACK||{images[0]}")
@@ -532,65 +308,6 @@ def test_an_exam_without_date_and_time_takes_no_images(gateway: Gateway) -> None
         "",
     ]
     assert gateway.rows(Image) == []
-
-
-@pytest.fixture
-def teleread(gateway: Gateway) -> Gateway:
-    """Let TeleReader read the consults of one service."""
-    gateway.change(update(Exam).where(Exam.accession == "660-GMR-1").values(procedure="EYE CARE"))
-    gateway.change(insert(ConsultService).values(service="EYE CARE", specialty=5, procedure=3, site=660))
-    return gateway
-
-
-def unread(gateway: Gateway) -> list[tuple[int, int, str]]:
-    return [(row.consult, row.images, row.status) for row in gateway.rows(UnreadConsult)]
-
-
-def test_a_consult_whose_image_is_filed_is_to_be_read(teleread: Gateway) -> None:
-    teleread.filed("5.1")
-    assert unread(teleread) == [], "no consult's"
-    teleread.filed("8.1", **CONSULT)
-    teleread.filed("8.2", **CONSULT)
-    assert unread(teleread) == [(1, 2, "U")]
-    (row,) = teleread.rows(UnreadConsult)
-    assert row.first_image <= row.last_image == row.last_activity
-    assert (row.site, row.specialty, row.procedure) == (660, 5, 3)
-    filed = [it for it in teleread.rows(Image) if it.package == "CONS"]
-    assert {(it.specialty, it.procedure_or_event) for it in filed} == {(5, 3)}
-    assert len(filed) == 3, "a group and two images"
-
-
-def test_an_image_that_radiology_did_not_know_counts_for_its_consult(teleread: Gateway) -> None:
-    teleread.filed("8.1", **{**CONSULT, "service": "RAD"})
-    assert unread(teleread) == [(1, 1, "U")]
-
-
-def test_an_image_that_cannot_be_filed_counts_all_the_same(teleread: Gateway) -> None:
-    assert teleread.store_image("8.1", **CONSULT, last="99")[0].startswith("STORE|-307|")
-    assert unread(teleread) == [(1, 1, "U")]
-
-
-def test_neither_images_of_others_nor_further_frames_nor_other_services_are_counted(teleread: Gateway) -> None:
-    assert teleread.store_image("8.2", **{**CONSULT, "name": "SOMEBODY^ELSE"})[0].startswith("STORE|-2 ")
-    assert unread(teleread) == []
-    teleread.filed("8.3", **CONSULT)
-    teleread.filed("8.3", **CONSULT, frame="1")
-    assert unread(teleread) == [(1, 1, "U")]
-    teleread.change(update(Exam).where(Exam.accession == "660-GMR-1").values(procedure="DENTAL"))
-    teleread.change(delete(UnreadConsult))
-    teleread.filed("8.4", **CONSULT)
-    assert unread(teleread) == []
-
-
-@pytest.mark.parametrize(("before", "after"), [("W", "U"), ("U", "U"), ("L", "L"), ("R", "R"), ("C", "C"), ("D", "D")])
-def test_an_image_changes_the_state_of_a_consult_that_waits_for_one_and_no_other(
-    teleread: Gateway, before: str, after: str
-) -> None:
-    teleread.filed("8.1", **CONSULT)
-    teleread.change(update(UnreadConsult).values(status=before, reader="READER,ROSE"))
-    teleread.filed("8.2", **CONSULT)
-    assert unread(teleread) == [(1, 2, after)]
-    assert [row.reader for row in teleread.rows(UnreadConsult)] == ["READER,ROSE"]
 
 
 REQUESTS = (
