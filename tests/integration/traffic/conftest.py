@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Any
 
 import pytest
 
 from fileman import SiteKey, Store, apply_site, read_site_file
+from runtime import SystemClock
 from tests.conftest import ORACLE_SITE
-from tests.oracle.recorded_day import RecordedDay
 from tests.support.broker import RunningBroker
 
 MakeBroker = Callable[..., RunningBroker]
@@ -27,9 +26,9 @@ def make_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeBroker
         changed = recorded.site.model_copy(update={"timing": "prompt", **(site or {})})
         key = SiteKey.load_or_create(folder / "site.key")
         store = Store(f"sqlite:///{folder / 'magbroker.db'}")
-        now = datetime.fromisoformat("2026-11-21T03:37")
+        now = SystemClock().now()
         store.transact(lambda connection: apply_site(connection, recorded.model_copy(update={"site": changed}), key, now))
-        running.append(RunningBroker(store, key, clock=RecordedDay(), **settings))
+        running.append(RunningBroker(store, key, **settings))
         return running[-1]
 
     yield make
