@@ -67,7 +67,8 @@ def cfind_query(call: Call) -> list[str]:
     Without RESULT the TAGS, `tag|VR|flag|value`, are queried by a TaskMan task: `0,result,Query Started through TaskMan`. With
     RESULT and OFFSET 0 the first lines are answered, `tag^value`, or `-1,TaskMan still active`; with the OFFSET of the first
     line of an answer those after them, until `0,No more results.`; with OFFSET -1 the result is deleted. A result holds at
-    most 5000 studies, and a last comment when there are more; a key that more than 20000 entries match finds nothing.
+    most 5000 studies, and a last comment when there are more. A query finds nothing when a key has more than 500 values, or more
+    than 20000 entries begin as the values of a key do up to their first wild cards, or that many image groups are meant.
     """
     result, offset = entry_number(call.text(1)), m_number(call.text(2))
     if not result:
@@ -90,7 +91,7 @@ def request_of(tags: LocalArray[str]) -> dict[str, list[str]]:
     for element in tags.values():
         tag, _vr, _flag, value = [*element.split("|", 3), "", "", ""][:4]
         if tag:
-            known = [] if value.lower() == UNKNOWN else value.split("\\")
+            known = [] if value.lower() == UNKNOWN else [it for it in value.split("\\") if it]
             request[tag.upper()] = known if all(it.strip("*") for it in known) else []
     return request
 

@@ -85,6 +85,7 @@ def test_a_study_is_found_by_each_of_its_keys(client: BrokerClient) -> None:
         (["0010,0010|PN|R|Imagpatient^One*"], ["9.1", "9.4"]),
         (["0010,0010|PN|R|IMAGPATIENT"], ["9.1", "9.4", "9.6"]),
         (["0010,0020|LO|R|666-00-0001"], ["9.1", "9.4"]),
+        (["0010,0020|LO|R|\\666000001\\"], ["9.1", "9.4"]),
         (["0008,0050|SH|R|660-061024-101"], ["9.1"]),
         (["0008,0050|SH|R|061024-10?"], ["9.1"]),
         (["0020,0010|SH|R|90"], ["9.4"]),
@@ -130,11 +131,32 @@ def test_no_more_studies_are_given_than_a_result_holds_and_it_says_so(
     assert query(client, "0010,0010|PN|R|IMAGPATIENT^ONE*")[-1] == "0020,000D^9.4", "all of two are not only the first"
 
 
-@pytest.mark.parametrize("key", ["0010,0010|PN|R|I*", "0010,0020|LO|R|666*", "0008,0050|SH|R|06*", "0020,000D|UI|U|9.*"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("0010,0010|PN|R|I*", "0010,0020|LO|R|666*", "0008,0050|SH|R|06*", "0020,000D|UI|U|9.*"),
+        *("0008,0050|SH|R|061024-101", "0020,0010|SH|R|101", "0020,000D|UI|U|9.1"),
+    ],
+)
 def test_a_key_that_means_too_much_finds_nothing(client: BrokerClient, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setattr(rpcs.look_ups.find_studies, "MOST_MATCHES", 0)
-    (line,) = query(client, key)
-    assert line.startswith("0000,0902^More than 0 matches for ")
+    assert query(client, key) == [f"0000,0902^More than 0 matches for tag {key.partition('|')[0]}"]
+
+
+def test_all_values_of_a_key_have_one_bound(client: BrokerClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpcs.look_ups.find_studies, "MOST_MATCHES", 3)
+    uid = "0020,000D|UI|U|"
+    assert studies(query(client, uid + "\\".join(["9.*"] * 9))) == ["9.1", "9.4", "9.6"], "the same value counts once"
+    assert query(client, uid + "9.*\\9.1*") == ["0000,0902^More than 3 matches for tag 0020,000D"]
+    names = query(client, "0010,0010|PN|R|IMAGPATIENT^O*\\IMAGPATIENT^ON*\\IMAGPATIENT^ONE*\\IMAGPATIENT^ONE^*")
+    assert names == ["0000,0902^More than 3 matches for tag 0010,0010"]
+
+
+@pytest.mark.parametrize("tag", ["0020,000D", "0010,0020", "0008,0061"])
+def test_a_key_has_so_many_values_at_most(client: BrokerClient, monkeypatch: pytest.MonkeyPatch, tag: str) -> None:
+    monkeypatch.setattr(rpcs.look_ups.find_studies, "MOST_VALUES", 2)
+    lines = query(client, f"{tag}|XX|R|9.1\\9.2\\9.3", "0008,0020|DA|R|20240610")
+    assert lines == [f"0000,0902^More than 2 values for tag {tag}"]
 
 
 @pytest.mark.parametrize("value", ["*", "**", "?*", "*\\**", "<UNKNOWN>", ""])
