@@ -26,8 +26,9 @@ OF_THE_STUDY = (
 )
 #: Lines that one call answers unless it says so; days until a result that nobody fetched goes.
 LINES, KEPT_DAYS = 100, 5
-#: Most lines that one call answers, and most results that one deletes; MAGB PURGE QUEUES deletes the others.
-MOST_LINES, MOST_RESULTS = 10_000, 100
+#: Most lines that one call answers, and most results that one deletes, none after so many lines: MAGB PURGE QUEUES deletes the
+#: others.
+MOST_LINES, MOST_RESULTS, MOST_DELETED = 10_000, 100, 50_000
 
 _STATUS = select(QueryResult.status, QueryResult.task).where(QueryResult.ien == bindparam("result"))
 _SET_TASK = update(QueryResult).where(QueryResult.ien == bindparam("result")).values(task=bindparam("number"))
@@ -134,17 +135,21 @@ def _not_done(call: Call, result: int) -> str:
     return "" if "Finished" in status.text else f"-13,TaskMan aborted: {status.text}"
 
 
-def _forget(call: Call, result: int) -> None:
-    call.connection.execute(_DELETE_LINES, {"result": result})
+def _forget(call: Call, result: int) -> int:
+    """Delete a result; tell how many lines it had."""
+    lines = call.connection.execute(_DELETE_LINES, {"result": result}).rowcount
     call.connection.execute(_DELETE, {"result": result})
+    return lines
 
 
 @procedure("MAG DICOM QUERY CLEANUP", access=Access.WRITES, routine="CLEAN^MAGDQR04", word_wrap=False)
 def query_cleanup(call: Call) -> str:
-    """Delete results of queries that are five days old or older, at most 100; the answer is empty."""
-    day = to_fileman((call.clock.now() - timedelta(days=KEPT_DAYS - 1)).date())
+    """Delete results of queries that are five days old or older, the oldest 100 or 50000 lines of them; the answer is empty."""
+    day, lines = to_fileman((call.clock.now() - timedelta(days=KEPT_DAYS - 1)).date()), 0
     for result in call.connection.execute(_OLD, {"day": day}).scalars().all():
-        _forget(call, result)
+        lines += _forget(call, result)
+        if lines >= MOST_DELETED:
+            break
     return ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 import console.routines  # noqa: F401  registers the task
 import rpcs.look_ups.find_studies
@@ -246,3 +246,24 @@ def test_results_that_nobody_fetched_go_after_five_days(client: BrokerClient, br
         oracle_store.transact(lambda connection: connection.execute(old))
         assert programmer.call("MAG DICOM QUERY CLEANUP").text == ""
         assert oracle_store.read(lambda connection: connection.execute(left).scalar_one()) == 0
+
+
+def test_one_call_cleans_up_so_many_lines_only(
+    broker: RunningBroker, oracle_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rpcs.look_ups.queries, "MOST_DELETED", 4)
+
+    def fill(connection: Connection) -> None:
+        for ien in range(1, 5):
+            connection.execute(insert(QueryResult).values(ien=ien, status="OK", changed=f"320010{ien}", task=None))
+            lines = [{"result": ien, "line": line, "text": "0020,000D^9.1"} for line in range(3)]
+            connection.execute(insert(QueryResultLine), lines)
+
+    oracle_store.transact(fill)
+    left = []
+    with broker.client("FAKEPRG1", "1PRG!@#$") as programmer:
+        while not left or left[-1]:
+            assert programmer.call("MAG DICOM QUERY CLEANUP").text == ""
+            found = select(QueryResult.ien).order_by(QueryResult.ien)
+            left.append(oracle_store.read(lambda connection, found=found: list(connection.execute(found).scalars())))
+    assert left == [[3, 4], []]
