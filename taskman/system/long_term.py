@@ -114,7 +114,7 @@ class Tally:
     frequency="60S",
 )
 def copy_long_term(task: TaskContext) -> Ending:
-    """Copy new images, with their .TXT and .BIG files, to the long-term location of their place.
+    """Copy new images, with their .DCM, .TXT and .BIG files, to the long-term location of their place.
 
     An entry leaves the queue when its files are on disk there, compared, and the image names the location; one that cannot be
     copied is set aside (FAILED) with the reason. A place without a long-term location that is on line keeps its entries, and
