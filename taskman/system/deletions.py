@@ -109,7 +109,7 @@ def delete_files(task: TaskContext) -> Ending:
 
     An entry leaves the queue when its file is gone, and when an image that is on file has a file of that name, which stays. A
     path that leads into no network location, and a file that cannot be removed, set the entry aside (FAILED) with the reason.
-    Files of a location that is off line, or whose folder is not there, wait; one of them is looked at by each run.
+    Files of a location that is off line, or whose folder is not there, wait; a run looks at a few of them only.
     """
     folders = task.store.read(lambda connection: read_folders(connection, task.data))
     said = []
