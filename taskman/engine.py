@@ -32,8 +32,8 @@ from taskman.worker import Worker
 WORKFLOW = "task"
 APPLICATION_VERSION = "1"
 SHUTDOWN_SECONDS = 10
-#: Seconds between looks for what no task of ours uses: the engine's own messages and streams.
-UNUSED_SECONDS = 5.0
+#: Seconds between looks for what no task of ours uses: the engine's own messages and streams. A shutdown waits for the next one.
+UNUSED_SECONDS = 0.5
 #: The engine tries again by itself when a connection is lost, and what a server that fell over forgot is handed over again.
 _POSTGRESQL = {"pool_pre_ping": False, "connect_args": {"options": "-c synchronous_commit=off"}}
 #: Seconds for which a store that answered is believed to answer, where many attempts begin one after the other.

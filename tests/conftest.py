@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from fileman import SiteKey, Store, apply_site, read_site_file
 from tests.support.broker import RunningBroker
@@ -17,6 +18,10 @@ from tests.support.templates import Templates
 
 # a shell that runs tests in the background lets them ignore Ctrl-C, and what they start would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# a busy machine draws and runs examples slowly, which says nothing of a strategy or of what is tested
+settings.register_profile("magbroker", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("magbroker")
 
 ORACLE_SITE = Path(__file__).parent / "oracle" / "site.toml"
 

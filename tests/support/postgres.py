@@ -18,6 +18,10 @@ import psycopg
 from runtime import free_port
 
 WHERE = Path("/usr/lib/postgresql")
+#: A file system in memory, and the bytes that must be free there for the clusters of a session.
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30
+PREFIX = "magbroker-pg-"
 MISSING = "PostgreSQL's server is not installed; 'make packages' installs it, or: apt-get install postgresql"
 
 
@@ -35,15 +39,34 @@ def _as_owner(command: list[str]) -> list[str]:
     return ["setpriv", *user, "--pdeathsig=INT", *command]
 
 
+def _clear(where: Path) -> None:
+    """Remove what sessions left behind that were killed."""
+    for left in where.glob(f"{PREFIX}*-*"):
+        owner = left.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @dataclass
 class PostgresCluster:
-    """A cluster on a free loopback port, trusting its one user; without fsync, unless it is `durable`, as benchmarks want it."""
+    """A cluster on a free loopback port, trusting its one user.
+
+    It is kept in memory where there is room, without fsync: a database is a thousand files, and each test has its own. One
+    that is `durable`, as benchmarks want it, is on disk.
+    """
 
     port: int = field(default_factory=free_port)
-    directory: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="magbroker-pg-")))
     durable: bool = False
+    directory: Path = field(init=False)
     _server: subprocess.Popen[bytes] | None = None
     _count: int = 0
+
+    def __post_init__(self) -> None:
+        """Make its folder."""
+        roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+        where = MEMORY if roomy and not self.durable else Path(tempfile.gettempdir())
+        _clear(where)
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=where))
 
     def start(self) -> None:
         """Make the cluster and start its server."""

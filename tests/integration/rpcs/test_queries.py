@@ -131,16 +131,17 @@ def test_no_more_studies_are_given_than_a_result_holds_and_it_says_so(
     assert query(client, "0010,0010|PN|R|IMAGPATIENT^ONE*")[-1] == "0020,000D^9.4", "all of two are not only the first"
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        *("0010,0010|PN|R|I*", "0010,0020|LO|R|666*", "0008,0050|SH|R|06*", "0020,000D|UI|U|9.*"),
-        *("0008,0050|SH|R|061024-101", "0020,0010|SH|R|101", "0020,000D|UI|U|9.1"),
-    ],
+#: A query for each key that reads a file by it.
+KEYS = (
+    *("0010,0010|PN|R|I*", "0010,0020|LO|R|666*", "0008,0050|SH|R|06*", "0020,000D|UI|U|9.*"),
+    *("0008,0050|SH|R|061024-101", "0020,0010|SH|R|101", "0020,000D|UI|U|9.1"),
 )
-def test_a_key_that_means_too_much_finds_nothing(client: BrokerClient, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+
+
+def test_a_key_that_means_too_much_finds_nothing(client: BrokerClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rpcs.look_ups.find_studies, "MOST_MATCHES", 0)
-    assert query(client, key) == [f"0000,0902^More than 0 matches for tag {key.partition('|')[0]}"]
+    for key in KEYS:
+        assert query(client, key) == [f"0000,0902^More than 0 matches for tag {key.partition('|')[0]}"]
 
 
 def test_all_values_of_a_key_have_one_bound(client: BrokerClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,17 +153,17 @@ def test_all_values_of_a_key_have_one_bound(client: BrokerClient, monkeypatch: p
     assert names == ["0000,0902^More than 3 matches for tag 0010,0010"]
 
 
-@pytest.mark.parametrize("tag", ["0020,000D", "0010,0020", "0008,0061"])
-def test_a_key_has_so_many_values_at_most(client: BrokerClient, monkeypatch: pytest.MonkeyPatch, tag: str) -> None:
+def test_a_key_has_so_many_values_at_most(client: BrokerClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rpcs.look_ups.find_studies, "MOST_VALUES", 2)
-    lines = query(client, f"{tag}|XX|R|9.1\\9.2\\9.3", "0008,0020|DA|R|20240610")
-    assert lines == [f"0000,0902^More than 2 values for tag {tag}"]
+    for tag in ("0020,000D", "0010,0020", "0008,0061"):
+        lines = query(client, f"{tag}|XX|R|9.1\\9.2\\9.3", "0008,0020|DA|R|20240610")
+        assert lines == [f"0000,0902^More than 2 values for tag {tag}"]
 
 
-@pytest.mark.parametrize("value", ["*", "**", "?*", "*\\**", "<UNKNOWN>", ""])
-def test_what_means_everything_is_not_queried(client: BrokerClient, value: str) -> None:
+def test_what_means_everything_is_not_queried(client: BrokerClient) -> None:
     refused = ["-2,Errors encountered", "No permission to query whole database."]
-    assert client.call(FIND, {1: f"0008,0050|SH|R|{value}"}, "0", "0", "9").lines == refused
+    for value in ("*", "**", "?*", "*\\**", "<UNKNOWN>", ""):
+        assert client.call(FIND, {1: f"0008,0050|SH|R|{value}"}, "0", "0", "9").lines == refused, value
 
 
 def test_a_part_has_its_bound(client: BrokerClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,32 +195,32 @@ def test_a_query_reads_no_table_through(client: BrokerClient, oracle_store: Stor
     assert not [(text, plan) for text, plan in plans.items() if any(step.startswith("SCAN") for step in plan)]
 
 
-@pytest.mark.parametrize(
-    ("tags", "said"),
-    [
-        (["0010,0010|PN|R|NOBODY"], ["No matches for tag 0010,0010"]),
-        (
-            ["0010,0020|LO|R|666000001", "0010,0010|PN|R|Imagpatient^Two"],
-            ["No matches left, conflict between Patient Name and ID"],
-        ),
-        (["0010,0020|LO|R|666000002", "0020,0010|SH|R|90"], ["No matches left, conflict between Patient and Study Info"]),
-        (
-            ["0008,0020|DA|R|2024-x", "0008,0030|TM|R|25-096199"],
-            [
-                "Invalid 'from' date: \"2024\".",
-                "Invalid 'until' date: \"x\".",
-                "Invalid hours in 'from' time: \"25\".",
-                "Invalid minutes in 'until' time: \"096199\".",
-                "Invalid seconds 'until' time: \"096199\".",
-            ],
-        ),
-        (["0008,0020|DA|R|19000101"], ["No matches for tag 0008,0020 / 0008,0030"]),
-        (["0010,0020|LO|R|666000001", "0040,0002|DA|O|"], ['Cannot calculate value for tag: "0040,0002".']),
-        (["0008,0061|CS|O|CR"], ["No Selection Specified."]),
-    ],
-)
-def test_what_cannot_be_found_is_told_in_the_result(client: BrokerClient, tags: list[str], said: list[str]) -> None:
-    assert query(client, *tags) == [f"0000,0902^{reason}" for reason in said]
+NOT_FOUND: list[tuple[list[str], list[str]]] = [
+    (["0010,0010|PN|R|NOBODY"], ["No matches for tag 0010,0010"]),
+    (
+        ["0010,0020|LO|R|666000001", "0010,0010|PN|R|Imagpatient^Two"],
+        ["No matches left, conflict between Patient Name and ID"],
+    ),
+    (["0010,0020|LO|R|666000002", "0020,0010|SH|R|90"], ["No matches left, conflict between Patient and Study Info"]),
+    (
+        ["0008,0020|DA|R|2024-x", "0008,0030|TM|R|25-096199"],
+        [
+            "Invalid 'from' date: \"2024\".",
+            "Invalid 'until' date: \"x\".",
+            "Invalid hours in 'from' time: \"25\".",
+            "Invalid minutes in 'until' time: \"096199\".",
+            "Invalid seconds 'until' time: \"096199\".",
+        ],
+    ),
+    (["0008,0020|DA|R|19000101"], ["No matches for tag 0008,0020 / 0008,0030"]),
+    (["0010,0020|LO|R|666000001", "0040,0002|DA|O|"], ['Cannot calculate value for tag: "0040,0002".']),
+    (["0008,0061|CS|O|CR"], ["No Selection Specified."]),
+]
+
+
+def test_what_cannot_be_found_is_told_in_the_result(client: BrokerClient) -> None:
+    for tags, said in NOT_FOUND:
+        assert query(client, *tags) == [f"0000,0902^{reason}" for reason in said], tags
 
 
 def test_the_whole_database_is_not_queried(client: BrokerClient) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from fileman import SiteKey, Store, apply_site, read_site_file
 from tests.conftest import ORACLE_SITE
+from tests.oracle.recorded_day import RecordedDay
 from tests.support.broker import RunningBroker
 
 MakeBroker = Callable[..., RunningBroker]
@@ -28,7 +29,7 @@ def make_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeBroker
         store = Store(f"sqlite:///{folder / 'magbroker.db'}")
         now = datetime.fromisoformat("2026-11-21T03:37")
         store.transact(lambda connection: apply_site(connection, recorded.model_copy(update={"site": changed}), key, now))
-        running.append(RunningBroker(store, key, **settings))
+        running.append(RunningBroker(store, key, clock=RecordedDay(), **settings))
         return running[-1]
 
     yield make
