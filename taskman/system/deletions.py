@@ -112,10 +112,9 @@ def delete_files(task: TaskContext) -> Ending:
     Files of a location that is off line, or whose folder is not there, wait; a run looks at a few of them only.
     """
     folders = task.store.read(lambda connection: read_folders(connection, task.data))
-    said = []
-    for place in rows_of(task, _PLACES, {}):
-        if tally := str(_delete_of_place(task, place.ien, [it for it in folders.values() if not it.router])):
-            said.append(f"place {place.ien}: {tally}")
+    ours = [folder for folder in folders.values() if not folder.router]
+    tallies = ((place.ien, str(_delete_of_place(task, place.ien, ours))) for place in rows_of(task, _PLACES, {}))
+    said = [f"place {place}: {tally}" for place, tally in tallies if tally]
     if said:
         task.say("; ".join(said))
     return Deleted() if not said and not task.signals.heeded.is_set() else None

@@ -32,9 +32,7 @@ def test_a_file_is_there_or_not(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize("number", sorted(GONE))
-def test_the_error_of_a_share_that_is_away_is_not_the_files(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_the_error_of_a_share_that_is_away_is_not_the_files(folder: Folder, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     fail(monkeypatch, "is_file", number)
     with pytest.raises(LocationUnfit) as caught:
         file_in(folder, "there.DCM")
