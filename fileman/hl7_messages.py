@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, select
 
 from fileman.dates import to_fileman
 from fileman.files.text import Hl7Message
@@ -14,6 +14,8 @@ from fileman.numbers import next_ien
 
 #: Characters of a line; a longer segment goes on in the next, which begins with the field separator (MAGDHLS).
 LINE = 200
+#: Messages that one purge deletes.
+PURGED_AT_ONCE = 20_000
 
 _INSERT = insert(Hl7Message)
 _AT_OR_AFTER = (
@@ -27,7 +29,14 @@ _RECEIVED = select(Hl7Message.received).where(Hl7Message.ien == bindparam("numbe
 _LATEST_BEFORE = select(func.max(Hl7Message.received)).where(Hl7Message.received < bindparam("moment"))
 _LATEST = select(func.max(Hl7Message.received))
 _FIRST_AT = select(func.min(Hl7Message.ien)).where(Hl7Message.received == bindparam("moment"))
-_PURGE = delete(Hl7Message).where(Hl7Message.day < bindparam("cutoff"))
+_PURGE = delete(Hl7Message).where(
+    Hl7Message.ien.in_(
+        select(Hl7Message.ien)
+        .where(Hl7Message.day < bindparam("cutoff"))
+        .order_by(Hl7Message.day)
+        .limit(bindparam("most", type_=Integer))
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,5 +104,5 @@ def message_before(connection: Connection, moment: str | None) -> int:
 
 
 def purge_messages(connection: Connection, cutoff: int) -> int:
-    """Delete the messages of the days before a FileMan day; tell how many."""
-    return connection.execute(_PURGE, {"cutoff": cutoff}).rowcount
+    """Delete messages of the days before a FileMan day, the oldest days first, at most `PURGED_AT_ONCE`; tell how many."""
+    return connection.execute(_PURGE, {"cutoff": cutoff, "most": PURGED_AT_ONCE}).rowcount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,11 @@ class Folder:
     retention_days: int | None = None
     relative: bool = False
     physical: str = ""
+
+    @property
+    def is_there(self) -> bool:
+        """Tell whether its folder is there now; a share that answers with an error is not."""
+        return os.path.isdir(self.root)
 
     def file(self, name: str) -> Path:
         """Give the path of a file of this location: its subdirectory, its hashed directories, its name. Raises UnsafePath.

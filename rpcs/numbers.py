@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from xwb import is_canonical, m_number, m_text
 
 #: An integer column holds no more.
 LARGEST = 2**31 - 1
 #: A FileMan day has seven digits.
 LAST_DAY = 9999999
+#: From it ^RADPT counts dates and times down, so that the newest comes first.
+_LAST_MOMENT = Decimal("9999999.9999")
 
 
 def whole(text: str) -> int:
@@ -41,3 +45,8 @@ def fileman_limit(text: str) -> str:
         return "9" * 8
     day, point, time = m_text(number).partition(".")
     return f"{day:0>7}{point}{time}"
+
+
+def inverse_date(date: str) -> str:
+    """Give the subscript under which ^RADPT keeps an exam of a FileMan date (RADTI); and back again."""
+    return m_text(_LAST_MOMENT - m_number(date))

@@ -82,6 +82,9 @@ def _message_before(call: Call, value: str) -> int:
     version=3,
 )
 def purge_hl7(call: Call) -> str:
-    """Delete the HL7 messages of the days before CUTOFF, a FileMan date; answer how many."""
+    """Delete the HL7 messages of the days before CUTOFF, a FileMan date; answer how many.
+
+    One call deletes 20000 at most, the oldest days first: who is answered so many calls again.
+    """
     cutoff = min(LAST_DAY + 1, max(0, ceil(m_number(call.text(0)))))
     return str(hl7_messages.purge_messages(call.connection, cutoff))

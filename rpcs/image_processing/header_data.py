@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, update
 
-from fileman import upserts
+from fileman import UID_LENGTH, upserts
 from fileman.files import Image, ImageHeader
 from rpcs.image_processing.request import Item
+
+#: Characters of a SHA-256 in hexadecimal.
+DIGEST_LENGTH = 64
 
 _SET_DIGEST = update(Image).where(Image.ien == bindparam("entry")).values(digest=bindparam("new_digest"))
 _UPSERT = upserts(
@@ -40,13 +43,18 @@ class HeaderData:
     def add_digest(self, item: Item) -> None:
         """Take one `DIGEST|uid|SHA-256 of the data set, in hexadecimal`."""
         uid, digest = item.pieces(2)
-        self.digests[uid] = digest
+        if len(digest) <= DIGEST_LENGTH:
+            self.digests[uid] = digest
 
     def save(self, connection: Connection, images: dict[str, int]) -> None:
-        """Store one row per image; `images` gives the entry numbers of those that were filed in this call."""
+        """Store one row per image; `images` gives the entry numbers of those that were filed in this call.
+
+        What is longer than any UID or digest is not kept: the object is refused for it (#-103), and a digest is of no use.
+        """
         rows = [
             {"uid": uid, "image": images.get(uid), "elements": json.dumps(elements, separators=(",", ":"))}
             for uid, elements in self.elements.items()
+            if len(uid) <= UID_LENGTH
         ]
         if rows:
             connection.execute(_UPSERT[connection.dialect.name], rows)

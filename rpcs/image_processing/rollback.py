@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, String, bindparam, case, delete, func, insert, select, update
@@ -45,6 +46,7 @@ _LEAVE_GROUP = (
     .values(members=Image.members - 1, last_member=case((_LAST_LOST > _LAST_SEQUENCE, _LAST_LOST), else_=_LAST_SEQUENCE))
     .returning(Image.members)
 )
+_EMPTY_GROUP = update(Image).where(Image.ien == bindparam("group_")).values(members=0, last_member=0)
 _LINKS = (
     delete(ReportImage).where(ReportImage.image == bindparam("group_")),
     delete(TiuImage).where(TiuImage.image == bindparam("group_")),
@@ -69,7 +71,7 @@ def rollback(call: Call, item: Item, results: Results) -> tuple[int, str] | None
     if row.members > 0:
         results.add("ROLLBACK", f"-1|Deleting a Group is not allowed.|{pointer}")
         return None
-    queue_files(call, number)
+    queue_files(call, [number])
     delete_entry(call, number, row.parent)
     results.add("ROLLBACK", f"0||{pointer}")
     return number, str(row.uid)
@@ -102,6 +104,15 @@ def delete_entry(call: Call, image: int, group: int | None, reason: str = REASON
     return True
 
 
+def delete_group(call: Call, group: int, images: Sequence[int], reason: str) -> None:
+    """Move a group and all of its images to the audit file. The caller has read the group by `hold_entry`, then its images."""
+    for image in images:
+        _archive(call, image, reason)
+    call.connection.execute(_EMPTY_GROUP, {"group_": group})
+    _unlink(call.connection, group)
+    _archive(call, group, reason)
+
+
 def _unlink(connection: Connection, group: int) -> None:
     """Take a group out of its report, note or temporary list (DELPAR^MAGSDEL2)."""
     for statement in _LINKS:
@@ -121,8 +132,18 @@ def members_of(connection: Connection, group: int) -> list[int]:
     return list(connection.execute(_MEMBERS, {"group_": group}).scalars())
 
 
-def queue_files(call: Call, image: int) -> None:
-    """Queue the files of an image that is still on file to be deleted (DELFILE), each at the place of its location.
+def queue_files(call: Call, images: Sequence[int]) -> None:
+    """Queue the files of images that are still on file to be deleted (DELFILE), each at the place of its location."""
+    works: dict[int, list[Work]] = {}
+    for image in images:
+        for path, place in _paths(call, image).items():
+            works.setdefault(place, []).append(Work("DELETE", file_path=path))
+    for place, of_place in works.items():
+        enqueue(call, place, of_place)
+
+
+def _paths(call: Call, image: int) -> dict[str, int]:
+    """Give the paths of an image's files, each with the place of its location.
 
     The object lies beside a .TGA file as a .DCM file, where the gateway put it.
     """
@@ -141,5 +162,4 @@ def queue_files(call: Call, image: int) -> None:
         directory = image_directory(location, row.file_ref)
         for name in names:
             paths.setdefault(directory + name, location.site)
-    for path, place in paths.items():
-        enqueue(call, place, [Work("DELETE", file_path=path)])
+    return paths

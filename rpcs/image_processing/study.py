@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select
 
 from fileman import LAB_SECTIONS, lab_inverse, lab_section
 from fileman.files import Exam, Patient
-from xwb import m_number, m_text
-
-_LAST_MOMENT = Decimal("9999999.9999")
+from rpcs.numbers import inverse_date
 
 #: Own service first, then the others (LOOKUP^MAGDIR81).
 SERVICE_ORDER = {
@@ -107,7 +104,7 @@ class Study:
     @property
     def inverse_date(self) -> str:
         """The date and time of the exam, counted down from the end of all days, as radiology has it in its subscripts."""
-        return m_text(_LAST_MOMENT - m_number(self.exam_date))
+        return inverse_date(self.exam_date)
 
     @property
     def lab_inverse(self) -> str:

@@ -350,7 +350,7 @@ def filer(call: Call) -> list[str]:
 
 
 def _hold(call: Call, *views: FileView) -> None:
-    """Hold files until the transaction ends, as whoever else changes their entries does (LOCK of ^FILE)."""
+    """Hold files until the transaction ends (LOCK of ^FILE), as the procedures do that fill DICOM TRANSMIT DESTINATION."""
     lock_for_transaction(call.connection, *{view.table.__tablename__ for view in views})
 
 

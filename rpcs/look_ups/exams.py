@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
 from fileman.files import Exam, Report
-from rpcs.numbers import subscript
-from xwb import m_number, m_text
+from rpcs.numbers import inverse_date, subscript
 
-#: ^RADPT keeps dates so that the newest comes first: 9999999.9999 less the FileMan date.
-_INVERSE = Decimal("9999999.9999")
 _SITE_ACCESSION = re.compile(r"\d{3}-\d{6}-\d{1,5}")
 _ACCESSION = re.compile(r"\d{6}-\d{1,5}")
 _CONSULT = re.compile(r"(?:\d{3}-GMR-|GMRC-)(\d{1,8})")
@@ -83,11 +79,6 @@ class CasePlace:
         return f"{self.patient}^{self.inverse_date}^{self.case}"
 
 
-def inverse_date(exam_date: str) -> str:
-    """Give the subscript under which ^RADPT keeps an exam of a date."""
-    return m_text(_INVERSE - Decimal(exam_date))
-
-
 def case_place(connection: Connection, exam: Any) -> CasePlace:
     """Give the subscripts of an exam; cases of one patient and moment are numbered from 1."""
     key = {"patient": exam.patient, "exam_date": exam.exam_date, "ien": exam.ien}
@@ -99,7 +90,7 @@ def find_at_place(connection: Connection, patient: str, inverse: str, case: str)
     number = subscript(case)
     if not number:
         return None
-    key = {"patient": subscript(patient), "moment": m_text(_INVERSE - m_number(inverse)), "earlier": number - 1}
+    key = {"patient": subscript(patient), "moment": inverse_date(inverse), "earlier": number - 1}
     return connection.execute(_AT_PLACE, key).first()
 
 

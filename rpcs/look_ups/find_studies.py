@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Executable, bindparam, delete, insert, literal_column, or_, select, update
 
@@ -16,6 +16,7 @@ from fileman import EXAM_POINTERS, beginning, begins, groups_of, to_fileman
 from fileman.files import Exam, Image, Patient, QueryResult, QueryResultLine
 from rpcs.look_ups.exams import consult_of
 from rpcs.look_ups.study_values import COMPARED, STUDIES, TAGS, Study
+from rpcs.numbers import entry_number
 from taskman import TaskContext, routine
 
 ENTRY_POINT = "QUERY^MAGDQR02"
@@ -25,33 +26,43 @@ UNKNOWN = "<unknown>"
 COMMENT = "0000,0902"
 
 Request = Mapping[str, Sequence[str]]
+T = TypeVar("T")
 
 _CLOCK = re.compile(r"[0-9]{1,6}")
-#: Studies that one result holds; entries of a file that one key of a query may mean, and image groups looked at for it.
-MOST_STUDIES, MOST_MATCHES = 5000, 20_000
+#: Studies that one result holds; different values that a key may have; entries looked at for a key, for all its values together,
+#: and image groups for a query.
+MOST_STUDIES, MOST_VALUES, MOST_MATCHES = 5000, 500, 20_000
 #: Lines that one transaction adds to a result.
 LINES_AT_ONCE = 1000
 
 _PATIENTS = select(Patient.dfn, Patient.name, Patient.ssn).where(begins(Patient.name)).limit(MOST_MATCHES + 1)
 _PATIENTS_BY_ID = select(Patient.dfn, Patient.name, Patient.ssn).where(begins(Patient.ssn)).limit(MOST_MATCHES + 1)
-_EXAMS_BY_ACCESSION = select(Exam.ien).where(
-    or_(
-        Exam.accession == bindparam("number"),
-        Exam.site_accession == bindparam("number"),
-        (Exam.service == "CON") & (Exam.service_ien == bindparam("consult")),
+_EXAMS_BY_ACCESSION = (
+    select(Exam.ien)
+    .where(
+        or_(
+            Exam.accession == bindparam("number"),
+            Exam.site_accession == bindparam("number"),
+            (Exam.service == "CON") & (Exam.service_ien == bindparam("consult")),
+        )
     )
+    .limit(MOST_MATCHES + 1)
 )
 _EXAMS_BY_BEGINNING = (
     select(Exam.ien, Exam.accession, Exam.site_accession)
     .where(or_(begins(Exam.accession), begins(Exam.site_accession)))
     .limit(MOST_MATCHES + 1)
 )
-_EXAMS_BY_CASE = select(Exam.ien).where(
-    or_(
-        Exam.case_number == bindparam("number"),
-        (Exam.service == "CON") & (Exam.service_ien == bindparam("entry")),
-        (Exam.service == "LAB") & (Exam.accession == bindparam("number")),
+_EXAMS_BY_CASE = (
+    select(Exam.ien)
+    .where(
+        or_(
+            Exam.case_number == bindparam("number"),
+            (Exam.service == "CON") & (Exam.service_ien == bindparam("entry")),
+            (Exam.service == "LAB") & (Exam.accession == bindparam("number")),
+        )
     )
+    .limit(MOST_MATCHES + 1)
 )
 _EXAM = select(*EXAM_POINTERS).where(Exam.ien == bindparam("exam_"))
 #: The object type is part of the text, so that the index of groups by their moment is used.
@@ -64,7 +75,8 @@ _BY_DATE = _GROUPS.where(Image.procedure_time >= bindparam("first"), Image.proce
 _ADD_LINES = insert(QueryResultLine)
 _NO_LINES = delete(QueryResultLine).where(QueryResultLine.result == bindparam("result"))
 _DONE = update(QueryResult).where(QueryResult.ien == bindparam("result")).values(status="OK", changed=bindparam("now"))
-_KNOWN = select(QueryResult.ien).where(QueryResult.ien == bindparam("result"))
+#: Held, so that nobody deletes the result before its lines are committed.
+_KNOWN = select(QueryResult.ien).where(QueryResult.ien == bindparam("result")).with_for_update(key_share=True)
 
 
 class Refused(Exception):
@@ -175,7 +187,11 @@ def _fileman_day(value: str, otherwise: str) -> str:
 
 
 def _asked(request: Request, tag: str) -> list[str]:
-    return [value for value in request.get(tag, ()) if value]
+    """Give the different values of a key. Raises Refused when they are too many."""
+    values = list(dict.fromkeys(value for value in request.get(tag, ()) if value))
+    if len(values) > MOST_VALUES:
+        raise Refused(f"More than {MOST_VALUES} values for tag {tag}")
+    return values
 
 
 def va_name(name: str) -> str:
@@ -195,60 +211,59 @@ def _beginning(pattern: str) -> dict[str, str]:
 
 
 def _patients(connection: Connection, request: Request) -> set[int] | None:
-    """Find the patients of a query; None when it names none. Raises Refused when one of its keys has no match."""
-    by_name = _found(
-        "0010,0010",
-        [va_name(value) for value in _asked(request, "0010,0010")],
-        lambda pattern: [row.dfn for row in _rows(connection, _PATIENTS, pattern) if _matches(row.name, pattern)],
-    )
-    by_id = _found(
-        "0010,0020",
-        [value.replace("-", "") for value in _asked(request, "0010,0020")],
-        lambda pattern: [row.dfn for row in _rows(connection, _PATIENTS_BY_ID, pattern) if _matches(row.ssn, pattern)],
-    )
+    """Find the patients of a query; None when it names none. Raises Refused when one of its keys has no match, or too many."""
+
+    def named(pattern: str) -> Iterator[int | None]:
+        for row in connection.execute(_PATIENTS, _beginning(pattern)):
+            yield row.dfn if _matches(row.name, pattern) else None
+
+    def numbered(pattern: str) -> Iterator[int | None]:
+        for row in connection.execute(_PATIENTS_BY_ID, _beginning(pattern)):
+            yield row.dfn if _matches(row.ssn, pattern) else None
+
+    by_name = _found("0010,0010", [va_name(value) for value in _asked(request, "0010,0010")], named)
+    by_id = _found("0010,0020", [value.replace("-", "") for value in _asked(request, "0010,0020")], numbered)
     return _both(by_name, by_id, "Patient Name and ID")
 
 
 def _exams(connection: Connection, request: Request) -> set[int] | None:
     """Find the exams of a query by accession number and study ID; None when it names none. Raises Refused."""
-    by_accession = _found(
-        "0008,0050",
-        [value for value in _asked(request, "0008,0050") if value != "GMRC-"],
-        lambda pattern: _of_accession(connection, pattern),
-    )
-    by_case = _found(
-        "0020,0010",
-        _asked(request, "0020,0010"),
-        lambda number: connection.execute(
-            _EXAMS_BY_CASE, {"number": number, "entry": int(number) if number.isdecimal() and len(number) < 10 else 0}
-        ).scalars(),
-    )
+
+    def of_case(number: str) -> Iterable[int]:
+        entry = entry_number(number) if number.isdecimal() else 0
+        return connection.execute(_EXAMS_BY_CASE, {"number": number, "entry": entry}).scalars()
+
+    accessions = [value for value in _asked(request, "0008,0050") if value != "GMRC-"]
+    by_accession = _found("0008,0050", accessions, lambda pattern: _of_accession(connection, pattern))
+    by_case = _found("0020,0010", _asked(request, "0020,0010"), of_case)
     return _both(by_accession, by_case, "Accession and Study ID")
 
 
-def _of_accession(connection: Connection, pattern: str) -> list[int]:
+def _of_accession(connection: Connection, pattern: str) -> Iterator[int | None]:
     """Find exams by accession number, consults in either format; by what it begins with where there are wild cards."""
     if not _wild(pattern):
-        key = {"number": pattern, "consult": consult_of(pattern)}
-        return list(connection.execute(_EXAMS_BY_ACCESSION, key).scalars())
-    rows = _rows(connection, _EXAMS_BY_BEGINNING, pattern)
-    return [row.ien for row in rows if _matches(row.accession, pattern) or _matches(row.site_accession, pattern)]
+        yield from connection.execute(_EXAMS_BY_ACCESSION, {"number": pattern, "consult": consult_of(pattern)}).scalars()
+        return
+    for row in connection.execute(_EXAMS_BY_BEGINNING, _beginning(pattern)):
+        yield row.ien if _matches(row.accession, pattern) or _matches(row.site_accession, pattern) else None
 
 
-def _rows(connection: Connection, statement: Executable, pattern: str) -> Sequence[Any]:
-    """Give the rows that begin as a pattern does. Raises Refused when they are too many to be looked at."""
-    rows = connection.execute(statement, _beginning(pattern)).all()
-    if len(rows) > MOST_MATCHES:
-        raise Refused(f'More than {MOST_MATCHES} matches for "{pattern}".')
-    return rows
-
-
-def _found(tag: str, patterns: Sequence[str], look_up: Callable[[str], Iterable[int]]) -> set[int] | None:
+def _found(tag: str, patterns: Sequence[str], look_up: Callable[[str], Iterable[int | None]]) -> set[int] | None:
+    """Find the entries of a key, of which `look_up` gives all that it looks at, None for one that does not fit."""
     if not patterns:
         return None
-    found = {entry for pattern in patterns for entry in look_up(pattern)}
+    looked_at = _bounded((entry for pattern in patterns for entry in look_up(pattern)), f"tag {tag}")
+    found = {entry for entry in looked_at if entry is not None}
     if not found:
         raise Refused(f"No matches for tag {tag}")
+    return found
+
+
+def _bounded(rows: Iterable[T], what: str) -> list[T]:
+    """Give what is looked at. Raises Refused when it is too much."""
+    found = list(islice(rows, MOST_MATCHES + 1))
+    if len(found) > MOST_MATCHES:
+        raise Refused(f"More than {MOST_MATCHES} matches for {what}")
     return found
 
 
@@ -266,15 +281,16 @@ def _candidates(connection: Connection, request: Request, period: Period) -> lis
     of_exams = None if exams is None else _groups_of_exams(connection, exams)
     uids = _asked(request, "0020,000D")
     if uids:
-        groups = [row for uid in uids for row in _groups_of_uid(connection, uid)]
+        groups = _groups_of_uids(connection, uids)
         if len({row.patient for row in groups}) > 1 and _keep(request) == "0" and len(uids) == 1 and not _wild(uids[0]):
             raise Refused("Duplicate Study UID (tag 0020,000D)")
     elif of_exams is not None:
-        groups = _first(row for group in of_exams for row in connection.execute(_BY_IEN, {"group_": group}))
+        groups = [row for group in of_exams for row in connection.execute(_BY_IEN, {"group_": group})]
     elif patients is not None:
-        groups = _first(row for dfn in sorted(patients) for row in connection.execute(_BY_PATIENT, {"dfn": dfn}))
+        of_patients = (row for dfn in sorted(patients) for row in connection.execute(_BY_PATIENT, {"dfn": dfn}))
+        groups = _bounded(of_patients, "the query")
     elif period.asked:
-        groups = _first(connection.execute(_BY_DATE, {"first": period.first, "last": period.last}))
+        groups = _bounded(connection.execute(_BY_DATE, {"first": period.first, "last": period.last}), "the query")
         if not groups:
             raise Refused("No matches for tag 0008,0020 / 0008,0030")
     else:
@@ -291,28 +307,24 @@ def _candidates(connection: Connection, request: Request, period: Period) -> lis
     return fitting
 
 
-def _first(groups: Iterable[Any]) -> list[Any]:
-    """Give image groups. Raises Refused when they are too many to be looked at."""
-    found = list(islice(groups, MOST_MATCHES + 1))
-    if len(found) > MOST_MATCHES:
-        raise Refused(f"More than {MOST_MATCHES} matches for the query.")
-    return found
-
-
 def _groups_of_exams(connection: Connection, exams: set[int]) -> dict[int, None]:
-    """Give the image groups of exams, each once, in the order of the exams."""
+    """Give the image groups of exams, each once, in the order of the exams. Raises Refused when they are too many."""
     rows = (connection.execute(_EXAM, {"exam_": ien}).one() for ien in sorted(exams))
-    return dict.fromkeys(group for exam in rows for group in groups_of(connection, exam))
+    return dict.fromkeys(_bounded((group for exam in rows for group in groups_of(connection, exam)), "the query"))
 
 
 def _wild(pattern: str) -> bool:
     return "*" in pattern or "?" in pattern
 
 
-def _groups_of_uid(connection: Connection, uid: str) -> list[Any]:
-    if not _wild(uid):
-        return list(connection.execute(_BY_UID, {"uid": uid}))
-    return [row for row in _rows(connection, _BY_UID_BEGINNING, uid) if _matches(row.uid, uid)]
+def _groups_of_uids(connection: Connection, uids: Sequence[str]) -> list[Any]:
+    """Give the image groups of study UIDs. Raises Refused when too many begin as they do."""
+
+    def looked_at(uid: str) -> Iterable[Any]:
+        return connection.execute(_BY_UID_BEGINNING, _beginning(uid)) if _wild(uid) else connection.execute(_BY_UID, {"uid": uid})
+
+    found = _bounded(((row, uid) for uid in uids for row in looked_at(uid)), "tag 0020,000D")
+    return [row for row, uid in found if _matches(row.uid, uid)]
 
 
 def _keep(request: Request) -> str:
@@ -329,6 +341,7 @@ class _Results:
     request: Request
     today: date
     seen: set[str] = field(default_factory=set)
+    wanted: dict[str, list[str]] = field(default_factory=dict)
 
     def lines(self, groups: Sequence[Any]) -> list[str]:
         """Give the lines of studies that fit, numbered from 1, and a comment when they are not all.
@@ -337,6 +350,7 @@ class _Results:
         """
         if unknown := [tag for tag in sorted(self.request) if tag not in TAGS and tag != COMMENT]:
             raise Refused(*(f'Cannot calculate value for tag: "{tag}".' for tag in unknown))
+        self.wanted = {tag: _asked(self.request, tag) for tag in self.request}
         keep = _keep(self.request)
         ordered = sorted(groups, key=lambda row: row.saved_at, reverse=keep == "3") if keep in ("2", "3") else groups
         found: list[str] = []
@@ -360,7 +374,7 @@ class _Results:
         values = {}
         for tag in {*self.request, "0020,000D"} - {COMMENT}:
             value = TAGS[tag](study)
-            wanted = [one for one in self.request.get(tag, ()) if one]
+            wanted = self.wanted.get(tag, [])
             if tag == "0008,0052":
                 value = wanted[0] if wanted else ""
             elif wanted and tag in COMPARED and not any(_matches(part, one) for one in wanted for part in value.split("\\")):

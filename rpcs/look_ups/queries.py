@@ -26,8 +26,9 @@ OF_THE_STUDY = (
 )
 #: Lines that one call answers unless it says so; days until a result that nobody fetched goes.
 LINES, KEPT_DAYS = 100, 5
-#: Most lines that one call answers, and most results that one deletes; MAGB PURGE QUEUES deletes the others.
-MOST_LINES, MOST_RESULTS = 10_000, 100
+#: Most lines that one call answers, and most results that one deletes, none after so many lines: MAGB PURGE QUEUES deletes the
+#: others.
+MOST_LINES, MOST_RESULTS, MOST_DELETED = 10_000, 100, 50_000
 
 _STATUS = select(QueryResult.status, QueryResult.task).where(QueryResult.ien == bindparam("result"))
 _SET_TASK = update(QueryResult).where(QueryResult.ien == bindparam("result")).values(task=bindparam("number"))
@@ -67,7 +68,8 @@ def cfind_query(call: Call) -> list[str]:
     Without RESULT the TAGS, `tag|VR|flag|value`, are queried by a TaskMan task: `0,result,Query Started through TaskMan`. With
     RESULT and OFFSET 0 the first lines are answered, `tag^value`, or `-1,TaskMan still active`; with the OFFSET of the first
     line of an answer those after them, until `0,No more results.`; with OFFSET -1 the result is deleted. A result holds at
-    most 5000 studies, and a last comment when there are more; a key that more than 20000 entries match finds nothing.
+    most 5000 studies, and a last comment when there are more. A query finds nothing when a key has more than 500 values, or more
+    than 20000 entries begin as the values of a key do up to their first wild cards, or that many image groups are meant.
     """
     result, offset = entry_number(call.text(1)), m_number(call.text(2))
     if not result:
@@ -90,7 +92,7 @@ def request_of(tags: LocalArray[str]) -> dict[str, list[str]]:
     for element in tags.values():
         tag, _vr, _flag, value = [*element.split("|", 3), "", "", ""][:4]
         if tag:
-            known = [] if value.lower() == UNKNOWN else value.split("\\")
+            known = [] if value.lower() == UNKNOWN else [it for it in value.split("\\") if it]
             request[tag.upper()] = known if all(it.strip("*") for it in known) else []
     return request
 
@@ -133,17 +135,21 @@ def _not_done(call: Call, result: int) -> str:
     return "" if "Finished" in status.text else f"-13,TaskMan aborted: {status.text}"
 
 
-def _forget(call: Call, result: int) -> None:
-    call.connection.execute(_DELETE_LINES, {"result": result})
+def _forget(call: Call, result: int) -> int:
+    """Delete a result; tell how many lines it had."""
+    lines = call.connection.execute(_DELETE_LINES, {"result": result}).rowcount
     call.connection.execute(_DELETE, {"result": result})
+    return lines
 
 
 @procedure("MAG DICOM QUERY CLEANUP", access=Access.WRITES, routine="CLEAN^MAGDQR04", word_wrap=False)
 def query_cleanup(call: Call) -> str:
-    """Delete results of queries that are five days old or older, at most 100; the answer is empty."""
-    day = to_fileman((call.clock.now() - timedelta(days=KEPT_DAYS - 1)).date())
+    """Delete results of queries that are five days old or older, the oldest 100 or 50000 lines of them; the answer is empty."""
+    day, lines = to_fileman((call.clock.now() - timedelta(days=KEPT_DAYS - 1)).date()), 0
     for result in call.connection.execute(_OLD, {"day": day}).scalars().all():
-        _forget(call, result)
+        lines += _forget(call, result)
+        if lines >= MOST_DELETED:
+            break
     return ""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select, update
 
 from fileman import (
     EXTENSIONS,
@@ -20,13 +22,14 @@ from fileman import (
     record_events,
     to_fileman,
 )
-from fileman.files import BackgroundQueue, Image, ImageAudit, ImagingSite
+from fileman.files import BackgroundQueue, Image, ImageAudit, ImagingSite, NetworkLocation
 from runtime import sync_directory, write_file
 from taskman.context import TaskContext
 from taskman.endings import Deleted, Ending
 from taskman.errors import TaskManError
 from taskman.routines import routine
 from taskman.system.batches import change, rows_of
+from taskman.system.folders import GONE, NOWHERE, LocationUnfit, check_mounted, check_there
 
 #: Entries of one transaction, and those of a place that one run brings to an end; what waits does not count.
 BATCH, MOST = 100, 10_000
@@ -34,6 +37,8 @@ BATCH, MOST = 100, 10_000
 MARK = ".magbroker"
 #: The endings of an image's own file, and of those beside it: by these another image is found that has a file of that name.
 _ENDINGS = ("TGA", *EXTENSIONS.values())
+#: What is wrong with a whole location and with none of its files: it is gone, or protected.
+_UNFIT = {*GONE, errno.EROFS}
 _NUMBER = re.compile(r"[0-9]{1,9}$")
 
 #: A row of one of the selections below.
@@ -45,9 +50,15 @@ _WAITING = (
     BackgroundQueue.queue == "DELETE",
     BackgroundQueue.status == "NOT_PROCESSED",
 )
+#: Tells of an entry that its file lies below a network location that is away.
+_IS_AWAY = exists().where(
+    NetworkLocation.ien.in_(bindparam("away", expanding=True)),
+    NetworkLocation.physical != "",
+    func.substr(BackgroundQueue.file_path, 1, func.length(NetworkLocation.physical)) == NetworkLocation.physical,
+)
 _NEXT = (
     select(BackgroundQueue.ien, BackgroundQueue.file_path)
-    .where(*_WAITING, BackgroundQueue.ien > bindparam("after"))
+    .where(*_WAITING, BackgroundQueue.ien > bindparam("after"), ~_IS_AWAY)
     .order_by(BackgroundQueue.ien)
     .limit(BATCH)
 )
@@ -64,10 +75,6 @@ class NotDeleted(TaskManError):
     """The file cannot be deleted."""
 
 
-class LocationAway(TaskManError):
-    """The network location is off line, or its folder is empty or not there: its files wait."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an entry; `why` says so of one that was kept or failed."""
@@ -76,6 +83,19 @@ class Outcome:
     path: str
     what: str
     why: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the entries of a place; `away` says which network locations have files that wait, and why."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    away: dict[int, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Say it; nothing when nothing was there to be done."""
+        said = [f"{self.counts[what]} {what}" for what in (REMOVED, NOT_THERE, KEPT, FAILED) if self.counts[what]]
+        return ", ".join([*said, *([f"files wait: {', '.join(self.away.values())}"] if self.away else [])])
 
 
 @routine(
@@ -89,37 +109,32 @@ def delete_files(task: TaskContext) -> Ending:
 
     An entry leaves the queue when its file is gone, and when an image that is on file has a file of that name, which stays. A
     path that leads into no network location, and a file that cannot be removed, set the entry aside (FAILED) with the reason.
-    Files of a location that is off line, or whose folder is not there, wait.
+    Files of a location that is off line, or whose folder is not there, wait; a run looks at a few of them only.
     """
     folders = task.store.read(lambda connection: read_folders(connection, task.data))
-    said = []
-    for place in rows_of(task, _PLACES, {}):
-        counts = _delete_of_place(task, place.ien, [it for it in folders.values() if not it.router])
-        if any(counts.values()):
-            said.append(f"place {place.ien}: " + ", ".join(f"{count} {what}" for what, count in counts.items() if count))
+    ours = [folder for folder in folders.values() if not folder.router]
+    tallies = ((place.ien, str(_delete_of_place(task, place.ien, ours))) for place in rows_of(task, _PLACES, {}))
+    said = [f"place {place}: {tally}" for place, tally in tallies if tally]
     if said:
         task.say("; ".join(said))
     return Deleted() if not said and not task.signals.heeded.is_set() else None
 
 
-def _delete_of_place(task: TaskContext, place: int, folders: list[Folder]) -> dict[str, int]:
-    counts = dict.fromkeys((REMOVED, NOT_THERE, KEPT, FAILED, "waiting"), 0)
-    after = done = 0
+def _delete_of_place(task: TaskContext, place: int, folders: list[Folder]) -> Tally:
+    tally, after, done = Tally(), 0, 0
     while done < MOST and not task.stop_requested():
-        rows = rows_of(task, _NEXT, {"place_": place, "after": after})
-        outcomes = [outcome for row in rows if (outcome := _delete(task, row, folders)) is not None]
+        rows = rows_of(task, _NEXT, {"place_": place, "after": after, "away": [NOWHERE, *tally.away]})
+        outcomes = [outcome for row in rows if (outcome := _delete(task, row, folders, tally)) is not None]
         if outcomes:
             change(task, _write, place, outcomes)
-        for outcome in outcomes:
-            counts[outcome.what] += 1
-        counts["waiting"] += len(rows) - len(outcomes)
+        tally.counts.update(outcome.what for outcome in outcomes)
         if len(rows) < BATCH:
             break
         done, after = done + len(outcomes), rows[-1].ien
-    return counts
+    return tally
 
 
-def _delete(task: TaskContext, row: Entry, folders: list[Folder]) -> Outcome | None:
+def _delete(task: TaskContext, row: Entry, folders: list[Folder], tally: Tally) -> Outcome | None:
     """Delete one file; None while it waits. Whatever dies after it, the next run finds the file gone."""
     name = row.file_path.rpartition("\\")[2]
     root = name.partition(".")[0]
@@ -128,44 +143,49 @@ def _delete(task: TaskContext, row: Entry, folders: list[Folder]) -> Outcome | N
     if image is not None:
         return Outcome(row.ien, row.file_path, KEPT, f"image {image} has files of that name")
     try:
-        what = _remove(_folder_of(row.file_path, name, folders), name)
-    except LocationAway:
+        folder = _folder_of(row.file_path, name, folders)
+        if folder.ien in tally.away:
+            return None
+        return Outcome(row.ien, row.file_path, _remove(folder, name))
+    except LocationUnfit as problem:
+        tally.away[problem.location] = str(problem)
         return None
     except (NotDeleted, UnsafePath) as problem:
         return Outcome(row.ien, row.file_path, FAILED, str(problem))
-    except OSError as error:
-        return Outcome(row.ien, row.file_path, FAILED, f"it cannot be removed: {error.strerror or error}")
-    return Outcome(row.ien, row.file_path, what)
 
 
 def _remove(folder: Folder, name: str) -> str:
-    """Remove a file for good. A location without any files is one that nothing is mounted on: LocationAway.
+    """Remove a file for good. Raises LocationUnfit for a location that is away, NotDeleted for a file that cannot be removed.
 
-    One that is about to lose its last file is marked before, so that it is not taken for such.
+    A location without any files is one that nothing is mounted on. One that is about to lose its last file is marked before,
+    so that it is not taken for such.
     """
+    if not folder.online:
+        raise LocationUnfit(f"{folder.name} is off line", folder.ien)
+    check_there(folder)
     path = folder.file(name)
     try:
         if path.exists() and {it.name for it in islice(folder.root.iterdir(), 2)} == {name}:
             write_file(folder.root / MARK, b"")
         path.unlink()
+        sync_directory(path.parent)
     except FileNotFoundError:
-        if not any(folder.root.iterdir()):
-            raise LocationAway from None
+        check_mounted(folder)
         return NOT_THERE
-    sync_directory(path.parent)
+    except OSError as error:
+        if error.errno in _UNFIT:
+            raise LocationUnfit(f"{folder.name}: {error.strerror}", folder.ien) from error
+        raise NotDeleted(f"it cannot be removed: {error.strerror or error}") from error
     return REMOVED
 
 
 def _folder_of(path: str, name: str, folders: list[Folder]) -> Folder:
-    """Find the network location that a path leads into."""
+    """Find the network location that a path leads into. Raises NotDeleted when there is none, or more than one."""
     hashed = "\\".join([*hashed_directories(name), name])
     found = [it for it in folders if it.physical and path == it.physical + (hashed if it.hash else name)]
     if len(found) != 1:
         raise NotDeleted(f"{len(found) or 'no'} network locations have this path")
-    (folder,) = found
-    if not folder.online or not folder.root.is_dir():
-        raise LocationAway
-    return folder
+    return found[0]
 
 
 def _write(task: TaskContext, connection: Connection, place: int, outcomes: list[Outcome]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -181,7 +182,7 @@ def _make(rows: Sequence[Awaited], folders: Mapping[int, Folder], painter: Paint
     A process that dies on the way leaves whole files only; the next run finds them and makes the others.
     """
     paths = {row.file_type: _path(row, folders) for row in rows}
-    missing = {file_type: path for file_type, path in paths.items() if not path.is_file()}
+    missing = {file_type: path for file_type, path in paths.items() if not os.path.isfile(path)}
     settled = dict.fromkeys(paths, Settled(THERE))
     if missing:
         image = rows[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from taskman.errors import TaskManError
 
 #: The number of no network location: a list of those that are away begins with it, for an empty one is looked up by a scan.
 NOWHERE = -1
+#: Errors of a whole location that is gone, of which no file is the cause.
+GONE = frozenset({errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.EHOSTDOWN, errno.ETIMEDOUT})
 
 
 class NoFile(TaskManError):
@@ -29,9 +32,24 @@ def folder_of(location: int | None, folders: Mapping[int, Folder]) -> Folder:
     folder = folders.get(location or 0)
     if folder is None:
         raise NoFile("the image names no network location that is there")
-    if not folder.root.is_dir():
-        raise LocationUnfit(f"the folder of {folder.name} is not there", folder.ien)
+    check_there(folder)
     return folder
+
+
+def check_there(folder: Folder) -> None:
+    """Raise LocationUnfit for a folder that is not there."""
+    if not folder.is_there:
+        raise LocationUnfit(f"the folder of {folder.name} is not there", folder.ien)
+
+
+def check_mounted(folder: Folder) -> None:
+    """Raise LocationUnfit for a folder without any files, and for one that cannot be read: its share is not mounted."""
+    try:
+        empty = not any(folder.root.iterdir())
+    except OSError as error:
+        raise LocationUnfit(f"the folder of {folder.name} cannot be read: {error.strerror or error}", folder.ien) from error
+    if empty:
+        raise LocationUnfit(f"the folder of {folder.name} is empty", folder.ien)
 
 
 def path_in(folder: Folder, name: str) -> Path:
@@ -42,11 +60,21 @@ def path_in(folder: Folder, name: str) -> Path:
         raise NoFile(str(problem)) from problem
 
 
+def is_file_in(folder: Folder, name: str) -> bool:
+    """Tell whether a file is there. Raises NoFile for one that nobody can see, LocationUnfit when the whole location is gone."""
+    path = path_in(folder, name)
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno in GONE:
+            raise LocationUnfit(f"{folder.name}: {error.strerror}", folder.ien) from error
+        raise NoFile(f"{path} cannot be looked at: {error.strerror or error}") from error
+
+
 def file_in(folder: Folder, name: str) -> Path:
     """Give the path of a file that is there. Raises NoFile, and LocationUnfit for an empty folder: its share is not mounted."""
     path = path_in(folder, name)
-    if not path.is_file():
-        if not any(folder.root.iterdir()):
-            raise LocationUnfit(f"the folder of {folder.name} is empty", folder.ien)
+    if not is_file_in(folder, name):
+        check_mounted(folder)
         raise NoFile(f"there is no file {path}")
     return path

@@ -32,16 +32,15 @@ from taskman.endings import Deleted, Ending
 from taskman.errors import TaskManError
 from taskman.routines import routine
 from taskman.system.batches import rows_of
-from taskman.system.folders import NOWHERE, LocationUnfit, NoFile, file_in, folder_of, path_in
+from taskman.system.folders import GONE, NOWHERE, LocationUnfit, NoFile, file_in, folder_of, is_file_in, path_in
 
 #: Entries that are looked up at a time, and images that one run copies.
 BATCH, MOST = 50, 5_000
 _CHUNK = 1 << 20
 #: An error's text is cut to this many characters.
 REASON_LIMIT = 300
-#: What is wrong with a whole location and no image's fault: it is gone; for the one that is written to, full or protected too.
-_GONE = {errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.EHOSTDOWN}
-_UNFIT = {*_GONE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+#: What is wrong with the location that is written to, and no image's fault: it is gone, full or protected.
+_UNFIT = {*GONE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
 
 #: A row of one of the selections below.
 Entry = Row[*tuple[Any, ...]]
@@ -115,7 +114,7 @@ class Tally:
     frequency="60S",
 )
 def copy_long_term(task: TaskContext) -> Ending:
-    """Copy new images, with their .TXT and .BIG files, to the long-term location of their place.
+    """Copy new images, with their .DCM, .TXT and .BIG files, to the long-term location of their place.
 
     An entry leaves the queue when its files are on disk there, compared, and the image names the location; one that cannot be
     copied is set aside (FAILED) with the reason. A place without a long-term location that is on line keeps its entries, and
@@ -181,7 +180,7 @@ def _copy_image(task: TaskContext, row: Entry, target: Folder, folders: dict[int
 
 def _copy_companion(source: Folder, target: Folder, name: str) -> bool:
     """Copy a file that an image may have beside its own; false when it has none. One that is copied already is left."""
-    if not path_in(source, name).exists():
+    if not is_file_in(source, name):
         return False
     _copy_file(source, target, name)
     return True
@@ -189,7 +188,7 @@ def _copy_companion(source: Folder, target: Folder, name: str) -> bool:
 
 def _copy_file(source: Folder, target: Folder, name: str) -> None:
     """Copy one file beside its place, compare it on disk, give it its name. What is there already is never written over."""
-    if not target.root.is_dir() and not target.relative:
+    if not target.is_there and not target.relative:
         raise LocationUnfit(f"the folder of {target.name} is not there", target.ien)
     from_path = file_in(source, name)
     to_path = path_in(target, name)
@@ -244,7 +243,7 @@ def _chunks(file: Path) -> Iterator[bytes]:
                 yield chunk
     except OSError as error:
         problem = f"{file} cannot be read: {error.strerror or error}"
-        raise (_Gone(problem, file) if error.errno in _GONE else NotCopied(problem)) from error
+        raise (_Gone(problem, file) if error.errno in GONE else NotCopied(problem)) from error
 
 
 def _write_copied(task: TaskContext, connection: Connection, row: Entry, target: Folder, big: bool) -> None:

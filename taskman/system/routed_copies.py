@@ -103,7 +103,7 @@ def _unfit(folder: Folder, folders: dict[int, Folder]) -> str:
         return f"its folder and that of {archive.name} lie in one another; nothing is removed"
     if not folder.online:
         return "off line"
-    return "" if folder.root.is_dir() else "its folder is not there"
+    return "" if folder.is_there else "its folder is not there"
 
 
 def _purge_location(task: TaskContext, folder: Folder) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from fileman.files import (
     Exam,
     Image,
     ImageAudit,
+    ImageHeader,
     ImagingSite,
     ImportableObject,
     LostMember,
@@ -76,6 +77,15 @@ def test_an_object_whose_uid_is_too_long_is_not_filed_nor_put_on_a_list(gateway:
         assert messages(answer)[1] == f"The value '{named}' for field PACS UID in file IMAGE is not valid."
     assert [gateway.rows(file) for file in (Image, DicomFailedImage, ImportableObject)] == [[], [], []]
     assert gateway.filed(longest) == 2
+
+
+def test_what_is_told_of_an_object_that_is_refused_does_not_fail_the_call(gateway: Gateway) -> None:
+    too_long = "1." + "2" * 63
+    told = [f"HEADER|{uid}|0010,0010|PN|1|IMAGPATIENT^ONE^M" for uid in (too_long, "5.1")]
+    answer = gateway.ask(*store_items(too_long), told[0], *store_items("5.1"), told[1], f"DIGEST|5.1|{'a' * 65}")
+    assert [line.split("|")[1] for line in answer if line.startswith("STORE|")] == ["-103", "0"]
+    assert [(row.uid, row.image) for row in gateway.rows(ImageHeader)] == [("5.1", 2)]
+    assert gateway.image(2).digest == ""
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,17 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
 from fileman import SiteKey, Store, bump_site_version
-from fileman.files import BackgroundQueue, DicomFailedImage, Image, ImageAudit, ImagingSite, ImportableObject, RoutedCopy, UserKey
+from fileman.files import (
+    BackgroundQueue,
+    DicomFailedImage,
+    Image,
+    ImageAudit,
+    ImagingSite,
+    ImportableObject,
+    QueuePointer,
+    RoutedCopy,
+    UserKey,
+)
 from runtime import FixedClock
 from tests.support.broker import RunningBroker
 from xwb import BrokerClient
@@ -189,7 +199,12 @@ def test_a_group_and_files_are_deleted_where_the_caller_says_so(broker: RunningB
     paths = select(BackgroundQueue.file_path).where(BackgroundQueue.queue == "DELETE")
     found = broker.store.read(lambda connection: connection.execute(paths).scalars().all())
     assert {path[-4:] for path in found} == {".DCM", ".TXT", ".ABS"}
-    assert len(found) == len(set(found)) >= 6
+    assert len(found) == len(set(found)) == 6
+    total = select(QueuePointer.total).where(QueuePointer.queue == "DELETE")
+    assert broker.store.read(lambda connection: connection.execute(total).scalar_one()) == 6
+    audited = select(ImageAudit.ien, ImageAudit.members, ImageAudit.delete_reason).order_by(ImageAudit.ien)
+    kept = broker.store.read(lambda connection: connection.execute(audited).all())
+    assert [tuple(row) for row in kept] == [(number, 0, "wrong patient") for number in (1, 2, 3)]
 
 
 def test_deletion_needs_the_key_or_force(broker: RunningBroker, client: BrokerClient) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 import console.routines  # noqa: F401  registers the task
 import rpcs.look_ups.find_studies
@@ -85,6 +85,7 @@ def test_a_study_is_found_by_each_of_its_keys(client: BrokerClient) -> None:
         (["0010,0010|PN|R|Imagpatient^One*"], ["9.1", "9.4"]),
         (["0010,0010|PN|R|IMAGPATIENT"], ["9.1", "9.4", "9.6"]),
         (["0010,0020|LO|R|666-00-0001"], ["9.1", "9.4"]),
+        (["0010,0020|LO|R|\\666000001\\"], ["9.1", "9.4"]),
         (["0008,0050|SH|R|660-061024-101"], ["9.1"]),
         (["0008,0050|SH|R|061024-10?"], ["9.1"]),
         (["0020,0010|SH|R|90"], ["9.4"]),
@@ -130,11 +131,33 @@ def test_no_more_studies_are_given_than_a_result_holds_and_it_says_so(
     assert query(client, "0010,0010|PN|R|IMAGPATIENT^ONE*")[-1] == "0020,000D^9.4", "all of two are not only the first"
 
 
+#: A query for each key that reads a file by it.
+KEYS = (
+    *("0010,0010|PN|R|I*", "0010,0020|LO|R|666*", "0008,0050|SH|R|06*", "0020,000D|UI|U|9.*"),
+    *("0008,0050|SH|R|061024-101", "0020,0010|SH|R|101", "0020,000D|UI|U|9.1"),
+)
+
+
 def test_a_key_that_means_too_much_finds_nothing(client: BrokerClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rpcs.look_ups.find_studies, "MOST_MATCHES", 0)
-    for key in ("0010,0010|PN|R|I*", "0010,0020|LO|R|666*", "0008,0050|SH|R|06*", "0020,000D|UI|U|9.*"):
-        (line,) = query(client, key)
-        assert line.startswith("0000,0902^More than 0 matches for "), key
+    for key in KEYS:
+        assert query(client, key) == [f"0000,0902^More than 0 matches for tag {key.partition('|')[0]}"]
+
+
+def test_all_values_of_a_key_have_one_bound(client: BrokerClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpcs.look_ups.find_studies, "MOST_MATCHES", 3)
+    uid = "0020,000D|UI|U|"
+    assert studies(query(client, uid + "\\".join(["9.*"] * 9))) == ["9.1", "9.4", "9.6"], "the same value counts once"
+    assert query(client, uid + "9.*\\9.1*") == ["0000,0902^More than 3 matches for tag 0020,000D"]
+    names = query(client, "0010,0010|PN|R|IMAGPATIENT^O*\\IMAGPATIENT^ON*\\IMAGPATIENT^ONE*\\IMAGPATIENT^ONE^*")
+    assert names == ["0000,0902^More than 3 matches for tag 0010,0010"]
+
+
+def test_a_key_has_so_many_values_at_most(client: BrokerClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpcs.look_ups.find_studies, "MOST_VALUES", 2)
+    for tag in ("0020,000D", "0010,0020", "0008,0061"):
+        lines = query(client, f"{tag}|XX|R|9.1\\9.2\\9.3", "0008,0020|DA|R|20240610")
+        assert lines == [f"0000,0902^More than 2 values for tag {tag}"]
 
 
 def test_what_means_everything_is_not_queried(client: BrokerClient) -> None:
@@ -224,3 +247,24 @@ def test_results_that_nobody_fetched_go_after_five_days(client: BrokerClient, br
         oracle_store.transact(lambda connection: connection.execute(old))
         assert programmer.call("MAG DICOM QUERY CLEANUP").text == ""
         assert oracle_store.read(lambda connection: connection.execute(left).scalar_one()) == 0
+
+
+def test_one_call_cleans_up_so_many_lines_only(
+    broker: RunningBroker, oracle_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rpcs.look_ups.queries, "MOST_DELETED", 4)
+
+    def fill(connection: Connection) -> None:
+        for ien in range(1, 5):
+            connection.execute(insert(QueryResult).values(ien=ien, status="OK", changed=f"320010{ien}", task=None))
+            lines = [{"result": ien, "line": line, "text": "0020,000D^9.1"} for line in range(3)]
+            connection.execute(insert(QueryResultLine), lines)
+
+    oracle_store.transact(fill)
+    left = []
+    with broker.client("FAKEPRG1", "1PRG!@#$") as programmer:
+        while not left or left[-1]:
+            assert programmer.call("MAG DICOM QUERY CLEANUP").text == ""
+            found = select(QueryResult.ien).order_by(QueryResult.ien)
+            left.append(oracle_store.read(lambda connection, found=found: list(connection.execute(found).scalars())))
+    assert left == [[3, 4], []]

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from broker import Limits, hl7_listener
-from fileman import SiteKey, Store
+from fileman import SiteKey, Store, hl7_messages
 from runtime import FixedClock
 from tests.support.broker import RunningBroker
 from xwb import BrokerClient
@@ -77,6 +77,19 @@ def test_a_number_that_is_gone_gives_the_next_message(broker: RunningBroker, gat
     assert gateway.call("MAG DICOM PURGE HL7", "9999999.24").text == "1"
     sent(broker, ORDER.format(control="NEXT"))
     assert gateway.call("MAG DICOM GET HIGHEST HL7").text == "3"
+
+
+def test_one_call_purges_so_many_messages_the_oldest_first(
+    broker: RunningBroker, gateway: BrokerClient, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hl7_messages, "PURGED_AT_ONCE", 2)
+    for days in (1, 0, 2):
+        clock.moment = NOON + timedelta(days=days)
+        sent(broker, ORDER.format(control="A"), ORDER.format(control="B"))
+    assert gateway.call("MAG DICOM PURGE HL7", "3261120").text == "2"
+    days = [gateway.call("MAG DICOM TEXT PROCESSING", {1: "2", 2: f"{number}|0"}).lines[1][:7] for number in (1, 2, 3, 5)]
+    assert days == ["3261119", "3261119", "3261120", "3261120"]
+    assert [gateway.call("MAG DICOM PURGE HL7", "3261120").text for _ in range(2)] == ["2", "0"]
 
 
 def test_a_long_segment_goes_on_in_lines_that_begin_with_the_separator(broker: RunningBroker, gateway: BrokerClient) -> None:

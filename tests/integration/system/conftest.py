@@ -22,6 +22,8 @@ from taskman.endings import Ending
 DAY = 86_400.0
 #: The router of the site below, as the send queue points to it.
 OUTREACH = "3;MAG(2005.2,"
+#: A folder that nobody can look at: the system answers with an error, as it does for a share whose server is away.
+UNREADABLE = "x" * 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from fileman import hashed_directories
 from fileman.files import BackgroundQueue, Image, ImageAudit, NetworkLocation, QueuePointer
 from taskman import Deleted, TaskContext, find_option
 from taskman.system import deletions
-from tests.integration.system.conftest import Site
+from tests.integration.system.conftest import UNREADABLE, Site
 from tests.support.query_plans import statements_of
 
 OPTION = "MAGB DELETE FILES"
@@ -118,13 +120,22 @@ def test_no_link_leads_out_of_the_location(archive: Site, tmp_path: Path) -> Non
     assert (status, "by a link" in reason) == ("FAILED", True)
 
 
-@pytest.mark.parametrize("values", [{"online": False}, {"path": "elsewhere"}, {"path": "empty"}], ids=repr)
-def test_files_of_a_location_that_is_away_wait(archive: Site, values: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"online": False}, "RAID1 is off line"),
+        ({"path": "elsewhere"}, "the folder of RAID1 is not there"),
+        ({"path": UNREADABLE}, "the folder of RAID1 is not there"),
+        ({"path": "empty"}, "the folder of RAID1 is empty"),
+    ],
+    ids=["off line", "gone", "unreadable", "empty"],
+)
+def test_files_of_a_location_that_is_away_wait(archive: Site, values: dict[str, object], why: str) -> None:
     file = taken_back(archive, 1)
     (archive.data / "empty").mkdir()
     queue(archive, f"{HASHED}SL000000000001.DCM")
     change(archive, 1, **values)
-    assert archive.run(OPTION).said == "place 1: 1 waiting"
+    assert archive.run(OPTION).said == f"place 1: files wait: {why}"
     assert waiting(archive) == [(1, "NOT_PROCESSED", "")]
     change(archive, 1, online=True, path="image1")
     assert archive.run(OPTION).said == "place 1: 1 deleted"
@@ -135,13 +146,39 @@ def test_what_waits_keeps_nothing_of_another_location_waiting(archive: Site, mon
     facts = {"name": "RAID2", "path": "image2", "kind": "MAG", "hash": True, "site": 1, "online": False, "router": False}
     archive.add(NetworkLocation, {"ien": 4, "physical": "\\\\RAID\\TWO\\", **facts})
     monkeypatch.setattr(deletions, "MOST", 1)
-    monkeypatch.setattr(deletions, "BATCH", 2)
     file = taken_back(archive, 1)
     names = [f"SL{number:012d}.DCM" for number in range(1001, 1201)]
     away = ("\\".join(["\\\\RAID\\TWO", *hashed_directories(name), name]) for name in names)
     queue(archive, *away, f"{HASHED}SL000000000001.DCM")
-    assert archive.run(OPTION).said == "place 1: 1 deleted, 200 waiting"
+    looked_at: list[str] = []
+    real = deletions._delete
+
+    def look(task: TaskContext, row: Any, *rest: Any) -> deletions.Outcome | None:
+        looked_at.append(row.file_path)
+        return real(task, row, *rest)
+
+    monkeypatch.setattr(deletions, "_delete", look)
+    assert archive.run(OPTION).said == "place 1: 1 deleted, files wait: RAID2 is off line"
     assert not file.exists()
+    assert len(looked_at) == deletions.BATCH + 1, "a batch of the location that is away, and no more"
+    assert len(waiting(archive)) == 200
+
+
+@pytest.mark.parametrize(
+    ("number", "left"), [(errno.ESTALE, "NOT_PROCESSED"), (errno.EROFS, "NOT_PROCESSED"), (errno.EPERM, "FAILED")]
+)
+def test_only_what_is_wrong_with_a_file_sets_its_entry_aside(
+    archive: Site, monkeypatch: pytest.MonkeyPatch, number: int, left: str
+) -> None:
+    taken_back(archive, 1)
+    queue(archive, f"{HASHED}SL000000000001.DCM")
+
+    def refuse(_path: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    archive.run(OPTION)
+    assert [status for _entry, status, _why in waiting(archive)] == [left]
 
 
 def test_a_flat_location_that_loses_its_last_file_is_not_taken_for_one_that_is_away(archive: Site) -> None:

@@ -27,7 +27,7 @@ from rules.queueing import Copies, Origin, queue_copies
 from taskman import Deleted
 from taskman.pictures import Kind, Painted, Painter, PictureFile, drawing, frame
 from taskman.system import derived_files
-from tests.integration.system.conftest import DAY, Site
+from tests.integration.system.conftest import DAY, UNREADABLE, Site
 from tests.integration.system.test_long_term import copy_of, queue
 from tests.support.query_plans import statements_of
 
@@ -355,8 +355,11 @@ def test_a_location_that_is_not_there_is_waited_for_some_days(scheduled: Site) -
 SECOND = {"ien": 4, "name": "RAID2", "kind": "MAG", "site": 1, "online": True, "hash": True, "router": False}
 
 
-def test_a_location_that_is_not_there_keeps_no_image_of_another_waiting(scheduled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    scheduled.add(NetworkLocation, {**SECOND, "path": "/no/such/share", "physical": "\\\\RAID\\TWO\\"})
+@pytest.mark.parametrize("path", ["/no/such/share", UNREADABLE], ids=["gone", "unreadable"])
+def test_a_location_that_is_not_there_keeps_no_image_of_another_waiting(
+    scheduled: Site, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    scheduled.add(NetworkLocation, {**SECOND, "path": path, "physical": "\\\\RAID\\TWO\\"})
     for ien in (1, 2, 3):
         file_image(scheduled, ien, picture(), location=4)
     file_image(scheduled, 4, picture())

@@ -21,7 +21,7 @@ from taskman import Deleted, Engine, Pace, find_option
 from taskman.context import Signals
 from taskman.schedule import queue_option
 from taskman.system import long_term
-from tests.integration.system.conftest import Site
+from tests.integration.system.conftest import UNREADABLE, Site
 from tests.support.query_plans import statements_of
 from tests.support.waiting import until
 
@@ -152,6 +152,7 @@ def test_an_image_that_cannot_be_copied_is_set_aside_and_the_next_is_copied(
         (NetworkLocation, 2, {"path": "/no/such/share"}, "the others wait: the folder of JUKEBOX1 is not there"),
         (NetworkLocation, 1, {"path": "gone"}, "the others wait: the folder of RAID1 is not there"),
         (NetworkLocation, 1, {"path": "empty"}, "the others wait: the folder of RAID1 is empty"),
+        (NetworkLocation, 1, {"path": UNREADABLE}, "the others wait: the folder of RAID1 is not there"),
     ],
 )
 def test_what_is_no_images_fault_sets_no_image_aside(
