@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 from pydicom import Dataset
 from pydicom.charset import decode_bytes, python_encoding
 from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.filereader import data_element_generator, read_sequence_item
 from pydicom.sequence import Sequence as PydicomSequence
 from pydicom.tag import BaseTag, Tag
@@ -213,7 +213,7 @@ def _scan(
     wanted: Sequence[BaseTag] | None,
 ) -> Elements:
     implicit, big_endian = transfer_syntax == IMPLICIT_LITTLE, transfer_syntax == EXPLICIT_BIG
-    elements: dict[BaseTag, object] = {}
+    elements: dict[BaseTag, DataElement | RawDataElement] = {}
     budget = _Budget()
     limited = cast(BinaryIO, _Limited(file, budget))
     specific: list[BaseTag | int] | None = None if wanted is None else [*wanted, _SPECIFIC_CHARACTER_SET]
@@ -225,7 +225,7 @@ def _scan(
     except Exception:  # a sender's bytes may end or be wrong anywhere; what was read so far is what the header says
         if not elements:
             raise NotAnObject from None
-    return Elements(Dataset(elements), big_endian, budget=budget)  # type: ignore[arg-type]  # raw elements are what a Dataset is made of
+    return Elements(Dataset(elements), big_endian, budget=budget)
 
 
 def _inflate(data: bytes) -> bytes:

@@ -358,9 +358,8 @@ FEW = {"2006.1"}
 
 
 @pytest.mark.parametrize("view", [view for view in FILES if view.number not in FEW], ids=lambda view: view.number)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL chooses its plans by how much there is
 def test_entries_are_looked_up_by_name_in_an_index(client: BrokerClient, oracle_store: Store, view: FileView) -> None:
-    if not oracle_store.sqlite:
-        pytest.skip("PostgreSQL chooses its plans by how much there is; its indexes are the same")
     with statements_of(oracle_store) as statements:
         for asked in ({"VALUE": "A"}, {"PART": "A"}, {"PART": "A", "FROM": "AB"}, {"PART": "A", "FLAGS": "B"}):
             client.call("DDR FIND1" if "VALUE" in asked else "DDR LISTER", {"FILE": view.number, **asked})
@@ -376,9 +375,8 @@ def test_entries_are_looked_up_by_name_in_an_index(client: BrokerClient, oracle_
         assert any(f"({name}>? AND {name}<?)" in step for step in plan), plan
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL chooses its plans by how much there is
 def test_what_is_answered_at_once_reads_no_table_through(client: BrokerClient, images: list[str], oracle_store: Store) -> None:
-    if not oracle_store.sqlite:
-        pytest.skip("PostgreSQL chooses its plans by how much there is; its indexes are the same")
     assert images
     with statements_of(oracle_store) as statements:
         for name, arguments in AT_ONCE.items():

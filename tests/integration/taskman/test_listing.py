@@ -146,9 +146,8 @@ def test_the_monitor_counts_no_further_than_its_bound(store: Store) -> None:
     assert [line.number for line in seen.waiting] == list(range(1, 51))
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL chooses its plans by how much there is
 def test_looking_reads_tasks_by_an_index_and_sorts_none(store: Store) -> None:
-    if not store.sqlite:
-        pytest.skip("PostgreSQL chooses its plans by how much there is; its indexes are the same")
     load(store)
     with statements_of(store) as statements:
         monitor(store)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.run import finding
+from tests.fuzz.targets import TARGETS, Fuzzed
 from tests.unit.xwb.feeding import CUTS, decode
 
 WORDS = st.sampled_from(
@@ -71,7 +72,7 @@ mixed = st.lists(WORDS | st.binary(max_size=8), max_size=40).map(b"".join)
 @example(b'<vistalink type="Gov.VA.Med.RPC.Request" >' + b"<a>" * 500 + b"\x04")
 @pytest.mark.parametrize("target", ["ns", "responses", "caret", "old", "bse", "m2m", "m2m-answers", "subscripts"])
 def test_arbitrary_bytes_never_raise_and_are_never_held_without_bound(target, data):
-    TARGETS[target].target(data)
+    assert finding(target, data) is None
 
 
 @given(mixed)
@@ -82,3 +83,11 @@ def test_arbitrary_bytes_give_the_same_events_however_they_are_cut(data):
 
 def refuse_some(what, text):
     return "refused" if text.endswith(b"x") else None
+
+
+def test_what_a_target_raises_is_a_finding(monkeypatch):
+    def broken(_data):
+        raise AssertionError("held too much")
+
+    monkeypatch.setitem(TARGETS, "ns", Fuzzed(broken, list))
+    assert str(finding("ns", b"")) == "held too much"
