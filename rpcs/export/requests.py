@@ -22,7 +22,7 @@ from fileman.files import DicomExport, DicomExportImage, Image, Report
 from rpcs.call import Call
 from rpcs.numbers import subscript, whole
 from rpcs.registry import Access, literal, procedure
-from rules.queueing import Origin, Study, make_export, open_export, queue_export
+from rules.evaluator.queueing import Origin, Study, make_export, open_export, queue_export
 from xwb import m_number
 
 #: Object types of single images, and of a group of them; 0 is what VistA sees in an image that is not there.

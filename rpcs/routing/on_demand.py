@@ -16,7 +16,7 @@ from rpcs.export.requests import QUEUED_TYPES, ExportRequest, request_export
 from rpcs.look_ups.exams import find_at_place
 from rpcs.numbers import whole
 from rpcs.registry import Access, listed, procedure
-from rules.queueing import Copies, Origin, queue_copies
+from rules.evaluator.queueing import Copies, Origin, queue_copies
 from xwb import ResultType
 
 #: The keys whose holders may route on demand: copies, DICOM objects.

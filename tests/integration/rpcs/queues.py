@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, update
 
 from fileman import SiteKey, Store, bump_site_version, to_fileman
 from fileman.files import ImageEvent, NetworkLocation, SendQueue
-from rules.queueing import Copies, Origin, queue_copies
+from rules.evaluator.queueing import Copies, Origin, queue_copies
 from runtime import FixedClock
 from tests.integration.rules.recorded_site import fill_recorded_images
 from tests.support.broker import RunningBroker

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 from fileman import SiteFileError, SiteKey, Store, apply_site, dump_site, parse_site
 from fileman.files import DicomExport, Exam, Image, LabGroup, TiuNote
 from rpcs.look_ups.find_studies import search
-from rules.image_facts import Names, know_image, read_rows
+from rules.evaluator.image_facts import Names, know_image, read_rows
 from tests.integration.rpcs.conftest import NOON
 from tests.integration.rpcs.filing_gateway import CONSULT, LAB, Gateway
 from tests.oracle.state_hook import setting

@@ -28,9 +28,9 @@ from fileman.files import (
     Task,
 )
 from rules import compile_rules, from_elements
-from rules import evaluator as evaluator_module
 from rules.evaluator import ENTRY_POINT, Evaluator, subject_of
-from rules.image_facts import ImageRows, KnownImage
+from rules.evaluator import task as evaluator_module
+from rules.evaluator.image_facts import ImageRows, KnownImage
 from runtime import FixedClock
 from taskman import TaskContext, TaskLost, api, record, subjects, tasks
 from taskman.worker import Worker

@@ -23,7 +23,7 @@ from sqlalchemy import delete, select, update
 
 from fileman import DERIVED_FILES_OPTION, derived_file_types, expect_derived_files, forget_derived_files
 from fileman.files import DerivedFile, Image, NetworkLocation, OptionSchedule, SendQueue
-from rules.queueing import Copies, Origin, queue_copies
+from rules.evaluator.queueing import Copies, Origin, queue_copies
 from taskman import Deleted
 from taskman.pictures import Kind, Painted, Painter, PictureFile, drawing, frame
 from taskman.system import derived_files

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, select, update
 
 from fileman import take_lease, transmit_lock
 from fileman.files import DicomExport, DicomExportImage, SendQueue, Task
-from rules.ast import SEND
-from rules.evaluate import Action
-from rules.facts import ImageFacts
-from rules.image_facts import KnownImage
-from rules.queueing import Origin, queue_action
+from rules.evaluator.image_facts import KnownImage
+from rules.evaluator.queueing import Origin, queue_action
+from rules.judging.evaluate import Action
+from rules.judging.facts import ImageFacts
+from rules.language.ast import SEND
 from taskman import Deleted, TaskLost, find_option
 from tests.integration.system.conftest import OUTREACH, Site
 from tests.support.query_plans import statements_of

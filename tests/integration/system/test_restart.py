@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from fileman.files import EvaluatorFlag, EvaluatorLog, RunningTask, Task, TaskStep
-from rules import restart
-from rules.evaluator import ENTRY_POINT, subject_of
+from rules.evaluator import ENTRY_POINT, restart, subject_of
 from taskman import Deleted, api, record
 from tests.integration.system.conftest import Site
 from tests.support.query_plans import statements_of

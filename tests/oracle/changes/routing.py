@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from fileman import SiteKey, bump_site_version, to_fileman
 from fileman.files import BackgroundQueue, EvaluatorFlag, NetworkLocation, Option, OptionRpc, QueuePointer, RoutedCopy
 from fileman.numbers import reset_numbers
-from rules.queueing import Copies, Origin, queue_copies
+from rules.evaluator.queueing import Copies, Origin, queue_copies
 from tests.oracle import changes
 from tests.oracle.changes import Change
 

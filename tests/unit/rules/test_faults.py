@@ -28,7 +28,7 @@ from rules import (
     parse_rules,
     to_elements,
 )
-from rules.wildcard import documented_match, vista_match
+from rules.judging.wildcard import documented_match, vista_match
 from tests.oracle.records import read_records
 from tests.unit.rules.recorded import recorded_images
 

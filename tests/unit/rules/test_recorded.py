@@ -10,8 +10,8 @@ import pytest
 
 from fileman.dates import from_fileman
 from rules import Action, Destinations, ImageFacts, Moment, compile_rules, from_elements
-from rules.semantics import vista
-from rules.wildcard import vista_match
+from rules.judging.semantics import vista
+from rules.judging.wildcard import vista_match
 from tests.oracle.records import read_records
 from tests.unit.rules.recorded import recorded_images
 

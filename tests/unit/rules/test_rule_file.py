@@ -24,7 +24,7 @@ from rules import (
     parse_rules,
     to_elements,
 )
-from rules.frames import clock_frame, read_time
+from rules.language.frames import clock_frame, read_time
 
 NIGHT = Frame("DDDyyyymmdd.HHMM", "MON        .0800", "MON        .1700")
 

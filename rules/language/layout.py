@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from rules.ast import BALANCE, DICOM, LOCAL, SEND, Condition, Rule, Share
-from rules.errors import RuleError
-from rules.frames import frame_text
-from rules.keywords import OPERATORS, data_type_of
-from rules.semantics.base import BASE_PRIORITY
+from rules.language.ast import BALANCE, DICOM, LOCAL, SEND, Condition, Rule, Share
+from rules.language.errors import RuleError
+from rules.language.frames import frame_text
+from rules.language.keywords import BASE_PRIORITY, OPERATORS, data_type_of
 
 _PLAIN = re.compile(r"[A-Z0-9_*?.\-]+")
 _UNQUOTABLE = re.compile('["\u201c\u201d\u201e\u201f^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]')

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from fileman import ExamOfImage, exams_of_images
 from fileman.files import Image, ImageHeader, Institution, NetworkLocation, NewPerson, Patient
-from rules.facts import ImageFacts
+from rules.judging.facts import ImageFacts
 
 _COLUMNS = (
     Image.ien,

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rules.ast import DICOM, SEND, Condition, Rule
-from rules.elements import to_elements
-from rules.facts import ImageFacts
-from rules.moment import Moment
-from rules.semantics import SEMANTICS, Semantics, Test
+from rules.judging.facts import ImageFacts
+from rules.judging.moment import Moment
+from rules.judging.semantics import SEMANTICS, Semantics, Test
+from rules.language.ast import DICOM, SEND, Condition, Rule
+from rules.language.elements import to_elements
 
 
 @dataclass(frozen=True, slots=True)

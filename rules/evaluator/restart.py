@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from fileman import mixed_case_date_time, to_fileman
 from fileman.files import EvaluatorFlag, EvaluatorLog, Task, TaskStep
-from rules.evaluator import ENTRY_POINT, append_log, subject_of
+from rules.evaluator.task import ENTRY_POINT, append_log, subject_of
 from taskman import Deleted, Ending, TaskContext, api, read_variables, routine
 from taskman.record import FAILED, FINISHED, INTERRUPTED, NO_ROUTINE, PREPARED, QUEUED, REJECTED, RUNNING
 from taskman.steps import record_step

@@ -29,3 +29,7 @@ OPERATORS = ("!=", "<=", ">=", "=", "<", ">")
 def data_type_of(keyword: str) -> str:
     """Give the data type that a condition on this keyword carries; a DICOM element's is LO."""
     return KEYWORDS.get(keyword, "LO")
+
+
+#: What a rule's `priority` may say, and the priority that an action has by it.
+BASE_PRIORITY = {"HIGH": 750, "NORMAL": 500, "MEDIUM": 500, "LOW": 250}

@@ -6,12 +6,12 @@ first three places of a date are compared for weekdays only, so that the year of
 
 from __future__ import annotations
 
-from rules.ast import Condition, Frame
-from rules.facts import ImageFacts
-from rules.keywords import KEYWORDS
-from rules.moment import Moment
-from rules.semantics.base import BASE_PRIORITY, DEFAULT_PRIORITY, URGENCY_BONUS, HolidayTest, Test, Verdict, within
-from rules.wildcard import vista_match
+from rules.judging.facts import ImageFacts
+from rules.judging.moment import Moment
+from rules.judging.semantics.base import DEFAULT_PRIORITY, URGENCY_BONUS, HolidayTest, Test, Verdict, within
+from rules.judging.wildcard import vista_match
+from rules.language.ast import Condition, Frame
+from rules.language.keywords import BASE_PRIORITY, KEYWORDS
 
 name = "vista"
 needs_study = True  # patch 156 of Imaging 3.0

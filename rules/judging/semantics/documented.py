@@ -13,13 +13,13 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from rules.ast import Condition, Frame
-from rules.facts import ImageFacts
-from rules.frames import as_of_now
-from rules.keywords import DATE_TYPES
-from rules.moment import DAYS, Moment, full_of_fileman, full_text
-from rules.semantics.base import BASE_PRIORITY, DEFAULT_PRIORITY, URGENCY_BONUS, HolidayTest, Test, Verdict, within
-from rules.wildcard import documented_match
+from rules.judging.facts import ImageFacts
+from rules.judging.moment import DAYS, Moment, full_of_fileman, full_text
+from rules.judging.semantics.base import DEFAULT_PRIORITY, URGENCY_BONUS, HolidayTest, Test, Verdict, within
+from rules.judging.wildcard import documented_match
+from rules.language.ast import Condition, Frame
+from rules.language.frames import as_of_now
+from rules.language.keywords import BASE_PRIORITY, DATE_TYPES
 
 name = "documented"
 needs_study = False

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from rules.ast import Condition, Frame, Rule, Share
-from rules.parse import element_shape
-from rules.semantics.base import leading_number
-from xwb import collation_key, is_canonical
+from rules.language.ast import Condition, Frame, Rule, Share
+from rules.language.parse import element_shape
+from xwb import collation_key, is_canonical, m_number
 
 _WHOLE = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -64,8 +63,8 @@ def from_elements(pairs: Iterable[tuple[str, str]]) -> ElementRules:
 
 def _reached(keys: Iterable[str]) -> list[str]:
     """Give the keys that VistA's loops reach: M's order from 0 on, up to the first that is no number to M."""
-    above = sorted((key for key in keys if key and (not is_canonical(key) or leading_number(key) > 0)), key=collation_key)
-    return list(takewhile(leading_number, above))
+    above = sorted((key for key in keys if key and (not is_canonical(key) or m_number(key) > 0)), key=collation_key)
+    return list(takewhile(m_number, above))
 
 
 def _take(draft: _Draft, shape: str, pieces: list[str]) -> None:

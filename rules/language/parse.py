@@ -10,10 +10,10 @@ from importlib import resources
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, VisitError
 
-from rules.ast import BALANCE, DICOM, LOCAL, SEND, Condition, Frame, Rule, Share
-from rules.errors import RuleFileErrors, RuleSyntaxError
-from rules.frames import clock_frame, date_frame, read_time
-from rules.keywords import KEYWORDS, data_type_of
+from rules.language.ast import BALANCE, DICOM, LOCAL, SEND, Condition, Frame, Rule, Share
+from rules.language.errors import RuleFileErrors, RuleSyntaxError
+from rules.language.frames import clock_frame, date_frame, read_time
+from rules.language.keywords import KEYWORDS, data_type_of
 
 _ACTION = re.compile(r"(?<![\w\"])(send|dicom|balance)\s*\(", re.IGNORECASE)
 _QUOTES = str.maketrans("“”„‟", '""""')
@@ -78,7 +78,7 @@ _EXPECTED = {
 
 
 def _grammar(name: str) -> str:
-    return (resources.files("rules") / name).read_text(encoding="utf-8")
+    return (resources.files("rules.language") / name).read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1)

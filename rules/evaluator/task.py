@@ -39,12 +39,12 @@ from fileman.files import (
     Task,
     TransmitDestination,
 )
-from rules.ast import BALANCE
-from rules.elements import ElementRules, from_elements
-from rules.evaluate import CompiledRules, Destinations, Evaluation, compile_rules
-from rules.image_facts import ImageRows, KnownImage, Names, know_image, read_names, read_rows
-from rules.moment import Moment
-from rules.queueing import Origin, queue_action
+from rules.evaluator.image_facts import ImageRows, KnownImage, Names, know_image, read_names, read_rows
+from rules.evaluator.queueing import Origin, queue_action
+from rules.judging.evaluate import CompiledRules, Destinations, Evaluation, compile_rules
+from rules.judging.moment import Moment
+from rules.language.ast import BALANCE
+from rules.language.elements import ElementRules, from_elements
 from runtime import Clock
 from taskman import TaskContext, TaskLost, routine
 
@@ -292,7 +292,9 @@ class Evaluator:
             study = known.facts.study_uid
             remembered = self._studies.get(study, {})
             moment = Moment(self.task.clock.now())
-            evaluation = self.rules.evaluate(known.facts, moment, site.destinations, remembered, site.holidays.__contains__)
+            evaluation = self.rules.evaluate(
+                known.facts, moment, site.destinations, remembered, site.holidays.__contains__
+            )
             remembered.update(evaluation.remember)
             return Judged(entry, known, evaluation, evaluation.log)
         except Exception as error:  # one bad entry must not stop the queue; it stays in it, marked

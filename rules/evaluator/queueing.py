@@ -9,9 +9,9 @@ from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from fileman import IS_AWAITED, export_lock, lock_for_transaction, next_ien, send_queue_lock
 from fileman.files import DicomExport, DicomExportImage, SendQueue
-from rules.ast import SEND
-from rules.evaluate import Action
-from rules.image_facts import KnownImage
+from rules.evaluator.image_facts import KnownImage
+from rules.judging.evaluate import Action
+from rules.language.ast import SEND
 
 COPY = 1
 

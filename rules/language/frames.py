@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rules.ast import Frame
+from rules.language.ast import Frame
 
 CLOCK_MASK = "yyyymmdd.HHMM"
 CLOCK_MASK_SECONDS = "yyyymmdd.HHMMSS"

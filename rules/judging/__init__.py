@@ -1,0 +1,1 @@
+"""Judging an image by rules, pure: facts, two semantics, what a rule file decides."""
