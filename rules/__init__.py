@@ -3,11 +3,26 @@
 from rules.judging.evaluate import Action, CompiledRules, Decision, Destinations, Evaluation, compile_rules
 from rules.judging.facts import ImageFacts
 from rules.judging.moment import Moment
-from rules.language.ast import BALANCE, DICOM, LOCAL, SEND, Condition, Frame, Rule, Share
-from rules.language.elements import ElementRules, from_elements, to_elements
-from rules.language.errors import RuleError, RuleFileErrors, RuleSyntaxError
-from rules.language.layout import NotInWords, decompile
-from rules.language.parse import parse_rules
+from rules.language import (
+    ElementRules,
+    NotForVista,
+    NotInElements,
+    NotInWords,
+    RuleError,
+    RuleFileErrors,
+    RuleFileTooLong,
+    RuleSyntaxError,
+    decompile,
+    for_elements,
+    for_vista,
+    format_rule_file,
+    from_elements,
+    parse_rule_file,
+    parse_rules,
+    resolve,
+    to_elements,
+)
+from rules.language.ast import BALANCE, DICOM, LOCAL, SEND, Condition, Frame, Rule, RuleFile, Share
 
 __all__ = [
     "BALANCE",
@@ -24,15 +39,24 @@ __all__ = [
     "Frame",
     "ImageFacts",
     "Moment",
+    "NotForVista",
+    "NotInElements",
     "NotInWords",
     "Rule",
     "RuleError",
+    "RuleFile",
     "RuleFileErrors",
+    "RuleFileTooLong",
     "RuleSyntaxError",
     "Share",
     "compile_rules",
     "decompile",
+    "for_elements",
+    "for_vista",
+    "format_rule_file",
     "from_elements",
+    "parse_rule_file",
     "parse_rules",
+    "resolve",
     "to_elements",
 ]

@@ -11,7 +11,7 @@ from twisted.internet import asyncioreactor
 
 from console.errors import ConsoleError
 from console.serving import Serving, compose
-from rules import parse_rules, to_elements
+from rules import for_elements, parse_rules, to_elements
 from runtime import DataDirectory, Settings, check_port, set_up_logs
 
 out = Console()
@@ -84,7 +84,7 @@ def read_rule_elements(path: Path | None) -> list[tuple[str, str]]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConsoleError(f"The rule file {path} cannot be read: {error.strerror}.") from error
-    return [(str(number), element) for number, element in enumerate(to_elements(parse_rules(text)), start=1)]
+    return [(str(number), element) for number, element in enumerate(to_elements(for_elements(parse_rules(text))), start=1)]
 
 
 def run_gateway(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 SEND, DICOM, BALANCE = "SEND", "DICOM", "BALANCE"
@@ -168,3 +168,30 @@ def leaves(expression: Expression) -> Iterator[Condition]:
         case AllOf(parts) | AnyOf(parts):
             for part in parts:
                 yield from leaves(part)
+
+
+def all_of(parts: Iterable[Expression]) -> Expression:
+    """Join expressions so that all must be true; parts that do the same are taken apart."""
+    return _joined(AllOf, parts)
+
+
+def any_of(parts: Iterable[Expression]) -> Expression:
+    """Join expressions so that one must be true; parts that do the same are taken apart."""
+    return _joined(AnyOf, parts)
+
+
+def _joined(kind: type[AllOf | AnyOf], parts: Iterable[Expression]) -> Expression:
+    flat: list[Expression] = []
+    for part in parts:
+        flat.extend(part.parts if isinstance(part, kind) else (part,))
+    return flat[0] if len(flat) == 1 else kind(tuple(flat))
+
+
+def negated(part: Expression) -> Expression:
+    """Turn an expression round; what is turned round twice is as it was."""
+    return part.part if isinstance(part, Not) else Not(part)
+
+
+def as_conditions(expression: Expression) -> tuple[Expression, ...]:
+    """Give an expression as a rule keeps it: the parts that must all be true."""
+    return expression.parts if isinstance(expression, AllOf) else (expression,)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from rules.language.ast import Condition, Frame, Rule, Share
+from rules.language.errors import NotInElements, Reason
 from rules.language.parse import element_shape
 from xwb import collation_key, is_canonical, m_number
 
@@ -108,16 +109,26 @@ def _share(text: str, slot: str) -> Share:
 
 
 def to_elements(rules: Iterable[Rule]) -> list[str]:
-    """Write rules as elements, one string each."""
-    return [element for rule in rules for element in _elements(rule)]
+    """Write flat rules, as `for_elements` and `for_vista` give them, as elements, one string each.
+
+    Raises NotInElements for others.
+    """
+    return [element for rule in rules for element in _elements(rule, _flat(rule))]
 
 
-def _elements(rule: Rule) -> Iterator[str]:
+def _flat(rule: Rule) -> list[Condition]:
+    conditions = [part for part in rule.conditions if isinstance(part, Condition)]
+    if len(conditions) < len(rule.conditions) or rule.valid is not None or not rule.enabled:
+        raise NotInElements([Reason.of(rule, "its alternatives, validity or state are not yet said in flat rules")])
+    return conditions
+
+
+def _elements(rule: Rule, conditions: Iterable[Condition]) -> Iterator[str]:
     number = rule.number
     yield f"{number}^ACTION^{rule.verb}"
     for index, share in enumerate(rule.parameters, start=1):
         yield f"{number}^ACTION^{share.slot or index}^{share}"
-    for index, condition in enumerate(rule.conditions, start=1):
+    for index, condition in enumerate(conditions, start=1):
         stem = f"{number}^CONDITION^{index}"
         yield f"{stem}^KW^{condition.keyword}"
         yield f"{stem}^OP^{condition.operator}"

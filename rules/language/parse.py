@@ -2,88 +2,62 @@
 
 from __future__ import annotations
 
-import difflib
 import re
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
+from itertools import accumulate
+from threading import Lock
+from typing import Any
 
 from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, VisitError
+from lark.exceptions import UnexpectedInput, UnexpectedToken
 
-from rules.language.ast import BALANCE, DICOM, LOCAL, SEND, Condition, Frame, Rule, Share
-from rules.language.errors import RuleFileErrors, RuleSyntaxError
-from rules.language.frames import clock_frame, date_frame, read_time
-from rules.language.keywords import KEYWORDS, data_type_of
-
-_ACTION = re.compile(r"(?<![\w\"])(send|dicom|balance)\s*\(", re.IGNORECASE)
-_QUOTES = str.maketrans("“”„‟", '""""')
-_WORD_AT = re.compile(r"[A-Za-z_]+")
-_KNOWN_WORDS = (
-    "SEND",
-    "DICOM",
-    "BALANCE",
-    "WHEN",
-    "IF",
-    "PRIORITY",
-    "PRIORSTUDY",
-    "LOW",
-    "MEDIUM",
-    "NORMAL",
-    "HIGH",
-    "YES",
-    "NO",
-    "SUN",
-    "MON",
-    "TUE",
-    "WED",
-    "THU",
-    "FRI",
-    "SAT",
-    "HOL",
-    "TO",
+from rules.language.ast import (
+    BALANCE,
+    DICOM,
+    LOCAL,
+    SEND,
+    Condition,
+    Expression,
+    Frame,
+    NamedDestination,
+    NamedHoliday,
+    Place,
+    Rule,
+    RuleFile,
+    Share,
+    Validity,
+    all_of,
+    any_of,
+    as_conditions,
+    negated,
 )
+from rules.language.dicom_names import keyword_of
+from rules.language.errors import RuleFileErrors, RuleFileTooLong, RuleSyntaxError
+from rules.language.frames import clock_frame, date_frame, read_date, read_day, read_time
+from rules.language.keywords import DATE_TYPES, data_type_of
+from rules.language.names import resolve
+from rules.language.recovery import STATEMENT, Marks
+from rules.language.wording import BETWEEN_CONDITIONS, expected_words, is_word, suggestion
 
-#: What a terminal of the grammar is to a person.
-_EXPECTED = {
-    "SEND": "send(...)",
-    "DICOM": "dicom(...)",
-    "BALANCE": "balance(...)",
-    "_WHEN": "when or if",
-    "_TO": "to",
-    "_PRIORITY": "priority",
-    "_PRIORSTUDY": "priorstudy",
-    "LEVEL": "LOW, MEDIUM, NORMAL or HIGH",
-    "ANSWER": "YES or NO",
-    "DAY": "a weekday or HOL",
-    "TIME": "a time HH:MM",
-    "FMDATE": "a FileMan date",
-    "INTEGER": "a number",
-    "OPERATOR": "= != < > <= or >=",
-    "STRING": "a text in quotes",
-    "NAME": "a property",
-    "WORD": "a destination",
-    "VALUE": "a value",
-    "LOCAL": "<LOCAL>",
-    "LPAR": "(",
-    "RPAR": ")",
-    "LBRACE": "{",
-    "RBRACE": "}",
-    "EQUAL": "=",
-    "PERCENT": "%",
-    "COMMA": ",",
-    "SEMICOLON": ";",
-    "SLASH": "/",
-    "$END": "the end of the rule",
-}
+#: Bounds of a rule file: its characters, the depth of its parentheses, the errors that are told of it.
+LONGEST, DEEPEST, MOST_ERRORS = 1_000_000, 50, 50
+
+_QUOTES = str.maketrans("“”„‟", '""""')
+_WORD_AT = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_WORD_BEFORE = re.compile(r"([A-Za-z_]\w*)\s*\Z", re.ASCII)
+#: Tokens that begin a statement, or end the file: what is missing is missing before them.
+_STATEMENTS = frozenset(["SEND", "DICOM", "BALANCE", "_RULE", "_DESTINATION", "_HOLIDAY", "$END"])
+
+_Modifier = tuple[str, Any]
+_Parameters = tuple[Token, tuple[Share, ...]]
 
 
 def _grammar(name: str) -> str:
     return (resources.files("rules.language") / name).read_text(encoding="utf-8")
-
-
-@lru_cache(maxsize=1)
-def _route_parser() -> Lark:
-    return Lark(_grammar("route.lark"), parser="lalr", lexer="contextual", maybe_placeholders=True)
 
 
 @lru_cache(maxsize=1)
@@ -99,137 +73,328 @@ def element_shape(text: str) -> str:
     return str(token.type) if isinstance(token, Token) else "LOGGED"
 
 
-@v_args(inline=True)
-class _Builder(Transformer[Token, Rule]):
-    """Turns the tree of one rule into a Rule without a number."""
-
-    def send(self, _verb: Token, destination: str) -> tuple[str, tuple[Share, ...]]:
-        return SEND, (Share(destination),)
-
-    def dicom(self, _verb: Token, destination: str) -> tuple[str, tuple[Share, ...]]:
-        return DICOM, (Share(destination),)
-
-    def balance(self, _verb: Token, *shares: Share) -> tuple[str, tuple[Share, ...]]:
-        return BALANCE, shares
-
-    def share(self, destination: str | Token, percent: Token, cap: Token | None) -> Share:
-        local = isinstance(destination, Token) and destination.type == "LOCAL"
-        return Share(LOCAL if local else str(destination), str(percent), str(cap or ""))
-
-    def destination(self, token: Token) -> str:
-        return _unquoted(token)
-
-    def value(self, token: Token) -> str:
-        return _unquoted(token)
-
-    def condition(self, name: Token, operator: Token, value: str) -> Condition:
-        keyword = name.upper()
-        return Condition(keyword, str(operator), data_type_of(keyword), value)
-
-    def framed(self, name: Token, operator: Token, *frames: Frame | None) -> Condition:
-        keyword = name.upper()
-        data_type = data_type_of(keyword)
-        kept = tuple(frame for frame in frames if isinstance(frame, Frame))
-        return Condition(keyword, str(operator), data_type if data_type in ("DT", "DA", "TM") else "DT", "", kept)
-
-    def clock(self, day: Token | None, begin: Token, end: Token) -> Frame:
-        return clock_frame((day or "").upper(), _time(begin), _time(end))
-
-    def dates(self, begin: Token, end: Token) -> Frame:
-        return date_frame(str(begin), str(end))
-
-    def priority(self, level: Token) -> tuple[str, str]:
-        return "priority", level.upper()
-
-    def prior_study(self, answer: Token) -> tuple[str, str]:
-        return "prior_study", answer.upper()
-
-    def start(self, action: tuple[str, tuple[Share, ...]], *rest: Condition | tuple[str, str]) -> Rule:
-        conditions = tuple(part for part in rest if isinstance(part, Condition))
-        modifiers = dict(part for part in rest if isinstance(part, tuple))
-        return Rule(0, action[0], action[1], conditions, modifiers.get("priority", ""), modifiers.get("prior_study", ""))
-
-
 class _Refused(Exception):
+    """Reading cannot go on here, though the grammar could."""
+
     def __init__(self, token: Token, expected: str) -> None:
         self.token = token
         self.expected = expected
 
 
-def _time(token: Token) -> str:
-    try:
-        return read_time(token)
-    except ValueError:
-        raise _Refused(token, "a time from 00:00 to 23:59") from None
+@v_args(inline=True)
+class _Builder(Transformer[Token, RuleFile]):
+    """Makes rules of what is read, while it is read. What cannot be meant goes to `refused`, and reading goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what came before."""
+        self.refused: list[tuple[Token, str]] = []
+        self.open = 0
+
+    # ---- names ----
+
+    def named(self, name: Token, destination: str) -> NamedDestination:
+        return NamedDestination(self._text(name), destination, _place(name))
+
+    def holiday(self, name: Token, *dates: Token) -> NamedHoliday:
+        return NamedHoliday(_unquoted(name), tuple(self._day(day) for day in dates), _place(name))
+
+    # ---- what to do ----
+
+    def send(self, verb: Token, destination: str) -> _Parameters:
+        return verb, (Share(destination, place=_place(verb)),)
+
+    dicom = send
+
+    def balance(self, verb: Token, *shares: Share) -> _Parameters:
+        return verb, shares
+
+    def share(self, destination: str | Token, percent: Token, cap: Token | None) -> Share:
+        local = isinstance(destination, Token)
+        return Share(LOCAL if local else destination, str(percent), str(cap or ""), place=_place(percent))
+
+    def destination(self, token: Token) -> str:
+        return self._text(token)
+
+    value = item = destination
+
+    # ---- when ----
+
+    def condition(self, name: Token, operator: Token, value: str) -> Condition:
+        keyword = keyword_of(name)
+        return Condition(keyword, str(operator), data_type_of(keyword), value, (), _place(name))
+
+    def framed(self, name: Token, operator: Token, *frames: Frame) -> Condition:
+        keyword = keyword_of(name)
+        data_type = data_type_of(keyword)
+        return Condition(keyword, str(operator), data_type if data_type in DATE_TYPES else "DT", "", frames, _place(name))
+
+    def among(self, name: Token, *values: str) -> Expression:
+        keyword, place = keyword_of(name), _place(name)
+        return any_of(Condition(keyword, "=", data_type_of(keyword), value, (), place) for value in values)
+
+    def not_among(self, name: Token, *values: str) -> Expression:
+        expression = self.among(name, *values)
+        return replace(expression, operator="!=") if isinstance(expression, Condition) else negated(expression)
+
+    def clock(self, day: Token | None, begin: Token, end: Token) -> Frame:
+        frame = clock_frame((day or "").upper(), self._time(begin), self._time(end))
+        return Frame(frame.mask, frame.begin, frame.end, _place(day or begin))
+
+    def dates(self, begin: Token, end: Token) -> Frame:
+        frame = date_frame(self._date(begin), self._date(end))
+        return Frame(frame.mask, frame.begin, frame.end, _place(begin))
+
+    def any_of(self, *parts: Expression) -> Expression:
+        return any_of(parts)
+
+    def all_of(self, *parts: Expression) -> Expression:
+        return all_of(parts)
+
+    def negated(self, _word: Token, part: Expression) -> Expression:
+        return negated(part)
+
+    def OPEN(self, bracket: Token) -> Token:  # noqa: N802  lark calls this by the terminal's name, when it is lexed
+        self.open += 1
+        if self.open > DEEPEST:
+            raise _Refused(bracket, f"parentheses no more than {DEEPEST} deep")
+        return bracket
+
+    def group(self, _bracket: Token, part: Expression) -> Expression:
+        self.open -= 1
+        return part
+
+    # ---- how ----
+
+    def priority(self, word: Token, level: Token) -> tuple[Token, _Modifier]:
+        return word, ("priority", level.upper())
+
+    def prior_study(self, word: Token, answer: Token) -> tuple[Token, _Modifier]:
+        return word, ("prior_study", answer.upper())
+
+    def enabled(self, word: Token, answer: Token) -> tuple[Token, _Modifier]:
+        return word, ("enabled", answer.upper() == "YES")
+
+    def valid(self, word: Token, begin: Token, end: Token) -> tuple[Token, _Modifier]:
+        valid = Validity(self._day(begin), self._day(end))
+        if valid.begin > valid.end:
+            self.refused.append((end, "a day that is not before the first"))
+        return word, ("valid", valid)
+
+    def valid_from(self, word: Token, begin: Token) -> tuple[Token, _Modifier]:
+        return word, ("valid", Validity(self._day(begin)))
+
+    def valid_until(self, word: Token, end: Token) -> tuple[Token, _Modifier]:
+        return word, ("valid", Validity("", self._day(end)))
+
+    # ---- wholes ----
+
+    def rule(self, name: Token | None, action: _Parameters, when: Expression, *modifiers: tuple[Token, _Modifier]) -> Rule:
+        verb, parameters = action
+        rule = Rule(0, _VERBS[verb.type], parameters, as_conditions(when), place=_place(name or verb))
+        given = self._modifiers(modifiers)
+        if name:
+            given["name"] = _unquoted(name)
+        return replace(rule, **given) if given else rule
+
+    def rest(self, *_parts: object) -> RuleFile:
+        return RuleFile(())
+
+    def start(self, *statements: Rule | NamedDestination | NamedHoliday) -> RuleFile:
+        rules = [part for part in statements if isinstance(part, Rule)]
+        return RuleFile(
+            tuple(replace(rule, number=number) for number, rule in enumerate(rules, start=1)),
+            tuple(part for part in statements if isinstance(part, NamedDestination)),
+            tuple(part for part in statements if isinstance(part, NamedHoliday)),
+        )
+
+    def _modifiers(self, modifiers: tuple[tuple[Token, _Modifier], ...]) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        for word, (name, value) in modifiers:
+            if name in given:
+                self.refused.append((word, f"{word.lower()} no more than once"))
+            given[name] = value
+        return given
+
+    def _text(self, token: Token) -> str:
+        if "^" in token:  # elements are set off by carets: what follows one would be lost on the way to the evaluator
+            self.refused.append((token, "a text without a caret (^)"))
+        return _unquoted(token)
+
+    def _read(self, token: Token, read: Callable[[str], str], instead: str, expected: str) -> str:
+        try:
+            return read(token)
+        except ValueError:
+            self.refused.append((token, expected))
+            return instead
+
+    def _time(self, token: Token) -> str:
+        return self._read(token, read_time, "0000", "a time from 00:00 to 23:59")
+
+    def _date(self, token: Token) -> str:
+        return self._read(token, read_date, "3000101", "a date that there is")
+
+    def _day(self, token: Token) -> str:
+        return self._read(token, read_day, "3000101", "a day that there is, such as 2026-12-25")
+
+
+_VERBS = {"SEND": SEND, "DICOM": DICOM, "BALANCE": BALANCE}
+
+
+def _place(token: Token) -> Place:
+    return Place(token.line or 1, token.column or 1)
 
 
 def _unquoted(token: Token) -> str:
-    if "^" in token:  # elements are set off by carets: what follows one would be lost on the way to the evaluator
-        raise _Refused(token, "a text without a caret (^)")
     return token[1:-1] if token.type == "STRING" else str(token)
 
 
+class _Reader:
+    """The parser of rule files with the builder that is part of it: one text at a time."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._builder = _Builder()
+        self._lark = Lark(
+            _grammar("route.lark"),
+            start=["start", "rest"],
+            parser="lalr",
+            lexer="contextual",
+            maybe_placeholders=True,
+            transformer=self._builder,
+        )
+
+    def read(self, text: str) -> RuleFile:
+        """Read a prepared text. Raises RuleFileErrors."""
+        with self._lock:
+            return self._read(text)
+
+    def _read(self, text: str) -> RuleFile:
+        errors = _Errors(text)
+        marks: Marks | None = None
+        position, start = 0, STATEMENT
+        while True:
+            self._builder.begin()
+            found: RuleFile | None = None
+            at: int | None = None
+            try:
+                found = self._parse(text[position:], start)
+            except UnexpectedInput as error:
+                at = position + errors.syntax(error, position)
+            except _Refused as error:
+                at = position + (error.token.start_pos or 0)
+                errors.add(at, error.expected)
+            for token, expected in self._builder.refused:
+                errors.add(position + (token.start_pos or 0), expected)
+            if at is None or errors.many:
+                break
+            marks = marks or Marks(text)
+            mark = marks.after(max(at, position + 1))
+            if mark is None:
+                break
+            position, start = mark.position, mark.start
+        errors.tell()
+        return found or RuleFile(())
+
+    def _parse(self, text: str, start: str) -> RuleFile:
+        parsed: Any = self._lark.parse(text, start=start, on_error=_close_frames)  # what the builder made, not a tree
+        file: RuleFile = parsed
+        return file
+
+
+def _accepts(error: UnexpectedInput) -> set[str]:
+    """Give the terminals that could stand where an error is."""
+    parser: Any = error.interactive_parser  # lark gives it no types
+    return set(parser.accepts())
+
+
+@lru_cache(maxsize=1)
+def _reader() -> _Reader:
+    return _Reader()
+
+
+def _close_frames(error: UnexpectedInput) -> bool:
+    """Let the end of a rule end a list of frames whose brace was left open, as a manual prints one."""
+    if not isinstance(error, UnexpectedToken) or error.token.type not in _STATEMENTS:
+        return False
+    parser = error.interactive_parser
+    if "RBRACE" not in _accepts(error):
+        return False
+    parser.feed_token(Token.new_borrow_pos("RBRACE", "}", error.token))
+    if error.token.type != "$END":
+        parser.feed_token(error.token)
+    return True
+
+
+class _Errors:
+    """The errors of a text, each with its place."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._found: dict[int, RuleSyntaxError] = {}
+        self._lines: list[int] = []
+
+    @property
+    def many(self) -> bool:
+        """Tell whether a person has enough of them."""
+        return len(self._found) >= MOST_ERRORS
+
+    def syntax(self, error: UnexpectedInput, base: int) -> int:
+        """Add an error that lark found in the text from `base` on; give its position there."""
+        text, accepts = self._text, _accepts(error)
+        token = error.token if isinstance(error, UnexpectedToken) else None
+        at = (error.pos_in_stream if token is None else token.start_pos) or 0
+        if token is not None and token.type == "$END":
+            at = len(text) - base
+        place = base + at
+        if token is not None and token.type in _STATEMENTS:
+            place = base + len(text[base:place].rstrip())
+        elif "OPERATOR" in accepts:
+            before = _WORD_BEFORE.search(text, max(base, place - 40), place)
+            meant = suggestion(before[1], BETWEEN_CONDITIONS) if before else ""
+            if before and (meant or is_word(before[1], BETWEEN_CONDITIONS)):
+                self.add(before.start(), expected_words([*BETWEEN_CONDITIONS, "NAME"]), meant)
+                return at
+        if accepts == {"RPAR"}:  # a bracket of conditions was read as whole before its end was missed
+            accepts |= {"NAME", "_AND", "_OR"}
+        word = _WORD_AT.match(text, place)
+        self.add(place, expected_words(accepts), suggestion(word[0], accepts) if word else "")
+        return at
+
+    def add(self, at: int, expected: str, meant: str = "") -> None:
+        """Add an error; the first at a place stands."""
+        self._lines = self._lines or [0, *accumulate(len(line) for line in self._text.splitlines(keepends=True))]
+        line = max(1, bisect_right(self._lines, at)) if at < len(self._text) else max(1, len(self._lines) - 1)
+        begin = self._lines[line - 1]
+        shown = self._text[begin:].partition("\n")[0] if line == len(self._lines) else self._text[begin : self._lines[line]]
+        error = RuleSyntaxError(shown.rstrip("\n"), line, at - begin + 1, expected, meant)
+        self._found.setdefault(at, error)
+
+    def tell(self) -> None:
+        """Raise what was found, in the order of the text."""
+        if self._found:
+            raise RuleFileErrors([self._found[at] for at in sorted(self._found)])
+
+
+def parse_rule_file(text: str) -> RuleFile:
+    """Read a rule file. Raises RuleFileErrors with all errors that can be told, and RuleFileTooLong.
+
+    Rules are numbered from 1; names stay names until `resolve` replaces them.
+    """
+    if len(text) > LONGEST:
+        raise RuleFileTooLong(len(text), LONGEST)
+    return _reader().read(_prepared(text))
+
+
 def parse_rules(text: str) -> list[Rule]:
-    """Read a rule file into rules, numbered from 1. Raises RuleFileErrors with every rule's first error."""
-    prepared = _without_comments(text.translate(_QUOTES))
-    lines = prepared.splitlines()
-    starts = [match.start() for match in _ACTION.finditer(prepared) if not _inside_quotes(prepared, match.start())]
-    rules: list[Rule] = []
-    errors: list[RuleSyntaxError] = []
-    before = prepared[: starts[0]] if starts else prepared
-    if before.strip():
-        offset = len(before) - len(before.lstrip())
-        errors.append(_error_at(lines, prepared, offset, "send(...), dicom(...) or balance(...)"))
-    ends = [*starts, len(prepared)][1:]
-    for start, end in zip(starts, ends, strict=True):
-        segment = prepared[start:end]
-        try:
-            tree = _route_parser().parse(segment)
-            rule = _Builder().transform(tree)
-        except UnexpectedInput as error:
-            errors.append(_explain(error, lines, prepared, start, segment))
-        except VisitError as error:
-            if not isinstance(error.orig_exc, _Refused):
-                raise
-            at = start + (error.orig_exc.token.start_pos or 0)
-            errors.append(_error_at(lines, prepared, at, error.orig_exc.expected))
-        else:
-            rules.append(Rule(len(rules) + 1, rule.verb, rule.parameters, rule.conditions, rule.priority, rule.prior_study))
-    if errors:
-        raise RuleFileErrors(errors)
-    return rules
+    """Read the rules of a rule file, names replaced by what they stand for. Raises what `parse_rule_file` does."""
+    return list(resolve(parse_rule_file(text)))
 
 
-def _without_comments(text: str) -> str:
-    """Blank comment lines, so that places stay what they are."""
-    return "\n".join("" if line.lstrip().startswith("#") else line for line in text.splitlines()) + "\n"
-
-
-def _inside_quotes(text: str, position: int) -> bool:
-    line_start = text.rfind("\n", 0, position) + 1
-    return text.count('"', line_start, position) % 2 == 1
-
-
-def _explain(error: UnexpectedInput, lines: list[str], text: str, start: int, segment: str) -> RuleSyntaxError:
-    if isinstance(error, UnexpectedToken) and error.token.type != "$END":
-        at, names = start + (error.token.start_pos or 0), set(error.accepts or error.expected)
-    elif isinstance(error, UnexpectedCharacters):
-        at, names = start + (error.pos_in_stream or 0), set(error.allowed or ())
-    else:
-        names = set(error.accepts or error.expected) if isinstance(error, UnexpectedToken) else set()
-        if isinstance(error, UnexpectedEOF):
-            names = set(error.expected)
-        at = start + len(segment.rstrip())
-    words = sorted({_EXPECTED.get(name, name.lower()) for name in names if name not in ("$END",)} or {"something else"})
-    expected = words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
-    return _error_at(lines, text, at, expected)
-
-
-def _error_at(lines: list[str], text: str, at: int, expected: str) -> RuleSyntaxError:
-    line = text.count("\n", 0, at) + 1
-    column = at - (text.rfind("\n", 0, at) + 1) + 1
-    shown = lines[line - 1] if line <= len(lines) else ""
-    word = _WORD_AT.match(text, at)
-    close = difflib.get_close_matches(word[0].upper(), (*_KNOWN_WORDS, *KEYWORDS), n=1, cutoff=0.75) if word else []
-    suggestion = close[0] if close and word and close[0] != word[0].upper() else ""
-    return RuleSyntaxError(shown, line, column, expected, suggestion)
+def _prepared(text: str) -> str:
+    """Blank comment lines, so that places stay what they are; straighten quotes and line ends."""
+    lines = text.removeprefix("\ufeff").translate(_QUOTES).splitlines()
+    return "\n".join("" if line.lstrip().startswith("#") else line for line in lines) + "\n"

@@ -111,9 +111,9 @@ def test_every_error_of_a_file_is_told_with_its_place() -> None:
     with pytest.raises(RuleFileErrors) as raised:
         parse_rules(text)
     errors = raised.value.errors
-    assert [(error.line, error.column) for error in errors] == [(1, 11), (3, 25), (4, 23), (5, 27)]
+    assert [(error.line, error.column) for error in errors] == [(1, 11), (3, 25), (4, 23), (4, 32), (5, 27)]
     assert errors[0].suggestion == "WHEN"
-    assert errors[3].suggestion == "HIGH"
+    assert errors[4].suggestion == "HIGH"
     assert errors[2].expected == "a time from 00:00 to 23:59"
     assert str(errors[0]).splitlines()[1:] == ['    send("A") whn MODALITY=CR', "              ^"]
 
