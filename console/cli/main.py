@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from broker import BrokerError
-from console.cli import faults, procedures, site, tasks, traffic, transfer
+from console.cli import faults, procedures, rules, site, tasks, traffic, transfer
 from console.cli.options import (
     ConfigOption,
     DataOption,
@@ -29,7 +29,7 @@ from console.database import opened
 from console.errors import ConsoleError
 from console.road import read_status
 from fileman import FileManError
-from rules import RuleError, decompile, from_elements, parse_rules, to_elements
+from rules import RuleError
 from runtime import RuntimeProblem, Settings, SystemClock, load_settings, read_run_file
 from taskman import TaskManError
 from xwb import XWBError
@@ -40,12 +40,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-rules_app = typer.Typer(help="Check and compile routing rules.", no_args_is_help=True)
 app.add_typer(site.app, name="site")
 app.add_typer(faults.app, name="fault")
 app.add_typer(procedures.app, name="rpc")
 app.add_typer(tasks.app, name="tasks")
-app.add_typer(rules_app, name="rules")
+app.add_typer(rules.app, name="rules")
 traffic.register(app)
 transfer.register(app)
 
@@ -145,30 +144,6 @@ def status(config: ConfigOption = None, data: DataOption = None, as_json: JsonOp
     orphans = [f"image {it['image']} stored {it['stored']} by {it['gateway']}" for it in state["orphans"]]
     table.add_row("orphans", "\n".join(orphans) or "none")
     out.print(table, highlight=False)
-
-
-@rules_app.command("check")
-def rules_check(file: Annotated[Path, typer.Argument(help="The rule file.")]) -> None:
-    """Read a rule file; every error is shown with its place."""
-    rules = parse_rules(file.read_text(encoding="utf-8"))
-    out.print(f"{file}: {len(rules)} rules, no errors", highlight=False)
-
-
-@rules_app.command("compile")
-def rules_compile(file: Annotated[Path, typer.Argument(help="The rule file.")], as_json: JsonOption = False) -> None:
-    """Print the caret elements that MAG DICOM ROUTE EVAL START takes."""
-    elements = to_elements(parse_rules(file.read_text(encoding="utf-8")))
-    sys.stdout.write(json.dumps(elements, indent=2) + "\n" if as_json else "".join(f"{element}\n" for element in elements))
-
-
-@rules_app.command("decompile")
-def rules_decompile(file: Annotated[Path, typer.Argument(help="Caret elements, one a line.")]) -> None:
-    """Print the rule file that caret elements stand for."""
-    lines = file.read_text(encoding="utf-8").splitlines()
-    parsed = from_elements([(str(number), line) for number, line in enumerate(lines, start=1) if line])
-    for line in parsed.log:
-        err.print(f"[yellow]{line}", highlight=False)
-    sys.stdout.write(decompile(parsed.rules))
 
 
 def _settings(config: Path | None, **given: Any) -> Settings:
