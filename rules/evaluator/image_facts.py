@@ -184,6 +184,7 @@ def know_image(rows: ImageRows, names: Names, location: int) -> KnownImage:
         values,
         exam.urgency if exam is not None else "",
         urgency_found=exam is not None and exam.urgency_found,
+        group=image.parent or 0,
     )
     accession = exam.accession if exam is not None else ""
     return KnownImage(facts, image.uid, image.parent or image.ien, accession, _missing(image))

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, bindparam, exists, insert, select, update
 from fileman import IS_AWAITED, export_lock, lock_for_transaction, next_ien, send_queue_lock
 from fileman.files import DicomExport, DicomExportImage, SendQueue
 from rules.evaluator.image_facts import KnownImage
-from rules.judging.evaluate import Action
+from rules.judging.carrying_out import Action
+from rules.judging.desk import PriorStudy
 from rules.language.ast import SEND
 
 COPY = 1
@@ -76,16 +77,18 @@ def queue_action(
     connection: Connection, action: Action, image: KnownImage, origin: Origin, file_types: Mapping[int, tuple[str, ...]]
 ) -> int:
     """Queue one action; give the number of entries made. What waits already is not queued again."""
-    ien = image.facts.image
     if action.verb == SEND:
         kinds = file_types.get(action.destination, ())
-        return len(queue_copies(connection, ien, Copies(action.destination, action.priority, kinds), origin))
+        return len(queue_copies(connection, action.image, Copies(action.destination, action.priority, kinds), origin))
     lock_for_transaction(connection, export_lock(origin.location))
-    study = Study(action.name, image.group, image.facts.study_uid, action.priority)
+    own = PriorStudy(image.group, image.facts.study_uid, image.accession, ())
+    whose = action.prior or own
+    study = Study(action.name, whose.group, whose.study_uid, action.priority)
     export = open_export(connection, study, origin.location)
-    queued = None if export is None else queue_export(connection, export, ien, study.priority, origin)
+    queued = None if export is None else queue_export(connection, export, action.image, study.priority, origin)
     if queued is None:
-        queued = queue_export(connection, make_export(connection, study, image.accession, origin), ien, study.priority, origin)
+        export = make_export(connection, study, whose.accession, origin)
+        queued = queue_export(connection, export, action.image, study.priority, origin)
     return int(bool(queued))
 
 

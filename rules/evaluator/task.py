@@ -41,9 +41,10 @@ from fileman.files import (
 )
 from rules.evaluator.image_facts import ImageRows, KnownImage, Names, know_image, read_names, read_rows
 from rules.evaluator.queueing import Origin, queue_action
-from rules.judging.evaluate import CompiledRules, Destinations, Evaluation, compile_rules
+from rules.judging.balance import Balances
+from rules.judging.desk import MemoryDesk
+from rules.judging.evaluate import CompiledRules, Evaluation, StudyMemory, compile_rules
 from rules.judging.moment import Moment
-from rules.language.ast import BALANCE
 from rules.language.elements import ElementRules, from_elements
 from runtime import Clock
 from taskman import TaskContext, TaskLost, routine
@@ -114,7 +115,8 @@ class SiteView:
 
     version: int
     names: Names
-    destinations: Destinations
+    routers: Mapping[str, int]
+    services: Mapping[str, int]
     file_types: Mapping[int, tuple[str, ...]]
     holidays: frozenset[str]
     place: int
@@ -128,6 +130,7 @@ class Judged:
     image: KnownImage | None
     evaluation: Evaluation | None
     lines: Sequence[str]
+    fresh: Mapping[int, bool] = field(default_factory=dict)
     failed: bool = False
 
 
@@ -137,14 +140,14 @@ class Evaluated:
 
     image: KnownImage
     evaluation: Evaluation
+    fresh: Mapping[int, bool]
     queued: int
 
     def study_decisions(self, task: int, seconds: float) -> list[dict[str, Any]]:
         """Give the rows that the study's further images are judged by."""
         study = self.image.facts.study_uid
-        fresh = [it for it in self.evaluation.decisions if study and not it.cached]
         facts = {"task": task, "study_uid": study, "decided_at": seconds}
-        return [{**facts, "rule": it.rule, "fired": it.fired} for it in fresh]
+        return [{**facts, "rule": rule, "fired": fired} for rule, fired in self.fresh.items() if study]
 
     def decision(self, task: int, version: str, moment: str) -> dict[str, Any]:
         """Give the row that explains the decision later."""
@@ -155,18 +158,15 @@ class Evaluated:
             "version": version,
             "evaluated_at": moment,
             "facts": json.dumps({"urgency": facts.urgency, **facts.values}),
-            "fired": json.dumps(self._fired()),
-            "reasons": json.dumps({str(it.rule): it.reason for it in self.evaluation.decisions if it.reason}),
+            "fired": json.dumps(self.evaluation.fired),
+            "reasons": "{}",
         }
 
-    def event(self, task: int, version: str, seconds: float) -> Event:
+    def event(self, task: int, version: str, rules: int, seconds: float) -> Event:
         """Give the step in the image's story."""
-        outcome = f"{len(self._fired())} of {len(self.evaluation.decisions)} rules fired"
+        outcome = f"{len(self.evaluation.fired)} of {rules} rules fired"
         detail = f"{self.queued} entries queued; rules {version}"
         return Event(self.image.uid, self.image.facts.image, "EVALUATE", seconds, f"task {task}", outcome, detail)
-
-    def _fired(self) -> list[int]:
-        return [it.rule for it in self.evaluation.decisions if it.fired]
 
 
 @dataclass(slots=True)
@@ -178,6 +178,7 @@ class Evaluator:
     rules: CompiledRules
     _site: SiteView | None = None
     _studies: OrderedDict[str, dict[int, bool]] = field(default_factory=OrderedDict)
+    _balances: Balances = field(default_factory=Balances)
 
     @property
     def store(self) -> Store:
@@ -189,7 +190,7 @@ class Evaluator:
 
         It raises the flag of all evaluators: whoever lowered it before this one began did not mean this one.
         """
-        lines = [f"Started at {to_horolog(self.task.clock.now())}", *parsed.log, *self._not_done_here()]
+        lines = [f"Started at {to_horolog(self.task.clock.now())}", *parsed.log]
         self.store.transact(lambda connection: self._begin(connection, lines))
         while not self.task.interrupted():
             try:
@@ -219,13 +220,6 @@ class Evaluator:
             if self.store.read(lambda connection: connection.execute(_STIRRED, key).scalar_one()):
                 return
             seconds = min(LONGEST_REST, seconds * 2)
-
-    def _not_done_here(self) -> list[str]:
-        return [
-            f"Rule {rule.number} balances: this version does not balance, and queues nothing for it"
-            for rule in self.rules.rules
-            if rule.verb == BALANCE
-        ]
 
     def _stop_asked(self) -> bool:
         """Tell whether the flag of all evaluators is down, or this task was asked to stop."""
@@ -291,10 +285,16 @@ class Evaluator:
                 return Judged(entry, known, None, [known.missing])
             study = known.facts.study_uid
             remembered = self._studies.get(study, {})
+            memory = StudyMemory(frozenset(rule for rule in remembered if remembered[rule]), frozenset(remembered))
+            desk = MemoryDesk(site.routers, site.services, balances=self._balances)
             moment = Moment(self.task.clock.now())
-            evaluation = self.rules.evaluate(known.facts, moment, site.destinations, remembered, site.holidays.__contains__)
-            remembered.update(evaluation.remember)
-            return Judged(entry, known, evaluation, evaluation.log)
+            evaluation = self.rules.evaluate(
+                known.facts, moment, desk, memory if remembered else None, site.holidays.__contains__
+            )
+            asked = [] if self.rules.semantics.needs_study and not study else self.rules.rules
+            fresh = {it.number: it.number in evaluation.fired for it in asked if it.number not in remembered}
+            remembered.update(fresh)
+            return Judged(entry, known, evaluation, evaluation.log, fresh)
         except Exception as error:  # one bad entry must not stop the queue; it stays in it, marked
             log.exception("image %d could not be judged", rows.image.ien)
             return _failed(entry, error)
@@ -326,7 +326,7 @@ class Evaluator:
                 queued = sum(
                     queue_action(connection, action, one.image, origin, site.file_types) for action in one.evaluation.actions
                 )
-                evaluated.append(Evaluated(one.image, one.evaluation, queued))
+                evaluated.append(Evaluated(one.image, one.evaluation, one.fresh, queued))
         self._remember(connection, evaluated, origin)
         append_log(connection, self.task.number, now, [line for one in left for line in one.lines])
 
@@ -350,7 +350,7 @@ class Evaluator:
         replaced = {name: decide.excluded[name] for name in ("version", "evaluated_at", "facts", "fired", "reasons")}
         decide = decide.on_conflict_do_update(index_elements=[RuleDecision.image, RuleDecision.task], set_=replaced)
         connection.execute(decide, [one.decision(task, version, origin.moment) for one in evaluated])
-        record_events(connection, [one.event(task, version, origin.seconds) for one in evaluated])
+        record_events(connection, [one.event(task, version, len(self.rules.rules), origin.seconds) for one in evaluated])
 
     def _current_site(self) -> SiteView:
         version = self.store.site_version()
@@ -405,7 +405,8 @@ def read_site_view(connection: Connection, version: int, location: int) -> SiteV
     return SiteView(
         version,
         read_names(connection),
-        Destinations(routers.get, services.get),
+        routers,
+        services,
         file_types,
         frozenset(connection.execute(select(Holiday.date)).scalars()),
         place or 1,

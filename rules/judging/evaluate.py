@@ -1,56 +1,46 @@
-"""Judging an image by compiled rules: pure, the same for the evaluator, for tests and for explanations."""
+"""Judging an image by compiled rules: pure, the same for the evaluator, for trials, for tests and for explanations."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from rules.judging.carrying_out import Action, CarryingOut
+from rules.judging.desk import Desk
 from rules.judging.facts import ImageFacts
 from rules.judging.moment import Moment
-from rules.judging.semantics import SEMANTICS, Semantics, Test
-from rules.language.ast import DICOM, SEND, Condition, Rule
-from rules.language.elements import to_elements
+from rules.judging.program import Program
+from rules.judging.reading import HolidayTest, Reading
+from rules.judging.semantics import SEMANTICS, Semantics
+from rules.language.ast import AllOf, AnyOf, Condition, Expression, Not, Rule
+from xwb import collation_key
 
 
 @dataclass(frozen=True, slots=True)
-class Destinations:
-    """How an action's destination is looked up: router locations for SEND, DICOM services for DICOM."""
+class StudyMemory:
+    """What the earlier images of a study decided: the numbers of the rules that fired, and of those that were decided.
 
-    router: Callable[[str], int | None]
-    service: Callable[[str], int | None]
+    `decided` None says that every rule of the version was.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Something to queue: a copy to a router location (SEND) or a DICOM object to a service (DICOM)."""
-
-    verb: str
-    rule: int
-    name: str
-    destination: int
-    priority: int
-    prior_study: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What one rule decided, and why."""
-
-    rule: int
-    fired: bool
-    cached: bool
-    reason: str = ""
+    fired: frozenset[int] = frozenset()
+    decided: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What came of one image: decisions, actions, the evaluator's log lines, what to remember of the study."""
+    """What came of one image: the rules that fired, what is to be queued, the log's lines, what to remember of the study.
 
-    decisions: tuple[Decision, ...]
+    `log` is without the weekday and time that the evaluator's log has before each line. `cached` says that earlier images of
+    the study had decided every rule. Of an image without a study UID nothing is to be remembered.
+    """
+
+    fired: tuple[int, ...]
     actions: tuple[Action, ...]
     log: tuple[str, ...]
-    remember: Mapping[int, bool]
+    memory: StudyMemory
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,84 +50,123 @@ class CompiledRules:
     rules: tuple[Rule, ...]
     semantics: Semantics
     version: str
-    tests: tuple[tuple[tuple[Condition, Test], ...], ...] = field(repr=False)
+    program: Program = field(repr=False)
+    deck_keys: tuple[str, ...] = field(repr=False)
+    #: The distinct actions, in the order of the log.
+    action_texts: tuple[str, ...] = field(repr=False)
+
+    def match(self, facts: ImageFacts, now: Moment, holiday: HolidayTest) -> list[int]:
+        """Give the places, from 0, of the rules whose conditions an image meets, whatever its study decided before."""
+        return self.program.met(Reading(facts, now, holiday, self.semantics.special))
 
     def evaluate(
-        self,
-        facts: ImageFacts,
-        now: Moment,
-        destinations: Destinations,
-        remembered: Mapping[int, bool],
-        holiday: Callable[[str], bool],
+        self, facts: ImageFacts, now: Moment, desk: Desk, remembered: StudyMemory | None, holiday: HolidayTest
     ) -> Evaluation:
-        """Judge an image. A study is decided once per rule: `remembered` holds what the study's earlier images decided."""
-        if self.semantics.needs_study and not facts.study_uid:
-            return Evaluation((), (), (), {})
-        decisions: list[Decision] = []
-        actions: list[Action] = []
-        met: set[str] = set()
-        unmet: set[str] = set()
-        remember: dict[int, bool] = {}
-        for rule, tests in zip(self.rules, self.tests, strict=True):
-            decision = self._decide(rule, tests, facts, now, remembered, holiday)
-            decisions.append(decision)
-            remember[rule.number] = decision.fired
-            (met if decision.fired else unmet).add(rule.action)
-            if decision.fired:
-                outcome = self._act(rule, facts, destinations)
-                if isinstance(outcome, Action):
-                    actions.append(outcome)
-                elif outcome:
-                    unmet.add(outcome)
-        image = facts.image
-        log = [f"Image {image}: {text}" for text in sorted(met)]
-        log.extend(f"Image {image}: Do not {text}" for text in sorted(unmet - met))
-        return Evaluation(tuple(decisions), tuple(actions), tuple(log), remember)
+        """Judge an image. A study is decided once per rule: `remembered` holds what its earlier images decided.
 
-    def _decide(
+        The desk's balances are changed in place. `holiday` tells of a FileMan date whether it is one.
+        """
+        if self.semantics.needs_study and not facts.study_uid:
+            return Evaluation((), (), (), StudyMemory(decided=frozenset()))
+        decided = self._decided(remembered)
+        if len(decided) == len(self.rules):
+            fired = [place for place in decided if remembered is not None and self.rules[place].number in remembered.fired]
+        else:
+            fired = self._fired(facts, now, remembered, holiday, decided)
+        outcome = CarryingOut(self.semantics, desk, facts, now.day)
+        for place in fired:
+            outcome.carry_out(self.rules[place], self.deck_keys[place], decided_before=place in decided)
+        numbers = tuple(self.rules[place].number for place in fired)
+        return Evaluation(
+            numbers,
+            tuple(outcome.actions),
+            self._log(facts.image, fired, outcome),
+            self._memory(remembered, numbers),
+            bool(self.rules) and len(decided) == len(self.rules),
+        )
+
+    def _decided(self, remembered: StudyMemory | None) -> range | frozenset[int]:
+        """Give the places of the rules that earlier images decided."""
+        if remembered is None:
+            return range(0)
+        if remembered.decided is None:
+            return range(len(self.rules))
+        numbers = remembered.decided
+        places = frozenset(place for place, rule in enumerate(self.rules) if rule.number in numbers)
+        return places if len(places) < len(self.rules) else range(len(self.rules))
+
+    def _fired(
         self,
-        rule: Rule,
-        tests: tuple[tuple[Condition, Test], ...],
         facts: ImageFacts,
         now: Moment,
-        remembered: Mapping[int, bool],
-        holiday: Callable[[str], bool],
-    ) -> Decision:
-        if rule.number in remembered:
-            fired = remembered[rule.number]
-            return Decision(rule.number, fired, cached=True, reason="" if fired else "decided by an earlier image of the study")
-        for condition, test in tests:
-            verdict = test(facts, now, holiday)
-            if not self.semantics.passes(verdict):
-                return Decision(rule.number, fired=False, cached=False, reason=_reason(condition, verdict, facts))
-        return Decision(rule.number, fired=True, cached=False)
+        remembered: StudyMemory | None,
+        holiday: HolidayTest,
+        decided: range | frozenset[int],
+    ) -> list[int]:
+        met = self.match(facts, now, holiday)
+        if remembered is None or not decided:
+            return met
+        kept = [place for place in decided if self.rules[place].number in remembered.fired]
+        return sorted([*kept, *(place for place in met if place not in decided)])
 
-    def _act(self, rule: Rule, facts: ImageFacts, destinations: Destinations) -> Action | str:
-        """Give the action to queue, or what the log says instead; only SEND and DICOM queue anything here."""
-        look_up = {SEND: destinations.router, DICOM: destinations.service}.get(rule.verb)
-        if look_up is None:
-            return ""
-        name = rule.location
-        if not name:
-            return f"No location for rule {rule.number}"
-        destination = look_up(name)
-        if destination is None:
-            return f'Cannot find location "{name}".'
-        priority = self.semantics.priority(rule.priority, facts)
-        return Action(rule.verb, rule.number, name, destination, priority, rule.prior_study == "YES")
+    def _memory(self, remembered: StudyMemory | None, fired: tuple[int, ...]) -> StudyMemory:
+        if remembered is None:
+            return StudyMemory(frozenset(fired))
+        if remembered.decided is None:
+            return remembered
+        decided = remembered.decided.union(rule.number for rule in self.rules)
+        return StudyMemory(remembered.fired.union(fired), decided)
 
-
-def _reason(condition: Condition, verdict: bool | None, facts: ImageFacts) -> str:
-    if verdict is None:
-        return f"{condition.keyword} is undefined"
-    values = facts.values.get(condition.keyword) or ((facts.urgency,) if condition.keyword == "URGENCY" else ())
-    return f"{condition} does not hold" + (f": {condition.keyword} is {', '.join(values)}" if values else "")
+    def _log(self, image: int, fired: Iterable[int], outcome: CarryingOut) -> tuple[str, ...]:
+        """Write the log: what was met in M's order, then what was not, unless a rule of the same text was met."""
+        met = {self.rules[place].action for place in fired}
+        met |= outcome.also
+        lines = [*outcome.lines, *(f"Image {image}: {text}" for text in sorted(met, key=collation_key))]
+        unmet: Sequence[str] = self.action_texts
+        if outcome.not_done:
+            unmet = sorted({*unmet, *outcome.not_done}, key=collation_key)
+        lines += [f"Image {image}: Do not {text}" for text in unmet if text not in met]
+        return tuple(lines)
 
 
-def compile_rules(rules: Sequence[Rule], semantics: str) -> CompiledRules:
-    """Compile rules under the semantics of that name, `documented` or `vista`."""
+def compile_rules(rules: Sequence[Rule], semantics: str, version: str = "") -> CompiledRules:
+    """Compile resolved rules under the semantics of that name, `documented` or `vista`.
+
+    `version` is what they are stored under; without it one is made of their content. Raises RuleError for rules that the
+    semantics has no meaning for: `vista` wants them as its elements carry them (`for_vista`).
+    """
     chosen = SEMANTICS[semantics]
-    text = "\n".join([semantics, *to_elements(rules)])
-    version = hashlib.sha256(text.encode()).hexdigest()[:12]
-    tests = tuple(tuple((condition, chosen.test(condition)) for condition in rule.conditions) for rule in rules)
-    return CompiledRules(tuple(rules), chosen, version, tests)
+    taking_part = chosen.check(rules)
+    digest = version or hashlib.sha256("\n".join([semantics, *map(_content, taking_part)]).encode()).hexdigest()[:12]
+    texts = tuple(sorted({rule.action for rule in taking_part}, key=collation_key))
+    keys = _distinct([chosen.deck_key(rule) for rule in taking_part])
+    return CompiledRules(taking_part, chosen, digest, Program(taking_part, chosen), keys, texts)
+
+
+def _distinct(keys: Sequence[str]) -> tuple[str, ...]:
+    """Add an occurrence number to a key that came before: two rules share no deck."""
+    seen: dict[str, int] = {}
+    found = []
+    for key in keys:
+        seen[key] = seen.get(key, 0) + 1
+        found.append(key if seen[key] == 1 else f"{key} #{seen[key]}")
+    return tuple(found)
+
+
+def _content(rule: Rule) -> str:
+    """Write all of a rule that counts, and not where it stands in a file."""
+    shares = [(share.destination, share.percent, share.cap, share.slot) for share in rule.parameters]
+    valid = (rule.valid.begin, rule.valid.end) if rule.valid is not None else None
+    parts = [_expression(part) for part in rule.conditions]
+    return repr((rule.number, rule.verb, shares, parts, rule.priority, rule.prior_study, rule.name, valid))
+
+
+def _expression(expression: Expression) -> object:
+    match expression:
+        case Condition():
+            frames = [(frame.mask, frame.begin, frame.end) for frame in expression.frames]
+            return (expression.keyword, expression.operator, expression.data_type, expression.value, frames)
+        case Not(part):
+            return ("not", _expression(part))
+        case AllOf(parts) | AnyOf(parts):
+            return (type(expression).__name__, [_expression(part) for part in parts])

@@ -11,7 +11,8 @@ class ImageFacts:
     """An image's values by keyword; a keyword that is missing is undefined, one with several values is multi-valued.
 
     `urgency` is the order's, empty when there is none. `urgency_found` tells whether VistA's look-up finds it: the report
-    must bear a legacy accession number.
+    must bear a legacy accession number. `group` is the IEN of the image's group, 0 when it has none. A DICOM element stands
+    under the keyword that conditions use (`rules.language.ast.Condition`); one inside sequences has the values of all items.
     """
 
     image: int
@@ -19,8 +20,4 @@ class ImageFacts:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     urgency: str = ""
     urgency_found: bool = True
-
-    def single(self, keyword: str) -> str | None:
-        """Give the value of a keyword; None when it is undefined or multi-valued."""
-        values = self.values.get(keyword, ())
-        return values[0] if len(values) == 1 else None
+    group: int = 0

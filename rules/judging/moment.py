@@ -22,6 +22,11 @@ class Moment:
         return f"{DAYS[self.at.weekday()]} {to_fileman(self.at)}"
 
     @property
+    def day(self) -> str:
+        """Write the day as a FileMan date."""
+        return to_fileman(self.at)[:7]
+
+    @property
     def full(self) -> str:
         """Write the moment with all its 18 places."""
         return full_text(self.at)

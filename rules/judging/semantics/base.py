@@ -1,23 +1,31 @@
-"""What a semantics decides: whether a condition holds, and how urgent a rule's action is."""
+"""What a semantics decides: whether a condition holds, how urgent an action is, who gets a study that is balanced."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from rules.judging.balance import Balances
 from rules.judging.facts import ImageFacts
-from rules.judging.moment import Moment
-from rules.language.ast import Condition
+from rules.judging.reading import Reading, Special, Verdict
+from rules.language.ast import Condition, Frame, Rule
 from xwb import m_number
 
-HolidayTest = Callable[[str], bool]
-#: True, False, or None for undefined.
-Verdict = bool | None
-Test = Callable[[ImageFacts, Moment, HolidayTest], Verdict]
+Test = Callable[[Reading], Verdict]
 
 DEFAULT_PRIORITY = 500
 URGENCY_BONUS = {"STAT": 20, "URGENT": 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Dealt:
+    """What BALANCE decided for an image: the destination to send to, "" for none; what the log says, and says is not done."""
+
+    destination: str = ""
+    log: tuple[str, ...] = ()
+    not_done: tuple[str, ...] = ()
 
 
 class Semantics(Protocol):
@@ -26,23 +34,66 @@ class Semantics(Protocol):
     name: str
     #: Whether rules leave an image without a study UID alone.
     needs_study: bool
+    #: The verdicts of a condition that keep its rule from firing.
+    blocking: frozenset[Verdict]
+    #: Keywords whose values are not simply those of the facts.
+    special: Mapping[str, Special]
+
+    #: Whether BALANCE deals a study to a name that is no destination, and says nothing of it.
+    balances_blindly: bool
+
+    def check(self, rules: Sequence[Rule]) -> tuple[Rule, ...]:
+        """Give the rules that take part; raises RuleError for one that has no meaning here."""
 
     def test(self, condition: Condition) -> Test:
         """Compile a condition."""
 
-    def passes(self, verdict: Verdict) -> bool:
-        """Tell whether a rule may still fire after this verdict of one of its conditions."""
+    def is_equality(self, condition: Condition) -> bool:
+        """Tell whether a condition says no more than that its keyword has its value, so that it can be indexed."""
+
+    def equals(self, reading: Reading, keyword: str) -> Sequence[str] | None:
+        """Give the values that make equalities on a keyword hold; None when every one passes."""
+
+    def why(self, condition: Condition, reading: Reading, verdict: Verdict) -> str:
+        """Say why a condition has this verdict."""
+
+    def is_valid(self, rule: Rule, day: str) -> bool:
+        """Tell whether a rule holds on a day."""
 
     def priority(self, level: str, facts: ImageFacts) -> int:
         """Give the priority of an action: 750, 500 or 250, and more for urgent orders."""
 
+    def takes_priors(self, rule: Rule, *, decided_before: bool) -> bool:
+        """Tell whether images of prior studies go along with this image."""
 
-def within(mask: str, begin: str, end: str, value: str) -> bool:
-    """Compare the places of an upper-case mask, from the fourth on, as one number each."""
-    places = [place for place in range(3, len(mask)) if "A" <= mask[place] <= "Z"]
+    def deck_key(self, rule: Rule) -> str:
+        """Name a balance's deck, so that its counters survive; rules that share a name get an occurrence number besides."""
 
-    def number(text: str) -> Decimal:
-        return m_number("".join(text[place] for place in places if place < len(text)))
+    def balance(self, rule: Rule, key: str, facts: ImageFacts, day: str, balances: Balances) -> Dealt:
+        """Deal a study to one of the shares, or follow what it was dealt before."""
 
-    actual = number(value)
-    return number(begin) <= actual <= number(end)
+
+def inside(frame: Frame) -> Callable[[str, Callable[[str], bool]], bool]:
+    """Compile a frame: the places of an upper-case mask, from the fourth on, are compared as one number each."""
+    places = tuple(place for place in range(3, len(frame.mask)) if "A" <= frame.mask[place] <= "Z")
+    kind, weekday = frame.mask[:3], frame.begin[:3]
+
+    def pick(text: str) -> str:
+        return "".join([text[place] for place in places if place < len(text)])
+
+    begin, end = pick(frame.begin), pick(frame.end)
+    first, last = m_number(begin), m_number(end)
+    plain = len(begin) == len(end) == len(places) and (begin + end).isdigit() and (begin + end).isascii()
+
+    def contains(value: str, holiday: Callable[[str], bool]) -> bool:
+        if kind == "HOL" and not holiday(value[4:11]):
+            return False
+        if kind == "DDD" and weekday != value[:3]:
+            return False
+        actual = pick(value)
+        if plain and len(actual) == len(places) and actual.isdigit() and actual.isascii():
+            return begin <= actual <= end
+        number: Decimal = m_number(actual)
+        return first <= number <= last
+
+    return contains

@@ -8,21 +8,30 @@ from __future__ import annotations
 
 import operator as compare
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from rules.judging.facts import ImageFacts
-from rules.judging.moment import DAYS, Moment, full_of_fileman, full_text
-from rules.judging.semantics.base import DEFAULT_PRIORITY, URGENCY_BONUS, HolidayTest, Test, Verdict, within
+from rules.judging.moment import DAYS, full_text
+from rules.judging.reading import HolidayTest, Reading, Special, Verdict
+from rules.judging.semantics.base import DEFAULT_PRIORITY, URGENCY_BONUS, Test, inside
+from rules.judging.semantics.documented_balance import balance as balance
 from rules.judging.wildcard import documented_match
-from rules.language.ast import Condition, Frame
+from rules.language.ast import Condition, Rule
 from rules.language.frames import as_of_now
 from rules.language.keywords import BASE_PRIORITY, DATE_TYPES
 
 name = "documented"
 needs_study = False
+balances_blindly = False
+blocking: frozenset[Verdict] = frozenset([False, None])
+special: Mapping[str, Special] = {
+    "NOW": lambda _facts, now: (now.full,),
+    "URGENCY": lambda facts, _now: (facts.urgency,) if facts.urgency else (),
+}
+_WILD = re.compile(r"[*?]")
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": compare.lt,
     ">": compare.gt,
@@ -37,14 +46,30 @@ _Judge = Callable[[str, HolidayTest], bool]
 """Says of a date in full whether a condition's value or one of its frames has it, or stands to it as the operator wants."""
 
 
+def check(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Leave out the rules that are not enabled."""
+    return tuple(rule for rule in rules if rule.enabled)
+
+
+def is_valid(rule: Rule, day: str) -> bool:
+    """Hold a rule on the days from `begin` to `end`, both included."""
+    valid = rule.valid
+    return valid is None or ((not valid.begin or valid.begin <= day) and (not valid.end or day <= valid.end))
+
+
 def priority(level: str, facts: ImageFacts) -> int:
     """Give the priority; the order's urgency always counts."""
     return BASE_PRIORITY.get(level.upper(), DEFAULT_PRIORITY) + URGENCY_BONUS.get(facts.urgency, 0)
 
 
-def passes(verdict: Verdict) -> bool:
-    """Let a rule go on only while every condition is true."""
-    return verdict is True
+def takes_priors(rule: Rule, *, decided_before: bool) -> bool:
+    """Take prior studies along once, with the image that decides the study."""
+    return rule.prior_study.upper() == "YES" and not decided_before
+
+
+def deck_key(rule: Rule) -> str:
+    """Know a deck by the rule's name, or else by its action, so that it survives rules that are numbered anew."""
+    return rule.name or rule.action
 
 
 def test(condition: Condition) -> Test:
@@ -54,21 +79,51 @@ def test(condition: Condition) -> Test:
     return _text_test(condition)
 
 
+def is_equality(condition: Condition) -> bool:
+    """Index texts that are compared with = and no wildcard."""
+    return condition.operator == "=" and condition.data_type not in DATE_TYPES and not _WILD.search(condition.value)
+
+
+def equals(reading: Reading, keyword: str) -> Sequence[str]:
+    """Let each value of a keyword make its equality hold; an undefined one has none."""
+    return reading.values(keyword)
+
+
+def why(condition: Condition, reading: Reading, verdict: Verdict) -> str:
+    """Say why a condition has this verdict."""
+    keyword, values = condition.keyword, reading.values(condition.keyword)
+    if not values:
+        return f"{keyword} is undefined"
+    seen = f"{keyword} is {', '.join(values)}"
+    if verdict is not None:
+        return seen
+    if condition.data_type in DATE_TYPES and None in reading.dates(keyword):
+        return f"{seen}, which is no date"
+    return f"{seen}, which cannot be compared with {condition.operator} {condition.value or 'time frames'}"
+
+
 def _text_test(condition: Condition) -> Test:
     keyword, operator, wanted = condition.keyword, condition.operator, condition.value
     matches = documented_match(wanted)
     order = _ORDER.get(operator)
 
-    def text_test(facts: ImageFacts, now: Moment, _holiday: HolidayTest) -> Verdict:
-        values = (now.full,) if keyword == "NOW" else _values(keyword, facts)
-        if not values:
-            return None
-        if order is not None:
-            return any(_ordered(order, value, wanted) for value in values)
-        found = any(matches(value) for value in values)
-        return not found if operator == "!=" else found if operator == "=" else None
+    def text_equals(reading: Reading) -> Verdict:
+        values = reading.values(keyword)
+        if len(values) == 1:
+            return matches(values[0])
+        return any(map(matches, values)) if values else None
 
-    return text_test
+    def text_differs(reading: Reading) -> Verdict:
+        values = reading.values(keyword)
+        return not any(map(matches, values)) if values else None
+
+    def text_ordered(reading: Reading) -> Verdict:
+        values = reading.values(keyword)
+        if not values or order is None:
+            return None
+        return any(_ordered(order, value, wanted) for value in values)
+
+    return {"=": text_equals, "!=": text_differs}.get(operator, text_ordered)
 
 
 def _ordered(order: Callable[[Any, Any], bool], value: str, wanted: str) -> bool:
@@ -84,14 +139,15 @@ def _date_test(condition: Condition) -> Test:
     """Compare dates written in full, each with its weekday; a value that is no date makes the condition undefined."""
     keyword, negated = condition.keyword, condition.operator == "!="
     judge = _judge_frames(condition) if condition.frames or not condition.value else _judge_value(condition)
+    if judge is None:
+        return lambda _reading: None
 
-    def date_test(facts: ImageFacts, now: Moment, holiday: HolidayTest) -> Verdict:
-        if judge is None:
-            return None
-        dates = [now.full] if keyword == "NOW" else [full_of_fileman(value) for value in _values(keyword, facts)]
+    def date_test(reading: Reading) -> Verdict:
+        dates = reading.dates(keyword)
         known = [date for date in dates if date is not None]
         if not known or len(known) < len(dates):
             return None
+        holiday = reading.holiday
         return any(judge(date, holiday) for date in known) is not negated
 
     return date_test
@@ -100,8 +156,8 @@ def _date_test(condition: Condition) -> Test:
 def _judge_frames(condition: Condition) -> _Judge | None:
     if condition.operator not in _EQUALITY:
         return None
-    frames = [as_of_now(frame, condition.keyword) for frame in condition.frames]
-    return lambda date, holiday: any(_inside(frame, date, holiday) for frame in frames)
+    frames = [inside(as_of_now(frame, condition.keyword)) for frame in condition.frames]
+    return lambda date, holiday: any(frame(date, holiday) for frame in frames)
 
 
 def _judge_value(condition: Condition) -> _Judge | None:
@@ -137,17 +193,3 @@ def _reading(value: str) -> tuple[slice, str] | None:
         return None
     end = {10: 11, 16: 16}.get(len(text), 18)
     return slice(4, end), full[4:end]
-
-
-def _values(keyword: str, facts: ImageFacts) -> tuple[str, ...]:
-    if keyword == "URGENCY":
-        return (facts.urgency,) if facts.urgency else ()
-    return facts.values.get(keyword, ())
-
-
-def _inside(frame: Frame, value: str, holiday: HolidayTest) -> bool:
-    if frame.mask[:3] == "HOL" and not holiday(value[4:11]):
-        return False
-    if frame.mask[:3] == "DDD" and frame.begin[:3] != value[:3]:
-        return False
-    return within(frame.mask, frame.begin, frame.end, value)

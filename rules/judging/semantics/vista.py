@@ -6,18 +6,42 @@ first three places of a date are compared for weekdays only, so that the year of
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from rules.judging.facts import ImageFacts
 from rules.judging.moment import Moment
-from rules.judging.semantics.base import DEFAULT_PRIORITY, URGENCY_BONUS, HolidayTest, Test, Verdict, within
+from rules.judging.reading import Reading, Special, Verdict
+from rules.judging.semantics.base import DEFAULT_PRIORITY, URGENCY_BONUS, Test, inside
+from rules.judging.semantics.vista_balance import balance as balance
 from rules.judging.wildcard import vista_match
-from rules.language.ast import Condition, Frame
+from rules.language.ast import Condition, Rule
+from rules.language.errors import RuleError
 from rules.language.keywords import BASE_PRIORITY, KEYWORDS
 
 name = "vista"
 needs_study = True  # patch 156 of Imaging 3.0
+balances_blindly = True
+blocking: frozenset[Verdict] = frozenset([False])
 _TEXT_TYPES = " S CS DS IS LO LT OB OW PN SH ST "
 _DATE_TYPES = " DT DA TM "
 _URGENCIES = {500: "ROUTINE", 510: "URGENT", 520: "STAT"}
+
+
+class NotForThisSemantics(RuleError):
+    """A rule says what VistA's rules cannot."""
+
+
+def check(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Take every rule; one that VistA's elements cannot carry is refused (`for_vista` makes others of it, where it can)."""
+    for rule in rules:
+        if not rule.enabled or rule.valid is not None or not all(isinstance(it, Condition) for it in rule.conditions):
+            raise NotForThisSemantics(f"rule {rule.number} is not one that VistA's elements carry as it stands")
+    return tuple(rules)
+
+
+def is_valid(rule: Rule, day: str) -> bool:
+    """Hold every rule at any time."""
+    return True
 
 
 def priority(level: str, facts: ImageFacts) -> int:
@@ -26,52 +50,96 @@ def priority(level: str, facts: ImageFacts) -> int:
     return base + (URGENCY_BONUS.get(facts.urgency, 0) if facts.urgency_found else 0)
 
 
-def passes(verdict: Verdict) -> bool:
-    """Let a rule go on unless a condition fails: what is undefined passes."""
-    return verdict is not False
+def takes_priors(rule: Rule, *, decided_before: bool) -> bool:
+    """Take prior studies along with every image, one that comes late too (SEND^MAGBRTE5)."""
+    return rule.prior_study == "YES"
+
+
+def deck_key(rule: Rule) -> str:
+    """Know a deck by the rule's number."""
+    return str(rule.number)
+
+
+def _urgency(facts: ImageFacts, _now: Moment) -> tuple[str, ...]:
+    return (_URGENCIES[priority("NORMAL", facts)],)
+
+
+special: Mapping[str, Special] = {"NOW": lambda _facts, now: (now.vista,), "URGENCY": _urgency}
 
 
 def test(condition: Condition) -> Test:
     """Compile a condition (RULES^MAGBRTE4)."""
-    keyword = condition.keyword
-    kind = condition.data_type or "S"
+    return _TESTS[_kind(condition)](condition)
 
-    def undefined(_facts: ImageFacts, _now: Moment, _holiday: HolidayTest) -> Verdict:
-        return None
 
-    if keyword not in KEYWORDS:  # a DICOM element: nothing fills the array that VistA looks into
-        return undefined
+def _kind(condition: Condition) -> str:
+    """Tell how VistA compares: TEXT, DATE or not at all.
 
-    def text_test(facts: ImageFacts, now: Moment, _holiday: HolidayTest) -> Verdict:
-        value = _value(keyword, facts, now)
-        if value is None:
+    It looks for the type between blanks in a list, and so finds two types that stand side by side there as well. Nothing
+    fills the array in which it looks DICOM elements up.
+    """
+    kind = f" {condition.data_type or 'S'} "
+    if condition.keyword not in KEYWORDS:
+        return "NEVER"
+    return "TEXT" if kind in _TEXT_TYPES else "DATE" if kind in _DATE_TYPES else "NEVER"
+
+
+def _never(_condition: Condition) -> Test:
+    return lambda _reading: None
+
+
+def _text(condition: Condition) -> Test:
+    keyword, operator, pattern = condition.keyword, condition.operator, condition.value
+
+    def text_test(reading: Reading) -> Verdict:
+        values = reading.values(keyword)
+        if len(values) != 1:
             return None
-        matches = vista_match(value, condition.value)
-        return {"=": matches, "!=": not matches}.get(condition.operator, True)
+        if operator == "=":
+            return vista_match(values[0], pattern)
+        return operator != "!=" or not vista_match(values[0], pattern)
 
-    def date_test(facts: ImageFacts, now: Moment, holiday: HolidayTest) -> Verdict:
-        value = _value(keyword, facts, now)
-        if value is None:
+    return text_test
+
+
+def _date(condition: Condition) -> Test:
+    keyword, compared = condition.keyword, condition.operator == "="
+    frames = [inside(frame) for frame in condition.frames]
+
+    def date_test(reading: Reading) -> Verdict:
+        values = reading.values(keyword)
+        if len(values) != 1:
             return None
-        return condition.operator != "=" or any(_inside(frame, value, holiday) for frame in condition.frames)
+        return not compared or any(frame(values[0], reading.holiday) for frame in frames)
 
-    # VistA looks for the type between blanks in a list, and so finds two types that stand side by side there as well
-    if f" {kind} " in _TEXT_TYPES:
-        return text_test
-    return date_test if f" {kind} " in _DATE_TYPES else undefined
+    return date_test
 
 
-def _value(keyword: str, facts: ImageFacts, now: Moment) -> str | None:
-    if keyword == "NOW":
-        return now.vista
-    if keyword == "URGENCY":
-        return _URGENCIES[priority("NORMAL", facts)]
-    return facts.single(keyword)
+_TESTS = {"TEXT": _text, "DATE": _date, "NEVER": _never}
 
 
-def _inside(frame: Frame, value: str, holiday: HolidayTest) -> bool:
-    if frame.mask[:3] == "HOL" and not holiday(value[4:11]):
-        return False
-    if frame.mask[:3] == "DDD" and frame.begin[:3] != value[:3]:
-        return False
-    return within(frame.mask, frame.begin, frame.end, value)
+def is_equality(condition: Condition) -> bool:
+    """Index texts that are compared with = and no wildcard."""
+    return condition.operator == "=" and _kind(condition) == "TEXT" and "*" not in condition.value and "?" not in condition.value
+
+
+def equals(reading: Reading, keyword: str) -> Sequence[str] | None:
+    """Let the one value of a keyword make its equality hold; an undefined or multi-valued one passes every one."""
+    values = reading.values(keyword)
+    return values if len(values) == 1 else None
+
+
+def why(condition: Condition, reading: Reading, verdict: Verdict) -> str:
+    """Say why a condition has this verdict."""
+    keyword, values = condition.keyword, reading.values(condition.keyword)
+    if condition.keyword not in KEYWORDS:
+        return f"VistA's evaluator never finds {keyword}, which passes"
+    if not values:
+        return f"{keyword} is undefined, which passes"
+    seen = f"{keyword} is {', '.join(values)}"
+    if len(values) > 1:
+        return f"{seen}: several values, which pass"
+    if verdict is None:
+        return f"{seen}; VistA does not compare the type {condition.data_type}, which passes"
+    compared = ("=", "!=") if _kind(condition) == "TEXT" else ("=",)
+    return seen if condition.operator in compared else f"{seen}; VistA does not compare with {condition.operator}, which passes"

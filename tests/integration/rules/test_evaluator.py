@@ -374,7 +374,6 @@ def test_a_decision_is_kept_with_what_it_was_made_from(site: Store, clock: Fixed
     assert (row["image"], row["task"], row["version"]) == (7, evaluator.task.number, evaluator.rules.version)
     assert row["evaluated_at"] == "3261121.034438"
     assert json.loads(row["fired"]) == [1]
-    assert list(json.loads(row["reasons"])) == ["2"]
     facts = json.loads(row["facts"])
     assert (facts["MODALITY"], facts["urgency"]) == (["CR"], "URGENT")
     event = site.read(lambda connection: connection.execute(select(ImageEvent)).mappings().one())

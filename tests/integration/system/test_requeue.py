@@ -13,7 +13,7 @@ from fileman import take_lease, transmit_lock
 from fileman.files import DicomExport, DicomExportImage, SendQueue, Task
 from rules.evaluator.image_facts import KnownImage
 from rules.evaluator.queueing import Origin, queue_action
-from rules.judging.evaluate import Action
+from rules.judging.carrying_out import Action
 from rules.judging.facts import ImageFacts
 from rules.language.ast import SEND
 from taskman import Deleted, TaskLost, find_option
@@ -103,7 +103,7 @@ def test_an_image_that_is_being_queued_again_waits_once(site: Site) -> None:
 
     def evaluate(connection: Connection) -> None:
         image = KnownImage(ImageFacts(5, "1.2"), "1.2.5", 1, "")
-        assert queue_action(connection, Action(SEND, 1, "OUTREACH", 3, 500), image, Origin(660, "", 0.0), {3: ("FULL",)}) == 1
+        assert queue_action(connection, Action(SEND, 1, "OUTREACH", 3, 500, 5), image, Origin(660, "", 0.0), {3: ("FULL",)}) == 1
         queued.set()
         assert go_on.wait(10)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -10,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fileman.dates import from_fileman
 from rules import (
     Condition,
-    Destinations,
     Evaluation,
     ImageFacts,
+    MemoryDesk,
     Moment,
     NotInWords,
     Rule,
     RuleError,
     RuleFileErrors,
     Share,
+    StudyMemory,
     compile_rules,
     decompile,
     from_elements,
@@ -29,17 +28,16 @@ from rules import (
     to_elements,
 )
 from rules.judging.wildcard import documented_match, vista_match
-from tests.oracle.records import read_records
-from tests.unit.rules.recorded import recorded_images
 
-DESTINATIONS = Destinations({"A": 14, "B": 15}.get, {"P": 1}.get)
+FIRED = {True: (1,), False: ()}
+DESTINATIONS = MemoryDesk({"A": 14, "B": 15}, {"P": 1})
 SATURDAY = Moment(datetime.fromisoformat("2026-11-21T08:30"))
 
 
 def evaluate(elements: list[str], semantics: str = "vista", study: str = "1.2", **values: str) -> Evaluation:
     parsed = from_elements([(str(number), text) for number, text in enumerate(elements, start=1)])
     facts = ImageFacts(2, study, {keyword: (value,) for keyword, value in values.items()})
-    return compile_rules(parsed.rules, semantics).evaluate(facts, SATURDAY, DESTINATIONS, {}, lambda _day: False)
+    return compile_rules(parsed.rules, semantics).evaluate(facts, SATURDAY, DESTINATIONS, None, lambda _day: False)
 
 
 # ---- wildcards --------------------------------------------------------------------------------------------------------------
@@ -106,9 +104,9 @@ def test_odd_parameters_are_written_as_they_came(elements: list[str]) -> None:
 def test_a_frame_element_of_six_pieces_empties_what_it_names() -> None:
     elements = ["1^CONDITION^1^KW^NOW", "1^CONDITION^1^DT^DT", "1^CONDITION^1^OP^="]
     frame = ["1^CONDITION^1^VA^M^1^DDD", "1^CONDITION^1^VA^B^1^MON", "1^CONDITION^1^VA^E^1^MON"]
-    assert evaluate(elements + frame).remember == {1: False}
-    assert evaluate([*elements, *frame, "1^CONDITION^1^VA^M^1"]).remember == {1: True}
-    assert evaluate([*elements, *frame, "1^CONDITION^1^VA^B^1^SAT^more"]).remember == {1: True}
+    assert evaluate(elements + frame).fired == FIRED[False]
+    assert evaluate([*elements, *frame, "1^CONDITION^1^VA^M^1"]).fired == FIRED[True]
+    assert evaluate([*elements, *frame, "1^CONDITION^1^VA^B^1^SAT^more"]).fired == FIRED[True]
 
 
 @pytest.mark.parametrize(("pattern", "met"), [("SAT*", True), ("SUN*", False)])
@@ -116,29 +114,13 @@ def test_a_frame_element_of_six_pieces_empties_what_it_names() -> None:
 def test_now_without_a_date_type_is_text_to_vista(kind: str, pattern: str, met: bool) -> None:
     stem = "1^CONDITION^1"
     elements = [f"{stem}^KW^NOW", f"{stem}^DT^{kind}", f"{stem}^OP^=", f"{stem}^VA^{pattern}"]
-    assert evaluate(elements).remember == {1: met}
+    assert evaluate(elements).fired == FIRED[met]
 
 
 def test_vista_leaves_an_image_without_a_study_alone() -> None:
     elements = ["1^ACTION^SEND", "1^ACTION^1^A", "1^CONDITION^1^KW^MODALITY", "1^CONDITION^1^OP^=", "1^CONDITION^1^VA^CR"]
-    assert evaluate(elements, "vista", study="", MODALITY="CR") == Evaluation((), (), (), {})
+    assert evaluate(elements, "vista", study="", MODALITY="CR") == Evaluation((), (), (), StudyMemory(decided=frozenset()))
     assert len(evaluate(elements, "documented", study="", MODALITY="CR").actions) == 1
-
-
-@pytest.mark.parametrize("record", [row for row in read_records("c1_rules") if row.get("keep")], ids=lambda row: row["id"])
-def test_what_a_study_was_decided_stays_decided(record: dict[str, Any]) -> None:
-    if any("BALANCE" in element for element in record["rules"]):
-        assert record["result"]["balance"] is not None  # balancing is not evaluated here
-        return
-    image = recorded_images()[record["image"]]
-    nodes = [re.search(r",777,\"?([0-9.]+?)\"?,(\d+)\)=(.)", node) for node in record["result"]["study_cache"]]
-    decided = {int(node[2]): node[3] == "1" for node in nodes if node and node[1] == image.study_uid}
-    parsed = from_elements([(str(at), text) for at, text in enumerate(record["rules"])])
-    now = Moment(from_fileman(record["result"]["now"].split(" ")[1]))
-    nowhere = Destinations(lambda _name: 14, lambda _name: 1)
-    evaluation = compile_rules(parsed.rules, "vista").evaluate(image, now, nowhere, decided, lambda _day: False)
-    assert [decision.cached for decision in evaluation.decisions] == [True] * len(parsed.rules)
-    assert list(evaluation.log) == [line[10:] for line in record["result"]["log"]]
 
 
 # ---- text -------------------------------------------------------------------------------------------------------------------
@@ -209,8 +191,8 @@ def test_what_has_no_words_is_refused_and_not_written_wrong(rule: Rule) -> None:
 def test_dates_and_times_compare_as_such(text: str, fired: bool) -> None:
     rules = parse_rules(f"send(A) when {text}")
     facts = ImageFacts(1, "1.2", {"EXAM_TIME": ("3240610.093",)})
-    evaluation = compile_rules(rules, "documented").evaluate(facts, SATURDAY, DESTINATIONS, {}, lambda _day: False)
-    assert evaluation.decisions[0].fired is fired
+    evaluation = compile_rules(rules, "documented").evaluate(facts, SATURDAY, DESTINATIONS, None, lambda _day: False)
+    assert evaluation.fired == FIRED[fired]
 
 
 @pytest.mark.parametrize(
@@ -228,5 +210,5 @@ def test_frames_that_came_as_elements_mean_dates(mask: str, begin: str, end: str
     stem = "1^CONDITION^1"
     elements = [f"{stem}^KW^EXAM_TIME", f"{stem}^DT^DT", f"{stem}^OP^="]
     elements += [f"{stem}^VA^M^1^{mask}", f"{stem}^VA^B^1^{begin}", f"{stem}^VA^E^1^{end}"]
-    assert evaluate(elements, "documented", EXAM_TIME="3240610.093").remember == {1: documented}
-    assert evaluate(elements, "vista", EXAM_TIME="3240610.093").remember == {1: vista}
+    assert evaluate(elements, "documented", EXAM_TIME="3240610.093").fired == FIRED[documented]
+    assert evaluate(elements, "vista", EXAM_TIME="3240610.093").fired == FIRED[vista]

@@ -61,6 +61,8 @@ _NAMES = {
     "71": {"58": "CHEST 2 VIEWS PA&LAT", "43": "CT HEAD W/O CONT"},
     "74": {"1": "660-061024-101", "2": "660-061124-102", "3": "061224-103", "4": "660-010123-90", "5": "660-061424-105"},
 }
+#: Accession number by group, as exports name it.
+EXPORT_ACCESSIONS = {1: "660-061024-101", 4: "660-061124-102", 6: "061224-103", 11: "660-061424-105", 15: "061824-109"}
 _LEGACY = {"7": "URGENT", "16": "STAT"}
 
 
@@ -93,4 +95,4 @@ def _facts(image: str, nodes: dict[str, dict[str, list[str]]]) -> ImageFacts:
                 values[f"{keyword}_FIRST"], values[f"{keyword}_LAST"] = (both[0],), (both[-1],)
     values["SOURCE"] = ("SALT LAKE CITY",)
     study = _piece(nodes, parent, "PACS", 1) if parent else _piece(nodes, image, "PACS", 1)
-    return ImageFacts(int(image), study, values, _LEGACY.get(image, ""), image in _LEGACY)
+    return ImageFacts(int(image), study, values, _LEGACY.get(image, ""), image in _LEGACY, int(parent or 0))
