@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from rules.language.ast import Frame, Validity
@@ -21,6 +22,39 @@ EARLIEST, LATEST = "0000101", "9991231"
 _DAYS = ("", "SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "HOL")
 _DAY = re.compile(r"[0-9]{7}")
 _DATE = re.compile(r"[0-9]{7}(\.[0-9]{1,6})?")
+
+
+#: A frame of times as the rule file has it.
+CLOCKS = re.compile(
+    r"(?:(?P<day>sun|mon|tue|wed|thu|fri|sat|hol)\s*)?(?P<begin>[\d:]+\s*(?:[ap]m)?)\s*to\s*(?P<end>[\d:]+\s*(?:[ap]m)?)",
+    re.IGNORECASE | re.ASCII,
+)
+_WEEKDAY = re.compile(r"(?:(?:sun|mon|tue|wed|thu|fri|sat|hol)\b\s*)?", re.IGNORECASE)
+_AFTER_WEEKDAY = (
+    ("TIME", re.compile(r"\d{1,2}:\d\d(?::\d\d)?\s*(?:[ap]m\b)?\s*", re.IGNORECASE | re.ASCII)),
+    ("_TO", re.compile(r"to\b\s*", re.IGNORECASE)),
+    ("TIME", re.compile(r"\d{1,2}:\d\d", re.ASCII)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFault:
+    """Where a text is no frame, and what could stand there, in terms of the grammar."""
+
+    position: int
+    terminals: frozenset[str]
+
+
+def frame_fault(text: str, position: int) -> FrameFault:
+    """Find where what begins at a position stops being a frame."""
+    day = _WEEKDAY.match(text, position)
+    at = day.end() if day else position
+    for terminal, pattern in _AFTER_WEEKDAY:
+        part = pattern.match(text, at)
+        if part is None:
+            return FrameFault(at, frozenset(["DAY", "TIME", "DATE"] if at == position else [terminal]))
+        at = part.end()
+    return FrameFault(position, frozenset(["DAY", "TIME", "DATE"]))
 
 
 def read_time(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
@@ -37,7 +36,7 @@ from rules.language.ast import (
 )
 from rules.language.dicom_names import keyword_of
 from rules.language.errors import RuleFileErrors, RuleFileTooLong, RuleSyntaxError
-from rules.language.frames import clock_frame, date_frame, read_date, read_day, read_time
+from rules.language.frames import CLOCKS, clock_frame, date_frame, frame_fault, read_date, read_day, read_time
 from rules.language.keywords import DATE_TYPES, data_type_of
 from rules.language.names import resolve
 from rules.language.recovery import STATEMENT, Marks
@@ -91,7 +90,7 @@ class _Builder(Transformer[Token, RuleFile]):
 
     def begin(self) -> None:
         """Forget what came before."""
-        self.refused: list[tuple[Token, str]] = []
+        self.refused: list[tuple[int, str]] = []
         self.open = 0
 
     # ---- names ----
@@ -127,10 +126,22 @@ class _Builder(Transformer[Token, RuleFile]):
         keyword = keyword_of(name)
         return Condition(keyword, str(operator), data_type_of(keyword), value, (), _place(name))
 
-    def framed(self, name: Token, operator: Token, *frames: Frame) -> Condition:
+    def framed(self, name: Token, operator: Token, *texts: Token) -> Condition:
         keyword = keyword_of(name)
         data_type = data_type_of(keyword)
+        frames = tuple(self._frame(text) for text in texts)
         return Condition(keyword, str(operator), data_type if data_type in DATE_TYPES else "DT", "", frames, _place(name))
+
+    def _frame(self, token: Token) -> Frame:
+        at = token.start_pos or 0
+        if clocks := CLOCKS.fullmatch(token):
+            begin, end = (self._time(clocks[name], at + clocks.start(name)) for name in ("begin", "end"))
+            frame = clock_frame((clocks["day"] or "").upper(), begin, end)
+        else:
+            first, _, last = token.lower().partition("to")
+            begin, end = self._date(first.strip(), at), self._date(last.strip(), at + len(token) - len(last.lstrip()))
+            frame = date_frame(begin, end)
+        return Frame(frame.mask, frame.begin, frame.end, _place(token))
 
     def among(self, name: Token, *values: str) -> Expression:
         keyword, place = keyword_of(name), _place(name)
@@ -139,14 +150,6 @@ class _Builder(Transformer[Token, RuleFile]):
     def not_among(self, name: Token, *values: str) -> Expression:
         expression = self.among(name, *values)
         return replace(expression, operator="!=") if isinstance(expression, Condition) else negated(expression)
-
-    def clock(self, day: Token | None, begin: Token, end: Token) -> Frame:
-        frame = clock_frame((day or "").upper(), self._time(begin), self._time(end))
-        return Frame(frame.mask, frame.begin, frame.end, _place(day or begin))
-
-    def dates(self, begin: Token, end: Token) -> Frame:
-        frame = date_frame(self._date(begin), self._date(end))
-        return Frame(frame.mask, frame.begin, frame.end, _place(begin))
 
     def any_of(self, *parts: Expression) -> Expression:
         return any_of(parts)
@@ -181,7 +184,7 @@ class _Builder(Transformer[Token, RuleFile]):
     def valid(self, word: Token, begin: Token, end: Token) -> tuple[Token, _Modifier]:
         valid = Validity(self._day(begin), self._day(end))
         if valid.begin > valid.end:
-            self.refused.append((end, "a day that is not before the first"))
+            self._refuse(end.start_pos or 0, "a day that is not before the first")
         return word, ("valid", valid)
 
     def valid_from(self, word: Token, begin: Token) -> tuple[Token, _Modifier]:
@@ -215,30 +218,37 @@ class _Builder(Transformer[Token, RuleFile]):
         given: dict[str, Any] = {}
         for word, (name, value) in modifiers:
             if name in given:
-                self.refused.append((word, f"{word.lower()} no more than once"))
+                self._refuse(word.start_pos or 0, f"{word.lower()} no more than once")
             given[name] = value
         return given
 
     def _text(self, token: Token) -> str:
         if "^" in token:  # elements are set off by carets: what follows one would be lost on the way to the evaluator
-            self.refused.append((token, "a text without a caret (^)"))
+            self._refuse(token.start_pos or 0, "a text without a caret (^)")
         return _unquoted(token)
 
-    def _read(self, token: Token, read: Callable[[str], str], instead: str, expected: str) -> str:
+    def _time(self, text: str, at: int) -> str:
         try:
-            return read(token)
+            return read_time(text)
         except ValueError:
-            self.refused.append((token, expected))
-            return instead
+            return self._refuse(at, "a time from 00:00 to 23:59", "0000")
 
-    def _time(self, token: Token) -> str:
-        return self._read(token, read_time, "0000", "a time from 00:00 to 23:59")
-
-    def _date(self, token: Token) -> str:
-        return self._read(token, read_date, "3000101", "a date that there is")
+    def _date(self, text: str, at: int) -> str:
+        try:
+            return read_date(text)
+        except ValueError:
+            return self._refuse(at, "a date that there is", "3000101")
 
     def _day(self, token: Token) -> str:
-        return self._read(token, read_day, "3000101", "a day that there is, such as 2026-12-25")
+        try:
+            return read_day(token)
+        except ValueError:
+            return self._refuse(token.start_pos or 0, "a day that there is, such as 2026-12-25", "3000101")
+
+    def _refuse(self, at: int, expected: str, instead: str = "") -> str:
+        """Note that a text cannot be meant, and go on with another."""
+        self.refused.append((at, expected))
+        return instead
 
 
 _VERBS = {"SEND": SEND, "DICOM": DICOM, "BALANCE": BALANCE}
@@ -287,8 +297,8 @@ class _Reader:
             except _Refused as error:
                 at = position + (error.token.start_pos or 0)
                 errors.add(at, error.expected)
-            for token, expected in self._builder.refused:
-                errors.add(position + (token.start_pos or 0), expected)
+            for place, expected in self._builder.refused:
+                errors.add(position + place, expected)
             if at is None or errors.many:
                 break
             marks = marks or Marks(text)
@@ -358,6 +368,9 @@ class _Errors:
             if before and (meant or is_word(before[1], BETWEEN_CONDITIONS)):
                 self.add(before.start(), expected_words([*BETWEEN_CONDITIONS, "NAME"]), meant)
                 return at
+        if "FRAME" in accepts and (token is None or token.type not in _STATEMENTS):
+            fault = frame_fault(text, place)
+            place, accepts = fault.position, set(fault.terminals)
         if accepts == {"RPAR"}:  # a bracket of conditions was read as whole before its end was missed
             accepts |= {"NAME", "_AND", "_OR"}
         word = _WORD_AT.match(text, place)

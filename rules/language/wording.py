@@ -27,6 +27,7 @@ _EXPECTED = {
     "LPAR": "(",
     "RPAR": ")",
     "LBRACE": "{",
+    "FRAME": "a frame such as MON 08:00 to 17:00",
     "DAY": "a weekday or HOL",
     "TIME": "a time HH:MM",
     "DATE": "a date",
