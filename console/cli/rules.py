@@ -1,42 +1,89 @@
-"""`magbroker rules`: what is done with rule files. Further verbs stand in modules beside this one."""
+"""`magbroker rules`: read, check, write, try and publish routing rules.
+
+A verb is a function with Typer's options and a docstring, here or in a `rule_*.py` beside this module, and a line in VERBS:
+its name and where it is declared. Its module is imported when the verb is named, or for `magbroker rules --help`, so that
+`rules check` does not wait for what `rules replay` needs; what takes long to load (the database, pydicom, a reactor) is
+imported inside the function that needs it.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from console.cli.late import Late, group_of
 from console.cli.options import JsonOption, err, out
-from rules import decompile, for_elements, for_vista, from_elements, parse_rules, to_elements
+from console.errors import ConsoleError
+from rules import decompile, for_elements, for_vista, format_rule_file, from_elements, parse_rules, to_elements
 
-app = typer.Typer(help="Check and compile routing rules.", no_args_is_help=True)
+#: Every verb and where it is declared, in the order of the help.
+VERBS = {
+    "check": Late("console.cli.rules:check"),
+    "format": Late("console.cli.rules:format_"),
+    "compile": Late("console.cli.rules:compile_"),
+    "decompile": Late("console.cli.rules:decompile_"),
+}
+
+app = typer.Typer(cls=group_of(VERBS), help="Check and compile routing rules.", no_args_is_help=True)
 
 FileArgument = Annotated[Path, typer.Argument(help="The rule file.")]
 
 
-@app.command()
+class Target(StrEnum):
+    """Whose evaluator is to carry the elements out."""
+
+    MAGBROKER = "magbroker"
+    VISTA = "vista"
+
+
+_FLATTENED = {Target.MAGBROKER: for_elements, Target.VISTA: for_vista}
+
+
 def check(file: FileArgument) -> None:
     """Read a rule file; every error is shown with its place."""
     rules = parse_rules(file.read_text(encoding="utf-8"))
     out.print(f"{file}: {len(rules)} rules, no errors", highlight=False)
 
 
-@app.command("compile")
+def format_(
+    file: FileArgument,
+    write: Annotated[bool, typer.Option("--write", help="Write it into the file. One with comments is refused.")] = False,
+) -> None:
+    """Print a rule file laid out as all are, without its comments."""
+    text = file.read_text(encoding="utf-8")
+    laid_out = format_rule_file(text)
+    if not write:
+        sys.stdout.write(laid_out)
+        return
+    commented = next((number for number, line in enumerate(text.splitlines(), start=1) if line.lstrip().startswith("#")), None)
+    if commented is not None:
+        raise ConsoleError(f"{file} has comments (line {commented}), which would be lost: it stays as it is.")
+    changed = laid_out != text
+    if changed:
+        file.write_text(laid_out, encoding="utf-8")
+    out.print(f"{file} {'is laid out' if changed else 'was so already'}", highlight=False, markup=False, soft_wrap=True)
+
+
 def compile_(
     file: FileArgument,
     as_json: JsonOption = False,
-    vista: Annotated[bool, typer.Option("--vista", help="Refuse what a real VistA would not carry out as it is meant.")] = False,
+    target: Annotated[
+        Target,
+        typer.Option(
+            help="Who carries them out: for vista, what a real VistA could not be told, or would not heed, is an error."
+        ),
+    ] = Target.MAGBROKER,
 ) -> None:
     """Print the caret elements that MAG DICOM ROUTE EVAL START takes."""
-    rules = parse_rules(file.read_text(encoding="utf-8"))
-    elements = to_elements(for_vista(rules) if vista else for_elements(rules))
+    elements = to_elements(_FLATTENED[target](parse_rules(file.read_text(encoding="utf-8"))))
     sys.stdout.write(json.dumps(elements, indent=2) + "\n" if as_json else "".join(f"{element}\n" for element in elements))
 
 
-@app.command("decompile")
 def decompile_(file: Annotated[Path, typer.Argument(help="Caret elements, one a line.")]) -> None:
     """Print the rule file that caret elements stand for."""
     lines = file.read_text(encoding="utf-8").splitlines()

@@ -55,12 +55,6 @@ HostOption = Annotated[str, typer.Option("--host", help="Address to listen on.")
 STATES = {State.GOOD: "[green]ok", State.WARNING: "[yellow]look", State.BAD: "[red]wrong", State.SKIPPED: "[dim]-"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    for command in (record, replay, doctor):
-        app.command()(command)
-
-
 def record(
     upstream: Annotated[str, typer.Option(help="The broker to pass connections on to, HOST:PORT.")],
     listen: Annotated[int, typer.Option(help="Port for clients; 0 lets the system choose.", min=0, max=LAST_PORT)],

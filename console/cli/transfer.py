@@ -28,11 +28,6 @@ _ENDS = {
 }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("migrate-store")(migrate_store)
-
-
 def migrate_store(
     target: Annotated[
         str,

@@ -1,0 +1,37 @@
+"""`magbroker status`: what the database knows of the site at this moment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from rich.table import Table
+
+from console.cli.options import ConfigOption, DataOption, JsonOption, out
+from console.database import opened
+from console.road import read_status
+from runtime import SystemClock, load_settings, read_run_file
+
+
+def status(config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Show images, queues, evaluators, gateways, and images whose gateway was cut off while filing (orphans)."""
+    settings = load_settings(config, data=data)
+    with opened(settings) as store:
+        state = asdict(store.read(lambda connection: read_status(connection, SystemClock().seconds())))
+    running = read_run_file(settings.data)
+    if as_json:
+        out.print_json(json.dumps({"running": running, **state}))
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_row("broker", f"pid {running['pid']}, port {running['broker_port']}" if running else "not running")
+    for name in ("images", "correct"):
+        table.add_row({"correct": "on the CORRECT list"}.get(name, name), str(state[name]))
+    for name in ("queues", "exports", "tasks"):
+        table.add_row(name, ", ".join(f"{key} {count}" for key, count in state[name].items()) or "empty")
+    for name in ("evaluators", "brokers", "managers"):
+        table.add_row(name, "\n".join(state[name]) or "none")
+    for machine, facts in state["gateways"].items():
+        table.add_row(f"gateway {machine}", ", ".join(f"{key} {value}" for key, value in facts.items()))
+    orphans = [f"image {it['image']} stored {it['stored']} by {it['gateway']}" for it in state["orphans"]]
+    table.add_row("orphans", "\n".join(orphans) or "none")
+    out.print(table, highlight=False)
