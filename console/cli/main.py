@@ -70,7 +70,7 @@ def main() -> NoReturn:
     try:
         status = app(standalone_mode=False)  # typer.Exit is given back as its status here
     except _told() as error:
-        err.print(f"[red]magbroker:[/] {escape(str(error))}", highlight=False)
+        err.print(f"[red]magbroker:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(getattr(error, "status", 1))
     except typer.Exit as done:
         sys.exit(done.exit_code)

@@ -78,3 +78,26 @@ def test_help_teaches() -> None:
     for command in ("up", "broker", "gateway", "taskman", "status", "site", "rules", "fault", "rpc", "tasks", "migrate-store"):
         assert magbroker(command, "--help").returncode == 0
         assert command in listed
+
+
+def test_rules_are_laid_out_in_place_unless_comments_would_be_lost(tmp_path: Path) -> None:
+    plain, commented = tmp_path / "plain.rule", tmp_path / "commented.rule"
+    plain.write_text("send( raid1 )when modality = ct", encoding="utf-8")
+    commented.write_text("# why\nsend( raid1 )when modality = ct", encoding="utf-8")
+    shown = magbroker("rules", "format", str(plain)).stdout
+    assert magbroker("rules", "format", str(commented)).stdout == shown
+    assert magbroker("rules", "format", "--write", str(plain)).returncode == 0
+    assert plain.read_text(encoding="utf-8") == shown
+    refused = magbroker("rules", "format", "--write", str(commented))
+    assert (refused.returncode, "comments (line 1)" in refused.stderr) == (1, True)
+    assert commented.read_text(encoding="utf-8").startswith("# why")
+
+
+def test_elements_for_a_real_vista_are_refused_with_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "x.rule"
+    file.write_text("dicom(X) when BodyPartExamined=CHEST\n", encoding="utf-8")
+    assert magbroker("rules", "compile", str(file)).returncode == 0
+    refused = magbroker("rules", "compile", str(file), "--target", "vista")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "rule 1" in refused.stderr
+    assert "BODY_PART_EXAMINED" in refused.stderr
