@@ -26,7 +26,7 @@ _DATE = re.compile(r"[0-9]{7}(\.[0-9]{1,6})?")
 
 #: A frame of times as the rule file has it.
 CLOCKS = re.compile(
-    r"(?:(?P<day>sun|mon|tue|wed|thu|fri|sat|hol)\s*)?(?P<begin>[\d:]+\s*(?:[ap]m)?)\s*to\s*(?P<end>[\d:]+\s*(?:[ap]m)?)",
+    r"(?:(?P<day>sun|mon|tue|wed|thu|fri|sat|hol)\s*)?(?P<begin>\d+:[\d:]+\s*(?:[ap]m)?)\s*to\s*(?P<end>\d+:[\d:]+\s*(?:[ap]m)?)",
     re.IGNORECASE | re.ASCII,
 )
 _WEEKDAY = re.compile(r"(?:(?:sun|mon|tue|wed|thu|fri|sat|hol)\b\s*)?", re.IGNORECASE)
