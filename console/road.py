@@ -18,12 +18,13 @@ from fileman.files import (
     GatewayStatus,
     Image,
     ImageEvent,
-    RuleDecision,
     RunningTask,
     Task,
     TaskManager,
 )
 from rpcs import living_brokers
+from rules.evaluator.decisions import read_decision
+from rules.evaluator.explaining import why_not
 from taskman import Status as TaskStatus
 
 #: An image whose PROCESSED did not come within this many seconds after it was stored is an orphan.
@@ -67,23 +68,15 @@ def _state(connection: Connection, uid: str) -> ImageState:
         waiting = select(DicomFailedImage.reason).where(DicomFailedImage.image_uid == uid, DicomFailedImage.removed.is_(False))
         reason = connection.execute(waiting.order_by(DicomFailedImage.ien.desc()).limit(1)).scalar()
         return ImageState(uid, None, "", (), False, "", (), reason or "")
-    decision = connection.execute(
-        select(RuleDecision.fired, RuleDecision.reasons)
-        .where(RuleDecision.image == image.ien)
-        .order_by(RuleDecision.task.desc())
-        .limit(1)
-    ).first()
+    decision = read_decision(connection, image.ien)
     exports = connection.execute(
         select(DicomExport.application, DicomExportImage.status, DicomExportImage.reason, DicomExportImage.repeated)
         .join(DicomExport, DicomExport.ien == DicomExportImage.export)
         .where(DicomExportImage.image == image.ien)
         .order_by(DicomExport.ien)
     ).all()
-    fired = tuple(str(rule) for rule in json.loads(decision.fired)) if decision is not None else ()
-    why = ""
-    if decision is not None and not fired:
-        reasons = json.loads(decision.reasons)
-        why = "; ".join(dict.fromkeys(str(reason) for reason in (reasons.values() if isinstance(reasons, dict) else reasons)))
+    fired = tuple(str(rule) for rule in json.loads(decision["fired"])) if decision is not None else ()
+    why = why_not(connection, image.ien) if decision is not None and not fired else ""
     return ImageState(
         uid,
         image.ien,

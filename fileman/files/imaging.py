@@ -75,6 +75,7 @@ class Image(ImageEntry):
         Index(None, "file_ref", **only_where("file_ref != ''")),
         Index(None, "report", "object_type"),
         Index(None, "procedure_time", **only_where("object_type = 11")),
+        Index(None, "saved_at", "ien"),
         Index(None, "parent_file", "parent_ien", "object_type"),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Float, ForeignKey, Index, Text, text
+from sqlalchemy import Float, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fileman.files.base import File, only_where
@@ -174,23 +174,64 @@ class EvaluatorLog(File):
     text: Mapped[str] = mapped_column(Text)
 
 
-class StudyDecision(File):
-    """A rule's decision about a study, taken once per evaluator run (^XTMP("MAGEVALSTUDY",task,study,rule)).
+class RuleVersion(File):
+    """Rules as an evaluator had them, under a digest of all that decides what they mean; never changed, so that decisions can be
+    explained later.
 
-    `decided_at` is in seconds since the epoch.
+    `kind` is `file` for a rule file, `elements` for the RULES of ROUTE EVAL START, of which `text` is the JSON. `semantics` is
+    how they are read. `stored_at` is in seconds since the epoch.
+    """
+
+    __tablename__ = "rule_version"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    kind: Mapped[str]
+    semantics: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+    stored_at: Mapped[float] = mapped_column(Float(53))
+    stored_by: Mapped[str] = mapped_column(default="")
+
+
+class RulePublication(File):
+    """What rules a location was given, and when: its newest publication is what evaluators go by.
+
+    Going back to an earlier version is a publication of its own. `published_at` is in seconds since the epoch.
+    """
+
+    __tablename__ = "rule_publication"
+
+    location: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[str]
+    published_at: Mapped[float] = mapped_column(Float(53))
+    published_by: Mapped[str] = mapped_column(default="")
+    note: Mapped[str] = mapped_column(default="")
+
+
+class StudyDecision(File):
+    """What the rules decided about a study, once per evaluator's task (^XTMP("MAGEVALSTUDY",task,study,rule)).
+
+    `version` decided it, by its image `decided_by`, 0 where nobody noted it; `fired_rules` is a JSON list of rule numbers.
+    `decided_rules` is one of those that were decided where not all were, else empty. `decided_at` is in seconds since the epoch.
     """
 
     __tablename__ = "study_decision"
 
     task: Mapped[int] = mapped_column(primary_key=True)
     study_uid: Mapped[str] = mapped_column(primary_key=True)
-    rule: Mapped[int] = mapped_column(primary_key=True)
-    fired: Mapped[bool]
+    version: Mapped[str]
+    fired_rules: Mapped[str] = mapped_column(Text)
+    decided_rules: Mapped[str] = mapped_column(Text, default="")
+    decided_by: Mapped[int] = mapped_column(default=0)
     decided_at: Mapped[float] = mapped_column(Float(53), index=True)
 
 
 class RuleDecision(File):
-    """One evaluation of an image: rules' version, moment, facts and what fired; `explain` evaluates again from it."""
+    """One evaluation of an image: rules' version, moment, facts and what fired; `explain` evaluates again from it.
+
+    `decided_by` is the image whose facts decided, which is an earlier one of the study where that had been decided. `fired` is
+    a JSON list of rule numbers; `queued` one of what was queued: rule, verb, destination, priority, image, entries made.
+    """
 
     __tablename__ = "rule_decision"
 
@@ -200,7 +241,46 @@ class RuleDecision(File):
     evaluated_at: Mapped[str] = mapped_column(index=True)
     facts: Mapped[str] = mapped_column(Text)
     fired: Mapped[str] = mapped_column(Text)
-    reasons: Mapped[str] = mapped_column(Text)
+    queued: Mapped[str] = mapped_column(Text, default="[]")
+    decided_by: Mapped[int] = mapped_column(default=0)
+
+
+class BalanceDeck(File):
+    """How far a balance has dealt its cards (ROUTE LOAD BALANCE, #2006.5906, node 2), kept by location and by what it deals.
+
+    It outlives tasks and versions of the rules: a balance with the same shares goes on where it was.
+    """
+
+    __tablename__ = "balance_deck"
+
+    location: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    deck: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+
+
+class BalanceDeal(File):
+    """What a deck gave a study (#2006.59061): the parameter and its destination, and the day as FileMan writes it."""
+
+    __tablename__ = "balance_deal"
+
+    location: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    deck: Mapped[str] = mapped_column(primary_key=True)
+    study: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[str] = mapped_column(index=True)
+    slot: Mapped[str]
+    destination: Mapped[str]
+
+
+class BalanceMark(File):
+    """That a study was sent to a parameter's destination on a day, by which caps count (#2006.5906, cross-reference D)."""
+
+    __tablename__ = "balance_mark"
+
+    location: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    day: Mapped[str] = mapped_column(primary_key=True, index=True)
+    slot: Mapped[str] = mapped_column(primary_key=True)
+    deck: Mapped[str] = mapped_column(primary_key=True)
+    study: Mapped[str] = mapped_column(primary_key=True)
 
 
 class EvaluatorFlag(File):

@@ -13,6 +13,7 @@ from rpcs.registry import Access, Answer, listed, literal, procedure
 from rpcs.routing.activity import note_activity
 from rpcs.session import StartTask
 from rules.evaluator import ENTRY_POINT, set_flag, subject_of
+from rules.evaluator.versions import publications
 from xwb import LocalArray, ResultType, collation_key, is_canonical, m_number, m_text
 
 NOT_ACCEPTED = "-4,TaskMan did not Accept Request"
@@ -72,7 +73,11 @@ def start_evaluator(call: Call) -> Answer | str:
     number = taskman.load(
         call.connection,
         ENTRY_POINT,
-        arguments={"location": location, "rules": rule_elements(rules)},
+        arguments={
+            "location": location,
+            "rules": rule_elements(rules),
+            "published": publications(call.connection, location),
+        },
         description=f"Evaluate Routing Rules for Origin={name}",
         duz=call.session.duz,
         now=call.clock.seconds(),

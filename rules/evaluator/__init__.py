@@ -1,6 +1,7 @@
 """The rule evaluator of a location: the task that judges what its gateways filed, and fills the queues."""
 
 from rules.evaluator import restart
-from rules.evaluator.task import ENTRY_POINT, Evaluator, append_log, set_flag, subject_of
+from rules.evaluator.evaluator_log import append_log, set_flag
+from rules.evaluator.task import ENTRY_POINT, Evaluator, subject_of
 
 __all__ = ["ENTRY_POINT", "Evaluator", "append_log", "restart", "set_flag", "subject_of"]

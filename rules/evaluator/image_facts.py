@@ -6,10 +6,8 @@ VistA means to look at the group's other images too, but reads a node that no im
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
@@ -17,6 +15,8 @@ from sqlalchemy import Connection, bindparam, select
 from fileman import ExamOfImage, exams_of_images
 from fileman.files import Image, ImageHeader, Institution, NetworkLocation, NewPerson, Patient
 from rules.judging.facts import ImageFacts
+from rules.language.ast import Rule, leaves
+from rules.language.dicom_names import tags_of
 
 _COLUMNS = (
     Image.ien,
@@ -131,21 +131,34 @@ def read_names(connection: Connection) -> Names:
     )
 
 
-def read_rows(connection: Connection, iens: Iterable[int]) -> dict[int, ImageRows]:
-    """Read what there is of some images, by keys and with few queries; an image that is gone is left out."""
+#: The elements that rules ask for: the tags that lead there, by keyword.
+Elements = Mapping[str, tuple[str, ...]]
+
+
+def elements_of(rules: Iterable[Rule]) -> Elements:
+    """Tell which DICOM elements rules ask for; of the header no other is looked at."""
+    keywords = {leaf.keyword for rule in rules for part in rule.conditions for leaf in leaves(part)}
+    return {keyword: tags for keyword in sorted(keywords) if (tags := tags_of(keyword))}
+
+
+def read_rows(connection: Connection, iens: Iterable[int], *, headers: bool = True) -> dict[int, ImageRows]:
+    """Read what there is of some images, by keys and with few queries; an image that is gone is left out.
+
+    Without `headers` no DICOM element is known of them, for rules that ask for none.
+    """
     images = _by_key(connection, _IMAGES, iens)
     groups = _by_key(connection, _IMAGES, (it.parent for it in images.values()))
     pointers = {ien: _pointing(it, groups.get(it.parent)) for ien, it in images.items()}
     exams = exams_of_images(connection, {it.ien: it for it in pointers.values()}.values())
     patients = _by_key(connection, _PATIENTS, (it.patient for it in images.values()))
-    headers = _by_key(connection, _HEADERS, (it.uid for it in images.values()))
+    texts = _by_key(connection, _HEADERS, (it.uid for it in images.values())) if headers else {}
     return {
         ien: ImageRows(
             it,
             groups.get(it.parent),
             exams.get(pointers[ien].ien),
             patients[it.patient].name if it.patient in patients else None,
-            headers[it.uid].elements if it.uid in headers else None,
+            texts[it.uid].elements if it.uid in texts else None,
         )
         for ien, it in images.items()
     }
@@ -162,8 +175,8 @@ def _pointing(image: Any, group: Any) -> Any:
     return image if group is None or image.report or image.parent_ien else group
 
 
-def know_image(rows: ImageRows, names: Names, location: int) -> KnownImage:
-    """Make the facts of an image of what was read of it."""
+def know_image(rows: ImageRows, names: Names, location: int, elements: Elements) -> KnownImage:
+    """Make the facts of an image of what was read of it, with those DICOM elements that are asked for."""
     image, group, exam = rows.image, rows.group, rows.exam
     values = _values(image, group)
     _add(values, "PATIENT", rows.patient)
@@ -176,8 +189,8 @@ def know_image(rows: ImageRows, names: Names, location: int) -> KnownImage:
     if exam is not None and exam.service == "RAD":  # others have neither field
         _add(values, "RADIOLOGY_REPORT", exam.accession)
         _add(values, "PACS_PROCEDURE", exam.procedure)
-    for keyword, element_values in _elements(rows.elements).items():
-        values.setdefault(keyword, element_values)
+    if elements and rows.elements:
+        values |= element_values(json.loads(rows.elements), elements)
     facts = ImageFacts(
         image.ien,
         rows.study,
@@ -215,23 +228,17 @@ def _add(values: dict[str, tuple[str, ...]], keyword: str, value: object) -> Non
         values[keyword] = (str(value),)
 
 
-def _elements(text: str | None) -> dict[str, tuple[str, ...]]:
-    """Give the header's elements by the name that rules use; elements inside sequences have none."""
+def element_values(header: Mapping[str, Any], elements: Elements) -> dict[str, tuple[str, ...]]:
+    """Look elements up in a header, kept by paths (`0010,0010`, `0040,0275>1>0040,0007`); those in sequences in every item."""
     found: dict[str, tuple[str, ...]] = {}
-    for path, element in json.loads(text or "{}").items():
-        name = element_name(path)
-        if name and element["values"]:
-            found[name] = tuple(str(value) for value in element["values"])
+    for keyword, tags in elements.items():
+        paths: Iterable[str] = (tags[0], tags[0].lower()) if len(tags) == 1 else _paths(header, tags)
+        values = [str(value) for path in dict.fromkeys(paths) if path in header for value in header[path]["values"]]
+        if values:
+            found[keyword] = tuple(values)
     return found
 
 
-@lru_cache(maxsize=8192)
-def element_name(path: str) -> str:
-    """Turn a tag into a keyword as VARNAME^MAGBRTE5 does: `0010,0010`, Patient's Name, is PATIENT_S_NAME."""
-    from pydicom.datadict import dictionary_description  # 15 MB, which a broker without such rules does without
-
-    try:
-        description = dictionary_description(int(path.replace(",", ""), 16))
-    except (KeyError, ValueError):
-        return ""
-    return re.sub(r"[^A-Z0-9]+", "_", description.upper()).strip("_")
+def _paths(header: Mapping[str, Any], tags: Sequence[str]) -> list[str]:
+    """Find the paths of an element inside sequences, one for each item that has it."""
+    return [path for path in header if ">" in path and tuple(it.upper() for it in path.split(">") if "," in it) == tuple(tags)]

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
-from fileman import IS_AWAITED, export_lock, lock_for_transaction, next_ien, send_queue_lock
+from fileman import IS_AWAITED, export_lock, lock_for_transaction, next_ien, next_iens, send_queue_lock
 from fileman.files import DicomExport, DicomExportImage, SendQueue
 from rules.evaluator.image_facts import KnownImage
 from rules.judging.carrying_out import Action
-from rules.judging.desk import PriorStudy
 from rules.language.ast import SEND
 
 COPY = 1
 
-_WAITING = select(SendQueue.ien, SendQueue.priority).where(
-    SendQueue.destination == bindparam("destination"),
-    SendQueue.status == "WAITING",
-    SendQueue.image == bindparam("image"),
-    SendQueue.file_type == bindparam("file_type"),
+#: What waits already for a destination, of some images.
+_WAITING = (
+    select(SendQueue.ien, SendQueue.image, SendQueue.file_type, SendQueue.priority)
+    .where(
+        SendQueue.destination == bindparam("destination"),
+        SendQueue.status == "WAITING",
+        SendQueue.image.in_(bindparam("images", expanding=True)),
+    )
+    .order_by(SendQueue.ien.desc())
 )
 _ENTRY = SendQueue.ien == bindparam("entry")
 _RAISE = update(SendQueue).where(_ENTRY).values(priority=bindparam("new_priority"), origin=bindparam("new_origin"))
@@ -39,15 +42,15 @@ _EXPORT = (
     .limit(1)
 )
 _NEW_EXPORT = insert(DicomExport)
-_QUEUED = select(DicomExportImage.sequence).where(
-    DicomExportImage.image == bindparam("image"),
+_QUEUED = select(DicomExportImage.image).where(
+    DicomExportImage.image.in_(bindparam("images", expanding=True)),
     DicomExportImage.export == bindparam("export"),
     DicomExportImage.status.in_(["WAITING", "RETRY", "XMIT"]),
 )
 _COUNT_UP = (
     update(DicomExport)
     .where(DicomExport.ien == bindparam("entry"))
-    .values(last_sequence=DicomExport.last_sequence + 1, image_count=DicomExport.image_count + 1)
+    .values(last_sequence=DicomExport.last_sequence + bindparam("more"), image_count=DicomExport.image_count + bindparam("more"))
     .returning(DicomExport.last_sequence)
 )
 _NEW_IMAGE = insert(DicomExportImage)
@@ -73,25 +76,6 @@ class Study:
     to_hard_disk: str = "0"
 
 
-def queue_action(
-    connection: Connection, action: Action, image: KnownImage, origin: Origin, file_types: Mapping[int, tuple[str, ...]]
-) -> int:
-    """Queue one action; give the number of entries made. What waits already is not queued again."""
-    if action.verb == SEND:
-        kinds = file_types.get(action.destination, ())
-        return len(queue_copies(connection, action.image, Copies(action.destination, action.priority, kinds), origin))
-    lock_for_transaction(connection, export_lock(origin.location))
-    own = PriorStudy(image.group, image.facts.study_uid, image.accession, ())
-    whose = action.prior or own
-    study = Study(action.name, whose.group, whose.study_uid, action.priority)
-    export = open_export(connection, study, origin.location)
-    queued = None if export is None else queue_export(connection, export, action.image, study.priority, origin)
-    if queued is None:
-        export = make_export(connection, study, whose.accession, origin)
-        queued = queue_export(connection, export, action.image, study.priority, origin)
-    return int(bool(queued))
-
-
 @dataclass(frozen=True, slots=True)
 class Copies:
     """What is to be copied: an image's files of some types to a router's network location, as part of a transaction or not."""
@@ -102,33 +86,175 @@ class Copies:
     transaction: str = ""
 
 
+@dataclass(slots=True)
+class _Entry:
+    """An entry of the send queue that waits; `new` until it is written. `raised` when its priority is to be written."""
+
+    ien: int
+    priority: int
+    transaction: str = ""
+    new: bool = False
+    raised: bool = False
+
+
 def queue_copies(connection: Connection, image: int, copies: Copies, origin: Origin) -> list[int]:
-    """Put an image's files into the send queue; give the entries made (SEND^MAGBRTUT).
+    """Put an image's files into the send queue; give the entries made (see `queue_all_copies`)."""
+    return queue_all_copies(connection, [(image, copies)], origin)[0]
+
+
+def queue_all_copies(connection: Connection, wanted: Sequence[tuple[int, Copies]], origin: Origin) -> list[list[int]]:
+    """Put files of many images into the send queue, in this order; give the entries made for each (SEND^MAGBRTUT).
 
     A file that waits for the same destination already is not queued again: a higher priority raises it, and lets it belong to
     whoever asked last. An entry whose file is yet to be made is held until it is.
     """
-    lock_for_transaction(connection, send_queue_lock(image))
-    made = (_queue_copy(connection, image, file_type, copies, origin) for file_type in copies.file_types)
-    return [entry for entry in made if entry]
+    lock_for_transaction(connection, *{send_queue_lock(image) for image, _copies in wanted})
+    waiting = _waiting_copies(connection, wanted)
+    unqueued = {
+        (copies.destination, image, file_type)
+        for image, copies in wanted
+        for file_type in copies.file_types
+        if (copies.destination, image, file_type) not in waiting
+    }
+    numbers = iter(next_iens(connection, "send_queue", len(unqueued)) if unqueued else ())
+    made: list[list[int]] = []
+    for image, copies in wanted:
+        entries: list[int] = []
+        for file_type in copies.file_types:
+            entry = waiting.get(key := (copies.destination, image, file_type))
+            if entry is None:
+                entry = waiting[key] = _Entry(next(numbers), copies.priority, copies.transaction, new=True)
+                entries.append(entry.ien)
+            elif entry.priority < copies.priority:
+                entry.priority, entry.raised = copies.priority, True
+                entry.transaction = copies.transaction or entry.transaction
+        made.append(entries)
+    _write_copies(connection, waiting, origin)
+    return made
 
 
-def _queue_copy(connection: Connection, image: int, file_type: str, copies: Copies, origin: Origin) -> int:
-    key = {"destination": f"{copies.destination};MAG(2005.2,", "image": image, "file_type": file_type}
-    waiting = connection.execute(_WAITING, key).first()
-    if waiting is not None:
-        if waiting.priority < copies.priority:
-            raised = {"entry": waiting.ien, "new_priority": copies.priority, "new_origin": origin.location}
-            connection.execute(_RAISE, raised)
-            if copies.transaction:
-                connection.execute(_RENAME, {"entry": waiting.ien, "new_transaction": copies.transaction})
-        return 0
-    entry = next_ien(connection, "send_queue")
-    row = {"ien": entry, "mechanism": COPY, "origin": origin.location, "status": "WAITING", "transaction": copies.transaction}
-    times = {"queued": origin.moment, "status_at": origin.seconds}
-    awaited = {"of_image": image, "of_type": file_type}
-    connection.execute(_SEND, {**key, **row, **times, **awaited, "priority": copies.priority})
-    return entry
+_Key = tuple[int, int, str]
+
+
+def _waiting_copies(connection: Connection, wanted: Sequence[tuple[int, Copies]]) -> dict[_Key, _Entry]:
+    """Find what waits already, by destination, image and file type; of several entries the first."""
+    images: dict[int, set[int]] = {}
+    for image, copies in wanted:
+        images.setdefault(copies.destination, set()).add(image)
+    return {
+        (destination, row.image, row.file_type): _Entry(row.ien, row.priority)
+        for destination, those in images.items()
+        for row in connection.execute(_WAITING, {"destination": _pointer(destination), "images": sorted(those)})
+    }
+
+
+def _write_copies(connection: Connection, entries: Mapping[_Key, _Entry], origin: Origin) -> None:
+    same = {"mechanism": COPY, "origin": origin.location, "status": "WAITING"}
+    same |= {"queued": origin.moment, "status_at": origin.seconds}
+    new = [
+        {
+            **same,
+            "ien": entry.ien,
+            "destination": _pointer(destination),
+            "image": image,
+            "file_type": file_type,
+            "of_image": image,
+            "of_type": file_type,
+            "transaction": entry.transaction,
+            "priority": entry.priority,
+        }
+        for (destination, image, file_type), entry in entries.items()
+        if entry.new
+    ]
+    if new:
+        connection.execute(_SEND, new)
+    raised = [entry for entry in entries.values() if entry.raised and not entry.new]
+    if raised:
+        priorities = [{"entry": it.ien, "new_priority": it.priority, "new_origin": origin.location} for it in raised]
+        connection.execute(_RAISE, priorities)
+    if renamed := [{"entry": it.ien, "new_transaction": it.transaction} for it in raised if it.transaction]:
+        connection.execute(_RENAME, renamed)
+
+
+def _pointer(destination: int) -> str:
+    return f"{destination};MAG(2005.2,"
+
+
+def queue_actions(
+    connection: Connection,
+    wanted: Sequence[tuple[KnownImage, Action]],
+    origin: Origin,
+    file_types: Mapping[int, tuple[str, ...]],
+) -> list[int]:
+    """Queue what rules came to for some images; give the number of entries made for each. What waits is not queued again."""
+    made = [0] * len(wanted)
+    copies = [at for at, (_image, action) in enumerate(wanted) if action.verb == SEND]
+    objects = [at for at, (_image, action) in enumerate(wanted) if action.verb != SEND]
+    if copies:
+        actions = [wanted[at][1] for at in copies]
+        kinds = [(it.image, Copies(it.destination, it.priority, file_types.get(it.destination, ()))) for it in actions]
+        for at, entries in zip(copies, queue_all_copies(connection, kinds, origin), strict=True):
+            made[at] = len(entries)
+    for at, queued in zip(objects, queue_objects(connection, [_object(*wanted[at]) for at in objects], origin), strict=True):
+        made[at] = int(queued)
+    return made
+
+
+def _object(image: KnownImage, action: Action) -> Object:
+    if (prior := action.prior) is not None:
+        study = Study(action.name, prior.group, prior.study_uid, action.priority)
+        return Object(action.image, study, prior.accession)
+    return Object(action.image, Study(action.name, image.group, image.facts.study_uid, action.priority), image.accession)
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An image that is to be exported by DICOM, as part of a study."""
+
+    image: int
+    study: Study
+    accession: str
+
+
+def queue_objects(connection: Connection, wanted: Sequence[Object], origin: Origin) -> list[bool]:
+    """Put images into the export queue, in this order; tell of each whether it was not under way already (QUEUE^MAGDRPC3)."""
+    if not wanted:
+        return []
+    lock_for_transaction(connection, export_lock(origin.location))
+    exports: dict[tuple[str, str, int], int] = {}
+    images: dict[int, list[int]] = {}
+    for it in wanted:
+        key = (it.study.application, it.study.study_uid, it.study.priority)
+        if key not in exports:
+            found = open_export(connection, it.study, origin.location)
+            exports[key] = make_export(connection, it.study, it.accession, origin) if found is None else found
+        images.setdefault(exports[key], []).append(it.image)
+    under_way = {
+        (export, image)
+        for export, those in images.items()
+        for image in connection.execute(_QUEUED, {"export": export, "images": those}).scalars()
+    }
+    made: list[bool] = []
+    new: dict[int, list[Object]] = {}
+    for it in wanted:
+        export = exports[it.study.application, it.study.study_uid, it.study.priority]
+        made.append((export, it.image) not in under_way)
+        if made[-1]:
+            under_way.add((export, it.image))
+            new.setdefault(export, []).append(it)
+    rows: list[dict[str, object]] = []
+    for export, those in new.items():
+        last = connection.execute(_COUNT_UP, {"entry": export, "more": len(those)}).scalar_one()
+        first = last - len(those) + 1
+        rows += [_object_row(export, first + at, it.image, it.study.priority, origin) for at, it in enumerate(those)]
+    if rows:
+        connection.execute(_NEW_IMAGE, rows)
+    return made
+
+
+def _object_row(export: int, sequence: int, image: int, priority: int, origin: Origin) -> dict[str, object]:
+    where = {"origin": origin.location, "priority": priority, "status_at": origin.seconds}
+    return {"export": export, "sequence": sequence, "image": image, "status": "WAITING", **where}
 
 
 def open_export(connection: Connection, study: Study, origin: int) -> int | None:
@@ -164,12 +290,10 @@ def queue_export(connection: Connection, export: int, image: int, priority: int,
     None when the export is gone: its last image was taken out of the queue this moment. The caller holds `export_lock` of the
     institution.
     """
-    if connection.execute(_QUEUED, {"image": image, "export": export}).first() is not None:
+    if connection.execute(_QUEUED, {"images": [image], "export": export}).first() is not None:
         return False
-    sequence = connection.execute(_COUNT_UP, {"entry": export}).scalar()
+    sequence = connection.execute(_COUNT_UP, {"entry": export, "more": 1}).scalar()
     if sequence is None:
         return None
-    values = {"export": export, "sequence": sequence, "image": image, "status": "WAITING"}
-    where = {"origin": origin.location, "priority": priority, "status_at": origin.seconds}
-    connection.execute(_NEW_IMAGE, {**values, **where})
+    connection.execute(_NEW_IMAGE, _object_row(export, sequence, image, priority, origin))
     return True

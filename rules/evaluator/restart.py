@@ -1,4 +1,4 @@
-"""Rule evaluators that died without having been stopped are begun again, with the rules of their START.
+"""Rule evaluators that died without having been stopped are begun again, with the rules of their START or newer published ones.
 
 The one of a location is its newest, and only while no other evaluator of that location waits or runs. A stop holds: STOP
 marks the dead ones too, so that a later START of another location does not wake them.
@@ -16,7 +16,8 @@ from sqlalchemy import Connection, bindparam, select
 
 from fileman import mixed_case_date_time, to_fileman
 from fileman.files import EvaluatorFlag, EvaluatorLog, Task, TaskStep
-from rules.evaluator.task import ENTRY_POINT, append_log, subject_of
+from rules.evaluator.evaluator_log import append_log
+from rules.evaluator.task import ENTRY_POINT, subject_of
 from taskman import Deleted, Ending, TaskContext, api, read_variables, routine
 from taskman.record import FAILED, FINISHED, INTERRUPTED, NO_ROUTINE, PREPARED, QUEUED, REJECTED, RUNNING
 from taskman.steps import record_step

@@ -1,60 +1,59 @@
-"""The rule evaluator: the task that empties the EVAL queue of a location (EVAL^MAGBRTE4)."""
+"""The rule evaluator: the task that empties the EVAL queue of a location (EVAL^MAGBRTE4).
+
+It goes by the rules of its START, until others are published for its location, which it takes up between two images. A study
+stays with the version that decided it: its later images do what that came to.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, or_, select, update
 
 from fileman import (
-    Event,
     Store,
     StoreClosed,
     StoreFailed,
     count_queued,
-    insert_into,
     note_processed,
-    record_events,
     site_settings,
     to_fileman,
     to_horolog,
-    upserts,
 )
-from fileman.files import (
-    BackgroundQueue,
-    EvaluatorFlag,
-    EvaluatorLog,
-    Holiday,
-    ImagingSite,
-    Institution,
-    NetworkLocation,
-    RuleDecision,
-    SiteVersion,
-    StudyDecision,
-    Task,
-    TransmitDestination,
+from fileman.files import BackgroundQueue, EvaluatorFlag, Institution, RulePublication, SiteVersion, Task
+from rules.evaluator.decisions import DecidedStudy, Evaluated, Queued, recall_studies, write_decisions
+from rules.evaluator.desk import SiteDesk, write_balances
+from rules.evaluator.evaluator_log import append_log, set_flag, write_log
+from rules.evaluator.image_facts import ImageRows, know_image, read_rows
+from rules.evaluator.queueing import Origin, queue_actions
+from rules.evaluator.site_view import SiteView, read_site_view
+from rules.evaluator.versions import (
+    ELEMENTS,
+    Loaded,
+    Publication,
+    UnknownVersion,
+    current_version,
+    elements_text,
+    load,
+    store_version,
 )
-from rules.evaluator.image_facts import ImageRows, KnownImage, Names, know_image, read_names, read_rows
-from rules.evaluator.queueing import Origin, queue_action
-from rules.judging.balance import Balances
-from rules.judging.desk import MemoryDesk
-from rules.judging.evaluate import CompiledRules, Evaluation, StudyMemory, compile_rules
+from rules.judging.balance import Changes
 from rules.judging.moment import Moment
-from rules.language.elements import ElementRules, from_elements
-from runtime import Clock
+from rules.language.errors import RuleError
 from taskman import TaskContext, TaskLost, routine
 
 log = logging.getLogger(__name__)
 
 ENTRY_POINT = "EVAL^MAGBRTE4"
 #: Entries that one transaction takes, studies remembered in memory.
-BATCH = 16
+BATCH = 64
 REMEMBERED_STUDIES = 2000
+#: Versions that stay in memory for late images of studies that they decided.
+REMEMBERED_VERSIONS = 8
 #: Seconds between looks into an empty queue: each is twice as long as the one before, for most locations rest most of the time.
 FIRST_REST, LONGEST_REST = 0.1, 1.0
 #: Seconds until the next try when the database does not answer.
@@ -80,6 +79,13 @@ _MARK_FAILED = (
     .where(BackgroundQueue.ien == bindparam("entry"), BackgroundQueue.status == "NOT_PROCESSED")
     .values(status="FAILED")
 )
+_LOWERED = exists().where(EvaluatorFlag.id == 1, EvaluatorFlag.running.is_(False))
+_TOLD_TO_STOP = ~exists().where(
+    Task.number == bindparam("task"), Task.attempt == bindparam("attempt"), Task.stop_requested.is_(False)
+)
+_PUBLISHED = select(func.max(RulePublication.sequence)).where(RulePublication.location == bindparam("location")).scalar_subquery()
+#: What an evaluator looks at between two images, in one statement.
+_LOOK = select(or_(_LOWERED, _TOLD_TO_STOP).label("stop"), func.coalesce(_PUBLISHED, 0).label("published"))
 #: All that ends an evaluator's rest, in one statement, since it is asked again and again.
 _STIRRED = select(
     or_(
@@ -88,38 +94,12 @@ _STIRRED = select(
             BackgroundQueue.queue == "EVAL",
             BackgroundQueue.status == "NOT_PROCESSED",
         ),
-        exists().where(EvaluatorFlag.id == 1, EvaluatorFlag.running.is_(False)),
-        ~exists().where(Task.number == bindparam("task"), Task.attempt == bindparam("attempt"), Task.stop_requested.is_(False)),
+        _LOWERED,
+        _TOLD_TO_STOP,
+        exists().where(RulePublication.location == bindparam("location"), RulePublication.sequence > bindparam("published")),
         ~exists().where(SiteVersion.number == bindparam("version")),
     )
 )
-_FLAG = select(EvaluatorFlag.running).where(EvaluatorFlag.id == 1)
-_SET_FLAG = upserts(
-    EvaluatorFlag,
-    lambda insert: insert.values(id=1, running=bindparam("flag")).on_conflict_do_update(
-        index_elements=[EvaluatorFlag.id], set_={"running": bindparam("flag")}
-    ),
-)
-_LAST_LINE = select(func.max(EvaluatorLog.line)).where(EvaluatorLog.task == bindparam("task"))
-_LOG = insert(EvaluatorLog)
-_STUDIES = select(StudyDecision.study_uid, StudyDecision.rule, StudyDecision.fired).where(
-    StudyDecision.task == bindparam("task"), StudyDecision.study_uid.in_(bindparam("studies", expanding=True))
-)
-_PLACE = select(ImagingSite.ien).where(ImagingSite.institution == bindparam("institution")).limit(1)
-_FIRST_PLACE = select(func.min(ImagingSite.ien))
-
-
-@dataclass(frozen=True, slots=True)
-class SiteView:
-    """What the evaluator needs of the site, under one site version."""
-
-    version: int
-    names: Names
-    routers: Mapping[str, int]
-    services: Mapping[str, int]
-    file_types: Mapping[int, tuple[str, ...]]
-    holidays: frozenset[str]
-    place: int
 
 
 @dataclass(slots=True)
@@ -127,70 +107,36 @@ class Judged:
     """One queue entry and what came of it; `failed` says that it could not be judged."""
 
     entry: int
-    image: KnownImage | None
-    evaluation: Evaluation | None
+    evaluated: Evaluated | None
     lines: Sequence[str]
-    fresh: Mapping[int, bool] = field(default_factory=dict)
     failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """An image with what the rules said of it, and how many entries that put into queues."""
-
-    image: KnownImage
-    evaluation: Evaluation
-    fresh: Mapping[int, bool]
-    queued: int
-
-    def study_decisions(self, task: int, seconds: float) -> list[dict[str, Any]]:
-        """Give the rows that the study's further images are judged by."""
-        study = self.image.facts.study_uid
-        facts = {"task": task, "study_uid": study, "decided_at": seconds}
-        return [{**facts, "rule": rule, "fired": fired} for rule, fired in self.fresh.items() if study]
-
-    def decision(self, task: int, version: str, moment: str) -> dict[str, Any]:
-        """Give the row that explains the decision later."""
-        facts = self.image.facts
-        return {
-            "image": facts.image,
-            "task": task,
-            "version": version,
-            "evaluated_at": moment,
-            "facts": json.dumps({"urgency": facts.urgency, **facts.values}),
-            "fired": json.dumps(self.evaluation.fired),
-            "reasons": "{}",
-        }
-
-    def event(self, task: int, version: str, rules: int, seconds: float) -> Event:
-        """Give the step in the image's story."""
-        outcome = f"{len(self.evaluation.fired)} of {rules} rules fired"
-        detail = f"{self.queued} entries queued; rules {version}"
-        return Event(self.image.uid, self.image.facts.image, "EVALUATE", seconds, f"task {task}", outcome, detail)
 
 
 @dataclass(slots=True)
 class Evaluator:
-    """One run of the evaluator of a location."""
+    """One run of the evaluator of a location, with the rules that it begins with and the sequence of their publication."""
 
     task: TaskContext
     location: int
-    rules: CompiledRules
+    rules: Loaded
+    published: int = 0
     _site: SiteView | None = None
-    _studies: OrderedDict[str, dict[int, bool]] = field(default_factory=OrderedDict)
-    _balances: Balances = field(default_factory=Balances)
+    _desk: SiteDesk | None = None
+    _studies: OrderedDict[str, DecidedStudy | None] = field(default_factory=OrderedDict)
+    _versions: OrderedDict[str, Loaded] = field(default_factory=OrderedDict)
 
     @property
     def store(self) -> Store:
         """The database."""
         return self.task.store
 
-    def run(self, parsed: ElementRules) -> None:
+    def run(self, lines: Sequence[str]) -> None:
         """Work off the queue until asked to stop; a database that does not answer is waited for.
 
-        It raises the flag of all evaluators: whoever lowered it before this one began did not mean this one.
+        It raises the flag of all evaluators: whoever lowered it before this one began did not mean this one. `lines` are what
+        is to be logged of its rules.
         """
-        lines = [f"Started at {to_horolog(self.task.clock.now())}", *parsed.log]
+        lines = [f"Started at {to_horolog(self.task.clock.now())}", *lines]
         self.store.transact(lambda connection: self._begin(connection, lines))
         while not self.task.interrupted():
             try:
@@ -210,10 +156,13 @@ class Evaluator:
             count_queued(connection, place, "EVAL", 0)
         append_log(connection, self.task.number, self.task.clock, lines)
 
+    def _key(self) -> dict[str, int]:
+        return {"task": self.task.number, "attempt": self.task.attempt, "location": self.location}
+
     def _rest(self) -> None:
-        """Wait until there is something to do: an entry, a stop, another state of the site."""
+        """Wait until there is something to do: an entry, a stop, other rules, another state of the site."""
         site = self._current_site()
-        key = {"place": site.place, "task": self.task.number, "attempt": self.task.attempt, "version": site.version}
+        key = {**self._key(), "place": site.place, "published": self.published, "version": site.version}
         seconds = FIRST_REST
         while not self.task.interrupted():
             self.task.pause(seconds)
@@ -222,9 +171,31 @@ class Evaluator:
             seconds = min(LONGEST_REST, seconds * 2)
 
     def _stop_asked(self) -> bool:
-        """Tell whether the flag of all evaluators is down, or this task was asked to stop."""
-        flag = self.store.read(lambda connection: connection.execute(_FLAG).scalar())
-        return flag is False or self.task.stop_requested()
+        """Tell whether the flag of all evaluators is down, or this task was asked to stop; take up what was published."""
+        if self.task.interrupted():
+            return True
+        key = self._key()
+        look = self.store.read(lambda connection: connection.execute(_LOOK, key).one())
+        if look.stop:
+            self.task.stop_requested()  # by which the worker knows that it was heeded
+            return True
+        if look.published > self.published:
+            self._take_up()
+        return False
+
+    def _take_up(self) -> None:
+        """Go by the newest published rules from here on; rules that cannot be compiled any more are said so, and left."""
+        publication = self.store.read(lambda connection: current_version(connection, self.location))
+        if publication is None:
+            return
+        try:
+            self.rules = self.store.read(lambda connection: load(connection, publication.version))
+            line = taken_up(publication)
+        except RuleError as error:
+            log.exception("the rules %s of location %d cannot be used", publication.version, self.location)
+            line = f"*** Rules {publication.version} cannot be used: {error} ***"[:ERROR_LIMIT]
+        self.published = publication.sequence
+        write_log(self.task, [line])
 
     def work_off(self) -> int:
         """Judge the next entries and write down what came of them; give how many there were.
@@ -235,18 +206,26 @@ class Evaluator:
         entries = self.store.read(lambda connection: connection.execute(_NEXT, {"place": site.place}).all())
         if not entries:
             return 0
-        images = self.store.read(lambda connection: read_rows(connection, (entry.image for entry in entries)))
+        images = self._read(entry.image for entry in entries)
         self._recall(rows.study for rows in images.values())
         judged: list[Judged] = []
         for entry in entries:
-            if judged and self._stop_asked():
-                break
+            if judged:
+                before = self.published
+                if self._stop_asked():
+                    break
+                if self.published != before:  # the new rules may ask for elements of the header
+                    images = self._read(entry.image for entry in entries)
             judged.append(self._judge(entry.ien, images.get(entry.image), site))
         if self._refusal_of(judged, site) is not None:
             log.warning("a batch of %d entries was refused; each is tried alone", len(judged))
             for entry in entries[: len(judged)]:
                 self._write_alone(entry.ien, images.get(entry.image), site)
         return len(judged)
+
+    def _read(self, images: Iterable[int | None]) -> dict[int, ImageRows]:
+        headers = bool(self.rules.elements)
+        return self.store.read(lambda connection: read_rows(connection, [it for it in images if it], headers=headers))
 
     def _write_alone(self, entry: int, rows: ImageRows | None, site: SiteView) -> None:
         if rows is not None:
@@ -255,21 +234,23 @@ class Evaluator:
         refusal = self._refusal_of([one], site)
         if refusal is not None:
             failed = _failed(entry, refusal)  # it stays in the queue, marked
-            self.store.transact(lambda connection: self._write(connection, [failed], site))
+            self.store.transact(lambda connection: self._write(connection, [failed], Changes(), site))
 
     def _refusal_of(self, judged: Sequence[Judged], site: SiteView) -> Exception | None:
         """Write down what came of entries; give why it cannot be done for one of them, in which case nothing was written.
 
         A database that is away, busy or full raises StoreFailed: no entry is to blame, and all are judged again.
         """
+        changes = self._desk_of(site).changes()
         try:
-            self.store.transact(lambda connection: self._write(connection, judged, site))
+            self.store.transact(lambda connection: self._write(connection, judged, changes, site))
         except (StoreClosed, TaskLost):
             raise
         except Exception as error:  # whatever one entry raised, the others are to be written
+            self._desk_of(site).forget()
             for one in judged:
-                if one.image is not None:
-                    self._studies.pop(one.image.facts.study_uid, None)
+                if one.evaluated is not None:
+                    self._studies.pop(one.evaluated.image.facts.study_uid, None)
             if isinstance(error, StoreFailed) and not error.for_what_it_held:
                 raise
             log.warning("%d entries of the EVAL queue could not be written: %s", len(judged), error)
@@ -278,56 +259,68 @@ class Evaluator:
 
     def _judge(self, entry: int, rows: ImageRows | None, site: SiteView) -> Judged:
         if rows is None:
-            return Judged(entry, None, None, [])
+            return Judged(entry, None, [])
         try:
-            known = know_image(rows, site.names, self.location)
+            decided = self._studies.get(rows.study)
+            rules = self._rules_of(decided)
+            if rules is None:
+                rules, decided = self.rules, None
+            known = know_image(rows, site.names, self.location, rules.elements)
             if known.missing:
-                return Judged(entry, known, None, [known.missing])
-            study = known.facts.study_uid
-            remembered = self._studies.get(study, {})
-            memory = StudyMemory(frozenset(rule for rule in remembered if remembered[rule]), frozenset(remembered))
-            desk = MemoryDesk(site.routers, site.services, balances=self._balances)
-            moment = Moment(self.task.clock.now())
-            evaluation = self.rules.evaluate(
-                known.facts, moment, desk, memory if remembered else None, site.holidays.__contains__
-            )
-            asked = [] if self.rules.semantics.needs_study and not study else self.rules.rules
-            fresh = {it.number: it.number in evaluation.fired for it in asked if it.number not in remembered}
-            remembered.update(fresh)
-            return Judged(entry, known, evaluation, evaluation.log, fresh)
+                return Judged(entry, None, [known.missing])
+            moment, ien, study = Moment(self.task.clock.now()), known.facts.image, known.facts.study_uid
+            memory = decided.memory if decided is not None else None
+            evaluation = rules.compiled.evaluate(known.facts, moment, self._desk_of(site), memory, site.holidays.__contains__)
+            decider = decided.decided_by or ien if decided is not None and evaluation.cached else ien
+            if study:
+                self._studies[study] = DecidedStudy(rules.id, evaluation.memory, decider)
+            count = len(rules.compiled.rules)
+            evaluated = Evaluated(known, evaluation, rules.id, count, moment, decider, site.holidays)
+            return Judged(entry, evaluated, evaluation.log)
         except Exception as error:  # one bad entry must not stop the queue; it stays in it, marked
             log.exception("image %d could not be judged", rows.image.ien)
             return _failed(entry, error)
 
+    def _rules_of(self, decided: DecidedStudy | None) -> Loaded | None:
+        """Give the rules that decided a study; this evaluator's where nothing did, None where those are no longer kept."""
+        if decided is None or decided.version == self.rules.id:
+            return self.rules
+        if decided.version not in self._versions:
+            try:
+                self._versions[decided.version] = self.store.read(lambda connection: load(connection, decided.version))
+            except UnknownVersion:
+                return None
+            while len(self._versions) > REMEMBERED_VERSIONS:
+                self._versions.popitem(last=False)
+        self._versions.move_to_end(decided.version)
+        return self._versions[decided.version]
+
     def _recall(self, studies: Iterable[str]) -> None:
-        """Bring to mind what earlier images of some studies decided in this run."""
+        """Bring to mind what earlier images of some studies decided in this task."""
         wanted = dict.fromkeys(study for study in studies if study)
         if unknown := [study for study in wanted if study not in self._studies]:
-            key = {"task": self.task.number, "studies": unknown}
-            rows = self.store.read(lambda connection: connection.execute(_STUDIES, key).all())
-            self._studies |= {study: {} for study in unknown}
-            for row in rows:
-                self._studies[row.study_uid][row.rule] = row.fired
+            found = self.store.read(lambda connection: recall_studies(connection, self.task.number, unknown))
+            self._studies |= {study: found.get(study) for study in unknown}
         for study in wanted:
             self._studies.move_to_end(study)
         while len(self._studies) > REMEMBERED_STUDIES:
             self._studies.popitem(last=False)
 
-    def _write(self, connection: Connection, judged: Sequence[Judged], site: SiteView) -> None:
+    def _write(self, connection: Connection, judged: Sequence[Judged], changes: Changes, site: SiteView) -> None:
         self.task.fence(connection)
         now = self.task.clock
         origin = Origin(self.location, to_fileman(now.now()), now.seconds())
         left = self._leave_queue(connection, judged)
         if left:
             note_processed(connection, site.place, "EVAL", max(one.entry for one in left), origin.moment, len(left))
-        evaluated: list[Evaluated] = []
-        for one in left:
-            if one.image is not None and one.evaluation is not None:
-                queued = sum(
-                    queue_action(connection, action, one.image, origin, site.file_types) for action in one.evaluation.actions
-                )
-                evaluated.append(Evaluated(one.image, one.evaluation, one.fresh, queued))
-        self._remember(connection, evaluated, origin)
+        evaluated = [one.evaluated for one in left if one.evaluated is not None]
+        pairs = [(one.image, action) for one in evaluated for action in one.evaluation.actions]
+        entries = iter(queue_actions(connection, pairs, origin, site.file_types))
+        done = [
+            replace(one, queued=tuple(Queued(action, next(entries)) for action in one.evaluation.actions)) for one in evaluated
+        ]
+        write_decisions(connection, self.task.number, done, origin.seconds)
+        write_balances(connection, self.location, changes)
         append_log(connection, self.task.number, now, [line for one in left for line in one.lines])
 
     def _leave_queue(self, connection: Connection, judged: Sequence[Judged]) -> list[Judged]:
@@ -339,78 +332,45 @@ class Evaluator:
                 ours.add(one.entry)
         return [one for one in judged if one.entry in ours]
 
-    def _remember(self, connection: Connection, evaluated: Sequence[Evaluated], origin: Origin) -> None:
-        """Write decisions down so that they can be explained, and tell the images' stories."""
-        if not evaluated:
-            return
-        task, version = self.task.number, self.rules.version
-        if fresh := [row for one in evaluated for row in one.study_decisions(task, origin.seconds)]:
-            connection.execute(insert_into(connection, StudyDecision).on_conflict_do_nothing(), fresh)
-        decide = insert_into(connection, RuleDecision)
-        replaced = {name: decide.excluded[name] for name in ("version", "evaluated_at", "facts", "fired", "reasons")}
-        decide = decide.on_conflict_do_update(index_elements=[RuleDecision.image, RuleDecision.task], set_=replaced)
-        connection.execute(decide, [one.decision(task, version, origin.moment) for one in evaluated])
-        record_events(connection, [one.event(task, version, len(self.rules.rules), origin.seconds) for one in evaluated])
-
     def _current_site(self) -> SiteView:
         version = self.store.site_version()
         if self._site is None or self._site.version != version:
             self._site = self.store.read(lambda connection: read_site_view(connection, version, self.location))
         return self._site
 
+    def _desk_of(self, site: SiteView) -> SiteDesk:
+        if self._desk is None:
+            self._desk = SiteDesk(self.store, self.location, site)
+        self._desk.site = site
+        return self._desk
+
 
 def _failed(entry: int, error: Exception) -> Judged:
     text = f"{type(error).__name__}: {error}"[:ERROR_LIMIT]
-    return Judged(entry, None, None, [f"*** EVAL queue error: {text} ***"], failed=True)
+    return Judged(entry, None, [f"*** EVAL queue error: {text} ***"], failed=True)
 
 
-def set_flag(connection: Connection, *, running: bool) -> None:
-    """Raise the flag of all evaluators, or lower it, which asks every one to stop."""
-    connection.execute(_SET_FLAG[connection.dialect.name], {"flag": running})
+def taken_up(publication: Publication) -> str:
+    """Write what the log says of published rules that an evaluator goes by from here on."""
+    return f"Rules {publication.version} are used from here on, published by {publication.published_by}"
 
 
-def append_log(connection: Connection, task: int, clock: Clock, lines: Sequence[str]) -> None:
-    """Add lines to an evaluator's log, with weekday and time before them (LOG^MAGBRTE5)."""
-    if not lines:
-        return
-    last = int(connection.execute(_LAST_LINE, {"task": task}).scalar() or 0)
-    stamp = clock.now().strftime("%a %H:%M ")
-    connection.execute(_LOG, [{"task": task, "line": last + at, "text": stamp + text} for at, text in enumerate(lines, start=1)])
+def rules_to_begin_with(
+    connection: Connection, arguments: Mapping[str, Any], who: str, now: float
+) -> tuple[Loaded, int, list[str]]:
+    """Give the rules that a task begins with, the sequence of their publication, and what is to be logged of them.
 
-
-def write_log(task: TaskContext, lines: Sequence[str]) -> None:
-    """Add lines to a task's log, in a transaction of their own. Raises TaskLost where another attempt has the task."""
-
-    def write(connection: Connection) -> None:
-        task.fence(connection)
-        append_log(connection, task.number, task.clock, lines)
-
-    task.store.transact(write)
-
-
-def read_site_view(connection: Connection, version: int, location: int) -> SiteView:
-    """Read destinations, holidays, names and the location's place."""
-    routers: dict[str, int] = {}
-    file_types: dict[int, tuple[str, ...]] = {}
-    columns = (NetworkLocation.ien, NetworkLocation.name, NetworkLocation.send)
-    for row in connection.execute(select(*columns).where(NetworkLocation.router).order_by(NetworkLocation.ien)):
-        routers.setdefault(row.name, row.ien)
-        file_types[row.ien] = tuple(kind for kind in row.send.split(",") if kind)
-    services: dict[str, int] = {}
-    for ien, name in connection.execute(
-        select(TransmitDestination.ien, TransmitDestination.name).order_by(TransmitDestination.ien)
-    ):
-        services.setdefault(name, ien)
-    place = connection.execute(_PLACE, {"institution": location}).scalar() or connection.execute(_FIRST_PLACE).scalar()
-    return SiteView(
-        version,
-        read_names(connection),
-        routers,
-        services,
-        file_types,
-        frozenset(connection.execute(select(Holiday.date)).scalars()),
-        place or 1,
-    )
+    They are what was published for its location since its START, or else the RULES of that, which are stored as a version.
+    """
+    location = int(arguments["location"])
+    known = int(arguments.get("published", 0))
+    publication = current_version(connection, location)
+    if publication is not None and publication.sequence > known:
+        loaded = load(connection, publication.version)
+        return loaded, publication.sequence, [taken_up(publication)]
+    text = elements_text(arguments["rules"])
+    loaded = load(connection, store_version(connection, text, ELEMENTS, site_settings(connection).rule_semantics, who, now))
+    return loaded, known, list(loaded.log)
 
 
 def subject_of(arguments: Mapping[str, Any]) -> str:
@@ -429,8 +389,10 @@ def _busy(task: TaskContext) -> None:
 
 @routine(ENTRY_POINT, subject=subject_of, busy=_busy, lasting=True)
 def evaluate_queue(task: TaskContext) -> None:
-    """Evaluate the images of a location until asked to stop; arguments are the location and the rule elements."""
-    parsed = from_elements([(str(subscript), str(text)) for subscript, text in task.arguments["rules"]])
-    semantics = task.store.read(site_settings).rule_semantics
-    compiled = compile_rules(parsed.rules, semantics)
-    Evaluator(task, int(task.arguments["location"]), compiled).run(parsed)
+    """Evaluate the images of a location until asked to stop.
+
+    Arguments are the location, the rule elements of its START, and how many publications the location had then.
+    """
+    who, now = f"task {task.number}", task.clock.seconds()
+    loaded, published, lines = task.store.transact(lambda connection: rules_to_begin_with(connection, task.arguments, who, now))
+    Evaluator(task, int(task.arguments["location"]), loaded, published).run(lines)

@@ -10,6 +10,8 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, fun
 from fileman import export_lock, lock_for_transaction, to_fileman
 from fileman.files import (
     AnsweredRequest,
+    BalanceDeal,
+    BalanceMark,
     DicomExport,
     DicomExportImage,
     EvaluatorLog,
@@ -29,8 +31,9 @@ from taskman.system.batches import BATCH, in_batches, oldest, purge, values_of
 from taskman.system.days import fileman_ago, seconds_ago
 from taskman.variables import read_variables
 
-#: `days`: entries of queues that are done with; `answer_days`: answers kept for a gateway's resend; `decision_days`: what
-#: rules decided about an image, from which it is explained, and about a study; `log_lines`: the end of an evaluator's log.
+#: `days`: entries of queues that are done with, and what balances dealt; `answer_days`: answers kept for a gateway's resend;
+#: `decision_days`: what rules decided about an image, from which it is explained, and about a study; `log_lines`: the end of
+#: an evaluator's log.
 VARIABLES = {"days": 30.0, "answer_days": 7.0, "decision_days": 90.0, "log_lines": 20_000.0}
 #: Days until the result of a DICOM query goes that nobody cleaned up (CLEAN^MAGDQR04).
 QUERY_RESULT_DAYS = 5
@@ -68,6 +71,8 @@ _FAILURES = oldest(FailedAccess, FailedAccess.last_at < _BEFORE)
 _LOCKS = oldest(LockedAddress, LockedAddress.until < _BEFORE)
 _DECISIONS = oldest(RuleDecision, RuleDecision.evaluated_at < _BEFORE, order=RuleDecision.evaluated_at)
 _STUDIES = oldest(StudyDecision, StudyDecision.decided_at < _BEFORE, order=StudyDecision.decided_at)
+_DEALS = oldest(BalanceDeal, BalanceDeal.day < _BEFORE, order=BalanceDeal.day)
+_MARKS = oldest(BalanceMark, BalanceMark.day < _BEFORE, order=BalanceMark.day)
 _OLD_RESULT = select(func.min(QueryResult.ien)).where(
     QueryResult.changed == select(func.min(QueryResult.changed)).where(QueryResult.changed < _BEFORE).scalar_subquery()
 )
@@ -104,6 +109,9 @@ def purge_queues(task: TaskContext) -> None:
         "past locks of addresses": purge(task, _LOCKS, {"before": to_fileman(clock.now())}),
         "rule decisions": purge(task, _DECISIONS, {"before": fileman_ago(clock, kept["decision_days"])}),
         "old decisions about studies": purge(task, _STUDIES, {"before": seconds_ago(clock, kept["decision_days"])}),
+        "old deals of balances": sum(
+            purge(task, statement, {"before": fileman_ago(clock, kept["days"])}) for statement in (_DEALS, _MARKS)
+        ),
         "results of DICOM queries": _purge_results(task, fileman_ago(clock, QUERY_RESULT_DAYS)),
         "old lines of evaluators' logs": sum(_purge_log(task, number, kept["log_lines"]) for number in _evaluators(task)),
     }

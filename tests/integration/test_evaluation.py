@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from fileman import SiteKey, Store
 from rules import parse_rules, to_elements
+from rules.evaluator.explaining import why_not
 from runtime import SystemClock
 from taskman import Engine
 from tests.support.broker import RunningBroker
@@ -86,11 +87,11 @@ def test_an_image_that_no_rule_wants_has_the_reason(broker: RunningBroker) -> No
         client.call("MAG DICOM ROUTE EVAL START", "660", OTHER)
         image = image_of(client.call("MAG DICOM IMAGE PROCESSING", store(1)))
         client.call("MAG DICOM IMAGE PROCESSING", processed(image))
-        question = text("SELECT fired, reasons FROM rule_decision")
+        question = text("SELECT fired FROM rule_decision")
         until(lambda: bool(broker.store.read(lambda connection: connection.execute(question).all())))
         (decision,) = broker.store.read(lambda connection: connection.execute(question).all())
         assert decision.fired == "[]"
-        assert "MODALITY" in decision.reasons
+        assert "MODALITY" in broker.store.read(lambda connection: why_not(connection, int(image)))
         assert next_entry(client)[0].startswith("-2,")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -176,6 +177,34 @@ def test_copies_that_only_the_send_queue_knew_of_are_written_down(database_url: 
     assert (copy["image"], copy["sequence"], copy["copy"], copy["destination"]) == (image, 1, 1, location)
     assert (copy["name"], copy["file_type"], copy["file"]) == ("OUTREACH", "TEXT", "SL1.DCM")
     assert (copy["queued"], copy["sent"], copy["removed"]) == ("3261121.11", "3261121.12", "")
+
+
+def test_what_rules_decided_about_a_study_becomes_one_row_and_keeps_its_rules(database_url: str, engine: Engine) -> None:
+    migrate(database_url, "0012")
+    fill_everything(engine)
+    elements = [["2", "1^ACTION^SEND"], ["3", "1^ACTION^1^OUTREACH"]]
+    decided = "INSERT INTO study_decision (task, study_uid, rule, fired, decided_at) VALUES (:task, :study, :rule, :fired, :at)"
+    changes: list[tuple[str, Row]] = [
+        ("DELETE FROM study_decision", {}),
+        ("UPDATE rule_decision SET task = 2, version = '0123456789ab'", {}),
+        ("UPDATE task SET arguments = :text WHERE number = 2", {"text": json.dumps({"location": 660, "rules": elements})}),
+        ("INSERT INTO site_setting (name, value) VALUES ('rule_semantics', '\"vista\"')", {}),
+    ]
+    for task, study, rule, fired in ((2, "1.2", 10, True), (2, "1.2", 2, True), (2, "1.2", 3, False), (9, "1.3", 1, False)):
+        changes.append((decided, {"task": task, "study": study, "rule": rule, "fired": fired, "at": float(rule)}))
+    with engine.begin() as connection:
+        for statement, values in changes:
+            connection.execute(text(statement), values)
+    migrate(database_url)
+    after = contents(engine)
+    kept = [
+        (row["task"], row["study_uid"], row["version"], row["fired_rules"], row["decided_at"]) for row in after["study_decision"]
+    ]
+    assert kept == [(2, "1.2", "0123456789ab", "[2, 10]", 10.0), (9, "1.3", "", "[]", 1.0)]
+    (version,) = after["rule_version"]
+    assert (version["id"], version["kind"], version["semantics"]) == ("0123456789ab", "elements", "vista")
+    assert json.loads(str(version["text"])) == elements
+    assert all(row["decided_by"] == row["image"] and row["queued"] == "[]" for row in after["rule_decision"])
 
 
 def test_a_site_is_the_same_after_the_database_was_closed(database_url: str, tmp_path: Path) -> None:

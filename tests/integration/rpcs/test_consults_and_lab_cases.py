@@ -166,7 +166,7 @@ def test_a_study_under_a_note_is_told_by_its_image(gateway: Gateway, case: Case,
 def test_rules_know_the_accession_number_and_no_report(gateway: Gateway, case: Case, image: int) -> None:
     gateway.change(update(Exam).where(Exam.accession == case.accession).values(urgency="STAT"))
     rows = gateway.store.read(lambda connection: read_rows(connection, [image]))
-    known = know_image(rows[image], Names(), 660)
+    known = know_image(rows[image], Names(), 660, {})
     assert (known.accession, known.facts.study_uid, known.facts.urgency) == (case.accession, "8", "STAT")
     assert not known.facts.urgency_found, "VistA looks the order up by its report"
     assert {"RADIOLOGY_REPORT", "PACS_PROCEDURE"}.isdisjoint(known.facts.values)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from fileman import reset_numbers
+from fileman import Store, reset_numbers
 from fileman.files import (
+    BalanceDeal,
+    BalanceDeck,
+    BalanceMark,
     DicomExport,
     DicomExportImage,
     EvaluatorLog,
@@ -19,6 +23,8 @@ from fileman.files import (
     SendQueue,
     StudyDecision,
 )
+from rules.evaluator.decisions import memory_of
+from rules.evaluator.versions import ELEMENTS, Loaded, elements_text, load, store_version
 from tests.oracle.records import read_records
 
 _NODE = re.compile(r'\^(MAG\(2005|RARPT)[,(](\d+),("?[A-Z0-9]+"?)\)="?(.*?)"?$')
@@ -89,7 +95,8 @@ def _piece(node: dict[str, list[str]], name: str, piece: int) -> str:
 
 def clear_queues(connection: Connection) -> None:
     """Empty what evaluators fill, as before each recorded case."""
-    for table in (SendQueue, DicomExportImage, DicomExport, StudyDecision, RuleDecision, EvaluatorLog):
+    decided = (StudyDecision, RuleDecision, EvaluatorLog, BalanceDeck, BalanceDeal, BalanceMark)
+    for table in (SendQueue, DicomExportImage, DicomExport, *decided):
         connection.execute(delete(table))
     reset_numbers(connection, ["send_queue", "dicom_export"])
 
@@ -97,7 +104,6 @@ def clear_queues(connection: Connection) -> None:
 def dump(connection: Connection, task: int) -> dict[str, list[str]]:
     """Write log, study decisions and queues as the recorded nodes are; an export's $H is left out."""
     log = select(EvaluatorLog.text).where(EvaluatorLog.task == task).order_by(EvaluatorLog.line)
-    studies = select(StudyDecision).order_by(StudyDecision.study_uid, StudyDecision.rule)
     sends: list[str] = []
     for row in connection.execute(select(SendQueue).order_by(SendQueue.ien)).mappings():
         first = "^".join(str(row[column]) for column in ("image", "destination", "file_type", "mechanism", "origin"))
@@ -117,13 +123,31 @@ def dump(connection: Connection, task: int) -> dict[str, list[str]]:
         exports.append(f"{node},2)={row['study_uid']}")
     return {
         "log": list(connection.execute(log).scalars()),
-        "study_cache": [
-            f'^XTMP("MAGEVALSTUDY",{row["task"]},{row["study_uid"]},{row["rule"]})={int(row["fired"])}'
-            for row in connection.execute(studies).mappings()
-        ],
+        "study_cache": _study_cache(connection),
         "send_queue": sends,
         "dicom_export": exports,
     }
+
+
+def _study_cache(connection: Connection) -> list[str]:
+    """Write what was decided of studies as a node for each rule of the version that decided."""
+    nodes = []
+    for row in connection.execute(select(StudyDecision).order_by(StudyDecision.study_uid)).mappings():
+        memory = memory_of(row)
+        rules = load(connection, row["version"]).compiled.rules
+        numbers = [rule.number for rule in rules] if memory.decided is None else sorted(memory.decided)
+        nodes += [
+            f'^XTMP("MAGEVALSTUDY",{row["task"]},{row["study_uid"]},{number})={int(number in memory.fired)}' for number in numbers
+        ]
+    return nodes
+
+
+def stored_elements(store: Store, rules: Sequence[str], semantics: str = "vista") -> Loaded:
+    """Store rules as those of a ROUTE EVAL START, as its evaluator does; give them compiled."""
+    text = elements_text((str(number), element) for number, element in enumerate(rules, start=2))
+    return store.transact(
+        lambda connection: load(connection, store_version(connection, text, ELEMENTS, semantics, "a test", 0.0))
+    )
 
 
 def recorded_nodes(result: dict[str, Any]) -> dict[str, list[str]]:

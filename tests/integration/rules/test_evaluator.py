@@ -27,15 +27,15 @@ from fileman.files import (
     StudyDecision,
     Task,
 )
-from rules import compile_rules, from_elements
 from rules.evaluator import ENTRY_POINT, Evaluator, subject_of
 from rules.evaluator import task as evaluator_module
+from rules.evaluator.evaluator_log import write_log
 from rules.evaluator.image_facts import ImageRows, KnownImage
 from runtime import FixedClock
 from taskman import TaskContext, TaskLost, api, record, subjects, tasks
 from taskman.worker import Worker
 from tests.conftest import ORACLE_SITE
-from tests.integration.rules.recorded_site import fill_recorded_images
+from tests.integration.rules.recorded_site import fill_recorded_images, stored_elements
 from tests.oracle.records import read_records
 from tests.support.query_plans import statements_of
 from tests.support.waiting import until
@@ -80,8 +80,7 @@ def load(store: Store, rules: Sequence[tuple[str, str]]) -> int:
 def make(store: Store, clock: FixedClock, rules: Sequence[str], semantics: str = "vista", task: int = 0) -> Evaluator:
     """Make an evaluator that a test runs by hand."""
     number = task or load(store, [])
-    parsed = from_elements([(str(subscript), text) for subscript, text in enumerate(rules, start=2)])
-    return Evaluator(TaskContext(number, {}, 9002, store, clock), LOCATION, compile_rules(parsed.rules, semantics))
+    return Evaluator(TaskContext(number, {}, 9002, store, clock), LOCATION, stored_elements(store, rules, semantics))
 
 
 def recorded_rules(record: dict[str, Any]) -> list[tuple[str, str]]:
@@ -107,7 +106,7 @@ def test_an_evaluator_whose_task_went_on_elsewhere_logs_nothing(site: Store, clo
     gone = TaskContext(number, {}, 9002, site, clock, attempt=1, executor="here")
     site.transact(lambda connection: connection.execute(update(Task).values(attempt=2, executor="there")))
     with pytest.raises(TaskLost):
-        evaluator_module.write_log(gone, ["Started"])
+        write_log(gone, ["Started"])
     assert log_of(site, number) == []
 
 
@@ -249,15 +248,15 @@ def test_an_image_that_cannot_be_judged_stays_marked_and_the_others_go_on(
 
 
 def test_an_entry_that_cannot_be_written_spoils_no_other(site: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    act = evaluator_module.queue_action
+    act = evaluator_module.queue_actions
 
-    def spoil(connection: Connection, action: Any, image: KnownImage, *rest: Any) -> int:
-        queued = act(connection, action, image, *rest)
-        if image.facts.image == 3:
+    def spoil(connection: Connection, wanted: Sequence[tuple[KnownImage, Any]], *rest: Any) -> list[int]:
+        queued = act(connection, wanted, *rest)
+        if any(image.facts.image == 3 for image, _action in wanted):
             connection.execute(insert(BackgroundQueue).values(ien=1))  # refused by the database
         return queued
 
-    monkeypatch.setattr(evaluator_module, "queue_action", spoil)
+    monkeypatch.setattr(evaluator_module, "queue_actions", spoil)
     queue(site, 2, 3, 7)
     evaluator = make(site, clock, SEND_CR)
     assert evaluator.work_off() == 3
@@ -371,9 +370,13 @@ def test_a_decision_is_kept_with_what_it_was_made_from(site: Store, clock: Fixed
     evaluator = make(site, clock, rules)
     evaluator.work_off()
     row = site.read(lambda connection: connection.execute(select(RuleDecision)).mappings().one())
-    assert (row["image"], row["task"], row["version"]) == (7, evaluator.task.number, evaluator.rules.version)
+    assert (row["image"], row["task"], row["version"]) == (7, evaluator.task.number, evaluator.rules.id)
     assert row["evaluated_at"] == "3261121.034438"
     assert json.loads(row["fired"]) == [1]
+    assert json.loads(row["queued"]) == [
+        {"rule": 1, "verb": "SEND", "destination": "ROUTE-DEST-A", "priority": 510, "entries": FLAGS}
+    ]
+    assert row["decided_by"] == 7
     facts = json.loads(row["facts"])
     assert (facts["MODALITY"], facts["urgency"]) == (["CR"], "URGENT")
     event = site.read(lambda connection: connection.execute(select(ImageEvent)).mappings().one())
@@ -411,6 +414,10 @@ def test_no_statement_of_the_evaluator_reads_a_whole_file(tmp_path: Path, clock:
         assert not evaluator.task.stop_requested()
     plans = statements.plans(store)
     assert len(plans) > 15
-    scans = {text: steps for text, steps in plans.items() if any(step.startswith("SCAN") for step in steps)}
+    scans = {
+        text: steps
+        for text, steps in plans.items()
+        if any(step.startswith("SCAN ") and step != "SCAN CONSTANT ROW" for step in steps)
+    }
     store.close()
     assert scans == {}

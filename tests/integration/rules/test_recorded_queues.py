@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from fileman import Store, bump_site_version, from_fileman, next_ien
-from fileman.files import BackgroundQueue, Holiday, ImagingSite, Task
-from rules import compile_rules, from_elements
+from fileman.files import BackgroundQueue, Holiday, ImagingSite, StudyDecision, Task
 from rules.evaluator import ENTRY_POINT, Evaluator
+from rules.evaluator.versions import Loaded, load
 from runtime import FixedClock
 from taskman import TaskContext, tasks
 from taskman.record import RUNNING
-from tests.integration.rules.recorded_site import clear_queues, dump, fill_recorded_images, recorded_nodes
+from tests.integration.rules.recorded_site import clear_queues, dump, fill_recorded_images, recorded_nodes, stored_elements
 from tests.oracle.records import read_records
 
 CASES = [
@@ -53,6 +54,16 @@ def make_running(connection: Connection, number: int) -> None:
         connection.execute(insert(Task).values(number=number, status=RUNNING, **facts))
 
 
+def give_other_rules(connection: Connection, rules: Loaded) -> None:
+    """Let what was decided before be decided of other rules: the recording gave them to one task, as no evaluator has them."""
+    for row in connection.execute(select(StudyDecision).where(StudyDecision.version != rules.id)).mappings().all():
+        decided = [rule.number for rule in load(connection, row["version"]).compiled.rules]
+        if row["decided_rules"]:
+            decided = sorted({*decided, *json.loads(row["decided_rules"])})
+        values = {"version": rules.id, "decided_rules": json.dumps(decided)}
+        connection.execute(update(StudyDecision).where(StudyDecision.study_uid == row["study_uid"]).values(**values))
+
+
 def evaluate(store: Store, record: dict[str, Any]) -> dict[str, list[str]]:
     """Bring about one case and tell what is stored after it."""
     if record["keep"] == 0:
@@ -61,13 +72,14 @@ def evaluate(store: Store, record: dict[str, Any]) -> dict[str, list[str]]:
     queue(store, record["image"], record["location"])
     clock = FixedClock(from_fileman(record["result"]["now"].split(" ")[1]))
     before = len(store.read(lambda connection: dump(connection, record["ztsk"]))["log"])
-    parsed = from_elements([(str(number), text) for number, text in enumerate(record["rules"], start=2)])
+    rules = stored_elements(store, record["rules"])
     store.transact(lambda connection: make_running(connection, record["ztsk"]))
+    store.transact(lambda connection: give_other_rules(connection, rules))
     task = TaskContext(record["ztsk"], {}, 9002, store, clock)
-    assert Evaluator(task, record["location"], compile_rules(parsed.rules, "vista")).work_off() == 1
+    assert Evaluator(task, record["location"], rules).work_off() == 1
     stored = store.read(lambda connection: dump(connection, record["ztsk"]))
     stamp = clock.now().strftime("%a %H:%M ")
-    stored["log"] = [stamp + line for line in parsed.log] + stored["log"][before:]
+    stored["log"] = [stamp + line for line in rules.log] + stored["log"][before:]
     return stored
 
 

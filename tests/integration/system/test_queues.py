@@ -106,11 +106,11 @@ def test_what_evaluators_left_goes_with_their_records_and_what_they_decided_afte
     alive = site.begin(OPTION).number
     for task in (alive, alive + 500, alive + 501):
         site.add(EvaluatorLog, {"task": task, "line": 1, "text": "Sat 12:00 Started"})
-        decided = {"study_uid": "1.2", "rule": 1, "fired": True, "decided_at": site.clock.seconds()}
+        decided = {"study_uid": "1.2", "version": "x", "fired_rules": "[1]", "decided_at": site.clock.seconds()}
         site.add(StudyDecision, {"task": task, **decided})
     for image, days in ((1, 91), (2, 89)):
         moment = to_fileman(site.clock.now() - timedelta(days=days))
-        facts = {"version": "x", "evaluated_at": moment, "facts": "{}", "fired": "[]", "reasons": "{}"}
+        facts = {"version": "x", "evaluated_at": moment, "facts": "{}", "fired": "[]"}
         site.add(RuleDecision, {"image": image, "task": alive, **facts})
     said = site.run(OPTION).said
     assert said == "1 rule decisions, 2 lines of evaluators' logs, 2 decisions about studies"
@@ -121,7 +121,7 @@ def test_what_evaluators_left_goes_with_their_records_and_what_they_decided_afte
 def test_an_evaluator_that_runs_for_years_keeps_the_end_of_its_log_and_young_decisions(site: Site) -> None:
     alive = site.begin(OPTION).number
     site.add(EvaluatorLog, *({"task": alive, "line": line, "text": "Sat 12:00 x"} for line in range(1, 1001)))
-    decided = {"task": alive, "rule": 1, "fired": True}
+    decided = {"task": alive, "version": "x", "fired_rules": "[1]"}
     for study, days in (("1.1", 91), ("1.2", 89)):
         site.add(StudyDecision, {**decided, "study_uid": study, "decided_at": site.clock.seconds() - days * DAY})
     assert site.run(OPTION).said == "1 old decisions about studies"

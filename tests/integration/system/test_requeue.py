@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, update
 from fileman import take_lease, transmit_lock
 from fileman.files import DicomExport, DicomExportImage, SendQueue, Task
 from rules.evaluator.image_facts import KnownImage
-from rules.evaluator.queueing import Origin, queue_action
+from rules.evaluator.queueing import Origin, queue_actions
 from rules.judging.carrying_out import Action
 from rules.judging.facts import ImageFacts
 from rules.language.ast import SEND
@@ -103,7 +103,8 @@ def test_an_image_that_is_being_queued_again_waits_once(site: Site) -> None:
 
     def evaluate(connection: Connection) -> None:
         image = KnownImage(ImageFacts(5, "1.2"), "1.2.5", 1, "")
-        assert queue_action(connection, Action(SEND, 1, "OUTREACH", 3, 500, 5), image, Origin(660, "", 0.0), {3: ("FULL",)}) == 1
+        wanted = [(image, Action(SEND, 1, "OUTREACH", 3, 500, 5))]
+        assert queue_actions(connection, wanted, Origin(660, "", 0.0), {3: ("FULL",)}) == [1]
         queued.set()
         assert go_on.wait(10)
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from fileman import site_settings, to_horolog
 from fileman.files import EvaluatorLog, StudyDecision, Task
+from rules.evaluator.versions import load
 from tests.oracle.nodes.writing import Entry, Nodes, pieces, rows_of
 from xwb import m_number
 
@@ -40,9 +41,12 @@ def logs(connection: Connection, nodes: Nodes) -> None:
     for row in rows_of(connection, EvaluatorLog, "task", "line"):
         if row.task in nodes.tasks:
             nodes.put("^XTMP", "MAGEVAL", nodes.tasks[row.task], row.line, value=row.text)
-    for row in rows_of(connection, StudyDecision, "task", "study_uid", "rule"):
+    for row in rows_of(connection, StudyDecision, "task", "study_uid"):
         if row.task in nodes.tasks:
-            nodes.put("^XTMP", "MAGEVALSTUDY", nodes.tasks[row.task], row.study_uid, row.rule, value=int(row.fired))
+            fired = json.loads(row.fired_rules)
+            for rule in load(connection, row.version).compiled.rules:
+                study = (nodes.tasks[row.task], row.study_uid, rule.number)
+                nodes.put("^XTMP", "MAGEVALSTUDY", *study, value=int(rule.number in fired))
 
 
 def tasks(connection: Connection, nodes: Nodes) -> None:
