@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import BindParameter, Connection, bindparam, delete, select
 
 from fileman import Store, insert_into, upserts
 from fileman.files import BalanceDeal, BalanceDeck, BalanceMark
@@ -16,7 +16,7 @@ from rules.judging.balance import Balances, Changes, Deal, Deck, Mark
 from rules.judging.desk import PriorStudy
 from rules.judging.facts import ImageFacts
 
-_OF_LOCATION = bindparam("location_")
+_OF_LOCATION: BindParameter[int] = bindparam("location_")
 _DECKS = select(BalanceDeck.deck, BalanceDeck.state).where(BalanceDeck.location == _OF_LOCATION)
 _DEALS = select(BalanceDeal).where(BalanceDeal.location == _OF_LOCATION)
 _MARKS = select(BalanceMark).where(BalanceMark.location == _OF_LOCATION)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -39,7 +39,7 @@ class ImageExplanation:
     decided_at: str
     fired: tuple[int, ...]
     queued: tuple[dict[str, Any], ...]
-    rules: tuple[RuleExplanation, ...]
+    rules: tuple[RuleExplanation, ...] = ()
     unexplained: str = ""
 
 
@@ -50,20 +50,26 @@ def explain_image(connection: Connection, image: int, task: int | None = None) -
         raise NothingDecided(f"No rules were asked about image {image}, or their decision is no longer kept.")
     decider = row["decided_by"] or image
     decided = row if decider == image else read_decision(connection, decider, row["task"])
-    same = {"image": image, "task": row["task"], "version": row["version"], "evaluated_at": row["evaluated_at"]}
-    happened = {"fired": tuple(json.loads(row["fired"])), "queued": tuple(json.loads(row["queued"]))}
+    told = ImageExplanation(
+        image,
+        row["task"],
+        row["version"],
+        row["evaluated_at"],
+        decider,
+        decided["evaluated_at"] if decided is not None else "",
+        tuple(json.loads(row["fired"])),
+        tuple(json.loads(row["queued"])),
+    )
     if decided is None or decided["version"] != row["version"]:
         why = f"Image {decider} decided for its study; what was known of it then is no longer kept."
-        return ImageExplanation(**same, decided_by=decider, decided_at="", **happened, rules=(), unexplained=why)
+        return replace(told, unexplained=why)
     facts, holidays = read_facts(decider, decided["facts"])
-    at = decided["evaluated_at"]
     try:
         compiled = load(connection, row["version"]).compiled
     except UnknownVersion:
-        why = f"The text of the rules {row['version']} is not kept."
-        return ImageExplanation(**same, decided_by=decider, decided_at=at, **happened, rules=(), unexplained=why)
-    rules = explain(compiled, facts, Moment(from_fileman(at)), holidays.__contains__)
-    return ImageExplanation(**same, decided_by=decider, decided_at=at, **happened, rules=tuple(rules))
+        return replace(told, unexplained=f"The text of the rules {row['version']} is not kept.")
+    moment = Moment(from_fileman(told.decided_at))
+    return replace(told, rules=tuple(explain(compiled, facts, moment, holidays.__contains__)))
 
 
 def why_not(connection: Connection, image: int) -> str:

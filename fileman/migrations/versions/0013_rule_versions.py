@@ -30,8 +30,8 @@ _STORE = sa.text(
 )
 
 
-def _text(*length: int) -> sa.types.TypeEngine[str]:
-    return sa.String(*length).with_variant(sa.String(*length, collation="C"), "postgresql")
+def _text(length: int | None = None) -> sa.types.TypeEngine[str]:
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
 def _long_text() -> sa.types.TypeEngine[str]:
