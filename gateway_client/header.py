@@ -33,6 +33,10 @@ DEFAULT_PATHS = (
 #: HEADER items of one object, and characters of one value, beyond which the rest stays in the file only.
 ITEM_LIMIT, VALUE_LIMIT = 600, 1024
 
+#: The items that tell of the association, whatever elements are chosen: Sending and Receiving Application Entity Title
+#: (PS3.10 7.1) and the field of the file's head with each; rules know them as CALLING_AE_TITLE and CALLED_AE_TITLE.
+ASSOCIATION_ITEMS = {"0002,0017": "sending_ae_title", "0002,0018": "receiving_ae_title"}
+
 TagPath = tuple[BaseTag, ...]
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = Tag(0x0008, 0x0016), Tag(0x0008, 0x0018)
@@ -113,7 +117,7 @@ def identify(head: bytes, meta: FileMeta) -> None:
 
 
 def read_header(path: Path, paths: Sequence[str] = DEFAULT_PATHS) -> InstanceHeader:
-    """Read the header of a file without its pixel data.
+    """Read the header of a file without its pixel data, and the association that brought it, of which its head tells.
 
     Raises NotPart10 or NotAnObject for what is no DICOM file, and OSError.
     """
@@ -124,7 +128,8 @@ def read_header(path: Path, paths: Sequence[str] = DEFAULT_PATHS) -> InstanceHea
     fields = {name: elements.first(tag) for name, tag in _FIELDS.items()}
     if not fields["sop_instance_uid"]:
         raise NotAnObject("The data set has no SOP Instance UID.")
-    items: list[HeaderItem] = []
+    titles = {path: getattr(meta, name) for path, name in ASSOCIATION_ITEMS.items()}
+    items = [HeaderItem(path, "AE", 1, title) for path, title in titles.items() if title]
     for tag_path in tag_paths:
         for item in _items(elements, tag_path, ""):
             if len(items) < ITEM_LIMIT:

@@ -24,12 +24,17 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class FileMeta:
-    """What the head of a file says, and the offset at which its data set begins."""
+    """What the head of a file says, and the offset at which its data set begins.
+
+    The AE titles are those of the association that brought the object: (0002,0017) sent it, (0002,0018) received it. In the
+    head they outlive the journal; our heads name the sender as the source (0002,0016) too, in older ones it stands there only.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax: str
-    source_ae_title: str = ""
+    sending_ae_title: str = ""
+    receiving_ae_title: str = ""
     offset: int = 0
 
 
@@ -46,14 +51,14 @@ def _constant(sop_class_uid: str) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _tail(transfer_syntax: str, source_ae_title: str) -> bytes:
+def _tail(transfer_syntax: str, sending: str, receiving: str) -> bytes:
     parts = [
         _element(0x10, b"UI", transfer_syntax.encode("ascii", "replace")),
         _element(0x12, b"UI", IMPLEMENTATION_CLASS_UID.encode("ascii")),
         _element(0x13, b"SH", IMPLEMENTATION_VERSION.encode("ascii")),
     ]
-    if source_ae_title:
-        parts.append(_element(0x16, b"AE", source_ae_title.encode("ascii", "replace")))
+    titles = {0x16: sending, 0x17: sending, 0x18: receiving}
+    parts += [_element(number, b"AE", title.encode("ascii", "replace")) for number, title in titles.items() if title]
     return b"".join(parts)
 
 
@@ -62,7 +67,7 @@ def encode_head(meta: FileMeta) -> bytes:
     elements = (
         _constant(meta.sop_class_uid)
         + _element(3, b"UI", meta.sop_instance_uid.encode("ascii", "replace"))
-        + _tail(meta.transfer_syntax, meta.source_ae_title)
+        + _tail(meta.transfer_syntax, meta.sending_ae_title, meta.receiving_ae_title)
     )
     return _PREAMBLE + _element(0, b"UL", struct.pack("<I", len(elements))) + elements
 
@@ -89,11 +94,12 @@ def decode_head(head: bytes, path: Path | str) -> FileMeta:
             raise NotPart10(path, "it is cut off")
         values[number] = head[start : start + length]
         position = start + length
-    texts = {number: value.rstrip(b"\0 ").decode("ascii", "replace") for number, value in values.items()}
+    texts = {number: value.strip(b"\0 ").decode("ascii", "replace") for number, value in values.items()}
     for number, name in ((2, "SOP Class UID"), (3, "SOP Instance UID"), (0x10, "Transfer Syntax UID")):
         if not texts.get(number):
             raise NotPart10(path, f"Media Storage {name} is missing" if number != 0x10 else f"{name} is missing")
-    return FileMeta(texts[2], texts[3], texts[0x10], texts.get(0x16, ""), position)
+    sending = texts.get(0x17) or texts.get(0x16, "")
+    return FileMeta(texts[2], texts[3], texts[0x10], sending, texts.get(0x18, ""), position)
 
 
 def read_meta(path: Path) -> FileMeta:

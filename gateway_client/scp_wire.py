@@ -127,14 +127,16 @@ class IncomingDataSet(BoundedBytes):
         context = association._accepted_cx.get(self._message.context_id or 0)
         if context is None:
             raise TooMuch
-        calling, request = association.requestor.ae_title, association.requestor.primitive
+        request = association.requestor.primitive
+        calling, called = association.requestor.ae_title.strip(), request.called_ae_title.strip() if request else ""
         meta = FileMeta(
             str(command.get("AffectedSOPClassUID", "")),
             str(command.get("AffectedSOPInstanceUID", "")),
             str(context.transfer_syntax[0]),
             calling,
+            called,
         )
-        return meta, Origin(calling, request.called_ae_title if request else "", association.requestor.address)
+        return meta, Origin(calling, called, association.requestor.address)
 
 
 class SpoolingProvider(DIMSEServiceProvider):

@@ -113,7 +113,8 @@ class Spool:
             digest = digest_of(path)
         except OSError as error:
             raise _problem(error) from error
-        return SpooledFile(name, meta, status.st_size - meta.offset, digest, status.st_mtime, Origin(meta.source_ae_title))
+        origin = Origin(meta.sending_ae_title, meta.receiving_ae_title)
+        return SpooledFile(name, meta, status.st_size - meta.offset, digest, status.st_mtime, origin)
 
     def unreadable(self) -> Iterator[str]:
         """Move files that are no DICOM files out of the way, and name them."""

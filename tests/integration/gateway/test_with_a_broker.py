@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from pydicom.uid import generate_uid
 from sqlalchemy import Connection, insert, select, update
 
 from fileman import SiteKey, Store, apply_site
-from fileman.files import BackgroundQueue, DicomExport, DicomExportImage, GatewayStatus, Image, ImageEvent
+from fileman.files import BackgroundQueue, DicomExport, DicomExportImage, GatewayStatus, Image, ImageEvent, ImageHeader
 from fileman.site import parse_site
 from gateway_client import Configuration, Gateway
 from gateway_client.part10 import digest_of, read_meta
@@ -98,9 +99,9 @@ def make_file(directory: Path, name: str = "CT_small.dcm", *, accession: str = A
     return path
 
 
-def send(port: int, *paths: Path, option: str = "-xe") -> subprocess.CompletedProcess[str]:
+def send(port: int, *paths: Path, option: str = "-xe", titles: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """Send files with storescu."""
-    command = ["storescu", "-v", "-R", option, "127.0.0.1", str(port), *map(str, paths)]
+    command = ["storescu", "-v", "-R", option, *titles, "127.0.0.1", str(port), *map(str, paths)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -163,6 +164,23 @@ def test_not_one_byte_of_a_data_set_is_changed(
     before, after = read_meta(sent), read_meta(filed)
     assert after.transfer_syntax == before.transfer_syntax
     assert filed.read_bytes()[after.offset :] == sent.read_bytes()[before.offset :]
+
+
+def test_rules_can_know_who_sent_an_image_and_to_whom(
+    tmp_path: Path, settings: Settings, gateway: Gateway, demo_store: Store
+) -> None:
+    sent = {"CT1": "MAGBROKER", "A LONG AE TITLE1": "GATEWAY 2"}
+    for calling, called in sent.items():
+        path = make_file(tmp_path)
+        result = send(settings.gateway.dicom_port, path, titles=("-aet", calling, "-aec", called))
+        assert result.returncode == 0, result.stderr
+        uid = path.stem
+        until(lambda uid=uid: any(queued(demo_store, image) for image in images(demo_store, uid)))
+        row = demo_store.transact(lambda connection, uid=uid: connection.execute(select(ImageHeader.elements).filter_by(uid=uid)))
+        elements = json.loads(row.scalar_one())
+        assert elements["0002,0017"] == {"vr": "AE", "values": [calling]}
+        assert elements["0002,0018"] == {"vr": "AE", "values": [called]}
+        assert elements["0008,0018"]["values"] == [uid], "the data set's own elements are there besides"
 
 
 def test_the_story_of_an_image_begins_at_the_gateway(

@@ -116,6 +116,16 @@ def test_values_and_items_of_sequences_become_header_items(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.parametrize("calling", ["", "CT1"])
+@pytest.mark.parametrize("called", ["", "MAG GATEWAY"])
+def test_the_association_is_told_before_all_elements_whichever_are_chosen(tmp_path: Path, calling: str, called: str) -> None:
+    path = tmp_path / "x.dcm"
+    path.write_bytes(encode_head(FileMeta(CT, "1.2.3", EXPLICIT, calling, called)) + data_set("1.2.3"))
+    expected = [("0002,0017", "AE", 1, calling), ("0002,0018", "AE", 1, called), ("0008,0018", "UI", 1, "1.2.3")]
+    items = [(item.path, item.vr, item.number, item.value) for item in read_header(path, ("0008,0018",)).items]
+    assert items == [item for item in expected if item[3]]
+
+
 def test_a_deflated_bomb_is_inflated_in_part_only() -> None:
     import zlib
 

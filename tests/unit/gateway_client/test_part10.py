@@ -17,9 +17,10 @@ from gateway_client.part10 import FileMeta, decode_head, digest_of, encode_head,
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 TABLE = [
-    FileMeta("1.2.840.10008.5.1.4.1.1.2", "1.2.3", EXPLICIT, "MODALITY"),
+    FileMeta("1.2.840.10008.5.1.4.1.1.2", "1.2.3", EXPLICIT, "MODALITY", "MAGBROKER"),
     FileMeta("1.2.840.10008.5.1.4.1.1.2", "1.2.34", EXPLICIT, ""),
     FileMeta("1.2.840.10008.5.1.4.1.1.128", "1." + "9" * 62, "1.2.840.10008.1.2.4.90", "ODD"),
+    FileMeta("1.2.840.10008.5.1.4.1.1.2", "1.2.345", EXPLICIT, "", "GATEWAY 2"),
 ]
 
 
@@ -29,7 +30,8 @@ def test_a_head_is_read_back_with_the_offset_of_its_data_set(meta: FileMeta) -> 
     for trailing in (b"", b"\x08\x00\x05\x00CS\x00\x00", b"\x08"):
         found = decode_head(head + trailing, "x")
         assert (found.sop_class_uid, found.sop_instance_uid) == (meta.sop_class_uid, meta.sop_instance_uid)
-        assert (found.transfer_syntax, found.source_ae_title) == (meta.transfer_syntax, meta.source_ae_title)
+        assert found.transfer_syntax == meta.transfer_syntax
+        assert (found.sending_ae_title, found.receiving_ae_title) == (meta.sending_ae_title, meta.receiving_ae_title)
         assert found.offset == len(head)
 
 
@@ -38,7 +40,15 @@ def test_pydicom_reads_our_heads(meta: FileMeta) -> None:
     file_meta = dcmread(io.BytesIO(encode_head(meta))).file_meta
     assert file_meta.MediaStorageSOPInstanceUID == meta.sop_instance_uid
     assert file_meta.TransferSyntaxUID == meta.transfer_syntax
+    titles = (file_meta.get("SendingApplicationEntityTitle", ""), file_meta.get("ReceivingApplicationEntityTitle", ""))
+    assert titles == (meta.sending_ae_title, meta.receiving_ae_title)
     assert file_meta.FileMetaInformationGroupLength == len(encode_head(meta)) - 132 - 12
+
+
+def test_an_older_head_names_the_sender_as_the_source() -> None:
+    head = bytearray(encode_head(FileMeta("1.2.840.10008.5.1.4.1.1.2", "1.2.3", EXPLICIT, "MODALITY")))
+    del head[head.index(b"\x02\x00\x17\x00AE") :]
+    assert decode_head(bytes(head), "x").sending_ae_title == "MODALITY"
 
 
 @pytest.mark.parametrize("meta", TABLE)

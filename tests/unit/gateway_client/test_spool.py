@@ -44,6 +44,12 @@ def test_an_object_in_pieces_is_a_dicom_file_with_its_bytes_as_they_came(spool: 
     assert (again.size, again.digest, again.meta.sop_instance_uid) == (file.size, file.digest, "1.2.3")
 
 
+def test_a_file_without_a_journal_entry_still_names_the_association(spool: Spool) -> None:
+    writer = spool.begin(FileMeta(CT, "1.2.3", EXPLICIT, "MODALITY", "GW"), Origin("MODALITY", "GW", "10.0.0.1"))
+    writer.write(data_set("1.2.3"))
+    assert spool.read(writer.commit().name).origin == Origin("MODALITY", "GW", "")
+
+
 def test_the_file_is_synced_before_its_name_and_its_name_before_the_answer(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     real_sync, real_rename = os.fsync, Path.rename
