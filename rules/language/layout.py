@@ -35,9 +35,12 @@ from rules.language.parse import parse_rule_file
 #: The columns that a rule is laid out for; what cannot be broken may pass them.
 WIDTH = 100
 _INDENT = "    "
-_PLAIN = re.compile(r"[A-Z0-9_*?.\-]+", re.ASCII)
+#: Values that need no quotes, in VistA's files neither.
+_PLAIN = re.compile(r"[A-Z0-9_]+|[0-9]+\.[0-9]+", re.ASCII)
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*", re.ASCII)
 _UNQUOTABLE = re.compile('["\u201c\u201d\u201e\u201f^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]')
+#: Property names that only an operator behind them tells from the words of the language.
+_CONNECTIVES = ("AND", "OR", "NOT")
 _TAG = r"\([0-9A-F]{4},[0-9A-F]{4}\)"
 _NAME = re.compile(rf"([A-Z][A-Z0-9_]*|{_TAG})(\.[A-Z][A-Z0-9_]*|[.>]{_TAG})*", re.ASCII)
 
@@ -163,30 +166,30 @@ def _expression(expression: Expression, inside: type[Expression] | None = None) 
             return f"not {_expression(part, Not)}"
         case AllOf(parts):
             text = " and ".join(_expression(part, AllOf) for part in parts)
-            return f"({text})" if inside is Not else text
+            return f"({text})" if inside in (AnyOf, Not) else text
         case AnyOf(parts):
-            texts = [_run(tuple(run), len(parts)) for _, run in groupby(parts, _same)]
-            text = " or ".join(text for run in texts for text in run)
+            runs = (tuple(run) for _, run in groupby(parts, _same))
+            text = " or ".join(text for run in runs for text in _run(run))
             return f"({text})" if inside in (AllOf, Not) and not _one_of(parts) else text
 
 
 def _same(expression: Expression) -> str:
     """Name the keyword of which `in` may hold the values; what cannot stand there has none."""
-    plain = isinstance(expression, Condition) and expression.operator == "=" and not expression.frames
-    return expression.keyword if isinstance(expression, Condition) and plain else ""
+    if not isinstance(expression, Condition) or expression.operator != "=" or expression.frames:
+        return ""
+    return "" if expression.keyword in _CONNECTIVES else expression.keyword
 
 
 def _one_of(parts: Sequence[Expression]) -> bool:
     return len(parts) > 1 and len({_same(part) for part in parts}) == 1 and bool(_same(parts[0]))
 
 
-def _run(parts: tuple[Expression, ...], _whole: int) -> list[str]:
+def _run(parts: tuple[Expression, ...]) -> list[str]:
     return [_among(parts, "in")] if _one_of(parts) else [_expression(part, AnyOf) for part in parts]
 
 
 def _among(parts: Sequence[Expression], word: str) -> str:
     conditions = [part for part in parts if isinstance(part, Condition)]
-    _check_spoken(conditions[0])
     for condition in conditions:
         _check_spoken(condition)
     return f"{conditions[0].keyword} {word} ({', '.join(_value(condition) for condition in conditions)})"
