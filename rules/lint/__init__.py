@@ -1,0 +1,20 @@
+"""Lint, pure: what in a rule file does nothing, cannot work, or is probably not what was meant."""
+
+from rules.lint.check import lint, unread
+from rules.lint.codes import CODES, FAMILIES, Kind
+from rules.lint.finding import Finding, Severity
+from rules.lint.scope import DOCUMENTED, VISTA, LintOptions, SiteNames
+
+__all__ = [
+    "CODES",
+    "DOCUMENTED",
+    "FAMILIES",
+    "VISTA",
+    "Finding",
+    "Kind",
+    "LintOptions",
+    "Severity",
+    "SiteNames",
+    "lint",
+    "unread",
+]

@@ -1,0 +1,61 @@
+"""Lint: all checks over a rule file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rules.language.ast import RuleFile
+from rules.language.errors import RuleFileErrors
+from rules.lint import cover, destinations, pairs, reach, times, validity, vista, words
+from rules.lint.codes import CODES
+from rules.lint.finding import Finding, Raised
+from rules.lint.scope import LintOptions, Scope, SiteNames
+
+_CHECKS: tuple[Callable[[Scope], Iterator[Raised]], ...] = (
+    reach.unreachable,
+    reach.certain,
+    reach.alternatives,
+    reach.superfluous,
+    reach.unconditional,
+    pairs.compared,
+    times.frames,
+    times.holidays,
+    cover.gaps,
+    words.words,
+    words.ranges,
+    words.modifiers,
+    destinations.destinations,
+    destinations.balances,
+    destinations.names,
+    validity.validity,
+    vista.ignored,
+)
+
+
+def lint(file: RuleFile, site: SiteNames | None, options: LintOptions) -> tuple[Finding, ...]:
+    """Look for faults in a rule file, in its order. What a site would have to tell is left out where none is known."""
+    scope = Scope(file, site, options)
+    raised = dict.fromkeys(finding for check in _CHECKS for finding in check(scope))
+    found = (_complete(one, options.target) for one in raised)
+    return tuple(sorted(found, key=lambda finding: finding.order))
+
+
+def _complete(one: Raised, target: str) -> Finding:
+    kind = CODES[one.code]
+    return one.as_finding(kind.severity_for(target), kind.remedy)
+
+
+def unread(errors: RuleFileErrors) -> tuple[Finding, ...]:
+    """Give the errors of a file that is not understood as findings."""
+    kind = CODES["R001"]
+    return tuple(
+        Finding(
+            "R001",
+            kind.severity,
+            error.line,
+            error.column,
+            f"Expected {error.expected}.",
+            f"Did you mean {error.suggestion}?" if error.suggestion else kind.remedy,
+        )
+        for error in errors.errors
+    )

@@ -1,0 +1,76 @@
+"""What lint works on: the file, what is known of the site, and what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from rules.language.ast import Condition, Expression, NamedDestination, Rule, RuleFile, leaves
+
+DOCUMENTED, VISTA = "documented", "vista"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteNames:
+    """The names that a site knows, which rules may use.
+
+    `routers` are network locations that copies may go to, with whether each is on line; `locations` are the others;
+    `takes_nothing` are routers without a type of file; `services` are DICOM transmit destinations.
+    """
+
+    routers: Mapping[str, bool] = field(default_factory=dict)
+    services: frozenset[str] = frozenset()
+    locations: frozenset[str] = frozenset()
+    takes_nothing: frozenset[str] = frozenset()
+    institutions: frozenset[str] = frozenset()
+    holidays: frozenset[str] = frozenset()
+    semantics: str = DOCUMENTED
+
+
+@dataclass(frozen=True, slots=True)
+class LintOptions:
+    """What lint is asked for: `today` as a FileMan date (empty: validity is not looked at), whose rules they are to be.
+
+    `cover` asks for the gaps in the week, of all rules with frames on NOW or of those for some destinations.
+    """
+
+    today: str = ""
+    target: str = DOCUMENTED
+    cover: bool = False
+    destinations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One run of lint."""
+
+    file: RuleFile
+    site: SiteNames | None
+    options: LintOptions
+
+    @cached_property
+    def aliases(self) -> dict[str, NamedDestination]:
+        """The file's named destinations; names are compared without letter case."""
+        return {named.name.upper(): named for named in reversed(self.file.destinations)}
+
+    def destination(self, name: str) -> str | None:
+        """Follow a name to the destination of the site that it stands for; None when it leads back to itself."""
+        seen: set[str] = set()
+        while (named := self.aliases.get(name.upper())) is not None:
+            if name.upper() in seen:
+                return None
+            seen.add(name.upper())
+            name = named.destination
+        return name
+
+    @cached_property
+    def conditions(self) -> tuple[tuple[Rule, Condition], ...]:
+        """Every single condition of every rule, in the order of the file."""
+        return tuple((rule, leaf) for rule in self.file.rules for condition in rule.conditions for leaf in leaves(condition))
+
+
+def written(expression: Expression, limit: int = 60) -> str:
+    """Write an expression for a message, cut where it is long."""
+    text = " ".join(str(leaf) for leaf in leaves(expression))
+    return text if len(text) <= limit else text[: limit - 3] + "..."

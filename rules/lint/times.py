@@ -1,0 +1,74 @@
+"""Frames: those that hold no moment, overlap or add nothing; dates that are in no calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from fileman.dates import from_fileman
+from rules.language.ast import Condition, Frame, Rule
+from rules.language.frames import frame_text
+from rules.lint.finding import Raised
+from rules.lint.scope import Scope
+from rules.lint.week import DATE_PLACES, counted, day_of, ends, frames_of, is_backwards, is_empty, is_understood
+
+
+def frames(scope: Scope) -> Iterator[Raised]:
+    """Check the frames of each condition, alone and with each other."""
+    for rule, condition in scope.conditions:
+        given = frames_of(condition)
+        for frame in given:
+            yield from _alone(rule, condition, frame)
+        usable = [frame for frame in given if is_understood(frame) and not is_empty(frame)]
+        for first, second in combinations(usable, 2):
+            yield from _together(rule, condition, first, second)
+
+
+def _alone(rule: Rule, condition: Condition, frame: Frame) -> Iterator[Raised]:
+    place = frame.place or condition.place
+    if counted(frame) >= DATE_PLACES:
+        for text in (frame.begin, frame.end):
+            if day_of(text) is None:
+                yield Raised("R203", f"{text[4:11].strip() or 'An empty date'} is no day of the calendar.", rule, place)
+                return
+    if is_backwards(frame):
+        yield Raised("R201", f"{_said(frame)} begins after its end: no moment is inside.", rule, place)
+
+
+def _said(frame: Frame) -> str:
+    return frame_text(frame) or f"The frame {frame.begin.strip()} to {frame.end.strip()}"
+
+
+def _together(rule: Rule, condition: Condition, first: Frame, second: Frame) -> Iterator[Raised]:
+    """Compare two frames of one sort; where one ends in the minute in which the other begins they only touch."""
+    if counted(first) != counted(second) or (first.mask[:3] == "HOL") is not (second.mask[:3] == "HOL"):
+        return
+    days = [frame.begin[:3] if frame.mask[:3] == "DDD" else "" for frame in (first, second)]
+    if all(days) and days[0] != days[1]:
+        return
+    (begin, end), (other_begin, other_end) = ends(first), ends(second)
+    one_in_two = begin >= other_begin and end <= other_end and days[1] in ("", days[0])
+    two_in_one = other_begin >= begin and other_end <= end and days[0] in ("", days[1])
+    if two_in_one or one_in_two:
+        inner, outer = (second, first) if two_in_one else (first, second)
+        place = inner.place or condition.place
+        yield Raised("R206", f"{_said(inner)} lies inside {_said(outer)}: it adds nothing.", rule, place)
+    elif max(begin, other_begin) < min(end, other_end):
+        yield Raised("R202", f"{_said(second)} overlaps {_said(first)}.", rule, second.place or condition.place)
+
+
+def holidays(scope: Scope) -> Iterator[Raised]:
+    """Check the days of named holidays."""
+    for holiday in scope.file.holidays:
+        for day in holiday.dates:
+            if not is_day(day):
+                yield Raised("R203", f"{day} is no day of the calendar.", place=holiday.place)
+
+
+def is_day(text: str) -> bool:
+    """Tell whether a FileMan date is in the calendar."""
+    try:
+        from_fileman(text)
+    except ValueError:
+        return False
+    return True
