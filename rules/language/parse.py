@@ -53,6 +53,7 @@ _STATEMENTS = frozenset(["SEND", "DICOM", "BALANCE", "_RULE", "_DESTINATION", "_
 
 _Modifier = tuple[str, Any]
 _Parameters = tuple[Token, tuple[Share, ...]]
+_Destination = tuple[str, Place]
 
 
 def _grammar(name: str) -> str:
@@ -95,32 +96,35 @@ class _Builder(Transformer[Token, RuleFile]):
 
     # ---- names ----
 
-    def named(self, name: Token, destination: str) -> NamedDestination:
-        return NamedDestination(self._text(name), destination, _place(name))
+    def named(self, name: Token, destination: _Destination) -> NamedDestination:
+        return NamedDestination(self._text(name), destination[0], _place(name))
 
     def holiday(self, name: Token, *dates: Token) -> NamedHoliday:
         return NamedHoliday(_unquoted(name), tuple(self._day(day) for day in dates), _place(name))
 
     # ---- what to do ----
 
-    def send(self, verb: Token, destination: str) -> _Parameters:
-        return verb, (Share(destination, place=_place(verb)),)
+    def send(self, verb: Token, destination: _Destination) -> _Parameters:
+        return verb, (Share(destination[0], place=destination[1]),)
 
     dicom = send
 
     def balance(self, verb: Token, *shares: Share) -> _Parameters:
         return verb, shares
 
-    def share(self, destination: str | Token, percent: Token, cap: Token | None) -> Share:
-        local = isinstance(destination, Token)
-        return Share(LOCAL if local else destination, str(percent), str(cap or ""), place=_place(percent))
+    def share(self, destination: _Destination | Token, percent: Token, cap: Token | None) -> Share:
+        name, place = (LOCAL, _place(destination)) if isinstance(destination, Token) else destination
+        return Share(name, str(percent), str(cap or ""), place=place)
 
-    def destination(self, token: Token) -> str:
-        return self._text(token)
-
-    value = item = destination
+    def destination(self, token: Token) -> _Destination:
+        return self._text(token), _place(token)
 
     # ---- when ----
+
+    def value(self, token: Token) -> str:
+        return self._text(token)
+
+    item = value
 
     def condition(self, name: Token, operator: Token, value: str) -> Condition:
         keyword = keyword_of(name)

@@ -19,7 +19,6 @@ _CHECKS: tuple[Callable[[Scope], Iterator[Raised]], ...] = (
     reach.unconditional,
     pairs.compared,
     times.frames,
-    times.holidays,
     cover.gaps,
     words.words,
     words.ranges,

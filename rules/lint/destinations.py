@@ -25,8 +25,6 @@ def _destination(scope: Scope, rule: Rule, share: Share) -> Iterator[Raised]:
     if share.destination == LOCAL and rule.verb == BALANCE:
         return
     name = scope.destination(share.destination)
-    if name is None:
-        return  # a name that leads back to itself is a finding of its own
     if not name.strip():
         yield Raised("R408", f"{rule.verb.lower()} has no destination.", rule, share.place)
     elif scope.site is not None:
@@ -88,15 +86,15 @@ def balances(scope: Scope) -> Iterator[Raised]:
 def names(scope: Scope) -> Iterator[Raised]:
     """Check the file's named destinations and holidays."""
     used = Counter(share.destination.upper() for rule in scope.file.rules for share in rule.parameters)
-    used.update(named.destination.upper() for named in scope.file.destinations if named.destination.upper() != named.name.upper())
     site = (*scope.site.routers, *scope.site.services) if scope.site is not None else ()
     seen: set[str] = set()
     for named in scope.file.destinations:
         name = named.name.upper()
         if name in seen:
             yield Raised("R413", f"{named.name} is given twice.", place=named.place)
-        elif scope.destination(named.name) is None:
-            yield Raised("R410", f"{named.name} leads back to itself and stands for no destination.", place=named.place)
+        elif named.destination.upper() in scope.aliases:
+            problem = f"{named.name} stands for {named.destination}, which is a name of this file and not followed further."
+            yield Raised("R410", problem, place=named.place)
         elif not used[name]:
             yield Raised("R411", f"No rule uses {named.name}.", place=named.place)
         elif named.name in site and named.destination != named.name:

@@ -62,7 +62,7 @@ def rule_clauses(rule: Rule) -> tuple[Clause, ...] | None:
     found = all_clauses(rule.conditions)
     if found is None or rule.valid is None:
         return found
-    valid = within_days(rule.valid.begin, rule.valid.end)
+    valid = within_days(rule.valid)
     return tuple(clause | {valid} for clause in found)
 
 

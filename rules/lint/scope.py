@@ -52,17 +52,12 @@ class Scope:
     @cached_property
     def aliases(self) -> dict[str, NamedDestination]:
         """The file's named destinations; names are compared without letter case."""
-        return {named.name.upper(): named for named in reversed(self.file.destinations)}
+        return {named.name.upper(): named for named in self.file.destinations}
 
-    def destination(self, name: str) -> str | None:
-        """Follow a name to the destination of the site that it stands for; None when it leads back to itself."""
-        seen: set[str] = set()
-        while (named := self.aliases.get(name.upper())) is not None:
-            if name.upper() in seen:
-                return None
-            seen.add(name.upper())
-            name = named.destination
-        return name
+    def destination(self, name: str) -> str:
+        """Give the destination of the site that a name in a rule stands for."""
+        named = self.aliases.get(name.upper())
+        return name if named is None else named.destination
 
     @cached_property
     def conditions(self) -> tuple[tuple[Rule, Condition], ...]:

@@ -1,11 +1,10 @@
-"""Frames: those that hold no moment, overlap or add nothing; dates that are in no calendar."""
+"""Frames: those that hold no moment, overlap or add nothing, or name a day that is in no calendar."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
 
-from fileman.dates import from_fileman
 from rules.language.ast import Condition, Frame, Rule
 from rules.language.frames import frame_text
 from rules.lint.finding import Raised
@@ -55,20 +54,3 @@ def _together(rule: Rule, condition: Condition, first: Frame, second: Frame) -> 
         yield Raised("R206", f"{_said(inner)} lies inside {_said(outer)}: it adds nothing.", rule, place)
     elif max(begin, other_begin) < min(end, other_end):
         yield Raised("R202", f"{_said(second)} overlaps {_said(first)}.", rule, second.place or condition.place)
-
-
-def holidays(scope: Scope) -> Iterator[Raised]:
-    """Check the days of named holidays."""
-    for holiday in scope.file.holidays:
-        for day in holiday.dates:
-            if not is_day(day):
-                yield Raised("R203", f"{day} is no day of the calendar.", place=holiday.place)
-
-
-def is_day(text: str) -> bool:
-    """Tell whether a FileMan date is in the calendar."""
-    try:
-        from_fileman(text)
-    except ValueError:
-        return False
-    return True

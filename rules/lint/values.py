@@ -6,7 +6,7 @@ documented semantics, or where patterns were walked to their end. What cannot be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -15,9 +15,11 @@ from itertools import pairwise
 from fileman.dates import from_fileman
 from rules.judging.facts import ImageFacts
 from rules.judging.moment import Moment
+from rules.judging.reading import Reading
 from rules.judging.semantics import SEMANTICS
-from rules.language.ast import Condition
-from rules.language.frames import date_frame
+from rules.judging.semantics.base import Test
+from rules.language.ast import Condition, Validity
+from rules.language.frames import validity_frame
 from rules.language.keywords import DATE_TYPES, KEYWORDS
 from rules.lint.patterns import is_exact, matchable
 from rules.lint.week import Instant, frames_of, is_empty, is_understood, limit_of, moments
@@ -31,10 +33,7 @@ OURS = ("CALLING_AE_TITLE", "CALLED_AE_TITLE")
 EQUAL, UNEQUAL = "=", "!="
 ORDERS = ("<", ">", "<=", ">=")
 _MONDAY = Instant(from_fileman("3260105"))
-#: The first and the last day that a validity without a bound may mean.
-_FIRST_DAY, _LAST_DAY = "0010101", "9981231"
-
-Meets = Callable[[str], bool]
+_JUDGED_BY = SEMANTICS["documented"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +72,9 @@ def literal(condition: Condition, *, holds: bool) -> Literal:
     return Literal(equal, not holds)
 
 
-def within_days(begin: str, end: str) -> Literal:
-    """Make a literal for NOW being on one of some days, given as FileMan dates; empty ones are no bounds."""
-    return Literal(Condition(NOW, EQUAL, "DT", "", (date_frame(begin or _FIRST_DAY, end or _LAST_DAY),)), holds=True)
+def within_days(valid: Validity) -> Literal:
+    """Make a literal for NOW being on one of the days of a validity."""
+    return Literal(Condition(NOW, EQUAL, "DT", "", (validity_frame(valid),)), holds=True)
 
 
 def is_single(field: str) -> bool:
@@ -84,13 +83,13 @@ def is_single(field: str) -> bool:
 
 
 @lru_cache(maxsize=16384)
-def _test(condition: Condition) -> Callable[[ImageFacts, Moment, Callable[[str], bool]], bool | None]:
-    return SEMANTICS["documented"].test(condition)
+def _test(condition: Condition) -> Test:
+    return _JUDGED_BY.test(condition)
 
 
 def _verdict(condition: Condition, value: str, instant: Instant = _MONDAY) -> bool | None:
     facts = ImageFacts(0, "", {condition.keyword: (value,)}, value if condition.keyword == URGENCY else "")
-    return _test(condition)(facts, Moment(instant.at), lambda _day: instant.holiday)
+    return _test(condition)(Reading(facts, Moment(instant.at), lambda _day: instant.holiday, _JUDGED_BY.special))
 
 
 def _meets(one: Literal, value: str, instant: Instant = _MONDAY) -> bool:

@@ -23,6 +23,8 @@ _CLOCK = re.compile(r"([01]\d|2[0-4])[0-5]\d([0-5]\d)?\Z", re.ASCII)
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d)?", re.ASCII)
 _FILEMAN = re.compile(r"\d{7}(\.\d{1,6})?", re.ASCII)
 _BEFORE_CLOCK = " " * 12
+#: The days that FileMan can write.
+_EARLIEST, _LATEST = date(1700, 1, 1).toordinal(), date(2699, 12, 31).toordinal()
 _ANY_WEEK = date(2026, 1, 5)
 
 
@@ -122,7 +124,7 @@ def moments(frames: Iterable[Frame], limits: Iterable[str] = ()) -> Iterator[Ins
 
 def _days_around(day: date, before: int) -> Iterator[date]:
     first = day.toordinal() - before
-    return (date.fromordinal(at) for at in range(first, day.toordinal() + 8) if at > 0)
+    return (date.fromordinal(at) for at in range(first, day.toordinal() + 8) if _EARLIEST <= at <= _LATEST)
 
 
 def _seconds_around(digits: str) -> Iterator[int]:

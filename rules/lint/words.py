@@ -60,7 +60,7 @@ def words(scope: Scope) -> Iterator[Raised]:
 
 def _suggestion(word: str, known: list[str] | tuple[str, ...]) -> str:
     """Say which known word was probably meant."""
-    by_capitals = {each.upper(): each for each in known}
+    by_capitals = {each.upper(): each for each in reversed(known)}
     close = difflib.get_close_matches(word.upper(), list(by_capitals), n=1, cutoff=0.75)
     return f" Did you mean {by_capitals[close[0]]}?" if close else ""
 
@@ -80,8 +80,10 @@ def _no_date(_scope: Scope, condition: Condition) -> str:
     one = literal(condition, holds=True)
     if not one.is_date or has_meaning(one):
         return ""
-    what = "a frame" if condition.frames else f"{condition.operator}{condition.value}"
-    return f"{condition.keyword} cannot be compared with {what} so: the condition is always undefined."
+    what = "frames take = and != only" if condition.frames else f"{condition.value!r} is no date or time that has an order"
+    if condition.operator in (EQUAL, UNEQUAL):
+        what = f"{condition.value!r} is no date or time"
+    return f"{condition} is always undefined: {what}."
 
 
 def _empty_value(_scope: Scope, condition: Condition) -> str:
