@@ -27,6 +27,8 @@ VERBS = {
     "format": Late("console.cli.rules:format_"),
     "compile": Late("console.cli.rules:compile_"),
     "decompile": Late("console.cli.rules:decompile_"),
+    "try": Late("console.cli.rule_trials:rules_try"),
+    "replay": Late("console.cli.rule_trials:rules_replay"),
 }
 
 app = typer.Typer(cls=group_of(VERBS), help="Check and compile routing rules.", no_args_is_help=True)

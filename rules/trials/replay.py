@@ -1,0 +1,73 @@
+"""Rules run over stored images: where these would go, and what that gains and loses. Nothing is queued."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rules.judging.desk import MemoryDesk
+from rules.judging.evaluate import CompiledRules
+from rules.trials.ledger import Ledger, StudySoFar
+from rules.trials.places import Places, leads_to
+from rules.trials.report import Report
+from rules.trials.stored import StoredImage, Window
+
+#: What the other side is.
+HAPPENED, OTHER_RULES = "what happened", "other rules"
+
+
+@dataclass(slots=True)
+class Side:
+    """One set of rules that images are run through, with fresh decks: the balances of running evaluators are not asked.
+
+    Images of prior studies, which PRIORSTUDY takes along, are left out on every side.
+    """
+
+    compiled: CompiledRules
+    places: Places
+    number: int = 0
+    _desk: MemoryDesk = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._desk = MemoryDesk(self.places.routers, self.places.services)
+
+    def would_send(self, image: StoredImage, study: StudySoFar) -> frozenset[str]:
+        """Tell where an image would go; its study remembers what was decided."""
+        remembered = study.memories[self.number]
+        holidays = self.places.holidays if image.holidays is None else image.holidays
+        evaluation = self.compiled.evaluate(image.facts, image.now, self._desk, remembered, holidays.__contains__)
+        if image.facts.study_uid:
+            study.memories[self.number] = evaluation.memory
+        self._desk.balances.changes()  # nobody writes them down
+        return frozenset(leads_to(it.verb, it.name) for it in evaluation.actions if self.places.takes(it.verb, it.destination))
+
+
+def replay(images: Iterable[StoredImage], window: Window, side: Side, against: Side | None = None) -> Report:
+    """Run the images through the rules, and through others where these are given.
+
+    A study is decided once per rule, by its first image: inside the window, as far as the replay knows.
+    """
+    report = Report(window.since, window.until, HAPPENED if against is None else OTHER_RULES)
+    ledger = Ledger()
+    try:
+        for image in images:
+            _count(report, ledger, image, side, against)
+    finally:
+        ledger.close()
+    return report
+
+
+def _count(report: Report, ledger: Ledger, image: StoredImage, side: Side, against: Side | None) -> None:
+    report.images += 1
+    study, new = ledger.study(image.facts.study_uid or f"image {image.facts.image}")
+    report.studies += new
+    report.begun_before += new and image.begun_before
+    if image.fileless:
+        report.fileless += 1
+        return
+    would = side.would_send(image, study)
+    if against is not None:
+        report.count(study, would, against.would_send(image, study))
+        return
+    report.undecided += image.sent is None
+    report.count(study, would, side.places.taking(image.sent or ()))

@@ -1,0 +1,146 @@
+"""The stored images that a replay runs through, in the order of their entry numbers, a page at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, func, or_, select
+
+from fileman import GROUP_OBJECT_TYPE, Store, from_fileman, to_fileman
+from fileman.files import Image, RuleDecision
+from rules.evaluator.decisions import read_facts
+from rules.evaluator.image_facts import Elements, ImageRows, Names, element_values, know_image, read_rows
+from rules.judging.facts import ImageFacts
+from rules.judging.moment import Moment
+from rules.trials.errors import TrialError
+from rules.trials.given import read_moment
+from rules.trials.places import leads_to
+
+#: Images that are read at a time.
+PAGE = 500
+
+_DECISIONS = (
+    select(RuleDecision.image, RuleDecision.evaluated_at, RuleDecision.facts, RuleDecision.queued)
+    .where(RuleDecision.image.in_(bindparam("images", expanding=True)))
+    .order_by(RuleDecision.image, RuleDecision.evaluated_at, RuleDecision.task)
+)
+_BEGUN_BEFORE = (
+    select(Image.parent)
+    .distinct()
+    .where(Image.parent.in_(bindparam("groups", expanding=True)), Image.saved_at < bindparam("since"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Images that were saved from one moment on and before another (FileMan dates; none when empty), of one site or of all."""
+
+    since: str
+    until: str = ""
+    location: int | None = None
+
+    def of(self, statement: Any) -> Any:
+        """Narrow a statement on images to the window; groups are no images."""
+        conditions = [Image.object_type != GROUP_OBJECT_TYPE, Image.saved_at >= self.since]
+        if self.until:
+            conditions.append(Image.saved_at < self.until)
+        if self.location is not None:
+            conditions.append(or_(Image.acquisition_site == self.location, Image.acquisition_site.is_(None)))
+        return statement.where(and_(*conditions))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image of the window with its facts and the moment at which it is judged.
+
+    Both are those of its newest kept decision, with the `holidays` of then; without one, what the database says now, and when the
+    image was saved. `sent` is what that decision sent (`leads_to`), None where none is kept. `fileless` images are not judged.
+    `begun_before` tells that its group has images from before the window.
+    """
+
+    facts: ImageFacts
+    now: Moment
+    holidays: frozenset[str] | None = None
+    sent: frozenset[str] | None = None
+    fileless: bool = False
+    begun_before: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How images are read: by which names, for the evaluator of which location, with which DICOM elements."""
+
+    names: Names
+    location: int
+    elements: Elements
+
+
+def count_images(store: Store, window: Window) -> int:
+    """Count the images of a window."""
+    statement = window.of(select(func.count()).select_from(Image))
+    return int(store.read(lambda connection: connection.execute(statement).scalar_one()))
+
+
+def stored_images(store: Store, window: Window, reader: Reader) -> Iterator[StoredImage]:
+    """Read the images of a window. What is filed meanwhile may or may not be among them."""
+    statement = window.of(select(Image.ien, Image.saved_at, Image.parent).where(Image.ien > bindparam("after")))
+    statement = statement.order_by(Image.ien).limit(PAGE)
+
+    def page_after(connection: Connection, after: int) -> tuple[int, list[StoredImage]]:
+        page = connection.execute(statement, {"after": after}).all()
+        return (page[-1].ien if page else 0), list(_of_page(connection, page, window, reader))
+
+    after, images = store.read(lambda connection: page_after(connection, 0))
+    while after:
+        yield from images
+        after, images = store.read(partial(page_after, after=after))
+
+
+def _of_page(connection: Connection, page: Sequence[Any], window: Window, reader: Reader) -> Iterator[StoredImage]:
+    decided = {row.image: row for row in connection.execute(_DECISIONS, {"images": [entry.ien for entry in page]})}
+    # a decision keeps the elements that its own rules asked for, and these may ask for others
+    unread = [entry.ien for entry in page if reader.elements or entry.ien not in decided]
+    rows = read_rows(connection, unread, headers=bool(reader.elements))
+    groups = sorted({entry.parent for entry in page if entry.parent})
+    key = {"groups": groups, "since": window.since}
+    early = set(connection.execute(_BEGUN_BEFORE, key).scalars()) if groups else set()
+    for entry in page:
+        image = rows.get(entry.ien)
+        if entry.ien in decided:
+            stored = _as_decided(decided[entry.ien], image, reader)
+        elif image is not None:
+            known = know_image(image, reader.names, reader.location, reader.elements)
+            stored = StoredImage(known.facts, Moment(from_fileman(entry.saved_at)), fileless=bool(known.missing))
+        else:  # deleted this moment
+            continue
+        yield replace(stored, begun_before=entry.parent in early)
+
+
+def _as_decided(row: Any, image: ImageRows | None, reader: Reader) -> StoredImage:
+    facts, holidays = read_facts(row.image, row.facts)
+    if image is not None and image.elements:
+        facts = replace(facts, values={**facts.values, **element_values(json.loads(image.elements), reader.elements)})
+    return StoredImage(facts, Moment(from_fileman(row.evaluated_at)), holidays, sent_by(row.queued))
+
+
+def sent_by(queued: str) -> frozenset[str]:
+    """Tell where a kept decision sent its image; what it sent of prior studies is left out."""
+    return frozenset(leads_to(it["verb"], it["destination"]) for it in json.loads(queued) if "prior" not in it)
+
+
+def window_of(since: str, until: str, location: int | None) -> Window:
+    """Read the bounds of a window: a day or a moment, as FileMan writes it or ISO; a day counts to its end. Raises TrialError."""
+    begin = read_moment(since).at
+    if not until:
+        return Window(to_fileman(begin), "", location)
+    end = read_moment(until).at
+    if len(until.strip()) <= len("2026-11-21") and "." not in until:
+        end += timedelta(days=1)
+    if end <= begin:
+        raise TrialError(f"--until {until} is not after --since {since}: no image lies between.")
+    return Window(to_fileman(begin), to_fileman(end), location)
