@@ -47,7 +47,7 @@ def _memory(pair: list[Any] | None) -> StudyMemory | None:
 class Ledger:
     """The studies of a replay, by UID."""
 
-    def __init__(self, in_memory: int = IN_MEMORY) -> None:
+    def __init__(self, in_memory: int) -> None:
         self._limit = in_memory
         self._recent: OrderedDict[str, StudySoFar] = OrderedDict()
         self._file = sqlite3.connect("")  # a temporary file of SQLite's own, which is gone when it is closed

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rules.judging.desk import MemoryDesk
 from rules.judging.evaluate import CompiledRules
-from rules.trials.ledger import Ledger, StudySoFar
+from rules.trials.ledger import IN_MEMORY, Ledger, StudySoFar
 from rules.trials.places import Places, leads_to
 from rules.trials.report import Report
 from rules.trials.stored import StoredImage, Window
@@ -42,13 +42,16 @@ class Side:
         return frozenset(leads_to(it.verb, it.name) for it in evaluation.actions if self.places.takes(it.verb, it.destination))
 
 
-def replay(images: Iterable[StoredImage], window: Window, side: Side, against: Side | None = None) -> Report:
+def replay(
+    images: Iterable[StoredImage], window: Window, side: Side, against: Side | None = None, *, in_memory: int = IN_MEMORY
+) -> Report:
     """Run the images through the rules, and through others where these are given.
 
-    A study is decided once per rule, by its first image: inside the window, as far as the replay knows.
+    A study is decided once per rule, by its first image: inside the window, as far as the replay knows. Of so many studies what
+    is known stays in memory, of the others in a temporary file.
     """
     report = Report(window.since, window.until, HAPPENED if against is None else OTHER_RULES)
-    ledger = Ledger()
+    ledger = Ledger(in_memory)
     try:
         for image in images:
             _count(report, ledger, image, side, against)
