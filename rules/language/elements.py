@@ -133,7 +133,7 @@ def _elements(rule: Rule, conditions: Iterable[Condition]) -> Iterator[str]:
         yield f"{stem}^KW^{condition.keyword}"
         yield f"{stem}^OP^{condition.operator}"
         yield f"{stem}^DT^{condition.data_type}"
-        if not condition.frames:
+        if condition.value or not condition.frames:
             yield f"{stem}^VA^{condition.value}"
         for place, frame in enumerate(condition.frames, start=1):
             yield f"{stem}^VA^M^{place}^{frame.mask}"

@@ -44,6 +44,7 @@ from rules.language.wording import BETWEEN_CONDITIONS, expected_words, is_word, 
 
 #: Bounds of a rule file: its characters, the depth of its parentheses, the errors that are told of it.
 LONGEST, DEEPEST, MOST_ERRORS = 1_000_000, 50, 50
+_MOST_STACKS = 1000
 
 _QUOTES = str.maketrans("“”„‟", '""""')
 _WORD_AT = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -319,10 +320,19 @@ class _Reader:
         return file
 
 
-def _accepts(error: UnexpectedInput) -> set[str]:
+#: What may stand where the parser is, by its stack: files go wrong at the same places, and to find it takes a while.
+_ACCEPTED: dict[tuple[int, ...], frozenset[str]] = {}
+
+
+def _accepts(error: UnexpectedInput) -> frozenset[str]:
     """Give the terminals that could stand where an error is."""
     parser: Any = error.interactive_parser  # lark gives it no types
-    return set(parser.accepts())
+    stack = tuple(parser.parser_state.state_stack)
+    if stack not in _ACCEPTED:
+        if len(_ACCEPTED) >= _MOST_STACKS:
+            _ACCEPTED.clear()
+        _ACCEPTED[stack] = frozenset(parser.accepts())
+    return _ACCEPTED[stack]
 
 
 @lru_cache(maxsize=1)
@@ -374,9 +384,9 @@ class _Errors:
                 return at
         if "FRAME" in accepts and (token is None or token.type not in _STATEMENTS):
             fault = frame_fault(text, place)
-            place, accepts = fault.position, set(fault.terminals)
+            place, accepts = fault.position, fault.terminals
         if accepts == {"RPAR"}:  # a bracket of conditions was read as whole before its end was missed
-            accepts |= {"NAME", "_AND", "_OR"}
+            accepts = accepts | {"NAME", "_AND", "_OR"}
         word = _WORD_AT.match(text, place)
         self.add(place, expected_words(accepts), suggestion(word[0], accepts) if word else "")
         return at

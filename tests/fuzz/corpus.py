@@ -102,8 +102,9 @@ def site_files() -> tuple[bytes, ...]:
 @cache
 def rule_files() -> tuple[bytes, ...]:
     """Give rule files, whole and in pieces."""
-    whole = (ROOT / "data" / "demo.rule").read_bytes()
-    return (whole, *(piece for piece in whole.split(b"\n\n") if piece.strip()))
+    demo = (ROOT / "data" / "demo.rule").read_bytes()
+    examples = [path.read_bytes() for path in sorted((ROOT / "rules" / "examples").glob("*.rule"))]
+    return (demo, *examples, *(piece for whole in (demo, *examples) for piece in whole.split(b"\n\n") if piece.strip()))
 
 
 @cache

@@ -17,7 +17,7 @@ from typing import Any
 from broker.hl7 import Hl7Error, acknowledge, parse
 from broker.proxy_header import MOST_ADDED, BadProxyHeader, read_proxy_header
 from fileman import FileManError, parse_site
-from rules import RuleError, decompile, from_elements, parse_rules
+from rules import RuleError, decompile, for_elements, from_elements, parse_rule_file, resolve, to_elements
 from taskman import BadFrequency, parse_frequency
 from tests.fuzz import corpus
 from tests.fuzz.mutate import cuts
@@ -196,8 +196,12 @@ def _site(data: bytes) -> None:
 
 
 def _rules(data: bytes) -> None:
-    rules = parse_rules(data.decode("utf-8", "replace"))
-    assert parse_rules(decompile(rules)) == rules, "rules read again are others"
+    """Read a rule file: what is read is written and read again; its rules are said in elements, or refused with reasons."""
+    file = parse_rule_file(data.decode("utf-8", "replace"))
+    assert parse_rule_file(decompile(file)) == file, "rules read again are others"
+    rules = for_elements(resolve(file))
+    pairs = [(str(number), element) for number, element in enumerate(to_elements(rules), start=1)]
+    assert from_elements(pairs).rules == rules, "rules are others as elements"
 
 
 def _elements(data: bytes) -> None:
