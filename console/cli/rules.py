@@ -29,6 +29,13 @@ VERBS = {
     "decompile": Late("console.cli.rules:decompile_"),
     "try": Late("console.cli.rule_trials:rules_try"),
     "replay": Late("console.cli.rule_trials:rules_replay"),
+    "publish": Late("console.cli.rule_versions:publish", "Publish a rule file for a location."),
+    "versions": Late("console.cli.rule_versions:versions", "List what was published for a location."),
+    "rollback": Late("console.cli.rule_versions:rollback", "Give a location an earlier version again."),
+    "show": Late("console.cli.rule_versions:show", "Show the text of a version."),
+    "start": Late("console.cli.rule_versions:start", "Start the evaluator of a location with what is published for it."),
+    "stop": Late("console.cli.rule_versions:stop", "Stop the evaluator of a location."),
+    "explain": Late("console.cli.rule_versions:explain", "Say why an image went where it went."),
 }
 
 app = typer.Typer(cls=group_of(VERBS), help="Check and compile routing rules.", no_args_is_help=True)

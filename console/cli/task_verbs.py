@@ -68,14 +68,20 @@ def verb(app: typer.Typer, name: str) -> Callable[[Verb], Verb]:
     """
 
     def register(work: Verb) -> Verb:
-        def command(**given: Any) -> None:
-            _run(work, given)
-
-        own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]
-        app.command(name, epilog=EPILOG)(_with_options(command, [*own, *_shared()], work.__doc__))
+        app.command(name, epilog=EPILOG)(command_of(work))
         return work
 
     return register
+
+
+def command_of(work: Verb) -> Callable[..., None]:
+    """Make the function that typer is to call: the first argument of `work`, the room, comes from the options that all share."""
+
+    def command(**given: Any) -> None:
+        _run(work, given)
+
+    own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]
+    return _with_options(command, [*own, *_shared()], work.__doc__)
 
 
 def bare(app: typer.Typer, work: Verb, doc: str) -> None:

@@ -22,9 +22,8 @@ from rpcs.actions import ACTIONS, Act, ActionError, BadRequest, Caller, NotFound
 from runtime import Clock, Settings, SystemClock
 from xwb import AnswerTooLong, BrokerClient, ConnectionLost, SecurityRefused
 
-#: The option of type B that opens the procedures of TaskMan.
-CONTEXT = "MAGB TASKMAN"
-
+#: The options of type B that open procedures, by how these begin.
+CONTEXTS = {"MAGB TASK ": "MAGB TASKMAN", "MAGB RULES ": "MAGB GATEWAY"}
 
 _STATUS: dict[type[ActionError], type[ConsoleError]] = {NotFound: NothingThere, BadRequest: WrongUsage}
 
@@ -59,16 +58,19 @@ class OwnersDesk:
 
 @dataclass(slots=True)
 class BrokersDesk:
-    """A session at a broker; one that was lost is begun again."""
+    """A session at a broker; one that was lost, or that another context is needed for, is begun again."""
 
     door: Door
     _client: BrokerClient | None = field(default=None)
+    _context: str = ""
 
     def ask(self, procedure: str, asked: Mapping[str, str] | None = None) -> Any:
         """Call the procedure."""
+        context = next(option for beginning, option in CONTEXTS.items() if procedure.startswith(beginning))
         try:
-            if self._client is None or not self._client.connected:
-                self._client = self.door.signed_on("magbroker tasks", CONTEXT)
+            if self._client is None or not self._client.connected or context != self._context:
+                self.close()
+                self._client, self._context = self.door.signed_on("magbroker", context), context
             return answer_of(self._client.call(procedure, dict(asked or {})).text)
         except SecurityRefused as error:
             raise explained(error.text, CALL_REFUSALS, "The broker refuses the call") from error
@@ -82,7 +84,7 @@ class BrokersDesk:
 
     def close(self) -> None:
         """Take leave."""
-        if self._client is not None:
+        if self._client is not None and self._client.connected:
             self._client.bye()
 
 

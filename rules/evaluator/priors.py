@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, select
 
-from fileman import EXAM_POINTERS, RADIOLOGY_FILE, from_fileman, groups_of, to_fileman
+from fileman import RADIOLOGY_FILE, from_fileman, groups_of_report, to_fileman
 from fileman.files import Exam, Image, Report
 from rules.judging.desk import PriorStudy
 
@@ -23,8 +23,8 @@ _REPORT = select(Image.report, Image.parent_file, Image.parent_ien, Image.parent
 _EXAM = select(Exam.ien, Exam.patient, Exam.exam_date, Exam.location).join(Report, Report.exam == Exam.ien)
 _OF_REPORT = _EXAM.where(Report.ien == bindparam("report_"))
 _EARLIER = (
-    select(*EXAM_POINTERS, func.coalesce(Report.accession, Exam.accession).label("told_accession"))
-    .join(Report, Report.ien == Exam.report)
+    select(Report.ien, Report.accession)
+    .join(Exam, Exam.ien == Report.exam)
     .where(
         Exam.patient == bindparam("patient_"),
         Exam.exam_date < bindparam("before"),
@@ -32,7 +32,7 @@ _EARLIER = (
         Exam.service == "RAD",
         Exam.location.is_not_distinct_from(bindparam("location_")),
     )
-    .order_by(Exam.exam_date.desc(), Exam.ien.desc())
+    .order_by(Exam.exam_date.desc(), Report.ien.desc())
     .limit(LOOKED_AT)
 )
 _UID = select(Image.uid).where(Image.ien == bindparam("group_"))
@@ -54,7 +54,11 @@ def prior_studies(connection: Connection, image: int) -> tuple[PriorStudy, ...]:
     for earlier in connection.execute(_EARLIER, key).all():
         if exams == EXAMS:
             break
-        studies = [it for group in groups_of(connection, earlier) if (it := _study(connection, group, earlier)).images]
+        studies = [
+            it
+            for group in groups_of_report(connection, earlier.ien)
+            if (it := _study(connection, group, earlier.accession)).images
+        ]
         exams += bool(studies)
         found += studies
     return tuple(found)
@@ -70,7 +74,7 @@ def _exam_of(connection: Connection, image: int) -> Any:
     return None
 
 
-def _study(connection: Connection, group: int, exam: Any) -> PriorStudy:
+def _study(connection: Connection, group: int, accession: str) -> PriorStudy:
     uid = connection.execute(_UID, {"group_": group}).scalar() or ""
     images = tuple(connection.execute(_MEMBERS, {"group_": group}).scalars())
-    return PriorStudy(group, uid, exam.told_accession, images)
+    return PriorStudy(group, uid, accession, images)

@@ -20,6 +20,7 @@ from rules.evaluator.image_facts import Elements, elements_of
 from rules.judging.evaluate import CompiledRules, compile_rules
 from rules.language.elements import from_elements
 from rules.language.errors import RuleError
+from rules.language.normal_form import for_vista
 from rules.language.parse import parse_rules
 
 FILE, ELEMENTS = "file", "elements"
@@ -113,7 +114,8 @@ def compile_text(text: str, kind: str, semantics: str) -> Loaded:
         parsed = from_elements([(subscript, element) for subscript, element in json.loads(text)])
         rules, log = parsed.rules, parsed.log
     else:
-        rules = tuple(parse_rules(text))
+        written = tuple(parse_rules(text))
+        rules = for_vista(written) if semantics == "vista" else written
     version = version_of(text, kind, semantics)
     return Loaded(version, compile_rules(rules, semantics, version), elements_of(rules), log)
 

@@ -85,5 +85,5 @@ def test_the_page_names_every_field(heading: str, shape: type, besides: tuple[st
 def test_the_example_site_lets_its_manager_do_everything() -> None:
     site = tomllib.loads((DOCS / "examples" / "tasks.toml").read_text(encoding="utf-8"))
     contexts = {context["name"]: context["rpcs"] for context in site["context"]}
-    assert set(contexts["MAGB TASKMAN"]) == set(ACTIONS)
+    assert set(contexts["MAGB TASKMAN"]) == {name for name in ACTIONS if name.startswith("MAGB TASK ")}
     assert [(user["contexts"], user["keys"]) for user in site["user"]] == [(["MAGB TASKMAN"], ["ZTMQ"])]

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy.orm import aliased
 
 from fileman import Store, reset_numbers
 from fileman.files import (
@@ -24,6 +25,7 @@ from fileman.files import (
     StudyDecision,
 )
 from rules.evaluator.decisions import memory_of
+from rules.evaluator.explaining import explain_image
 from rules.evaluator.versions import ELEMENTS, Loaded, elements_text, load, store_version
 from tests.oracle.records import read_records
 
@@ -61,6 +63,10 @@ _NUMBERS = {
     "report": ("PACS", 2),
 }
 GATEWAY_USER = 9002
+IMAGES_OF_A_STUDY = 10
+#: Images that are explained anew, of all.
+EXPLAINED = 200
+Group = aliased(Image)
 
 
 def fill_recorded_images(connection: Connection) -> None:
@@ -127,6 +133,40 @@ def dump(connection: Connection, task: int) -> dict[str, list[str]]:
         "send_queue": sends,
         "dicom_export": exports,
     }
+
+
+def file_studies(connection: Connection, first: int, studies: int) -> list[int]:
+    """File studies like the recorded ones, their images numbered from `first` on; give these, of all studies in turn."""
+    models = select(Image.__table__).where(Image.ien.in_([1, 2])).order_by(Image.ien)
+    group, image = (dict(row) for row in connection.execute(models).mappings())
+    images = list(range(first, first + studies * IMAGES_OF_A_STUDY))
+    groups = [images[-1] + number for number in range(1, studies + 1)]
+    connection.execute(insert(Image), [{**group, "ien": ien, "uid": f"9.7.{ien}"} for ien in groups])
+    parents = [groups[at % studies] for at in range(len(images))]
+    rows = [{**image, "ien": ien, "uid": f"9.7.{of}.{ien}", "parent": of} for ien, of in zip(images, parents, strict=True)]
+    connection.execute(insert(Image), rows)
+    return images
+
+
+def complaints_about_versions(store: Store, task: int) -> list[str]:
+    """Say which image is not explained by one version, which decided its study, or explained otherwise than it went."""
+    wanted = (
+        select(RuleDecision.image, RuleDecision.version, StudyDecision.version.label("of_study"))
+        .join(Image, Image.ien == RuleDecision.image)
+        .join(Group, Group.ien == Image.parent)
+        .join(StudyDecision, (StudyDecision.task == RuleDecision.task) & (StudyDecision.study_uid == Group.uid), isouter=True)
+        .where(RuleDecision.task == task)
+    )
+    rows = store.read(lambda connection: connection.execute(wanted).all())
+    others = select(func.count()).select_from(RuleDecision).where(RuleDecision.task != task)
+    wrong = [f"image {row.image} has version {row.version}, its study {row.of_study}" for row in rows if row[1] != row[2]]
+    wrong += ["no image is explained"] if not rows else []
+    wrong += ["another task decided"] if store.read(lambda connection: connection.execute(others).scalar()) else []
+    for row in rows[:: max(1, len(rows) // EXPLAINED)]:
+        told = store.read(lambda connection, image=row.image: explain_image(connection, image))
+        if told.unexplained or told.fired != tuple(rule.number for rule in told.rules if rule.matched):
+            wrong.append(f"image {row.image} went by rules {told.fired} and is explained by {told.rules}")
+    return wrong
 
 
 def _study_cache(connection: Connection) -> list[str]:

@@ -16,10 +16,11 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from fileman import Store, next_iens
-from fileman.files import BackgroundQueue, Image, ImageEvent, RunningTask, SendQueue
+from fileman.files import BackgroundQueue, ImageEvent, RunningTask, SendQueue
 from rules.evaluator import ENTRY_POINT
+from rules.evaluator.versions import FILE, publish, store_version
 from taskman import api, record
-from tests.integration.rules.recorded_site import fill_recorded_images
+from tests.integration.rules.recorded_site import IMAGES_OF_A_STUDY, complaints_about_versions, file_studies, fill_recorded_images
 from tests.support.task_worker import STAGE, STEPPED
 from tests.support.waiting import until
 
@@ -27,6 +28,8 @@ LOCATION = 660
 IMAGES = 3000
 #: Steps of the stepped task; more where workers end in good order, which takes longer than being killed.
 STEPS, MANY_STEPS, STEP_PAUSE = 400, 1000, 0.01
+#: Sends every image, too, whatever its version.
+RULE_FILE = '# version {version}\nsend("ROUTE-DEST-A") when MODALITY=CR\n'
 #: Sends every image to a router that takes four file types: ABSTRACT, FULL, BIG, TEXT.
 RULES = [("2", "1^ACTION^SEND"), ("3", "1^ACTION^1^ROUTE-DEST-A")]
 FILE_TYPES = 4
@@ -34,16 +37,14 @@ FIRST = 10_000
 
 
 def prepare(store: Store, directory: Path, steps: int, pause: float) -> tuple[int, int]:
-    """File images, queue them for the evaluator, and load both tasks; give their numbers."""
+    """File images of many studies, queue them for the evaluator, and load both tasks; give their numbers."""
 
     def fill(connection: Connection) -> tuple[int, int]:
         fill_recorded_images(connection)
-        model = dict(connection.execute(select(Image.__table__).where(Image.ien == 2)).mappings().one())
-        images = [{**model, "ien": FIRST + number, "uid": f"9.1.{FIRST + number}"} for number in range(IMAGES)]
-        connection.execute(insert(Image), images)
+        images = file_studies(connection, FIRST, IMAGES // IMAGES_OF_A_STUDY)
         iens = next_iens(connection, "background_queue", IMAGES)
         entry = {"queue": "EVAL", "duz": 9002, "requested": "3261121", "place": 1, "status": "NOT_PROCESSED"}
-        entries = [{**entry, "ien": ien, "image": image["ien"]} for ien, image in zip(iens, images, strict=True)]
+        entries = [{**entry, "ien": ien, "image": image} for ien, image in zip(iens, images, strict=True)]
         connection.execute(insert(BackgroundQueue), entries)
         now = time.time()
         evaluator = api.load(connection, ENTRY_POINT, {"location": LOCATION, "rules": RULES}, "a test", 9002, now)
@@ -98,12 +99,28 @@ class Workers:
         self.running.clear()
 
 
-def kill_workers(store: Store, directory: Path, seed: int, kills: int, how: signal.Signals = signal.SIGKILL) -> list[str]:
-    """End workers at random moments, in turn those of the evaluator and of the stepped task; say what is wrong afterwards."""
+def publish_rules(store: Store, text: str) -> str:
+    """Publish a rule file for the evaluator; give its version."""
+
+    def change(connection: Connection) -> str:
+        version = store_version(connection, text, FILE, "documented", "a test", time.time())
+        publish(connection, LOCATION, version, "a test", time.time())
+        return version
+
+    return store.transact(change)
+
+
+def kill_workers(
+    store: Store, directory: Path, seed: int, kills: int, how: signal.Signals = signal.SIGKILL, *, publishing: bool = False
+) -> list[str]:
+    """End workers at random moments, in turn those of the evaluator and of the stepped task; say what is wrong afterwards.
+
+    With `publishing` other rules are published just before each of them ends.
+    """
     chance = random.Random(seed)
     steps = STEPS if how == signal.SIGKILL else MANY_STEPS
     evaluator, stepped = prepare(store, directory, steps, 0.0 if how == signal.SIGKILL else STEP_PAUSE)
-    workers = Workers(store, directory)
+    workers, version = Workers(store, directory), 0
     workers.start()
     moment, in_the_middle = threading.Event(), Counter[int]()
     try:
@@ -112,6 +129,10 @@ def kill_workers(store: Store, directory: Path, seed: int, kills: int, how: sign
             until(lambda number=victim: workers.has(number), f"task {victim} runs")
             moment.wait(chance.uniform(0.0, 0.3))
             in_the_middle[victim] += _waiting(store) > 0 if victim == evaluator else _code(store, stepped) == record.RUNNING
+            if publishing:  # at a moment of its own, so that workers die before, while and after it is taken up
+                version = turn + 1
+                publish_rules(store, RULE_FILE.format(version=version))
+                moment.wait(chance.uniform(0.0, 0.05))
             workers.end(workers.of(victim) or chance.choice(list(workers.running)), how)
         until(lambda: _waiting(store) == 0, "every image is evaluated")
         until(lambda: _code(store, stepped) == record.FINISHED, "every step is done")
@@ -122,7 +143,7 @@ def kill_workers(store: Store, directory: Path, seed: int, kills: int, how: sign
     at_work = (in_the_middle[evaluator], in_the_middle[stepped])
     enough = kills // 2 if how == signal.SIGKILL else 1
     tested = [] if min(at_work) >= enough else [f"only {at_work} of {kills} were ended at work: too little was tested"]
-    return tested + complaints(store, directory, steps, kills)
+    return tested + complaints(store, directory, steps, kills) + complaints_about_versions(store, evaluator)
 
 
 def _code(store: Store, number: int) -> str:

@@ -16,5 +16,11 @@ def test_nothing_is_lost_or_done_twice_when_workers_are_killed(oracle_store: Sto
     assert kill_workers(oracle_store, tmp_path, seed, kills=6) == []
 
 
+def test_nothing_is_lost_or_done_twice_when_workers_are_killed_while_rules_are_published(
+    oracle_store: Store, tmp_path: Path
+) -> None:
+    assert kill_workers(oracle_store, tmp_path, seed=11, kills=4, publishing=True) == []
+
+
 def test_nothing_is_lost_or_done_twice_when_workers_are_replaced_one_after_the_other(oracle_store: Store, tmp_path: Path) -> None:
     assert kill_workers(oracle_store, tmp_path, seed=1, kills=4, how=signal.SIGTERM) == []
