@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from bench.evaluator_step import measure_evaluator_step
 from bench.figures import Figure, table
 from bench.filing import measure_filing
 from bench.kit import measure_kit
@@ -32,6 +33,7 @@ def main() -> None:
             "filing": lambda: measure_filing(directory / "filing", site),
             "queues": lambda: measure_queues(directory / "queues", site),
             "rules": measure_rules,
+            "evaluator": lambda: measure_evaluator_step(directory / "evaluator", site),
             "taskman": lambda: measure_taskman(directory / "taskman", site),
             "kit": lambda: measure_kit(directory / "kit", site),
             "road": lambda: measure_road(directory / "road", site),
