@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
 from rules.language.ast import Frame, Validity
 
@@ -94,6 +95,15 @@ def date_frame(begin: str, end: str) -> Frame:
 def _full(text: str, default: str) -> str:
     day, _, clock = text.partition(".")
     return f"{day}.{clock.ljust(6, '0') if clock else default}"
+
+
+@lru_cache(maxsize=1024)
+def read_frame(text: str) -> Frame:
+    """Read a frame as the rule file has it. Raises ValueError for a time or date that there is not."""
+    if clocks := CLOCKS.fullmatch(text):
+        return clock_frame((clocks["day"] or "").upper(), read_time(clocks["begin"]), read_time(clocks["end"]))
+    begin, _, end = text.lower().partition("to")
+    return date_frame(read_date(begin.strip()), read_date(end.strip()))
 
 
 def validity_frame(valid: Validity) -> Frame:

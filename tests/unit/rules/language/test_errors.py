@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.language import RuleFileErrors, RuleFileTooLong, RuleSyntaxError, parse_rule_file
-from rules.language.parse import DEEPEST, LONGEST, MOST_ERRORS
+from rules.language.builder import DEEPEST
+from rules.language.parse import LONGEST, MOST_ERRORS
 
 
 def errors_of(text: str) -> tuple[RuleSyntaxError, ...]:

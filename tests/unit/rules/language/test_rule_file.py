@@ -114,7 +114,7 @@ def test_places_are_those_of_the_text() -> None:
     file = parse_rule_file('# c\ndestination N=B\nrule "r"\n send(N) when\r\n\tX=1 NOW={MON 1:00 to 2:00;\n HOL 1:00 to 2:00}')
     (rule,) = file.rules
     first, second = rule.conditions
-    assert (rule.place, file.destinations[0].place, rule.parameters[0].place) == (Place(3, 6), Place(2, 13), Place(4, 2))
+    assert (rule.place, file.destinations[0].place, rule.parameters[0].place) == (Place(3, 6), Place(2, 13), Place(4, 7))
     assert isinstance(first, Condition)
     assert isinstance(second, Condition)
     assert (first.place, second.place) == (Place(5, 2), Place(5, 6))

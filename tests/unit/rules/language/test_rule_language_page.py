@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from rules.language import RuleFileErrors, decompile, for_elements, parse_rule_file, resolve
+from rules.language.builder import DEEPEST
 from rules.language.keywords import BASE_PRIORITY
 from rules.language.normal_form import MOST_RULES
-from rules.language.parse import DEEPEST, LONGEST
+from rules.language.parse import LONGEST
 
 PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "rule-language.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```rule\n(.*?)```", PAGE, re.DOTALL)
