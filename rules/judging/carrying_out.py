@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from rules.judging.desk import Desk, PriorStudy
 from rules.judging.facts import ImageFacts
+from rules.judging.moment import Moment
 from rules.judging.semantics import Semantics
 from rules.language.ast import BALANCE, DICOM, SEND, Rule
 
@@ -36,7 +37,7 @@ class CarryingOut:
     semantics: Semantics
     desk: Desk
     facts: ImageFacts
-    day: str
+    now: Moment
     actions: list[Action] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     also: set[str] = field(default_factory=set)
@@ -61,7 +62,7 @@ class CarryingOut:
     def _name_of(self, rule: Rule, deck_key: str) -> str:
         """Give the destination's name, or "" where nothing is to be sent."""
         if rule.verb == BALANCE:
-            dealt = self.semantics.balance(rule, deck_key, self.facts, self.day, self.desk.balances)
+            dealt = self.semantics.balance(rule, deck_key, self.facts, self.now.day, self.desk.balances)
             self.lines += dealt.log
             self.not_done += dealt.not_done
             return dealt.destination

@@ -52,7 +52,8 @@ class CompiledRules:
     version: str
     program: Program = field(repr=False)
     deck_keys: tuple[str, ...] = field(repr=False)
-    #: The distinct actions, in the order of the log.
+    #: What the log says of each rule, and the distinct ones of these in the log's order.
+    rule_texts: tuple[str, ...] = field(repr=False)
     action_texts: tuple[str, ...] = field(repr=False)
 
     def match(self, facts: ImageFacts, now: Moment, holiday: HolidayTest) -> list[int]:
@@ -73,7 +74,7 @@ class CompiledRules:
             fired = [place for place in decided if remembered is not None and self.rules[place].number in remembered.fired]
         else:
             fired = self._fired(facts, now, remembered, holiday, decided)
-        outcome = CarryingOut(self.semantics, desk, facts, now.day)
+        outcome = CarryingOut(self.semantics, desk, facts, now)
         for place in fired:
             outcome.carry_out(self.rules[place], self.deck_keys[place], decided_before=place in decided)
         numbers = tuple(self.rules[place].number for place in fired)
@@ -119,14 +120,14 @@ class CompiledRules:
 
     def _log(self, image: int, fired: Iterable[int], outcome: CarryingOut) -> tuple[str, ...]:
         """Write the log: what was met in M's order, then what was not, unless a rule of the same text was met."""
-        met = {self.rules[place].action for place in fired}
-        met |= outcome.also
-        lines = [*outcome.lines, *(f"Image {image}: {text}" for text in sorted(met, key=collation_key))]
-        unmet: Sequence[str] = self.action_texts
-        if outcome.not_done:
-            unmet = sorted({*unmet, *outcome.not_done}, key=collation_key)
-        lines += [f"Image {image}: Do not {text}" for text in unmet if text not in met]
-        return tuple(lines)
+        met = {self.rule_texts[place] for place in fired}
+        texts: Sequence[str] = self.action_texts
+        if outcome.also or outcome.not_done:
+            met |= outcome.also
+            texts = sorted({*texts, *met, *outcome.not_done}, key=collation_key)
+        done = [f"Image {image}: {text}" for text in texts if text in met]
+        not_done = [f"Image {image}: Do not {text}" for text in texts if text not in met]
+        return (*outcome.lines, *done, *not_done)
 
 
 def compile_rules(rules: Sequence[Rule], semantics: str, version: str = "") -> CompiledRules:
@@ -138,9 +139,10 @@ def compile_rules(rules: Sequence[Rule], semantics: str, version: str = "") -> C
     chosen = SEMANTICS[semantics]
     taking_part = chosen.check(rules)
     digest = version or hashlib.sha256("\n".join([semantics, *map(_content, taking_part)]).encode()).hexdigest()[:12]
-    texts = tuple(sorted({rule.action for rule in taking_part}, key=collation_key))
+    texts = tuple(rule.action for rule in taking_part)
+    in_order = tuple(sorted(set(texts), key=collation_key))
     keys = _distinct([chosen.deck_key(rule) for rule in taking_part])
-    return CompiledRules(taking_part, chosen, digest, Program(taking_part, chosen), keys, texts)
+    return CompiledRules(taking_part, chosen, digest, Program(taking_part, chosen), keys, texts, in_order)
 
 
 def _distinct(keys: Sequence[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from fileman.dates import from_fileman, to_fileman
 
@@ -32,11 +33,13 @@ class Moment:
         return full_text(self.at)
 
 
+@lru_cache(maxsize=256)
 def full_text(at: datetime) -> str:
     """Write a time with weekday and all six digits of the clock."""
     return f"{DAYS[at.weekday()]} {to_fileman(at)[:7]}.{at:%H%M%S}"
 
 
+@lru_cache(maxsize=4096)
 def full_of_fileman(text: str) -> str | None:
     """Write a FileMan date in full; None when it is none."""
     try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Protocol
 
 from rules.judging.balance import Balances
 from rules.judging.facts import ImageFacts
-from rules.judging.reading import Reading, Special, Verdict
+from rules.judging.reading import HolidayTest, Reading, Special, Verdict
 from rules.language.ast import Condition, Frame, Rule
 from xwb import m_number
 
@@ -73,7 +72,33 @@ class Semantics(Protocol):
         """Deal a study to one of the shares, or follow what it was dealt before."""
 
 
-def inside(frame: Frame) -> Callable[[str, Callable[[str], bool]], bool]:
+def inside(frames: Sequence[Frame]) -> Callable[[str, HolidayTest], bool]:
+    """Compile frames into a test of whether a date stands in one of them.
+
+    Its answer of the last date is remembered, since thousands of images are judged at the same NOW; not so where it may
+    depend on holidays, of which others may be told the next time.
+    """
+    tests = [_inside(frame) for frame in frames]
+
+    def contains(value: str, holiday: HolidayTest) -> bool:
+        return any(test(value, holiday) for test in tests)
+
+    if any(frame.mask.startswith("HOL") for frame in frames):
+        return contains
+    last: tuple[str, bool] = ("", contains("", bool))
+
+    def contains_again(value: str, holiday: HolidayTest) -> bool:
+        nonlocal last
+        known, verdict = last
+        if known != value:
+            verdict = contains(value, holiday)
+            last = (value, verdict)
+        return verdict
+
+    return contains_again
+
+
+def _inside(frame: Frame) -> Callable[[str, HolidayTest], bool]:
     """Compile a frame: the places of an upper-case mask, from the fourth on, are compared as one number each."""
     places = tuple(place for place in range(3, len(frame.mask)) if "A" <= frame.mask[place] <= "Z")
     kind, weekday = frame.mask[:3], frame.begin[:3]
@@ -83,17 +108,20 @@ def inside(frame: Frame) -> Callable[[str, Callable[[str], bool]], bool]:
 
     begin, end = pick(frame.begin), pick(frame.end)
     first, last = m_number(begin), m_number(end)
-    plain = len(begin) == len(end) == len(places) and (begin + end).isdigit() and (begin + end).isascii()
+    plain = len(begin) == len(end) == len(places) and _is_digits(begin + end)
 
-    def contains(value: str, holiday: Callable[[str], bool]) -> bool:
+    def contains(value: str, holiday: HolidayTest) -> bool:
         if kind == "HOL" and not holiday(value[4:11]):
             return False
         if kind == "DDD" and weekday != value[:3]:
             return False
         actual = pick(value)
-        if plain and len(actual) == len(places) and actual.isdigit() and actual.isascii():
-            return begin <= actual <= end
-        number: Decimal = m_number(actual)
-        return first <= number <= last
+        if plain and len(actual) == len(places) and _is_digits(actual):
+            return begin <= actual <= end  # as long as each other, so that they sort as the numbers do
+        return first <= m_number(actual) <= last
 
     return contains
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()

@@ -144,11 +144,12 @@ def _date_test(condition: Condition) -> Test:
 
     def date_test(reading: Reading) -> Verdict:
         dates = reading.dates(keyword)
+        if len(dates) == 1 and dates[0] is not None:
+            return judge(dates[0], reading.holiday) is not negated
         known = [date for date in dates if date is not None]
         if not known or len(known) < len(dates):
             return None
-        holiday = reading.holiday
-        return any(judge(date, holiday) for date in known) is not negated
+        return any(judge(date, reading.holiday) for date in known) is not negated
 
     return date_test
 
@@ -156,8 +157,7 @@ def _date_test(condition: Condition) -> Test:
 def _judge_frames(condition: Condition) -> _Judge | None:
     if condition.operator not in _EQUALITY:
         return None
-    frames = [inside(as_of_now(frame, condition.keyword)) for frame in condition.frames]
-    return lambda date, holiday: any(frame(date, holiday) for frame in frames)
+    return inside([as_of_now(frame, condition.keyword) for frame in condition.frames])
 
 
 def _judge_value(condition: Condition) -> _Judge | None:

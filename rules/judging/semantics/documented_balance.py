@@ -2,9 +2,9 @@
 
 A study is known by its group, or by its image where it has none. A cap is a number of studies a day of that destination,
 whichever rules send them there. The share of a destination that has its cap is divided evenly among the others that have a
-share, the remainder goes to the last of them. When all have their cap the study stays here, as under <LOCAL>, and the log
-says so. Studies are remembered for today and yesterday; their further images follow the first one while its destination is
-among the rule's.
+share, the remainder goes to the last of them. When all have their cap, or no share is above 0, the study stays here, as under
+<LOCAL>, and the log says so. Studies are remembered for today and yesterday; their further images follow the first one while
+its destination is among the rule's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def balance(rule: Rule, key: str, facts: ImageFacts, day: str, balances: Balance
         balances.forget_before(to_fileman(from_fileman(day) - timedelta(days=1))[:7])
         deal = _deal(rule.parameters, key, study, day, balances)
         if deal.slot == NOBODY:
-            return Dealt(log=(f"Every destination of rule {rule.name or rule.number} has its studies of today: stays here",))
+            return Dealt(log=(f"No destination of rule {rule.name or rule.number} takes a study now: it stays here",))
     if deal.destination == LOCAL:
         return Dealt()
     return Dealt(deal.destination, (f"Load-Balance Destination is {deal.destination}",))

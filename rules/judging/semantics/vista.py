@@ -13,7 +13,7 @@ from rules.judging.moment import Moment
 from rules.judging.reading import Reading, Special, Verdict
 from rules.judging.semantics.base import DEFAULT_PRIORITY, URGENCY_BONUS, Test, inside
 from rules.judging.semantics.vista_balance import balance as balance
-from rules.judging.wildcard import vista_match
+from rules.judging.wildcard import vista_matcher
 from rules.language.ast import Condition, Rule
 from rules.language.errors import RuleError
 from rules.language.keywords import BASE_PRIORITY, KEYWORDS
@@ -89,28 +89,32 @@ def _never(_condition: Condition) -> Test:
 
 
 def _text(condition: Condition) -> Test:
-    keyword, operator, pattern = condition.keyword, condition.operator, condition.value
+    keyword, operator = condition.keyword, condition.operator
+    matches = vista_matcher(condition.value)
 
-    def text_test(reading: Reading) -> Verdict:
+    def equals(reading: Reading) -> Verdict:
         values = reading.values(keyword)
-        if len(values) != 1:
-            return None
-        if operator == "=":
-            return vista_match(values[0], pattern)
-        return operator != "!=" or not vista_match(values[0], pattern)
+        return matches(values[0]) if len(values) == 1 else None
 
-    return text_test
+    def differs(reading: Reading) -> Verdict:
+        values = reading.values(keyword)
+        return not matches(values[0]) if len(values) == 1 else None
+
+    def passes(reading: Reading) -> Verdict:
+        return True if len(reading.values(keyword)) == 1 else None
+
+    return {"=": equals, "!=": differs}.get(operator, passes)
 
 
 def _date(condition: Condition) -> Test:
     keyword, compared = condition.keyword, condition.operator == "="
-    frames = [inside(frame) for frame in condition.frames]
+    contains = inside(condition.frames)
 
     def date_test(reading: Reading) -> Verdict:
         values = reading.values(keyword)
         if len(values) != 1:
             return None
-        return not compared or any(frame(values[0], reading.holiday) for frame in frames)
+        return not compared or contains(values[0], reading.holiday)
 
     return date_test
 
