@@ -1,2 +1,135 @@
-"""`magbroker rules publish, versions, rollback = command_of(_publish), command_of(_versions), command_of(_rollback)
+"""`magbroker rules publish, versions, rollback, show, start, stop, explain`: which rules a location has, and what they did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.markup import escape
+
+from console.cli.task_verbs import Outcome, Room, asked, command_of
+from console.errors import WrongUsage
+from console.tasks.screens import outcome_status, plain_table
+
+LocationOption = Annotated[int, typer.Option("--location", metavar="N", min=1, help="The institution whose images are routed.")]
+VersionArgument = Annotated[str, typer.Argument(metavar="VERSION", help="A version's name, or how it begins.")]
+
+
+def _publish(
+    room: Room,
+    file: Annotated[Path, typer.Argument(help="The rule file.")],
+    location: LocationOption,
+    note: Annotated[str, typer.Option(help="Why; kept with the version.")] = "",
+) -> Outcome:
+    """Publish a rule file for a location: its evaluator takes it up with the next image. A file with errors is refused."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUsage(f"{file} cannot be read: {error}") from error
+    made = room.desk.ask("MAGB RULES PUBLISH", asked(location=location, text=text, note=note))
+    return Outcome(made, f"version {made['version']}, {made['rules']} rules, {_taken(made)}")
+
+
+def _taken(made: Any) -> str:
+    location = made["location"]
+    if made["evaluator"]:
+        return f"is what the evaluator of location {location} goes by from its next image on"
+    return f"is published for location {location}; no evaluator runs there ('magbroker rules start --location {location}')"
+
+
+def _versions(
+    room: Room,
+    location: LocationOption,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
+) -> Outcome:
+    """List what was published for a location, the newest first: that is what counts."""
+    found = room.desk.ask("MAGB RULES VERSIONS", asked(location=location, limit=limit))
+    if not found["versions"]:
+        return Outcome(found, f"nothing is published for location {location}")
+    table = plain_table("no.", "version", "published", "by", "note")
+    for one in found["versions"]:
+        when = room.screens.when(one["published_at"])
+        table.add_row(str(one["sequence"]), one["version"], when, escape(one["published_by"]), escape(one["note"]))
+    return Outcome(found, table)
+
+
+def _rollback(
+    room: Room,
+    location: LocationOption,
+    version: Annotated[str, typer.Argument(metavar="[VERSION]", help="The one before the current if left out.")] = "",
+) -> Outcome:
+    """Give a location an earlier version again."""
+    made = room.desk.ask("MAGB RULES ROLLBACK", asked(location=location, version=version))
+    return Outcome(made, f"version {made['version']} {_taken(made)}")
+
+
+def _show(room: Room, version: VersionArgument) -> Outcome:
+    """Show the text of a version."""
+    shown = room.desk.ask("MAGB RULES SHOW", asked(version=version))
+    return Outcome(shown, escape(shown["text"].rstrip("\n")))
+
+
+def _start(room: Room, location: LocationOption) -> Outcome:
+    """Start the evaluator of a location with the rules that are published for it."""
+    made = room.desk.ask("MAGB RULES START", asked(location=location))
+    return Outcome(made, f"task {made['number']} evaluates by version {made['version']}")
+
+
+def _stop(room: Room, location: LocationOption) -> Outcome:
+    """Stop the evaluator of a location after the image it is at."""
+    told = room.desk.ask("MAGB RULES STOP", asked(location=location))
+    return Outcome(told, room.screens.changes(told), outcome_status(told))
+
+
+def _explain(
+    room: Room,
+    image: Annotated[int, typer.Argument(metavar="IMAGE", min=1, help="The image's entry number.")],
+    task: Annotated[int | None, typer.Option(min=1, help="As this evaluator's task decided; else the newest decision.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every rule; else those that fired, or nearly did.")] = False,
+) -> Outcome:
+    """Say why an image went where it went: each rule, each condition with the value seen."""
+    told = room.desk.ask("MAGB RULES EXPLAIN", asked(image=image, task=task))
+    return Outcome(told, explanation_screen(told, every=all_))
+
+
+def explanation_screen(told: Any, *, every: bool) -> RenderableType:
+    """Write an explanation for people; of rules that did not fire those that failed in one condition only, unless `every`."""
+    parts: list[RenderableType] = [
+        f"image {told['image']}: rules {told['version']}, evaluated at {told['evaluated_at']} by task {told['task']}"
+    ]
+    if told["decided_by"] != told["image"]:
+        parts.append(f"its study was decided by image {told['decided_by']} at {told['decided_at'] or '?'}")
+    if told["unexplained"]:
+        parts.append(told["unexplained"])
+    for it in told["queued"]:
+        whose = f" (image {it['image']} of a prior study)" if "image" in it else ""
+        made = f"{it['entries']} entries" if it["entries"] else "waited already"
+        parts.append(f"rule {it['rule']}: {it['verb']} {escape(it['destination'])}, priority {it['priority']}, {made}{whose}")
+    shown = [rule for rule in told["rules"] if every or rule["matched"] or _failures(rule) == 1]
+    for rule in shown:
+        parts += _rule_lines(rule)
+    if left := len(told["rules"]) - len(shown):
+        parts.append(f"[dim]{left} more rules did not fire: --all")
+    return Group(*parts)
+
+
+def _failures(rule: Any) -> int:
+    return sum(condition["result"] is not True for condition in rule["conditions"])
+
+
+def _rule_lines(rule: Any) -> list[str]:
+    name = f' "{rule["name"]}"' if rule["name"] else ""
+    verdict = "fired" if rule["matched"] else "did not fire"
+    lines = [escape(f"rule {rule['number']}{name} {rule['action']}: {verdict}") + (f", {rule['why']}" if rule["why"] else "")]
+    for it in rule["conditions"]:
+        mark = {True: "yes", False: "no", None: "undefined"}[it["result"]]
+        saw = ", ".join(it["actual"]) or "nothing"
+        where = f"[{it['within']}] " if it["within"] else ""
+        lines.append(escape(f"  {mark:9} {where}{it['keyword']}{it['operator']}{it['value']}  saw {saw}"))
+    return lines
+
+
+publish, versions, rollback = command_of(_publish), command_of(_versions), command_of(_rollback)
 show, start, stop, explain = command_of(_show), command_of(_start), command_of(_stop), command_of(_explain)

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from fileman import Event, insert_into, record_events, to_fileman
-from fileman.files import RuleDecision, StudyDecision
+from fileman import Event, record_events, to_fileman, upserts
+from fileman.files import File, RuleDecision, StudyDecision
 from rules.evaluator.image_facts import KnownImage
 from rules.judging.carrying_out import Action
 from rules.judging.evaluate import Evaluation, StudyMemory
@@ -22,10 +22,27 @@ _STUDY, _URGENCY, _FOUND, _GROUP, _HOLIDAYS = "study", "urgency", "urgency_found
 _STUDIES = select(StudyDecision).where(
     StudyDecision.task == bindparam("task"), StudyDecision.study_uid.in_(bindparam("studies", expanding=True))
 )
-_REPLACED = ("version", "evaluated_at", "facts", "fired", "queued", "decided_by")
-#: What changes of the decision of an image that decided for its study and is evaluated again: its facts explain the study.
-_REPEATED = ("fired", "queued")
+
+
+def _replacing(file: type[File], key: list[Any], *columns: str) -> dict[str, Any]:
+    return upserts(
+        file,
+        lambda insert: insert.on_conflict_do_update(index_elements=key, set_={it: insert.excluded[it] for it in columns}),
+    )
+
+
+_DECIDE = _replacing(
+    StudyDecision,
+    [StudyDecision.task, StudyDecision.study_uid],
+    *("version", "fired_rules", "decided_rules", "decided_by"),
+)
 _KEY = [RuleDecision.image, RuleDecision.task]
+#: Keeps a decision, that of an image which decided for its study and is evaluated again (True) with the facts that explain
+#: the study.
+_KEEP = {
+    False: _replacing(RuleDecision, _KEY, "version", "evaluated_at", "facts", "fired", "queued", "decided_by"),
+    True: _replacing(RuleDecision, _KEY, "fired", "queued"),
+}
 _NEWEST = (
     select(RuleDecision)
     .where(RuleDecision.image == bindparam("image_"))
@@ -128,16 +145,12 @@ def write_decisions(connection: Connection, task: int, evaluated: Sequence[Evalu
     if not evaluated:
         return
     studies = {one.image.facts.study_uid: one for one in evaluated if one.image.facts.study_uid and not one.evaluation.cached}
+    engine = connection.dialect.name
     if studies:
-        decide = insert_into(connection, StudyDecision)
-        known = {name: decide.excluded[name] for name in ("version", "fired_rules", "decided_rules", "decided_by")}
-        decide = decide.on_conflict_do_update(index_elements=[StudyDecision.task, StudyDecision.study_uid], set_=known)
-        connection.execute(decide, [one.study_row(task, seconds) for one in studies.values()])
-    for again, replaced in ((False, _REPLACED), (True, _REPEATED)):
+        connection.execute(_DECIDE[engine], [one.study_row(task, seconds) for one in studies.values()])
+    for again, keep in _KEEP.items():
         if rows := [one.row(task) for one in evaluated if one.decided_itself_before == again]:
-            keep = insert_into(connection, RuleDecision)
-            values = {name: keep.excluded[name] for name in replaced}
-            connection.execute(keep.on_conflict_do_update(index_elements=_KEY, set_=values), rows)
+            connection.execute(keep[engine], rows)
     record_events(connection, [one.event(task, seconds) for one in evaluated])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
@@ -83,6 +84,8 @@ _PLAIN = {
     "ACQUISITION_DEVICE": "acquisition_device",
     "PACS_UID": "uid",
 }
+_PLAIN_OF = attrgetter(*_PLAIN.values())
+_NOTHING = (None,) * len(_PLAIN)
 _FIRST_AND_LAST = ("EXAM_TIME", "IMAGE_SAVED", "LAST_ACCESS", "PROCEDURE_TIME")
 
 
@@ -212,9 +215,11 @@ def _missing(image: Any) -> str:
 
 def _values(image: Any, group: Any) -> dict[str, tuple[str, ...]]:
     values: dict[str, tuple[str, ...]] = {}
-    for keyword, column in _PLAIN.items():
-        own = getattr(image, column)
-        _add(values, keyword, own if own not in (None, "") else getattr(group, column, None))
+    of_group = _NOTHING if group is None else _PLAIN_OF(group)
+    for keyword, own, groups in zip(_PLAIN, _PLAIN_OF(image), of_group, strict=True):
+        value = groups if own is None or own == "" else own
+        if value is not None and value != "":
+            values[keyword] = (value if type(value) is str else str(value),)
     for keyword in _FIRST_AND_LAST:
         if group is not None:
             both = sorted(str(value) for it in (image, group) if (value := getattr(it, _PLAIN[keyword])))

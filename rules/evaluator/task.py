@@ -120,6 +120,7 @@ class Evaluator:
     location: int
     rules: Loaded
     published: int = 0
+    _changes: int | None = None
     _site: SiteView | None = None
     _desk: SiteDesk | None = None
     _studies: OrderedDict[str, DecidedStudy | None] = field(default_factory=OrderedDict)
@@ -174,8 +175,12 @@ class Evaluator:
         """Tell whether the flag of all evaluators is down, or this task was asked to stop; take up what was published."""
         if self.task.interrupted():
             return True
+        changes = self.store.changes_seen()
+        if changes is not None and changes == self._changes:
+            return False
         key = self._key()
         look = self.store.read(lambda connection: connection.execute(_LOOK, key).one())
+        self._changes = changes
         if look.stop:
             self.task.stop_requested()  # by which the worker knows that it was heeded
             return True
