@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from fileman.files import DerivedFile, OptionSchedule, SendQueue
 from fileman.locks import lock_for_transaction, send_queue_lock
-from fileman.upserts import upserts
+from fileman.upserting import upserts
 
 #: The option that makes them. Where it is not scheduled nothing is awaited: whoever files images makes them, or nobody does.
 DERIVED_FILES_OPTION = "MAGB MAKE DERIVED FILES"

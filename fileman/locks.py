@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, delete, select, text, update
 
 from fileman.files.kernel import Lease
-from fileman.upserts import insert_into
+from fileman.upserting import insert_into
 
 _ADVISORY = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _HOLDER = select(Lease.holder).where(Lease.name == bindparam("name_"), Lease.expires_at > bindparam("now"))

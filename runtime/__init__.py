@@ -1,44 +1,5 @@
 """Settings, clock, logs and process plumbing."""
 
-from runtime.clock import Clock, FixedClock, SystemClock
-from runtime.durable import make_directories, sync_directory, write_file
-from runtime.errors import (
-    DataDirectoryInUse,
-    DataDirectoryUnusable,
-    NotReady,
-    PortInUse,
-    PortRefused,
-    RuntimeProblem,
-    SettingsError,
-)
-from runtime.inflation import inflate
-from runtime.logs import set_up_logs
-from runtime.processes import DataDirectory, check_port, free_port, read_run_file, wait_until_ready, write_json
-from runtime.settings import GatewaySettings, Settings, load_settings
+from runtime.late_names import late_names
 
-__all__ = [
-    "Clock",
-    "DataDirectory",
-    "DataDirectoryInUse",
-    "DataDirectoryUnusable",
-    "FixedClock",
-    "GatewaySettings",
-    "NotReady",
-    "PortInUse",
-    "PortRefused",
-    "RuntimeProblem",
-    "Settings",
-    "SettingsError",
-    "SystemClock",
-    "check_port",
-    "free_port",
-    "inflate",
-    "load_settings",
-    "make_directories",
-    "read_run_file",
-    "set_up_logs",
-    "sync_directory",
-    "wait_until_ready",
-    "write_file",
-    "write_json",
-]
+__getattr__, __dir__, __all__ = late_names(__name__, __file__)
