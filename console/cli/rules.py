@@ -38,7 +38,7 @@ VERBS = {
     "explain": Late("console.cli.rule_versions:explain", "Say why an image went where it went."),
 }
 
-app = typer.Typer(cls=group_of(VERBS), help="Check and compile routing rules.", no_args_is_help=True)
+app = typer.Typer(cls=group_of(VERBS), help="Check, try, publish and explain routing rules.", no_args_is_help=True)
 
 FileArgument = Annotated[Path, typer.Argument(help="The rule file.")]
 
