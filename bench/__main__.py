@@ -17,6 +17,7 @@ from bench.kit import measure_kit
 from bench.queues import measure_queues
 from bench.road import measure_road
 from bench.rule_evaluation import measure_rules
+from bench.rule_replay import measure_replay
 from bench.sessions import measure_sessions
 from bench.taskman import measure_taskman
 
@@ -34,6 +35,7 @@ def main() -> None:
             "queues": lambda: measure_queues(directory / "queues", site),
             "rules": measure_rules,
             "evaluator": lambda: measure_evaluator_step(directory / "evaluator", site),
+            "replay": lambda: measure_replay(directory / "replay", site),
             "taskman": lambda: measure_taskman(directory / "taskman", site),
             "kit": lambda: measure_kit(directory / "kit", site),
             "road": lambda: measure_road(directory / "road", site),

@@ -203,10 +203,10 @@ def know_image(rows: ImageRows, names: Names, location: int, elements: Elements)
         group=image.parent or 0,
     )
     accession = exam.accession if exam is not None else ""
-    return KnownImage(facts, image.uid, image.parent or image.ien, accession, _missing(image))
+    return KnownImage(facts, image.uid, image.parent or image.ien, accession, missing_file(image))
 
 
-def _missing(image: Any) -> str:
+def missing_file(image: Any) -> str:
     """Say what FILEFIND^MAGDFB finds wanting, as the evaluator logs it; no rule is asked then."""
     if image.location is None and image.jukebox_location is None:
         return "*** EVAL queue error: -1~NO NETWORK OR JUKEBOX LOCATION DEFINED ***"

@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rules.judging.desk import MemoryDesk
-from rules.judging.evaluate import CompiledRules
+from rules.judging.evaluate import CompiledRules, StudyMemory
+from rules.language.ast import BALANCE
 from rules.trials.ledger import IN_MEMORY, Ledger, StudySoFar
 from rules.trials.places import Places, leads_to
 from rules.trials.report import Report
 from rules.trials.stored import StoredImage, Window
 
+#: Sets of rules of which a side learns where they send an image.
+LEARNED = 10_000
 #: What the other side is.
 HAPPENED, OTHER_RULES = "what happened", "other rules"
 
@@ -27,19 +30,34 @@ class Side:
     places: Places
     number: int = 0
     _desk: MemoryDesk = field(init=False)
+    _sent: dict[frozenset[int], frozenset[str]] = field(default_factory=dict)
+    _balancing: frozenset[int] = field(init=False)
 
     def __post_init__(self) -> None:
         self._desk = MemoryDesk(self.places.routers, self.places.services)
+        self._balancing = frozenset(rule.number for rule in self.compiled.rules if rule.verb == BALANCE)
 
     def would_send(self, image: StoredImage, study: StudySoFar) -> frozenset[str]:
-        """Tell where an image would go; its study remembers what was decided."""
+        """Tell where an image would go; its study remembers what was decided.
+
+        Of a study whose rules are all decided, and of which none balances, each image goes where others with the same rules went.
+        """
         remembered = study.memories[self.number]
+        if remembered is not None and remembered.decided is None and remembered.fired in self._sent:
+            return self._sent[remembered.fired]
+        facts = image.know()
         holidays = self.places.holidays if image.holidays is None else image.holidays
-        evaluation = self.compiled.evaluate(image.facts, image.now, self._desk, remembered, holidays.__contains__)
-        if image.facts.study_uid:
+        evaluation = self.compiled.evaluate(facts, image.now, self._desk, remembered, holidays.__contains__)
+        sent = frozenset(leads_to(it.verb, it.name) for it in evaluation.actions if self.places.takes(it.verb, it.destination))
+        if image.study:
             study.memories[self.number] = evaluation.memory
+            self._learn(evaluation.memory, sent)
         self._desk.balances.changes()  # nobody writes them down
-        return frozenset(leads_to(it.verb, it.name) for it in evaluation.actions if self.places.takes(it.verb, it.destination))
+        return sent
+
+    def _learn(self, memory: StudyMemory, sent: frozenset[str]) -> None:
+        if memory.decided is None and self._balancing.isdisjoint(memory.fired) and len(self._sent) < LEARNED:
+            self._sent[memory.fired] = sent
 
 
 def replay(
@@ -62,7 +80,7 @@ def replay(
 
 def _count(report: Report, ledger: Ledger, image: StoredImage, side: Side, against: Side | None) -> None:
     report.images += 1
-    study, new = ledger.study(image.facts.study_uid or f"image {image.facts.image}")
+    study, new = ledger.study(image.study or f"image {image.ien}")
     report.studies += new
     report.begun_before += new and image.begun_before
     if image.fileless:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select
 from fileman import GROUP_OBJECT_TYPE, Store, from_fileman, to_fileman
 from fileman.files import Image, RuleDecision
 from rules.evaluator.decisions import read_facts
-from rules.evaluator.image_facts import Elements, ImageRows, Names, element_values, know_image, read_rows
+from rules.evaluator.image_facts import Elements, ImageRows, Names, element_values, know_image, missing_file, read_rows
 from rules.judging.facts import ImageFacts
 from rules.judging.moment import Moment
 from rules.trials.errors import TrialError
@@ -56,19 +56,27 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image of the window with its facts and the moment at which it is judged.
+    """An image of the window, with what its facts are made of: those of a decided study's further images are never asked for.
 
-    Both are those of its newest kept decision, with the `holidays` of then; without one, what the database says now, and when the
-    image was saved. `sent` is what that decision sent (`leads_to`), None where none is kept. `fileless` images are not judged.
-    `begun_before` tells that its group has images from before the window.
+    `at` is the moment at which it is judged, a FileMan date. Moment and facts are those of its newest kept decision, with the
+    `holidays` of then; without one, when the image was saved, and what the database says now. `sent` is what that decision sent
+    (`leads_to`), None where none is kept. `fileless` images are not judged. `begun_before` tells that its group has images from
+    before the window.
     """
 
-    facts: ImageFacts
-    now: Moment
+    ien: int
+    study: str
+    at: str
+    know: Callable[[], ImageFacts]
     holidays: frozenset[str] | None = None
     sent: frozenset[str] | None = None
     fileless: bool = False
     begun_before: bool = False
+
+    @property
+    def now(self) -> Moment:
+        """The moment at which it is judged."""
+        return Moment(from_fileman(self.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +118,33 @@ def _of_page(connection: Connection, page: Sequence[Any], window: Window, reader
     key = {"groups": groups, "since": window.since}
     early = set(connection.execute(_BEGUN_BEFORE, key).scalars()) if groups else set()
     for entry in page:
-        image = rows.get(entry.ien)
-        if entry.ien in decided:
-            stored = _as_decided(decided[entry.ien], image, reader)
-        elif image is not None:
-            known = know_image(image, reader.names, reader.location, reader.elements)
-            stored = StoredImage(known.facts, Moment(from_fileman(entry.saved_at)), fileless=bool(known.missing))
-        else:  # deleted this moment
-            continue
-        yield replace(stored, begun_before=entry.parent in early)
+        rows_of, begun_before = rows.get(entry.ien), entry.parent in early
+        if (decision := decided.get(entry.ien)) is not None:
+            yield _as_decided(decision, rows_of, reader, begun_before=begun_before)
+        elif rows_of is not None:  # not deleted this moment
+            yield StoredImage(
+                entry.ien,
+                rows_of.study,
+                entry.saved_at,
+                partial(_know, rows_of, reader),
+                fileless=bool(missing_file(rows_of.image)),
+                begun_before=begun_before,
+            )
 
 
-def _as_decided(row: Any, image: ImageRows | None, reader: Reader) -> StoredImage:
+def _know(rows: ImageRows, reader: Reader) -> ImageFacts:
+    return know_image(rows, reader.names, reader.location, reader.elements).facts
+
+
+def _as_decided(row: Any, image: ImageRows | None, reader: Reader, *, begun_before: bool) -> StoredImage:
     facts, holidays = read_facts(row.image, row.facts)
     if image is not None and image.elements:
         facts = replace(facts, values={**facts.values, **element_values(json.loads(image.elements), reader.elements)})
-    return StoredImage(facts, Moment(from_fileman(row.evaluated_at)), holidays, sent_by(row.queued))
+    sent = sent_by(row.queued)
+    return StoredImage(row.image, facts.study_uid, row.evaluated_at, lambda: facts, holidays, sent, begun_before=begun_before)
 
 
+@lru_cache(maxsize=4096)
 def sent_by(queued: str) -> frozenset[str]:
     """Tell where a kept decision sent its image; what it sent of prior studies is left out."""
     return frozenset(leads_to(it["verb"], it["destination"]) for it in json.loads(queued) if "prior" not in it)
