@@ -272,13 +272,15 @@ def rules_replay(
         with Progress(*_COLUMNS, console=err, transient=True, disable=not err.is_terminal) as progress:
             total = count_images(store, window) if err.is_terminal else None
             report = replay(progress.track(images, total=total, description="images"), window, side, other)
+    if against is not None:
+        report.against = str(against)
     if as_json:
         out.print_json(json.dumps(report.as_dict()))
     else:
-        _show_report(report, "what happened" if against is None else str(against))
+        _show_report(report)
 
 
-def _show_report(report: Report, against: str) -> None:
+def _show_report(report: Report) -> None:
     """Show a replay to a person."""
     until = f" before {report.until}" if report.until else ""
     out.print(f"{report.images} images of {report.studies} studies, saved from {report.since} on{until}", highlight=False)
@@ -294,7 +296,7 @@ def _show_report(report: Report, against: str) -> None:
         out.print(table, highlight=False)
     else:
         out.print("Nothing would go anywhere.", highlight=False)
-    out.print(f"Gained and lost against {escape(against)}.", highlight=False)
+    out.print(f"Gained and lost against {escape(report.against)}.", highlight=False)
     for count, text in (
         (report.fileless, "images have no file: no rule is asked of them"),
         (report.undecided, "images have no kept decision: nothing is known of where they went, and they count as gone nowhere"),
