@@ -190,15 +190,15 @@ class Builder:
 
     @_of_parts
     def priority(self, word: Word, level: Word) -> tuple[Word, _Modifier]:
-        return word, ("priority", level.upper())
+        return word, ("priority", level.upper().strip())
 
     @_of_parts
     def prior_study(self, word: Word, answer: Word) -> tuple[Word, _Modifier]:
-        return word, ("prior_study", answer.upper())
+        return word, ("prior_study", answer.upper().strip())
 
     @_of_parts
     def enabled(self, word: Word, answer: Word) -> tuple[Word, _Modifier]:
-        return word, ("enabled", answer.upper() == "YES")
+        return word, ("enabled", answer.upper().strip() == "YES")
 
     @_of_parts
     def valid(self, word: Word, begin: Word, end: Word) -> tuple[Word, _Modifier]:
@@ -284,4 +284,5 @@ def _one_of(name: Word, values: tuple[str, ...]) -> Iterator[Condition]:
 
 
 def _unquoted(token: Word) -> str:
-    return token[1:-1] if token.type == "STRING" else str(token)
+    text = token.rstrip()  # some words come with the blanks behind them
+    return text[1:-1] if token.type == "STRING" else text

@@ -128,9 +128,9 @@ def _close_frames(error: UnexpectedInput) -> bool:
     if not isinstance(error, UnexpectedToken) or error.token.type not in _STATEMENTS:
         return False
     parser = error.interactive_parser
-    if "RBRACE" not in _accepts(error):
+    if "_CLOSE_BRACE" not in _accepts(error):
         return False
-    parser.feed_token(Token.new_borrow_pos("RBRACE", "}", error.token))
+    parser.feed_token(Token.new_borrow_pos("_CLOSE_BRACE", "}", error.token))
     if error.token.type != "$END":
         parser.feed_token(error.token)
     return True
@@ -168,7 +168,7 @@ class _Errors:
         if "FRAME" in accepts and (token is None or token.type not in _STATEMENTS):
             fault = frame_fault(text, place)
             place, accepts = fault.position, fault.terminals
-        if accepts == {"RPAR"}:  # a bracket of conditions was read as whole before its end was missed
+        if accepts == {"_CLOSE"}:  # a bracket of conditions was read as whole before its end was missed
             accepts = accepts | {"NAME", "_AND", "_OR"}
         word = _WORD_AT.match(text, place)
         self.add(place, expected_words(accepts), suggestion(word[0], accepts) if word else "")
