@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from fileman import SiteKey, Store, apply_site, read_site_file
 from tests.support.broker import RunningBroker
 from tests.support.postgres import Database, PostgresCluster
 from tests.support.templates import Templates
+
+# the tests start hundreds of processes; where nothing may be kept each of them compiles every module again, for a second
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # a shell that runs tests in the background lets them ignore Ctrl-C, and what they start would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
