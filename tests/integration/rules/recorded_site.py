@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.orm import aliased
 
 from fileman import Store, reset_numbers
@@ -24,7 +24,9 @@ from fileman.files import (
     SendQueue,
     StudyDecision,
 )
+from rules import balance_nodes
 from rules.evaluator.decisions import memory_of
+from rules.evaluator.desk import read_balances
 from rules.evaluator.explaining import explain_image
 from rules.evaluator.versions import ELEMENTS, Loaded, elements_text, load, store_version
 from tests.oracle.records import read_records
@@ -62,7 +64,10 @@ _NUMBERS = {
     "big_location": ("FBIG", 1),
     "report": ("PACS", 2),
 }
-GATEWAY_USER = 9002
+_CACHED = re.compile(r'(\^XTMP\("MAGEVALSTUDY",\d+,)"?([\d.]+)"?(,\d+\)=\d)')
+GATEWAY_USER, LOCATION = 9002, 660
+#: The prior exam of the patient of images 2 and 3, with the images 9 and 10; and where it is while it is not to be found.
+PRIOR_EXAM, ELSEWHERE = "010123-90", 1
 IMAGES_OF_A_STUDY = 10
 #: Images that are explained anew, of all.
 EXPLAINED = 200
@@ -70,7 +75,10 @@ Group = aliased(Image)
 
 
 def fill_recorded_images(connection: Connection) -> None:
-    """File the images and reports of the recorded cases; the site must be there."""
+    """File the images and reports of the recorded cases; the site must be there.
+
+    No exam has a prior one at first, as none could be looked up in the recording: see `let_priors_be_found`.
+    """
     nodes: dict[str, dict[int, dict[str, list[str]]]] = {"MAG(2005": {}, "RARPT": {}}
     for line in read_records("c1_rules")[0]["globals"]:
         if match := _NODE.fullmatch(line):
@@ -79,11 +87,18 @@ def fill_recorded_images(connection: Connection) -> None:
     for ien, node in nodes["RARPT"].items():
         if ien and "0" in node:
             _file_report(connection, ien, node["0"])
+    connection.execute(update(Exam).where(Exam.accession == PRIOR_EXAM).values(location=ELSEWHERE))
     for ien, node in nodes["MAG(2005"].items():
         if ien and "0" in node:
             values: dict[str, Any] = {column: _piece(node, *where) for column, where in _TEXTS.items()}
             values |= {column: int(_piece(node, *where) or 0) or None for column, where in _NUMBERS.items()}
             connection.execute(insert(Image).values(ien=ien, saved_by=0, **values))
+
+
+def let_priors_be_found(connection: Connection) -> None:
+    """Put the exam of 2023 at the same site as that of the images 2 and 3."""
+    here = select(Exam.location).where(Exam.accession == "061024-101").scalar_subquery()
+    connection.execute(update(Exam).where(Exam.accession == PRIOR_EXAM).values(location=here))
 
 
 def _file_report(connection: Connection, ien: int, node: list[str]) -> None:
@@ -130,6 +145,7 @@ def dump(connection: Connection, task: int) -> dict[str, list[str]]:
     return {
         "log": list(connection.execute(log).scalars()),
         "study_cache": _study_cache(connection),
+        "balance": balance_nodes(read_balances(connection, LOCATION)),
         "send_queue": sends,
         "dicom_export": exports,
     }
@@ -191,14 +207,10 @@ def stored_elements(store: Store, rules: Sequence[str], semantics: str = "vista"
 
 
 def recorded_nodes(result: dict[str, Any]) -> dict[str, list[str]]:
-    """Give the same of a record: entries without cross-references, studies with a UID only."""
-    return {
-        "log": result["log"],
-        "study_cache": [
-            f"{match[1]}{match[2]}{match[3]}"
-            for node in result["study_cache"]
-            if (match := re.fullmatch(r'(\^XTMP\("MAGEVALSTUDY",\d+,)"?([\d.]+)"?(,\d+\)=\d)', node))
-        ],
+    """Give the same of a record, as far as it has them: entries without cross-references, studies with a UID only."""
+    cache = (re.fullmatch(_CACHED, node) for node in result.get("study_cache", ()))
+    nodes = {
+        "study_cache": [f"{match[1]}{match[2]}{match[3]}" for match in cache if match],
         "send_queue": [node for node in result["send_queue"] if re.match(r"\^MAGQUEUE\(2006\.035,\d+,[01]\)=", node)],
         "dicom_export": [
             re.sub(r"(1,\d+,0\)=\d+\^\w+)\^.*", r"\1", node)
@@ -206,3 +218,4 @@ def recorded_nodes(result: dict[str, Any]) -> dict[str, list[str]]:
             if re.match(r"\^MAGDOUTP\(2006\.574,\d+,", node)
         ],
     }
+    return {name: nodes.get(name, recorded) for name, recorded in result.items() if name in (*nodes, "log", "balance")}

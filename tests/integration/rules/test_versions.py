@@ -49,7 +49,13 @@ from rules.evaluator.versions import (
 from runtime import FixedClock
 from taskman import TaskContext, api, tasks
 from taskman.worker import Worker
-from tests.integration.rules.recorded_site import IMAGES_OF_A_STUDY, complaints_about_versions, file_studies, fill_recorded_images
+from tests.integration.rules.recorded_site import (
+    IMAGES_OF_A_STUDY,
+    complaints_about_versions,
+    file_studies,
+    fill_recorded_images,
+    let_priors_be_found,
+)
 from tests.support.waiting import until
 
 LOCATION = 660
@@ -337,6 +343,7 @@ def test_elements_in_sequences_and_ae_titles_are_looked_up_in_the_header(site: S
 
 def test_the_newest_earlier_exam_of_the_patient_goes_along(site: Store, clock: FixedClock) -> None:
     published(site, 'send("ROUTE-DEST-A") when MODALITY=CR priorstudy YES\n')
+    site.transact(let_priors_be_found)
     queue(site, 2)
     evaluator = begin(site, clock)
     evaluator.work_off()
