@@ -31,6 +31,8 @@ with resources.as_file(resources.files("magbroker_data")) as data:
     site = read_site_file(data / "demo.toml")
     rules = parse_rules((data / "demo.rule").read_text(encoding="utf-8"))
 Cipher.standard()
+examples = resources.files("rules").joinpath("examples")
+assert all(parse_rules(example.read_text(encoding="utf-8")) for example in examples.iterdir())
 print(json.dumps([found, len(site.patient), len(rules)]))
 """
 
