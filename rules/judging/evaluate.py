@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rules.judging.carrying_out import Action, CarryingOut
@@ -55,6 +55,8 @@ class CompiledRules:
     #: What the log says of each rule, and the distinct ones of these in the log's order.
     rule_texts: tuple[str, ...] = field(repr=False)
     action_texts: tuple[str, ...] = field(repr=False)
+    #: Where each rule stands, from 0, by its number.
+    places: Mapping[int, int] = field(repr=False)
 
     def match(self, facts: ImageFacts, now: Moment, holiday: HolidayTest) -> list[int]:
         """Give the places, from 0, of the rules whose conditions an image meets, whatever its study decided before."""
@@ -69,54 +71,43 @@ class CompiledRules:
         """
         if self.semantics.needs_study and not facts.study_uid:
             return Evaluation((), (), (), StudyMemory(decided=frozenset()))
-        decided = self._decided(remembered)
-        if len(decided) == len(self.rules):
-            fired = [place for place in decided if remembered is not None and self.rules[place].number in remembered.fired]
-        else:
-            fired = self._fired(facts, now, remembered, holiday, decided)
+        kept = self._kept(remembered)
+        settled = remembered is not None and self._settled(remembered)
+        fired = sorted(kept if settled else [*kept, *self._newly_fired(facts, now, remembered, holiday)])
         outcome = CarryingOut(self.semantics, desk, facts, now)
         for place in fired:
-            outcome.carry_out(self.rules[place], self.deck_keys[place], decided_before=place in decided)
+            outcome.carry_out(self.rules[place], self.deck_keys[place], decided_before=place in kept)
         numbers = tuple(self.rules[place].number for place in fired)
         return Evaluation(
             numbers,
             tuple(outcome.actions),
             self._log(facts.image, fired, outcome),
             self._memory(remembered, numbers),
-            bool(self.rules) and len(decided) == len(self.rules),
+            bool(self.rules) and settled,
         )
 
-    def _decided(self, remembered: StudyMemory | None) -> range | frozenset[int]:
-        """Give the places of the rules that earlier images decided."""
-        if remembered is None:
-            return range(0)
-        if remembered.decided is None:
-            return range(len(self.rules))
-        numbers = remembered.decided
-        places = frozenset(place for place, rule in enumerate(self.rules) if rule.number in numbers)
-        return places if len(places) < len(self.rules) else range(len(self.rules))
+    def _settled(self, remembered: StudyMemory) -> bool:
+        """Tell whether earlier images decided every rule."""
+        return remembered.decided is None or self.places.keys() <= remembered.decided
 
-    def _fired(
-        self,
-        facts: ImageFacts,
-        now: Moment,
-        remembered: StudyMemory | None,
-        holiday: HolidayTest,
-        decided: range | frozenset[int],
-    ) -> list[int]:
+    def _kept(self, remembered: StudyMemory | None) -> frozenset[int]:
+        """Give the places of the rules that earlier images decided to fire; looked up, since thousands may not have fired."""
+        if remembered is None:
+            return frozenset()
+        decided = remembered.fired if remembered.decided is None else remembered.fired & remembered.decided
+        return frozenset(self.places[number] for number in decided if number in self.places)
+
+    def _newly_fired(self, facts: ImageFacts, now: Moment, remembered: StudyMemory | None, holiday: HolidayTest) -> Iterable[int]:
         met = self.match(facts, now, holiday)
-        if remembered is None or not decided:
-            return met
-        kept = [place for place in decided if self.rules[place].number in remembered.fired]
-        return sorted([*kept, *(place for place in met if place not in decided)])
+        decided = remembered.decided if remembered is not None else None
+        return [place for place in met if self.rules[place].number not in decided] if decided else met
 
     def _memory(self, remembered: StudyMemory | None, fired: tuple[int, ...]) -> StudyMemory:
         if remembered is None:
             return StudyMemory(frozenset(fired))
         if remembered.decided is None:
             return remembered
-        decided = remembered.decided.union(rule.number for rule in self.rules)
-        return StudyMemory(remembered.fired.union(fired), decided)
+        return StudyMemory(remembered.fired.union(fired), remembered.decided.union(self.places))
 
     def _log(self, image: int, fired: Iterable[int], outcome: CarryingOut) -> tuple[str, ...]:
         """Write the log: what was met in M's order, then what was not, unless a rule of the same text was met."""
@@ -142,7 +133,8 @@ def compile_rules(rules: Sequence[Rule], semantics: str, version: str = "") -> C
     texts = tuple(rule.action for rule in taking_part)
     in_order = tuple(sorted(set(texts), key=collation_key))
     keys = _distinct([chosen.deck_key(rule) for rule in taking_part])
-    return CompiledRules(taking_part, chosen, digest, Program(taking_part, chosen), keys, texts, in_order)
+    places = {rule.number: place for place, rule in enumerate(taking_part)}
+    return CompiledRules(taking_part, chosen, digest, Program(taking_part, chosen), keys, texts, in_order, places)
 
 
 def _distinct(keys: Sequence[str]) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -167,3 +169,28 @@ def test_a_holiday_is_asked_for_each_time() -> None:
     rules = compiled("send(A) when NOW={HOL 00:00 to 23:59}")
     answers = iter([True, False, True])
     assert [judge(rules, facts(), holiday=lambda _day: next(answers)).fired for _ in range(3)] == [(1,), (), (1,)]
+
+
+class _Counting(tuple[Rule, ...]):
+    """Rules that count how often one is taken; to walk through them counts for all."""
+
+    taken = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        _Counting.taken += 1
+        return super().__getitem__(place)
+
+    def __iter__(self) -> Iterator[Rule]:
+        _Counting.taken += len(self)
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("semantics", SEMANTICS)
+def test_a_late_image_of_a_decided_study_looks_at_the_rules_that_fired_and_at_no_others(semantics: str) -> None:
+    rules = compiled("\n".join(f"send(A) when MODALITY=M{n}" for n in range(2000)), semantics)
+    first = judge(rules, facts(MODALITY="M1999"))
+    counting = replace(rules, rules=_Counting(rules.rules))
+    _Counting.taken = 0
+    late = judge(counting, facts(image=3, MODALITY="M7"), remembered=first.memory)
+    assert (late.fired, late.cached) == ((2000,), True)
+    assert 0 < _Counting.taken < 10
