@@ -31,10 +31,10 @@ class RuleSyntaxError(RuleError):
         self.expected = expected
         self.suggestion = suggestion
         hint = f" Did you mean {suggestion}?" if suggestion else ""
-        super().__init__(f"line {line}, column {column}: expected {expected}.{hint}\n{_pointing(text, column)}")
+        super().__init__(f"line {line}, column {column}: expected {expected}.{hint}\n{pointing(text, column)}")
 
 
-def _pointing(text: str, column: int) -> str:
+def pointing(text: str, column: int) -> str:
     """Show a line, or what of a long one is near the place, with a caret under the place; tabs stay tabs."""
     first = max(0, column - 1 - _SHOWN)
     before, after = text[first : column - 1], text[column - 1 : column - 1 + _SHOWN]

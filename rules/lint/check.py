@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from rules.language.ast import RuleFile
 from rules.language.errors import RuleFileErrors
@@ -19,6 +19,7 @@ _CHECKS: tuple[Callable[[Scope], Iterator[Raised]], ...] = (
     reach.unconditional,
     pairs.compared,
     times.frames,
+    times.holidays,
     cover.gaps,
     words.words,
     words.ranges,
@@ -42,6 +43,16 @@ def lint(file: RuleFile, site: SiteNames | None, options: LintOptions) -> tuple[
 def _complete(one: Raised, target: str) -> Finding:
     kind = CODES[one.code]
     return one.as_finding(kind.severity_for(target), kind.remedy)
+
+
+def unreadable(problem: str) -> tuple[Finding, ...]:
+    """Give the reason why a file cannot be read as a finding."""
+    return (Raised("R002", problem).as_finding(CODES["R002"].severity, CODES["R002"].remedy),)
+
+
+def left_out(log: Iterable[str]) -> tuple[Finding, ...]:
+    """Give what the evaluator would log of elements that it leaves out as findings."""
+    return tuple(Raised("R003", line).as_finding(CODES["R003"].severity, CODES["R003"].remedy) for line in log)
 
 
 def unread(errors: RuleFileErrors) -> tuple[Finding, ...]:

@@ -52,6 +52,22 @@ CODES: dict[str, Kind] = {
         "Write what was expected at the caret.",
         'send("KANSAS") when MODALITY @"CT"',
     ),
+    "R002": Kind(
+        _ERROR,
+        "The file cannot be read.",
+        "It is not there, is no text in UTF-8, or is longer than any rule file.",
+        "Give a text file in UTF-8.",
+        "",
+    ),
+    "R003": Kind(
+        _WARNING,
+        "An element is left out.",
+        "VistA's evaluator logs it and goes on without it, and so does ours.",
+        "Correct the element: its second piece is ACTION, CONDITION, PRIORITY or PRIORSTUDY.",
+        "1^ACTION^SEND\n1^ACTION^1^KANSAS\n1^CONDITION^1^KW^MODALITY\n1^CONDITION^1^OP^=\n1^CONDITION^1^DT^LO\n1^CONDITION^1^VA^CT\n"
+        "1^COLOR^RED",
+        elements=True,
+    ),
     # ---- rules and conditions that do nothing ----------------------------------------------------------------------------
     "R101": Kind(
         _ERROR,
@@ -163,6 +179,14 @@ CODES: dict[str, Kind] = {
         "One of several frames must hold.",
         "Take the frame out, or correct it.",
         'send("KANSAS") when NOW={08:00 to 17:00; @MON 09:00 to 12:00}',
+    ),
+    "R207": Kind(
+        _WARNING,
+        "The frame is for holidays, and none are known from today on.",
+        "HOL means the days of the site's HOLIDAY file (#40.5) and those that the rule file names.",
+        'Add holidays to the site, or name some: holiday "Founders Day" = 2026-03-02.',
+        'send("KANSAS") when NOW={@HOL 00:00 to 23:59}',
+        needs_site=True,
     ),
     # ---- keywords and values ---------------------------------------------------------------------------------------------
     "R301": Kind(

@@ -23,6 +23,19 @@ def frames(scope: Scope) -> Iterator[Raised]:
             yield from _together(rule, condition, first, second)
 
 
+def holidays(scope: Scope) -> Iterator[Raised]:
+    """Find frames for holidays where there are none to come."""
+    if scope.site is None:
+        return
+    named = (day for holiday in scope.file.holidays for day in holiday.dates)
+    if any(day >= scope.options.today for day in (*scope.site.holidays, *named)):
+        return
+    for rule, condition in scope.conditions:
+        for frame in condition.frames:
+            if frame.mask[:3] == "HOL":
+                yield Raised("R207", f"{_said(frame)}: no holiday is to come.", rule, frame.place or condition.place)
+
+
 def _alone(rule: Rule, condition: Condition, frame: Frame) -> Iterator[Raised]:
     place = frame.place or condition.place
     if counted(frame) >= DATE_PLACES:
