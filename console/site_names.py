@@ -15,7 +15,10 @@ from rules.lint import SiteNames
 def names_in_database(connection: Connection) -> SiteNames:
     """Read the names of the site that a database holds."""
     columns = (NetworkLocation.name, NetworkLocation.router, NetworkLocation.online, NetworkLocation.send)
-    locations = [(name, router, online, bool(send)) for name, router, online, send in connection.execute(select(*columns).order_by(NetworkLocation.ien))]
+    locations = [
+        (name, router, online, bool(send))
+        for name, router, online, send in connection.execute(select(*columns).order_by(NetworkLocation.ien))
+    ]
     return _names(
         locations,
         services=connection.execute(select(TransmitDestination.name)).scalars(),
@@ -45,7 +48,7 @@ def _names(
     holidays: Iterable[str],
     semantics: str,
 ) -> SiteNames:
-    """Sort network locations, given with whether they are routers, on line, and take any files; of equal names the first counts."""
+    """Sort network locations, given with whether they are routers, on line, and take any files; the first of a name counts."""
     first = {name: rest for name, *rest in reversed(list(locations)) if name}
     routers = {name: online for name, (router, online, _takes) in first.items() if router}
     return SiteNames(

@@ -40,7 +40,9 @@ _SEMANTICS = {Target.MAGBROKER: DOCUMENTED, Target.VISTA: VISTA}
 def check(
     file: Annotated[Path | None, typer.Argument(help="The rule file.")] = None,
     as_json: JsonOption = False,
-    cover: Annotated[bool, typer.Option("--cover", help="Show which parts of the week no rule with frames on NOW covers.")] = False,
+    cover: Annotated[
+        bool, typer.Option("--cover", help="Show in which parts of the week no rule with frames on NOW fires.")
+    ] = False,
     destination: Annotated[
         list[str] | None, typer.Option("--destination", help="Show that for the rules of this destination; may be repeated.")
     ] = None,

@@ -23,7 +23,7 @@ from rules import decompile, for_elements, for_vista, format_rule_file, from_ele
 
 #: Every verb and where it is declared, in the order of the help.
 VERBS = {
-    "check": Late("console.cli.rules:check"),
+    "check": Late("console.cli.rule_lint:check"),
     "format": Late("console.cli.rules:format_"),
     "compile": Late("console.cli.rules:compile_"),
     "decompile": Late("console.cli.rules:decompile_"),
@@ -51,12 +51,6 @@ class Target(StrEnum):
 
 
 _FLATTENED = {Target.MAGBROKER: for_elements, Target.VISTA: for_vista}
-
-
-def check(file: FileArgument) -> None:
-    """Read a rule file; every error is shown with its place."""
-    rules = parse_rules(file.read_text(encoding="utf-8"))
-    out.print(f"{file}: {len(rules)} rules, no errors", highlight=False)
 
 
 def format_(

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from rules.language.ast import RuleFile
 from rules.language.errors import RuleFileErrors
 from rules.lint import cover, destinations, pairs, reach, times, validity, vista, words
-from rules.lint.codes import CODES
+from rules.lint.codes import CODES, FOR_VISTA
 from rules.lint.finding import Finding, Raised
-from rules.lint.scope import LintOptions, Scope, SiteNames
+from rules.lint.scope import VISTA, LintOptions, Scope, SiteNames
 
 _CHECKS: tuple[Callable[[Scope], Iterator[Raised]], ...] = (
     reach.unreachable,
@@ -35,14 +35,13 @@ _CHECKS: tuple[Callable[[Scope], Iterator[Raised]], ...] = (
 def lint(file: RuleFile, site: SiteNames | None, options: LintOptions) -> tuple[Finding, ...]:
     """Look for faults in a rule file, in its order. What a site would have to tell is left out where none is known."""
     scope = Scope(file, site, options)
-    raised = dict.fromkeys(finding for check in _CHECKS for finding in check(scope))
-    found = (_complete(one, options.target) for one in raised)
+    raised = dict.fromkeys(one for check in _CHECKS for one in check(scope))
+    found = []
+    for one in raised:
+        kind = CODES[one.code]
+        if kind.asked != FOR_VISTA or options.target == VISTA:
+            found.append(one.as_finding(kind.severity_for(options.target), kind.remedy))
     return tuple(sorted(found, key=lambda finding: finding.order))
-
-
-def _complete(one: Raised, target: str) -> Finding:
-    kind = CODES[one.code]
-    return one.as_finding(kind.severity_for(target), kind.remedy)
 
 
 def unreadable(problem: str) -> tuple[Finding, ...]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from rules.lint.finding import Severity
 
+#: The options that some kinds of findings have to be asked for with.
+FOR_COVER, FOR_VISTA = "cover", "target"
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
 
@@ -14,7 +16,8 @@ class Kind:
     """A kind of finding. `example` has it once, behind the mark @; it is text, or caret elements where `elements` is set.
 
     `severity` is what it counts where rules are judged as the manuals say; `under_vista` where they are for a VistA, None where
-    that makes no difference. `asked` names the option without which it is not looked for.
+    that makes no difference. `asked` names the option without which it is not looked for; FOR_VISTA is given where rules are for
+    a VistA.
     """
 
     severity: Severity
@@ -163,7 +166,7 @@ CODES: dict[str, Kind] = {
         "Add a frame, or leave the gap if it is meant.",
         '@send("KANSAS") when NOW={MON 00:00 to 23:59; TUE 00:00 to 23:59; WED 00:00 to 23:59; THU 00:00 to 23:59;'
         " FRI 00:00 to 23:59; SAT 00:00 to 23:59; SUN 06:00 to 23:59}",
-        asked="cover",
+        asked=FOR_COVER,
     ),
     "R205": Kind(
         _ERROR,
@@ -470,12 +473,12 @@ CODES: dict[str, Kind] = {
         under_vista=_WARNING,
     ),
     "R604": Kind(
-        _NOTE,
+        _WARNING,
         "VistA would want at least one character for the * at the end.",
         '"CT*" does not match CT there; the manuals promise that it does, and so it is here.',
         "Add a rule for the value without the star where the rules are for a VistA.",
         'send("KANSAS") when @SHORT_DESCRIPTION="CHEST*"',
-        under_vista=_WARNING,
+        asked=FOR_VISTA,
     ),
     "R605": Kind(
         _NOTE,
@@ -483,6 +486,7 @@ CODES: dict[str, Kind] = {
         "Both are 500.",
         "Write NORMAL.",
         '@send("KANSAS") when MODALITY=CT priority MEDIUM',
+        asked=FOR_VISTA,
     ),
     "R606": Kind(
         _NOTE,
@@ -515,7 +519,7 @@ CODES: dict[str, Kind] = {
         "It tests each rule for each image, one after the other, and keeps all elements with the task.",
         "Join rules, or leave out what VistA need not decide.",
         "",
-        asked="target",
+        asked=FOR_VISTA,
     ),
     "R610": Kind(
         _ERROR,
@@ -523,6 +527,6 @@ CODES: dict[str, Kind] = {
         "Asked for with --target vista: the caret elements of MAG DICOM ROUTE EVAL START have no way to say it.",
         "Say it with what VistA has, or run the rules here.",
         '@balance("KANSAS"=50%, "BACKUP"=50%) when MODALITY=CT or SOURCE="WICHITA"',
-        asked="target",
+        asked=FOR_VISTA,
     ),
 }

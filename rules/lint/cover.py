@@ -40,7 +40,7 @@ def _gaps(scope: Scope, rules: Iterable[Rule], what: str) -> Iterator[Raised]:
     framed = [rule for rule in rules if rule.enabled and any(leaf.frames for leaf in _on_now(rule))]
     if not framed:
         return
-    alternatives = [_now_only(clause) for rule in framed for clause in rule_clauses(rule) or ()]
+    alternatives = {_now_only(clause) for rule in framed for clause in rule_clauses(rule) or ()}
     monday = _monday(scope.options.today)
     starts = sorted({at for rule in framed for leaf in _on_now(rule) for at in _bounds(leaf)})
     open_since: int | None = None
@@ -58,8 +58,8 @@ def _on_now(rule: Rule) -> list[Condition]:
     return [leaf for condition in rule.conditions for leaf in leaves(condition) if leaf.keyword == NOW]
 
 
-def _now_only(clause: Clause) -> tuple[Literal, ...]:
-    return tuple(one for one in clause if one.field == NOW and one.is_date)
+def _now_only(clause: Clause) -> frozenset[Literal]:
+    return frozenset(one for one in clause if one.field == NOW and one.is_date)
 
 
 def _monday(today: str) -> datetime:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 
 from rules.judging.semantics.base import DEFAULT_PRIORITY
 from rules.language.ast import BALANCE, LOCAL, Rule
@@ -13,6 +12,7 @@ from rules.language.keywords import BASE_PRIORITY
 from rules.lint.finding import Raised
 from rules.lint.formula import Clause, all_imply, never, rule_clauses, unmeetable
 from rules.lint.scope import Scope
+from rules.lint.values import is_single
 
 #: Pairs of rules that one run compares: some seconds at the most.
 MOST_PAIRS = 100_000
@@ -94,18 +94,23 @@ def _covered(group: list[_Case], budget: _Budget) -> Iterator[Raised]:
             by_anchor[anchor][case.at] = case
     for case in group:
         sought: Iterable[_Anchor] = (*_anchors(case.clauses[0]), None)
-        fields = {one.field for one in case.clauses[0]}
+        fields, exact = {one.field for one in case.clauses[0]}, dict(_anchors(case.clauses[0]))
         candidates = {at: other for anchor in sought for at, other in by_anchor[anchor].items()}
         for at in sorted(candidates):
             other = candidates[at]
-            asks = any(all(one.field in fields for one in clause) for clause in other.clauses)
-            if other is case or not asks or not other.does_as_much_as(case):
+            asks_less = any(_asks_less(clause, fields, exact) for clause in other.clauses)
+            if other is case or not asks_less or not other.does_as_much_as(case):
                 continue
             if not budget.spend():
                 return
             if all_imply(case.clauses, other.clauses) and not _goes_first(case, other):
                 yield _shadow(case, other)
                 break
+
+
+def _asks_less(clause: Clause, fields: set[str], exact: Mapping[str, str]) -> bool:
+    """Tell whether an alternative asks for no other field than these, and for no other value of them than is wanted exactly."""
+    return all(one.field in fields and one.exact in (None, exact.get(one.field, one.exact)) for one in clause)
 
 
 def _goes_first(case: _Case, other: _Case) -> bool:
@@ -122,7 +127,7 @@ def _shadow(case: _Case, other: _Case) -> Raised:
 def _dealt_twice(scope: Scope, balances: list[_Case], budget: _Budget) -> Iterator[Raised]:
     decks = {case.at: _deck(scope, case.rule) for case in balances}
     told: set[int] = set()
-    for first, second in combinations(balances, 2):
+    for first, second in _perhaps_together(balances):
         shared = sorted(decks[first.at] & decks[second.at])
         if not shared or second.at in told:
             continue
@@ -132,6 +137,40 @@ def _dealt_twice(scope: Scope, balances: list[_Case], budget: _Budget) -> Iterat
             told.add(second.at)
             problem = f"Rule {first.rule.number} deals to {', '.join(shared)} too, and both may take the same study."
             yield Raised("R414", problem, second.rule)
+
+
+def _perhaps_together(cases: list[_Case]) -> Iterator[tuple[_Case, _Case]]:
+    """Give pairs of rules, in the order of the file, that may fire for the same image.
+
+    Left out are those that want different values of one field: the field that tells most rules apart.
+    """
+    asked = {case.at: _values_by_field(case) for case in cases}
+    spread: dict[str, set[str]] = defaultdict(set)
+    for values in asked.values():
+        for name, wanted in values.items():
+            spread[name] |= wanted
+    telling = max(spread, key=lambda name: (len(spread[name]), name), default="")
+    by_value: dict[str, list[_Case]] = defaultdict(list)
+    others: list[_Case] = []
+    for case in cases:
+        for before in others:
+            yield before, case
+        wanted = asked[case.at].get(telling)
+        if wanted is None:
+            yield from ((before, case) for before in cases if before.at < case.at and telling in asked[before.at])
+            others.append(case)
+            continue
+        met = {before.at: before for value in wanted for before in by_value[value]}
+        yield from ((before, case) for _at, before in sorted(met.items()))
+        for value in wanted:
+            by_value[value].append(case)
+
+
+def _values_by_field(case: _Case) -> dict[str, set[str]]:
+    """Give the fields that every alternative wants one value of, with those values; VistA's fields have one at most."""
+    exact = [{name: value for name, value in _anchors(clause) if is_single(name)} for clause in case.clauses]
+    shared = set(exact[0]).intersection(*exact[1:])
+    return {name: {values[name] for values in exact} for name in shared}
 
 
 def _deck(scope: Scope, rule: Rule) -> frozenset[str]:

@@ -6,9 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rules.language.errors import pointing
-from rules.lint.codes import CODES, FAMILIES, Kind
+from rules.lint.codes import CODES, FAMILIES, FOR_COVER, FOR_VISTA, Kind
 from rules.lint.finding import Finding, Severity
+from rules.lint.formula import MOST_CLAUSES
+from rules.lint.pairs import MOST_PAIRS
+from rules.lint.patterns import MOST_STEPS
+from rules.lint.week import MOST_MOMENTS
 
+_ASKED = {FOR_COVER: "with `--cover` only", FOR_VISTA: "with `--target vista` only"}
 #: Notes of one code that are shown; the others are only counted.
 MOST_NOTES = 3
 #: Stands in the table's examples before the place of the finding.
@@ -85,7 +90,7 @@ def _example(kind: Kind) -> Iterator[str]:
 
 def reference_page() -> str:
     """Write docs/reference/rule-lint.md."""
-    parts = [_HEAD]
+    parts = [_HEAD.format(clauses=MOST_CLAUSES, steps=MOST_STEPS, moments=MOST_MOMENTS, pairs=MOST_PAIRS)]
     for digits, family in FAMILIES.items():
         parts.append(f"## {family}\n")
         for code, kind in CODES.items():
@@ -100,7 +105,7 @@ def _section(code: str, kind: Kind) -> str:
         for text, applies in (
             ("in caret elements only (`--elements`)", kind.elements),
             ("with a site only", kind.needs_site),
-            (f"with `--{kind.asked}` only", bool(kind.asked)),
+            (_ASKED.get(kind.asked, ""), bool(kind.asked)),
         )
         if applies
     ]
@@ -118,21 +123,22 @@ _HEAD = """\
 
 The command reads a rule file (with `--elements` caret elements, one a line) and says what in it cannot work, does nothing, or is
 probably not what was meant. Each finding has a code, the place, what is wrong, and what to do; `--json` gives them as an array of
-`code`, `severity`, `line`, `column`, `rule`, `name`, `problem` and `remedy`, in the order of the file. The texts may change, codes
-do not.
+`code`, `severity`, `line`, `column`, `rule`, `name`, `problem` and `remedy`, in the order of the file. The texts may change, the
+codes do not.
 
 Exit status: 0 when nothing was found, or notes only; 1 for errors and warnings; 2 when the file cannot be read or is not
 understood.
 
 What it takes a site to know (whether destinations exist, are of the right sort and on line, names of institutions) is checked
-against the site file that `--site` names, or else the database of the data directory, if there is one. Whether rules are meant for
-a VistA says `--target`, or else the site's `rule_semantics`: what VistA would ignore is then a warning and not a note.
+against the site file that `--site` names, or else the database of the data directory, if there is one. Whether rules are meant
+for a VistA says `--target`, or else the site's `rule_semantics`: what VistA would ignore is then a warning and not a note.
 
 **"Can never" is certain.** A rule or a condition is only said never to hold, or always, where every value that could tell the
-conditions apart was tried under the documented semantics. What cannot be found out in bounded time is passed over: a rule with more
-than 512 alternatives once its `or` and `in` are multiplied out, patterns that need more than 4,000 steps, times that need more than
-20,000 moments. VistA's fields have one value at most; DICOM elements may have several, so that `X=A X=B` can hold for them.
+conditions apart was tried under the documented semantics. What cannot be found out in bounded time is passed over: a rule with
+more than {clauses} alternatives once its `or` and `in` are multiplied out, patterns that need more than {steps:,} steps, times
+that need more than {moments:,} moments. VistA's fields have one value at most; DICOM elements may have several, so that `X=A X=B`
+can hold for them.
 
 Rules are compared with those only that have the same destination and ask for no value that the rule does not ask for, and at most
-100,000 pairs in all: 300 rules take far less than a second, 10,000 some seconds.
+{pairs:,} pairs in all: 300 rules take far less than a second, 10,000 some seconds.
 """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import Enum, auto
+from functools import lru_cache
 from itertools import combinations
 
 from rules.language.ast import Condition, Frame, Rule
@@ -10,6 +12,15 @@ from rules.language.frames import frame_text
 from rules.lint.finding import Raised
 from rules.lint.scope import Scope
 from rules.lint.week import DATE_PLACES, counted, day_of, ends, frames_of, is_backwards, is_empty, is_understood
+
+
+class _Relation(Enum):
+    """How two frames lie to each other."""
+
+    APART = auto()
+    OVERLAP = auto()
+    FIRST_INSIDE = auto()
+    SECOND_INSIDE = auto()
 
 
 def frames(scope: Scope) -> Iterator[Raised]:
@@ -52,18 +63,28 @@ def _said(frame: Frame) -> str:
 
 
 def _together(rule: Rule, condition: Condition, first: Frame, second: Frame) -> Iterator[Raised]:
+    relation = _relation(first, second)
+    if relation is _Relation.APART:
+        return
+    one, other = (first, second) if relation is _Relation.FIRST_INSIDE else (second, first)
+    place = one.place or condition.place
+    if relation is _Relation.OVERLAP:
+        yield Raised("R202", f"{_said(one)} overlaps {_said(other)}.", rule, place)
+    else:
+        yield Raised("R206", f"{_said(one)} lies inside {_said(other)}: it adds nothing.", rule, place)
+
+
+@lru_cache(maxsize=16384)
+def _relation(first: Frame, second: Frame) -> _Relation:
     """Compare two frames of one sort; where one ends in the minute in which the other begins they only touch."""
     if counted(first) != counted(second) or (first.mask[:3] == "HOL") is not (second.mask[:3] == "HOL"):
-        return
+        return _Relation.APART
     days = [frame.begin[:3] if frame.mask[:3] == "DDD" else "" for frame in (first, second)]
     if all(days) and days[0] != days[1]:
-        return
+        return _Relation.APART
     (begin, end), (other_begin, other_end) = ends(first), ends(second)
-    one_in_two = begin >= other_begin and end <= other_end and days[1] in ("", days[0])
-    two_in_one = other_begin >= begin and other_end <= end and days[0] in ("", days[1])
-    if two_in_one or one_in_two:
-        inner, outer = (second, first) if two_in_one else (first, second)
-        place = inner.place or condition.place
-        yield Raised("R206", f"{_said(inner)} lies inside {_said(outer)}: it adds nothing.", rule, place)
-    elif max(begin, other_begin) < min(end, other_end):
-        yield Raised("R202", f"{_said(second)} overlaps {_said(first)}.", rule, second.place or condition.place)
+    if other_begin >= begin and other_end <= end and days[0] in ("", days[1]):
+        return _Relation.SECOND_INSIDE
+    if begin >= other_begin and end <= other_end and days[1] in ("", days[0]):
+        return _Relation.FIRST_INSIDE
+    return _Relation.OVERLAP if max(begin, other_begin) < min(end, other_end) else _Relation.APART

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import product
 
 from fileman.dates import from_fileman
@@ -46,11 +47,13 @@ def frames_of(condition: Condition) -> tuple[Frame, ...]:
     return tuple(as_of_now(frame, condition.keyword) for frame in condition.frames)
 
 
+@lru_cache(maxsize=4096)
 def counted(frame: Frame) -> frozenset[int]:
     """Give the places of a frame that are compared as a number."""
     return frozenset(place for place in range(3, len(frame.mask)) if "A" <= frame.mask[place] <= "Z")
 
 
+@lru_cache(maxsize=4096)
 def ends(frame: Frame) -> tuple[str, str]:
     """Give what a frame compares with, at its begin and at its end."""
     places = sorted(counted(frame))
@@ -64,11 +67,13 @@ def is_backwards(frame: Frame) -> bool:
     return m_number(begin) > m_number(end)
 
 
+@lru_cache(maxsize=4096)
 def is_empty(frame: Frame) -> bool:
     """Tell whether no moment is inside a frame."""
     return is_backwards(frame) or (frame.mask[:3] == "DDD" and frame.begin[:3] not in DAYS)
 
 
+@lru_cache(maxsize=4096)
 def is_understood(frame: Frame) -> bool:
     """Tell whether a frame is one of clock times, of dates, or of both, so that its moments are known."""
     places = counted(frame)
