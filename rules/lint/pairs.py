@@ -155,14 +155,14 @@ def _perhaps_together(cases: list[_Case]) -> Iterator[tuple[_Case, _Case]]:
     for case in cases:
         for before in others:
             yield before, case
-        wanted = asked[case.at].get(telling)
-        if wanted is None:
+        values = asked[case.at]
+        if telling not in values:
             yield from ((before, case) for before in cases if before.at < case.at and telling in asked[before.at])
             others.append(case)
             continue
-        met = {before.at: before for value in wanted for before in by_value[value]}
+        met = {before.at: before for value in values[telling] for before in by_value[value]}
         yield from ((before, case) for _at, before in sorted(met.items()))
-        for value in wanted:
+        for value in values[telling]:
             by_value[value].append(case)
 
 
