@@ -68,7 +68,7 @@ CODES: dict[str, Kind] = {
         "VistA's evaluator logs it and goes on without it, and so does ours.",
         "Correct the element: its second piece is ACTION, CONDITION, PRIORITY or PRIORSTUDY.",
         "1^ACTION^SEND\n1^ACTION^1^KANSAS\n1^CONDITION^1^KW^MODALITY\n1^CONDITION^1^OP^=\n1^CONDITION^1^DT^LO\n1^CONDITION^1^VA^CT\n"
-        "1^COLOR^RED",
+        "1^COLOR",
         elements=True,
     ),
     # ---- rules and conditions that do nothing ----------------------------------------------------------------------------

@@ -21,7 +21,7 @@ def clauses(expression: Expression, *, holds: bool = True) -> tuple[Clause, ...]
     """Write out when an expression is true, or false: one of these alternatives is met. None where there are too many.
 
     This is exact in three-valued logic: `not` of a true expression is false and the other way about, and `and` is false
-    exactly when a part is.
+    exactly when a part is. Conditions in the answer may be those of an equal expression: they have its places.
     """
     match expression:
         case Condition():
@@ -42,11 +42,13 @@ def _any_of(parts: Sequence[tuple[Clause, ...]]) -> tuple[Clause, ...] | None:
 
 
 def _all_of(parts: Sequence[tuple[Clause, ...]]) -> tuple[Clause, ...] | None:
+    """Multiply alternatives out; those that nothing can meet are dropped on the way."""
     joined: tuple[Clause, ...] = (frozenset(),)
     for part in parts:
         if len(joined) * len(part) > MOST_CLAUSES:
             return None
-        joined = tuple(dict.fromkeys(left | right for left in joined for right in part))
+        together = dict.fromkeys(left | right for left in joined for right in part)
+        joined = tuple(clause for clause in together if not unmeetable(clause)) if len(parts) > 1 else tuple(together)
     return joined
 
 

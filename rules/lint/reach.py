@@ -71,7 +71,7 @@ def is_certain(condition: Expression) -> bool:
 
 
 def alternatives(scope: Scope) -> Iterator[Raised]:
-    """Find parts of an `or` that cannot hold beside the rest of the rule."""
+    """Find parts of an `or` that cannot hold beside the rest of the rule; where none can, the rule can never fire."""
     for rule in scope.file.rules:
         if never(rule_clauses(rule)):
             continue
@@ -79,8 +79,13 @@ def alternatives(scope: Scope) -> Iterator[Raised]:
             if not isinstance(condition, AnyOf):
                 continue
             rest = (*rule.conditions[:at], *rule.conditions[at + 1 :])
-            for part in condition.parts:
-                if not _has_a_finding_of_its_own(part) and never(all_clauses((*rest, part))):
+            dead = [part for part in condition.parts if never(all_clauses((*rest, part)))]
+            if len(dead) == len(condition.parts):
+                problem = f"None of {written(condition)} can hold beside the rest of the rule: the rule can never fire."
+                yield Raised("R101", problem, rule, place_of(condition))
+                break
+            for part in dead:
+                if not _has_a_finding_of_its_own(part):
                     problem = f"{written(part)} can never hold beside the rest of the rule."
                     yield Raised("R104", problem, rule, place_of(part))
 

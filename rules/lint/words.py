@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterator
 
 from rules.judging.wildcard import documented_match
-from rules.language.ast import Condition, Rule
+from rules.language.ast import Condition, Rule, leaves
 from rules.language.dicom_names import AE_TITLES, dicom_keywords, is_known
 from rules.language.keywords import BASE_PRIORITY, KEYWORDS, OPERATORS
 from rules.lint.finding import Raised
@@ -165,16 +165,13 @@ def ranges(scope: Scope) -> Iterator[Raised]:
             continue
         empty = next((group for clause in found for group in by_field(clause).values() if _has_no_number(group)), None)
         if empty is not None:
-            said = sorted((one.condition for one in empty), key=_reading_order)
+            meant = {one.condition for one in empty}  # equal conditions elsewhere share these: their places are not this rule's
+            said = [leaf for condition in rule.conditions for leaf in leaves(condition) if leaf in meant]
             yield Raised("R306", f"No number meets {' and '.join(map(str, said))}.", rule, said[-1].place)
 
 
 def _has_no_number(group: frozenset[Literal]) -> bool:
     return no_number_meets(group) and not impossible(group)
-
-
-def _reading_order(condition: Condition) -> tuple[int, int]:
-    return (condition.place.line, condition.place.column) if condition.place is not None else (0, 0)
 
 
 def modifiers(scope: Scope) -> Iterator[Raised]:
