@@ -52,6 +52,13 @@ def test_rules_are_checked_compiled_and_decompiled(tmp_path: Path) -> None:
     assert magbroker("rules", "compile", str(back)).stdout == compiled.stdout
 
 
+def test_faults_in_rules_are_told_by_the_exit_status(tmp_path: Path) -> None:
+    file = tmp_path / "x.rule"
+    for text, status in ((RULE, 0), (RULE.replace("CT", "CT PROCEDURE=MR"), 1), ("dicom(READING when", 2)):
+        file.write_text(text, encoding="utf-8")
+        assert magbroker("rules", "check", str(file)).returncode == status
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

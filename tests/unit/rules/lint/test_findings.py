@@ -36,7 +36,7 @@ SITE = SiteNames(
 )
 #: Codes without an example, and the test that plants them.
 PLANTED_ELSEWHERE = {
-    "R002": "tests/integration/test_rules_check.py",
+    "R002": "tests/unit/console/test_rule_lint.py",
     "R109": "test_a_comparison_of_very_many_rules_ends_and_says_so",
     "R609": "test_many_rules_are_many_for_a_vista",
 }
