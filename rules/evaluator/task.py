@@ -292,9 +292,7 @@ class Evaluator:
             study = known.facts.study_uid
             remembered = self._studies.get(study, {})
             moment = Moment(self.task.clock.now())
-            evaluation = self.rules.evaluate(
-                known.facts, moment, site.destinations, remembered, site.holidays.__contains__
-            )
+            evaluation = self.rules.evaluate(known.facts, moment, site.destinations, remembered, site.holidays.__contains__)
             remembered.update(evaluation.remember)
             return Judged(entry, known, evaluation, evaluation.log)
         except Exception as error:  # one bad entry must not stop the queue; it stays in it, marked
