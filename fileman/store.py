@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, CursorResult, select, text, update
+from sqlalchemy import Connection, CursorResult, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from fileman.engines import is_sqlite, maintaining_engine, reading_engine, writing_engine
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 #: Seconds that closing the store waits for a look-up that another thread is at.
 LAST_READ_SECONDS = 10.0
-_DATA_VERSION = text("PRAGMA data_version")
+_DATA_VERSION = "PRAGMA data_version"
 _SITE_VERSION = select(SiteVersion.number).where(SiteVersion.id == 1)
 _BUMP = update(SiteVersion).where(SiteVersion.id == 1).values(number=SiteVersion.number + 1)
 
@@ -133,11 +133,11 @@ class Store:
 
         For who looks again and again at what hardly ever changes: this is quicker than most looks.
         """
-        return self.read(lambda connection: int(connection.execute(_DATA_VERSION).scalar_one())) if self.sqlite else None
+        return self.read(_data_version) if self.sqlite else None
 
     def _site_version(self, connection: Connection) -> int:
         if self.sqlite:
-            seen = connection.execute(_DATA_VERSION).scalar_one()
+            seen = _data_version(connection)
             key = (threading.get_ident(), seen)
             if getattr(self._local, "data_version", None) == key:
                 return int(self._local.site_version)
@@ -201,6 +201,12 @@ class Store:
             reader.close()
         self._reading.dispose()
         self._writing.dispose()
+
+
+def _data_version(connection: Connection) -> int:
+    """Read SQLite's count of what other connections committed: past SQLAlchemy, for it is asked before each image and call."""
+    driver: Any = connection.connection.driver_connection
+    return int(driver.execute(_DATA_VERSION).fetchone()[0])
 
 
 def _rows(result: CursorResult[Any]) -> list[tuple[Any, ...]]:

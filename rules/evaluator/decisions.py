@@ -110,12 +110,13 @@ class Evaluated:
 
     def row(self, task: int) -> dict[str, Any]:
         """Give the row that explains the decision later."""
+        at = to_fileman(self.moment.at)
         return {
             "image": self.image.facts.image,
             "task": task,
             "version": self.version,
-            "evaluated_at": to_fileman(self.moment.at),
-            "facts": write_facts(self.image.facts, self.moment, self.holidays),
+            "evaluated_at": at,
+            "facts": write_facts(self.image.facts, at[:7], self.holidays),
             "fired": json.dumps(list(self.evaluation.fired)),
             "queued": json.dumps([one.told() for one in self.queued]),
             "decided_by": self.decided_by,
@@ -154,16 +155,16 @@ def write_decisions(connection: Connection, task: int, evaluated: Sequence[Evalu
     record_events(connection, [one.event(task, seconds) for one in evaluated])
 
 
-def write_facts(facts: ImageFacts, moment: Moment, holidays: frozenset[str]) -> str:
+def write_facts(facts: ImageFacts, today: str, holidays: frozenset[str]) -> str:
     """Write facts as JSON, with the holidays among their dates and today: what the site calls a holiday changes later."""
     kept: dict[str, Any] = {_STUDY: facts.study_uid, _URGENCY: facts.urgency, _FOUND: facts.urgency_found, _GROUP: facts.group}
-    if holidays and (met := sorted(day for day in _days(facts, moment) if day in holidays)):
-        kept[_HOLIDAYS] = met
+    if holidays and (met := holidays.intersection(_days(facts, today))):
+        kept[_HOLIDAYS] = sorted(met)
     return json.dumps({**kept, **facts.values})
 
 
-def _days(facts: ImageFacts, moment: Moment) -> set[str]:
-    return {moment.day, *(value[:7] for values in facts.values.values() for value in values)}
+def _days(facts: ImageFacts, today: str) -> list[str]:
+    return [today, *[value[:7] for values in facts.values.values() for value in values]]
 
 
 def read_facts(image: int, text: str) -> tuple[ImageFacts, frozenset[str]]:

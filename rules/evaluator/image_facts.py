@@ -86,7 +86,11 @@ _PLAIN = {
 }
 _PLAIN_OF = attrgetter(*_PLAIN.values())
 _NOTHING = (None,) * len(_PLAIN)
-_FIRST_AND_LAST = ("EXAM_TIME", "IMAGE_SAVED", "LAST_ACCESS", "PROCEDURE_TIME")
+#: What has a first and a last value among an image and its group: its place among the plain ones, and the keywords of both.
+_FIRST_AND_LAST = tuple(
+    (list(_PLAIN).index(keyword), f"{keyword}_FIRST", f"{keyword}_LAST")
+    for keyword in ("EXAM_TIME", "IMAGE_SAVED", "LAST_ACCESS", "PROCEDURE_TIME")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,16 +219,16 @@ def missing_file(image: Any) -> str:
 
 def _values(image: Any, group: Any) -> dict[str, tuple[str, ...]]:
     values: dict[str, tuple[str, ...]] = {}
+    of_image = _PLAIN_OF(image)
     of_group = _NOTHING if group is None else _PLAIN_OF(group)
-    for keyword, own, groups in zip(_PLAIN, _PLAIN_OF(image), of_group, strict=True):
+    for keyword, own, groups in zip(_PLAIN, of_image, of_group, strict=True):
         value = groups if own is None or own == "" else own
         if value is not None and value != "":
             values[keyword] = (value if type(value) is str else str(value),)
-    for keyword in _FIRST_AND_LAST:
-        if group is not None:
-            both = sorted(str(value) for it in (image, group) if (value := getattr(it, _PLAIN[keyword])))
-            _add(values, f"{keyword}_FIRST", both[0] if both else None)
-            _add(values, f"{keyword}_LAST", both[-1] if both else None)
+    for at, first, last in _FIRST_AND_LAST if group is not None else ():
+        both = [str(value) for value in (of_image[at], of_group[at]) if value]
+        if both:
+            values[first], values[last] = (min(both),), (max(both),)
     return values
 
 

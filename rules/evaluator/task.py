@@ -85,7 +85,7 @@ _TOLD_TO_STOP = ~exists().where(
 )
 _PUBLISHED = select(func.max(RulePublication.sequence)).where(RulePublication.location == bindparam("location")).scalar_subquery()
 #: What an evaluator looks at between two images, in one statement.
-_LOOK = select(or_(_LOWERED, _TOLD_TO_STOP).label("stop"), func.coalesce(_PUBLISHED, 0).label("published"))
+_LOOK = select(_LOWERED.label("lowered"), _TOLD_TO_STOP.label("told"), func.coalesce(_PUBLISHED, 0).label("published"))
 #: All that ends an evaluator's rest, in one statement, since it is asked again and again.
 _STIRRED = select(
     or_(
@@ -181,8 +181,9 @@ class Evaluator:
         key = self._key()
         look = self.store.read(lambda connection: connection.execute(_LOOK, key).one())
         self._changes = changes
-        if look.stop:
-            self.task.stop_requested()  # by which the worker knows that it was heeded
+        if look.lowered:  # which ends the task as one that finished
+            return True
+        if look.told and self.task.stop_requested():  # by which the worker knows that it was heeded
             return True
         if look.published > self.published:
             self._take_up()
