@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-#: Sets of places that one question may visit; a question that needs more is left open.
-MOST_STEPS = 4000
+#: Steps over a character of a pattern that one question may take; a question that needs more is left open.
+MOST_STEPS = 500_000
 WILD = "*?"
 
 
@@ -25,11 +25,12 @@ def matchable(wanted: tuple[str, ...], unwanted: tuple[str, ...]) -> bool:
     letters = [*sorted({letter for pattern in patterns for letter in pattern if letter not in WILD}), ""]
     start = tuple(_opened(pattern, 1) for pattern in patterns)
     seen, waiting = {start}, [start]
+    most = MOST_STEPS // (len(letters) * (1 + sum(map(len, patterns))))
     while waiting:
         state = waiting.pop()
         if _accepted(state, wanted, unwanted):
             return True
-        if len(seen) > MOST_STEPS:
+        if len(seen) > most:
             return True
         for letter in letters:
             following = tuple(_step(pattern, places, letter) for pattern, places in zip(patterns, state, strict=True))

@@ -177,6 +177,11 @@ def number(text: str) -> Decimal | None:
     return read if read.is_finite() else None
 
 
+def _is_short(value: Decimal) -> bool:
+    """Tell whether calculating with a number neither rounds it nor takes long."""
+    return len(value.as_tuple().digits) <= 10 and abs(value.adjusted()) <= 10
+
+
 def telling_numbers(limits: Iterable[Decimal]) -> list[str]:
     """Give the limits, a number between each two, and one beyond at either end."""
     known = sorted(set(limits))
@@ -185,13 +190,15 @@ def telling_numbers(limits: Iterable[Decimal]) -> list[str]:
 
 
 def _telling_values(limits: list[str]) -> list[str] | None:
-    """Give texts, and numbers where limits are numbers, that tell limits apart; None where numbers and texts are mixed.
+    """Give texts, and numbers where limits are numbers, that tell limits apart.
+
+    None where numbers and texts are mixed, or numbers are too long.
 
     Where no limit is a number all values compare as texts; where all are, only what is no number does.
     """
     numbers = [number(limit) for limit in limits]
     known = [value for value in numbers if value is not None]
-    if known and len(known) < len(numbers):
+    if known and (len(known) < len(numbers) or not all(map(_is_short, known))):
         return None
     texts = ["", "\0", *limits, *(limit + "\0" for limit in limits)]
     return texts + (telling_numbers(known) if known else [])
@@ -201,7 +208,9 @@ def no_number_meets(literals: Iterable[Literal]) -> bool:
     """Tell whether comparisons with numbers leave no number to meet them all, whatever a text may do."""
     orders = [one for one in literals if not one.is_date and one.condition.operator in ORDERS]
     known = [value for one in orders if (value := number(one.condition.value)) is not None]
-    return bool(known) and len(known) == len(orders) and not _any_meets(orders, telling_numbers(known))
+    if not known or len(known) < len(orders) or not all(map(_is_short, known)):
+        return False
+    return not _any_meets(orders, telling_numbers(known))
 
 
 def _no_moment(literals: list[Literal]) -> bool:

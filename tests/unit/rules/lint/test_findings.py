@@ -6,6 +6,8 @@ import itertools
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rules import RuleFile, RuleFileErrors, from_elements, parse_rule_file
 from rules.judging.moment import DAYS
@@ -25,6 +27,7 @@ from rules.lint import (
 )
 from rules.lint.codes import FOR_COVER, FOR_VISTA
 from rules.lint.report import MARK
+from tests.unit.rules.language.strategies import FILES
 
 TODAY = "3260601"
 SITE = SiteNames(
@@ -266,3 +269,38 @@ def test_a_report_counts_notes_that_repeat_themselves() -> None:
 def test_the_reference_page_is_the_table() -> None:
     page = Path(__file__).parents[4] / "docs" / "reference" / "rule-lint.md"
     assert page.read_text(encoding="utf-8") == reference_page()
+
+
+@given(FILES, st.sampled_from(["documented", VISTA]))
+def test_lint_has_an_answer_for_every_rule_file(file: RuleFile, target: str) -> None:
+    found = lint(file, SITE, LintOptions(TODAY, target, cover=True, destinations=("KANSAS",)))
+    assert all(finding.code in CODES for finding in found)
+
+
+_pieces = st.sampled_from(
+    ["1", "2", "ACTION", "CONDITION", "SEND", "BALANCE", "KW", "OP", "DT", "VA", "NOW", "MODALITY", "=", "<", "B", "M", "E"]
+)
+_masks = st.sampled_from(
+    ["DDDyyyymmdd.HHMM", "HOL", "    YYYMMDD", "DDD   YYYM", "MON        .0800", "XXX        .9999", "    3260230", ""]
+)
+
+
+@given(st.lists(st.lists(st.one_of(_pieces, _pieces, _masks), min_size=1, max_size=8).map("^".join), max_size=12))
+def test_lint_has_an_answer_for_all_elements(elements: list[str]) -> None:
+    parsed = from_elements([(str(number), element) for number, element in enumerate(elements, start=1)])
+    found = lint(RuleFile(parsed.rules), SITE, LintOptions(TODAY, VISTA, cover=True))
+    assert all((finding.line, finding.column) == (0, 0) for finding in found)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        "SliceThickness>1E999999 SliceThickness<1E999999",
+        "SliceThickness>0.10000000000000000000000000001 SliceThickness<0.10000000000000000000000000003",
+        f'SOURCE="{"*AB" * 300}" SOURCE="{"*BA" * 300}"',
+        " ".join(f'SOURCE!="*{letter}*{letter}*"' for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+    ],
+)
+def test_what_is_hard_to_find_out_takes_no_time_and_is_passed_over(conditions: str) -> None:
+    found = lint(parse_rule_file(f'send("KANSAS") when {conditions}'), None, LintOptions())
+    assert {it.code for it in found} <= {"R601"}
