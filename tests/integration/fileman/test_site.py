@@ -42,6 +42,7 @@ from tests.support.rows import counts, fill
 NOW = datetime.fromisoformat("2026-11-21T12:00")
 ROW = {"location": 10, "object_type": 100, "patient": 1, "saved_at": "3261121", "saved_by": 1}
 KEPT_BY_RESET = {
+    "rule_version",
     "acquisition_site",
     "consult_service",
     "image_index",
