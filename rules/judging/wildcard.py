@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 
 Matcher = Callable[[str], bool]
 #: What a star at a pattern's end stands for: in VistA, and in the manuals.
@@ -64,17 +64,21 @@ def _matcher(pattern: str, tail: str) -> Matcher:
 
 
 def _step_by_step(value: str, pattern: str) -> bool:
-    """Walk value and pattern as WLDMATCH does, each pair of places once."""
+    """Tell what WLDMATCH comes to, which goes through both from the left, by going through the pattern from its end.
 
-    @cache
-    def matches(at: int, place: int) -> bool:
-        while at < len(value) and place < len(pattern):
-            if value[at] == pattern[place] or pattern[place] == "?":
-                at, place = at + 1, place + 1
-            elif pattern[place] == "*":
-                return place == len(pattern) - 1 or any(matches(start, place + 1) for start in range(at, len(value)))
-            else:
-                return False
-        return at == len(value) and place == len(pattern)
-
-    return matches(0, 0)
+    `tails` has a bit for each place of the value from which the rest of the pattern matches: no pattern costs a search back.
+    """
+    size = len(value)
+    everywhere = (1 << size) - 1
+    places = dict.fromkeys(value, 0)
+    for place, letter in enumerate(value):
+        places[letter] |= 1 << place
+    tails = 1 << size
+    for left, letter in enumerate(reversed(pattern)):
+        same = everywhere if letter == "?" else places.get(letter, 0)
+        found = same & (tails >> 1)
+        if letter == "*":  # a star of the value is taken for this one, other places may be skipped
+            reached = (1 << (tails & everywhere).bit_length()) - 1 if left else everywhere
+            found |= reached & ~same
+        tails = found
+    return bool(tails & 1)

@@ -51,6 +51,7 @@ def test_a_pattern_of_many_stars_costs_no_search_through_every_way_to_match(matc
 
 def test_many_stars_in_pattern_and_value_come_to_an_end_too() -> None:
     assert not vista_match("*a" * 40, "*a" * 20 + "b")
+    assert not vista_match("b" * 3000 + "*", "*b" * 1500 + "c")
 
 
 def test_characters_are_bytes_to_vista() -> None:
@@ -64,6 +65,20 @@ def test_vista_and_manual_differ_only_at_a_final_star_or_a_literal_one(value: st
     if "*" in value or pattern.endswith("*"):
         return
     assert vista_match(value, pattern) is documented_match(pattern)(value)
+
+
+def _as_wldmatch_says(value: str, pattern: str) -> bool:
+    if not value or not pattern:
+        return not value and not pattern
+    if value[0] == pattern[0] or pattern[0] == "?":
+        return _as_wldmatch_says(value[1:], pattern[1:])
+    rest = pattern[1:]
+    return pattern[0] == "*" and (not rest or any(_as_wldmatch_says(value[at:], rest) for at in range(len(value))))
+
+
+@given(st.text(alphabet="AB*?", max_size=8), st.text(alphabet="AB*?", max_size=6))
+def test_a_star_in_the_value_is_first_taken_for_that_of_the_pattern(value: str, pattern: str) -> None:
+    assert vista_match(value, pattern) is _as_wldmatch_says(value, pattern)
 
 
 # ---- elements ---------------------------------------------------------------------------------------------------------------
