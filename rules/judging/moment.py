@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from fileman.dates import from_fileman, to_fileman
 
+#: A date of a DICOM header, with or without a time (DA and DT of PS3.5 6.2); a FileMan date has one digit less.
+_DICOM = re.compile(r"(\d{8})(\d\d)?(\d\d)?(\d\d)?(?:\.\d{1,6})?(?:[+-]\d{4})?", re.ASCII)
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
@@ -40,9 +43,12 @@ def full_text(at: datetime) -> str:
 
 
 @lru_cache(maxsize=4096)
-def full_of_fileman(text: str) -> str | None:
-    """Write a FileMan date in full; None when it is none."""
+def full_of_date(text: str) -> str | None:
+    """Write a FileMan date, or one of a DICOM header, in full; None when it is none. A time zone is not heeded."""
     try:
-        return full_text(from_fileman(text))
+        found = _DICOM.fullmatch(text)
+        if found is None:
+            return full_text(from_fileman(text))
+        return full_text(datetime.strptime(found[1] + "".join(part or "00" for part in found.groups()[1:]), "%Y%m%d%H%M%S"))
     except ValueError:
         return None

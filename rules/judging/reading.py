@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from rules.judging.facts import ImageFacts
-from rules.judging.moment import Moment, full_of_fileman
+from rules.judging.moment import Moment, full_of_date
 
 HolidayTest = Callable[[str], bool]
 #: True, False, or None for undefined.
@@ -48,8 +48,8 @@ class Reading:
 
 
 def _in_full(value: str) -> str | None:
-    """Write a FileMan date, or one that is written in full already, in full; else None."""
-    return value if len(value) == FULL and value[3] == " " else full_of_fileman(value)
+    """Write a date in full, which it may be already; None for what is no date."""
+    return value if len(value) == FULL and value[3] == " " else full_of_date(value)
 
 
 FULL = len("MON 3240115.153045")

@@ -40,6 +40,7 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 }
 _EQUALITY = ("=", "!=")
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?", re.ASCII)
+_ISO = re.compile(r"(?:\d{4}-\d\d-\d\d|\d{8})([T ]\d\d:\d\d(:\d\d)?)?", re.ASCII)
 _FILEMAN = re.compile(r"(\d{7})(?:\.(\d{1,6}))?", re.ASCII)
 
 _Judge = Callable[[str, HolidayTest], bool]
@@ -187,9 +188,11 @@ def _reading(value: str) -> tuple[slice, str] | None:
         digits = clock_digits.ljust(4 if len(clock_digits) <= 4 else 6, "0") if clock_digits else ""
         full = f"{fileman[1]}.{digits}" if digits else fileman[1]
         return slice(4, 4 + len(full)), full
+    if (iso := _ISO.fullmatch(text)) is None:
+        return None
     try:
         full = full_text(datetime.fromisoformat(text))
     except ValueError:
         return None
-    end = {10: 11, 16: 16}.get(len(text), 18)
+    end = 18 if iso[2] else 16 if iso[1] else 11
     return slice(4, end), full[4:end]

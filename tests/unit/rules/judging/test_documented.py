@@ -16,6 +16,9 @@ IMAGE = facts(
     STUDY_DESCRIPTION="CHEST W/O",
     IMAGE_TYPE=("ORIGINAL", "PRIMARY"),
     EXAM_TIME="3240610.093",
+    STUDY_DATE="20240610",
+    ACQUISITION_DATETIME="20240610093000.5+0200",
+    PATIENT_S_BIRTH_DATE="20240631",
     CALLING_AE_TITLE="CT1",
 )
 
@@ -80,8 +83,23 @@ IMAGE = facts(
         ("NOW!={SAT 09:00 to 10:00}", True),
         ("EXAM_TIME={MON 09:00 to 10:00}", True),
         ("EXAM_TIME<2024-07-01", True),
+        ("EXAM_TIME=20240610", True),  # as exactly as it is written
+        ("EXAM_TIME<=20240610", True),
+        ("EXAM_TIME>2024-06-10T09:30", False),
+        ("EXAM_TIME>=2024-06-10T09:30:00", True),
+        ("EXAM_TIME<2024-W30-1", False),
+        ("EXAM_TIME>=2024-W10-1", False),
         ("EXAM_TIME>=12:00", False),
         ("STUDY_TIME={2024-01-01 to 2024-12-31}", False),
+        # dates of the header
+        ("StudyDate={2024-06-10 to 2024-06-10}", True),
+        ("StudyDate={MON 00:00 to 23:59}", True),
+        ("StudyDate={2024-07-01 to 2024-12-31}", False),
+        ("StudyDate!={2024-07-01 to 2024-12-31}", True),
+        ("AcquisitionDateTime={MON 09:30 to 09:30}", True),
+        ("AcquisitionDateTime={MON 10:00 to 23:59}", False),
+        ("PatientBirthDate={2024-01-01 to 2024-12-31}", False),  # there is no such day
+        ("PatientBirthDate!={2024-01-01 to 2024-12-31}", False),
     ],
 )
 def test_a_condition_means_what_the_manual_says(condition: str, fires: bool) -> None:
