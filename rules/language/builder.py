@@ -89,7 +89,7 @@ class Builder:
 
     @_of_parts
     def holiday(self, name: Word, *dates: Word) -> NamedHoliday:
-        return NamedHoliday(_unquoted(name), tuple(self._day(day) for day in dates), _place(name))
+        return NamedHoliday(self._text(name), tuple(self._day(day) for day in dates), _place(name))
 
     # ---- what to do ----
 
@@ -226,7 +226,7 @@ class Builder:
             verb,
             parameters,
             as_conditions(when),
-            name=_unquoted(name) if name else "",
+            name=self._text(name) if name else "",
             place=_place(name) if name else place,
             **self._modifiers(modifiers),
         )

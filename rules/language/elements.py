@@ -46,7 +46,7 @@ class _ConditionDraft:
 def from_elements(pairs: Iterable[tuple[str, str]]) -> ElementRules:
     """Read elements, given as subscript and text. Subscripts that are no numbers are left out, as VistA leaves them out.
 
-    Rule numbers are whole here; VistA would evaluate a rule 1.5 or 1A too.
+    Rule numbers are whole here; VistA would evaluate a rule 1.5 or 1A too, which the log says is left out.
     """
     drafts: dict[str, _Draft] = {}
     log: list[str] = []
@@ -58,7 +58,9 @@ def from_elements(pairs: Iterable[tuple[str, str]]) -> ElementRules:
             log.append(f'Rule {pieces[0]} has a qualifier "{qualifier}".')
             continue
         _take(drafts.setdefault(pieces[0], _Draft()), shape, pieces)
-    rules = tuple(_finish(int(number), drafts[number]) for number in _reached(drafts) if _WHOLE.fullmatch(number))
+    reached = _reached(drafts)
+    log += (f"Rule {number} is left out: its number is not whole." for number in reached if not _WHOLE.fullmatch(number))
+    rules = tuple(_finish(int(number), drafts[number]) for number in reached if _WHOLE.fullmatch(number))
     return ElementRules(rules, tuple(log))
 
 

@@ -81,7 +81,7 @@ class _Reader:
             try:
                 found = self._parse(text[position:], start)
             except UnexpectedInput as error:
-                at = position + errors.syntax(error, position)
+                at = position + errors.syntax(error, position, in_brackets=self._builder.open > 0)
             except Refused as error:
                 at = position + (error.word.start_pos or 0)
                 errors.add(at, error.expected)
@@ -149,8 +149,8 @@ class _Errors:
         """Tell whether a person has enough of them."""
         return len(self._found) >= MOST_ERRORS
 
-    def syntax(self, error: UnexpectedInput, base: int) -> int:
-        """Add an error that lark found in the text from `base` on; give its position there."""
+    def syntax(self, error: UnexpectedInput, base: int, *, in_brackets: bool) -> int:
+        """Add an error that lark found in the text from `base` on, perhaps in brackets of conditions; give its position there."""
         text, accepts = self._text, _accepts(error)
         token = error.token if isinstance(error, UnexpectedToken) else None
         at = (error.pos_in_stream if token is None else token.start_pos) or 0
@@ -168,7 +168,7 @@ class _Errors:
         if "FRAME" in accepts and (token is None or token.type not in _STATEMENTS):
             fault = frame_fault(text, place)
             place, accepts = fault.position, fault.terminals
-        if accepts == {"_CLOSE"}:  # a bracket of conditions was read as whole before its end was missed
+        if in_brackets and accepts == {"_CLOSE"}:  # a bracket of conditions was read as whole before its end was missed
             accepts = accepts | {"NAME", "_AND", "_OR"}
         word = _WORD_AT.match(text, place)
         self.add(place, expected_words(accepts), suggestion(word[0], accepts) if word else "")

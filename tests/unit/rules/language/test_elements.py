@@ -84,3 +84,11 @@ def test_no_element_is_refused(pairs: list[tuple[str, str]]) -> None:
     nowhere = MemoryDesk()
     evaluation = compiled.evaluate(ImageFacts(1, "1.2"), now, nowhere, None, lambda _day: False)
     assert set(evaluation.fired) <= {rule.number for rule in compiled.rules}
+
+
+def test_a_rule_whose_number_is_not_whole_is_told_to_be_left_out() -> None:
+    """VistA would evaluate these; it would not reach a rule 0, nor one behind a number that is none."""
+    numbers = ("1.5", "2", "01", "0", "A")
+    read = from_elements([(str(at), f"{number}^ACTION^SEND") for at, number in enumerate(numbers, start=1)])
+    assert [rule.number for rule in read.rules] == [2]
+    assert read.log == tuple(f"Rule {number} is left out: its number is not whole." for number in ("1.5", "01"))

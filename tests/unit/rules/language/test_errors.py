@@ -61,6 +61,8 @@ ERRORS = [
     ("send(A) when NOW={MON 08:00 to 09:00 X=1", (1, 38), "; or }", ""),
     ("send(A^B) when X=1", (1, 6), "a text without a caret", ""),
     ("send(A) when X=A^B", (1, 16), "a text without a caret", ""),
+    ('rule "A^B" send(A) when X=1', (1, 6), "a text without a caret", ""),
+    ('holiday "A^B" = 2026-01-01', (1, 9), "a text without a caret", ""),
     ("holiday Labour = 2026-09-07, someday", (1, 30), "a date", ""),
     ("holiday Labour = 2026-09-31", (1, 18), "a day that there is", ""),
     ("destination N = ", (1, 16), "a text in quotes or a destination", ""),
@@ -102,6 +104,16 @@ def test_one_rule_may_have_several_errors() -> None:
 def test_a_right_rule_after_a_wrong_one_has_no_error() -> None:
     (error,) = errors_of("send(A) when (X=1 or (Y=) or Z=2\nsend(B) when X=1 or Y=2\ndestination N=B\n")
     assert (error.line, error.column) == (1, 25)
+
+
+@pytest.mark.parametrize("text", ["send(A when X=1", "send(A,B) when X=1", 'dicom("A" "B") when X=1'])
+def test_after_a_destination_only_its_bracket_is_expected(text: str) -> None:
+    assert [error.expected for error in errors_of(text)] == [")"]
+
+
+def test_in_brackets_of_conditions_more_of_them_are_expected() -> None:
+    (error,) = errors_of("send(A) when (X=1 priority HIGH")
+    assert error.expected == "a property, ), and or or"
 
 
 def test_tabs_and_long_lines_keep_the_caret_under_the_place() -> None:
