@@ -49,6 +49,7 @@ def full_of_date(text: str) -> str | None:
         found = _DICOM.fullmatch(text)
         if found is None:
             return full_text(from_fileman(text))
-        return full_text(datetime.strptime(found[1] + "".join(part or "00" for part in found.groups()[1:]), "%Y%m%d%H%M%S"))
+        clock = "".join(part or "00" for part in found.groups()[1:])
+        return full_text(datetime.fromisoformat(f"{found[1]}T{clock}"))
     except ValueError:
         return None
