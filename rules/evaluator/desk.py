@@ -89,9 +89,8 @@ def write_balances(connection: Connection, location: int, changes: Changes) -> N
 
 @dataclass(slots=True)
 class SiteDesk:
-    """A desk over a site's database; balances are read when a rule first asks for them.
-
-    `forget` is for a transaction that was refused: the balances are read anew then.
+    """A desk over a site's database; balances are read when a rule first asks for them. One that is refused what it changed is
+    not to be used any more.
     """
 
     store: Store
@@ -123,7 +122,3 @@ class SiteDesk:
     def changes(self) -> Changes:
         """Give what changed of the balances since the last call."""
         return Changes() if self._balances is None else self._balances.changes()
-
-    def forget(self) -> None:
-        """Let the balances be read anew."""
-        self._balances = None

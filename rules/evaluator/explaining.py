@@ -68,6 +68,8 @@ def explain_image(connection: Connection, image: int, task: int | None = None) -
         compiled = load(connection, row["version"]).compiled
     except UnknownVersion:
         return replace(told, unexplained=f"The text of the rules {row['version']} is not kept.")
+    except RuleError as error:
+        return replace(told, unexplained=f"The rules {row['version']} are not understood any more: {error}")
     moment = Moment(from_fileman(told.decided_at))
     return replace(told, rules=tuple(explain(compiled, facts, moment, holidays.__contains__)))
 

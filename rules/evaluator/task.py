@@ -35,7 +35,6 @@ from rules.evaluator.versions import (
     ELEMENTS,
     Loaded,
     Publication,
-    UnknownVersion,
     current_version,
     elements_text,
     load,
@@ -175,40 +174,56 @@ class Evaluator:
         """Tell whether the flag of all evaluators is down, or this task was asked to stop; take up what was published."""
         if self.task.interrupted():
             return True
-        changes = self.store.changes_seen()
-        if changes is not None and changes == self._changes:
+        if (seen := self._look()) is None:
             return False
-        key = self._key()
-        look = self.store.read(lambda connection: connection.execute(_LOOK, key).one())
-        self._changes = changes
-        if look.lowered:  # which ends the task as one that finished
+        if seen.lowered:  # which ends the task as one that finished
             return True
-        if look.told and self.task.stop_requested():  # by which the worker knows that it was heeded
+        if seen.told and self.task.stop_requested():  # by which the worker knows that it was heeded
             return True
-        if look.published > self.published:
+        if seen.published > self.published:
             self._take_up()
         return False
+
+    def _look(self) -> Any:
+        """Look for a stop and for other rules; None where there is neither. What is there is seen again until it was heeded."""
+        changes = self.store.changes_seen()
+        if changes is not None and changes == self._changes:
+            return None
+        key = self._key()
+        look = self.store.read(lambda connection: connection.execute(_LOOK, key).one())
+        if look.lowered or look.told or look.published > self.published:
+            return look
+        self._changes = changes
+        return None
 
     def _take_up(self) -> None:
         """Go by the newest published rules from here on; rules that cannot be compiled any more are said so, and left."""
         publication = self.store.read(lambda connection: current_version(connection, self.location))
         if publication is None:
             return
+        rules = self.rules
         try:
-            self.rules = self.store.read(lambda connection: load(connection, publication.version))
+            rules = self.store.read(lambda connection: load(connection, publication.version))
             line = taken_up(publication)
         except RuleError as error:
             log.exception("the rules %s of location %d cannot be used", publication.version, self.location)
             line = f"*** Rules {publication.version} cannot be used: {error} ***"[:ERROR_LIMIT]
-        self.published = publication.sequence
         write_log(self.task, [line])
+        self.rules, self.published = rules, publication.sequence
 
     def work_off(self) -> int:
         """Judge the next entries and write down what came of them; give how many there were.
 
-        They share a transaction. When it is refused each gets one of its own, so that a bad entry spoils no other.
+        They share a transaction. When it is refused each gets one of its own, so that a bad entry spoils no other. Entries
+        after which a stop or other rules are met with are left for later.
         """
-        site = self._current_site()
+        try:
+            return self._work_off(self._current_site())
+        except Exception:
+            self._forget()
+            raise
+
+    def _work_off(self, site: SiteView) -> int:
         entries = self.store.read(lambda connection: connection.execute(_NEXT, {"place": site.place}).all())
         if not entries:
             return 0
@@ -216,12 +231,8 @@ class Evaluator:
         self._recall(rows.study for rows in images.values())
         judged: list[Judged] = []
         for entry in entries:
-            if judged:
-                before = self.published
-                if self._stop_asked():
-                    break
-                if self.published != before:  # the new rules may ask for elements of the header
-                    images = self._read(entry.image for entry in entries)
+            if judged and (self.task.interrupted() or self._look() is not None):
+                break
             judged.append(self._judge(entry.ien, images.get(entry.image), site))
         if self._refusal_of(judged, site) is not None:
             log.warning("a batch of %d entries was refused; each is tried alone", len(judged))
@@ -250,14 +261,9 @@ class Evaluator:
         changes = self._desk_of(site).changes()
         try:
             self.store.transact(lambda connection: self._write(connection, judged, changes, site))
-        except (StoreClosed, TaskLost):
-            raise
         except Exception as error:  # whatever one entry raised, the others are to be written
-            self._desk_of(site).forget()
-            for one in judged:
-                if one.evaluated is not None:
-                    self._studies.pop(one.evaluated.image.facts.study_uid, None)
-            if isinstance(error, StoreFailed) and not error.for_what_it_held:
+            self._forget()
+            if _is_passing(error):
                 raise
             log.warning("%d entries of the EVAL queue could not be written: %s", len(judged), error)
             return error
@@ -284,6 +290,8 @@ class Evaluator:
             evaluated = Evaluated(known, evaluation, rules.id, count, moment, decider, site.holidays)
             return Judged(entry, evaluated, evaluation.log)
         except Exception as error:  # one bad entry must not stop the queue; it stays in it, marked
+            if _is_passing(error):
+                raise
             log.exception("image %d could not be judged", rows.image.ien)
             return _failed(entry, error)
 
@@ -294,7 +302,8 @@ class Evaluator:
         if decided.version not in self._versions:
             try:
                 self._versions[decided.version] = self.store.read(lambda connection: load(connection, decided.version))
-            except UnknownVersion:
+            except RuleError as error:
+                log.warning("a study of location %d is decided anew: %s", self.location, error)
                 return None
             while len(self._versions) > REMEMBERED_VERSIONS:
                 self._versions.popitem(last=False)
@@ -311,6 +320,11 @@ class Evaluator:
             self._studies.move_to_end(study)
         while len(self._studies) > REMEMBERED_STUDIES:
             self._studies.popitem(last=False)
+
+    def _forget(self) -> None:
+        """Know no more of studies and balances than the database does, after what was judged was not written."""
+        self._desk = None
+        self._studies.clear()
 
     def _write(self, connection: Connection, judged: Sequence[Judged], changes: Changes, site: SiteView) -> None:
         self.task.fence(connection)
@@ -349,6 +363,11 @@ class Evaluator:
             self._desk = SiteDesk(self.store, self.location, site)
         self._desk.site = site
         return self._desk
+
+
+def _is_passing(error: Exception) -> bool:
+    """Tell whether no entry is to blame: the database is away, busy, full or closed, or another attempt has the task."""
+    return isinstance(error, StoreClosed | TaskLost) or (isinstance(error, StoreFailed) and not error.for_what_it_held)
 
 
 def _failed(entry: int, error: Exception) -> Judged:

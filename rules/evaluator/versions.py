@@ -41,6 +41,8 @@ _NAMES = (
 )
 _PUBLICATIONS = select(RulePublication).where(RulePublication.location == bindparam("location_"))
 _NEWEST_FIRST = _PUBLICATIONS.order_by(RulePublication.sequence.desc()).limit(bindparam("most"))
+_BEFORE = _PUBLICATIONS.where(RulePublication.version != bindparam("version_")).order_by(RulePublication.sequence.desc()).limit(1)
+_HAD = _PUBLICATIONS.where(RulePublication.version == bindparam("version_")).limit(1)
 _PUBLISH = insert(RulePublication)
 
 
@@ -151,9 +153,14 @@ def load(connection: Connection, version: str) -> Loaded:
     return loaded if loaded.id == stored.id else replace(loaded, id=stored.id)
 
 
+def _lock(connection: Connection, location: int) -> None:
+    """Let nobody else publish for a location until the transaction ends."""
+    lock_for_transaction(connection, f"RULE PUBLICATION {location}")
+
+
 def publish(connection: Connection, location: int, version: str, who: str, when: float, note: str = "") -> Publication:
     """Give a location a stored version, from its evaluator's next image on."""
-    lock_for_transaction(connection, f"RULE PUBLICATION {location}")
+    _lock(connection, location)
     last = current_version(connection, location)
     made = Publication(location, last.sequence + 1 if last else 1, version, when, who, note)
     names = ("location", "sequence", "version", "published_at", "published_by", "note")
@@ -183,14 +190,18 @@ def roll_back(connection: Connection, location: int, version: str, who: str, whe
 
     Raises NothingPublished, NoEarlierVersion, or UnknownVersion for one that the location never had.
     """
-    had = list_publications(connection, location)
-    if not had:
+    _lock(connection, location)  # what is current now is so when the earlier one is published
+    last = current_version(connection, location)
+    if last is None:
         raise NothingPublished(f"No rules are published for location {location}.")
-    current = had[0].version
-    wanted = read_version(connection, version).id if version else next((it.version for it in had if it.version != current), "")
-    if not wanted:
-        raise NoEarlierVersion(f"Location {location} had no other rules before {current}.")
-    if all(it.version != wanted for it in had):
+    current = last.version
+    if not version:
+        before = connection.execute(_BEFORE, {"location_": location, "version_": current}).mappings().first()
+        if before is None:
+            raise NoEarlierVersion(f"Location {location} had no other rules before {current}.")
+        return publish(connection, location, before["version"], who, when, f"back from {current}")
+    wanted = read_version(connection, version).id
+    if connection.execute(_HAD, {"location_": location, "version_": wanted}).first() is None:
         raise UnknownVersion(f"Location {location} never had version {wanted}; publish it instead.")
     if wanted == current:
         raise NoEarlierVersion(f"Version {wanted} is what location {location} has.")

@@ -6,12 +6,13 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, delete, insert, select, update
 
-from fileman import Store, StoreFailed, bump_site_version, next_iens
+from fileman import SiteKey, Store, StoreFailed, apply_site, bump_site_version, next_iens, read_site_file
 from fileman.files import (
     BackgroundQueue,
     BalanceDeal,
@@ -28,6 +29,7 @@ from fileman.files import (
 from rules import RuleFileErrors
 from rules.evaluator import ENTRY_POINT, Evaluator
 from rules.evaluator import task as evaluator_module
+from rules.evaluator import versions as versions_module
 from rules.evaluator.explaining import NothingDecided, explain_image, why_not
 from rules.evaluator.image_facts import KnownImage
 from rules.evaluator.task import rules_to_begin_with
@@ -49,6 +51,7 @@ from rules.evaluator.versions import (
 from runtime import FixedClock
 from taskman import TaskContext, api, tasks
 from taskman.worker import Worker
+from tests.conftest import ORACLE_SITE
 from tests.integration.rules.recorded_site import (
     IMAGES_OF_A_STUDY,
     complaints_about_versions,
@@ -56,6 +59,7 @@ from tests.integration.rules.recorded_site import (
     fill_recorded_images,
     let_priors_be_found,
 )
+from tests.support.query_plans import statements_of
 from tests.support.waiting import until
 
 LOCATION = 660
@@ -143,6 +147,12 @@ def before_image(monkeypatch: pytest.MonkeyPatch, image: int, do: Callable[[], o
     monkeypatch.setattr(evaluator_module, "know_image", watched)
 
 
+def work_off(evaluator: Evaluator) -> None:
+    """Work the queue off as a run does, which looks for a stop and for other rules before each batch."""
+    while not evaluator._stop_asked() and evaluator.work_off():
+        pass
+
+
 def test_published_rules_are_taken_up_between_two_images_of_a_batch_and_late_images_stay(
     site: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,10 +161,12 @@ def test_published_rules_are_taken_up_between_two_images_of_a_batch_and_late_ima
     new = stored(site, TO_B).id
     before_image(monkeypatch, FIRST + 1, lambda: site.transact(lambda it: publish(it, LOCATION, new, "MANAGER,IRIS", 2.0)))
     queue(site, FIRST, FIRST + 1, FIRST + 2, FIRST + 5, FIRST + 7)  # 5 is of the study of 0, 7 of that of 2
-    assert evaluator.work_off() == 5
+    work_off(evaluator)
     assert versions_of(site) == {FIRST: old, FIRST + 1: old, FIRST + 2: new, FIRST + 5: old, FIRST + 7: new}
     assert destinations(site) == {FIRST: {A}, FIRST + 1: {A}, FIRST + 2: {B}, FIRST + 5: {A}, FIRST + 7: {B}}
-    assert any(line.endswith(f"Rules {new} are used from here on, published by MANAGER,IRIS") for line in log_of(site, 1000))
+    told = [line for line in log_of(site, evaluator.task.number) if "Do not" not in line]
+    by = f"Sat 03:44 Rules {new} are used from here on, published by MANAGER,IRIS"
+    assert told.index(by) == 2, "the log says it between the two images"
     assert complaints_about_versions(site, evaluator.task.number) == []
 
 
@@ -218,6 +230,36 @@ def test_a_version_is_kept_once_and_found_by_how_its_name_begins(site: Store) ->
             site.read(lambda it, name=name: read_version(it, name))
 
 
+def test_any_version_that_a_location_ever_had_is_gone_back_to(site: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions_module, "MOST_LISTED", 2)
+    first, second = published(site, TO_A), published(site, TO_B)
+    for turn in range(4):
+        published(site, f"# {turn}\n{TO_B}")
+    last = published(site, TO_NONE)
+    again = published(site, TO_NONE)
+    assert last == again
+    back = site.transact(lambda it: roll_back(it, LOCATION, "", "MANAGER,IRIS", 3.0))
+    assert site.read(lambda it: read_version(it, back.version)).text == f"# 3\n{TO_B}", "the one published twice is one"
+    for wanted in (first, second):
+        assert site.transact(lambda it, wanted=wanted: roll_back(it, LOCATION, wanted, "MANAGER,IRIS", 4.0)).version == wanted
+
+
+def test_going_back_uses_an_index(tmp_path: Path, site_key: SiteKey) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'magbroker.db'}")
+    store.transact(
+        lambda it: apply_site(it, read_site_file(ORACLE_SITE), site_key, datetime.fromisoformat("2026-11-21T03:44:38"))
+    )
+    old, new = published(store, TO_A), published(store, TO_B)
+    with statements_of(store) as statements:
+        store.transact(lambda it: roll_back(it, LOCATION, "", "MANAGER,IRIS", 3.0))
+        store.transact(lambda it: roll_back(it, LOCATION, new, "MANAGER,IRIS", 4.0))
+        store.read(lambda it: read_version(it, old[:4]))
+    plans = statements.plans(store)
+    store.close()
+    assert plans
+    assert {text: steps for text, steps in plans.items() if any(step.startswith("SCAN ") for step in steps)} == {}
+
+
 def test_rules_with_errors_have_no_version() -> None:
     with pytest.raises(RuleFileErrors):
         compile_text('send("A") whne MODALITY=CR', FILE, "documented")
@@ -233,6 +275,77 @@ def test_rules_that_are_no_longer_understood_leave_the_evaluator_with_its_own(si
     assert f"*** Rules {broken} cannot be used" in log_of(site, evaluator.task.number)[-1]
     assert not evaluator._stop_asked()
     assert len(log_of(site, evaluator.task.number)) == 1, "it is said once"
+
+
+def test_published_rules_are_taken_up_although_the_database_was_away_just_then(
+    site: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluator = begin(site, clock, ELEMENTS)
+    assert not evaluator._stop_asked()
+    new = published(site, TO_B)
+    fail_once(monkeypatch, evaluator_module, "current_version")
+    with pytest.raises(StoreFailed):
+        evaluator._stop_asked()
+    assert not evaluator._stop_asked()
+    assert evaluator.rules.id == new
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
+    """Let a function meet a database that is away, the first time."""
+    times, does = iter([True]), getattr(module, name)
+
+    def fail(*arguments: Any, **named: Any) -> Any:
+        if next(times, None):
+            raise StoreFailed("the database is away")
+        return does(*arguments, **named)
+
+    monkeypatch.setattr(module, name, fail)
+
+
+def test_a_database_that_goes_away_while_a_batch_is_judged_blames_no_image(
+    site: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(site, BALANCED)
+    evaluator = begin(site, clock)
+    queue(site, FIRST, FIRST + 1)
+    times, know = iter([False, True]), evaluator_module.know_image
+
+    def fail(*arguments: Any) -> KnownImage:
+        if next(times, None):
+            raise StoreFailed("the database is away")
+        return know(*arguments)
+
+    monkeypatch.setattr(evaluator_module, "know_image", fail)
+    with pytest.raises(StoreFailed):
+        evaluator.work_off()
+    left = site.read(lambda it: it.execute(select(BackgroundQueue.status)).scalars().all())
+    assert list(left) == ["NOT_PROCESSED", "NOT_PROCESSED"]
+    assert evaluator.work_off() == 2
+    decided = site.read(
+        lambda it: it.execute(select(StudyDecision.decided_by).order_by(StudyDecision.decided_by)).scalars().all()
+    )
+    assert list(decided) == [FIRST, FIRST + 1], "what was judged and not written is judged anew"
+    went = destinations(site)
+    assert went[FIRST] != went[FIRST + 1], "no card was lost"
+
+
+def test_a_late_image_whose_version_cannot_be_read_any_more_is_decided_anew(site: Store, clock: FixedClock) -> None:
+    old = published(site, TO_A)
+    queue(site, FIRST, FIRST + 1)
+    begin(site, clock).work_off()
+    number = site.read(lambda it: it.execute(select(RuleDecision.task)).scalars().first())
+    new = published(site, TO_B)
+    site.transact(lambda it: it.execute(update(RuleVersion).where(RuleVersion.id == old).values(text="send(")))
+    compile_text.cache_clear()
+    queue(site, FIRST + 5)
+    begin(site, clock, task=number or 0).work_off()
+    assert versions_of(site) == {FIRST: old, FIRST + 1: old, FIRST + 5: new}
+    assert destinations(site)[FIRST + 5] == {B}
+    queue(site, FIRST + 10)
+    begin(site, clock, task=number or 0).work_off()
+    assert site.read(lambda it: explain_image(it, FIRST + 10)).decided_by == FIRST + 5
+    assert "not understood any more" in site.read(lambda it: explain_image(it, FIRST + 1)).unexplained
+    assert site.read(lambda it: why_not(it, FIRST + 1))
 
 
 def test_balances_go_on_under_other_rules_and_another_task(site: Store, clock: FixedClock) -> None:
