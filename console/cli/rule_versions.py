@@ -104,7 +104,7 @@ def explanation_screen(told: Any, *, every: bool) -> RenderableType:
     if told["unexplained"]:
         parts.append(told["unexplained"])
     for it in told["queued"]:
-        whose = f" (image {it['image']} of a prior study)" if "image" in it else ""
+        whose = f" ({it['images']} images of a prior study)" if "prior" in it else ""
         made = f"{it['entries']} entries" if it["entries"] else "waited already"
         parts.append(f"rule {it['rule']}: {it['verb']} {escape(it['destination'])}, priority {it['priority']}, {made}{whose}")
     shown = [rule for rule in told["rules"] if every or rule["matched"] or _failures(rule) == 1]

@@ -230,7 +230,8 @@ class RuleDecision(File):
     """One evaluation of an image: rules' version, moment, facts and what fired; `explain` evaluates again from it.
 
     `decided_by` is the image whose facts decided, which is an earlier one of the study where that had been decided. `fired` is
-    a JSON list of rule numbers; `queued` one of what was queued: rule, verb, destination, priority, image, entries made.
+    a JSON list of rule numbers; `queued` one of what was queued: rule, verb, destination, priority, entries made, and of a prior
+    study its UID and how many images.
     """
 
     __tablename__ = "rule_decision"

@@ -69,12 +69,10 @@ class Queued:
     entries: int
 
     def told(self) -> dict[str, Any]:
-        """Give it as it is kept."""
+        """Give it as it is kept, but for the numbers of entries and of a prior study's images."""
         action = self.action
         facts = {"rule": action.rule, "verb": action.verb, "destination": action.name, "priority": action.priority}
-        if action.prior is not None:
-            facts |= {"image": action.image, "prior": action.prior.study_uid}
-        return {**facts, "entries": self.entries}
+        return facts if action.prior is None else {**facts, "prior": action.prior.study_uid}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ class Evaluated:
             "evaluated_at": at,
             "facts": write_facts(self.image.facts, at[:7], self.holidays),
             "fired": json.dumps(list(self.evaluation.fired)),
-            "queued": json.dumps([one.told() for one in self.queued]),
+            "queued": json.dumps(told_in_all(self.queued)),
             "decided_by": self.decided_by,
         }
 
@@ -127,6 +125,18 @@ class Evaluated:
         outcome = f"{len(self.evaluation.fired)} of {self.rules} rules fired"
         detail = f"{sum(one.entries for one in self.queued)} entries queued; rules {self.version}"
         return Event(self.image.uid, self.image.facts.image, "EVALUATE", seconds, f"task {task}", outcome, detail)
+
+
+def told_in_all(queued: Iterable[Queued]) -> list[dict[str, Any]]:
+    """Give what was queued as it is kept: the images of a prior study as one, of which there may be thousands for each image."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in queued:
+        told = one.told()
+        line = found.setdefault(repr(told), {**told, "entries": 0})
+        line["entries"] += one.entries
+        if "prior" in told:
+            line["images"] = line.get("images", 0) + 1
+    return list(found.values())
 
 
 def recall_studies(connection: Connection, task: int, studies: Iterable[str]) -> dict[str, DecidedStudy]:

@@ -461,6 +461,8 @@ def test_the_newest_earlier_exam_of_the_patient_goes_along(site: Store, clock: F
     evaluator = begin(site, clock)
     evaluator.work_off()
     assert destinations(site) == {2: {A}, 9: {A}, 10: {A}}
+    own, priors = site.read(lambda it: explain_image(it, 2)).queued
+    assert (own["entries"], priors["images"], priors["entries"]) == (4, 2, 8), "a prior study is told as one"
     site.transact(lambda it: it.execute(update(Exam).where(Exam.exam_date < "3240101").values(exam_date="3180101")))
     queue(site, FIRST)
     evaluator.work_off()
