@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from console.cli.options import ConfigOption, DataOption, JsonOption, err, out
+from console.cli.rule_screen import FIRES, rule_lines
 from console.database import opened
 from console.errors import WrongUsage
 from console.trial_site import TrialSite, site_of_file, site_of_store
 from rules.evaluator.image_facts import elements_of
 from rules.judging.moment import Moment
-from rules.language import NotForVista, RuleError
+from rules.language import NotInElements, RuleError
 from rules.language.ast import Rule
 from rules.trials.batch import Defaults, answer_lines
 from rules.trials.errors import TrialError
@@ -34,7 +35,6 @@ from rules.trials.trial import DOCUMENTED, VISTA, Outcome, TrialRules, Trials, r
 from runtime import SystemClock, load_settings
 
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-RESULTS = {True: "[green]true", False: "[red]false", None: "[yellow]undefined"}
 
 SemanticsOption = Annotated[
     str | None,
@@ -118,16 +118,19 @@ def _present() -> Moment:
 
 
 def read_rules(file: Path, semantics: str, *, elements: bool) -> TrialRules:
-    """Read rules from a file of either form."""
+    """Read rules from a file of either form, and say what of them VistA would not heed where they are judged as it does."""
     text = _text_of(file, "rules")
     try:
         if elements:
             return rules_of_elements(tuple(line for line in text.splitlines() if line), semantics)
-        return rules_of_text(text, semantics)
-    except NotForVista as error:
-        raise TrialError(f"{file} has no meaning for VistA, say --semantics {DOCUMENTED} or change it:\n{error}") from error
+        rules = rules_of_text(text, semantics)
+    except NotInElements as error:
+        raise TrialError(f"{file} cannot be told to VistA, say --semantics {DOCUMENTED} or change it:\n{error}") from error
     except RuleError as error:
         raise TrialError(f"{file} is not understood, 'magbroker rules check {file}' says more:\n{error}") from error
+    for warning in rules.warnings:
+        err.print(f"[yellow]{escape(f'{file}: {warning}')}", highlight=False, soft_wrap=True)
+    return rules
 
 
 def _text_of(file: Path, what: str) -> str:
@@ -213,19 +216,9 @@ def _show(outcome: Outcome, given: Given, now: Moment, semantics: str) -> None:
     if outcome.status:
         out.print(f"[yellow]No rule is asked:[/] {escape(outcome.status)}", highlight=False)
         return
-    table = Table(box=None, padding=(0, 2), header_style="bold")
-    for name in ("rule", "", "condition", "saw", "result", "why"):
-        table.add_column(name, overflow="fold")
     for answer, rule in zip(outcome.rules, outcome.explained, strict=True):
-        fires = "[green]fires" if answer["matched"] else "[dim]does not fire"
-        title = f"{rule.number} {rule.name}".rstrip()
-        table.add_row(f"[bold]{escape(title)}", fires, f"[bold]{escape(rule.action)}", "", "", escape(rule.why))
-        for condition in rule.conditions:
-            within = f"{condition.within}: " if condition.within else ""
-            text = f"{within}{condition.keyword} {condition.operator} {condition.value}"
-            saw = escape(", ".join(condition.actual)) if condition.actual else "[dim]nothing"
-            table.add_row("", "", escape(text), saw, RESULTS[condition.result], f"[dim]{escape(condition.why)}")
-    out.print(table, highlight=False)
+        for line in rule_lines(asdict(rule) | {"matched": answer["matched"]}, FIRES):
+            out.print(line, highlight=False)
     out.print("\n[bold]The evaluator would log", highlight=False)
     for line in outcome.log or ("nothing",):
         out.print(f"  {escape(line)}", highlight=False)

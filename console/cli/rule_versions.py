@@ -9,6 +9,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.markup import escape
 
+from console.cli.rule_screen import FIRED, rule_lines
 from console.cli.task_verbs import Outcome, Room, asked, command_of
 from console.errors import WrongUsage
 from console.tasks.screens import outcome_status, plain_table
@@ -109,7 +110,7 @@ def explanation_screen(told: Any, *, every: bool) -> RenderableType:
         parts.append(f"rule {it['rule']}: {it['verb']} {escape(it['destination'])}, priority {it['priority']}, {made}{whose}")
     shown = [rule for rule in told["rules"] if every or rule["matched"] or _failures(rule) == 1]
     for rule in shown:
-        parts += _rule_lines(rule)
+        parts += rule_lines(rule, FIRED)
     if left := len(told["rules"]) - len(shown):
         parts.append(f"[dim]{left} more rules did not fire: --all")
     return Group(*parts)
@@ -117,18 +118,6 @@ def explanation_screen(told: Any, *, every: bool) -> RenderableType:
 
 def _failures(rule: Any) -> int:
     return sum(condition["result"] is not True for condition in rule["conditions"])
-
-
-def _rule_lines(rule: Any) -> list[str]:
-    name = f' "{rule["name"]}"' if rule["name"] else ""
-    verdict = "fired" if rule["matched"] else "did not fire"
-    lines = [escape(f"rule {rule['number']}{name} {rule['action']}: {verdict}") + (f", {rule['why']}" if rule["why"] else "")]
-    for it in rule["conditions"]:
-        mark = {True: "yes", False: "no", None: "undefined"}[it["result"]]
-        saw = ", ".join(it["actual"]) or "nothing"
-        where = f"[{it['within']}] " if it["within"] else ""
-        lines.append(escape(f"  {mark:9} {where}{it['keyword']}{it['operator']}{it['value']}  saw {saw}"))
-    return lines
 
 
 publish, versions, rollback = command_of(_publish), command_of(_versions), command_of(_rollback)

@@ -4,7 +4,7 @@ from rules.language.elements import ElementRules, from_elements, to_elements
 from rules.language.errors import NotForVista, NotInElements, Reason, RuleError, RuleFileErrors, RuleFileTooLong, RuleSyntaxError
 from rules.language.layout import NotInWords, decompile, format_rule_file
 from rules.language.names import resolve
-from rules.language.normal_form import for_elements, for_vista, is_flat
+from rules.language.normal_form import for_elements, for_vista, is_flat, unheeded_by_vista
 from rules.language.parse import parse_rule_file, parse_rules
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "parse_rules",
     "resolve",
     "to_elements",
+    "unheeded_by_vista",
 ]

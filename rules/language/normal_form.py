@@ -40,12 +40,17 @@ def for_vista(rules: Iterable[Rule]) -> tuple[Rule, ...]:
 
     Raises NotForVista with every reason: what elements cannot carry, and what VistA would take and let every image pass.
     """
-    enabled = [rule for rule in rules if rule.enabled]
-    flat, reasons = _flattened(enabled)
-    reasons += [reason for rule in enabled for part in rule.conditions for reason in _unheeded(rule, part)]
+    given = tuple(rules)
+    flat, reasons = _flattened(given)
+    reasons += unheeded_by_vista(given)
     if reasons:
         raise NotForVista(sorted(reasons, key=lambda reason: reason.rule))
     return flat
+
+
+def unheeded_by_vista(rules: Iterable[Rule]) -> list[Reason]:
+    """Give the reasons for which VistA would take resolved rules and not do what they say: what it lets every image pass."""
+    return [reason for rule in rules if rule.enabled for part in rule.conditions for reason in _unheeded(rule, part)]
 
 
 def is_flat(rule: Rule) -> bool:
@@ -137,12 +142,12 @@ def _unreachable(expression: Expression) -> NoReturn:
 def _unheeded(rule: Rule, expression: Expression) -> Iterator[Reason]:
     """Give the reasons for which VistA would not do what a rule says."""
     for leaf in leaves(_plain(expression, negated=False)):
-        text = _unheeded_by_vista(leaf)
+        text = _why_unheeded(leaf)
         if text:
             yield Reason.of(rule, text, leaf.place)
 
 
-def _unheeded_by_vista(condition: Condition) -> str:
+def _why_unheeded(condition: Condition) -> str:
     keyword, operator = condition.keyword, condition.operator.removeprefix("not ")
     if keyword not in KEYWORDS:
         return f"VistA's evaluator looks up no DICOM elements: {keyword} would be true of every image"

@@ -70,7 +70,9 @@ def _answer(said: Mapping[str, Any], trials: Trials, defaults: Defaults) -> dict
     if now is None:
         raise TrialError('there is no moment: add "now": "SAT 3261121.030449"')
     clear(trials)
-    return trials.run(rules, given, now).answer()
+    answer = trials.run(rules, given, now).answer()
+    told_already = rules is defaults.rules
+    return answer if told_already or not rules.warnings else answer | {"warnings": list(rules.warnings)}
 
 
 def _rules(said: Mapping[str, Any], defaults: Defaults) -> TrialRules:

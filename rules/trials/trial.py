@@ -13,7 +13,7 @@ from rules.judging.desk import MemoryDesk
 from rules.judging.evaluate import CompiledRules, StudyMemory, compile_rules
 from rules.judging.explain import RuleExplanation, explain
 from rules.judging.moment import Moment
-from rules.language import for_vista, from_elements, parse_rule_file, resolve
+from rules.language import for_elements, from_elements, parse_rule_file, resolve, unheeded_by_vista
 from rules.language.ast import Rule
 from rules.trials import nodes
 from rules.trials.given import Given
@@ -27,10 +27,14 @@ _KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class TrialRules:
-    """Rules to be tried, compiled; `log` is what VistA logs of elements that it drops."""
+    """Rules to be tried, compiled; `log` is what VistA logs of elements that it drops.
+
+    `warnings` say what of a rule file VistA would take and not heed.
+    """
 
     compiled: CompiledRules
     log: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -47,9 +51,14 @@ def rules_of_elements(elements: tuple[str, ...], semantics: str) -> TrialRules:
 
 @lru_cache(maxsize=_KEPT)
 def rules_of_text(text: str, semantics: str) -> TrialRules:
-    """Compile a rule file; for VistA's semantics as VistA would get it. Raises RuleFileErrors and NotForVista."""
+    """Compile a rule file; for VistA's semantics as VistA would get it and carry it out, with what it would not heed as warnings.
+
+    Raises RuleFileErrors, and NotInElements for what VistA cannot be told.
+    """
     rules = resolve(parse_rule_file(text))
-    return TrialRules(compile_rules(for_vista(rules) if semantics == VISTA else rules, semantics))
+    if semantics != VISTA:
+        return TrialRules(compile_rules(rules, semantics))
+    return TrialRules(compile_rules(for_elements(rules), semantics), warnings=tuple(map(str, unheeded_by_vista(rules))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from console.cli import rule_trials
 from console.cli.main import main
 from fileman import Store
 from fileman.files import Image
@@ -48,7 +47,7 @@ Run = Callable[..., Ran]
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Run the command in this process, as its entry point does."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(rule_trials.out, "width", 160)
+    monkeypatch.setenv("COLUMNS", "160")
     (tmp_path / "t.rule").write_text(RULES, encoding="utf-8")
 
     def run(*words: object) -> Ran:
@@ -74,13 +73,21 @@ def test_a_trial_is_shown_with_each_condition_and_what_it_saw(run: Run) -> None:
     text = " ".join(done.out.split())
     for shown in (
         "Image 1, SAT 3261121.030449, documented semantics",
-        "1 heads fires SEND (ROUTE-DEST-A)",
-        "not: PATIENT = *TWO* ONE,A false",
-        "2 does not fire DICOM (PACS-ARCHIVE)",
+        'rule 1 "heads" SEND (ROUTE-DEST-A): fires',
+        "no [not] PATIENT=*TWO* saw ONE,A",
+        "rule 2 DICOM (PACS-ARCHIVE): does not fire",
         "Sat 03:04 Image 1: SEND (ROUTE-DEST-A)",
         "SEND ROUTE-DEST-A, priority 750: 5 entries of image 1",
     ):
         assert shown in text
+
+
+def test_a_trial_fits_a_terminal_of_80_columns(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    facts = json.dumps({"MODALITY": "CR", "PATIENT": "A-VERY-LONG-NAME,OF-A-PATIENT"})
+    done = run("try", "t.rule", "--facts", facts, "--now", NOW)
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert "  no        [not] PATIENT=*TWO*  saw A-VERY-LONG-NAME,OF-A-PATIENT" in map(str.rstrip, done.out.splitlines())
 
 
 def test_as_json_a_trial_has_the_rules_and_nothing_else(run: Run) -> None:
@@ -125,7 +132,7 @@ def test_a_dicom_file_has_the_facts_that_the_broker_would_have(run: Run, tmp_pat
 def test_an_image_of_the_database_is_tried_as_the_evaluator_would(run: Run, data: Path) -> None:
     done = run("try", "t.rule", "--image", 5, "--data", data, "--now", NOW, "--semantics", "documented")
     assert "SEND ROUTE-DEST-A, priority 770: 4 entries of image 5" in done.out
-    assert "not: PATIENT" in done.out
+    assert "[not] PATIENT" in done.out
     other = run("try", "t.rule", "--image", 5, "--facts", '{"MODALITY": "US"}', "--data", data, "--now", NOW)
     assert "DICOM (PACS-ARCHIVE)" in other.out
     fileless = run("try", "t.rule", "--image", 17, "--data", data)
@@ -147,7 +154,7 @@ def test_an_image_of_the_database_is_tried_as_the_evaluator_would(run: Run, data
         (("try", "t.rule", "--dicom", "."), "is a folder"),
         (("try", "t.rule", "--facts", "{}", "--site", "t.rule"), "t.rule is no site file"),
         (("try", "bad.rule", "--facts", "{}"), "Did you mean SEND?"),
-        (("try", "dicom.rule", "--facts", "{}", "--semantics", "vista"), "say --semantics documented"),
+        (("try", "deck.rule", "--facts", "{}", "--semantics", "vista"), "say --semantics documented"),
         (("try", "--batch", "none.jsonl"), "none.jsonl cannot be read"),
         (("replay", "t.rule", "--since", "soon"), "no moment"),
         (("replay", "t.rule", "--since", "2026-11-21", "--until", "2026-11-20"), "is not after"),
@@ -155,10 +162,23 @@ def test_an_image_of_the_database_is_tried_as_the_evaluator_would(run: Run, data
 )
 def test_bad_input_ends_with_status_2_and_says_what_to_do(run: Run, tmp_path: Path, words: tuple[str, ...], told: str) -> None:
     (tmp_path / "bad.rule").write_text("sned(A)", encoding="utf-8")
-    (tmp_path / "dicom.rule").write_text("send(A) when BodyPartExamined=HEAD", encoding="utf-8")
+    deck = "balance(A=50%, B=50%) when MODALITY in (CT, MR)"
+    (tmp_path / "deck.rule").write_text(deck, encoding="utf-8")
     done = run(*words)
     assert done.status == 2
     assert told in " ".join(done.err.split())
+
+
+def test_what_vista_would_not_heed_passes_as_it_does_there_and_is_warned_of(run: Run, tmp_path: Path) -> None:
+    rules = 'send(A) when BodyPartExamined=HEAD\nsend(B) when MODALITY<"CT"\nsend(C) when NOW!={SAT 00:00 to 23:59}'
+    (tmp_path / "odd.rule").write_text(rules, encoding="utf-8")
+    words = ("try", "odd.rule", "--facts", '{"MODALITY": "MR"}', "--now", NOW, "--json", "--semantics")
+    documented, vista = run(*words, "documented"), run(*words, "vista")
+    assert [rule["matched"] for rule in json.loads(documented.out)["rules"]] == [False, False, False]
+    assert [rule["matched"] for rule in json.loads(vista.out)["rules"]] == [True, True, True]
+    assert documented.err == ""
+    warnings = [line for line in vista.err.splitlines() if line]
+    assert [line[: line.index(",")] for line in warnings] == [f"odd.rule: rule {n} (line {n}" for n in (1, 2, 3)]
 
 
 def test_a_batch_goes_on_after_a_bad_line_to_status_1(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

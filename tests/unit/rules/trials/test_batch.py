@@ -138,3 +138,13 @@ def test_a_rule_file_may_stand_in_a_line(trials: Trials) -> None:
     rules = 'destination NIGHT="UNI"\nrule "ct" send(NIGHT) when MODALITY in (CT, MR)'
     (answer,) = ask(trials, line(rules=rules, semantics="documented"))
     assert answer["rules"][0]["destinations"] == ["UNI"]
+
+
+def test_what_vista_would_not_heed_is_warned_of_beside_the_answer(trials: Trials) -> None:
+    rules = "send(A) when BodyPartExamined=HEAD"
+    heeded, unheeded = ask(trials, line(rules=rules, semantics="documented"), line(rules=rules))
+    assert "warnings" not in heeded
+    assert heeded["rules"][0]["matched"] is False
+    assert unheeded["rules"][0]["matched"] is True
+    assert len(unheeded["warnings"]) == 1
+    assert unheeded["warnings"][0].startswith("rule 1 (line 1, column 14): ")
