@@ -68,6 +68,11 @@ def decompile(rules: RuleFile | Iterable[Rule]) -> str:
     return "\n\n".join([*blocks, apart.join(written)] if written else blocks) + "\n"
 
 
+def expression_text(expression: Expression) -> str:
+    """Write an expression as a rule file has it. Raises NotInWords for one that only elements can hold."""
+    return _expression(expression)
+
+
 def _quoted(text: str) -> str:
     if _UNQUOTABLE.search(text):
         raise NotInWords(text)

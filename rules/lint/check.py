@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from rules.language.ast import RuleFile
 from rules.language.errors import RuleFileErrors
@@ -10,6 +11,10 @@ from rules.lint import cover, destinations, pairs, reach, times, validity, vista
 from rules.lint.codes import CODES, FOR_VISTA
 from rules.lint.finding import Finding, Raised
 from rules.lint.scope import VISTA, LintOptions, Scope, SiteNames
+
+#: Said of what can never be where rules are for a VistA: that is found out as the manuals say.
+IN_VISTA = " In VistA it may: what a field lacks passes there, and what VistA does not heed."
+_NEVER = frozenset(["R101", "R102", "R104"])
 
 _CHECKS: tuple[Callable[[Scope], Iterator[Raised]], ...] = (
     reach.unreachable,
@@ -39,6 +44,8 @@ def lint(file: RuleFile, site: SiteNames | None, options: LintOptions) -> tuple[
     found = []
     for one in raised:
         kind = CODES[one.code]
+        if options.target == VISTA and one.code in _NEVER:
+            one = replace(one, problem=one.problem + IN_VISTA)
         if kind.asked != FOR_VISTA or options.target == VISTA:
             found.append(one.as_finding(kind.severity_for(options.target), kind.remedy))
     return tuple(sorted(found, key=lambda finding: finding.order))

@@ -86,7 +86,8 @@ def balances(scope: Scope) -> Iterator[Raised]:
 def names(scope: Scope) -> Iterator[Raised]:
     """Check the file's named destinations and holidays."""
     used = Counter(share.destination.upper() for rule in scope.file.rules for share in rule.parameters)
-    site = (*scope.site.routers, *scope.site.services) if scope.site is not None else ()
+    theirs = (*scope.site.routers, *scope.site.services) if scope.site is not None else ()
+    site = {name.upper(): name for name in theirs}  # a rule's name is looked up in the file whatever its letter case
     seen: set[str] = set()
     for named in scope.file.destinations:
         name = named.name.upper()
@@ -97,10 +98,9 @@ def names(scope: Scope) -> Iterator[Raised]:
             yield Raised("R410", problem, place=named.place)
         elif not used[name]:
             yield Raised("R411", f"No rule uses {named.name}.", place=named.place)
-        elif named.name in site and named.destination != named.name:
-            yield Raised(
-                "R409", f"{named.name} is a destination of the site, and here stands for {named.destination}.", place=named.place
-            )
+        elif name in site and named.destination != site[name]:
+            problem = f"{site[name]} is a destination of the site, and here stands for {named.destination}."
+            yield Raised("R409", problem, place=named.place)
         seen.add(name)
     if not any(frame.mask[:3] == "HOL" for _rule, condition in scope.conditions for frame in condition.frames):
         for holiday in scope.file.holidays:

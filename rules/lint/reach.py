@@ -8,7 +8,7 @@ from rules.language.ast import AnyOf, Condition, Expression, Place, Rule, leaves
 from rules.lint.finding import Raised
 from rules.lint.formula import all_clauses, all_imply, clauses, never, rule_clauses
 from rules.lint.scope import Scope, written
-from rules.lint.values import URGENCY, Literal, is_known, literal
+from rules.lint.values import EQUAL, UNEQUAL, URGENCY, Literal, is_known, literal
 from rules.lint.week import frames_of, is_empty
 
 
@@ -34,7 +34,8 @@ def _has_a_finding_of_its_own(condition: Expression) -> bool:
     if not isinstance(condition, Condition):
         return False
     empty = bool(condition.frames) and all(map(is_empty, frames_of(condition)))
-    return condition.keyword == URGENCY or empty or not is_known(literal(condition, holds=True))
+    no_urgency = condition.keyword == URGENCY and condition.operator in (EQUAL, UNEQUAL)
+    return no_urgency or empty or not is_known(literal(condition, holds=True))
 
 
 def _contradiction(rule: Rule) -> Raised:

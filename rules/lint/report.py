@@ -134,10 +134,10 @@ against the site file that `--site` names, or else the database of the data dire
 for a VistA says `--target`, or else the site's `rule_semantics`: what VistA would ignore is then a warning and not a note.
 
 **"Can never" is certain.** A rule or a condition is only said never to hold, or always, where every value that could tell the
-conditions apart was tried under the documented semantics. What cannot be found out in bounded time is passed over: a rule with
-more than {clauses} alternatives once its `or` and `in` are multiplied out, patterns that need more than {steps:,} steps, times
-that need more than {moments:,} moments. VistA's fields have one value at most; DICOM elements may have several, so that `X=A X=B`
-can hold for them.
+conditions apart was tried under the documented semantics; a VistA lets an image pass of which a field is undefined. What cannot
+be found out in bounded time is passed over: a rule with more than {clauses} alternatives once its `or` and `in` are multiplied
+out, patterns that need more than {steps:,} steps, times that need more than {moments:,} moments. VistA's fields have one value at
+most; DICOM elements may have several, so that `X=A X=B` can hold for them.
 
 Rules are compared with those only that have the same destination and ask for no value that the rule does not ask for, and at most
 {pairs:,} pairs in all: 300 rules take far less than a second, 10,000 some seconds.

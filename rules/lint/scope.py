@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from rules.language.ast import Condition, Expression, NamedDestination, Rule, RuleFile, leaves
+from rules.language.layout import NotInWords, expression_text
 
 DOCUMENTED, VISTA = "documented", "vista"
 
@@ -67,5 +68,8 @@ class Scope:
 
 def written(expression: Expression, limit: int = 60) -> str:
     """Write an expression for a message, cut where it is long."""
-    text = " ".join(str(leaf) for leaf in leaves(expression))
+    try:
+        text = expression_text(expression)
+    except NotInWords:
+        text = " ".join(str(leaf) for leaf in leaves(expression))
     return text if len(text) <= limit else text[: limit - 3] + "..."

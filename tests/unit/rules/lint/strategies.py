@@ -43,7 +43,9 @@ _leaves = st.one_of(
         st.sampled_from(["<", ">", "<=", ">=", "=", "~"]),
         st.sampled_from(_NUMBERS),
     ),
-    st.builds(_condition, st.just("URGENCY"), st.sampled_from(["=", "!=", "<"]), st.sampled_from(["STAT", "U*", "*", "S*", "X"])),
+    st.builds(
+        _condition, st.just("URGENCY"), st.sampled_from(["=", "!=", "<"]), st.sampled_from(["STAT", "U*", "*", "S*", "X", "A"])
+    ),
     st.builds(_framed, st.sampled_from(["NOW", "EXAM_TIME"]), st.sampled_from(["=", "!=", "<"]), _frames),
     st.builds(
         _condition,

@@ -25,6 +25,7 @@ from rules.lint import (
     report,
     unread,
 )
+from rules.lint.check import IN_VISTA
 from rules.lint.codes import FOR_COVER, FOR_VISTA
 from rules.lint.report import MARK
 from tests.unit.rules.language.strategies import FILES
@@ -245,6 +246,44 @@ def test_for_a_vista_what_it_ignores_is_a_warning() -> None:
     file = parse_rule_file('send("KANSAS") when BodyPartExamined="CHEST"')
     for target, severity in (("documented", Severity.NOTE), (VISTA, Severity.WARNING)):
         assert [it.severity for it in lint(file, None, LintOptions(target=target))] == [severity]
+
+
+def test_for_a_vista_what_can_never_be_is_said_to_be_otherwise_there() -> None:
+    file = parse_rule_file('send("KANSAS") when MODALITY=CT MODALITY=MR')
+    problems = [
+        it.problem.endswith(IN_VISTA) for target in ("documented", VISTA) for it in lint(file, None, LintOptions("", target))
+    ]
+    assert problems == [False, True]
+
+
+@pytest.mark.parametrize("named", ["BACKUP", "backup"])
+def test_a_name_hides_a_destination_of_the_site_whatever_its_letter_case(named: str) -> None:
+    file = parse_rule_file(f'destination {named} = "KANSAS"\nsend("BACKUP") when MODALITY=CT')
+    assert [it.code for it in lint(file, SITE, LintOptions())] == ["R409"]
+    itself = parse_rule_file('destination backup = "BACKUP"\nsend(backup) when MODALITY=CT')
+    assert "R409" not in [it.code for it in lint(itself, SITE, LintOptions())]
+
+
+@pytest.mark.parametrize(
+    ("condition", "codes"),
+    [
+        ('URGENCY<"A"', ["R102", "R602"]),
+        ('URGENCY>"STAT"', ["R602"]),
+        ("SliceThickness>1e40", ["R601"]),
+        ("SliceThickness>1e9 SliceThickness<1e8", ["R306", "R601", "R601"]),
+        ("SliceThickness>1e9999999 SliceThickness<5", ["R601", "R601"]),
+        ("PATIENT>1E999999999 PATIENT<3", ["R307", "R307", "R602", "R602"]),
+    ],
+)
+def test_no_limit_is_beyond_lint(condition: str, codes: list[str]) -> None:
+    found = lint(parse_rule_file(f'send("KANSAS") when {condition}'), None, LintOptions())
+    assert sorted(it.code for it in found) == codes
+
+
+def test_a_message_writes_conditions_as_the_file_has_them() -> None:
+    file = parse_rule_file('send("KANSAS") when SOURCE in (A, B) not SOURCE in (A, B, C)')
+    (found,) = lint(file, None, LintOptions())
+    assert found.problem.startswith("SOURCE not in (A, B, C) and SOURCE in (A, B) cannot both hold")
 
 
 def test_a_report_shows_each_line_with_a_caret_and_sums_up() -> None:
