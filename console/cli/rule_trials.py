@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -97,7 +98,8 @@ def rules_try(
         rules = None if file is None else read_rules(file, chosen, elements=elements)
         trials = Trials(TrialQueues(stack.enter_context(memory_database())), None if where is None else where.places)
         if batch is not None:
-            defaults = Defaults(rules, lambda: given_now or _present(), chosen)
+            rules_by = None if file is None else lru_cache(partial(read_rules, file, elements=elements))
+            defaults = Defaults(rules_by, lambda: given_now or _present(), chosen)
             if where is not None:
                 defaults = replace(defaults, image=where.image, nothing=where.nothing)
             raise typer.Exit(_answer_batch(batch, trials, defaults))
@@ -200,7 +202,7 @@ def _answer_batch(batch: Path, trials: Trials, defaults: Defaults) -> int:
     status = 0
     with ExitStack() as stack:
         try:
-            lines = sys.stdin if str(batch) == "-" else stack.enter_context(batch.open(encoding="utf-8"))
+            lines = sys.stdin.buffer if str(batch) == "-" else stack.enter_context(batch.open("rb"))
         except OSError as error:
             raise WrongUsage(f"{batch} cannot be read ({error.strerror}): name a file of JSON lines, or -.") from None
         for answer in answer_lines(lines, trials, defaults):

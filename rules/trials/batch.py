@@ -28,17 +28,20 @@ FindImage = Callable[[int, Sequence[Rule]], Given | None]
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What holds for a line that does not say it: the rules, the moment, the semantics, images of a site."""
+    """What holds for a line that does not say it: the rules (under a semantics), the moment, the semantics, images of a site."""
 
-    rules: TrialRules | None = None
+    rules: Callable[[str], TrialRules] | None = None
     now: Callable[[], Moment] | None = None
     semantics: str = DOCUMENTED
     image: FindImage | None = None
     nothing: Given = NOTHING
 
 
-def answer_lines(lines: Iterable[str], trials: Trials, defaults: Defaults) -> Iterator[dict[str, Any]]:
-    """Answer each line; a bad one is answered with its `id` and `error`, changes nothing, and the next one is read."""
+def answer_lines(lines: Iterable[str | bytes], trials: Trials, defaults: Defaults) -> Iterator[dict[str, Any]]:
+    """Answer each line; a bad one is answered with its `id` and `error`, changes nothing, and the next one is read.
+
+    Lines of bytes are UTF-8.
+    """
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -50,9 +53,13 @@ def answer_lines(lines: Iterable[str], trials: Trials, defaults: Defaults) -> It
             yield {"id": said.get("id", number), "error": f"line {number}: {error}"}
 
 
-def _read(line: str) -> dict[str, Any]:
+def _read(line: str | bytes) -> dict[str, Any]:
     try:
-        said = json.loads(line)
+        said = json.loads(line if isinstance(line, str) else line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise TrialError(f"not UTF-8 text: {error.reason} at byte {error.start + 1}") from None
+    except RecursionError:
+        raise TrialError("not JSON that a trial is given as: it is nested too deep") from None
     except json.JSONDecodeError as error:
         raise TrialError(f"not JSON at column {error.colno}: {error.msg}") from None
     if not isinstance(said, dict):
@@ -61,9 +68,10 @@ def _read(line: str) -> dict[str, Any]:
 
 
 def _answer(said: Mapping[str, Any], trials: Trials, defaults: Defaults) -> dict[str, Any]:
-    clear = CLEARING.get(said.get("keep", 0))
+    keep = said.get("keep") or 0
+    clear = CLEARING.get(keep) if isinstance(keep, int) else None
     if clear is None:
-        raise TrialError(f"keep is {json.dumps(said['keep'])}: it is 0, 1 or 2")
+        raise TrialError(f"keep is {json.dumps(keep)}: it is 0, 1 or 2")
     rules = _rules(said, defaults)
     given = _given(said, rules.rules, defaults)
     now = read_moment(given.now) if given.now else defaults.now() if defaults.now else None
@@ -71,17 +79,16 @@ def _answer(said: Mapping[str, Any], trials: Trials, defaults: Defaults) -> dict
         raise TrialError('there is no moment: add "now": "SAT 3261121.030449"')
     clear(trials)
     answer = trials.run(rules, given, now).answer()
-    told_already = rules is defaults.rules
-    return answer if told_already or not rules.warnings else answer | {"warnings": list(rules.warnings)}
+    return answer | ({"warnings": list(rules.warnings)} if rules.warnings else {})
 
 
 def _rules(said: Mapping[str, Any], defaults: Defaults) -> TrialRules:
-    semantics = said.get("semantics", defaults.semantics)
+    semantics = said.get("semantics") or defaults.semantics
     if semantics not in (DOCUMENTED, VISTA):
         raise TrialError(f"semantics is {json.dumps(semantics)}: it is {DOCUMENTED} or {VISTA}")
     match said.get("rules"):
         case None if defaults.rules is not None:
-            return defaults.rules
+            return defaults.rules(semantics)
         case list(elements) if all(isinstance(it, str) for it in elements):
             return rules_of_elements(tuple(elements), semantics)
         case str(text):
@@ -95,7 +102,7 @@ def _given(said: Mapping[str, Any], rules: Sequence[Rule], defaults: Defaults) -
     facts = said.get("facts") or {}
     if not isinstance(facts, dict):
         raise TrialError('"facts" is an object of keywords and values, such as {"MODALITY": "CT"}')
-    told = {name: said[name] for name in RESERVED if name in said} | facts
+    told = {name: said[name] for name in RESERVED if said.get(name) is not None} | facts
     if _ZTSK in said:
         told.setdefault("task", said[_ZTSK])
     number, found = told.get("image"), None

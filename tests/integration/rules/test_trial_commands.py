@@ -189,8 +189,29 @@ def test_a_batch_goes_on_after_a_bad_line_to_status_1(run: Run, tmp_path: Path, 
     assert done.status == 1
     assert [answer["id"] for answer in answers] == [1, 2, 2]
     assert ["error" in answer for answer in answers] == [False, True, False]
-    monkeypatch.setattr(sys, "stdin", io.StringIO(lines[0] + "\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines[0].encode() + b"\n")))
     assert run("try", "t.rule", "--batch", "-").status == 0
+
+
+def test_a_line_of_a_batch_has_the_rules_of_the_command_under_its_own_semantics(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "head.rule").write_text("send(A) when BodyPartExamined=HEAD", encoding="utf-8")
+    lines = [json.dumps({"facts": {}, "now": NOW, "semantics": semantics}) for semantics in ("documented", "vista")]
+    (tmp_path / "lines.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    done = run("try", "head.rule", "--batch", "lines.jsonl")
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert [answer["rules"][0]["matched"] for answer in answers] == [False, True]
+
+
+def test_a_batch_that_is_no_utf_8_is_answered_line_by_line(run: Run, tmp_path: Path) -> None:
+    good = json.dumps({"facts": {"PATIENT": "MÜLLER,A"}, "now": NOW}, ensure_ascii=False)
+    (tmp_path / "lines.jsonl").write_bytes(
+        b"\xef\xbb\xbf" + good.encode() + b"\n" + good.encode("latin-1") + b"\n" + good.encode()
+    )
+    done = run("try", "t.rule", "--batch", "lines.jsonl")
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert done.status == 1
+    assert ["error" in answer for answer in answers] == [False, True, False]
+    assert "not UTF-8" in answers[1]["error"]
 
 
 def test_a_batch_against_a_site_file_has_its_destinations(run: Run, tmp_path: Path) -> None:

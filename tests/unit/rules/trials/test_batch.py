@@ -32,7 +32,7 @@ def ask(trials: Trials, *lines: dict[str, Any] | str, defaults: Defaults | None 
     return list(answer_lines(texts, trials, defaults or Defaults()))
 
 
-def line(keep: int = 0, modality: str = "CT", **more: Any) -> dict[str, Any]:
+def line(keep: Any = 0, modality: str = "CT", **more: Any) -> dict[str, Any]:
     facts = {"MODALITY": modality, "image": 2, "study_uid": "9.1", "group": 1}
     return {"id": 1, "rules": SEND, "facts": facts, "keep": keep, "semantics": "vista", **more}
 
@@ -94,6 +94,9 @@ def test_balances_go_on_while_they_are_kept(trials: Trials) -> None:
         ("{", "not JSON at column 2"),
         ("[]", "not an object"),
         (line(3), "keep is 3"),
+        (line("1"), "keep is"),
+        (line([1]), "keep is"),
+        ("[" * 100_000, "nested too deep"),
         (line(semantics="other"), "documented or vista"),
         (line(rules=[1]), "list of caret elements"),
         (line(rules="sned(A)"), "Did you mean SEND?"),
@@ -111,6 +114,12 @@ def test_a_bad_line_is_answered_with_its_error_and_the_next_one_is_read(trials: 
         assert after["send"] == before["send"]  # a bad line clears nothing
 
 
+def test_what_is_null_is_left_out(trials: Trials) -> None:
+    nothing = dict.fromkeys(("image", "task", "location", "keep", "semantics", "priors"))
+    (plain, same) = ask(trials, {"rules": SEND, "facts": None}, {"rules": SEND, **nothing})
+    assert {**same, "id": 1} == plain
+
+
 def test_lines_are_answered_as_they_come(trials: Trials) -> None:
     asked: list[int] = []
 
@@ -126,10 +135,10 @@ def test_lines_are_answered_as_they_come(trials: Trials) -> None:
 
 def test_what_a_line_leaves_out_is_the_commands(trials: Trials) -> None:
     rules = rules_of_text("send(A) when MODALITY=CT\nsend(B) when NOW={SAT 03:00 to 04:00}", "documented")
-    (answer,) = ask(trials, {"facts": {"modality": "ct"}}, defaults=Defaults(rules))
+    (answer,) = ask(trials, {"facts": {"modality": "ct"}}, defaults=Defaults(lambda _semantics: rules))
     assert [rule["matched"] for rule in answer["rules"]] == [False, True]
     assert answer["id"] == 1
-    assert ask(trials, json.dumps({"facts": {}}), defaults=Defaults(rules))[0]["error"].endswith(
+    assert ask(trials, json.dumps({"facts": {}}), defaults=Defaults(lambda _semantics: rules))[0]["error"].endswith(
         'add "now": "SAT 3261121.030449"'
     )
 
