@@ -16,6 +16,8 @@ _CLOCK = text("SELECT extract(epoch FROM clock_timestamp())")
 
 #: How long the lock of a session lasts when nobody renews it, because its broker died.
 LOCK_SECONDS = 90.0
+#: Locks that the images of the send queue share.
+SEND_QUEUE_LOCKS = 1024
 #: Leases that expired so many seconds ago are forgotten: nobody will renew them.
 FORGOTTEN_AFTER = 86400.0
 
@@ -88,8 +90,11 @@ def transmit_lock(location: str, destination: str) -> str:
 
 
 def send_queue_lock(image: int) -> str:
-    """Name the lock of whoever looks whether an image waits in the send queue and puts it there, so that it waits there once."""
-    return f"SEND QUEUE {image}"
+    """Name the lock of whoever looks whether an image waits in the send queue and puts it there, so that it waits there once.
+
+    Images share locks: one transaction may queue the thousands of a prior study, and PostgreSQL has room for some thousand locks.
+    """
+    return f"SEND QUEUE {image % SEND_QUEUE_LOCKS}"
 
 
 def object_lock(uid: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
@@ -14,6 +14,8 @@ from rules.judging.carrying_out import Action
 from rules.language.ast import SEND
 
 COPY = 1
+#: Images that one statement asks for: databases bound its parameters, and a prior study may have thousands of images.
+MOST_ASKED = 5000
 
 #: What waits already for a destination, of some images.
 _WAITING = (
@@ -144,8 +146,14 @@ def _waiting_copies(connection: Connection, wanted: Sequence[tuple[int, Copies]]
     return {
         (destination, row.image, row.file_type): _Entry(row.ien, row.priority)
         for destination, those in images.items()
-        for row in connection.execute(_WAITING, {"destination": _pointer(destination), "images": sorted(those)})
+        for some in _in_parts(sorted(those))
+        for row in connection.execute(_WAITING, {"destination": _pointer(destination), "images": some})
     }
+
+
+def _in_parts(images: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Part images into what one statement takes."""
+    return (images[at : at + MOST_ASKED] for at in range(0, len(images), MOST_ASKED))
 
 
 def _write_copies(connection: Connection, entries: Mapping[_Key, _Entry], origin: Origin) -> None:
@@ -232,7 +240,8 @@ def queue_objects(connection: Connection, wanted: Sequence[Object], origin: Orig
     under_way = {
         (export, image)
         for export, those in images.items()
-        for image in connection.execute(_QUEUED, {"export": export, "images": those}).scalars()
+        for some in _in_parts(those)
+        for image in connection.execute(_QUEUED, {"export": export, "images": some}).scalars()
     }
     made: list[bool] = []
     new: dict[int, list[Object]] = {}

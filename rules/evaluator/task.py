@@ -50,6 +50,8 @@ log = logging.getLogger(__name__)
 ENTRY_POINT = "EVAL^MAGBRTE4"
 #: Entries that one transaction takes, studies remembered in memory.
 BATCH = 64
+#: Actions after which it takes no further entry: prior studies bring thousands along.
+MOST_ACTIONS = 1000
 REMEMBERED_STUDIES = 2000
 #: Versions that stay in memory for late images of studies that they decided.
 REMEMBERED_VERSIONS = 8
@@ -230,10 +232,13 @@ class Evaluator:
         images = self._read(entry.image for entry in entries)
         self._recall(rows.study for rows in images.values())
         judged: list[Judged] = []
+        actions = 0
         for entry in entries:
-            if judged and (self.task.interrupted() or self._look() is not None):
+            if judged and (actions >= MOST_ACTIONS or self.task.interrupted() or self._look() is not None):
                 break
-            judged.append(self._judge(entry.ien, images.get(entry.image), site))
+            one = self._judge(entry.ien, images.get(entry.image), site)
+            judged.append(one)
+            actions += len(one.evaluated.evaluation.actions) if one.evaluated is not None else 0
         if self._refusal_of(judged, site) is not None:
             log.warning("a batch of %d entries was refused; each is tried alone", len(judged))
             for entry in entries[: len(judged)]:

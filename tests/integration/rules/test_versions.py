@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete, insert, select, update
 
-from fileman import SiteKey, Store, StoreFailed, apply_site, bump_site_version, next_iens, read_site_file
+from fileman import SiteKey, Store, StoreFailed, apply_site, bump_site_version, next_iens, read_site_file, send_queue_lock
 from fileman.files import (
     BackgroundQueue,
     BalanceDeal,
+    DicomExportImage,
     EvaluatorLog,
     Exam,
     Holiday,
@@ -28,10 +29,12 @@ from fileman.files import (
 )
 from rules import RuleFileErrors
 from rules.evaluator import ENTRY_POINT, Evaluator
+from rules.evaluator import desk as desk_module
 from rules.evaluator import task as evaluator_module
 from rules.evaluator import versions as versions_module
 from rules.evaluator.explaining import NothingDecided, explain_image, why_not
 from rules.evaluator.image_facts import KnownImage
+from rules.evaluator.queueing import Copies, Object, Origin, Study, queue_all_copies, queue_objects
 from rules.evaluator.task import rules_to_begin_with
 from rules.evaluator.versions import (
     FILE,
@@ -48,6 +51,7 @@ from rules.evaluator.versions import (
     roll_back,
     store_version,
 )
+from rules.judging.desk import PriorStudy
 from runtime import FixedClock
 from taskman import TaskContext, api, tasks
 from taskman.worker import Worker
@@ -468,6 +472,38 @@ def test_the_newest_earlier_exam_of_the_patient_goes_along(site: Store, clock: F
     evaluator.work_off()
     assert FIRST in destinations(site)
     assert set(destinations(site)) == {2, 9, 10, FIRST}, "1,800 days ago is too long"
+
+
+def test_a_batch_ends_after_so_many_images_of_prior_studies(
+    site: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prior = PriorStudy(99_999, "9.9", "010123-90", tuple(range(100_000, 100_000 + evaluator_module.MOST_ACTIONS)))
+    monkeypatch.setattr(desk_module, "prior_studies", lambda _connection, _image: (prior,))
+    published(site, 'dicom("PACS-ARCHIVE") when MODALITY=CR priorstudy YES\n')
+    evaluator = begin(site, clock)
+    queue(site, FIRST, FIRST + 1, FIRST + 2)
+    assert [evaluator.work_off() for _ in range(4)] == [1, 1, 1, 0]
+    exported = site.read(lambda it: it.execute(select(DicomExportImage.image)).scalars().all())
+    assert set(exported) == {FIRST, FIRST + 1, FIRST + 2, *prior.images}
+
+
+def test_thousands_of_images_are_queued_in_one_transaction(site: Store) -> None:
+    many = 33_000 if site.sqlite else 3_000  # more than the parameters of a statement on SQLite
+    images, origin = range(100_000, 100_000 + many), Origin(LOCATION, "3261121", 0.0)
+    copies, study = Copies(14, 500, ("FULL",)), Study("PACS-ARCHIVE", 99_999, "9.9", 500)
+
+    def queue_all(connection: Connection) -> tuple[int, int]:
+        entries = queue_all_copies(connection, [(image, copies) for image in images], origin)
+        objects = queue_objects(connection, [Object(image, study, "010123-90") for image in images], origin)
+        return sum(map(len, entries)), sum(objects)
+
+    assert site.transact(queue_all) == (many, many)
+    assert site.transact(queue_all) == (0, 0), "what waits is not queued again"
+
+
+def test_images_of_the_send_queue_take_fewer_locks_than_a_server_has() -> None:
+    locks = {send_queue_lock(image) for image in range(100_000)}
+    assert len(locks) < 64 * 100, "PostgreSQL's max_locks_per_transaction and max_connections as they come"
 
 
 def test_rules_published_while_images_stream_through_lose_none(site: Store) -> None:
