@@ -106,7 +106,7 @@ def explanation_screen(told: Any, *, every: bool) -> RenderableType:
         parts.append(told["unexplained"])
     for it in told["queued"]:
         whose = f" ({it['images']} images of a prior study)" if "prior" in it else ""
-        made = f"{it['entries']} entries" if it["entries"] else "waited already"
+        made = _entries(it["entries"])
         parts.append(f"rule {it['rule']}: {it['verb']} {escape(it['destination'])}, priority {it['priority']}, {made}{whose}")
     shown = [rule for rule in told["rules"] if every or rule["matched"] or _failures(rule) == 1]
     for rule in shown:
@@ -114,6 +114,10 @@ def explanation_screen(told: Any, *, every: bool) -> RenderableType:
     if left := len(told["rules"]) - len(shown):
         parts.append(f"[dim]{left} more rules did not fire: --all")
     return Group(*parts)
+
+
+def _entries(number: int) -> str:
+    return {0: "waited already", 1: "1 entry"}.get(number, f"{number} entries")
 
 
 def _failures(rule: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -248,20 +248,53 @@ def test_any_version_that_a_location_ever_had_is_gone_back_to(site: Store, monke
         assert site.transact(lambda it, wanted=wanted: roll_back(it, LOCATION, wanted, "MANAGER,IRIS", 4.0)).version == wanted
 
 
-def test_going_back_uses_an_index(tmp_path: Path, site_key: SiteKey) -> None:
+@pytest.fixture
+def plain_site(tmp_path: Path, site_key: SiteKey, clock: FixedClock) -> Iterator[Store]:
+    """Give the recorded site on SQLite, whose plans a test reads."""
     store = Store(f"sqlite:///{tmp_path / 'magbroker.db'}")
-    store.transact(
-        lambda it: apply_site(it, read_site_file(ORACLE_SITE), site_key, datetime.fromisoformat("2026-11-21T03:44:38"))
-    )
-    old, new = published(store, TO_A), published(store, TO_B)
-    with statements_of(store) as statements:
-        store.transact(lambda it: roll_back(it, LOCATION, "", "MANAGER,IRIS", 3.0))
-        store.transact(lambda it: roll_back(it, LOCATION, new, "MANAGER,IRIS", 4.0))
-        store.read(lambda it: read_version(it, old[:4]))
-    plans = statements.plans(store)
+    store.transact(lambda it: apply_site(it, read_site_file(ORACLE_SITE), site_key, clock.now()))
+    store.transact(fill_recorded_images)
+    store.transact(let_priors_be_found)
+    store.transact(lambda it: file_studies(it, FIRST, 5))
+    yield store
     store.close()
-    assert plans
-    assert {text: steps for text, steps in plans.items() if any(step.startswith("SCAN ") for step in steps)} == {}
+
+
+#: Scans of no more than a row.
+OF_ONE_ROW = ("SCAN CONSTANT ROW", "SCAN site_version")
+
+
+def scans_of(plans: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Give the statements that read a whole file."""
+    return {text: steps for text, steps in plans.items() if any(it.startswith("SCAN ") and it not in OF_ONE_ROW for it in steps)}
+
+
+def test_going_back_uses_an_index(plain_site: Store) -> None:
+    old, new = published(plain_site, TO_A), published(plain_site, TO_B)
+    with statements_of(plain_site) as statements:
+        plain_site.transact(lambda it: roll_back(it, LOCATION, "", "MANAGER,IRIS", 3.0))
+        plain_site.transact(lambda it: roll_back(it, LOCATION, new[:4], "MANAGER,IRIS", 4.0))
+        plain_site.read(lambda it: read_version(it, old[:4]))
+    plans = statements.plans(plain_site)
+    assert any("rule_publication" in text for text in plans)
+    assert scans_of(plans) == {}
+
+
+def test_taking_rules_up_balances_priors_headers_and_explaining_use_indexes(plain_site: Store, clock: FixedClock) -> None:
+    published(plain_site, TO_A)
+    evaluator = begin(plain_site, clock)
+    queue(plain_site, FIRST)
+    work_off(evaluator)
+    published(plain_site, f'{BALANCED}send("ROUTE-DEST-A") when CALLED_AE_TITLE!=X or MODALITY=CR priorstudy YES\n')
+    queue(plain_site, 2, FIRST + 1, FIRST + 5)
+    with statements_of(plain_site) as statements:
+        evaluator._rest()
+        work_off(evaluator)
+        plain_site.read(lambda it: explain_image(it, FIRST + 5))
+    plans = statements.plans(plain_site)
+    for file in ("rule_publication", "balance_deck", "balance_deal", "balance_mark", "image_header", "exam", "rule_decision"):
+        assert any(file in text for text in plans), file
+    assert scans_of(plans) == {}
 
 
 def test_rules_with_errors_have_no_version() -> None:
