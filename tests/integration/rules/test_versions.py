@@ -23,6 +23,7 @@ from fileman.files import (
     Image,
     ImageHeader,
     RuleDecision,
+    RulePublication,
     RuleVersion,
     SendQueue,
     StudyDecision,
@@ -31,13 +32,13 @@ from rules import RuleFileErrors
 from rules.evaluator import ENTRY_POINT, Evaluator
 from rules.evaluator import desk as desk_module
 from rules.evaluator import task as evaluator_module
-from rules.evaluator import versions as versions_module
 from rules.evaluator.explaining import NothingDecided, explain_image, why_not
 from rules.evaluator.image_facts import KnownImage
 from rules.evaluator.queueing import Copies, Object, Origin, Study, queue_all_copies, queue_objects
 from rules.evaluator.task import rules_to_begin_with
 from rules.evaluator.versions import (
     FILE,
+    MOST_LISTED,
     Loaded,
     NoEarlierVersion,
     NothingPublished,
@@ -234,18 +235,14 @@ def test_a_version_is_kept_once_and_found_by_how_its_name_begins(site: Store) ->
             site.read(lambda it, name=name: read_version(it, name))
 
 
-def test_any_version_that_a_location_ever_had_is_gone_back_to(site: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions_module, "MOST_LISTED", 2)
+def test_any_version_that_a_location_ever_had_is_gone_back_to(site: Store) -> None:
     first, second = published(site, TO_A), published(site, TO_B)
-    for turn in range(4):
-        published(site, f"# {turn}\n{TO_B}")
-    last = published(site, TO_NONE)
-    again = published(site, TO_NONE)
-    assert last == again
-    back = site.transact(lambda it: roll_back(it, LOCATION, "", "MANAGER,IRIS", 3.0))
-    assert site.read(lambda it: read_version(it, back.version)).text == f"# 3\n{TO_B}", "the one published twice is one"
-    for wanted in (first, second):
-        assert site.transact(lambda it, wanted=wanted: roll_back(it, LOCATION, wanted, "MANAGER,IRIS", 4.0)).version == wanted
+    same = {"location": LOCATION, "version": second, "published_at": 2.0, "published_by": "MANAGER,IRIS", "note": ""}
+    more = [{**same, "sequence": number} for number in range(3, MOST_LISTED + 4)]
+    site.transact(lambda it: it.execute(insert(RulePublication), more))
+    for wanted in ("", second, first):  # that before the current ones, those, and the first by its name
+        back = site.transact(lambda it, wanted=wanted: roll_back(it, LOCATION, wanted, "MANAGER,IRIS", 3.0))
+        assert back.version == (wanted or first)
 
 
 @pytest.fixture
