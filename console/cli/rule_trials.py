@@ -21,6 +21,7 @@ from console.cli.rule_screen import FIRES, rule_lines
 from console.database import opened
 from console.errors import WrongUsage
 from console.trial_site import TrialSite, site_of_file, site_of_store
+from fileman import from_fileman
 from rules.evaluator.image_facts import elements_of
 from rules.judging.moment import Moment
 from rules.language import NotInElements, RuleError
@@ -82,7 +83,11 @@ def rules_try(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what rules would do with an image: each rule, each of its conditions, and the value that it saw. Nothing is queued."""
+    """Say what rules would do with an image: each rule, each of its conditions, and the value that it saw. Nothing is queued.
+
+    Name the image: --facts '{"MODALITY": "CT"}' needs no database, --dicom PATH and --image IEN take the facts from a file or
+    from the site. Exit status 2 says that what was given cannot be used; 1 that a line of --batch could not.
+    """
     sources = [name for name, it in (("--image", image), ("--dicom", dicom)) if it is not None]
     if len(sources) > 1 or (batch is not None and (sources or facts)):
         raise WrongUsage("Say one of --image, --dicom, --facts and --batch (--facts may also stand beside --image or --dicom).")
@@ -95,10 +100,10 @@ def rules_try(
         needs_database = data is not None or config is not None or image is not None
         where = stack.enter_context(_site(site, config, data, location, needed=needs_database))
         chosen = _semantics(semantics, where)
-        rules = None if file is None else read_rules(file, chosen, elements=elements)
+        rules_by = None if file is None else lru_cache(partial(read_rules, file, elements=elements))
+        rules = None if rules_by is None else rules_by(chosen)
         trials = Trials(TrialQueues(stack.enter_context(memory_database())), None if where is None else where.places)
         if batch is not None:
-            rules_by = None if file is None else lru_cache(partial(read_rules, file, elements=elements))
             defaults = Defaults(rules_by, lambda: given_now or _present(), chosen)
             if where is not None:
                 defaults = replace(defaults, image=where.image, nothing=where.nothing)
@@ -277,16 +282,17 @@ def rules_replay(
 
 def _show_report(report: Report) -> None:
     """Show a replay to a person."""
-    until = f" before {report.until}" if report.until else ""
-    out.print(f"{report.images} images of {report.studies} studies, saved from {report.since} on{until}", highlight=False)
-    table = Table(box=None, padding=(0, 2), header_style="bold")
-    table.add_column("destination")
-    for name in ("studies", "images", "studies gained", "images gained", "studies lost", "images lost"):
-        table.add_column(name, justify="right")
+    until = f" and before {_spoken(report.until)}" if report.until else ""
+    window = f"saved from {_spoken(report.since)} on{until}"
+    out.print(f"{report.images} images of {report.studies} studies, {window}", highlight=False)
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    table.add_column("destination", overflow="fold")
+    for name in ("studies", "gained", "lost", "images", "gained", "lost"):
+        table.add_column(name, justify="right", no_wrap=True)
     for line in report.lines:
-        gained = (f"[green]+{count}" if count else "0" for count in (line.studies_gained, line.images_gained))
-        lost = (f"[red]-{count}" if count else "0" for count in (line.studies_lost, line.images_lost))
-        table.add_row(escape(line.destination), str(line.studies), str(line.images), *gained, *lost)
+        studies = _changes(line.studies, line.studies_gained, line.studies_lost)
+        images = _changes(line.images, line.images_gained, line.images_lost)
+        table.add_row(escape(line.destination), *studies, *images)
     if report.lines:
         out.print(table, highlight=False)
     else:
@@ -299,3 +305,12 @@ def _show_report(report: Report) -> None:
     ):
         if count:
             out.print(f"[yellow]{count} {text}", highlight=False)
+
+
+def _changes(count: int, gained: int, lost: int) -> tuple[str, str, str]:
+    return str(count), f"[green]+{gained}" if gained else "0", f"[red]-{lost}" if lost else "0"
+
+
+def _spoken(fileman: str) -> str:
+    """Write a FileMan date for a person."""
+    return f"{from_fileman(fileman):%Y-%m-%d %H:%M:%S}".removesuffix(":00").removesuffix(" 00:00")

@@ -24,7 +24,11 @@ def _publish(
     location: LocationOption,
     note: Annotated[str, typer.Option(help="Why; kept with the version.")] = "",
 ) -> Outcome:
-    """Publish a rule file for a location: its evaluator takes it up with the next image. A file with errors is refused."""
+    """Publish a rule file for a location: its evaluator takes it up with the next image.
+
+    A file that is not understood is refused. What else may be wrong with it, say a destination that does not exist, 'magbroker
+    rules check' finds before.
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -112,7 +116,7 @@ def explanation_screen(told: Any, *, every: bool) -> RenderableType:
     for rule in shown:
         parts += rule_lines(rule, FIRED)
     if left := len(told["rules"]) - len(shown):
-        parts.append(f"[dim]{left} more rules did not fire: --all")
+        parts.append(f"[dim]{left} more {'rule' if left == 1 else 'rules'} did not fire: --all")
     return Group(*parts)
 
 

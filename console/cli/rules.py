@@ -92,5 +92,5 @@ def decompile_(file: Annotated[Path, typer.Argument(help="Caret elements, one a 
     lines = file.read_text(encoding="utf-8").splitlines()
     parsed = from_elements([(str(number), line) for number, line in enumerate(lines, start=1) if line])
     for line in parsed.log:
-        err.print(f"[yellow]{line}", highlight=False)
+        err.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
     sys.stdout.write(decompile(parsed.rules))

@@ -58,7 +58,7 @@ def _summary(file: str, findings: Sequence[Finding], rules: int | None) -> str:
     if rules is None:
         where = f", the first in line {findings[0].line}" if findings and findings[0].line else ""
         return f"{file} is not understood: {', '.join(parts)}{where}"
-    return f"{file}: {rules} rules, {', '.join(parts)}"
+    return f"{file}: {_counted(rules, 'rule')}, {', '.join(parts)}"
 
 
 def _counted(count: int, noun: str) -> str:

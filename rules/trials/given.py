@@ -6,6 +6,7 @@ Of the latter `RESERVED` has the names, in lower case; any other name is a keywo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +27,8 @@ URGENCIES = ("ROUTINE", "URGENT", "STAT")
 #: Where an image's study and accession number are taken from when they are not said, in this order.
 _STUDY_FROM = ("STUDY_INSTANCE_UID", "PACS_UID")
 _ACCESSION_FROM = ("RADIOLOGY_REPORT", "ACCESSION_NUMBER")
+#: An accession number with its site's before it: VistA's look-up of the urgency does not find those (PRI^MAGBRTE4).
+_SITE_ACCESSION = re.compile(r"\w{3,}-\d{6}-\d+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +106,18 @@ def lay_over(base: Given, facts: Mapping[str, Any]) -> Given:
 
 def _given(base: Given, values: Mapping[str, tuple[str, ...]], reserved: Mapping[str, Any]) -> Given:
     known, facts = base.known, base.facts
+    accession = reserved.get("accession", known.accession or _first(values, _ACCESSION_FROM))
+    findable = facts.urgency_found and not _SITE_ACCESSION.fullmatch(accession)
     study = reserved.get("study_uid", facts.study_uid or _first(values, _STUDY_FROM) or "1")
     told = ImageFacts(
         reserved.get("image", facts.image),
         study,
         values,
         reserved.get("urgency", facts.urgency),
-        urgency_found=reserved.get("urgency_found", facts.urgency_found),
+        urgency_found=reserved.get("urgency_found", findable),
         group=reserved.get("group", facts.group),
     )
     group = reserved.get("group", known.group) or told.image
-    accession = reserved.get("accession", known.accession or _first(values, _ACCESSION_FROM))
     whole = ("now", "location", "task", "destinations", "holidays", "priors", "missing")
     return replace(
         base,

@@ -42,7 +42,7 @@ def test_status_of_an_idle_site(tmp_path: Path) -> None:
 def test_rules_are_checked_compiled_and_decompiled(tmp_path: Path) -> None:
     file = tmp_path / "x.rule"
     file.write_text(RULE, encoding="utf-8")
-    assert "1 rules, no errors" in magbroker("rules", "check", str(file)).stdout
+    assert "1 rule, no errors" in magbroker("rules", "check", str(file)).stdout
     compiled = magbroker("rules", "compile", str(file))
     assert "1^ACTION^DICOM" in compiled.stdout.splitlines()
     elements = tmp_path / "x.elements"

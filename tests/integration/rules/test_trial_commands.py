@@ -232,6 +232,8 @@ def test_a_replay_is_reported_by_destination(run: Run, data: Path, oracle_store:
     assert shown.status == 0
     assert "DICOM PACS-ARCHIVE" in shown.out
     assert "have no kept decision" in shown.out
+    assert "saved from 2026-11-21 on" in shown.out
+    assert shown.out.splitlines()[2].split() == ["DICOM", "PACS-ARCHIVE", "5", "+5", "0", "7", "+7", "0"]
     report: dict[str, Any] = json.loads(run(*words, "--against", "other.rule", "--json").out)
     lines = {line["destination"]: line for line in report["destinations"]}
     assert lines["SEND ROUTE-DEST-A"]["studies_gained"] == lines["SEND ROUTE-DEST-A"]["studies"] == 2

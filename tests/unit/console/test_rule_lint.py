@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from console.cli.rule_lint import check
-from console.cli.rules import Target
+from console.cli.rules import Target, decompile_
 from console.cli.site import site_load
 from console.errors import ConsoleError, WrongUsage
 from rules.lint import CODES
@@ -88,7 +88,7 @@ def test_each_finding_is_shown_with_its_line_and_a_caret(run: Callable[..., Run]
     place, line, caret, _remedy, summary = answer.out.splitlines()
     assert ":1:40: error R101 (rule 1): " in place
     assert line.index("PROCEDURE") == caret.index("^")
-    assert summary.endswith("x.rule: 1 rules, 1 error")
+    assert summary.endswith("x.rule: 1 rule, 1 error")
 
 
 def test_a_file_that_is_not_understood_shows_all_its_errors(run: Callable[..., Run], tmp_path: Path) -> None:
@@ -142,3 +142,13 @@ def test_a_code_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
         check(explain="R999")
     with pytest.raises(WrongUsage, match="rule file"):
         check()
+
+
+def test_an_element_that_is_left_out_is_told_as_it_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    decompile_(
+        _file(
+            tmp_path,
+            "1^ACTION^SEND\n1^ACTION^1^A\n1^CONDITION^1^KW^MODALITY\n1^CONDITION^1^OP^=\n1^CONDITION^1^DT^LO\n1^CONDITION^1^VA^CT\n1^[/red]\n",
+        )
+    )
+    assert capsys.readouterr().err == 'Rule 1 has a qualifier "[/red]".\n'

@@ -294,7 +294,7 @@ def test_a_report_shows_each_line_with_a_caret_and_sums_up() -> None:
         "    \tMODALITY=MR",
         "    \t^",
         "    Join the conditions by 'or', list the values with 'in (...)', or make two rules of it.",
-        "x.rule: 1 rules, 1 error",
+        "x.rule: 1 rule, 1 error",
     ]
 
 

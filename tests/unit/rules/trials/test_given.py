@@ -39,6 +39,19 @@ def test_what_is_not_said_is_taken_from_the_facts() -> None:
     assert lay_over(given, {"StudyInstanceUID": "1.2"}).facts.study_uid == "1.2.3.4"  # what is known stays
 
 
+@pytest.mark.parametrize(
+    ("facts", "found"),
+    [
+        ({"RADIOLOGY_REPORT": "061224-103"}, True),
+        ({"RADIOLOGY_REPORT": "660-061024-101"}, False),
+        ({"accession": "660-061024-101", "urgency_found": True}, True),
+        ({}, True),
+    ],
+)
+def test_an_urgency_is_not_found_by_an_accession_number_of_the_site(facts: dict[str, Any], found: bool) -> None:
+    assert lay_over(NOTHING, facts | {"URGENCY": "STAT"}).facts.urgency_found is found
+
+
 def test_an_image_without_a_study_can_be_said() -> None:
     assert lay_over(NOTHING, {"study_uid": ""}).facts.study_uid == ""
 
