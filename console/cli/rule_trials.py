@@ -20,6 +20,7 @@ from console.cli.options import ConfigOption, DataOption, JsonOption, err, out
 from console.cli.rule_screen import FIRES, rule_lines
 from console.database import opened
 from console.errors import WrongUsage
+from console.text_files import text_of
 from console.trial_site import TrialSite, site_of_file, site_of_store
 from fileman import from_fileman
 from rules.evaluator.image_facts import elements_of
@@ -126,7 +127,7 @@ def _present() -> Moment:
 
 def read_rules(file: Path, semantics: str, *, elements: bool) -> TrialRules:
     """Read rules from a file of either form, and say what of them VistA would not heed where they are judged as it does."""
-    text = _text_of(file, "rules")
+    text = text_of(file, "rules")
     try:
         if elements:
             return rules_of_elements(tuple(line for line in text.splitlines() if line), semantics)
@@ -140,20 +141,11 @@ def read_rules(file: Path, semantics: str, *, elements: bool) -> TrialRules:
     return rules
 
 
-def _text_of(file: Path, what: str) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise WrongUsage(f"{file} does not exist: name the file that holds the {what}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise WrongUsage(f"{file} cannot be read as text: {error}") from None
-
-
 def _facts_text(facts: str) -> str:
     """Give the JSON that --facts means: what stands there, or what its file holds."""
     if facts.lstrip().startswith("{"):
         return facts
-    return _text_of(Path(facts.removeprefix("@")), "facts")
+    return text_of(Path(facts.removeprefix("@")), "facts")
 
 
 @contextmanager

@@ -11,8 +11,12 @@ from rich.markup import escape
 
 from console.cli.rule_screen import FIRED, rule_lines
 from console.cli.task_verbs import Outcome, Room, asked, command_of
-from console.errors import WrongUsage
 from console.tasks.screens import outcome_status, plain_table
+from console.text_files import text_of
+from fileman import from_fileman, to_fileman
+from rules import parse_rule_file
+from rules.lint import LintOptions, Severity, lint
+from runtime import SystemClock
 
 LocationOption = Annotated[int, typer.Option("--location", metavar="N", min=1, help="The institution whose images are routed.")]
 VersionArgument = Annotated[str, typer.Argument(metavar="VERSION", help="A version's name, or how it begins.")]
@@ -29,12 +33,19 @@ def _publish(
     A file that is not understood is refused. What else may be wrong with it, say a destination that does not exist, 'magbroker
     rules check' finds before.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WrongUsage(f"{file} cannot be read: {error}") from error
+    text = text_of(file, "rules")
     made = room.desk.ask("MAGB RULES PUBLISH", asked(location=location, text=text, note=note))
-    return Outcome(made, f"version {made['version']}, {made['rules']} rules, {_taken(made)}")
+    lines = [f"version {made['version']}, {made['rules']} rules, {_taken(made)}"]
+    if found := _faults(text, made["semantics"]):
+        lines.append(f"[yellow]{found} in the file: 'magbroker rules check {escape(str(file))}' shows them")
+    return Outcome(made, "\n".join(lines))
+
+
+def _faults(text: str, semantics: str) -> str:
+    """Count what lint finds in rules, whatever their site, but for notes."""
+    today = to_fileman(SystemClock().now())[:7]
+    found = sum(it.severity is not Severity.NOTE for it in lint(parse_rule_file(text), None, LintOptions(today, semantics)))
+    return {0: "", 1: "1 fault"}.get(found, f"{found} faults")
 
 
 def _taken(made: Any) -> str:
@@ -102,10 +113,10 @@ def _explain(
 def explanation_screen(told: Any, *, every: bool) -> RenderableType:
     """Write an explanation for people; of rules that did not fire those that failed in one condition only, unless `every`."""
     parts: list[RenderableType] = [
-        f"image {told['image']}: rules {told['version']}, evaluated at {told['evaluated_at']} by task {told['task']}"
+        f"image {told['image']}: rules {told['version']}, evaluated at {_clock(told['evaluated_at'])} by task {told['task']}"
     ]
     if told["decided_by"] != told["image"]:
-        parts.append(f"its study was decided by image {told['decided_by']} at {told['decided_at'] or '?'}")
+        parts.append(f"its study was decided by image {told['decided_by']} at {_clock(told['decided_at'])}")
     if told["unexplained"]:
         parts.append(told["unexplained"])
     for it in told["queued"]:
@@ -118,6 +129,11 @@ def explanation_screen(told: Any, *, every: bool) -> RenderableType:
     if left := len(told["rules"]) - len(shown):
         parts.append(f"[dim]{left} more {'rule' if left == 1 else 'rules'} did not fire: --all")
     return Group(*parts)
+
+
+def _clock(moment: str) -> str:
+    """Write a FileMan date as a clock shows it; `?` for one that nobody kept."""
+    return f"{from_fileman(moment):%Y-%m-%d %H:%M:%S}" if moment else "?"
 
 
 def _entries(number: int) -> str:

@@ -19,6 +19,7 @@ import typer
 from console.cli.late import Late, group_of
 from console.cli.options import JsonOption, err, out
 from console.errors import ConsoleError
+from console.text_files import text_of
 from rules import decompile, for_elements, for_vista, format_rule_file, from_elements, parse_rules, to_elements
 
 #: Every verb and where it is declared, in the order of the help.
@@ -58,7 +59,7 @@ def format_(
     write: Annotated[bool, typer.Option("--write", help="Write it into the file. One with comments is refused.")] = False,
 ) -> None:
     """Print a rule file laid out as all are, without its comments."""
-    text = file.read_text(encoding="utf-8")
+    text = text_of(file, "rules")
     laid_out = format_rule_file(text)
     if not write:
         sys.stdout.write(laid_out)
@@ -83,13 +84,13 @@ def compile_(
     ] = Target.MAGBROKER,
 ) -> None:
     """Print the caret elements that MAG DICOM ROUTE EVAL START takes."""
-    elements = to_elements(_FLATTENED[target](parse_rules(file.read_text(encoding="utf-8"))))
+    elements = to_elements(_FLATTENED[target](parse_rules(text_of(file, "rules"))))
     sys.stdout.write(json.dumps(elements, indent=2) + "\n" if as_json else "".join(f"{element}\n" for element in elements))
 
 
 def decompile_(file: Annotated[Path, typer.Argument(help="Caret elements, one a line.")]) -> None:
     """Print the rule file that caret elements stand for."""
-    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = text_of(file, "elements").splitlines()
     parsed = from_elements([(str(number), line) for number, line in enumerate(lines, start=1) if line])
     for line in parsed.log:
         err.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)

@@ -391,6 +391,7 @@ def rules_to_begin_with(
     """Give the rules that a task begins with, the sequence of their publication, and what is to be logged of them.
 
     They are what was published for its location since its START, or else the RULES of that, which are stored as a version.
+    Published rules that cannot be compiled any more raise RuleError: no rules are better than others than were wanted.
     """
     location = int(arguments["location"])
     known = int(arguments.get("published", 0))
