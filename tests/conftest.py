@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
@@ -19,6 +20,11 @@ from tests.support.templates import Templates
 
 # the tests start hundreds of processes; where nothing may be kept each of them compiles every module again, for a second
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# rich takes the terminal's width for good when a console is made while these are set: tests set them one by one
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
+importlib.import_module("console.cli.options")
 
 # a shell that runs tests in the background lets them ignore Ctrl-C, and what they start would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
