@@ -33,9 +33,9 @@ class Share:
 
     def __str__(self) -> str:
         """Write the parameter as VistA keeps it."""
-        if self.cap:
-            return f"{self.destination}^{self.percent}^{self.cap}"
-        return f"{self.destination}^{self.percent}" if self.percent else self.destination
+        if not (self.cap or self.percent):
+            return self.destination
+        return f"{self.destination}^{self.percent}^{self.cap}" if self.cap else f"{self.destination}^{self.percent}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,10 @@ class Rule:
     @property
     def location(self) -> str:
         """Give the name that SEND and DICOM look up: parameter number 1, empty when there is none."""
-        return next((str(share) for share in self.parameters if share.slot in ("", "1")), "")
+        for share in self.parameters:
+            if share.slot in ("", "1"):
+                return str(share)
+        return ""
 
     @property
     def action(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar
@@ -34,6 +35,11 @@ from rules.language.keywords import DATE_TYPES, data_type_of
 #: The most parentheses that may be open at once.
 DEEPEST = 50
 
+#: No keyword has one of these, but `>` between the tags of a path: they are taken for a path's only before a bracket.
+_OPERATOR = re.compile(r"\s*(!=|<=|>=|=|<|>(?!\([0-9A-Fa-f]{4},))\s*")
+
+_FRAME = re.compile(r"[^\s;{}][^;{}]*")
+
 _Made = TypeVar("_Made")
 _Modifier = tuple[str, Any]
 
@@ -41,7 +47,6 @@ _Modifier = tuple[str, Any]
 class Word(str):
     """A word of the text with its terminal and place: what lark calls a token, which has all of this too."""
 
-    __slots__ = ()
     type: str
     line: int | None
     column: int | None
@@ -123,16 +128,30 @@ class Builder:
     item = value
 
     @_of_parts
+    def comparison(self, whole: Word) -> Condition:
+        keyword, operator, value = _parts_of(whole)
+        keyword = keyword_of(keyword)
+        return Condition(keyword, operator, data_type_of(keyword), value, (), _place(whole))
+
+    @_of_parts
+    def in_frames(self, whole: Word) -> Condition:
+        keyword, operator, _value = _parts_of(whole)
+        return self._framed(keyword, operator, _place(whole), _frames_in(whole))
+
+    @_of_parts
     def condition(self, name: Word, operator: Word, value: str) -> Condition:
         keyword = keyword_of(name)
         return Condition(keyword, str(operator), data_type_of(keyword), value, (), _place(name))
 
     @_of_parts
     def framed(self, name: Word, operator: Word, *texts: Word) -> Condition:
+        return self._framed(name, str(operator), _place(name), texts)
+
+    def _framed(self, name: str, operator: str, place: Place, texts: Iterable[Word]) -> Condition:
         keyword = keyword_of(name)
         data_type = data_type_of(keyword)
         frames = tuple(self._frame(text) for text in texts)
-        return Condition(keyword, str(operator), data_type if data_type in DATE_TYPES else "DT", "", frames, _place(name))
+        return Condition(keyword, operator, data_type if data_type in DATE_TYPES else "DT", "", frames, place)
 
     def _frame(self, token: Word) -> Frame:
         at = token.start_pos or 0
@@ -276,6 +295,25 @@ class Builder:
 
 def _place(token: Word) -> Place:
     return Place(token.line or 1, token.column or 1)
+
+
+def _parts_of(comparison: str) -> tuple[str, str, str]:
+    """Take a comparison in one word apart: keyword, operator, and the value without its quotes."""
+    keyword, operator, value = _OPERATOR.split(comparison.rstrip(), maxsplit=1)
+    return keyword, operator, value[1:-1] if value.startswith('"') else value
+
+
+def _frames_in(condition: Word) -> Iterator[Word]:
+    """Give the frames of a condition in one word as words, each with its place."""
+    line, column = condition.line or 1, condition.column or 1
+    for found in _FRAME.finditer(condition, condition.index("{") + 1):
+        word = Word(found[0].rstrip())
+        before = condition[: found.start()]
+        newest = before.rfind("\n")
+        word.type, word.start_pos = "FRAME", (condition.start_pos or 0) + found.start()
+        word.line = line + before.count("\n")
+        word.column = found.start() - newest if newest >= 0 else column + found.start()
+        yield word
 
 
 def _one_of(name: Word, values: tuple[str, ...]) -> Iterator[Condition]:
