@@ -537,10 +537,10 @@ def test_images_of_the_send_queue_take_fewer_locks_than_a_server_has() -> None:
 
 
 def test_rules_published_while_images_stream_through_lose_none(site: Store) -> None:
-    stream(site, studies=30, changes=6)
+    check_stream(site, studies=30, changes=6)
 
 
-def stream(store: Store, studies: int, changes: int) -> None:
+def check_stream(store: Store, studies: int, changes: int) -> None:
     """Let images stream through an evaluator while rules are published; each is judged once, by what decided its study."""
     texts = [TO_A, TO_B]
     published(store, texts[0])
