@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar
@@ -35,10 +35,16 @@ from rules.language.keywords import DATE_TYPES, data_type_of
 #: The most parentheses that may be open at once.
 DEEPEST = 50
 
-#: No keyword has one of these, but `>` between the tags of a path: they are taken for a path's only before a bracket.
-_OPERATOR = re.compile(r"\s*(!=|<=|>=|=|<|>(?!\([0-9A-Fa-f]{4},))\s*")
-
-_FRAME = re.compile(r"[^\s;{}][^;{}]*")
+# What the grammar reads as one word, taken apart. Its terminals are narrower: they tell what is one.
+_TO_ONE = re.compile(r'(\w+)\s*\(\s*("[^"]*"|[^\s)]+)')
+_CONDITION = re.compile(
+    r"""(?:and\b(?!\s*[=!<>])\s*)?
+        (?P<keyword>(?:[A-Z]\w*|\([^()]*\))(?:[.>]\([^()]*\)|\.\w+)*)\s*
+        (?P<operator>[=<>!]=?)\s*
+        (?:"(?P<text>[^"]*)"|\{(?P<frames>[^{}]*)\}|(?P<word>[^\s"{}();=!<>]+))\s*""",
+    re.IGNORECASE | re.VERBOSE | re.ASCII,
+)
+_FRAME = re.compile(r"[^\s;{}](?:[^;{}]*[^\s;{}])?")
 
 _Made = TypeVar("_Made")
 _Modifier = tuple[str, Any]
@@ -99,6 +105,14 @@ class Builder:
     # ---- what to do ----
 
     @_of_parts
+    def to_one(self, whole: Word) -> _Parameters:
+        found = _TO_ONE.match(whole)
+        assert found  # the grammar's terminal is narrower
+        verb, name = found.groups()
+        share = Share(_without_quotes(name), place=_place_in(whole, found.start(2)))
+        return verb.upper(), _place(whole), (share,)
+
+    @_of_parts
     def send(self, verb: Word, destination: _Destination) -> _Parameters:
         return SEND, _place(verb), (Share(destination[0], place=destination[1]),)
 
@@ -128,15 +142,17 @@ class Builder:
     item = value
 
     @_of_parts
-    def comparison(self, whole: Word) -> Condition:
-        keyword, operator, value = _parts_of(whole)
-        keyword = keyword_of(keyword)
-        return Condition(keyword, operator, data_type_of(keyword), value, (), _place(whole))
+    def conditions(self, whole: Word) -> Expression:
+        return all_of([self._condition(whole, found) for found in _CONDITION.finditer(whole)])
 
-    @_of_parts
-    def in_frames(self, whole: Word) -> Condition:
-        keyword, operator, _value = _parts_of(whole)
-        return self._framed(keyword, operator, _place(whole), _frames_in(whole))
+    def _condition(self, whole: Word, found: re.Match[str]) -> Condition:
+        keyword, operator, text, frames, word = found.groups()
+        place = _place_in(whole, found.start("keyword"))
+        if frames is not None:
+            spans = _FRAME.finditer(whole, *found.span("frames"))
+            return self._framed(keyword, operator, place, [self._frame(whole, *span.span()) for span in spans])
+        keyword = keyword_of(keyword)
+        return Condition(keyword, operator, data_type_of(keyword), word if text is None else text, (), place)
 
     @_of_parts
     def condition(self, name: Word, operator: Word, value: str) -> Condition:
@@ -144,22 +160,21 @@ class Builder:
         return Condition(keyword, str(operator), data_type_of(keyword), value, (), _place(name))
 
     @_of_parts
-    def framed(self, name: Word, operator: Word, *texts: Word) -> Condition:
-        return self._framed(name, str(operator), _place(name), texts)
+    def framed(self, name: Word, operator: Word, *frames: Word) -> Condition:
+        return self._framed(name, str(operator), _place(name), [self._frame(frame, 0, len(frame)) for frame in frames])
 
-    def _framed(self, name: str, operator: str, place: Place, texts: Iterable[Word]) -> Condition:
+    def _framed(self, name: str, operator: str, place: Place, frames: list[Frame]) -> Condition:
         keyword = keyword_of(name)
         data_type = data_type_of(keyword)
-        frames = tuple(self._frame(text) for text in texts)
-        return Condition(keyword, operator, data_type if data_type in DATE_TYPES else "DT", "", frames, place)
+        return Condition(keyword, operator, data_type if data_type in DATE_TYPES else "DT", "", tuple(frames), place)
 
-    def _frame(self, token: Word) -> Frame:
-        at = token.start_pos or 0
+    def _frame(self, whole: Word, start: int, end: int) -> Frame:
+        text = whole[start:end].rstrip()
         try:
-            frame = read_frame(str(token))
+            frame = read_frame(text)
         except ValueError:
-            frame = self._faulty_frame(token, at)
-        return Frame(frame.mask, frame.begin, frame.end, _place(token))
+            frame = self._faulty_frame(text, (whole.start_pos or 0) + start)
+        return Frame(frame.mask, frame.begin, frame.end, _place_in(whole, start))
 
     def _faulty_frame(self, text: str, at: int) -> Frame:
         """Refuse the parts of a frame that cannot be meant."""
@@ -206,6 +221,14 @@ class Builder:
         return part
 
     # ---- how ----
+
+    @_of_parts
+    def priority_level(self, whole: Word) -> tuple[Word, _Modifier]:
+        return whole, ("priority", whole.split()[1].upper())
+
+    @_of_parts
+    def prior_study_answer(self, whole: Word) -> tuple[Word, _Modifier]:
+        return whole, ("prior_study", whole.split()[1].upper())
 
     @_of_parts
     def priority(self, word: Word, level: Word) -> tuple[Word, _Modifier]:
@@ -266,7 +289,7 @@ class Builder:
         given: dict[str, Any] = {}
         for word, (name, value) in modifiers:
             if name in given:
-                self._refuse(word.start_pos or 0, f"{word.lower()} no more than once")
+                self._refuse(word.start_pos or 0, f"{word.lower().split()[0]} no more than once")
             given[name] = value
         return given
 
@@ -297,28 +320,22 @@ def _place(token: Word) -> Place:
     return Place(token.line or 1, token.column or 1)
 
 
-def _parts_of(comparison: str) -> tuple[str, str, str]:
-    """Take a comparison in one word apart: keyword, operator, and the value without its quotes."""
-    keyword, operator, value = _OPERATOR.split(comparison.rstrip(), maxsplit=1)
-    return keyword, operator, value[1:-1] if value.startswith('"') else value
-
-
-def _frames_in(condition: Word) -> Iterator[Word]:
-    """Give the frames of a condition in one word as words, each with its place."""
-    line, column = condition.line or 1, condition.column or 1
-    for found in _FRAME.finditer(condition, condition.index("{") + 1):
-        word = Word(found[0].rstrip())
-        before = condition[: found.start()]
-        newest = before.rfind("\n")
-        word.type, word.start_pos = "FRAME", (condition.start_pos or 0) + found.start()
-        word.line = line + before.count("\n")
-        word.column = found.start() - newest if newest >= 0 else column + found.start()
-        yield word
+def _place_in(word: Word, at: int) -> Place:
+    """Give the place of a character of a word that may go over lines."""
+    if "\n" not in word:
+        return Place(word.line or 1, (word.column or 1) + at)
+    newest = word.rfind("\n", 0, at)
+    column = (word.column or 1) + at if newest < 0 else at - newest
+    return Place((word.line or 1) + word.count("\n", 0, at), column)
 
 
 def _one_of(name: Word, values: tuple[str, ...]) -> Iterator[Condition]:
     keyword, place = keyword_of(name), _place(name)
     return (Condition(keyword, "=", data_type_of(keyword), value, (), place) for value in values)
+
+
+def _without_quotes(text: str) -> str:
+    return text[1:-1] if text.startswith('"') else text
 
 
 def _unquoted(token: Word) -> str:

@@ -29,7 +29,7 @@ _QUOTES = str.maketrans("“”„‟", '""""')
 _WORD_AT = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _WORD_BEFORE = re.compile(r"([A-Za-z_]\w*)\s*\Z", re.ASCII)
 #: Tokens that begin a statement, or end the file: what is missing is missing before them.
-_STATEMENTS = frozenset(["SEND", "DICOM", "BALANCE", "_RULE", "_DESTINATION", "_HOLIDAY", "$END"])
+_STATEMENTS = frozenset(["TO_ONE", "SEND", "DICOM", "BALANCE", "_RULE", "_DESTINATION", "_HOLIDAY", "$END"])
 
 
 def _grammar(name: str) -> str:
