@@ -65,6 +65,7 @@ from fileman.locks import (
     transmit_lock,
     try_lock,
 )
+from fileman.many_rows import ManyRows
 from fileman.notices import Notices, Probe, give_notice
 from fileman.numbers import next_ien, next_iens, reset_numbers
 from fileman.queue_pointers import count_queued, note_processed
@@ -121,6 +122,7 @@ __all__ = [
     "Faults",
     "FileManError",
     "Folder",
+    "ManyRows",
     "MigrationFailed",
     "Moved",
     "NotMoved",

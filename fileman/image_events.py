@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from fileman.files import ImageEvent
+from fileman.many_rows import ManyRows
 
-_INSERT = insert(ImageEvent)
+_EVENTS = ManyRows(ImageEvent)
 
 #: Characters of a UID (PS3.5 section 9); an event of what claims a longer one tells of its beginning.
 UID_LENGTH = 64
@@ -32,8 +33,7 @@ class Event:
 
 def record_events(connection: Connection, events: Sequence[Event]) -> None:
     """Write steps down, within the caller's transaction."""
-    if events:
-        connection.execute(_INSERT, [_row(event) for event in events])
+    _EVENTS.write(connection, [_row(event) for event in events])
 
 
 def _row(event: Event) -> dict[str, object]:

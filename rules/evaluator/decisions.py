@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from fileman import Event, record_events, to_fileman, upserts
+from fileman import Event, ManyRows, record_events, to_fileman, upserts
 from fileman.files import File, RuleDecision, StudyDecision
 from rules.evaluator.image_facts import KnownImage
 from rules.judging.carrying_out import Action
@@ -24,11 +24,12 @@ _STUDIES = select(StudyDecision).where(
 )
 
 
-def _replacing(file: type[File], key: list[Any], *columns: str) -> dict[str, Any]:
-    return upserts(
+def _replacing(file: type[File], key: list[Any], *columns: str) -> ManyRows:
+    statements = upserts(
         file,
         lambda insert: insert.on_conflict_do_update(index_elements=key, set_={it: insert.excluded[it] for it in columns}),
     )
+    return ManyRows(statements)
 
 
 _DECIDE = _replacing(
@@ -156,12 +157,9 @@ def write_decisions(connection: Connection, task: int, evaluated: Sequence[Evalu
     if not evaluated:
         return
     studies = {one.image.facts.study_uid: one for one in evaluated if one.image.facts.study_uid and not one.evaluation.cached}
-    engine = connection.dialect.name
-    if studies:
-        connection.execute(_DECIDE[engine], [one.study_row(task, seconds) for one in studies.values()])
+    _DECIDE.write(connection, [one.study_row(task, seconds) for one in studies.values()])
     for again, keep in _KEEP.items():
-        if rows := [one.row(task) for one in evaluated if one.decided_itself_before == again]:
-            connection.execute(keep[engine], rows)
+        keep.write(connection, [one.row(task) for one in evaluated if one.decided_itself_before == again])
     record_events(connection, [one.event(task, seconds) for one in evaluated])
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, select
 
-from fileman import upserts
+from fileman import ManyRows, upserts
 from fileman.files import EvaluatorFlag, EvaluatorLog
 from runtime import Clock
 from taskman import TaskContext
@@ -18,7 +18,7 @@ _SET_FLAG = upserts(
     ),
 )
 _LAST_LINE = select(func.max(EvaluatorLog.line)).where(EvaluatorLog.task == bindparam("task"))
-_LOG = insert(EvaluatorLog)
+_LOG = ManyRows(EvaluatorLog)
 
 
 def set_flag(connection: Connection, *, running: bool) -> None:
@@ -32,7 +32,7 @@ def append_log(connection: Connection, task: int, clock: Clock, lines: Sequence[
         return
     last = int(connection.execute(_LAST_LINE, {"task": task}).scalar() or 0)
     stamp = clock.now().strftime("%a %H:%M ")
-    connection.execute(_LOG, [{"task": task, "line": last + at, "text": stamp + text} for at, text in enumerate(lines, start=1)])
+    _LOG.write(connection, [{"task": task, "line": last + at, "text": stamp + text} for at, text in enumerate(lines, start=1)])
 
 
 def write_log(task: TaskContext, lines: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
-from fileman import IS_AWAITED, export_lock, lock_for_transaction, next_ien, next_iens, send_queue_lock
+from fileman import IS_AWAITED, ManyRows, export_lock, lock_for_transaction, next_ien, next_iens, send_queue_lock
 from fileman.files import DicomExport, DicomExportImage, SendQueue
 from rules.evaluator.image_facts import KnownImage
 from rules.judging.carrying_out import Action
@@ -30,7 +30,7 @@ _WAITING = (
 _ENTRY = SendQueue.ien == bindparam("entry")
 _RAISE = update(SendQueue).where(_ENTRY).values(priority=bindparam("new_priority"), origin=bindparam("new_origin"))
 _RENAME = update(SendQueue).where(_ENTRY).values(transaction=bindparam("new_transaction"))
-_SEND = insert(SendQueue).values(held=IS_AWAITED)
+_SEND = ManyRows(insert(SendQueue).values(held=IS_AWAITED))
 _EXPORT = (
     select(DicomExport.ien)
     .where(
@@ -55,7 +55,7 @@ _COUNT_UP = (
     .values(last_sequence=DicomExport.last_sequence + bindparam("more"), image_count=DicomExport.image_count + bindparam("more"))
     .returning(DicomExport.last_sequence)
 )
-_NEW_IMAGE = insert(DicomExportImage)
+_NEW_IMAGE = ManyRows(DicomExportImage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +174,7 @@ def _write_copies(connection: Connection, entries: Mapping[_Key, _Entry], origin
         for (destination, image, file_type), entry in entries.items()
         if entry.new
     ]
-    if new:
-        connection.execute(_SEND, new)
+    _SEND.write(connection, new)
     raised = [entry for entry in entries.values() if entry.raised and not entry.new]
     if raised:
         priorities = [{"entry": it.ien, "new_priority": it.priority, "new_origin": origin.location} for it in raised]
@@ -256,8 +255,7 @@ def queue_objects(connection: Connection, wanted: Sequence[Object], origin: Orig
         last = connection.execute(_COUNT_UP, {"entry": export, "more": len(those)}).scalar_one()
         first = last - len(those) + 1
         rows += [_object_row(export, first + at, it.image, it.study.priority, origin) for at, it in enumerate(those)]
-    if rows:
-        connection.execute(_NEW_IMAGE, rows)
+    _NEW_IMAGE.write(connection, rows)
     return made
 
 
@@ -304,5 +302,5 @@ def queue_export(connection: Connection, export: int, image: int, priority: int,
     sequence = connection.execute(_COUNT_UP, {"entry": export, "more": 1}).scalar()
     if sequence is None:
         return None
-    connection.execute(_NEW_IMAGE, _object_row(export, sequence, image, priority, origin))
+    _NEW_IMAGE.write(connection, [_object_row(export, sequence, image, priority, origin)])
     return True

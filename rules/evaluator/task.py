@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 ENTRY_POINT = "EVAL^MAGBRTE4"
 #: Entries that one transaction takes, studies remembered in memory.
-BATCH = 64
+BATCH = 256
 #: Actions after which it takes no further entry: prior studies bring thousands along.
 MOST_ACTIONS = 1000
 REMEMBERED_STUDIES = 2000
