@@ -1,0 +1,55 @@
+"""What can go wrong between two application entities."""
+
+from __future__ import annotations
+
+
+class DulError(Exception):
+    """The peer could not be talked to."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").splitlines()[0])
+
+
+class PeerViolation(DulError):
+    """The peer broke the protocol.
+
+    `position` is the byte of the connection, from 0, at which it did; `reason` is that of the A-ABORT which answers it
+    (PS3.8 9.3.8, source 2), one of `AbortReason`.
+    """
+
+    def __init__(self, message: str, reason: int, position: int = 0) -> None:
+        super().__init__(f"{message} (byte {position})")
+        self.reason = reason
+        self.position = position
+
+
+class LocalViolation(DulError):
+    """The state that the association is in does not allow this."""
+
+
+class AssociationRejected(DulError):
+    """The peer rejected the association; `result`, `source` and `reason` are those of PS3.8 table 9-21."""
+
+    def __init__(self, message: str, result: int, source: int, reason: int) -> None:
+        super().__init__(message)
+        self.result, self.source, self.reason = result, source, reason
+
+
+class AssociationAborted(DulError):
+    """The association was aborted: by the peer's user (`source` 0) or by its provider (2), for a `reason` (PS3.8 table 9-26)."""
+
+    def __init__(self, message: str, source: int, reason: int) -> None:
+        super().__init__(message)
+        self.source, self.reason = source, reason
+
+
+class ConnectionLost(DulError):
+    """The connection ended without a release or an abort."""
+
+
+class PeerTimedOut(DulError):
+    """The peer did not answer in time."""
+
+
+class BadCommand(DulError):
+    """The command set cannot be understood (PS3.7 6.3)."""
