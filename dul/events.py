@@ -64,8 +64,8 @@ class Rejected:
 class Fragment:
     """P-DATA indication: bytes of a command set or of a data set; a fragment comes in as many pieces as it arrives in.
 
-    `last` is set on the last piece of a message's last fragment (PS3.8 E.2). `data` is a view of what was received, good
-    until the next call of `receive`.
+    `last` is set on the last piece of a message's last fragment (PS3.8 E.2). `data` is a view of what was received, and keeps
+    that in memory as long as it is kept itself.
     """
 
     context_id: int

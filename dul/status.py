@@ -1,0 +1,35 @@
+"""Status codes of DIMSE (PS3.7 annex C) by what they mean."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+SUCCESS, CANCEL, PENDING, PENDING_WITH_WARNING = 0x0000, 0xFE00, 0xFF00, 0xFF01
+#: PS3.7 C.5: what any service may answer.
+UNABLE_TO_PROCESS, NO_SUCH_OBJECT, PROCESSING_FAILURE = 0x0122, 0x0112, 0x0110
+DUPLICATE_INVOCATION, UNRECOGNIZED_OPERATION = 0x0210, 0x0211
+_WARNINGS = {0x0001, 0x0107, 0x0116}
+
+
+class Category(Enum):
+    """What a status comes to."""
+
+    SUCCESS = "success"
+    WARNING = "warning"
+    PENDING = "pending"
+    CANCEL = "cancel"
+    FAILURE = "failure"
+
+
+_CATEGORIES = {
+    SUCCESS: Category.SUCCESS,
+    CANCEL: Category.CANCEL,
+    PENDING: Category.PENDING,
+    PENDING_WITH_WARNING: Category.PENDING,
+    **dict.fromkeys(_WARNINGS, Category.WARNING),
+}
+
+
+def category(status: int) -> Category:
+    """Tell what a status comes to; one that PS3.7 does not name is a failure, of 0xB... a warning."""
+    return _CATEGORIES.get(status) or (Category.WARNING if status >> 12 == 0xB else Category.FAILURE)
