@@ -3,213 +3,129 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pynetdicom import AE, _config, evt
-from pynetdicom.association import Association
-from pynetdicom.events import Event
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made by pynetdicom at import
-from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
-
+from dul import (
+    VERIFICATION,
+    AssociateAccept,
+    AssociateReject,
+    AssociateRequest,
+    CommandField,
+    Listener,
+    Listening,
+    Policy,
+    Timeouts,
+    echo,
+    may_be_stored,
+    negotiate,
+)
 from gateway_client.configuration import Configuration
-from gateway_client.errors import GatewayError, NotAnObject, ObjectTooLarge, SpoolError, SpoolFull, UIDMismatch
-from gateway_client.header import identify
 from gateway_client.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
-from gateway_client.scp_wire import MAXIMUM_PDU, BoundedSocket, IncomingDataSet, SpoolingProvider, tune
-from gateway_client.spool import Spool, SpooledFile, SpoolWriter
-from runtime import PortInUse
+from gateway_client.receiving import Receiver
+from gateway_client.spool import Spool, SpooledFile
+from runtime import PortInUse, ReactorThread
 
 log = logging.getLogger(__name__)
 
-SUCCESS = 0x0000
-#: PS3.4 B.2.3: out of resources, the data set does not match the SOP class, cannot understand.
-OUT_OF_RESOURCES, MISMATCH, CANNOT_UNDERSTAND = 0xA700, 0xA900, 0xC000
-_STATUS: dict[type[GatewayError], int] = {
-    SpoolFull: OUT_OF_RESOURCES,
-    SpoolError: OUT_OF_RESOURCES,
-    ObjectTooLarge: OUT_OF_RESOURCES,
-    UIDMismatch: MISMATCH,
-    NotAnObject: CANNOT_UNDERSTAND,
-}
-_ACSE_TIMEOUT = 15.0
-
-
-class _Handler(RequestHandler):
-    """Makes the association of an accepted connection."""
-
-    def _create_association(self) -> Association:
-        server = self.server
-        assert isinstance(server, _Server)
-        association = super()._create_association()
-        tune(self.request, server.timeout_of_peers)
-        association.dul.socket.__class__ = BoundedSocket  # a second one would announce the connection a second time
-        association.dimse = SpoolingProvider(association, server.spool.begin)
-        return association
-
-
-class _Server(ThreadedAssociationServer):
-    """Listens; refuses connections, not only associations, beyond a number."""
-
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, ae: AE, *arguments: Any, spool: Spool, timeout_of_peers: float, **options: Any) -> None:
-        self.spool = spool
-        self.timeout_of_peers = timeout_of_peers
-        super().__init__(ae, *arguments, **options)
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Take no more than twice as many connections as associations."""
-        return len(self.active_associations) < 2 * self.ae.maximum_associations
+#: The longest PDU that a peer is told it may send; DCMTK sends no longer ones.
+MAXIMUM_PDU = 131072
+#: Threads that write objects to the disk.
+_WRITERS = 8
+#: Seconds between looks at what still goes on while the port is closed.
+_STOP_LOOK = 0.02
 
 
 class StorageSCP:
-    """The gateway's DICOM port. `received` hears of every object once it is durable, before its sender does."""
+    """The gateway's DICOM port. `received` hears of every object once it is durable, before its sender does.
 
-    def __init__(self, configuration: Configuration, spool: Spool, received: Callable[[SpooledFile], None]) -> None:
+    It may be called from any of the threads that write. `start` and `stop` are for other threads than the reactor's.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        spool: Spool,
+        received: Callable[[SpooledFile], None],
+        reactor: ReactorThread | None = None,
+    ) -> None:
         self._configuration = configuration
-        self._spool = spool
-        self._received = received
-        self._server: _Server | None = None
-        self._busy = 0
-        self._lock = threading.Condition()
+        self._own = reactor is None
+        self._reactor = reactor or ReactorThread("dicom")
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="spool")
+        self._receiver = Receiver(spool, received, self._writers, self._reactor.soon)
+        self._listener: Listener | None = None
+        self._port: Any = None
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        assert self._server is not None
-        return int(self._server.server_address[1])
+        return int(self._port.getHost().port)
 
     def start(self) -> None:
-        """Listen. Raises PortInUse.
-
-        pynetdicom's unrestricted storage service is switched on for the whole process: any SOP class that is not another
-        service's is taken for storage, private ones too, in the first transfer syntax that the peer proposes.
-        """
-        _config.UNRESTRICTED_STORAGE_SERVICE = True
-        _config.LOG_HANDLER_LEVEL = "none"
-        logging.getLogger("pynetdicom.dul").setLevel(logging.CRITICAL)  # six bytes of junk are a line of its log
+        """Listen. Raises PortInUse."""
         configuration = self._configuration
-        address = (configuration.dicom_host, configuration.dicom_port)
-        handlers = [
-            (evt.EVT_C_STORE, self._store),
-            (evt.EVT_C_ECHO, lambda event: SUCCESS),
-            (evt.EVT_REQUESTED, self._requested),
-            (evt.EVT_CONN_CLOSE, _abandon),
-            (evt.EVT_ABORTED, _abandon),
-        ]
+        services = {CommandField.C_ECHO_RQ: echo, CommandField.C_STORE_RQ: self._receiver.store}
+        listening = Listening(
+            self._answer,
+            services,
+            associations=configuration.max_associations,
+            maximum_pdu=MAXIMUM_PDU,
+            timeouts=Timeouts(idle=configuration.network_timeout),
+            response_seconds=configuration.dimse_timeout,
+        )
+        self._listener = Listener(listening, self._reactor.reactor)
         try:
-            self._server = _Server(
-                self._application_entity(),
-                address,
-                configuration.ae_title,
-                self._contexts(),
-                evt_handlers=handlers,
-                request_handler=_Handler,
-                spool=self._spool,
-                timeout_of_peers=configuration.network_timeout,
-            )
+            self._port = self._reactor.call(self._listener.listen, configuration.dicom_port, configuration.dicom_host)
         except OSError as error:
+            self._end()
             raise PortInUse(configuration.dicom_port, "DICOM", "gateway.dicom_port") from error
-        self._server.ae._servers.append(self._server)
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="dicom-listener", daemon=True).start()
         log.info("%s listens on %s:%d", configuration.ae_title, configuration.dicom_host, self.port)
 
     def stop(self) -> None:
         """Take no new connections, let each peer finish the object that it is sending, then end the associations."""
-        server = self._server
-        if server is None:
+        if self._listener is None:
             return
-        server.shutdown()
+        listener, self._listener = self._listener, None
+        self._reactor.call(self._port.stopListening)
         end = time.monotonic() + self._configuration.stop_seconds
-        while (open_ones := server.active_associations) and time.monotonic() < end:
-            for association in open_ones:
-                provider = association.dimse
-                if not (self._busy or (isinstance(provider, SpoolingProvider) and provider.receiving)):
-                    _give_up_waiting(association)
-                    association.abort()
-            with self._lock:
-                self._lock.wait(0.02)
-        for association in server.active_associations:
-            association.abort()
-        self._server = None
+        while self._reactor.call(_abort_resting, listener) and time.monotonic() < end:
+            time.sleep(_STOP_LOOK)
+        self._reactor.call(_abort_all, listener)
+        self._end()
 
-    def _application_entity(self) -> AE:
+    def _end(self) -> None:
+        self._writers.shutdown()
+        if self._own:
+            self._reactor.stop()
+
+    def _answer(self, request: AssociateRequest, _peer: str) -> AssociateAccept | AssociateReject:
         configuration = self._configuration
-        entity = AE(configuration.ae_title)
-        entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-        entity.implementation_version_name = IMPLEMENTATION_VERSION
-        entity.maximum_pdu_size = MAXIMUM_PDU
-        entity.maximum_associations = configuration.max_associations
-        entity.network_timeout = configuration.network_timeout
-        entity.acse_timeout = _ACSE_TIMEOUT
-        entity.dimse_timeout = configuration.dimse_timeout
-        entity.require_called_aet = bool(configuration.called_ae_titles)
-        return entity
-
-    @staticmethod
-    def _contexts() -> Any:
-        entity = AE()
-        entity.add_supported_context(Verification)
-        return entity.supported_contexts
-
-    def _requested(self, event: Event) -> None:
-        """Take any of the listed AE titles for ours; pynetdicom rejects the others (PS3.8 9.3.4)."""
-        request = event.assoc.requestor.primitive
-        called = request.called_ae_title.strip() if request is not None else ""
-        if called in self._configuration.called_ae_titles:
-            event.assoc.acceptor.ae_title = called
-
-    def _store(self, event: Event) -> int:
-        """Answer a C-STORE: success only when the object is durable."""
-        with self._lock:
-            self._busy += 1
-        try:
-            return self._keep(getattr(event.request, "DataSet", None))
-        finally:
-            with self._lock:
-                self._busy -= 1
-                self._lock.notify_all()
-
-    def _keep(self, data: Any) -> int:
-        if not isinstance(data, IncomingDataSet):
-            return CANNOT_UNDERSTAND
-        data.settle()
-        try:
-            if data.problem is not None:
-                raise data.problem
-            file = _admit(data.writer)
-        except GatewayError as error:
-            log.error("An object was not taken: %s", error)
-            return _STATUS.get(type(error), OUT_OF_RESOURCES)
-        self._received(file)
-        return SUCCESS
+        policy = Policy(
+            choose=_choose,
+            called_ae_titles=configuration.called_ae_titles or None,
+            maximum_length=MAXIMUM_PDU,
+            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            implementation_version_name=IMPLEMENTATION_VERSION,
+        )
+        return negotiate(request, policy)
 
 
-def _admit(writer: SpoolWriter | None) -> SpooledFile:
-    """Identify and keep an object. Raises NotAnObject or SpoolError with nothing kept."""
-    if writer is None:
-        raise NotAnObject("The request has no data set.")
-    try:
-        identify(writer.head, writer.meta)
-    except GatewayError:
-        writer.discard()
-        raise
-    return writer.commit()
+def _choose(abstract_syntax: str, transfer_syntaxes: tuple[str, ...]) -> str | None:
+    """Take what may be stored as its sender has it, and C-ECHO."""
+    return transfer_syntaxes[0] if abstract_syntax == VERIFICATION or may_be_stored(abstract_syntax) else None
 
 
-def _abandon(event: Event) -> None:
-    """Forget what was half received when an association ends."""
-    provider = event.assoc.dimse
-    if isinstance(provider, SpoolingProvider):
-        provider.abandon()
-    _give_up_waiting(event.assoc)
+def _abort_resting(listener: Listener) -> int:
+    """End the associations on which nothing goes on; give how many are left."""
+    for exchange in list(listener.exchanges):
+        if not exchange.busy:
+            exchange.abort()
+    return len(listener.exchanges)
 
 
-def _give_up_waiting(association: Association) -> None:
-    """Wake a thread that still waits for an association request; pynetdicom takes None for the end of its patience."""
-    if not association.is_established:
-        association.dul.to_user_queue.put(None)
+def _abort_all(listener: Listener) -> None:
+    for exchange in list(listener.exchanges):
+        exchange.abort()

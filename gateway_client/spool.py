@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from gateway_client.errors import NotPart10, ObjectTooLarge, SpoolError, SpoolFu
 from gateway_client.part10 import FileMeta, digest_of, encode_head, read_meta
 from runtime import Clock, make_directories, sync_directory
 
-#: Bytes that are gathered before one write.
-BUFFER = 1 << 20
+#: Pieces that one system call takes.
+_AT_ONCE = 64
 #: Bytes at the beginning of a data set that a writer keeps, so that it can be identified without reading the file.
 HEAD = 1 << 16
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -164,29 +164,29 @@ class SpoolWriter:
         self._path = path
         self._received_at = received_at
         self._digest = hashlib.sha256()
-        self._buffer = bytearray(encode_head(meta))
+        self._begun = False
         self._problem: SpoolError | None = None
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Add bytes of the data set. Raises ObjectTooLarge, SpoolFull or SpoolError."""
+    def write(self, *pieces: bytes | bytearray | memoryview) -> None:
+        """Add bytes of the data set, in one write. Raises ObjectTooLarge, SpoolFull or SpoolError."""
         if self._problem is not None:
             raise self._problem
-        self.size += len(data)
+        self.size += sum(map(len, pieces))
         if self.size > self._spool.max_object_bytes:
             self._fail(ObjectTooLarge(f"The object is larger than {self._spool.max_object_bytes} bytes."))
-        if len(self.head) < HEAD:
-            self.head += data[: HEAD - len(self.head)]
-        self._digest.update(data)
-        self._buffer += data
-        if len(self._buffer) >= BUFFER:
-            self._flush()
+        for piece in pieces:
+            if len(self.head) < HEAD:
+                self.head += piece[: HEAD - len(self.head)]
+            self._digest.update(piece)
+        self._put(pieces)
 
     def commit(self) -> SpooledFile:
         """Make the file durable and give it; only now may its sender hear of success. Raises SpoolFull or SpoolError."""
         if self._problem is not None:
             raise self._problem
-        self._flush()
+        if not self._begun:
+            self._put(())
         try:
             os.fsync(self._descriptor)
             self._close()
@@ -199,19 +199,24 @@ class SpoolWriter:
         """Forget the object."""
         self._problem = self._problem or SpoolError("The object was discarded.")
         self._close()
-        self._buffer = bytearray()
         with contextlib.suppress(OSError):
             self._path.unlink()
 
-    def _flush(self) -> None:
+    def _put(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
+        """Write pieces, before the first of them the file's head."""
+        left = [memoryview(piece) for piece in pieces if piece]
+        if not self._begun:
+            self._begun = True
+            left.insert(0, memoryview(encode_head(self.meta)))
         try:
-            with memoryview(self._buffer) as view:
-                written = 0
-                while written < len(view):
-                    written += os.write(self._descriptor, view[written:])
+            while left:
+                written = os.writev(self._descriptor, left[:_AT_ONCE])
+                while left and written >= len(left[0]):
+                    written -= len(left.pop(0))
+                if written:
+                    left[0] = left[0][written:]
         except OSError as error:
             self._fail(_problem(error), error)
-        self._buffer = bytearray()
 
     def _fail(self, problem: SpoolError, cause: OSError | None = None) -> None:
         self._problem = problem

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ STORE = Command(field=CommandField.C_STORE_RQ, has_data=True, message_id=2, sop_
 
 def fragments(context: int, data: bytes, cuts: list[int], *, command: bool) -> list[Fragment]:
     places = [0, *sorted({cut % (len(data) + 1) for cut in cuts}), len(data)]
-    pieces = [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [data[a:b] for a, b in pairwise(places)]
     return [Fragment(context, command, at == len(pieces) - 1, memoryview(piece)) for at, piece in enumerate(pieces)]
 
 

@@ -1,0 +1,283 @@
+"""The Twisted side of an association: one TCP connection, with its timers, its back-pressure and its end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITCPTransport
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from dul.associate import AssociateAccept, AssociateReject, AssociateRequest
+from dul.association import Association
+from dul.errors import LocalViolation, PeerViolation
+from dul.events import (
+    Aborted,
+    Accepted,
+    CloseConnection,
+    Event,
+    Fragment,
+    OpenConnection,
+    Rejected,
+    Released,
+    ReleaseRequested,
+    Requested,
+    StartTimer,
+    StopTimer,
+    Write,
+)
+
+log = logging.getLogger(__name__)
+
+#: Bytes that one system call takes from the socket: fewer calls for the hundreds of kilobytes of an image.
+_RECEIVED_AT_ONCE = 1 << 18
+#: A-ABORT by the provider for no reason that PS3.8 names.
+_UNSPECIFIED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: `artim` for the request, the release and the close of an association (PS3.8 9.1.5), `idle` without a byte."""
+
+    artim: float = 15.0
+    idle: float = 60.0
+
+
+class AssociationUser(Protocol):
+    """Who is told what happens on an association."""
+
+    def requested(self, request: AssociateRequest) -> None:
+        """Hear that the peer asks for an association; answer with `accept` or `reject`."""
+
+    def established(self, accept: AssociateAccept) -> None:
+        """Hear that the association is there."""
+
+    def rejected(self, reject: AssociateReject) -> None:
+        """Hear that the peer rejected it."""
+
+    def fragment(self, fragment: Fragment) -> None:
+        """Take data. Raises PeerViolation, which aborts."""
+
+    def release_requested(self) -> None:
+        """Hear that the peer wants to end; answer with `respond_release`."""
+
+    def ended(self, why: Released | Aborted | None) -> None:
+        """Hear that there is no association any more, once; None where it was rejected or the peer ended it in order."""
+
+    def writable(self, writable: bool) -> None:
+        """Hear that the peer does not keep up with what is written, or does again."""
+
+
+@implementer(IPushProducer)
+class _Congestion:
+    """Tells the user of a connection whether its peer keeps up with what is written."""
+
+    def __init__(self, user: AssociationUser) -> None:
+        self._user = user
+
+    def pauseProducing(self) -> None:
+        self._user.writable(False)
+
+    def resumeProducing(self) -> None:
+        self._user.writable(True)
+
+    def stopProducing(self) -> None:
+        """Do nothing: the end of the connection is told otherwise."""
+
+
+class Connection(TwistedProtocol):
+    """Performs what an association says, and feeds it what happens."""
+
+    def __init__(self, association: Association, user: AssociationUser, clock: IReactorTime, timeouts: Timeouts) -> None:
+        self.association = association
+        self.peer = "?"
+        self._user = user
+        self._clock = clock
+        self._timeouts = timeouts
+        self._artim: IDelayedCall | None = None
+        self._watch: IDelayedCall | None = None
+        self._heard_at = 0.0
+        self._paused = False
+        self._ended = False
+
+    # ---- Twisted ----
+
+    def connectionMade(self) -> None:
+        """Begin; the peer's small messages are answered at once (TCP_NODELAY)."""
+        transport: Any = self.transport
+        transport.bufferSize = _RECEIVED_AT_ONCE
+        if ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(True)
+        self.peer = str(getattr(transport.getPeer(), "host", "?"))
+        transport.registerProducer(_Congestion(self._user), True)
+        self._heard_at = self._clock.seconds()
+        self._watch = self._clock.callLater(self._timeouts.idle, self._look)
+        self._perform(self.association.connected())
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes."""
+        self._heard_at = self._clock.seconds()
+        self._perform(self.association.receive(data))
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """End what has not ended."""
+        self._perform(self.association.connection_closed())
+        for call in (self._artim, self._watch):
+            if call is not None and call.active():
+                call.cancel()
+        self._end(Aborted(2, _UNSPECIFIED, lost=True))
+
+    # ---- the user's side ----
+
+    def accept(self, accept: AssociateAccept) -> None:
+        """Accept the association that was asked for."""
+        self._perform(self.association.accept(accept))
+        self._user.established(accept)
+
+    def reject(self, reject: AssociateReject) -> None:
+        """Reject it."""
+        self._perform(self.association.reject(reject))
+        self._end(None)
+
+    def send(self, events: Sequence[Event]) -> None:
+        """Write what the association made of a message."""
+        self._perform(events)
+
+    def release(self) -> None:
+        """Ask for the end in order."""
+        self._perform(self.association.release())
+
+    def respond_release(self) -> None:
+        """Agree to the end that the peer asked for."""
+        self._perform(self.association.respond_release())
+        self._end(None)
+
+    def abort(self, source: int = 0, reason: int = 0, problem: str = "") -> None:
+        """End at once; nothing happens where the association has ended."""
+        if self._ended:
+            return
+        try:
+            self._perform(self.association.abort(source, reason))
+        except LocalViolation:  # before there is an association to abort
+            self._cut()
+        self._end(Aborted(source, reason, problem))
+
+    def pause(self) -> None:
+        """Take nothing from the peer for a while; its TCP holds it up."""
+        if self.transport is not None and not self._ended:
+            self._paused = True
+            self._producer.pauseProducing()
+
+    def resume(self) -> None:
+        """Take from the peer again."""
+        if self.transport is not None and not self._ended:
+            self._paused = False
+            self._heard_at = self._clock.seconds()  # it was not the peer who was silent
+            self._producer.resumeProducing()
+
+    @property
+    def _producer(self) -> Any:
+        return self.transport
+
+    # ---- what the association says ----
+
+    def _perform(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if type(event) is Fragment:
+                if not self._ended:
+                    self._take(event)
+            else:
+                self._ACTIONS[type(event)](self, event)
+
+    def _take(self, fragment: Fragment) -> None:
+        try:
+            self._user.fragment(fragment)
+        except PeerViolation as violation:
+            log.warning("%s breaks the protocol: %s", self.peer, violation)
+            self.abort(2, violation.reason, str(violation))
+        except LocalViolation:
+            log.exception("an answer to %s came too late", self.peer)
+
+    def _write(self, event: Write) -> None:
+        transport: Any = self.transport
+        transport.writeSequence(event.data)
+
+    def _start_timer(self, _event: StartTimer) -> None:
+        self._stop_timer(None)
+        self._artim = self._clock.callLater(self._timeouts.artim, self._expire)
+
+    def _stop_timer(self, _event: StopTimer | None) -> None:
+        if self._artim is not None and self._artim.active():
+            self._artim.cancel()
+        self._artim = None
+
+    def _expire(self) -> None:
+        self._artim = None
+        self._perform(self.association.timer_expired())
+        self._cut()  # a peer that takes nothing would keep what was written, and the connection with it
+
+    def _cut(self) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
+
+    def _close(self, _event: CloseConnection) -> None:
+        transport: Any = self.transport
+        transport.unregisterProducer()  # one that is registered keeps TLS from closing
+        transport.loseConnection()
+
+    def _look(self) -> None:
+        """Abort where the peer was silent for too long, or look again when it may have been."""
+        silent = 0.0 if self._paused else self._clock.seconds() - self._heard_at
+        if silent < self._timeouts.idle:
+            self._watch = self._clock.callLater(self._timeouts.idle - silent, self._look)
+            return
+        log.info("%s was silent for %d s", self.peer, silent)
+        self.abort(2, _UNSPECIFIED, f"nothing came for {silent:.0f} s")
+
+    def _requested(self, event: Requested) -> None:
+        self._user.requested(event.request)
+
+    def _accepted(self, event: Accepted) -> None:
+        self._user.established(event.accept)
+
+    def _rejected(self, event: Rejected) -> None:
+        self._user.rejected(event.reject)
+        self._end(None)
+
+    def _release_requested(self, _event: ReleaseRequested) -> None:
+        self._user.release_requested()
+
+    def _released(self, event: Released) -> None:
+        self._end(event)
+
+    def _aborted(self, event: Aborted) -> None:
+        if event.problem:
+            log.warning("%s breaks the protocol: %s", self.peer, event.problem)
+        self._end(event)
+
+    def _nothing(self, _event: OpenConnection) -> None:
+        """Do nothing: an endpoint connects."""
+
+    def _end(self, why: Released | Aborted | None) -> None:
+        if not self._ended:
+            self._ended = True
+            self._user.ended(why)
+
+    _ACTIONS: ClassVar[dict[type[Any], Callable[[Connection, Any], None]]] = {
+        Write: _write,
+        StartTimer: _start_timer,
+        StopTimer: _stop_timer,
+        CloseConnection: _close,
+        OpenConnection: _nothing,
+        Requested: _requested,
+        Accepted: _accepted,
+        Rejected: _rejected,
+        ReleaseRequested: _release_requested,
+        Released: _released,
+        Aborted: _aborted,
+    }

@@ -1,0 +1,135 @@
+"""Listening for associations, and asking a peer for one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError, ConnectError
+from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLContextFactory
+from twisted.internet.protocol import ClientFactory, Factory
+from twisted.python.failure import Failure
+
+from dul.associate import AssociateAccept, AssociateReject, AssociateRequest
+from dul.association import Association, Role
+from dul.connection import Connection, Timeouts
+from dul.errors import ConnectionLost, DulError
+from dul.exchange import Exchange, Policy, Service
+
+log = logging.getLogger(__name__)
+
+#: Connections that wait to be accepted.
+_BACKLOG = 128
+#: A-ASSOCIATE-RJ: transient, by the presentation provider, local limit exceeded (PS3.8 table 9-21).
+LIMIT_EXCEEDED = AssociateReject(2, 3, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """How associations are taken. Beyond `associations` one is rejected, beyond twice as many connections are closed.
+
+    `maximum_pdu` is what peers are told that they may send; `response_seconds` is how long they may take for an answer.
+    """
+
+    policy: Policy
+    services: Mapping[int, Service]
+    associations: int = 64
+    maximum_pdu: int = 131072
+    timeouts: Timeouts = Timeouts()
+    response_seconds: float = 30.0
+
+
+class Listener(Factory):
+    """Makes the exchange of each connection, and knows those that are open."""
+
+    noisy = False
+
+    def __init__(self, listening: Listening, reactor: Any) -> None:
+        self._listening = listening
+        self._reactor = reactor
+        self.exchanges: set[Exchange] = set()
+
+    def buildProtocol(self, addr: IAddress) -> Connection | None:
+        """Take a connection; None closes it."""
+        listening = self._listening
+        if len(self.exchanges) >= 2 * listening.associations:
+            log.warning("%s is not answered: %d connections are open", getattr(addr, "host", addr), len(self.exchanges))
+            return None
+        exchange = Exchange(
+            listening.services, self._reactor, policy=self._decide, response_seconds=listening.response_seconds
+        )
+        exchange.connection = Connection(
+            Association(Role.ACCEPTOR, listening.maximum_pdu), exchange, self._reactor, listening.timeouts
+        )
+        self.exchanges.add(exchange)
+        exchange.established_at.addErrback(lambda _failure: None)  # what did not come about has ended, which is told
+        exchange.closed.addCallback(lambda error: self._ended(exchange, error))
+        return exchange.connection
+
+    def _decide(self, request: AssociateRequest, peer: str) -> AssociateAccept | AssociateReject:
+        established = sum(exchange.connection.association.established for exchange in self.exchanges)
+        if established >= self._listening.associations:
+            log.warning("%s at %s is rejected: %d associations are open", request.calling_ae_title, peer, established)
+            return LIMIT_EXCEEDED
+        return self._listening.policy(request, peer)
+
+    def _ended(self, exchange: Exchange, error: DulError | None) -> None:
+        self.exchanges.discard(exchange)
+        if error is not None:
+            log.info("%s", error)
+
+    def listen(self, port: int, host: str = "", tls: IOpenSSLContextFactory | None = None) -> IListeningPort:
+        """Listen. Raises OSError."""
+        try:
+            if tls is not None:
+                secured: IListeningPort = self._reactor.listenSSL(port, self, tls, _BACKLOG, host)
+                return secured
+            plain: IListeningPort = self._reactor.listenTCP(port, self, _BACKLOG, host)
+        except CannotListenError as error:
+            raise OSError(error.socketError.errno, str(error)) from error
+        return plain
+
+
+class _Connector(ClientFactory):
+    noisy = False
+
+    def __init__(self, connection: Connection, exchange: Exchange) -> None:
+        self._connection = connection
+        self._exchange = exchange
+
+    def buildProtocol(self, addr: IAddress) -> Connection:
+        return self._connection
+
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
+        self._exchange.not_connected(ConnectionLost(f"No connection: {reason.getErrorMessage()}"))
+
+
+def connect(
+    reactor: Any,
+    address: tuple[str, int],
+    request: AssociateRequest,
+    *,
+    services: Mapping[int, Service] | None = None,
+    timeouts: Timeouts = Timeouts(),
+    connect_seconds: float = 5.0,
+    response_seconds: float = 30.0,
+    tls: IOpenSSLContextFactory | None = None,
+) -> Deferred[Exchange]:
+    """Ask a peer for an association; gives it when it is there. Fails with a DulError.
+
+    `services` answer what the peer asks over it: C-STORE while a C-GET goes on, N-EVENT-REPORT.
+    """
+    association = Association(Role.REQUESTOR, request.maximum_pdu)
+    exchange = Exchange(services or {}, reactor, response_seconds=response_seconds)
+    exchange.connection = Connection(association, exchange, reactor, timeouts)
+    association.open(request)
+    factory = _Connector(exchange.connection, exchange)
+    host, port = address
+    if tls is not None:
+        reactor.connectSSL(host, port, factory, tls, connect_seconds)
+    else:
+        reactor.connectTCP(host, port, factory, connect_seconds)
+    return exchange.established_at

@@ -1,0 +1,112 @@
+"""Services that answer a peer's requests: building blocks for the tables that an `Exchange` is given."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.internet.defer import ensureDeferred
+from twisted.python.failure import Failure
+
+from dul.exchange import InMemory, Request, Sink
+from dul.status import CANCEL, PENDING, PROCESSING_FAILURE, SUCCESS
+
+log = logging.getLogger(__name__)
+
+#: C-FIND responses that are written before the peer is listened to again.
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request comes to: its status, a data set where there is one, and further fields of the command set."""
+
+    status: int
+    data: bytes | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+#: Answers a request, given its data set (b"" where it has none).
+Answerer = Callable[[Request, bytes], Answer | Awaitable[Answer]]
+#: Gives the identifiers of the matches of a query, encoded in the context's transfer syntax.
+Finder = Callable[[Request, bytes], Iterable[bytes] | AsyncIterator[bytes]]
+#: Gives an answer after each sub-operation of a C-MOVE or C-GET, the last with a final status.
+Retriever = Callable[[Request, bytes], AsyncIterator[Answer]]
+
+
+def echo(request: Request) -> Sink:
+    """Answer a C-ECHO."""
+    return InMemory(lambda _data: request.respond(SUCCESS))
+
+
+def answered_by(answerer: Answerer) -> Callable[[Request], Sink]:
+    """Make a service of a function: N-ACTION, N-EVENT-REPORT, N-CREATE, N-SET and whatever has one answer."""
+
+    async def answer(request: Request, data: bytes) -> None:
+        given = answerer(request, data)
+        made = given if isinstance(given, Answer) else await given
+        request.respond(made.status, made.data, **made.fields)
+
+    return _served(answer)
+
+
+def found_by(finder: Finder) -> Callable[[Request], Sink]:
+    """Make a C-FIND service of a function. A C-CANCEL ends the matches (PS3.4 C.4.1.3)."""
+
+    async def find(request: Request, data: bytes) -> None:
+        written = 0
+        async for identifier in _each(finder(request, data)):
+            if request.cancelled or request.exchange.over:
+                break
+            request.respond(PENDING, identifier)
+            written += 1
+            if written % _AT_ONCE == 0:
+                await request.exchange.breath()
+        request.respond(CANCEL if request.cancelled else SUCCESS)
+
+    return _served(find)
+
+
+def retrieved_by(retriever: Retriever) -> Callable[[Request], Sink]:
+    """Make a C-MOVE or C-GET service of a function."""
+
+    async def retrieve(request: Request, data: bytes) -> None:
+        async for made in retriever(request, data):
+            if request.exchange.over:
+                return
+            request.respond(made.status, made.data, **made.fields)
+
+    return _served(retrieve)
+
+
+async def _each(matches: Iterable[bytes] | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if isinstance(matches, AsyncIterator):
+        async for match in matches:
+            yield match
+    else:
+        for match in matches:
+            yield match
+
+
+def _served(serve: Callable[[Request, bytes], Awaitable[None]]) -> Callable[[Request], Sink]:
+    def service(request: Request) -> Sink:
+        def begin(data: bytes) -> None:
+            ensureDeferred(_run(serve, request, data)).addErrback(_report)  # type: ignore[arg-type]
+
+        return InMemory(begin)
+
+    return service
+
+
+async def _run(serve: Callable[[Request, bytes], Awaitable[None]], request: Request, data: bytes) -> None:
+    try:
+        await serve(request, data)
+    except Exception:  # whatever a service fails on, its peer hears of it and the association goes on
+        log.exception("a request of %s cannot be answered", request.exchange.connection.peer)
+        request.respond(PROCESSING_FAILURE)
+
+
+def _report(failure: Failure) -> None:
+    log.error("a request was not answered", exc_info=failure.value)

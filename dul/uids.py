@@ -1,0 +1,24 @@
+"""SOP classes, by pynetdicom's tables."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pydicom.uid import UID
+from pynetdicom import AllStoragePresentationContexts, sop_class
+
+VERIFICATION = "1.2.840.10008.1.1"
+IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+_STORAGE = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
+
+
+@lru_cache(maxsize=1024)
+def may_be_stored(uid: str) -> bool:
+    """Tell whether objects of a SOP class may come by C-STORE: it is a storage class, a private one or one that nobody knows.
+
+    Those of other services are not: queries, worklists, commitment, print.
+    """
+    if uid in _STORAGE:
+        return True
+    known = UID(uid)
+    return known.is_private or not (known.keyword and hasattr(sop_class, known.keyword))
