@@ -22,6 +22,9 @@ from dul.associate import (
 from dul.association import (
     Association,
 )
+from dul.command import Command, CommandField, decode_command, encode_command
+from dul.connection import Timeouts
+from dul.endpoint import Listener, Listening, connect
 from dul.errors import (
     AssociationAborted,
     AssociationRejected,
@@ -47,11 +50,14 @@ from dul.events import (
     StopTimer,
     Write,
 )
+from dul.exchange import Exchange
+from dul.operations import Asked, InMemory, Request, Response, Service, Sink, Source
 from dul.pdus import (
     DEFAULT_MAXIMUM,
     AbortReason,
     AbortSource,
 )
+from dul.services import Answer, answered_by, echo, found_by, retrieved_by
 from dul.states import (
     TRANSITIONS,
     Action,
@@ -59,6 +65,8 @@ from dul.states import (
     Role,
     State,
 )
+from dul.status import Category, category
+from dul.uids import VERIFICATION, may_be_stored
 
 __all__ = [
     "APPLICATION_CONTEXT_NOT_SUPPORTED",
@@ -68,12 +76,15 @@ __all__ = [
     "LOCAL_LIMIT_EXCEEDED",
     "PROTOCOL_VERSION_NOT_SUPPORTED",
     "TRANSITIONS",
+    "VERIFICATION",
     "AbortReason",
     "AbortSource",
     "Aborted",
     "Accepted",
     "AcceptedContext",
     "Action",
+    "Answer",
+    "Asked",
     "AssociateAccept",
     "AssociateReject",
     "AssociateRequest",
@@ -81,7 +92,10 @@ __all__ = [
     "AssociationAborted",
     "AssociationRejected",
     "BadCommand",
+    "Category",
     "CloseConnection",
+    "Command",
+    "CommandField",
     "CommonExtended",
     "ConnectionLost",
     "ContextOutcome",
@@ -89,7 +103,11 @@ __all__ = [
     "DulError",
     "Event",
     "Evt",
+    "Exchange",
     "Fragment",
+    "InMemory",
+    "Listener",
+    "Listening",
     "LocalViolation",
     "OpenConnection",
     "PeerTimedOut",
@@ -99,13 +117,28 @@ __all__ = [
     "Rejected",
     "ReleaseRequested",
     "Released",
+    "Request",
     "Requested",
+    "Response",
     "Role",
     "Roles",
+    "Service",
+    "Sink",
+    "Source",
     "StartTimer",
     "State",
     "StopTimer",
+    "Timeouts",
     "UserIdentity",
     "Write",
+    "answered_by",
+    "category",
+    "connect",
+    "decode_command",
+    "echo",
+    "encode_command",
+    "found_by",
+    "may_be_stored",
     "negotiate",
+    "retrieved_by",
 ]

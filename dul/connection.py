@@ -30,6 +30,7 @@ from dul.events import (
     StopTimer,
     Write,
 )
+from dul.states import Role, State
 
 log = logging.getLogger(__name__)
 
@@ -76,16 +77,18 @@ class AssociationUser(Protocol):
 class _Congestion:
     """Tells the user of a connection whether its peer keeps up with what is written."""
 
-    def __init__(self, user: AssociationUser) -> None:
+    def __init__(self, user: AssociationUser, progress: Callable[[], None]) -> None:
         self._user = user
+        self._progress = progress
 
-    def pauseProducing(self) -> None:
+    def pauseProducing(self) -> None:  # noqa: N802  Twisted's name
         self._user.writable(False)
 
-    def resumeProducing(self) -> None:
+    def resumeProducing(self) -> None:  # noqa: N802  Twisted's name
+        self._progress()
         self._user.writable(True)
 
-    def stopProducing(self) -> None:
+    def stopProducing(self) -> None:  # noqa: N802  Twisted's name
         """Do nothing: the end of the connection is told otherwise."""
 
 
@@ -106,24 +109,28 @@ class Connection(TwistedProtocol):
 
     # ---- Twisted ----
 
-    def connectionMade(self) -> None:
+    def connectionMade(self) -> None:  # noqa: N802  Twisted's name
         """Begin; the peer's small messages are answered at once (TCP_NODELAY)."""
         transport: Any = self.transport
         transport.bufferSize = _RECEIVED_AT_ONCE
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
         self.peer = str(getattr(transport.getPeer(), "host", "?"))
-        transport.registerProducer(_Congestion(self._user), True)
+        transport.registerProducer(_Congestion(self._user, self._progress), True)
         self._heard_at = self._clock.seconds()
         self._watch = self._clock.callLater(self._timeouts.idle, self._look)
         self._perform(self.association.connected())
 
-    def dataReceived(self, data: bytes) -> None:
+    def _progress(self) -> None:
+        """Note that the peer took what was written."""
+        self._heard_at = self._clock.seconds()
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802  Twisted's name
         """Take bytes."""
         self._heard_at = self._clock.seconds()
         self._perform(self.association.receive(data))
 
-    def connectionLost(self, reason: Failure | None = None) -> None:
+    def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: N802  Twisted's name
         """End what has not ended."""
         self._perform(self.association.connection_closed())
         for call in (self._artim, self._watch):
@@ -154,7 +161,8 @@ class Connection(TwistedProtocol):
     def respond_release(self) -> None:
         """Agree to the end that the peer asked for."""
         self._perform(self.association.respond_release())
-        self._end(None)
+        if self.association.state is State.Sta13:
+            self._end(None)
 
     def abort(self, source: int = 0, reason: int = 0, problem: str = "") -> None:
         """End at once; nothing happens where the association has ended."""
@@ -204,7 +212,7 @@ class Connection(TwistedProtocol):
 
     def _write(self, event: Write) -> None:
         transport: Any = self.transport
-        transport.writeSequence(event.data)
+        transport.writeSequence([_as_bytes(buffer) for buffer in event.data])
 
     def _start_timer(self, _event: StartTimer) -> None:
         self._stop_timer(None)
@@ -249,10 +257,13 @@ class Connection(TwistedProtocol):
         self._user.rejected(event.reject)
         self._end(None)
 
-    def _release_requested(self, _event: ReleaseRequested) -> None:
-        self._user.release_requested()
+    def _release_requested(self, event: ReleaseRequested) -> None:
+        if not event.collision or self.association.role is Role.REQUESTOR:
+            self._user.release_requested()
 
     def _released(self, event: Released) -> None:
+        if self.association.state is State.Sta12:  # both asked for the end: the acceptor answers when it was answered
+            self._perform(self.association.respond_release())
         self._end(event)
 
     def _aborted(self, event: Aborted) -> None:
@@ -281,3 +292,11 @@ class Connection(TwistedProtocol):
         Released: _released,
         Aborted: _aborted,
     }
+
+
+def _as_bytes(buffer: bytes | memoryview) -> bytes:
+    """Give what Twisted writes; a view of the whole of some bytes is not copied."""
+    if isinstance(buffer, bytes):
+        return buffer
+    whole = buffer.obj
+    return whole if isinstance(whole, bytes) and len(whole) == len(buffer) else bytes(buffer)

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError, ConnectError
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLContextFactory
 from twisted.internet.protocol import ClientFactory, Factory
 from twisted.python.failure import Failure
 
-from dul.associate import AssociateAccept, AssociateReject, AssociateRequest
-from dul.association import Association, Role
+from dul.associate import LOCAL_LIMIT_EXCEEDED, AssociateAccept, AssociateReject, AssociateRequest
+from dul.association import Association
+from dul.command import CommandField
 from dul.connection import Connection, Timeouts
 from dul.errors import ConnectionLost, DulError
-from dul.exchange import Exchange, Policy, Service
+from dul.exchange import Decide, Exchange
+from dul.operations import Service
+from dul.states import Role
 
 log = logging.getLogger(__name__)
 
 #: Connections that wait to be accepted.
 _BACKLOG = 128
-#: A-ASSOCIATE-RJ: transient, by the presentation provider, local limit exceeded (PS3.8 table 9-21).
-LIMIT_EXCEEDED = AssociateReject(2, 3, 2)
+DEFAULT_TIMEOUTS = Timeouts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,11 @@ class Listening:
     `maximum_pdu` is what peers are told that they may send; `response_seconds` is how long they may take for an answer.
     """
 
-    policy: Policy
-    services: Mapping[int, Service]
+    decide: Decide
+    services: Mapping[CommandField, Service]
     associations: int = 64
     maximum_pdu: int = 131072
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = DEFAULT_TIMEOUTS
     response_seconds: float = 30.0
 
 
@@ -52,15 +54,13 @@ class Listener(Factory):
         self._reactor = reactor
         self.exchanges: set[Exchange] = set()
 
-    def buildProtocol(self, addr: IAddress) -> Connection | None:
+    def buildProtocol(self, addr: IAddress | None) -> Connection | None:  # noqa: N802  Twisted's name
         """Take a connection; None closes it."""
         listening = self._listening
         if len(self.exchanges) >= 2 * listening.associations:
             log.warning("%s is not answered: %d connections are open", getattr(addr, "host", addr), len(self.exchanges))
             return None
-        exchange = Exchange(
-            listening.services, self._reactor, policy=self._decide, response_seconds=listening.response_seconds
-        )
+        exchange = Exchange(listening.services, self._reactor, decide=self._decide, response_seconds=listening.response_seconds)
         exchange.connection = Connection(
             Association(Role.ACCEPTOR, listening.maximum_pdu), exchange, self._reactor, listening.timeouts
         )
@@ -73,8 +73,8 @@ class Listener(Factory):
         established = sum(exchange.connection.association.established for exchange in self.exchanges)
         if established >= self._listening.associations:
             log.warning("%s at %s is rejected: %d associations are open", request.calling_ae_title, peer, established)
-            return LIMIT_EXCEEDED
-        return self._listening.policy(request, peer)
+            return LOCAL_LIMIT_EXCEEDED
+        return self._listening.decide(request, peer)
 
     def _ended(self, exchange: Exchange, error: DulError | None) -> None:
         self.exchanges.discard(exchange)
@@ -100,10 +100,10 @@ class _Connector(ClientFactory):
         self._connection = connection
         self._exchange = exchange
 
-    def buildProtocol(self, addr: IAddress) -> Connection:
+    def buildProtocol(self, addr: IAddress | None) -> Connection:  # noqa: N802  Twisted's name
         return self._connection
 
-    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:  # noqa: N802  Twisted's name
         self._exchange.not_connected(ConnectionLost(f"No connection: {reason.getErrorMessage()}"))
 
 
@@ -112,8 +112,8 @@ def connect(
     address: tuple[str, int],
     request: AssociateRequest,
     *,
-    services: Mapping[int, Service] | None = None,
-    timeouts: Timeouts = Timeouts(),
+    services: Mapping[CommandField, Service] | None = None,
+    timeouts: Timeouts = DEFAULT_TIMEOUTS,
     connect_seconds: float = 5.0,
     response_seconds: float = 30.0,
     tls: IOpenSSLContextFactory | None = None,
@@ -122,7 +122,7 @@ def connect(
 
     `services` answer what the peer asks over it: C-STORE while a C-GET goes on, N-EVENT-REPORT.
     """
-    association = Association(Role.REQUESTOR, request.maximum_pdu)
+    association = Association(Role.REQUESTOR)
     exchange = Exchange(services or {}, reactor, response_seconds=response_seconds)
     exchange.connection = Connection(association, exchange, reactor, timeouts)
     association.open(request)

@@ -6,12 +6,20 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
-from dul.associate import AssociateAccept, AssociateReject, AssociateRequest
+from dul.associate import (
+    APPLICATION_CONTEXT_NOT_SUPPORTED,
+    CALLED_AE_TITLE_NOT_RECOGNIZED,
+    CALLING_AE_TITLE_NOT_RECOGNIZED,
+    LOCAL_LIMIT_EXCEEDED,
+    PROTOCOL_VERSION_NOT_SUPPORTED,
+    AssociateAccept,
+    AssociateReject,
+    AssociateRequest,
+)
 from dul.command import RESPONSE, Command, CommandField, encode_command
 from dul.connection import Connection
 from dul.errors import (
@@ -25,175 +33,25 @@ from dul.errors import (
 )
 from dul.events import Aborted, Fragment, Released
 from dul.messages import Begun, MessageReader
+from dul.operations import Asked, InMemory, Refusal, Request, Response, Service, Sink, Source
+from dul.pdus import AbortReason
+from dul.states import Role
 from dul.status import DUPLICATE_INVOCATION, UNRECOGNIZED_OPERATION, Category, category
 
 log = logging.getLogger(__name__)
 
 #: Requests of a peer that may wait for their answers; nothing more is read of it until one is given.
 AHEAD = 8
-#: The longest data set of a response, or of a request that is no C-STORE: those are kept in memory.
-DATA_LIMIT = 1 << 20
 #: Responses that may wait for a user who does not take them; nothing more is read of the peer until one is taken.
 UNREAD = 64
-#: The longest fragment that is sent to a peer which takes any length.
-LONGEST_FRAGMENT = 131072
-#: What stands in a PDU of P-DATA before the data: length, context, message control header (PS3.8 9.3.5).
-_PDV_HEADER = 6
 _MESSAGE_IDS = 65535
-_INVALID_VALUE = 6
-
-
-class Sink(Protocol):
-    """Where the data set of a request goes; of one without a data set `finish` is all that it hears."""
-
-    def write(self, data: memoryview) -> None:
-        """Take a piece."""
-
-    def finish(self) -> None:
-        """Hear that the request is whole, and see to its answer."""
-
-    def abandon(self) -> None:
-        """Hear that the association ended before it was."""
-
-
-class Source(Protocol):
-    """A data set that is sent piece by piece, as the peer takes it. `size` is that of what is left, in bytes."""
-
-    size: int
-
-    def read(self, count: int) -> bytes:
-        """Give the next bytes, so many of them. Raises OSError."""
-
-    def close(self) -> None:
-        """Let go of it, whether it was read to its end or not."""
-
-
-class _Refusal:
-    """Takes a data set that nobody wants, and says so when it is whole."""
-
-    def __init__(self, request: Request, status: int) -> None:
-        self._request, self._status = request, status
-
-    def write(self, data: memoryview) -> None:
-        """Let it go."""
-
-    def finish(self) -> None:
-        self._request.respond(self._status)
-
-    def abandon(self) -> None:
-        """Do nothing."""
-
-
-class InMemory:
-    """Keeps a data set and gives it to a function when it is whole. A longer one than `DATA_LIMIT` is a violation."""
-
-    def __init__(self, done: Callable[[bytes], None]) -> None:
-        self._done = done
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def write(self, data: memoryview) -> None:
-        """Take a piece. Raises PeerViolation."""
-        self._size += len(data)
-        if self._size > DATA_LIMIT:
-            raise PeerViolation(f"a data set is longer than {DATA_LIMIT} bytes", _INVALID_VALUE)
-        self._pieces.append(bytes(data))
-
-    def finish(self) -> None:
-        """Give it."""
-        self._done(b"".join(self._pieces))
-
-    def abandon(self) -> None:
-        """Forget it."""
-        self._pieces.clear()
-
-
-@dataclass(eq=False, slots=True)
-class Request:
-    """A request of the peer. `cancelled` is set by its C-CANCEL."""
-
-    exchange: Exchange
-    context_id: int
-    abstract_syntax: str
-    transfer_syntax: str
-    command: Command
-    cancelled: bool = False
-
-    def respond(self, status: int, data: bytes | None = None, **fields: Any) -> None:
-        """Answer; with a pending status more answers follow. Nothing happens after the association has ended."""
-        response = self.command.response(status, has_data=data is not None, **fields)
-        self.exchange._respond(self, response, data)
-
-
-#: What answers requests of one kind: it is called with a request when its command set is there, and gives where the data set
-#: is to go.
-Service = Callable[[Request], Sink]
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A response, with its data set where it has one."""
-
-    command: Command
-    data: bytes | None = None
-
-    @property
-    def category(self) -> Category:
-        """What its status comes to."""
-        return category(self.command.status or 0)
-
-
-class Asked:
-    """A request to the peer, and the responses that have come.
-
-    `handed_over` tells whether the peer may have all of it: whether it carried it out is unknown then, until it answers.
-    """
-
-    def __init__(self, exchange: Exchange, context_id: int, command: Command, source: Source | None, data: bytes | None) -> None:
-        self.context_id, self.command = context_id, command
-        self.handed_over = False
-        self._exchange = exchange
-        self._source, self._data = source, data
-        self._responses: deque[Response] = deque()
-        self._waiting: Deferred[Response] | None = None
-        self._failure: DulError | None = None
-        self._timer: IDelayedCall | None = None
-
-    def response(self) -> Deferred[Response]:
-        """Give the next response when it comes. Fails with a DulError when none comes any more."""
-        deferred: Deferred[Response] = Deferred()
-        if self._responses:
-            response = self._responses.popleft()
-            self._exchange._balance()
-            deferred.callback(response)
-        elif self._failure is not None:
-            deferred.errback(self._failure)
-        else:
-            self._waiting = deferred
-        return deferred
-
-    def cancel(self) -> None:
-        """Ask the peer to stop (C-CANCEL); responses go on coming until the last."""
-        self._exchange._cancel(self)
-
-    def _come(self, response: Response) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.callback(response)
-        else:
-            self._responses.append(response)
-
-    def _fail(self, error: DulError) -> None:
-        self._failure = error
-        self._stop_timer()
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.errback(error)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
+_REJECTIONS = {
+    APPLICATION_CONTEXT_NOT_SUPPORTED: "application context name not supported",
+    CALLED_AE_TITLE_NOT_RECOGNIZED: "called AE title not recognized",
+    CALLING_AE_TITLE_NOT_RECOGNIZED: "calling AE title not recognized",
+    LOCAL_LIMIT_EXCEEDED: "local limit exceeded",
+    PROTOCOL_VERSION_NOT_SUPPORTED: "protocol version not supported",
+}
 
 
 @dataclass(slots=True)
@@ -211,8 +69,8 @@ class _Outgoing:
     answers: int | None = None
 
 
-#: Decides about an association that a peer asks for.
-Policy = Callable[[AssociateRequest, str], AssociateAccept | AssociateReject]
+#: Answers the request for an association of a peer, which is named by its address.
+Decide = Callable[[AssociateRequest, str], AssociateAccept | AssociateReject]
 
 
 class Exchange:
@@ -224,19 +82,19 @@ class Exchange:
 
     def __init__(
         self,
-        services: Mapping[int, Service],
+        services: Mapping[CommandField, Service],
         clock: IReactorTime,
         *,
-        policy: Policy | None = None,
+        decide: Decide | None = None,
         response_seconds: float = 30.0,
     ) -> None:
         self.connection: Connection
         self.established_at: Deferred[Exchange] = Deferred()
         #: Fires with why the association ended: None for an end in order.
         self.closed: Deferred[DulError | None] = Deferred()
-        self._services = services
+        self._services: Mapping[int, Service] = {int(field): service for field, service in services.items()}
         self._clock = clock
-        self._policy = policy
+        self._decide = decide
         self._response_seconds = response_seconds
         self._reader = MessageReader()
         self._sink: Sink | None = None
@@ -246,6 +104,7 @@ class Exchange:
         self._outbox: deque[_Outgoing] = deque()
         self._sending: _Outgoing | None = None
         self._writable = True
+        self._breathless: list[Deferred[None]] = []
         self._paused = False
         self._holds = 0
         self._window = 1
@@ -342,16 +201,16 @@ class Exchange:
             self._written(message)
             return
         self._sending = message
-        self.connection.send(association.send_fragment(message.context_id, True, True, message.command))
+        self.connection.send(association.send_fragment(message.context_id, message.command, last=True, command=True))
         self._go_on(message)  # with the command set in one write
 
     def _go_on(self, message: _Outgoing) -> None:
         """Write the next fragment of a source."""
         source = message.source
         assert source is not None
-        longest = min(self.connection.association.peer_maximum or LONGEST_FRAGMENT, LONGEST_FRAGMENT) - _PDV_HEADER & ~1
+        association = self.connection.association
         try:
-            data = source.read(min(longest, source.size))
+            data = source.read(min(association.fragment_size, source.size))
         except OSError as error:
             log.warning("what is sent to %s cannot be read: %s", self.connection.peer, error)
             self.connection.abort(0, 0, f"what is sent cannot be read: {error.strerror}")
@@ -359,7 +218,7 @@ class Exchange:
         last = not source.size
         if last:
             self._sending = None
-        self.connection.send(self.connection.association.send_fragment(message.context_id, False, last, data))
+        self.connection.send(association.send_fragment(message.context_id, data, last=last))
         if last:
             source.close()
             self._written(message)
@@ -413,19 +272,19 @@ class Exchange:
         context = self.connection.association.contexts[begun.context_id]
         request = Request(self, begun.context_id, context.abstract_syntax, context.transfer_syntax, command)
         if command.message_id is None:
-            raise PeerViolation("a request has no Message ID (0000,0110)", _INVALID_VALUE)
+            raise PeerViolation("a request has no Message ID (0000,0110)", AbortReason.INVALID_PARAMETER)
         if command.message_id in self._open:
-            return _Refusal(request, DUPLICATE_INVOCATION)
+            return Refusal(request, DUPLICATE_INVOCATION)
         self._open[command.message_id] = request
         self._balance()
         service = self._services.get(command.field)
-        return service(request) if service is not None else _Refusal(request, UNRECOGNIZED_OPERATION)
+        return service(request) if service is not None else Refusal(request, UNRECOGNIZED_OPERATION)
 
     def _sink_for_response(self, begun: Begun) -> Sink:
         command = begun.command
         asked = self._asked.get(command.responds_to or 0)
         if asked is None or command.field != asked.command.field | RESPONSE:
-            raise PeerViolation(f"a response to message {command.responds_to} answers nothing", _INVALID_VALUE)
+            raise PeerViolation(f"a response to message {command.responds_to} answers nothing", AbortReason.INVALID_PARAMETER)
         return InMemory(lambda data: self._answered(asked, Response(command, data if command.has_data else None)))
 
     def _answered(self, asked: Asked, response: Response) -> None:
@@ -475,12 +334,18 @@ class Exchange:
         self._writable = writable
         if writable:
             self._pump()
+            self._let_breathe()
+
+    def _let_breathe(self) -> None:
+        waiting, self._breathless = self._breathless, []
+        for deferred in waiting:
+            deferred.callback(None)
 
     # ---- the association ----
 
     def requested(self, request: AssociateRequest) -> None:
         """Accept or reject what the peer asks for."""
-        decision = self._policy(request, self.connection.peer) if self._policy is not None else NOT_SUPPORTED
+        decision = self._decide(request, self.connection.peer) if self._decide is not None else LOCAL_LIMIT_EXCEEDED
         if isinstance(decision, AssociateAccept):
             self.connection.accept(decision)
         else:
@@ -488,19 +353,33 @@ class Exchange:
 
     def established(self, accept: AssociateAccept) -> None:
         """Begin."""
-        window = accept.asynchronous_window
+        window = accept.operations_window
         if window is not None:
-            self._window = window[0] if self.connection.association.is_requestor else window[1]
+            self._window = window[0] if self.connection.association.role is Role.REQUESTOR else window[1]
         self.established_at.callback(self)
 
     def rejected(self, reject: AssociateReject) -> None:
         """Hear that there is to be no association."""
-        self._ended = AssociationRejected(reject.text, reject.result, reject.source, reject.reason)
+        self._ended = AssociationRejected(
+            _REJECTIONS.get(reject, f"reason {reject.reason}"), reject.result, reject.source, reject.reason
+        )
 
     def not_connected(self, error: DulError) -> None:
         """Hear that there is no connection to begin with."""
         self._ended = error
         self.ended(None)
+
+    def breath(self) -> Deferred[None]:
+        """Give a Deferred that fires when the peer was listened to and keeps up with what is written, or is gone."""
+        deferred: Deferred[None] = Deferred()
+        self._clock.callLater(0, self._breathe, deferred)
+        return deferred
+
+    def _breathe(self, deferred: Deferred[None]) -> None:
+        if self._writable or self._over:
+            deferred.callback(None)
+        else:
+            self._breathless.append(deferred)
 
     def release_requested(self) -> None:
         """Agree to the end."""
@@ -524,6 +403,7 @@ class Exchange:
         self._held.clear()
         for one in asked:
             one._fail(error or ConnectionLost("The association was released before an answer came."))
+        self._let_breathe()
         if not self.established_at.called:
             self.established_at.errback(error or ConnectionLost())
         self.closed.callback(error)

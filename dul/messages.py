@@ -8,11 +8,10 @@ from typing import TypeAlias
 from dul.command import Command, decode_command
 from dul.errors import BadCommand, PeerViolation
 from dul.events import Fragment
+from dul.pdus import AbortReason
 
 #: The longest command set; the longest that PS3.7 describes, with a long list of tags, is far below it.
 COMMAND_LIMIT = 65536
-#: A-ABORT: invalid PDU parameter value (PS3.8 table 9-26).
-_INVALID_VALUE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +51,17 @@ class MessageReader:
         if self._context is None:
             self._context = fragment.context_id
         elif fragment.context_id != self._context:
-            raise PeerViolation("fragments of two presentation contexts are mixed", _INVALID_VALUE)
+            raise PeerViolation("fragments of two presentation contexts are mixed", AbortReason.INVALID_PARAMETER)
         if fragment.command is self._in_data:
             expected = "a data set has to end" if self._in_data else "a command set has to come first"
-            raise PeerViolation(expected, _INVALID_VALUE)
+            raise PeerViolation(expected, AbortReason.INVALID_PARAMETER)
         if self._in_data:
             if fragment.last:
                 self._in_data, self._context = False, None
             return Piece(fragment.data, fragment.last)
         self._command += fragment.data
         if len(self._command) > COMMAND_LIMIT:
-            raise PeerViolation(f"a command set is longer than {COMMAND_LIMIT} bytes", _INVALID_VALUE)
+            raise PeerViolation(f"a command set is longer than {COMMAND_LIMIT} bytes", AbortReason.INVALID_PARAMETER)
         return self._begun(fragment.context_id) if fragment.last else None
 
     def _begun(self, context_id: int) -> Begun:
@@ -71,7 +70,7 @@ class MessageReader:
         try:
             command = decode_command(data)
         except BadCommand as error:
-            raise PeerViolation(str(error), _INVALID_VALUE) from error
+            raise PeerViolation(str(error), AbortReason.INVALID_PARAMETER) from error
         self._in_data = command.has_data
         if not command.has_data:
             self._context = None

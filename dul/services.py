@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import ensureDeferred
 from twisted.python.failure import Failure
 
-from dul.exchange import InMemory, Request, Sink
+from dul.operations import InMemory, Request, Sink
 from dul.status import CANCEL, PENDING, PROCESSING_FAILURE, SUCCESS
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ async def _each(matches: Iterable[bytes] | AsyncIterator[bytes]) -> AsyncIterato
 def _served(serve: Callable[[Request, bytes], Awaitable[None]]) -> Callable[[Request], Sink]:
     def service(request: Request) -> Sink:
         def begin(data: bytes) -> None:
-            ensureDeferred(_run(serve, request, data)).addErrback(_report)  # type: ignore[arg-type]
+            ensureDeferred(_run(serve, request, data)).addErrback(_report)
 
         return InMemory(begin)
 

@@ -19,7 +19,7 @@ from gateway_client.scu import StorageSCU
 from gateway_client.spool import Spool, SpooledFile
 from gateway_client.transmissions import Transmissions
 from gateway_client.transmitter import Transmitter
-from runtime import Clock, DataDirectory, Settings, SystemClock, make_directories
+from runtime import Clock, DataDirectory, ReactorThread, Settings, SystemClock, make_directories
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,9 @@ class _Running:
             self.transmissions = Transmissions(self.journal)
             self.filing = Filing(configuration, self.spool, self.journal, clock, random)
             self.filing.recover()
-            self.scu = StorageSCU(configuration)
+            self._reactor = ReactorThread("dicom")
+            self._undo.append(self._reactor.stop)
+            self.scu = StorageSCU(configuration, reactor=self._reactor)
             self._undo.append(self.scu.close)
             transmitter = Transmitter(configuration, self.transmissions, self.scu, clock, random)
             heartbeat = Heartbeat(configuration, self.status, gateway._elements)
@@ -122,7 +124,7 @@ class _Running:
                 Worker("transmitter", transmitter, connect, clock, random, idle_seconds=configuration.poll_seconds),
                 Worker("heartbeat", heartbeat, connect, clock, random, idle_seconds=configuration.heartbeat_seconds),
             ]
-            self.scp = StorageSCP(configuration, self.spool, self._received)
+            self.scp = StorageSCP(configuration, self.spool, self._received, self._reactor)
             self.scp.start()
         except BaseException:
             self._close()

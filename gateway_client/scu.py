@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from dul import (
     AssociateRequest,
     AssociationRejected,
+    Category,
     Command,
     CommandField,
     DulError,
@@ -23,7 +24,6 @@ from dul import (
     ProposedContext,
     Timeouts,
     category,
-    Category,
     connect,
 )
 from gateway_client.configuration import Configuration

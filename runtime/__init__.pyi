@@ -14,6 +14,7 @@ from runtime.errors import (
 from runtime.inflation import inflate
 from runtime.logs import set_up_logs
 from runtime.processes import DataDirectory, check_port, free_port, read_run_file, wait_until_ready, write_json
+from runtime.reactor_thread import ReactorThread
 from runtime.settings import GatewaySettings, Settings, load_settings
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "NotReady",
     "PortInUse",
     "PortRefused",
+    "ReactorThread",
     "RuntimeProblem",
     "Settings",
     "SettingsError",

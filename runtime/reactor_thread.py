@@ -15,9 +15,9 @@ class ReactorThread:
     """Runs a reactor, not the process's global one. `call` and `stop` are for other threads than its own."""
 
     def __init__(self, name: str = "reactor") -> None:
-        from twisted.internet.epollreactor import EPollReactor  # noqa: PLC0415  Linux only, as whoever makes one is
+        from twisted.internet.epollreactor import EPollReactor
 
-        self.reactor: Any = EPollReactor()
+        self.reactor: Any = EPollReactor()  # type: ignore[no-untyped-call]  # twisted gives it no types
         self._thread = threading.Thread(target=self.reactor.run, args=(False,), name=name, daemon=True)
         self._thread.start()
 

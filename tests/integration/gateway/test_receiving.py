@@ -17,6 +17,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
+from dul import Exchange
 from gateway_client.configuration import Configuration
 from gateway_client.errors import SpoolFull
 from gateway_client.part10 import FileMeta, digest_of, encode_head, read_meta
@@ -169,7 +170,7 @@ def test_what_is_no_data_set_is_refused(port: Port, scu: StorageSCU, tmp_path: P
     assert scu.send(port.destination(), "study", shipped("CT_small.dcm")).result is Result.SENT
 
 
-@pytest.mark.parametrize("call", ["write", "fsync"])
+@pytest.mark.parametrize("call", ["writev", "fsync"])
 def test_a_full_disk_is_answered_a700_and_leaves_nothing(port: Port, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     def fail(*_: object) -> int:
         raise OSError(errno.ENOSPC, "no space left on device")
@@ -189,7 +190,7 @@ def test_below_the_free_space_floor_the_answer_is_a700(port: Port, monkeypatch: 
     def begin(*_: object) -> SpoolWriter:
         raise SpoolFull
 
-    monkeypatch.setattr(port.scp._server, "spool", type("Full", (), {"begin": begin})())
+    monkeypatch.setattr(port.spool, "begin", begin)
     assert storescu(port.number, shipped("CT_small.dcm")).returncode != 0
     assert port.files == []
 
@@ -371,7 +372,7 @@ def test_stopping_lets_a_sender_finish_its_object(port: Port) -> None:
     data = path.read_bytes()[meta.offset :]
     raw.send(3, announced)
     raw.send(0, data[:10000])
-    wait_for(lambda: len(port.leftovers()) == 1)
+    wait_for(lambda: any(exchange.busy for exchange in exchanges(port)))
     stopping = threading.Thread(target=port.scp.stop)
     stopping.start()
     wait_for(lambda: not _listens(port))
@@ -385,6 +386,11 @@ def test_stopping_lets_a_sender_finish_its_object(port: Port) -> None:
     assert [file.digest for file in port.files] == [digest_of(path)]
 
 
+def exchanges(port: Port) -> list[Exchange]:
+    """List the associations of a port."""
+    assert port.scp._listener is not None
+    return list(port.scp._listener.exchanges)
+
+
 def _listens(port: Port) -> bool:
-    server = port.scp._server
-    return server is not None and server.socket is not None and server.socket.fileno() >= 0
+    return port.scp._listener is not None

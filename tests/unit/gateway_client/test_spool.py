@@ -11,10 +11,11 @@ from pydicom import dcmread
 
 from gateway_client.errors import ObjectTooLarge, SpoolError, SpoolFull
 from gateway_client.part10 import FileMeta
-from gateway_client.spool import BUFFER, Origin, Spool
+from gateway_client.spool import Origin, Spool
 from runtime import FixedClock
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, MOMENT, data_set
 
+PIECE = 1 << 20
 META = FileMeta(CT, "1.2.3", EXPLICIT, "MODALITY")
 
 
@@ -25,7 +26,7 @@ def everything(directory: Path) -> list[str]:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
-    return Spool(tmp_path, FixedClock(MOMENT), max_object_bytes=3 * BUFFER)
+    return Spool(tmp_path, FixedClock(MOMENT), max_object_bytes=3 * PIECE)
 
 
 def test_an_object_in_pieces_is_a_dicom_file_with_its_bytes_as_they_came(spool: Spool) -> None:
@@ -70,20 +71,23 @@ def test_the_file_is_synced_before_its_name_and_its_name_before_the_answer(spool
     assert order == ["file", "rename", "directory"]
 
 
-@pytest.mark.parametrize("call", ["write", "fsync"])
+@pytest.mark.parametrize("call", ["writev", "fsync"])
 @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, SpoolFull), (errno.EDQUOT, SpoolFull), (errno.EIO, SpoolError)])
 def test_a_disk_that_fails_leaves_nothing(
     tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch, call: str, number: int, kind: type[SpoolError]
 ) -> None:
     writer = spool.begin(META)
-    writer.write(data_set("1.2.3"))
 
     def fail(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
+    def put() -> None:
+        writer.write(data_set("1.2.3"))
+        writer.commit()
+
     monkeypatch.setattr(os, call, fail)
     with pytest.raises(kind):
-        writer.commit()
+        put()
     assert everything(tmp_path) == []
     with pytest.raises(SpoolError):
         writer.commit()
@@ -102,14 +106,14 @@ def test_a_directory_that_cannot_be_synced_leaves_nothing(tmp_path: Path, spool:
 
 def test_a_disk_that_is_full_in_the_middle_leaves_nothing(tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = spool.begin(META)
-    writer.write(bytes(BUFFER))
+    writer.write(bytes(PIECE))
 
     def fail(*_: object) -> int:
         raise OSError(errno.ENOSPC, "no space")
 
-    monkeypatch.setattr(os, "write", fail)
+    monkeypatch.setattr(os, "writev", fail)
     with pytest.raises(SpoolFull):
-        writer.write(bytes(BUFFER))
+        writer.write(bytes(PIECE))
     assert everything(tmp_path) == []
     with pytest.raises(SpoolFull):
         writer.write(b"more")
@@ -117,7 +121,7 @@ def test_a_disk_that_is_full_in_the_middle_leaves_nothing(tmp_path: Path, spool:
 
 def test_an_object_that_is_too_large_leaves_nothing(tmp_path: Path, spool: Spool) -> None:
     writer = spool.begin(META)
-    writer.write(bytes(3 * BUFFER))
+    writer.write(bytes(3 * PIECE))
     with pytest.raises(ObjectTooLarge):
         writer.write(b"x")
     assert everything(tmp_path) == []
@@ -134,7 +138,7 @@ def test_what_was_being_received_is_gone_after_a_start(tmp_path: Path, spool: Sp
     kept = spool.begin(META)
     kept.commit()
     lost = spool.begin(META)
-    lost.write(bytes(2 * BUFFER))
+    lost.write(bytes(2 * PIECE))
     again = Spool(tmp_path, FixedClock(MOMENT))
     assert everything(tmp_path) == [f"in/{name}" for name in again.names()]
     assert len(again.names()) == 1
