@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom.charset import decode_bytes, python_encoding
 from pydicom.tag import BaseTag
@@ -73,21 +74,20 @@ class Elements:
         if found is None or len(found[1]) > VALUE_LIMIT:
             return []
         vr, value = found[0] or known_vr(tag), found[1]
+        if vr in _TEXTS:
+            text = (self._text(vr, value) if vr in _LOCALIZED else value.decode("ascii", "replace")).rstrip(" \0")
+            if "\\" in text and vr not in _SINGLE_VALUED:
+                parts = [part.strip(" \0") for part in text.split("\\")]
+                return parts if any(parts) else []
+            if vr not in _SINGLE_VALUED:
+                text = text.lstrip(" \0")
+            return [text] if text else []
         if vr in _BINARY:
             return self._numbers(_BINARY[vr], value)
         if vr == "AT":
             pairs = self._numbers("H", value)
             return [f"{int(pairs[index]):04X}{int(pairs[index + 1]):04X}" for index in range(0, len(pairs) - 1, 2)]
-        if vr not in _TEXTS:
-            return []
-        text = self._text(vr, value)
-        if vr in _SINGLE_VALUED:
-            return [text.rstrip(" \0")] if text.rstrip(" \0") else []
-        if "\\" not in text:
-            text = text.strip(" \0")
-            return [text] if text else []
-        parts = [part.strip(" \0") for part in text.split("\\")]
-        return parts if any(parts) else []
+        return []
 
     def first(self, tag: int) -> str:
         """Give an element's first value, empty when it has none."""
@@ -96,12 +96,14 @@ class Elements:
 
     def items(self, tag: int) -> Sequence[Elements]:
         """Give the items of a sequence, at most `ITEM_LIMIT`; a broken one has none."""
+        if tag not in self._found:
+            return ()
         if tag not in self._items:
             self._items[tag] = self._read_items(tag)
         return self._items[tag]
 
     def _read_items(self, tag: int) -> list[Elements]:
-        vr, value = self._found.get(tag, ("", b""))
+        vr, value = self._found[tag]
         if (known_vr(tag) if vr in ("", "UN") else vr) != "SQ":
             return []
         scanner = Scanner(Stretch(value), self._order, self._budget)
@@ -117,8 +119,6 @@ class Elements:
         return [repr(number) if isinstance(number, float) else str(number) for number in numbers]
 
     def _text(self, vr: str, value: bytes) -> str:
-        if vr not in _LOCALIZED:
-            return value.decode("ascii", "replace")
         if b"\x1b" in value or len(self._encodings) > 1:
             delimiters = {ord(character) for character in ("\\^=" if vr == "PN" else "\\\r\n\t\f")}
             try:
@@ -141,21 +141,21 @@ def scan(data: bytes, transfer_syntax: str, stop: Callable[[int], bool], wanted:
     return _scan(Stretch(data), transfer_syntax, stop, wanted)
 
 
-def scan_file(path: Path, offset: int, transfer_syntax: str, wanted: Collection[int]) -> Elements:
+def scan_file(file: BinaryIO, offset: int, transfer_syntax: str, wanted: Collection[int]) -> Elements:
     """Read the wanted elements of a file before its pixel data. Raises OSError."""
-    return _scan_file(path, offset, transfer_syntax, wanted, None)
+    return _scan_file(file, offset, transfer_syntax, wanted, None)
 
 
 def scan_whole_header(path: Path, offset: int, transfer_syntax: str) -> Elements:
     """Read every element of a file that comes before its pixel data, as far as `HEADER` bytes go. Raises OSError."""
-    return _scan_file(path, offset, transfer_syntax, None, HEADER)
-
-
-def _scan_file(path: Path, offset: int, transfer_syntax: str, wanted: Collection[int] | None, most: int | None) -> Elements:
     with path.open("rb") as file:
-        file.seek(offset)
-        stretch = Stretch(_inflate(file.read(INFLATED))) if transfer_syntax == DEFLATED else FileStretch(file, most)
-        return _scan(stretch, transfer_syntax, _PIXEL_DATA.__contains__, wanted)
+        return _scan_file(file, offset, transfer_syntax, None, HEADER)
+
+
+def _scan_file(file: BinaryIO, offset: int, transfer_syntax: str, wanted: Collection[int] | None, most: int | None) -> Elements:
+    file.seek(offset)
+    stretch = Stretch(_inflate(file.read(INFLATED))) if transfer_syntax == DEFLATED else FileStretch(file, most)
+    return _scan(stretch, transfer_syntax, _PIXEL_DATA.__contains__, wanted)
 
 
 def _scan(stretch: Stretch, transfer_syntax: str, stop: Callable[[int], bool], wanted: Collection[int] | None) -> Elements:

@@ -12,7 +12,7 @@ from pydicom.tag import Tag
 
 from gateway_client.elements import Elements, scan, scan_file
 from gateway_client.errors import NotAnObject, UIDMismatch
-from gateway_client.part10 import FileMeta, read_meta
+from gateway_client.part10 import HEAD_LIMIT, FileMeta, decode_head
 
 #: The elements that are sent as HEADER items, in order; `>` goes into every item of a sequence.
 DEFAULT_PATHS = (
@@ -130,9 +130,10 @@ def read_header(path: Path, paths: Sequence[str] = DEFAULT_PATHS) -> InstanceHea
 
     Raises NotPart10 or NotAnObject for what is no DICOM file, and OSError.
     """
-    meta = read_meta(path)
     wanted, steps = _plan(tuple(paths))
-    elements = scan_file(path, meta.offset, meta.transfer_syntax, wanted)
+    with path.open("rb") as file:
+        meta = decode_head(file.read(HEAD_LIMIT), path)
+        elements = scan_file(file, meta.offset, meta.transfer_syntax, wanted)
     fields = {name: elements.first(tag) for name, tag in _FIELDS.items()}
     if not fields["sop_instance_uid"]:
         raise NotAnObject("The data set has no SOP Instance UID.")
@@ -160,5 +161,5 @@ def _add_items(items: list[HeaderItem], elements: Elements, steps: tuple[_Step, 
             for number, item in enumerate(elements.items(tag), 1):
                 _add_items(items, item, below, f"{above}{name}>{number}>")
         elif values := elements.values(tag):
-            vr = elements.vr(tag)
-            items += [HeaderItem(above + name, vr, number, value[:VALUE_LIMIT]) for number, value in enumerate(values, 1)]
+            path, vr = above + name, elements.vr(tag)
+            items += [HeaderItem(path, vr, number, value[:VALUE_LIMIT]) for number, value in enumerate(values, 1)]

@@ -22,7 +22,8 @@ SHORT_VRS = frozenset(
     (b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS", b"ST",
      b"TM", b"UI", b"UL", b"US")
 )  # fmt: skip
-_HEAD_LIMIT = 65536
+#: Bytes of a file in which its head has its place.
+HEAD_LIMIT = 65536
 _CHUNK = 1 << 20
 
 
@@ -109,13 +110,13 @@ def decode_head(head: bytes, path: Path | str) -> FileMeta:
 def read_meta(path: Path) -> FileMeta:
     """Read the head of a file. Raises NotPart10, and OSError when there is no such file."""
     with path.open("rb") as file:
-        return decode_head(file.read(_HEAD_LIMIT), path)
+        return decode_head(file.read(HEAD_LIMIT), path)
 
 
 def digest_of(path: Path) -> str:
     """Give the SHA-256 of a file's data set, in hexadecimal. Raises NotPart10 and OSError."""
     with path.open("rb") as file:
-        file.seek(decode_head(file.read(_HEAD_LIMIT), path).offset)
+        file.seek(decode_head(file.read(HEAD_LIMIT), path).offset)
         return _digest(file)
 
 

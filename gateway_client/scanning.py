@@ -192,15 +192,17 @@ class Scanner:
         stretch = self._stretch
         position = stretch.ahead(position, _ITEM_HEAD)
         start = stretch.before + position
-        if not vr:
+        if vr == "UN":
+            vr = "SQ"
+        elif not vr:
             vr = known_vr(tag)
             begin = stretch.data[position : position + 4]
             if not vr and len(begin) < 4:
                 raise Broken
             if not vr and begin == self._tag(_ITEM):
                 vr = "SQ"
-        if vr in ("SQ", "UN"):
-            return "SQ", start, self._after_items(position, implicit, depth)
+        if vr == "SQ":
+            return vr, start, self._after_items(position, implicit, depth)
         return vr, start, self._after_fragments(start)
 
     def _after_items(self, position: int, implicit: bool, depth: int) -> int:

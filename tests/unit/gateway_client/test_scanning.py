@@ -114,6 +114,12 @@ def assert_equal(data: bytes, syntax: str) -> None:
         assert found == expected(data, syntax, stop, wanted)
 
 
+def scanned(path: Path, offset: int, syntax: str, wanted: frozenset[int]) -> Elements:
+    """Read the wanted elements of a file."""
+    with path.open("rb") as file:
+        return scan_file(file, offset, syntax, wanted)
+
+
 TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="\\"), max_size=12)
 #: Tags, with the VR and values that they may have.
 LEAVES: tuple[tuple[int, str, st.SearchStrategy[Any]], ...] = (
@@ -170,6 +176,7 @@ BY_HAND = (
     b"\x09\0\5\x10UN\0\0\x14\0\0\0" + _ITEM,
     b"\x09\0\6\x10\xff\xff\xff\xff" + _ITEM + _END,
     b"\x09\0\6\x10OB\0\0\xff\xff\xff\xff" + _ITEM + _END,
+    b"\x72\0\x6d\0\xff\xff\xff\xff" + _ITEM + _END,  # the one whose VR is UN in the dictionary
     b"\x09\0\6\x10OB\0\0\xff\xff\xff\xffno fragments" + _END,
     b"\x09\0\6\x10ZZ\4\0abcd\x09\0\7\x10\0\0\0\0\x09\0\x08\x10\2\0\0\0xy",
     b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff" + _ITEM + b"\xfe\xff\0\xe0\0\0\0\0" + _END,
@@ -237,7 +244,7 @@ def test_a_file_that_is_read_in_pieces_has_the_elements_of_its_bytes(
                 whole = None
             try:
                 read: Tree | None = tree_of(
-                    scan_whole_header(path, 4, syntax) if wanted is None else scan_file(path, 4, syntax, wanted)
+                    scan_whole_header(path, 4, syntax) if wanted is None else scanned(path, 4, syntax, wanted)
                 )
             except NotAnObject:
                 read = None
@@ -253,7 +260,7 @@ def test_what_is_not_wanted_is_not_read_from_a_file(tmp_path: Path, monkeypatch:
         file.write(b"\x28\0\x10\0US\2\0\0\2")
     tracemalloc.start()
     try:
-        elements = scan_file(path, 0, EXPLICIT, WANTED - {0x00091001})
+        elements = scanned(path, 0, EXPLICIT, WANTED - {0x00091001})
         assert (elements.first(0x00080018), elements.first(0x00280010)) == ("1.2", "512")
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
@@ -265,7 +272,7 @@ def test_a_value_that_is_said_to_be_longer_than_its_file_is_what_is_there(tmp_pa
     path.write_bytes(b"\x20\0\0\x40UT\0\0\xf0\xff\xff\xffabc")
     tracemalloc.start()
     try:
-        assert scan_file(path, 0, EXPLICIT, WANTED).values(0x00204000) == ["abc"]
+        assert scanned(path, 0, EXPLICIT, WANTED).values(0x00204000) == ["abc"]
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
