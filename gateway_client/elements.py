@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
-from pydicom import Dataset
 from pydicom.charset import decode_bytes, python_encoding
-from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.filereader import data_element_generator, read_sequence_item
-from pydicom.sequence import Sequence as PydicomSequence
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import BaseTag
 
 from gateway_client.errors import NotAnObject
+from gateway_client.scanning import Broken, Budget, FileStretch, Found, Scanner, Stretch, known_vr
 from runtime import inflate
 
 IMPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
-_SPECIFIC_CHARACTER_SET = Tag(0x0008, 0x0005)
-_PIXEL_DATA = {Tag(0x7FE0, 0x0008), Tag(0x7FE0, 0x0009), Tag(0x7FE0, 0x0010)}
+_SPECIFIC_CHARACTER_SET = 0x00080005
+_PIXEL_DATA = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 
 #: Bytes of a deflated data set that are inflated to find its header; the rest may be a bomb.
 INFLATED = 4 << 20
 #: A value longer than this is not decoded: a header has no use for it.
 VALUE_LIMIT = 65536
 ITEM_LIMIT = 64
-#: Reads of a data set, one to three for an element or item; the rest of its elements is taken for not there.
-READ_LIMIT = 200_000
 #: Bytes at the beginning of a data set in which a whole header is looked for.
 HEADER = 4 << 20
 
@@ -42,110 +35,83 @@ _LOCALIZED = {"LO", "LT", "PN", "SH", "ST", "UC", "UT"}
 _TEXTS = _SINGLE_VALUED | _LOCALIZED | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"}
 
 
-class _Budget:
-    """How many reads are left of a data set and all that is nested in it."""
-
-    def __init__(self) -> None:
-        self.left = READ_LIMIT
-
-
-class _Limited:
-    """A file that seems to end when the budget does: empty items, eight bytes each, take a parser much longer than bytes."""
-
-    def __init__(self, file: BinaryIO, budget: _Budget) -> None:
-        self._file, self._budget = file, budget
-        self.seek, self.tell = file.seek, file.tell
-
-    def read(self, size: int = -1) -> bytes:
-        """Read, while the budget lasts."""
-        self._budget.left -= 1
-        return self._file.read(size) if self._budget.left >= 0 else b""
-
-
 class Elements:
     """The elements of a data set or of a sequence's item, looked up by tag and decoded when asked for."""
 
     def __init__(
-        self, dataset: Dataset, big_endian: bool, encodings: Sequence[str] = ("iso8859",), budget: _Budget | None = None
+        self,
+        found: Found,
+        order: str,
+        implicit: bool,
+        encodings: Sequence[str] = ("iso8859",),
+        budget: Budget | None = None,
     ) -> None:
-        self._dataset = dataset
-        self._budget = budget or _Budget()
-        self._order = ">" if big_endian else "<"
-        declared = self._raw(_SPECIFIC_CHARACTER_SET)
-        self._encodings = _encodings(declared[1]) if declared is not None else list(encodings)
+        self._found = found
+        self._order = order
+        self._implicit = implicit
+        self._budget = budget or Budget()
+        self._items: dict[int, list[Elements]] = {}
+        charset = found.get(_SPECIFIC_CHARACTER_SET)
+        self._encodings = encodings if charset is None else _encodings(charset[1])
 
     def tags(self) -> list[BaseTag]:
         """Give the tags, in their order."""
-        return sorted(self._dataset.keys())
+        return [BaseTag(tag) for tag in sorted(self._found)]
 
-    def has_value(self, tag: BaseTag) -> bool:
+    def has_value(self, tag: int) -> bool:
         """Tell whether an element is there and not empty."""
-        found = self._raw(tag)
+        found = self._found.get(tag)
         return found is not None and bool(found[1])
 
-    def vr(self, tag: BaseTag) -> str:
+    def vr(self, tag: int) -> str:
         """Give an element's VR, from the dictionary when the transfer syntax does not carry it."""
-        found = self._raw(tag)
-        return found[0] if found is not None else ""
+        found = self._found.get(tag)
+        return "" if found is None else found[0] or known_vr(tag) or "UN"
 
-    def values(self, tag: BaseTag) -> list[str]:
+    def values(self, tag: int) -> list[str]:
         """Give an element's values as text; none when it is missing, empty, or of a VR without a text form."""
-        found = self._raw(tag)
-        if found is None:
+        found = self._found.get(tag)
+        if found is None or len(found[1]) > VALUE_LIMIT:
             return []
-        vr, value = found
-        if len(value) > VALUE_LIMIT:
-            return []
+        vr, value = found[0] or known_vr(tag), found[1]
+        if vr in _TEXTS:
+            text = (self._text(vr, value) if vr in _LOCALIZED else value.decode("ascii", "replace")).rstrip(" \0")
+            if "\\" in text and vr not in _SINGLE_VALUED:
+                parts = [part.strip(" \0") for part in text.split("\\")]
+                return parts if any(parts) else []
+            if vr not in _SINGLE_VALUED:
+                text = text.lstrip(" \0")
+            return [text] if text else []
         if vr in _BINARY:
             return self._numbers(_BINARY[vr], value)
         if vr == "AT":
             pairs = self._numbers("H", value)
             return [f"{int(pairs[index]):04X}{int(pairs[index + 1]):04X}" for index in range(0, len(pairs) - 1, 2)]
-        if vr not in _TEXTS:
-            return []
-        text = self._text(vr, value)
-        if vr in _SINGLE_VALUED:
-            return [text.rstrip(" \0")] if text.rstrip(" \0") else []
-        parts = [part.strip(" \0") for part in text.split("\\")]
-        return parts if any(parts) else []
+        return []
 
-    def first(self, tag: BaseTag) -> str:
+    def first(self, tag: int) -> str:
         """Give an element's first value, empty when it has none."""
-        return next(iter(self.values(tag)), "")
+        values = self.values(tag)
+        return values[0] if values else ""
 
-    def items(self, tag: BaseTag) -> Iterator[Elements]:
-        """Give the items of a sequence, at most `ITEM_LIMIT`."""
-        if tag not in self._dataset or self.vr(tag) not in ("SQ", "UN", ""):
-            return
-        element: Any = self._dataset.get_item(tag)
-        items = self._parse(element) if isinstance(element, RawDataElement) else element.value
-        for item in items[:ITEM_LIMIT] if isinstance(items, list | PydicomSequence) else ():
-            yield Elements(item, self._order == ">", self._encodings, self._budget)
+    def items(self, tag: int) -> Sequence[Elements]:
+        """Give the items of a sequence, at most `ITEM_LIMIT`; a broken one has none."""
+        if tag not in self._found:
+            return ()
+        if tag not in self._items:
+            self._items[tag] = self._read_items(tag)
+        return self._items[tag]
 
-    def _parse(self, element: RawDataElement) -> list[Dataset]:
-        """Read the items of a sequence of known length; none when it is broken."""
-        value, items = element.value or b"", list[Dataset]()
-        if (element.VR or "UN") == "UN" and _dictionary_vr(element.tag) != "SQ":
-            return items
-        file = cast(BinaryIO, _Limited(io.BytesIO(value), self._budget))
-        try:
-            while len(items) < ITEM_LIMIT and file.tell() < len(value):
-                implicit = element.is_implicit_VR or element.VR == "UN"  # PS3.5 6.2.2
-                item = read_sequence_item(file, implicit, self._order == "<", "iso8859")
-                if item is None:
-                    break
-                items.append(item)
-        except Exception:  # a sender's sequence may be broken in every way that pydicom can fail on; then it has no items
+    def _read_items(self, tag: int) -> list[Elements]:
+        vr, value = self._found[tag]
+        if (known_vr(tag) if vr in ("", "UN") else vr) != "SQ":
             return []
-        return items
-
-    def _raw(self, tag: BaseTag) -> tuple[str, bytes] | None:
-        if tag not in self._dataset:
-            return None
-        element: Any = self._dataset.get_item(tag)
-        if isinstance(element, RawDataElement):
-            return str(element.VR or _dictionary_vr(tag)), element.value or b""
-        return str(element.VR) if element is not None else "", b""
+        scanner = Scanner(Stretch(value), self._order, self._budget)
+        try:
+            items = scanner.read_items(self._implicit or vr == "UN", ITEM_LIMIT)  # PS3.5 6.2.2
+        except Broken:
+            return []
+        return [Elements(item, self._order, implicit, self._encodings, self._budget) for item, implicit in items]
 
     def _numbers(self, code: str, value: bytes) -> list[str]:
         count = len(value) // struct.calcsize(code)
@@ -153,8 +119,6 @@ class Elements:
         return [repr(number) if isinstance(number, float) else str(number) for number in numbers]
 
     def _text(self, vr: str, value: bytes) -> str:
-        if vr not in _LOCALIZED:
-            return value.decode("ascii", "replace")
         if b"\x1b" in value or len(self._encodings) > 1:
             delimiters = {ord(character) for character in ("\\^=" if vr == "PN" else "\\\r\n\t\f")}
             try:
@@ -164,68 +128,46 @@ class Elements:
         return value.decode(self._encodings[0], "replace")
 
 
-def _dictionary_vr(tag: BaseTag) -> str:
-    if tag.is_private:
-        return "UN"
-    try:
-        return dictionary_VR(tag)
-    except KeyError:
-        return "UN"
-
-
 def _encodings(value: bytes) -> list[str]:
     terms = [term.strip() for term in value.decode("ascii", "replace").split("\\")]
     known = [python_encoding.get(term, "iso8859") for term in terms]
     return known or ["iso8859"]
 
 
-def scan(data: bytes, transfer_syntax: str, stop: Callable[[BaseTag], bool], wanted: Sequence[BaseTag] | None = None) -> Elements:
+def scan(data: bytes, transfer_syntax: str, stop: Callable[[int], bool], wanted: Collection[int] | None = None) -> Elements:
     """Read the elements at the beginning of a data set, until `stop` or until the bytes end."""
     if transfer_syntax == DEFLATED:
         data = _inflate(data)
-    return _scan(io.BytesIO(data), transfer_syntax, stop, wanted)
+    return _scan(Stretch(data), transfer_syntax, stop, wanted)
 
 
-def scan_file(path: Path, offset: int, transfer_syntax: str, wanted: Sequence[BaseTag]) -> Elements:
+def scan_file(file: BinaryIO, offset: int, transfer_syntax: str, wanted: Collection[int]) -> Elements:
     """Read the wanted elements of a file before its pixel data. Raises OSError."""
-
-    def stop(tag: BaseTag) -> bool:
-        return tag in _PIXEL_DATA
-
-    with path.open("rb") as file:
-        file.seek(offset)
-        if transfer_syntax == DEFLATED:
-            return _scan(io.BytesIO(_inflate(file.read(INFLATED))), transfer_syntax, stop, wanted)
-        return _scan(file, transfer_syntax, stop, wanted)
+    return _scan_file(file, offset, transfer_syntax, wanted, None)
 
 
 def scan_whole_header(path: Path, offset: int, transfer_syntax: str) -> Elements:
     """Read every element of a file that comes before its pixel data, as far as `HEADER` bytes go. Raises OSError."""
     with path.open("rb") as file:
-        file.seek(offset)
-        return scan(file.read(HEADER), transfer_syntax, lambda tag: tag in _PIXEL_DATA)
+        return _scan_file(file, offset, transfer_syntax, None, HEADER)
 
 
-def _scan(
-    file: io.BytesIO | io.BufferedReader,
-    transfer_syntax: str,
-    stop: Callable[[BaseTag], bool],
-    wanted: Sequence[BaseTag] | None,
-) -> Elements:
-    implicit, big_endian = transfer_syntax == IMPLICIT_LITTLE, transfer_syntax == EXPLICIT_BIG
-    elements: dict[BaseTag, DataElement | RawDataElement] = {}
-    budget = _Budget()
-    limited = cast(BinaryIO, _Limited(file, budget))
-    specific: list[BaseTag | int] | None = None if wanted is None else [*wanted, _SPECIFIC_CHARACTER_SET]
+def _scan_file(file: BinaryIO, offset: int, transfer_syntax: str, wanted: Collection[int] | None, most: int | None) -> Elements:
+    file.seek(offset)
+    stretch = Stretch(_inflate(file.read(INFLATED))) if transfer_syntax == DEFLATED else FileStretch(file, most)
+    return _scan(stretch, transfer_syntax, _PIXEL_DATA.__contains__, wanted)
+
+
+def _scan(stretch: Stretch, transfer_syntax: str, stop: Callable[[int], bool], wanted: Collection[int] | None) -> Elements:
+    found: Found = {}
+    order, implicit, budget = ">" if transfer_syntax == EXPLICIT_BIG else "<", transfer_syntax == IMPLICIT_LITTLE, Budget()
+    with_charset = None if wanted is None else {*wanted, _SPECIFIC_CHARACTER_SET}
     try:
-        for element in data_element_generator(
-            limited, implicit, not big_endian, stop_when=lambda tag, vr, length: stop(tag), specific_tags=specific
-        ):
-            elements[element.tag] = element
-    except Exception:  # a sender's bytes may end or be wrong anywhere; what was read so far is what the header says
-        if not elements:
+        Scanner(stretch, order, budget).read(found, implicit, with_charset, stop)
+    except Broken:  # a sender's bytes may end or be wrong anywhere; what was read so far is what the header says
+        if not found:
             raise NotAnObject from None
-    return Elements(Dataset(elements), big_endian, budget=budget)
+    return Elements(found, order, implicit, budget=budget)
 
 
 def _inflate(data: bytes) -> bytes:

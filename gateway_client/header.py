@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import Tag
 
 from gateway_client.elements import Elements, scan, scan_file
 from gateway_client.errors import NotAnObject, UIDMismatch
-from gateway_client.part10 import FileMeta, read_meta
+from gateway_client.part10 import HEAD_LIMIT, FileMeta, decode_head
 
 #: The elements that are sent as HEADER items, in order; `>` goes into every item of a sequence.
 DEFAULT_PATHS = (
@@ -37,30 +38,38 @@ ITEM_LIMIT, VALUE_LIMIT = 600, 1024
 #: (PS3.10 7.1) and the field of the file's head with each; rules know them as CALLING_AE_TITLE and CALLED_AE_TITLE.
 ASSOCIATION_ITEMS = {"0002,0017": "sending_ae_title", "0002,0018": "receiving_ae_title"}
 
-TagPath = tuple[BaseTag, ...]
+TagPath = tuple[int, ...]
 
-SOP_CLASS_UID, SOP_INSTANCE_UID = Tag(0x0008, 0x0016), Tag(0x0008, 0x0018)
+
+class _Step(NamedTuple):
+    """An element on a path, as it is named there; without one below it is the one whose values are told."""
+
+    name: str
+    tag: int
+    below: tuple[_Step, ...]
+
+
+SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 #: The field of `InstanceHeader` and the element that fills it.
 _FIELDS = {
     "sop_class_uid": SOP_CLASS_UID,
     "sop_instance_uid": SOP_INSTANCE_UID,
-    "study_date": Tag(0x0008, 0x0020),
-    "study_time": Tag(0x0008, 0x0030),
-    "accession": Tag(0x0008, 0x0050),
-    "modality": Tag(0x0008, 0x0060),
-    "manufacturer": Tag(0x0008, 0x0070),
-    "model": Tag(0x0008, 0x1090),
-    "patient_name": Tag(0x0010, 0x0010),
-    "patient_id": Tag(0x0010, 0x0020),
-    "study_uid": Tag(0x0020, 0x000D),
-    "series_uid": Tag(0x0020, 0x000E),
-    "series_number": Tag(0x0020, 0x0011),
-    "instance_number": Tag(0x0020, 0x0013),
+    "study_date": 0x00080020,
+    "study_time": 0x00080030,
+    "accession": 0x00080050,
+    "modality": 0x00080060,
+    "manufacturer": 0x00080070,
+    "model": 0x00081090,
+    "patient_name": 0x00100010,
+    "patient_id": 0x00100020,
+    "study_uid": 0x0020000D,
+    "series_uid": 0x0020000E,
+    "series_number": 0x00200011,
+    "instance_number": 0x00200013,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderItem:
+class HeaderItem(NamedTuple):  # some sixty for each image: a frozen dataclass takes twice as long to make
     """One value of one element; in a sequence the path names each item: `0040,0275>1>0040,1001`."""
 
     path: str
@@ -97,7 +106,7 @@ def parse_paths(texts: Sequence[str]) -> tuple[TagPath, ...]:
     for text in texts:
         try:
             parts = [part.strip().split(",") for part in text.split(">")]
-            paths.append(tuple(Tag(int(group, 16), int(element, 16)) for group, element in parts))
+            paths.append(tuple(int(Tag(int(group, 16), int(element, 16))) for group, element in parts))
         except (ValueError, OverflowError) as error:
             raise NotAnObject(f"{text!r} names no data element; gggg,eeee is expected.") from error
     return tuple(paths)
@@ -121,28 +130,36 @@ def read_header(path: Path, paths: Sequence[str] = DEFAULT_PATHS) -> InstanceHea
 
     Raises NotPart10 or NotAnObject for what is no DICOM file, and OSError.
     """
-    meta = read_meta(path)
-    tag_paths = parse_paths(tuple(paths))
-    wanted = [*_FIELDS.values(), *(tag_path[0] for tag_path in tag_paths)]
-    elements = scan_file(path, meta.offset, meta.transfer_syntax, wanted)
+    wanted, steps = _plan(tuple(paths))
+    with path.open("rb") as file:
+        meta = decode_head(file.read(HEAD_LIMIT), path)
+        elements = scan_file(file, meta.offset, meta.transfer_syntax, wanted)
     fields = {name: elements.first(tag) for name, tag in _FIELDS.items()}
     if not fields["sop_instance_uid"]:
         raise NotAnObject("The data set has no SOP Instance UID.")
     titles = {path: getattr(meta, name) for path, name in ASSOCIATION_ITEMS.items()}
     items = [HeaderItem(path, "AE", 1, title) for path, title in titles.items() if title]
-    for tag_path in tag_paths:
-        for item in _items(elements, tag_path, ""):
-            if len(items) < ITEM_LIMIT:
-                items.append(item)
-    return InstanceHeader(**fields, items=tuple(items))
+    _add_items(items, elements, steps)
+    return InstanceHeader(**fields, items=tuple(items[:ITEM_LIMIT]))
 
 
-def _items(elements: Elements, tags: TagPath, above: str) -> Iterator[HeaderItem]:
-    tag, below = tags[0], tags[1:]
-    name = f"{above}{tag.group:04X},{tag.element:04X}"
-    if not below:
-        for number, value in enumerate(elements.values(tag), 1):
-            yield HeaderItem(name, elements.vr(tag), number, value[:VALUE_LIMIT])
-        return
-    for number, item in enumerate(elements.items(tag), 1):
-        yield from _items(item, below, f"{name}>{number}>")
+@lru_cache(maxsize=16)
+def _plan(texts: Sequence[str]) -> tuple[frozenset[int], tuple[_Step, ...]]:
+    """Give the elements that are wanted of a file for some paths, and the first step of each path."""
+    paths = parse_paths(texts)
+    return frozenset((*_FIELDS.values(), *(path[0] for path in paths))), tuple(_step(path) for path in paths)
+
+
+def _step(path: TagPath) -> _Step:
+    tag, *below = path
+    return _Step(f"{tag >> 16:04X},{tag & 0xFFFF:04X}", tag, (_step(tuple(below)),) if below else ())
+
+
+def _add_items(items: list[HeaderItem], elements: Elements, steps: tuple[_Step, ...], above: str = "") -> None:
+    for name, tag, below in steps:
+        if below:
+            for number, item in enumerate(elements.items(tag), 1):
+                _add_items(items, item, below, f"{above}{name}>{number}>")
+        elif values := elements.values(tag):
+            path, vr = above + name, elements.vr(tag)
+            items += [HeaderItem(path, vr, number, value[:VALUE_LIMIT]) for number, value in enumerate(values, 1)]

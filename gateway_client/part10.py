@@ -17,8 +17,13 @@ IMPLEMENTATION_VERSION = "MAGBROKER_01"
 
 _PREAMBLE = bytes(128) + b"DICM"
 #: VRs whose explicit header has two reserved bytes and a length of four (PS3.5 7.1.2).
-_LONG_VRS = {b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV"}
-_HEAD_LIMIT = 65536
+LONG_VRS = {b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV"}
+SHORT_VRS = frozenset(
+    (b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS", b"ST",
+     b"TM", b"UI", b"UL", b"US")
+)  # fmt: skip
+#: Bytes of a file in which its head has its place.
+HEAD_LIMIT = 65536
 _CHUNK = 1 << 20
 
 
@@ -42,7 +47,7 @@ def _element(number: int, vr: bytes, value: bytes) -> bytes:
     if len(value) % 2:
         value += b"\0" if vr in (b"UI", b"OB") else b" "
     head = struct.pack("<HH2s", 2, number, vr)
-    return head + (struct.pack("<HI", 0, len(value)) if vr in _LONG_VRS else struct.pack("<H", len(value))) + value
+    return head + (struct.pack("<HI", 0, len(value)) if vr in LONG_VRS else struct.pack("<H", len(value))) + value
 
 
 @lru_cache(maxsize=64)
@@ -84,7 +89,7 @@ def decode_head(head: bytes, path: Path | str) -> FileMeta:
         group, number, vr = struct.unpack_from("<HH2s", head, position)
         if group != 2:
             break
-        if vr in _LONG_VRS:
+        if vr in LONG_VRS:
             if len(head) < position + 12:
                 raise NotPart10(path, "it is cut off")
             (length,), start = struct.unpack_from("<I", head, position + 8), position + 12
@@ -105,13 +110,13 @@ def decode_head(head: bytes, path: Path | str) -> FileMeta:
 def read_meta(path: Path) -> FileMeta:
     """Read the head of a file. Raises NotPart10, and OSError when there is no such file."""
     with path.open("rb") as file:
-        return decode_head(file.read(_HEAD_LIMIT), path)
+        return decode_head(file.read(HEAD_LIMIT), path)
 
 
 def digest_of(path: Path) -> str:
     """Give the SHA-256 of a file's data set, in hexadecimal. Raises NotPart10 and OSError."""
     with path.open("rb") as file:
-        file.seek(decode_head(file.read(_HEAD_LIMIT), path).offset)
+        file.seek(decode_head(file.read(HEAD_LIMIT), path).offset)
         return _digest(file)
 
 

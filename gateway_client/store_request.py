@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ _UNESCAPES = {"|": "|", "\\": "\\", "r": "\r", "n": "\n"}
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 _ESCAPE_TABLE = str.maketrans({**{chr(code): " " for code in _CONTROLS}, **_ESCAPES})
 _NAME_TABLE = str.maketrans({**_CONTROLS, ord("|"): " "})
+#: What needs no translation, as nearly every value: a search finds that out in a fraction of the time.
+_PLAIN = re.compile(r"[^|\\\x00-\x1f\x7f-\x9f]*").fullmatch
+_PLAIN_PIECE = re.compile(r"[^|^\x00-\x1f\x7f-\x9f]*").fullmatch
 _PIECE_TABLE = str.maketrans({**_CONTROLS, ord("|"): " ", ord("^"): " "})
 
 
@@ -42,7 +46,7 @@ class StoreItem:
 
 def escape(text: str) -> str:
     r"""Write a header value into a piece: bar, backslash, CR and LF as `\|`, `\\`, `\r`, `\n`; other controls are blanks."""
-    return text.translate(_ESCAPE_TABLE)
+    return text if _PLAIN(text) else text.translate(_ESCAPE_TABLE)
 
 
 def unescape(text: str) -> str:
@@ -59,7 +63,7 @@ def unescape(text: str) -> str:
 
 def clean(text: str) -> str:
     """Make a value fit for a piece of STORE1 or STORE2, where nothing can be escaped: no bars, carets or controls."""
-    return text.translate(_PIECE_TABLE).strip()
+    return (text if _PLAIN_PIECE(text) else text.translate(_PIECE_TABLE)).strip()
 
 
 def clean_name(text: str) -> str:
@@ -85,8 +89,9 @@ def store_lines(uuid: str, station: Station, items: Sequence[StoreItem]) -> list
             lines.append(f"ACQUIRED||{station.location}|{clean(station.instrument)}")
         lines.append(_store1(station, item))
         lines.append(_store2(item))
-        lines.extend(header_line(item.header.sop_instance_uid, element) for element in item.header.items)
-        lines.append(f"DIGEST|{clean(item.header.sop_instance_uid)}|{item.digest}")
+        uid = clean(item.header.sop_instance_uid)
+        lines += [header_line(uid, element) for element in item.header.items]
+        lines.append(f"DIGEST|{uid}|{item.digest}")
     return lines
 
 
@@ -105,8 +110,8 @@ def request_list(lines: Sequence[str]) -> dict[int, str]:
 
 
 def header_line(uid: str, item: HeaderItem) -> str:
-    """Write one value of one data element."""
-    return f"HEADER|{clean(uid)}|{item.path}|{item.vr}|{item.number}|{escape(item.value)}"
+    """Write one value of one data element of the object with a cleaned UID."""
+    return f"HEADER|{uid}|{item.path}|{item.vr}|{item.number}|{escape(item.value)}"
 
 
 def _store1(station: Station, item: StoreItem) -> str:

@@ -109,6 +109,12 @@ def test_any_value_comes_back_here_and_in_the_broker(value: str) -> None:
     assert split_escaped(f"uid|{escape(value)}") == ["uid", value]
 
 
+@pytest.mark.parametrize("control", ["\0", "\t", "\x1f", "\x7f", "\x80", "\x9f"])
+def test_a_control_character_is_a_blank_wherever_it_stands(control: str) -> None:
+    assert escape(f"{control}a{control}\xa0") == " a \xa0"
+    assert clean(f"{control}a{control}b{control}") == "a b"
+
+
 @given(st.text())
 def test_no_value_can_add_a_piece_or_a_control_character(value: str) -> None:
     for cleaned in (clean(value), clean_name(value), escape(value)):

@@ -11,7 +11,7 @@ from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.sequence import Sequence
 
-from gateway_client import elements
+from gateway_client import elements, scanning
 from gateway_client.part10 import FileMeta, digest_of, encode_head
 from gateway_client.placement import place, place_text
 from gateway_client.text_file import LINE_VALUE, text_file
@@ -100,19 +100,18 @@ def test_a_sequence_of_empty_items_is_read_so_far_and_no_further(
     sequence = b"\x08\0\x40\x11SQ\0\0" + struct.pack("<I", 0xFFFFFFFF if nested else length) + content
     path = tmp_path / "x.DCM"
     path.write_bytes(encode_head(FileMeta(CT, "1", EXPLICIT)) + data_set("1") + sequence)
-    read = 0
-    real = elements._Limited.read
+    looked_at = 0
 
-    def count(self: elements._Limited, size: int = -1) -> bytes:
-        nonlocal read
-        found = real(self, size)
-        read += bool(found)
-        return found
+    class Counted(scanning.Scanner):
+        def _begin_item(self, position: int, implicit: bool) -> tuple[int, int | None, bool]:
+            nonlocal looked_at
+            looked_at += 1
+            return super()._begin_item(position, implicit)
 
-    monkeypatch.setattr(elements._Limited, "read", count)
+    monkeypatch.setattr(elements, "Scanner", Counted)
     lines = sections(text_file(path))[1]
     assert "0008,0018|SOP Instance UID^UI|1,1|1" in lines
-    assert read <= elements.READ_LIMIT
+    assert 0 < looked_at <= scanning.READ_LIMIT + 1
 
 
 def test_a_value_without_text_is_unknown_and_the_log_names_it(
