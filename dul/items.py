@@ -39,9 +39,7 @@ def known_items(data: bytes, context_type: int, position: int) -> bytes:
         sub_items = list(islice(_items(data, sub_at, end, position), ITEMS_LIMIT))
         count += 1 + len(sub_items)
         if contexts > CONTEXTS_LIMIT or count > ITEMS_LIMIT:
-            raise _violation(
-                f"There are more than {CONTEXTS_LIMIT} presentation contexts or {ITEMS_LIMIT} items.", position + at
-            )
+            raise _violation(f"There are more than {CONTEXTS_LIMIT} presentation contexts or {ITEMS_LIMIT} items.", position + at)
         if kind in _KNOWN_ITEMS:
             known = [data[start:stop] for sub_kind, start, stop in sub_items if sub_kind in _KNOWN_SUB_ITEMS[kind]]
             length = sub_at - at - 4 + sum(map(len, known))

@@ -70,9 +70,7 @@ STORESCP_ACCEPT = bytes.fromhex(
     "00001b312e322e3237362e302e373233303031302e332e302e332e362e375500000f4f464649535f44434d544b5f333637"
 )
 #: storescp --refuse, asked by ECHOSCU
-STORESCP_REJECT = bytes.fromhex(
-    "03000000000400010101"
-)
+STORESCP_REJECT = bytes.fromhex("03000000000400010101")
 #: getscu -S -k QueryRetrieveLevel=STUDY: 121 contexts, 120 of them with the role of SCP; zlib, base 85
 GETSCU = zlib.decompress(
     b85decode(
