@@ -481,8 +481,8 @@ def _user_information(information: Mapping[str, list[Any]], position: int) -> di
 
 
 def _uid(value: str | None) -> str:
-    """Give a UID without the padding that some put after it, though there is to be none here (PS3.8 annex F)."""
-    return str(value or "").rstrip("\0 ")
+    """Give a UID as text; the codec has taken off the padding that some put after it."""
+    return str(value or "")
 
 
 def _invalid(message: str, position: int) -> PeerViolation:

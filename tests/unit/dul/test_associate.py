@@ -147,18 +147,20 @@ def test_items_that_have_no_meaning_are_passed_over() -> None:
     assert decode_associate_request(encoded) == REQUEST
 
 
-def test_padded_uids_and_titles_are_read() -> None:
-    encoded = RQ.replace(b"\0\x11" + IMPLICIT.encode(), b"\0\x12" + IMPLICIT.encode() + b"\0", 1)
+@pytest.mark.parametrize("padding", [b"\0", b" "])
+def test_padded_uids_and_titles_are_read(padding: bytes) -> None:
+    encoded = RQ.replace(b"\0\x11" + IMPLICIT.encode(), b"\0\x12" + IMPLICIT.encode() + padding, 1)
     first = encoded.index(b"\x20\0", 74)
     encoded = encoded[: first + 3] + bytes((encoded[first + 3] + 1,)) + encoded[first + 4 :]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert decode_associate_request(encoded) == REQUEST
-    assert decode_associate_request(RQ[:26] + b"  CT1\0".ljust(16, b" ").replace(b"\0", b" ") + RQ[42:]) == REQUEST
+    assert decode_associate_request(RQ[:26] + b"  CT1".ljust(16) + RQ[42:]) == REQUEST
 
 
-def _with(context: ProposedContext) -> bytes:
-    return encode_associate_request(replace(REQUEST, contexts=(context,)))
+def test_an_item_that_is_too_short_is_named() -> None:
+    with pytest.raises(PeerViolation, match=r"type 20 is too short\. \(byte 174\)"):
+        decode_associate_request(_contexts(b"\x20\0\0\2\1\0", _CONTEXT), 100)
 
 
 def _contexts(*parts: bytes) -> bytes:
