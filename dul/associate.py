@@ -305,12 +305,12 @@ def decode_associate_request(data: bytes, position: int = 0) -> AssociateRequest
         primitive.calling_ae_title,
         contexts,
         {
-            str(item.sop_class_uid): CommonExtended(
-                str(item.service_class_uid), tuple(map(str, item.related_general_sop_class_identification))
+            _uid(item.sop_class_uid): CommonExtended(
+                _uid(item.service_class_uid), tuple(map(_uid, item.related_general_sop_class_identification))
             )
             for item in information.get("SOPClassCommonExtendedNegotiation", ())
         },
-        application_context=str(primitive.application_context_name or ""),
+        application_context=_uid(primitive.application_context_name),
         protocol_version=decoded.protocol_version,
         **_user_information(information, position),
     )
@@ -331,7 +331,7 @@ def decode_associate_accept(data: bytes, position: int = 0) -> AssociateAccept:
     """Read an A-ASSOCIATE-AC, its header included, which begins at a byte of the connection. Raises PeerViolation."""
     primitive = _decoded(pdu.A_ASSOCIATE_AC(), data, CONTEXT_AC, position)
     contexts = tuple(
-        ContextResult(context.context_id, context.result, str(context.transfer_syntax[0]) if context.transfer_syntax else "")
+        ContextResult(context.context_id, context.result, _uid(context.transfer_syntax[0]) if context.transfer_syntax else "")
         for context in primitive.presentation_context_definition_results_list
     )
     _check_ids([context.id for context in contexts], position)
@@ -445,7 +445,7 @@ def _decoded(decoded: Any, data: bytes, context_type: int, position: int) -> Any
 def _proposed(context: Any, position: int) -> ProposedContext:
     if not context.abstract_syntax or not context.transfer_syntax:
         raise _invalid(f"Presentation context {context.context_id} has no abstract or no transfer syntax.", position)
-    return ProposedContext(context.context_id, str(context.abstract_syntax), tuple(map(str, context.transfer_syntax)))
+    return ProposedContext(context.context_id, _uid(context.abstract_syntax), tuple(map(_uid, context.transfer_syntax)))
 
 
 def _by_class(primitive: Any) -> dict[str, list[Any]]:
@@ -464,20 +464,25 @@ def _user_information(information: Mapping[str, list[Any]], position: int) -> di
     windows = information.get("AsynchronousOperationsWindowNegotiation", ())
     return {
         "maximum_length": next(iter(lengths), 0),
-        "implementation_class_uid": next((str(item.implementation_class_uid or "") for item in implementations), ""),
+        "implementation_class_uid": next((_uid(item.implementation_class_uid) for item in implementations), ""),
         "implementation_version_name": next((item.implementation_version_name or "" for item in versions), ""),
         "operations_window": next(
             ((it.maximum_number_operations_invoked, it.maximum_number_operations_performed) for it in windows), None
         ),
         "roles": {
-            str(item.sop_class_uid): (bool(item.scu_role), bool(item.scp_role))
+            _uid(item.sop_class_uid): (bool(item.scu_role), bool(item.scp_role))
             for item in information.get("SCP_SCU_RoleSelectionNegotiation", ())
         },
         "extended": {
-            str(item.sop_class_uid): item.service_class_application_information or b""
+            _uid(item.sop_class_uid): item.service_class_application_information or b""
             for item in information.get("SOPClassExtendedNegotiation", ())
         },
     }
+
+
+def _uid(value: str | None) -> str:
+    """Give a UID as text; the codec has taken off the padding that some put after it."""
+    return str(value or "")
 
 
 def _invalid(message: str, position: int) -> PeerViolation:

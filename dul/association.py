@@ -55,6 +55,13 @@ from dul.states import TRANSITIONS, Action, Evt, Role, State
 _ANY_LENGTH = (1 << 32) - 1
 #: On these the association ends because of the PDU that comes, whatever its body says.
 _UNEXPECTED = frozenset((Action.AA_1, Action.AA_8))
+#: The states in which data is told, which the reader of fragments does.
+_TAKING_DATA = frozenset(
+    state
+    for (event, state), (action, _) in TRANSITIONS.items()
+    if event is Evt.P_DATA_PDU and action in (Action.DT_2, Action.AR_6)
+)
+_P_DATA = int(PduType.P_DATA_TF)  # an int, as members of enumerations are slow to look up, and to compare with, for each PDU
 #: These need the type of a PDU only.
 _WITHOUT_BODY = frozenset((Action.AA_2, Action.AA_6, Action.AA_7))
 
@@ -249,6 +256,11 @@ class Association:
         else:
             kind, length = read_header(view, at)
             at += HEADER_LENGTH
+        if kind == _P_DATA and length <= self._data_limit and self._state in _TAKING_DATA:
+            self._fragments.left = length
+            if length:
+                self._reading = Association._read_data
+            return at
         start = self._position + at - HEADER_LENGTH
         check_header(kind, length, self._data_limit, start)
         event = EVENT_OF_PDU[kind]
@@ -260,9 +272,6 @@ class Association:
             if self._state is not State.Sta1:
                 self._left = length
                 self._reading = Association._skip if length else Association._read_header
-        elif kind == PduType.P_DATA_TF:
-            self._fragments.left = length
-            self._reading = Association._read_data if length else Association._read_header
         else:
             self._kind = kind
             self._left = length

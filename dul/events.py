@@ -76,21 +76,25 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRequested:
-    """A-RELEASE indication: the peer asks for the end; answer with `respond_release`. `collision` when both asked."""
+    """A-RELEASE indication: the peer asks for the end; answer with `respond_release`.
+
+    `collision` when both asked: the requestor answers at once, the acceptor when it hears Released.
+    """
 
     collision: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A-RELEASE confirmation: the association has ended in order."""
+    """A-RELEASE confirmation: the association has ended in order, but for the acceptor's answer after a collision."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aborted:
     """A-ABORT or A-P-ABORT indication: the association has ended; `source` and `reason` are those of PS3.8 table 9-26.
 
-    `problem` says what the peer did when this side aborted because of it; `lost` that the connection ended without a word.
+    `problem` says what the peer did when this side aborted because of it, which it may do before an association is asked for;
+    `lost` that the connection ended without a word.
     """
 
     source: int

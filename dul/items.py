@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from dul.errors import PeerViolation
 from dul.pdus import HEADER_LENGTH, AbortReason
@@ -31,24 +32,18 @@ def known_items(data: bytes, context_type: int, position: int) -> bytes:
     kept = bytearray(data[:start])
     count = contexts = 0
     for kind, at, end in _items(data, start, len(data), position):
-        count += 1
         contexts += kind == context_type
-        if kind not in _KNOWN_ITEMS:
-            continue
-        if kind not in _SUB_ITEMS_AT:
-            kept += data[at:end]
-            continue
-        item = bytearray(data[at : at + _SUB_ITEMS_AT[kind]])
-        for sub_kind, sub_at, sub_end in _items(data, at + _SUB_ITEMS_AT[kind], end, position):
-            count += 1
-            if sub_kind in _KNOWN_SUB_ITEMS[kind]:
-                item += data[sub_at:sub_end]
-            if count > ITEMS_LIMIT:
-                raise _violation(f"There are more than {ITEMS_LIMIT} items.", position + sub_at)
-        item[2:4] = (len(item) - 4).to_bytes(2, "big")
-        kept += item
-        if contexts > CONTEXTS_LIMIT:
-            raise _violation(f"There are more than {CONTEXTS_LIMIT} presentation contexts.", position + at)
+        sub_at = at + _SUB_ITEMS_AT.get(kind, end - at)
+        if sub_at > end:
+            raise _violation(f"An item of type {kind:02X} is too short.", position + at)
+        sub_items = list(islice(_items(data, sub_at, end, position), ITEMS_LIMIT))
+        count += 1 + len(sub_items)
+        if contexts > CONTEXTS_LIMIT or count > ITEMS_LIMIT:
+            raise _violation(f"There are more than {CONTEXTS_LIMIT} presentation contexts or {ITEMS_LIMIT} items.", position + at)
+        if kind in _KNOWN_ITEMS:
+            known = [data[start:stop] for sub_kind, start, stop in sub_items if sub_kind in _KNOWN_SUB_ITEMS[kind]]
+            length = sub_at - at - 4 + sum(map(len, known))
+            kept += data[at : at + 2] + length.to_bytes(2, "big") + data[at + 4 : sub_at] + b"".join(known)
     return bytes(kept)
 
 

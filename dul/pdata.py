@@ -45,15 +45,11 @@ class FragmentReader:
         """
         end = min(len(view), at + self.left)
         self.left -= end - at
-        while True:
+        while self._pdv_left >= 0 or at < end or self._held:
             if self._pdv_left < 0:
-                if not self.left and at == end and not self._held:
-                    return end
                 at = self._read_header(view, at, end, contexts, position)
-                if self._pdv_left < 0:
-                    return end
-            elif at == end and self._pdv_left:
-                return end
+            if self._pdv_left < 0 or (at == end and self._pdv_left):
+                break
             stop = at + self._pdv_left
             if stop <= end:
                 events.append(Fragment(self._context_id, self._command, self._last, view[at:stop]))
@@ -62,7 +58,8 @@ class FragmentReader:
             else:
                 events.append(Fragment(self._context_id, self._command, False, view[at:end]))
                 self._pdv_left = stop - end
-                return end
+                break
+        return end
 
     def _read_header(self, view: memoryview, at: int, end: int, contexts: Container[int], position: int) -> int:
         held = self._held

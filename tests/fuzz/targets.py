@@ -21,6 +21,8 @@ from rules import RuleError, decompile, for_elements, from_elements, parse_rule_
 from taskman import BadFrequency, parse_frequency
 from tests.fuzz import corpus
 from tests.fuzz.mutate import cuts
+from tests.fuzz.upper_layer import CORPUS as UPPER_LAYER
+from tests.fuzz.upper_layer import upper_layer
 from xwb import (
     EOT,
     AnswerBroken,
@@ -231,6 +233,7 @@ TARGETS: dict[str, Fuzzed] = {
     "m2m-answers": Fuzzed(_bounded(lambda: M2MAnswerDecoder(LIMIT)), lambda: corpus.m2m("received_hex")),
     "m2m-again": Fuzzed(_allowing(_again, CannotEncode), lambda: corpus.m2m("sent_hex")),
     "proxy-headers": Fuzzed(_proxy_header, lambda: corpus.PROXY_HEADERS),
+    "upper-layer": Fuzzed(upper_layer, lambda: UPPER_LAYER),
     "hl7": Fuzzed(_allowing(_hl7, Hl7Error), lambda: corpus.HL7_MESSAGES),
     "subscripts": Fuzzed(_allowing(parse_subscripts, XWBError), lambda: corpus.SUBSCRIPTS),
     "arrays": Fuzzed(_allowing(_array, XWBError), lambda: (b'1=a\n2=b\n"X",1=c', b'"A"=\n3=\x01\n-1=z\n1.5=y')),

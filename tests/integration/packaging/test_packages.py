@@ -16,9 +16,11 @@ PROJECT = Path(__file__).parents[3]
 PACKAGES = (
     *("broker", "console", "console.cli.main", "fileman", "gateway_client", "magbroker", "magbroker_data", "rpcs", "rules"),
     *("runtime", "taskman", "xwb", "magbroker.client", "magbroker.fixtures", "magbroker.gateway", "magbroker.rpc_pack"),
-    "magbroker.testing",
+    *("magbroker.testing", "dul"),
 )
-SOURCES = ("broker", "console", "data", "fileman", "gateway_client", "magbroker", "rpcs", "rules", "runtime", "taskman", "xwb")
+SOURCES = (
+    *("broker", "console", "data", "dul", "fileman", "gateway_client", "magbroker", "rpcs", "rules", "runtime", "taskman", "xwb"),
+)
 #: What an installed copy is asked: where each package comes from, and whether what it reads beside its code is there.
 QUESTION = f"""
 import importlib, json
