@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dul.operations import Response
+
+#: Characters of a value of LO.
+COMMENT_LENGTH = 64
+
 
 class DulError(Exception):
     """The peer could not be talked to."""
@@ -53,3 +61,27 @@ class PeerTimedOut(DulError):
 
 class BadCommand(DulError):
     """The command set cannot be understood (PS3.7 6.3)."""
+
+
+class NoContext(DulError):
+    """The peer accepted no presentation context for this, or not in the role that it takes."""
+
+
+class RequestFailed(DulError):
+    """The peer answered a request with a failure; `response` is that answer, with what its command set says besides."""
+
+    def __init__(self, response: Response) -> None:
+        command = response.command
+        comment = f": {command.error_comment}" if command.error_comment else ""
+        super().__init__(f"The peer answered with status {command.status or 0:04X}{comment}.")
+        self.response = response
+        self.status = command.status or 0
+        self.comment = command.error_comment or ""
+
+
+class RequestRefused(DulError):
+    """A service raises this to answer a request with a failure, and what the error comment (0000,0902) is to say."""
+
+    def __init__(self, status: int, comment: str = "") -> None:
+        super().__init__(comment or f"The request is refused with status {status:04X}.")
+        self.status, self.comment = status, comment[:COMMENT_LENGTH]

@@ -64,18 +64,19 @@ class Refusal:
 
 
 class InMemory:
-    """Keeps a data set and gives it to a function when it is whole. A longer one than `DATA_LIMIT` is a violation."""
+    """Keeps a data set and gives it to a function when it is whole. A longer one than `limit` is a violation."""
 
-    def __init__(self, done: Callable[[bytes], None]) -> None:
+    def __init__(self, done: Callable[[bytes], None], limit: int = DATA_LIMIT) -> None:
         self._done = done
+        self._limit = limit
         self._pieces: list[bytes] = []
         self._size = 0
 
     def write(self, data: memoryview) -> None:
         """Take a piece. Raises PeerViolation."""
         self._size += len(data)
-        if self._size > DATA_LIMIT:
-            raise PeerViolation(f"a data set is longer than {DATA_LIMIT} bytes", AbortReason.INVALID_PARAMETER)
+        if self._size > self._limit:
+            raise PeerViolation(f"a data set is longer than {self._limit} bytes", AbortReason.INVALID_PARAMETER)
         self._pieces.append(bytes(data))
 
     def finish(self) -> None:
@@ -140,7 +141,8 @@ class Asked:
 
     def response(self) -> Deferred[Response]:
         """Give the next response when it comes. Fails with a DulError when none comes any more."""
-        deferred: Deferred[Response] = Deferred()
+        # who gives up waiting leaves the next response to who asks for it then
+        deferred: Deferred[Response] = Deferred(lambda _deferred: self._wait_no_more())
         if self._responses:
             response = self._responses.popleft()
             self._exchange._balance()
@@ -154,6 +156,9 @@ class Asked:
     def cancel(self) -> None:
         """Ask the peer to stop (C-CANCEL); responses go on coming until the last."""
         self._exchange._cancel(self)
+
+    def _wait_no_more(self) -> None:
+        self._waiting = None
 
     def _come(self, response: Response) -> None:
         waiting, self._waiting = self._waiting, None

@@ -10,7 +10,8 @@ from typing import Any
 from twisted.internet.defer import ensureDeferred
 from twisted.python.failure import Failure
 
-from dul.operations import InMemory, Request, Sink
+from dul.errors import RequestRefused
+from dul.operations import DATA_LIMIT, InMemory, Request, Sink
 from dul.status import CANCEL, PENDING, PROCESSING_FAILURE, SUCCESS
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,6 @@ class Answer:
 Answerer = Callable[[Request, bytes], Answer | Awaitable[Answer]]
 #: Gives the identifiers of the matches of a query, encoded in the context's transfer syntax.
 Finder = Callable[[Request, bytes], Iterable[bytes] | AsyncIterator[bytes]]
-#: Gives an answer after each sub-operation of a C-MOVE or C-GET, the last with a final status.
-Retriever = Callable[[Request, bytes], AsyncIterator[Answer]]
 
 
 def echo(request: Request) -> Sink:
@@ -41,19 +40,22 @@ def echo(request: Request) -> Sink:
     return InMemory(lambda _data: request.respond(SUCCESS))
 
 
-def answered_by(answerer: Answerer) -> Callable[[Request], Sink]:
-    """Make a service of a function: N-ACTION, N-EVENT-REPORT, N-CREATE, N-SET and whatever has one answer."""
+def answered_by(answerer: Answerer, limit: int = DATA_LIMIT) -> Callable[[Request], Sink]:
+    """Make a service of a function: N-ACTION, N-EVENT-REPORT, N-CREATE, N-SET and whatever has one answer.
+
+    A data set of more than `limit` bytes ends the association. For C-STORE too, where objects fit into memory.
+    """
 
     async def answer(request: Request, data: bytes) -> None:
         given = answerer(request, data)
         made = given if isinstance(given, Answer) else await given
         request.respond(made.status, made.data, **made.fields)
 
-    return _served(answer)
+    return served(answer, limit)
 
 
 def found_by(finder: Finder) -> Callable[[Request], Sink]:
-    """Make a C-FIND service of a function. A C-CANCEL ends the matches (PS3.4 C.4.1.3)."""
+    """Make a C-FIND service of a function. A C-CANCEL ends the matches (PS3.4 C.4.1.3), and so does the association's end."""
 
     async def find(request: Request, data: bytes) -> None:
         written = 0
@@ -66,19 +68,7 @@ def found_by(finder: Finder) -> Callable[[Request], Sink]:
                 await request.exchange.breath()
         request.respond(CANCEL if request.cancelled else SUCCESS)
 
-    return _served(find)
-
-
-def retrieved_by(retriever: Retriever) -> Callable[[Request], Sink]:
-    """Make a C-MOVE or C-GET service of a function."""
-
-    async def retrieve(request: Request, data: bytes) -> None:
-        async for made in retriever(request, data):
-            if request.exchange.over:
-                return
-            request.respond(made.status, made.data, **made.fields)
-
-    return _served(retrieve)
+    return served(find)
 
 
 async def _each(matches: Iterable[bytes] | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -90,12 +80,14 @@ async def _each(matches: Iterable[bytes] | AsyncIterator[bytes]) -> AsyncIterato
             yield match
 
 
-def _served(serve: Callable[[Request, bytes], Awaitable[None]]) -> Callable[[Request], Sink]:
+def served(serve: Callable[[Request, bytes], Awaitable[None]], limit: int = DATA_LIMIT) -> Callable[[Request], Sink]:
+    """Make a service of a coroutine that responds. Where it raises RequestRefused the request is answered with that status."""
+
     def service(request: Request) -> Sink:
         def begin(data: bytes) -> None:
             ensureDeferred(_run(serve, request, data)).addErrback(_report)
 
-        return InMemory(begin)
+        return InMemory(begin, limit)
 
     return service
 
@@ -103,6 +95,8 @@ def _served(serve: Callable[[Request, bytes], Awaitable[None]]) -> Callable[[Req
 async def _run(serve: Callable[[Request, bytes], Awaitable[None]], request: Request, data: bytes) -> None:
     try:
         await serve(request, data)
+    except RequestRefused as refused:
+        request.respond(refused.status, error_comment=refused.comment or None)
     except Exception:  # whatever a service fails on, its peer hears of it and the association goes on
         log.exception("a request of %s cannot be answered", request.exchange.connection.peer)
         request.respond(PROCESSING_FAILURE)
