@@ -70,7 +70,7 @@ class Listener(Factory):
         self._connections += 1
         exchange.connection.gone.addCallback(self._gone)
         exchange.established_at.addErrback(lambda _failure: None)  # what did not come about has ended, which is told
-        exchange.closed.addCallback(lambda error: self._ended(exchange, error))
+        exchange.closed().addCallback(lambda error: self._ended(exchange, error))
         return exchange.connection
 
     def _decide(self, request: AssociateRequest, peer: str) -> AssociateAccept | AssociateReject:

@@ -79,8 +79,6 @@ class Exchange:
         response_seconds: float = 30.0,
     ) -> None:
         self.established_at: Deferred[Exchange] = Deferred(lambda _cancelled: self.abort())
-        #: Fires with why the association ended: None for an end in order.
-        self.closed: Deferred[DulError | None] = Deferred()
         self._services: Mapping[int, Service] = {int(field): service for field, service in services.items()}
         self._clock = clock
         self._decide = decide
@@ -99,6 +97,7 @@ class Exchange:
         self._last_id = 0
         self._ended: DulError | None = None
         self._over = False
+        self._told_at_end: list[Deferred[DulError | None]] = []
 
     # ---- what is known ----
 
@@ -155,7 +154,8 @@ class Exchange:
 
     def _start(self, asked: Asked) -> None:
         self._asked[asked.number] = asked
-        self._outbox.put(Outgoing(asked.context_id, encode_command(asked.command), asked._data, asked._source, asked))
+        source, asked._source = asked._source, None  # the outbox closes it
+        self._outbox.put(Outgoing(asked.context_id, encode_command(asked.command), asked._data, source, asked))
 
     def _cancel(self, asked: Asked) -> None:
         if self._asked.get(asked.number) is asked and not self._over:
@@ -163,13 +163,22 @@ class Exchange:
             self._outbox.put(Outgoing(asked.context_id, encode_command(cancel)))
 
     def release(self) -> Deferred[DulError | None]:
-        """End the association in order; gives `closed`."""
+        """End the association in order; gives `closed()`."""
         if not self._over:
             try:
                 self.connection.release()
             except LocalViolation:
                 self.connection.abort()
-        return self.closed
+        return self.closed()
+
+    def closed(self) -> Deferred[DulError | None]:
+        """Give a Deferred that fires with why the association has ended: None for an end in order."""
+        deferred: Deferred[DulError | None] = Deferred()
+        if self._over:
+            deferred.callback(self._ended)
+        else:
+            self._told_at_end.append(deferred)
+        return deferred
 
     def abort(self) -> None:
         """End the association at once."""
@@ -354,7 +363,9 @@ class Exchange:
             one._fail(error or ConnectionLost("The association was released before an answer came."))
         if not self.established_at.called:
             self.established_at.errback(error or ConnectionLost())
-        self.closed.callback(error)
+        told, self._told_at_end = self._told_at_end, []
+        for deferred in told:
+            deferred.callback(error)
 
 
 def _error(why: End, peer: str) -> DulError | None:
