@@ -14,6 +14,7 @@ from bench.evaluator_step import measure_evaluator_step
 from bench.figures import Figure, table
 from bench.filing import measure_filing
 from bench.kit import measure_kit
+from bench.peers import MissingPeer
 from bench.queues import measure_queues
 from bench.receiving import measure_archiving, measure_receiving
 from bench.road import measure_road
@@ -48,7 +49,10 @@ def main() -> None:
         wanted = {name: parts[name] for name in sys.argv[1:] or parts}
         for name, measure in track(wanted.items(), description="measuring", console=Console(stderr=True), transient=True):
             out.print(f"[dim]{name} ...[/]")
-            figures.extend(measure())
+            try:
+                figures.extend(measure())
+            except MissingPeer as missing:
+                out.print(f"[red]{name} is left out: {missing}[/]")
     out.print(table(figures), highlight=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,12 @@ WANTED = 300
 _PROPOSED = 64
 _SYNTAXES = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 SUCCESS = 0x0000
+#: Files that bench and gateway have open besides.
+_OTHER_FILES = 256
+
+
+class NotOpen(Exception):
+    """Associations did not stay open."""
 
 
 class NotStored(Exception):
@@ -32,6 +39,8 @@ class NotStored(Exception):
 
 def measure_associations(directory: Path, count: int = OPEN) -> Iterator[Figure]:
     """Open associations to a whole gateway, store an image over each, and look at its memory before and with them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + _OTHER_FILES), hard))  # for the gateway too, a child of ours
     images = make_set(directory / "sets", SMALL, [count])
     files = sorted(images.folders[0].iterdir())
     reactor = ReactorThread("associations")
@@ -39,9 +48,12 @@ def measure_associations(directory: Path, count: int = OPEN) -> Iterator[Figure]
         with own_part("gateway", directory / "gateway") as gateway:
             (pid,) = gateway.pids
             before = resident_megabytes(pid)
-            for file in files:
-                reactor.call(lambda file=file: Deferred.fromCoroutine(_open(reactor, gateway.port, file)))
+            opened = [
+                reactor.call(lambda file=file: Deferred.fromCoroutine(_open(reactor, gateway.port, file))) for file in files
+            ]
             after = resident_megabytes(pid)
+            if closed := sum(exchange.over for exchange in opened):
+                raise NotOpen(f"{closed} of {count} associations have ended.")
     finally:
         reactor.stop()
     each = 1024 * (after - before) / count

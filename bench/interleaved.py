@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import statistics
 import subprocess
@@ -15,10 +16,12 @@ from bench.figures import Figure
 from bench.image_sets import ImageSet
 from bench.peers import ENVIRONMENT, Peer, program
 from bench.processes import peak_megabytes, tree_cpu_seconds
+from bench.services import NO_DELAY
 
 REPETITIONS = 5
 #: Seconds for the images of a run to come through, and between looks whether they have.
 PATIENCE, _LOOK = 180.0, 0.02
+_MEMORY_FOLDER = Path("/dev/shm")
 
 #: Starts a peer in a folder of its own.
 Start = Callable[[Path], contextlib.AbstractContextManager[Peer]]
@@ -30,7 +33,10 @@ class TooSlow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of a run, or the medians of some: images a second, processor ms of the servers for one, and their peak memory."""
+    """What came of a run, or the medians of some: images a second, processor ms of the servers for one, and their peak memory.
+
+    The memory is that of the processes which were started, without those that storescp has for associations.
+    """
 
     images: float
     cpu_ms: float
@@ -49,7 +55,10 @@ class Wanted:
 def interleaved(
     directory: Path, starts: Mapping[str, Start], images: ImageSet, senders: int, repetitions: int = REPETITIONS
 ) -> dict[str, Run]:
-    """Measure every peer so many times; gives the medians by name."""
+    """Measure every peer so many times; gives the medians by name.
+
+    Before each run the disk has what was written before, so that it does not slow down what is measured next.
+    """
     runs: dict[str, list[Run]] = {name: [] for name in starts}
     names = list(starts)
     for repetition in range(repetitions):
@@ -57,6 +66,7 @@ def interleaved(
         for name in (*names[first:], *names[:first]):
             folder = directory / f"{name.replace(' ', '-')}-{repetition}"
             with starts[name](folder) as peer:
+                os.sync()
                 runs[name].append(one_run(peer, images, senders))
             shutil.rmtree(folder)
     return {name: _median(found) for name, found in runs.items()}
@@ -87,6 +97,21 @@ def send(port: int, images: ImageSet, senders: int) -> None:
     for process in processes:
         if process.wait():
             raise subprocess.CalledProcessError(process.returncode, process.args)
+
+
+def in_memory(directory: Path, megabytes: float) -> Path:
+    """Choose a file system in memory when one has room for twice as much, else the directory."""
+    if _MEMORY_FOLDER.is_dir() and shutil.disk_usage(_MEMORY_FOLDER).free > 2e6 * megabytes:
+        return _MEMORY_FOLDER
+    return directory
+
+
+def described(images: ImageSet, senders: int, place: Path, how: str) -> Figure:
+    """Say what is sent, and on what kind of file system it comes to lie."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", str(place)], check=True, capture_output=True, text=True).stdout.strip()
+    counted = f"{senders} senders" if senders > 1 else "1 sender"
+    note = f"{images.image_bytes:,} bytes each, {counted}; {how}; on {kind}; {', '.join(map('='.join, NO_DELAY.items()))} for all"
+    return Figure(f"{images.shape.name}, images a run", images.count, note, unit="")
 
 
 def figures(subject: str, images: ImageSet, runs: Mapping[str, Run], wanted: Sequence[Wanted]) -> Iterator[Figure]:

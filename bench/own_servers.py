@@ -16,6 +16,8 @@ from runtime import SystemClock, free_port
 
 #: Associations that the gateway takes: more than any bench opens.
 ASSOCIATIONS = 2048
+#: Seconds for which they may be silent: until all are open.
+SILENT = 600.0
 
 
 @contextlib.contextmanager
@@ -63,6 +65,7 @@ def main() -> None:
         broker_port=free_port(),
         dicom_port=port,
         max_associations=ASSOCIATIONS,
+        network_timeout=SILENT,
         free_space_floor=0,
         stop_seconds=5.0,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from bench.services import NO_DELAY, services
@@ -62,6 +64,17 @@ def program(name: str) -> str:
     if found is None:
         raise MissingPeer(name)
     return found
+
+
+def versions() -> str:
+    """Name the peers with their versions, as they say it themselves."""
+    said = [
+        subprocess.run([program(name), "--version"], check=True, capture_output=True, text=True).stdout
+        for name in ("storescp", "Orthanc")
+    ]
+    dcmtk, orthanc = (re.search(r"v?\d+\.\d+\.\d+", text) for text in said)
+    texts = [found[0] if found else "?" for found in (dcmtk, orthanc)]
+    return f"DCMTK {texts[0]}, Orthanc {texts[1]}, pynetdicom {metadata.version('pynetdicom')}"
 
 
 @contextlib.contextmanager

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,9 +11,9 @@ from pathlib import Path
 
 from bench.associations import measure_associations
 from bench.figures import Figure
-from bench.image_sets import CT, SMALL, ImageSet, Shape, make_set
-from bench.interleaved import REPETITIONS, Start, Wanted, figures, interleaved
-from bench.peers import TUNED, orthanc, own, own_part, pynetdicom, storescp
+from bench.image_sets import CT, SMALL, Shape, make_set
+from bench.interleaved import REPETITIONS, Start, Wanted, described, figures, in_memory, interleaved
+from bench.peers import TUNED, orthanc, own, own_part, pynetdicom, storescp, versions
 
 SENDERS = 4
 #: Images that each sender has.
@@ -29,7 +27,6 @@ WRITTEN: Mapping[Shape, tuple[Wanted, ...]] = {
     SMALL: (Wanted(ORTHANC, 3.0), Wanted(DCMTK, 0.75)),
 }
 FILED = (Wanted(ORTHANC, 1.2), Wanted(ORTHANC_TUNED))
-_MEMORY_FOLDER = Path("/dev/shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +46,11 @@ def measure_receiving(directory: Path, sizes: Sizes = Sizes(COUNTS, FILED_COUNTS
         ORTHANC: orthanc,
         PYNETDICOM: pynetdicom,
     }
+    yield Figure("peers", len(starts), versions(), unit="")
     for shape, count in sizes.written.items():
-        images = _settled(directory, shape, count)
+        images = make_set(directory / "sets", shape, [count] * SENDERS)
         with tempfile.TemporaryDirectory(dir=in_memory(directory, images.megabytes)) as sink:
-            yield _described(images, Path(sink), "written, header read (pynetdicom, DCMTK: written only)")
+            yield described(images, SENDERS, Path(sink), "written, header read (pynetdicom, DCMTK: written only)")
             runs = interleaved(Path(sink), starts, images, SENDERS, sizes.repetitions)
         yield from figures(f"{shape.name}, written", images, runs, WRITTEN[shape])
         shutil.rmtree(directory / "sets")
@@ -67,32 +65,8 @@ def measure_archiving(directory: Path, site: Path, sizes: Sizes = Sizes(COUNTS, 
         ORTHANC_TUNED: functools.partial(orthanc, settings=TUNED),
     }
     for shape, count in sizes.filed.items():
-        images = _settled(directory, shape, count)
-        yield _described(images, directory, f"fsynced and filed; {ORTHANC_TUNED} does not fsync")
+        images = make_set(directory / "sets", shape, [count] * SENDERS)
+        yield described(images, SENDERS, directory, f"fsynced and filed; {ORTHANC_TUNED} does not fsync")
         runs = interleaved(directory / "filed", starts, images, SENDERS, sizes.repetitions)
         yield from figures(f"{shape.name}, filed", images, runs, FILED)
         shutil.rmtree(directory / "sets")
-
-
-def settle() -> None:
-    """Wait until the disk has what was written, so that it does not slow those down who are measured."""
-    os.sync()
-
-
-def in_memory(directory: Path, megabytes: float) -> Path:
-    """Choose a file system in memory when one has room for twice as much, else the directory."""
-    if _MEMORY_FOLDER.is_dir() and shutil.disk_usage(_MEMORY_FOLDER).free > 2e6 * megabytes:
-        return _MEMORY_FOLDER
-    return directory
-
-
-def _settled(directory: Path, shape: Shape, count: int) -> ImageSet:
-    images = make_set(directory / "sets", shape, [count] * SENDERS)
-    settle()
-    return images
-
-
-def _described(images: ImageSet, sink: Path, how: str) -> Figure:
-    kind = subprocess.run(["stat", "-f", "-c", "%T", str(sink)], check=True, capture_output=True, text=True).stdout.strip()
-    note = f"{images.image_bytes:,} bytes each, {SENDERS} senders; {how}; on {kind}; TCP_NODELAY=1 for all"
-    return Figure(f"{images.shape.name}, images a run", images.count, note, unit="")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bench.figures import Figure
 from bench.image_sets import CT, SMALL, Shape, make_set
-from bench.interleaved import REPETITIONS, Run, Start, Wanted, figures, interleaved
+from bench.interleaved import REPETITIONS, Run, Start, Wanted, described, figures, in_memory, interleaved
 from bench.peers import Peer, orthanc, own, storescp
-from bench.receiving import OURS, in_memory, settle
+from bench.receiving import OURS
 
 ORTHANC = "Orthanc"
 WANTED = (Wanted(ORTHANC, 2.0),)
@@ -24,7 +24,7 @@ _DESTINATION = "port = 11113"
 
 @dataclass(frozen=True, slots=True)
 class Backlogs:
-    """How much is measured: images that both route, by shape, and images that come in one go.
+    """How much is measured: images that both route, by shape, and backlogs of small images that grow from there.
 
     A larger backlog is routed once only, and by Orthanc up to `orthanc_limit`: its time grows with the square.
     """
@@ -44,30 +44,30 @@ def measure_routing(directory: Path, site: Path, sizes: Backlogs = SIZES) -> Ite
         OURS: lambda folder: _own(folder, site),
         ORTHANC: _orthanc,
     }
-    first: dict[str, Run] = {}
+    routed: dict[Shape, dict[str, Run]] = {}
     for shape, count in sizes.both.items():
         images = make_set(directory / "sets", shape, [count])
-        settle()
-        first = interleaved(directory / "runs", starts, images, 1, sizes.repetitions)
-        yield from figures(f"{shape.name}, in until out, {count:,}", images, first, WANTED)
+        yield described(images, 1, directory, "both fsync, one rule, the sink in memory")
+        routed[shape] = interleaved(directory / "runs", starts, images, 1, sizes.repetitions)
+        yield from figures(f"{shape.name}, in until out, {count:,}", images, routed[shape], WANTED)
         shutil.rmtree(directory / "sets")
-    ours = first[OURS]
-    yield from _growing(directory, starts, sizes, ours)
+    yield from _growing(directory, starts, sizes, routed[SMALL][OURS])
 
 
-def _growing(directory: Path, starts: Mapping[str, Start], sizes: Backlogs, smallest: Run) -> Iterator[Figure]:
+def _growing(directory: Path, starts: Mapping[str, Start], sizes: Backlogs, before: Run) -> Iterator[Figure]:
     """Route backlogs of small images; each holds the one before it."""
     steps = [more - less for less, more in zip((0, *sizes.growing), sizes.growing, strict=False)]
     images = make_set(directory / "sets", SMALL, steps)
-    settle()
     for place, count in enumerate(sizes.growing[1:], start=2):
         backlog = replace(images, folders=images.folders[:place], count=count)
         chosen = {name: start for name, start in starts.items() if name == OURS or count <= sizes.orthanc_limit}
         runs = interleaved(directory / "runs", chosen, backlog, 1, 1)
         wanted = WANTED if ORTHANC in runs else ()
         yield from figures(f"small, in until out, {count:,}", backlog, runs, wanted)
-        times = smallest.images / runs[OURS].images
-        yield Figure(f"time for an image of {count:,}", times, f"against {sizes.growing[0]:,}; linear is 1", unit="x", digits=2)
+        times = before.images / runs[OURS].images
+        note = f"against one of {sizes.growing[place - 2]:,}; linear is 1"
+        yield Figure(f"time for an image of {count:,}", times, note, unit="x", digits=2)
+        before = runs[OURS]
     shutil.rmtree(directory / "sets")
 
 
