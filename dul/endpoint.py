@@ -92,7 +92,7 @@ class Listener(Factory):
     def listen(self, port: int, host: str = "", tls: IOpenSSLContextFactory | None = None) -> IListeningPort:
         """Listen. Raises OSError."""
         try:
-            factory = self if tls is None else TLSFactory(tls, False, self)
+            factory = self if tls is None else TLSFactory(tls, False, self, self._reactor)
             listening: IListeningPort = self._reactor.listenTCP(port, factory, _BACKLOG, host)
         except CannotListenError as error:
             raise OSError(error.socketError.errno, str(error)) from error
@@ -133,5 +133,7 @@ def connect(
     exchange.connection = Connection(association, exchange, reactor, timeouts)
     association.open(request)
     factory = _Connector(exchange.connection, exchange)
-    reactor.connectTCP(*address, factory if tls is None else TLSFactory(tls, True, factory), connect_seconds)
+    # Twisted's own connectSSL would put off small writes to the global reactor, which may be another one and not run.
+    secured = factory if tls is None else TLSFactory(tls, True, factory, reactor)
+    reactor.connectTCP(*address, secured, connect_seconds)
     return exchange.established_at
