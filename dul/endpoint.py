@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLContextFactory
+from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLClientConnectionCreator, IOpenSSLContextFactory
 from twisted.internet.protocol import ClientFactory, Factory
 from twisted.python.failure import Failure
 
@@ -21,6 +21,7 @@ from dul.errors import ConnectionLost, DulError
 from dul.exchange import Decide, Exchange
 from dul.operations import Service
 from dul.states import Role
+from runtime import TLSFactory
 
 log = logging.getLogger(__name__)
 
@@ -91,13 +92,11 @@ class Listener(Factory):
     def listen(self, port: int, host: str = "", tls: IOpenSSLContextFactory | None = None) -> IListeningPort:
         """Listen. Raises OSError."""
         try:
-            if tls is not None:
-                secured: IListeningPort = self._reactor.listenSSL(port, self, tls, _BACKLOG, host)
-                return secured
-            plain: IListeningPort = self._reactor.listenTCP(port, self, _BACKLOG, host)
+            factory = self if tls is None else TLSFactory(tls, False, self, self._reactor)
+            listening: IListeningPort = self._reactor.listenTCP(port, factory, _BACKLOG, host)
         except CannotListenError as error:
             raise OSError(error.socketError.errno, str(error)) from error
-        return plain
+        return listening
 
 
 class _Connector(ClientFactory):
@@ -123,7 +122,7 @@ def connect(
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
     connect_seconds: float = 5.0,
     response_seconds: float = 30.0,
-    tls: IOpenSSLContextFactory | None = None,
+    tls: IOpenSSLContextFactory | IOpenSSLClientConnectionCreator | None = None,
 ) -> Deferred[Exchange]:
     """Ask a peer for an association; gives it when it is there. Fails with a DulError; may be cancelled.
 
@@ -134,9 +133,7 @@ def connect(
     exchange.connection = Connection(association, exchange, reactor, timeouts)
     association.open(request)
     factory = _Connector(exchange.connection, exchange)
-    host, port = address
-    if tls is not None:
-        reactor.connectSSL(host, port, factory, tls, connect_seconds)
-    else:
-        reactor.connectTCP(host, port, factory, connect_seconds)
+    # Twisted's own connectSSL would put off small writes to the global reactor, which may be another one and not run.
+    secured = factory if tls is None else TLSFactory(tls, True, factory, reactor)
+    reactor.connectTCP(*address, secured, connect_seconds)
     return exchange.established_at

@@ -69,7 +69,7 @@ QUERIES: list[tuple[str, str, dict[str, str], Any]] = [
     ("-P", "PATIENT", {"PatientName": "Doe^*"}, lambda row: row[PATIENT_NAME].startswith("Doe^")),
     ("-P", "PATIENT", {"PatientID": "7765403?"}, lambda row: re.fullmatch("7765403.", row[PATIENT_ID])),
     ("-S", "STUDY", {"StudyDate": "20010101-20031231"}, lambda row: "20010101" <= row[STUDY_DATE] <= "20031231"),
-    ("-S", "STUDY", {"StudyDate": "20040101-"}, lambda row: "20040101" <= row[STUDY_DATE]),
+    ("-S", "STUDY", {"StudyDate": "20040101-"}, lambda row: row[STUDY_DATE] >= "20040101"),
     ("-S", "STUDY", {"StudyDate": "-19951231"}, lambda row: "" < row[STUDY_DATE] <= "19951231"),
     ("-S", "STUDY", {"PatientID": ""}, lambda row: True),
     ("-S", "SERIES", {"Modality": "CR"}, lambda row: row[0x00080060] == "CR"),
