@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,9 @@ from dul.errors import LocalViolation, PeerViolation
 from dul.items import CONTEXT_AC, CONTEXT_RQ, CONTEXTS_LIMIT, known_items
 from dul.pdus import DEFAULT_MAXIMUM, HEADER_LENGTH, AbortReason, decode_reject, encode_reject
 from dul.states import Role
+
+# What the codec cannot read is told by a PeerViolation; it would log it as well, with a traceback that a peer can ask for.
+logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
@@ -14,7 +16,7 @@ from zope.interface import implementer
 
 from dul.associate import AssociateAccept, AssociateReject, AssociateRequest
 from dul.association import Association
-from dul.errors import LocalViolation, PeerViolation
+from dul.errors import DulError, LocalViolation, PeerTimedOut, PeerViolation
 from dul.events import (
     Aborted,
     Accepted,
@@ -38,11 +40,24 @@ log = logging.getLogger(__name__)
 _RECEIVED_AT_ONCE = 1 << 18
 #: A-ABORT by the provider for no reason that PS3.8 names.
 _UNSPECIFIED = 0
+#: What the peer owes, by the state in which it has the time of ARTIM for it: the standard sets no timer there.
+_OWED = {
+    State.Sta2: "ask for an association",
+    State.Sta5: "answer the request for an association",
+    State.Sta7: "answer the release",
+    State.Sta10: "answer the release",
+    State.Sta11: "answer the release",
+}
+
+End = Released | Aborted | DulError | None
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: `artim` for the request, the release and the close of an association (PS3.8 9.1.5), `idle` without a byte."""
+    """Seconds: `artim` for the request, the release and the close of an association (PS3.8 9.1.5), `idle` without a byte.
+
+    `artim` is also how long a peer may take to answer a request for an association, or for its release.
+    """
 
     artim: float = 15.0
     idle: float = 60.0
@@ -66,8 +81,11 @@ class AssociationUser(Protocol):
     def release_requested(self) -> None:
         """Hear that the peer wants to end; answer with `respond_release`."""
 
-    def ended(self, why: Released | Aborted | None) -> None:
-        """Hear that there is no association any more, once; None where it was rejected or the peer ended it in order."""
+    def ended(self, why: End) -> None:
+        """Hear that there is no association any more, once; None where it was rejected or the peer ended it in order.
+
+        A DulError says why this side gave up.
+        """
 
     def writable(self, writable: bool) -> None:
         """Hear that the peer does not keep up with what is written, or does again."""
@@ -75,18 +93,16 @@ class AssociationUser(Protocol):
 
 @implementer(IPushProducer)
 class _Congestion:
-    """Tells the user of a connection whether its peer keeps up with what is written."""
+    """Hears whether the peer of a connection keeps up with what is written."""
 
-    def __init__(self, user: AssociationUser, progress: Callable[[], None]) -> None:
-        self._user = user
-        self._progress = progress
+    def __init__(self, writable: Callable[[bool], None]) -> None:
+        self._writable = writable
 
     def pauseProducing(self) -> None:  # noqa: N802  Twisted's name
-        self._user.writable(False)
+        self._writable(False)
 
     def resumeProducing(self) -> None:  # noqa: N802  Twisted's name
-        self._progress()
-        self._user.writable(True)
+        self._writable(True)
 
     def stopProducing(self) -> None:  # noqa: N802  Twisted's name
         """Do nothing: the end of the connection is told otherwise."""
@@ -104,8 +120,11 @@ class Connection(TwistedProtocol):
         self._artim: IDelayedCall | None = None
         self._watch: IDelayedCall | None = None
         self._heard_at = 0.0
-        self._paused = False
+        self._paused = self._congested = False
         self._ended = False
+        self._reason = ""
+        #: Fires when the connection is closed, which may be some time after the association has ended.
+        self.gone: Deferred[None] = Deferred()
 
     # ---- Twisted ----
 
@@ -116,14 +135,23 @@ class Connection(TwistedProtocol):
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
         self.peer = str(getattr(transport.getPeer(), "host", "?"))
-        transport.registerProducer(_Congestion(self._user, self._progress), True)
+        transport.registerProducer(_Congestion(self._keeps_up), True)
         self._heard_at = self._clock.seconds()
         self._watch = self._clock.callLater(self._timeouts.idle, self._look)
         self._perform(self.association.connected())
+        self._start_timer(None)
 
-    def _progress(self) -> None:
-        """Note that the peer took what was written."""
+    def _keeps_up(self, writable: bool) -> None:
+        """Hear that the peer took what was written, or does not; that it sends nothing meanwhile does not excuse it."""
         self._heard_at = self._clock.seconds()
+        self._congested = not writable
+        if not self._ended:
+            self._user.writable(writable)
+
+    @property
+    def heard_at(self) -> float:
+        """When the peer sent something last, or took what was written."""
+        return self._heard_at
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802  Twisted's name
         """Take bytes."""
@@ -132,11 +160,14 @@ class Connection(TwistedProtocol):
 
     def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: N802  Twisted's name
         """End what has not ended."""
+        if reason is not None and not isinstance(reason.value, ConnectionDone):
+            self._reason = reason.getErrorMessage()
         self._perform(self.association.connection_closed())
         for call in (self._artim, self._watch):
             if call is not None and call.active():
                 call.cancel()
-        self._end(Aborted(2, _UNSPECIFIED, lost=True))
+        self._end(Aborted(2, _UNSPECIFIED, self._reason, lost=True))
+        self.gone.callback(None)
 
     # ---- the user's side ----
 
@@ -157,6 +188,7 @@ class Connection(TwistedProtocol):
     def release(self) -> None:
         """Ask for the end in order."""
         self._perform(self.association.release())
+        self._start_timer(None)
 
     def respond_release(self) -> None:
         """Agree to the end that the peer asked for."""
@@ -164,15 +196,25 @@ class Connection(TwistedProtocol):
         if self.association.state is State.Sta13:
             self._end(None)
 
-    def abort(self, source: int = 0, reason: int = 0, problem: str = "") -> None:
-        """End at once; nothing happens where the association has ended."""
+    def abort(self, source: int = 0, reason: int = 0, why: DulError | None = None) -> None:
+        """End at once; nothing happens where the association has ended.
+
+        The connection is closed by the peer, or when ARTIM ends; one on which no association was asked for is cut (Sta1, Sta2),
+        and so is that of a request which was rejected by itself (Sta13).
+        """
         if self._ended:
             return
         try:
             self._perform(self.association.abort(source, reason))
-        except LocalViolation:  # before there is an association to abort
+        except LocalViolation:
             self._cut()
-        self._end(Aborted(source, reason, problem))
+        self._end(why or Aborted(source, reason))
+
+    def _give_up(self, text: str) -> None:
+        """Abort a peer that does not do its part, and close."""
+        log.info("%s", text)
+        self.abort(2, _UNSPECIFIED, PeerTimedOut(text))
+        self._close(None)
 
     def pause(self) -> None:
         """Take nothing from the peer for a while; its TCP holds it up."""
@@ -205,8 +247,9 @@ class Connection(TwistedProtocol):
         try:
             self._user.fragment(fragment)
         except PeerViolation as violation:
+            violation = violation.at(fragment.position)
             log.warning("%s breaks the protocol: %s", self.peer, violation)
-            self.abort(2, violation.reason, str(violation))
+            self.abort(2, violation.reason, violation)
         except LocalViolation:
             log.exception("an answer to %s came too late", self.peer)
 
@@ -214,7 +257,7 @@ class Connection(TwistedProtocol):
         transport: Any = self.transport
         transport.writeSequence([_as_bytes(buffer) for buffer in event.data])
 
-    def _start_timer(self, _event: StartTimer) -> None:
+    def _start_timer(self, _event: StartTimer | None) -> None:
         self._stop_timer(None)
         self._artim = self._clock.callLater(self._timeouts.artim, self._expire)
 
@@ -225,6 +268,10 @@ class Connection(TwistedProtocol):
 
     def _expire(self) -> None:
         self._artim = None
+        owed = _OWED.get(self.association.state)
+        if owed is not None and not self._ended:
+            self._give_up(f"{self.peer} did not {owed} within {self._timeouts.artim:g} s")
+            return
         self._perform(self.association.timer_expired())
         self._cut()  # a peer that takes nothing would keep what was written, and the connection with it
 
@@ -233,24 +280,32 @@ class Connection(TwistedProtocol):
         if transport is not None:
             transport.abortConnection()
 
-    def _close(self, _event: CloseConnection) -> None:
+    def _close(self, _event: CloseConnection | None) -> None:
+        """Close when what was written is sent; a peer that does not take it, or does not close its TLS, is cut in the end."""
         transport: Any = self.transport
-        transport.unregisterProducer()  # one that is registered keeps TLS from closing
-        transport.loseConnection()
+        if transport is not None:
+            transport.unregisterProducer()  # one that is registered keeps TLS from closing
+            transport.loseConnection()
+            self._start_timer(None)
 
     def _look(self) -> None:
-        """Abort where the peer was silent for too long, or look again when it may have been."""
-        silent = 0.0 if self._paused else self._clock.seconds() - self._heard_at
+        """Give up where the peer was silent for too long, or look again when it may have been.
+
+        It is not silent while nothing is taken from it, unless it does not take what it is sent.
+        """
+        if self._ended:
+            return
+        silent = 0.0 if self._paused and not self._congested else self._clock.seconds() - self._heard_at
         if silent < self._timeouts.idle:
             self._watch = self._clock.callLater(self._timeouts.idle - silent, self._look)
             return
-        log.info("%s was silent for %d s", self.peer, silent)
-        self.abort(2, _UNSPECIFIED, f"nothing came for {silent:.0f} s")
+        self._give_up(f"{self.peer} {'took' if self._congested else 'sent'} nothing for {silent:.0f} s")
 
     def _requested(self, event: Requested) -> None:
         self._user.requested(event.request)
 
     def _accepted(self, event: Accepted) -> None:
+        self._stop_timer(None)
         self._user.established(event.accept)
 
     def _rejected(self, event: Rejected) -> None:
@@ -267,15 +322,19 @@ class Connection(TwistedProtocol):
         self._end(event)
 
     def _aborted(self, event: Aborted) -> None:
-        if event.problem:
+        if event.lost:
+            event = replace(event, problem=self._reason)
+        elif event.problem:
             log.warning("%s breaks the protocol: %s", self.peer, event.problem)
         self._end(event)
 
     def _nothing(self, _event: OpenConnection) -> None:
         """Do nothing: an endpoint connects."""
 
-    def _end(self, why: Released | Aborted | None) -> None:
+    def _end(self, why: End) -> None:
         if not self._ended:
+            if self._paused:  # what comes now is passed over, up to the peer's close
+                self.resume()
             self._ended = True
             self._user.ended(why)
 

@@ -53,20 +53,24 @@ class Listener(Factory):
         self._listening = listening
         self._reactor = reactor
         self.exchanges: set[Exchange] = set()
+        #: How many connections are open; one may be for some time after its association has ended.
+        self._connections = 0
 
     def buildProtocol(self, addr: IAddress | None) -> Connection | None:  # noqa: N802  Twisted's name
         """Take a connection; None closes it."""
         listening = self._listening
-        if len(self.exchanges) >= 2 * listening.associations:
-            log.warning("%s is not answered: %d connections are open", getattr(addr, "host", addr), len(self.exchanges))
+        if self._connections >= 2 * listening.associations:
+            log.warning("%s is not answered: %d connections are open", getattr(addr, "host", addr), self._connections)
             return None
         exchange = Exchange(listening.services, self._reactor, decide=self._decide, response_seconds=listening.response_seconds)
         exchange.connection = Connection(
             Association(Role.ACCEPTOR, listening.maximum_pdu), exchange, self._reactor, listening.timeouts
         )
         self.exchanges.add(exchange)
+        self._connections += 1
+        exchange.connection.gone.addCallback(self._gone)
         exchange.established_at.addErrback(lambda _failure: None)  # what did not come about has ended, which is told
-        exchange.closed.addCallback(lambda error: self._ended(exchange, error))
+        exchange.closed().addCallback(lambda error: self._ended(exchange, error))
         return exchange.connection
 
     def _decide(self, request: AssociateRequest, peer: str) -> AssociateAccept | AssociateReject:
@@ -75,6 +79,9 @@ class Listener(Factory):
             log.warning("%s at %s is rejected: %d associations are open", request.calling_ae_title, peer, established)
             return LOCAL_LIMIT_EXCEEDED
         return self._listening.decide(request, peer)
+
+    def _gone(self, _none: None) -> None:
+        self._connections -= 1
 
     def _ended(self, exchange: Exchange, error: DulError | None) -> None:
         self.exchanges.discard(exchange)
@@ -100,8 +107,8 @@ class _Connector(ClientFactory):
         self._connection = connection
         self._exchange = exchange
 
-    def buildProtocol(self, addr: IAddress | None) -> Connection:  # noqa: N802  Twisted's name
-        return self._connection
+    def buildProtocol(self, addr: IAddress | None) -> Connection | None:  # noqa: N802  Twisted's name
+        return None if self._exchange.over else self._connection  # None closes one that nobody waits for any more
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:  # noqa: N802  Twisted's name
         self._exchange.not_connected(ConnectionLost(f"No connection: {reason.getErrorMessage()}"))
@@ -118,7 +125,7 @@ def connect(
     response_seconds: float = 30.0,
     tls: IOpenSSLContextFactory | None = None,
 ) -> Deferred[Exchange]:
-    """Ask a peer for an association; gives it when it is there. Fails with a DulError.
+    """Ask a peer for an association; gives it when it is there. Fails with a DulError; may be cancelled.
 
     `services` answer what the peer asks over it: C-STORE while a C-GET goes on, N-EVENT-REPORT.
     """

@@ -21,14 +21,18 @@ class DulError(Exception):
 class PeerViolation(DulError):
     """The peer broke the protocol.
 
-    `position` is the byte of the connection, from 0, at which it did; `reason` is that of the A-ABORT which answers it
-    (PS3.8 9.3.8, source 2), one of `AbortReason`.
+    `position` is the byte of the connection, from 0, at which it did, None where that is for the caller to say (`at`); `reason`
+    is that of the A-ABORT which answers it (PS3.8 9.3.8, source 2), one of `AbortReason`.
     """
 
-    def __init__(self, message: str, reason: int, position: int = 0) -> None:
-        super().__init__(f"{message} (byte {position})")
+    def __init__(self, message: str, reason: int, position: int | None = None) -> None:
+        super().__init__(message if position is None else f"{message} (byte {position})")
         self.reason = reason
         self.position = position
+
+    def at(self, position: int) -> PeerViolation:
+        """Say at which byte it was, where that was not said."""
+        return self if self.position is not None else PeerViolation(str(self), self.reason, position)
 
 
 class LocalViolation(DulError):

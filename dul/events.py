@@ -6,7 +6,7 @@ The actions of PS3.8 9.2 come out as these. None of them does anything by itself
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dul.associate import AssociateAccept, AssociateReject, AssociateRequest
@@ -65,13 +65,14 @@ class Fragment:
     """P-DATA indication: bytes of a command set or of a data set; a fragment comes in as many pieces as it arrives in.
 
     `last` is set on the last piece of a message's last fragment (PS3.8 E.2). `data` is a view of what was received, and keeps
-    that in memory as long as it is kept itself.
+    that in memory as long as it is kept itself. `position` is the byte of the connection at which it begins.
     """
 
     context_id: int
     command: bool
     last: bool
     data: memoryview
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -21,7 +21,7 @@ from dul.associate import (
     AssociateRequest,
 )
 from dul.command import RESPONSE, Command, CommandField, encode_command
-from dul.connection import Connection
+from dul.connection import Connection, End
 from dul.errors import (
     AssociationAborted,
     AssociationRejected,
@@ -34,7 +34,8 @@ from dul.errors import (
 from dul.events import Aborted, Fragment, Released
 from dul.messages import Begun, MessageReader
 from dul.operations import Asked, InMemory, Refusal, Request, Response, Service, Sink, Source
-from dul.pdus import AbortReason
+from dul.outbox import Outbox, Outgoing
+from dul.pdus import AbortReason, AbortSource
 from dul.states import Role
 from dul.status import DUPLICATE_INVOCATION, UNRECOGNIZED_OPERATION, Category, category
 
@@ -45,6 +46,10 @@ AHEAD = 8
 #: Responses that may wait for a user who does not take them; nothing more is read of the peer until one is taken.
 UNREAD = 64
 _MESSAGE_IDS = 65535
+#: Operations whose peer may be busy with sub-operations on this association in place of an answer (PS3.7 9.1.3).
+_FED = frozenset((CommandField.C_GET_RQ,))
+#: Whoever answers so has everything that was asked, or says so.
+_DONE = frozenset((Category.SUCCESS, Category.WARNING))
 _REJECTIONS = {
     APPLICATION_CONTEXT_NOT_SUPPORTED: "application context name not supported",
     CALLED_AE_TITLE_NOT_RECOGNIZED: "called AE title not recognized",
@@ -52,21 +57,6 @@ _REJECTIONS = {
     LOCAL_LIMIT_EXCEEDED: "local limit exceeded",
     PROTOCOL_VERSION_NOT_SUPPORTED: "protocol version not supported",
 }
-
-
-@dataclass(slots=True)
-class _Outgoing:
-    """A message on its way out; a source's bytes follow the command set.
-
-    `asked` where it is answered; `answers` is the message id of the peer's request that has its last answer with it.
-    """
-
-    context_id: int
-    command: bytes
-    data: bytes | None = None
-    source: Source | None = None
-    asked: Asked | None = None
-    answers: int | None = None
 
 
 #: Answers the request for an association of a peer, which is named by its address.
@@ -88,10 +78,7 @@ class Exchange:
         decide: Decide | None = None,
         response_seconds: float = 30.0,
     ) -> None:
-        self.connection: Connection
-        self.established_at: Deferred[Exchange] = Deferred()
-        #: Fires with why the association ended: None for an end in order.
-        self.closed: Deferred[DulError | None] = Deferred()
+        self.established_at: Deferred[Exchange] = Deferred(lambda _cancelled: self.abort())
         self._services: Mapping[int, Service] = {int(field): service for field, service in services.items()}
         self._clock = clock
         self._decide = decide
@@ -99,25 +86,34 @@ class Exchange:
         self._reader = MessageReader()
         self._sink: Sink | None = None
         self._open: dict[int, Request] = {}
+        #: Those that are open, and those that are refused because one of their message id is.
+        self._unanswered: set[Request] = set()
         self._asked: dict[int, Asked] = {}
         self._held: deque[Asked] = deque()
-        self._outbox: deque[_Outgoing] = deque()
-        self._sending: _Outgoing | None = None
-        self._writable = True
-        self._breathless: list[Deferred[None]] = []
+        self._outbox = Outbox(self._written)
         self._paused = False
         self._holds = 0
         self._window = 1
         self._last_id = 0
         self._ended: DulError | None = None
         self._over = False
+        self._told_at_end: list[Deferred[DulError | None]] = []
 
     # ---- what is known ----
 
     @property
+    def connection(self) -> Connection:
+        """The connection; whoever makes it says so."""
+        return self._outbox.connection
+
+    @connection.setter
+    def connection(self, connection: Connection) -> None:
+        self._outbox.connection = connection
+
+    @property
     def busy(self) -> bool:
         """Tell whether a message is coming, a request waits for its answer, or something is on its way out."""
-        return bool(self._reader.in_message or self._open or self._asked or self._outbox or self._sending)
+        return bool(self._reader.in_message or self._unanswered or self._asked or self._outbox.busy)
 
     @property
     def over(self) -> bool:
@@ -134,14 +130,14 @@ class Exchange:
     # ---- our requests ----
 
     def ask(self, context_id: int, command: Command, data: bytes | None = None, source: Source | None = None) -> Asked:
-        """Send a request, with a data set or the source of one. Its message id is chosen here."""
+        """Send a request, with a data set or the source of one, which is closed in the end. Its message id is chosen here."""
         self._last_id = self._free_id()
         command = replace(command, message_id=self._last_id, has_data=data is not None or source is not None)
         asked = Asked(self, context_id, command, source, data)
         if self._over:
-            if source is not None:
-                source.close()
             asked._fail(self._ended or ConnectionLost("The association has ended."))
+        elif context_id not in self.connection.association.contexts:
+            asked._fail(LocalViolation(f"Presentation context {context_id} was not accepted."))
         elif self._window and len(self._asked) >= self._window:
             self._held.append(asked)
         else:
@@ -157,79 +153,50 @@ class Exchange:
                 return number
 
     def _start(self, asked: Asked) -> None:
-        self._asked[asked.command.message_id or 0] = asked
-        self._queue(_Outgoing(asked.context_id, encode_command(asked.command), asked._data, asked._source, asked))
+        self._asked[asked.number] = asked
+        source, asked._source = asked._source, None  # the outbox closes it
+        self._outbox.put(Outgoing(asked.context_id, encode_command(asked.command), asked._data, source, asked))
 
     def _cancel(self, asked: Asked) -> None:
-        if asked.command.message_id in self._asked and not self._over:
+        if self._asked.get(asked.number) is asked and not self._over:
             cancel = Command(field=CommandField.C_CANCEL_RQ, responds_to=asked.command.message_id)
-            self._queue(_Outgoing(asked.context_id, encode_command(cancel)))
+            self._outbox.put(Outgoing(asked.context_id, encode_command(cancel)))
 
     def release(self) -> Deferred[DulError | None]:
-        """End the association in order; gives `closed`."""
+        """End the association in order; gives `closed()`."""
         if not self._over:
             try:
                 self.connection.release()
             except LocalViolation:
                 self.connection.abort()
-        return self.closed
+        return self.closed()
+
+    def closed(self) -> Deferred[DulError | None]:
+        """Give a Deferred that fires with why the association has ended: None for an end in order."""
+        deferred: Deferred[DulError | None] = Deferred()
+        if self._over:
+            deferred.callback(self._ended)
+        else:
+            self._told_at_end.append(deferred)
+        return deferred
 
     def abort(self) -> None:
         """End the association at once."""
         self.connection.abort()
 
-    # ---- sending ----
+    # ---- what was sent ----
 
-    def _queue(self, message: _Outgoing) -> None:
-        self._outbox.append(message)
-        self._pump()
-
-    def _pump(self) -> None:
-        """Write what waits, as long as the peer keeps up; messages do not mix."""
-        while self._writable and not self._over:
-            if self._sending is not None:
-                self._go_on(self._sending)
-            elif self._outbox:
-                self._begin_message(self._outbox.popleft())
-            else:
-                return
-
-    def _begin_message(self, message: _Outgoing) -> None:
-        association = self.connection.association
-        if message.source is None:
-            self.connection.send(association.send(message.context_id, message.command, message.data))
-            self._written(message)
-            return
-        self._sending = message
-        self.connection.send(association.send_fragment(message.context_id, message.command, last=True, command=True))
-        self._go_on(message)  # with the command set in one write
-
-    def _go_on(self, message: _Outgoing) -> None:
-        """Write the next fragment of a source."""
-        source = message.source
-        assert source is not None
-        association = self.connection.association
-        try:
-            data = source.read(min(association.fragment_size, source.size))
-        except OSError as error:
-            log.warning("what is sent to %s cannot be read: %s", self.connection.peer, error)
-            self.connection.abort(0, 0, f"what is sent cannot be read: {error.strerror}")
-            return
-        last = not source.size
-        if last:
-            self._sending = None
-        self.connection.send(association.send_fragment(message.context_id, data, last=last))
-        if last:
-            source.close()
-            self._written(message)
-
-    def _written(self, message: _Outgoing) -> None:
-        if message.answers is not None:
-            self._open.pop(message.answers, None)
+    def _written(self, message: Outgoing) -> None:
+        asked, request = message.asked, message.answers
+        if request is not None:
+            self._unanswered.discard(request)
+            if self._open.get(request.number) is request:
+                del self._open[request.number]
             self._balance()
-        if message.asked is not None:
-            message.asked.handed_over = True
-            self._expect(message.asked)
+        if asked is not None:
+            asked.handed_over = True
+            if self._asked.get(asked.number) is asked:  # it may have been refused before all of it was sent
+                self._expect(asked)
 
     def _expect(self, asked: Asked) -> None:
         """Give the peer its time to answer, anew with each answer."""
@@ -238,10 +205,13 @@ class Exchange:
 
     def _time_out(self, asked: Asked) -> None:
         asked._timer = None
+        fed = asked.command.field in _FED and self._clock.seconds() - self.connection.heard_at < self._response_seconds
+        if self._paused or fed:  # what it says is not listened to, or it is at work
+            self._expect(asked)
+            return
         text = f"{self.connection.peer} did not answer within {self._response_seconds:g} s"
         log.warning("%s", text)
-        self._ended = PeerTimedOut(text)
-        self.connection.abort(0, 0, text)
+        self.connection.abort(0, 0, PeerTimedOut(text))
 
     # ---- the peer's messages ----
 
@@ -273,26 +243,31 @@ class Exchange:
         request = Request(self, begun.context_id, context.abstract_syntax, context.transfer_syntax, command)
         if command.message_id is None:
             raise PeerViolation("a request has no Message ID (0000,0110)", AbortReason.INVALID_PARAMETER)
-        if command.message_id in self._open:
-            return Refusal(request, DUPLICATE_INVOCATION)
-        self._open[command.message_id] = request
+        self._unanswered.add(request)
+        duplicate = request.number in self._open
+        self._open.setdefault(request.number, request)
         self._balance()
+        if duplicate:
+            return Refusal(request, DUPLICATE_INVOCATION)
         service = self._services.get(command.field)
         return service(request) if service is not None else Refusal(request, UNRECOGNIZED_OPERATION)
 
     def _sink_for_response(self, begun: Begun) -> Sink:
         command = begun.command
         asked = self._asked.get(command.responds_to or 0)
-        if asked is None or command.field != asked.command.field | RESPONSE:
+        if asked is None or not asked._begun or command.field != asked.command.field | RESPONSE:
             raise PeerViolation(f"a response to message {command.responds_to} answers nothing", AbortReason.INVALID_PARAMETER)
         return InMemory(lambda data: self._answered(asked, Response(command, data if command.has_data else None)))
 
     def _answered(self, asked: Asked, response: Response) -> None:
+        if response.category in _DONE and not asked.handed_over:
+            raise PeerViolation(f"message {asked.number} is done before all of it was sent", AbortReason.INVALID_PARAMETER)
         if response.category is Category.PENDING:
             self._expect(asked)
         else:
             asked._stop_timer()
-            self._asked.pop(asked.command.message_id or 0, None)
+            asked._failure = LocalViolation("No response follows the last one.")
+            self._asked.pop(asked.number, None)
             if self._held and (not self._window or len(self._asked) < self._window):
                 self._start(self._held.popleft())
         asked._come(response)
@@ -304,11 +279,11 @@ class Exchange:
             request.cancelled = True
 
     def _respond(self, request: Request, response: Command, data: bytes | None) -> None:
-        if self._over:
+        if self._over or request.answered:
             return
-        final = category(response.status or 0) is not Category.PENDING
-        answers = request.command.message_id if final and self._open.get(request.command.message_id or 0) is request else None
-        self._queue(_Outgoing(request.context_id, encode_command(response), data, answers=answers))
+        request.answered = category(response.status or 0) is not Category.PENDING
+        answers = request if request.answered else None
+        self._outbox.put(Outgoing(request.context_id, encode_command(response), data, answers=answers))
 
     # ---- back-pressure ----
 
@@ -323,23 +298,15 @@ class Exchange:
         self._balance()
 
     def _balance(self) -> None:
-        unread = any(len(asked._responses) >= UNREAD for asked in self._asked.values())
-        pause = bool(self._holds) or len(self._open) >= AHEAD or unread
+        unread = any(asked.unread >= UNREAD for asked in self._asked.values())
+        pause = bool(self._holds) or len(self._unanswered) >= AHEAD or unread
         if pause is not self._paused and not self._over:
             self._paused = pause
             (self.connection.pause if pause else self.connection.resume)()
 
     def writable(self, writable: bool) -> None:
         """Hear whether the peer keeps up with what is written."""
-        self._writable = writable
-        if writable:
-            self._pump()
-            self._let_breathe()
-
-    def _let_breathe(self) -> None:
-        waiting, self._breathless = self._breathless, []
-        for deferred in waiting:
-            deferred.callback(None)
+        self._outbox.writable(writable)
 
     # ---- the association ----
 
@@ -353,9 +320,11 @@ class Exchange:
 
     def established(self, accept: AssociateAccept) -> None:
         """Begin."""
-        window = accept.operations_window
-        if window is not None:
-            self._window = window[0] if self.connection.association.role is Role.REQUESTOR else window[1]
+        association = self.connection.association
+        proposed = association.request.operations_window if association.request is not None else None
+        if proposed is not None and accept.operations_window is not None:
+            side = 0 if association.role is Role.REQUESTOR else 1
+            self._window = min(filter(None, (proposed[side], accept.operations_window[side])), default=0)
         self.established_at.callback(self)
 
     def rejected(self, reject: AssociateReject) -> None:
@@ -366,55 +335,49 @@ class Exchange:
 
     def not_connected(self, error: DulError) -> None:
         """Hear that there is no connection to begin with."""
-        self._ended = error
-        self.ended(None)
+        if not self._over:
+            self.ended(error)
 
     def breath(self) -> Deferred[None]:
         """Give a Deferred that fires when the peer was listened to and keeps up with what is written, or is gone."""
         deferred: Deferred[None] = Deferred()
-        self._clock.callLater(0, self._breathe, deferred)
+        self._clock.callLater(0, self._outbox.breathe, deferred)
         return deferred
-
-    def _breathe(self, deferred: Deferred[None]) -> None:
-        if self._writable or self._over:
-            deferred.callback(None)
-        else:
-            self._breathless.append(deferred)
 
     def release_requested(self) -> None:
         """Agree to the end."""
         self.connection.respond_release()
 
-    def ended(self, why: Released | Aborted | None) -> None:
+    def ended(self, why: End) -> None:
         """Tell everybody who waits."""
         self._over = True
-        error = self._ended or _error(why, self.connection.peer)
+        error = self._ended = self._ended or _error(why, self.connection.peer)
         if self._sink is not None:
             sink, self._sink = self._sink, None
             sink.abandon()
-        messages = [*([self._sending] if self._sending else []), *self._outbox]
-        for source in (message.source for message in messages):
-            if source is not None:
-                source.close()
-        self._sending = None
-        self._outbox.clear()
+        self._outbox.close()
         asked = [*self._asked.values(), *self._held]
-        self._asked.clear()
-        self._held.clear()
+        for waiting in (self._open, self._unanswered, self._asked, self._held):
+            waiting.clear()
         for one in asked:
             one._fail(error or ConnectionLost("The association was released before an answer came."))
-        self._let_breathe()
         if not self.established_at.called:
             self.established_at.errback(error or ConnectionLost())
-        self.closed.callback(error)
+        told, self._told_at_end = self._told_at_end, []
+        for deferred in told:
+            deferred.callback(error)
 
 
-def _error(why: Released | Aborted | None, peer: str) -> DulError | None:
+def _error(why: End, peer: str) -> DulError | None:
     if why is None or isinstance(why, Released):
         return None
+    if isinstance(why, PeerViolation):
+        why = Aborted(AbortSource.SERVICE_PROVIDER, why.reason, str(why))
+    if isinstance(why, DulError):
+        return why
     if why.lost:
-        return ConnectionLost(f"{peer} closed the connection.")
+        return ConnectionLost(f"{peer} closed the connection{f': {why.problem}' if why.problem else '.'}")
     if why.problem:
-        return AssociationAborted(f"The association with {peer} was aborted: {why.problem}.", why.source, why.reason)
+        return AssociationAborted(f"The association with {peer} was aborted: {why.problem}", why.source, why.reason)
     who = "its user" if why.source == 0 else "its provider"
     return AssociationAborted(f"{peer} aborted the association ({who}, reason {why.reason}).", why.source, why.reason)

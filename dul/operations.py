@@ -90,7 +90,7 @@ class InMemory:
 
 @dataclass(eq=False, slots=True)
 class Request:
-    """A request of the peer. `cancelled` is set by its C-CANCEL."""
+    """A request of the peer. `cancelled` is set by its C-CANCEL, `answered` by the last answer: nothing may follow that."""
 
     exchange: Exchange
     context_id: int
@@ -98,9 +98,15 @@ class Request:
     transfer_syntax: str
     command: Command
     cancelled: bool = False
+    answered: bool = False
+
+    @property
+    def number(self) -> int:
+        """Its message id."""
+        return self.command.message_id or 0
 
     def respond(self, status: int, data: bytes | None = None, **fields: Any) -> None:
-        """Answer; with a pending status more answers follow. Nothing happens after the association has ended."""
+        """Answer; with a pending status more answers follow. Nothing happens after the last, or the association's end."""
         response = self.command.response(status, has_data=data is not None, **fields)
         self.exchange._respond(self, response, data)
 
@@ -132,12 +138,23 @@ class Asked:
     def __init__(self, exchange: Exchange, context_id: int, command: Command, source: Source | None, data: bytes | None) -> None:
         self.context_id, self.command = context_id, command
         self.handed_over = False
+        self._begun = False
         self._exchange = exchange
         self._source, self._data = source, data
         self._responses: deque[Response] = deque()
         self._waiting: Deferred[Response] | None = None
         self._failure: DulError | None = None
         self._timer: IDelayedCall | None = None
+
+    @property
+    def number(self) -> int:
+        """Its message id."""
+        return self.command.message_id or 0
+
+    @property
+    def unread(self) -> int:
+        """How many responses came that nobody has taken."""
+        return len(self._responses)
 
     def response(self) -> Deferred[Response]:
         """Give the next response when it comes. Fails with a DulError when none comes any more."""
@@ -169,6 +186,8 @@ class Asked:
 
     def _fail(self, error: DulError) -> None:
         self._failure = error
+        if self._source is not None:
+            self._source.close()
         self._stop_timer()
         waiting, self._waiting = self._waiting, None
         if waiting is not None:

@@ -52,11 +52,11 @@ class FragmentReader:
                 break
             stop = at + self._pdv_left
             if stop <= end:
-                events.append(Fragment(self._context_id, self._command, self._last, view[at:stop]))
+                events.append(Fragment(self._context_id, self._command, self._last, view[at:stop], position + at))
                 self._pdv_left = -1
                 at = stop
             else:
-                events.append(Fragment(self._context_id, self._command, False, view[at:end]))
+                events.append(Fragment(self._context_id, self._command, False, view[at:end], position + at))
                 self._pdv_left = stop - end
                 break
         return end

@@ -349,3 +349,10 @@ def test_a_context_or_a_transfer_syntax_that_was_not_proposed_is_no_context() ->
         ACCEPT, contexts=(ContextResult(1, 0, EXPLICIT), ContextResult(3, 0, IMPLICIT), ContextResult(5, 0, IMPLICIT))
     )
     assert accepted_contexts(REQUEST, accept, Role.REQUESTOR) == {3: AcceptedContext(3, CT, IMPLICIT, True, False)}
+
+
+@pytest.mark.parametrize("junk", [b"\xff" * 16, b"\0" * 16, b"\r\n" * 8])
+def test_junk_in_place_of_a_title_is_a_violation_and_no_line_in_the_log(junk: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(PeerViolation, match="byte 5"):
+        decode_associate_request(RQ[:10] + junk + RQ[26:], 5)
+    assert caplog.records == []
