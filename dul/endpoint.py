@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLContextFactory
 from twisted.internet.protocol import ClientFactory, Factory
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from dul.associate import LOCAL_LIMIT_EXCEEDED, AssociateAccept, AssociateReject, AssociateRequest
@@ -91,13 +92,16 @@ class Listener(Factory):
     def listen(self, port: int, host: str = "", tls: IOpenSSLContextFactory | None = None) -> IListeningPort:
         """Listen. Raises OSError."""
         try:
-            if tls is not None:
-                secured: IListeningPort = self._reactor.listenSSL(port, self, tls, _BACKLOG, host)
-                return secured
-            plain: IListeningPort = self._reactor.listenTCP(port, self, _BACKLOG, host)
+            factory = self if tls is None else _secured(tls, self, self._reactor, client=False)
+            listening: IListeningPort = self._reactor.listenTCP(port, factory, _BACKLOG, host)
         except CannotListenError as error:
             raise OSError(error.socketError.errno, str(error)) from error
-        return plain
+        return listening
+
+
+def _secured(tls: IOpenSSLContextFactory, factory: Factory, reactor: Any, *, client: bool) -> TLSMemoryBIOFactory:
+    """Put TLS before a factory, as `listenSSL` does; but that writes by the timer of the global reactor, which may not run."""
+    return TLSMemoryBIOFactory(tls, client, factory, clock=reactor)
 
 
 class _Connector(ClientFactory):
@@ -133,10 +137,8 @@ def connect(
     exchange = Exchange(services or {}, reactor, response_seconds=response_seconds)
     exchange.connection = Connection(association, exchange, reactor, timeouts)
     association.open(request)
-    factory = _Connector(exchange.connection, exchange)
+    connector = _Connector(exchange.connection, exchange)
     host, port = address
-    if tls is not None:
-        reactor.connectSSL(host, port, factory, tls, connect_seconds)
-    else:
-        reactor.connectTCP(host, port, factory, connect_seconds)
+    factory = connector if tls is None else _secured(tls, connector, reactor, client=True)
+    reactor.connectTCP(host, port, factory, connect_seconds)
     return exchange.established_at

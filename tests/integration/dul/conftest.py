@@ -9,6 +9,8 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from tests.support.asking import Asking
+from tests.support.certificates import Authority
+from tests.support.dicom_tls import Secured
 from tests.support.query_provider import Table
 
 #: Patients with several studies and series, and objects in other transfer syntaxes.
@@ -29,3 +31,12 @@ def asking() -> Iterator[Asking]:
     """Give our SCU."""
     with Asking() as asking:
         yield asking
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def secured(request: pytest.FixtureRequest, tmp_path: Path) -> Secured | None:
+    """Give what secures the associations, or nothing."""
+    if request.param == "plain":
+        return None
+    authority = Authority.create(tmp_path)
+    return Secured(authority, *authority.issue("localhost"))
