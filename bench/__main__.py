@@ -13,6 +13,7 @@ from rich.progress import track
 from bench.evaluator_step import measure_evaluator_step
 from bench.figures import Figure, table
 from bench.filing import measure_filing
+from bench.finding import measure_finding
 from bench.kit import measure_kit
 from bench.queues import measure_queues
 from bench.road import measure_road
@@ -37,6 +38,7 @@ def main() -> None:
             "evaluator": lambda: measure_evaluator_step(directory / "evaluator", site),
             "replay": lambda: measure_replay(directory / "replay", site),
             "taskman": lambda: measure_taskman(directory / "taskman", site),
+            "finding": measure_finding,
             "kit": lambda: measure_kit(directory / "kit", site),
             "road": lambda: measure_road(directory / "road", site),
         }
