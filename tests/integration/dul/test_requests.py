@@ -34,6 +34,7 @@ from dul import (
     found_by,
     propose,
 )
+from runtime import free_port
 from tests.support.asking import Asking, storing
 from tests.support.dicom import Storescp, data_set_bytes
 from tests.support.dicom_tls import Secured
@@ -250,6 +251,51 @@ def test_without_the_role_nothing_can_be_gotten(asking: Asking, table: Table) ->
         asking.over(provider.port, request, get)
     named = decode_identifier(raised.value.response.data or b"", IMPLICIT)[FAILED_LIST]
     assert set(named.split("\\")) == wanted
+
+
+def test_a_destination_that_cannot_be_reached_fails_all_and_says_why(asking: Asking, table: Table) -> None:
+    study, wanted = largest_study(table)
+
+    async def move(exchange: Exchange) -> None:
+        await c_move(exchange, PATIENT_ROOT + MOVE, "THIRD", by_study(study)).rest()
+
+    with (
+        QueryProvider(table, {"THIRD": ("127.0.0.1", free_port())}) as provider,
+        pytest.raises(RequestFailed, match="A702: No connection") as raised,
+    ):
+        asking.over(provider.port, asked_for(PATIENT_ROOT + MOVE), move)
+    assert Progress.of(raised.value.response).failed == len(wanted)
+
+
+def test_nothing_to_be_moved_is_a_success(asking: Asking, table: Table) -> None:
+    async def move(exchange: Exchange) -> Response | None:
+        answers = c_move(exchange, PATIENT_ROOT + MOVE, "THIRD", by_study("1.2.3.4"))
+        assert await answers.rest() == []
+        return answers.final
+
+    with QueryProvider(table, {"THIRD": ("127.0.0.1", free_port())}) as provider:
+        final = asking.over(provider.port, asked_for(PATIENT_ROOT + MOVE), move)
+    assert final is not None
+    assert (final.category, Progress.of(final)) == (Category.SUCCESS, Progress())
+
+
+def test_an_object_whose_file_is_gone_fails_and_the_others_come(asking: Asking, table: Table) -> None:
+    study, wanted = largest_study(table)
+    gone = min(wanted)
+    received: dict[str, bytes] = {}
+
+    async def get(exchange: Exchange) -> Response | None:
+        answers = c_get(exchange, PATIENT_ROOT + GET, by_study(study))
+        await answers.rest()
+        return answers.final
+
+    files = {uid: path for uid, path in table.files.items() if uid != gone}
+    with QueryProvider(Table(table.rows, files)) as provider:
+        final = asking.over(provider.port, to_get(table), get, {CommandField.C_STORE_RQ: storing(received)})
+    assert received.keys() == wanted - {gone}
+    assert final is not None
+    assert final.command.status == 0xB000
+    assert decode_identifier(final.data or b"", EXPLICIT) == {FAILED_LIST: gone}
 
 
 def test_a_status_that_is_a_failure_is_raised_with_its_comment(asking: Asking, table: Table) -> None:
