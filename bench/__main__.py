@@ -15,8 +15,11 @@ from bench.figures import Figure, table
 from bench.filing import measure_filing
 from bench.finding import measure_finding
 from bench.kit import measure_kit
+from bench.peers import MissingPeer
 from bench.queues import measure_queues
+from bench.receiving import measure_archiving, measure_receiving
 from bench.road import measure_road
+from bench.routing import measure_routing
 from bench.rule_evaluation import measure_rules
 from bench.rule_replay import measure_replay
 from bench.sessions import measure_sessions
@@ -41,11 +44,17 @@ def main() -> None:
             "finding": measure_finding,
             "kit": lambda: measure_kit(directory / "kit", site),
             "road": lambda: measure_road(directory / "road", site),
+            "receiving": lambda: measure_receiving(directory / "receiving"),
+            "archiving": lambda: measure_archiving(directory / "archiving", site),
+            "routing": lambda: measure_routing(directory / "routing", site),
         }
         wanted = {name: parts[name] for name in sys.argv[1:] or parts}
         for name, measure in track(wanted.items(), description="measuring", console=Console(stderr=True), transient=True):
             out.print(f"[dim]{name} ...[/]")
-            figures.extend(measure())
+            try:
+                figures.extend(measure())
+            except MissingPeer as missing:
+                out.print(f"[red]{name} is left out: {missing}[/]")
     out.print(table(figures), highlight=False)
 
 

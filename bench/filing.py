@@ -11,8 +11,8 @@ from pathlib import Path
 from bench.figures import Figure
 from bench.filled import EXAMS, PER_EXAM, TODAY, accession, fill_exams, fill_images, patient_id, study_uid
 from bench.load import Rate, run_load, signed_on
+from bench.processes import cpu_seconds
 from bench.services import services
-from bench.taskman import cpu_seconds
 from console.demo import DEMO_ACCESS, DEMO_VERIFY
 from xwb import ListParameter, encode_call
 

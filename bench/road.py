@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,16 +13,14 @@ from pydicom.uid import generate_uid
 from sqlalchemy import func, select
 
 from bench.figures import Figure
+from bench.image_sets import fit_demo_exam
+from bench.peers import ENVIRONMENT, storescp
 from bench.services import services
-from console.processes import Child
 from fileman import Store
 from fileman.files import ImageEvent
-from runtime import free_port
 
 IMAGES = 400
 PATIENCE_SECONDS = 120.0
-#: DCMTK's programs send small messages at once then; without it every image waits 88 ms for delayed acknowledgements.
-NO_DELAY = {**os.environ, "TCP_NODELAY": "1"}
 RULE = 'dicom("READING ROOM") when MODALITY=CT\n'
 
 
@@ -44,11 +39,11 @@ def measure_road(directory: Path, site: Path) -> Iterator[Figure]:
         yield Figure("C-STORE in until filed", IMAGES / seconds, note)
     rules = directory / "bench.rule"
     rules.write_text(RULE, encoding="utf-8")
-    with _sink(directory / "sink") as (port, arrived):
+    with storescp(directory / "sink") as sink:
         routed = directory / "routed.toml"
-        routed.write_text(site.read_text(encoding="utf-8").replace("port = 11113", f"port = {port}"), encoding="utf-8")
+        routed.write_text(site.read_text(encoding="utf-8").replace("port = 11113", f"port = {sink.port}"), encoding="utf-8")
         with services(directory / "routed", routed, rules) as running:
-            seconds, _spooled = _timed(running.dicom_port, slices, arrived)
+            seconds, _spooled = _timed(running.dicom_port, slices, sink.taken)
             yield Figure("C-STORE in until out at the destination", IMAGES / seconds, "one rule, DCMTK storescp as destination")
 
 
@@ -56,15 +51,7 @@ def make_slices(directory: Path, count: int) -> Path:
     """Write CT slices of one synthetic study that has an exam at the demo site."""
     directory.mkdir(parents=True)
     dataset = dcmread(str(get_testdata_file("CT_small.dcm")))
-    dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate, dataset.PatientSex = (
-        "DEMO^PATIENT^ONE",
-        "666-00-1100",
-        "19500131",
-        "M",
-    )
-    dataset.AccessionNumber, dataset.StudyDate = "021026-201", "20260210"
-    study, series = generate_uid(), generate_uid()
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
+    fit_demo_exam(dataset)
     for number in range(count):
         uid = generate_uid()
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
@@ -77,28 +64,13 @@ def _storescu(port: int, folder: Path) -> float:
     """Send a folder over one association; give the images answered per second."""
     command = ["storescu", "-aec", "MAGBROKER", "+sd", "127.0.0.1", str(port), str(folder)]
     began = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True, env=NO_DELAY, timeout=PATIENCE_SECONDS)
+    subprocess.run(command, check=True, capture_output=True, env=ENVIRONMENT, timeout=PATIENCE_SECONDS)
     return IMAGES / (time.perf_counter() - began)
 
 
 def _storescp(directory: Path, slices: Path) -> float:
-    with _sink(directory) as (port, _arrived):
-        return _storescu(port, slices)
-
-
-@contextlib.contextmanager
-def _sink(directory: Path) -> Iterator[tuple[int, Callable[[], int]]]:
-    """Run DCMTK's storescp; give its port and how many files it has."""
-    directory.mkdir(parents=True)
-    port = free_port()
-    command = [shutil.which("storescp") or "storescp", "-od", str(directory), str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=NO_DELAY)
-    try:
-        Child("storescp", (), port, directory / "storescp.log", process=process).await_ready()
-        yield port, lambda: sum(1 for _ in directory.iterdir())
-    finally:
-        process.terminate()
-        process.wait()
+    with storescp(directory) as sink:
+        return _storescu(sink.port, slices)
 
 
 def _timed(port: int, slices: Path, done: Callable[[], int]) -> tuple[float, float]:

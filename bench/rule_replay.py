@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from sqlalchemy import update
 
 from bench.figures import Figure
 from bench.filled import PER_EXAM, fill_exams, fill_images, written
+from bench.processes import peak_megabytes
 from fileman import SiteKey, Store, apply_site, read_site_file
 from fileman.files import Image
 from rules.evaluator.image_facts import elements_of
@@ -87,13 +89,7 @@ def main() -> None:
     report = replay(images, window, Side(rules.compiled, named_places(rules.rules)))
     seconds, processor = time.perf_counter() - began, time.process_time() - processor_began
     store.close()
-    sys.stdout.write(json.dumps([seconds, processor, _peak_megabytes(), sum(line.images for line in report.lines)]))
-
-
-def _peak_megabytes() -> float:
-    """Give the most memory that this process ever had; what getrusage says counts its parent's before the program began."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+    sys.stdout.write(json.dumps([seconds, processor, peak_megabytes(os.getpid()), sum(line.images for line in report.lines)]))
 
 
 if __name__ == "__main__":

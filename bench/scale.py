@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench.taskman import cpu_seconds, measure_resting
+from bench.processes import cpu_seconds
+from bench.taskman import measure_resting
 from console.processes import Child
 from tests.support.dicom import ResendingModality, Storescp, make_slices
 from tests.support.farm import Farm, farm, start_evaluator

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.figures import Figure
 from bench.load import run_load, signed_on
+from bench.processes import resident_megabytes
 from bench.services import services
 from bench.slow_senders import slow_senders
 from console.demo import DEMO_ACCESS, DEMO_VERIFY
@@ -113,19 +114,13 @@ def _cycles(port: int) -> Figure:
 def _idle(port: int, directory: Path) -> Figure:
     """Let signed-on sessions do nothing, and look at the broker's memory before and with them."""
     pid = int(re.findall(r'"pid": (\d+)', (directory / "run.json").read_text())[0])
-    before = _memory(pid)
+    before = resident_megabytes(pid)
     with contextlib.ExitStack() as stack:
         for _ in range(IDLE):
             connection = socket.create_connection(("127.0.0.1", port), timeout=30)
             stack.enter_context(connection)
             connection.sendall(CONNECT)
             connection.recv(64)
-        after = _memory(pid)
+        after = resident_megabytes(pid)
     each = 1024 * (after - before) / IDLE
     return Figure(f"memory with {IDLE:,} idle sessions", after, f"{before:.0f} MB before them; {each:.1f} KB each", unit="MB")
-
-
-def _memory(pid: int) -> float:
-    """Give the resident memory of a process in megabytes."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0

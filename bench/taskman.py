@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from sqlalchemy import Connection, func, insert, select, text
 
 from bench.figures import Figure
+from bench.processes import cpu_seconds
 from bench.services import services
 from bench.task_worker import TaskFigures, measure
 from fileman import SiteKey, Store, apply_site, next_iens, read_site_file
@@ -36,7 +36,6 @@ RESTING, FIRST_RESTING, RESTING_SETTLE = 30, 9000, 10.0
 IMAGES = 6000
 #: Runs on one worker, each followed by one on two.
 PAIRS = 5
-TICKS = os.sysconf("SC_CLK_TCK")
 RULES = "\n".join(f'dicom("READING ROOM") when MODALITY=M{number} SOURCE="66*"' for number in range(10))
 _WAITING = select(func.count()).select_from(BackgroundQueue)
 _ACTIVITY = text(
@@ -78,12 +77,6 @@ class WorkerProcess:
     def cpu(self) -> float:
         """Give the processor seconds that it has used."""
         return cpu_seconds(self.process.pid)
-
-
-def cpu_seconds(pid: int) -> float:
-    """Give the processor seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 @contextlib.contextmanager

@@ -85,6 +85,7 @@ class Configuration:
             ae_title=gateway.ae_title,
             calling_ae_title=gateway.calling_ae_title,
             batch=gateway.batch,
+            max_associations=gateway.max_associations,
             max_object_bytes=gateway.max_object_bytes,
             free_space_floor=gateway.free_space_floor_bytes,
         )

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Make sure that what the tests talk to is there: DCMTK, PostgreSQL, netcat, HAProxy, systemd's checks, Node.js (Debian packages),
-# and a client from npm.
+# Make sure that what the tests talk to is there: DCMTK, Orthanc, PostgreSQL, netcat, HAProxy, systemd's checks, Node.js
+# (Debian packages), and a client from npm.
 set -e
 missing=""
 command -v storescu >/dev/null 2>&1 || missing="$missing dcmtk"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+command -v Orthanc >/dev/null 2>&1 || [ -x /usr/sbin/Orthanc ] || missing="$missing orthanc"
 command -v nc >/dev/null 2>&1 || missing="$missing netcat-openbsd"
 command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
@@ -17,6 +18,12 @@ if [ -n "$missing" ]; then
     fi
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    case "$missing" in
+    *orthanc*) # its package starts a server that takes images from everybody
+        service orthanc stop >/dev/null 2>&1 || true
+        update-rc.d orthanc disable >/dev/null 2>&1 || true
+        ;;
+    esac
 fi
 clients="$(dirname "$0")/clients"
 if [ ! "$clients/node_modules/.package-lock.json" -nt "$clients/package.json" ]; then

@@ -1,0 +1,77 @@
+"""Parts of our gateway that have no command of their own: `python -m bench.own_servers PART PORT DIRECTORY`, until SIGTERM."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gateway_client import Configuration, Gateway
+from gateway_client.header import read_header
+from gateway_client.scp import StorageSCP
+from gateway_client.spool import Spool
+from runtime import SystemClock, free_port
+
+#: Associations that the gateway takes: more than any bench opens.
+ASSOCIATIONS = 2048
+#: Seconds for which they may be silent: until all are open.
+SILENT = 600.0
+
+
+@contextlib.contextmanager
+def _written(configuration: Configuration) -> Iterator[None]:
+    """Receive into a spool, and read the header of each object before its sender hears of success; nothing is filed."""
+    spool = Spool(configuration.spool, SystemClock())
+    scp = StorageSCP(configuration, spool, lambda file: _read(spool.path(file.name)))
+    scp.start()
+    try:
+        yield
+    finally:
+        scp.stop()
+        spool.close()
+
+
+def _read(path: Path) -> None:
+    read_header(path)
+
+
+@contextlib.contextmanager
+def _gateway(configuration: Configuration) -> Iterator[None]:
+    """Run a whole gateway whose broker is away: everything is received and journaled."""
+    gateway = Gateway(configuration)
+    gateway.start()
+    try:
+        yield
+    finally:
+        gateway.stop()
+
+
+_PARTS: dict[str, Callable[[Configuration], contextlib.AbstractContextManager[None]]] = {
+    "written": _written,
+    "gateway": _gateway,
+}
+
+
+def main() -> None:
+    """Run a part until SIGTERM or SIGINT."""
+    ending = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # before there are threads, which inherit it
+    part, port, directory = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    configuration = Configuration(
+        directory,
+        directory,
+        broker_port=free_port(),
+        dicom_port=port,
+        max_associations=ASSOCIATIONS,
+        network_timeout=SILENT,
+        free_space_floor=0,
+        stop_seconds=5.0,
+    )
+    with _PARTS[part](configuration):
+        signal.sigwait(ending)
+
+
+if __name__ == "__main__":
+    main()
