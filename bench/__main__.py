@@ -13,6 +13,7 @@ from rich.progress import track
 from bench.evaluator_step import measure_evaluator_step
 from bench.figures import Figure, table
 from bench.filing import measure_filing
+from bench.finding import measure_finding
 from bench.kit import measure_kit
 from bench.peers import MissingPeer
 from bench.queues import measure_queues
@@ -40,6 +41,7 @@ def main() -> None:
             "evaluator": lambda: measure_evaluator_step(directory / "evaluator", site),
             "replay": lambda: measure_replay(directory / "replay", site),
             "taskman": lambda: measure_taskman(directory / "taskman", site),
+            "finding": measure_finding,
             "kit": lambda: measure_kit(directory / "kit", site),
             "road": lambda: measure_road(directory / "road", site),
             "receiving": lambda: measure_receiving(directory / "receiving"),

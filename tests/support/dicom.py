@@ -66,12 +66,13 @@ class Storescp:
 
     directory: Path
     port: int = field(default_factory=free_port)
+    options: tuple[str, ...] = ()
     _process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Storescp:
         """Listen."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        command = ["storescp", "+B", "+xa", "+uf", "-od", str(self.directory), str(self.port)]
+        command = ["storescp", "+B", "+xa", "+uf", "-od", str(self.directory), *self.options, str(self.port)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=NO_DELAY)
         until = time.monotonic() + 20
         while time.monotonic() < until:

@@ -151,13 +151,14 @@ def _matcher(vr: bytes, value: str) -> Matcher:
 class QueryProvider:
     """Answers on a free port, within `with`. `destinations` are addresses by AE title; identifiers that came are in `heard`.
 
-    `services` answer besides, or in place of the table.
+    `services` answer besides, or in place of the table. `tls` is for associations that come, `destination_tls` for moves.
     """
 
     table: Table
     destinations: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     services: Mapping[CommandField, Service] = field(default_factory=dict)
     tls: Any = None
+    destination_tls: Any = None
     heard: list[tuple[Command, dict[int, str]]] = field(default_factory=list)
     port: int = 0
 
@@ -222,7 +223,8 @@ class QueryProvider:
         address = self.destinations.get(ae_title)
         if address is None:
             return None
-        return lambda pairs: connect(self._reactor.reactor, address, propose(ae_title, AE_TITLE, pairs))
+        reactor, tls = self._reactor.reactor, self.destination_tls
+        return lambda pairs: connect(reactor, address, propose(ae_title, AE_TITLE, pairs), tls=tls)
 
 
 def _choose(abstract_syntax: str, transfer_syntaxes: tuple[str, ...]) -> str | None:

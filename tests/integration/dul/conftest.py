@@ -34,6 +34,7 @@ from dul import (
 from runtime import ReactorThread
 from tests.support import asking as coroutines
 from tests.support.certificates import Authority
+from tests.support.dicom_tls import Secured
 from tests.support.query_provider import Table
 
 

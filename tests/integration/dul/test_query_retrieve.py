@@ -21,6 +21,7 @@ from pynetdicom.sop_class import (
 
 from dul import CommandField, Request, found_by
 from tests.support.dicom import NO_DELAY, Storescp, data_set_bytes
+from tests.support.dicom_tls import Secured
 from tests.support.identifiers import (
     LEVEL,
     PATIENT_ID,
@@ -39,6 +40,12 @@ def provider(table: Table) -> Iterator[QueryProvider]:
     """Run the provider on the files."""
     with QueryProvider(table) as provider:
         yield provider
+
+
+@pytest.fixture
+def options(secured: Secured | None) -> tuple[str, ...]:
+    """Give DCMTK's options for a provider of the same `secured`."""
+    return secured.options if secured else ()
 
 
 def dcmtk(program: str, port: int, level: str, keys: dict[str, str], *options: str, expect: int | None = 0) -> str:
@@ -93,10 +100,15 @@ def test_findscu_gets_the_rows_that_match_and_no_others(
     assert {str(answer[key].value) for answer in found(tmp_path)} == wanted, said
 
 
-def test_a_list_of_uids_finds_each_of_them(provider: QueryProvider, table: Table, tmp_path: Path) -> None:
+def test_a_list_of_uids_finds_each_of_them(
+    table: Table, tmp_path: Path, secured: Secured | None, options: tuple[str, ...]
+) -> None:
     studies = [row[STUDY] for row in table.levels["STUDY"]][:3]
-    dcmtk("findscu", provider.port, "STUDY", {"StudyInstanceUID": "\\".join(studies)}, "-S", "-X", "-od", str(tmp_path))
-    assert sorted(str(answer.StudyInstanceUID) for answer in found(tmp_path)) == sorted(studies)
+    keys = {"StudyInstanceUID": "\\".join(studies)}
+    (directory := tmp_path / "found").mkdir()
+    with QueryProvider(table, tls=secured) as provider:
+        dcmtk("findscu", provider.port, "STUDY", keys, "-S", "-X", "-od", str(directory), *options)
+    assert sorted(str(answer.StudyInstanceUID) for answer in found(directory)) == sorted(studies)
 
 
 def test_a_match_has_what_was_asked_for_at_its_level_and_above(provider: QueryProvider, table: Table, tmp_path: Path) -> None:
@@ -128,11 +140,10 @@ def test_findscu_cancels_a_query_that_has_no_end_of_its_own() -> None:
     assert "0xfe00" in said
 
 
-def test_getscu_gets_a_study_byte_for_byte_over_the_association_that_asks(
-    provider: QueryProvider, table: Table, tmp_path: Path
-) -> None:
+def test_getscu_gets_a_study_byte_for_byte_over_the_association_that_asks(table: Table, tmp_path: Path) -> None:
     study = largest_study(table)
-    said = dcmtk("getscu", provider.port, "STUDY", {"StudyInstanceUID": study}, "-S", "+B", "-od", str(tmp_path))
+    with QueryProvider(table) as provider:
+        said = dcmtk("getscu", provider.port, "STUDY", {"StudyInstanceUID": study}, "-S", "+B", "-od", str(tmp_path))
     received = {str(dcmread(path).SOPInstanceUID): path for path in tmp_path.iterdir()}
     assert set(received) == of_study(table, study), said
     for uid, path in received.items():
@@ -140,11 +151,14 @@ def test_getscu_gets_a_study_byte_for_byte_over_the_association_that_asks(
     assert re.search(rf"Number of Completed Suboperations\s*: {len(received)}", said)
 
 
-def test_movescu_has_a_study_sent_to_a_third_party(table: Table, tmp_path: Path) -> None:
+def test_movescu_has_a_study_sent_to_a_third_party(
+    table: Table, tmp_path: Path, secured: Secured | None, options: tuple[str, ...]
+) -> None:
+    """The objects go over TLS where the destination wants it; movescu itself has none."""
     study = largest_study(table)
     with (
-        Storescp(tmp_path / "received") as destination,
-        QueryProvider(table, {"THIRD": ("127.0.0.1", destination.port)}) as provider,
+        Storescp(tmp_path / "received", options=options) as destination,
+        QueryProvider(table, {"THIRD": ("127.0.0.1", destination.port)}, destination_tls=secured) as provider,
     ):
         said = dcmtk("movescu", provider.port, "STUDY", {"StudyInstanceUID": study}, "-S", "-d", "-aem", "THIRD")
         received = destination.received()

@@ -14,20 +14,21 @@ from dul import (
     Category,
     Command,
     CommandField,
+    Instance,
     LocalViolation,
     Request,
     Sink,
     answered_by,
     encode_command,
     found_by,
-    retrieved_by,
+    got_by,
 )
 from dul.exchange import AHEAD, UNREAD
 from dul.operations import DATA_LIMIT
 from dul.pdata import split
 from dul.pdus import encode_abort
 from dul.status import CANCEL, DUPLICATE_INVOCATION, PENDING, PROCESSING_FAILURE, SUCCESS, UNRECOGNIZED_OPERATION
-from tests.unit.dul.feeding import CT, VERIFICATION
+from tests.unit.dul.feeding import CT, EXPLICIT, VERIFICATION
 from tests.unit.dul.pair import (
     ECHO,
     ECHO_COMMAND,
@@ -366,16 +367,10 @@ def test_a_context_that_was_not_accepted_is_not_asked_on() -> None:
 def test_a_c_get_stores_over_the_association_that_it_came_by() -> None:
     held = Held()
 
-    def retrieve(request: Request, _data: bytes) -> AsyncIterator[Answer]:
-        async def answers() -> AsyncIterator[Answer]:
-            for left in (1, 0):
-                stored = await request.exchange.ask(3, STORE_COMMAND, source=Memory(b"image" * 9999)).response()
-                assert stored.command.status == SUCCESS
-                yield Answer(PENDING if left else SUCCESS, None, {"remaining": left, "completed": 2 - left})
+    async def select(_request: Request, _data: bytes) -> list[Instance]:
+        return [Instance(CT, f"1.2.{number}", EXPLICIT, lambda: Memory(b"image" * 9999)) for number in (1, 2)]
 
-        return answers()
-
-    pair = Pair.established({GET: retrieved_by(retrieve)}, served_by_requestor={STORE: held})
+    pair = Pair.established({GET: got_by(select)}, served_by_requestor={STORE: held})
     asked = pair.requestor.ask(3, Command(field=GET, sop_class=CT, priority=0), b"query")
     answers = []
     for _ in range(2):
