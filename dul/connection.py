@@ -32,6 +32,7 @@ from dul.events import (
     StopTimer,
     Write,
 )
+from dul.pdus import AbortSource, encode_abort
 from dul.states import Role, State
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ _OWED = {
     State.Sta10: "answer the release",
     State.Sta11: "answer the release",
 }
+#: Where the user is to answer a release.
+_RELEASING = frozenset((State.Sta8, State.Sta9))
 
 End = Released | Aborted | DulError | None
 
@@ -121,7 +124,7 @@ class Connection(TwistedProtocol):
         self._watch: IDelayedCall | None = None
         self._heard_at = 0.0
         self._paused = self._congested = False
-        self._ended = False
+        self._ended = self._silent = False
         self._reason = ""
         #: Fires when the connection is closed, which may be some time after the association has ended.
         self.gone: Deferred[None] = Deferred()
@@ -212,7 +215,6 @@ class Connection(TwistedProtocol):
 
     def _give_up(self, text: str) -> None:
         """Abort a peer that does not do its part, and close."""
-        log.info("%s", text)
         self.abort(2, _UNSPECIFIED, PeerTimedOut(text))
         self._close(None)
 
@@ -249,13 +251,19 @@ class Connection(TwistedProtocol):
         except PeerViolation as violation:
             violation = violation.at(fragment.position)
             log.warning("%s breaks the protocol: %s", self.peer, violation)
-            self.abort(2, violation.reason, violation)
+            if self.association.state is State.Sta13:  # by what came with it, whose answer this one takes the place of
+                self._perform([Write([encode_abort(AbortSource.SERVICE_PROVIDER, violation.reason)]), StartTimer()])
+                self._silent = True
+                self._end(violation)
+            else:
+                self.abort(AbortSource.SERVICE_PROVIDER, violation.reason, violation)
         except LocalViolation:
             log.exception("an answer to %s came too late", self.peer)
 
     def _write(self, event: Write) -> None:
         transport: Any = self.transport
-        transport.writeSequence([_as_bytes(buffer) for buffer in event.data])
+        if not self._silent:
+            transport.writeSequence([_as_bytes(buffer) for buffer in event.data])
 
     def _start_timer(self, _event: StartTimer | None) -> None:
         self._stop_timer(None)
@@ -302,7 +310,8 @@ class Connection(TwistedProtocol):
         self._give_up(f"{self.peer} {'took' if self._congested else 'sent'} nothing for {silent:.0f} s")
 
     def _requested(self, event: Requested) -> None:
-        self._user.requested(event.request)
+        if self.association.state is State.Sta3:  # what came with it may have ended it
+            self._user.requested(event.request)
 
     def _accepted(self, event: Accepted) -> None:
         self._stop_timer(None)
@@ -313,7 +322,8 @@ class Connection(TwistedProtocol):
         self._end(None)
 
     def _release_requested(self, event: ReleaseRequested) -> None:
-        if not event.collision or self.association.role is Role.REQUESTOR:
+        ended = self.association.state not in _RELEASING
+        if not ended and (not event.collision or self.association.role is Role.REQUESTOR):
             self._user.release_requested()
 
     def _released(self, event: Released) -> None:
@@ -324,7 +334,7 @@ class Connection(TwistedProtocol):
     def _aborted(self, event: Aborted) -> None:
         if event.lost:
             event = replace(event, problem=self._reason)
-        elif event.problem:
+        elif event.problem and not self._ended:
             log.warning("%s breaks the protocol: %s", self.peer, event.problem)
         self._end(event)
 

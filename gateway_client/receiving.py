@@ -26,7 +26,7 @@ _STATUS: dict[type[GatewayError], int] = {
     NotAnObject: CANNOT_UNDERSTAND,
 }
 #: Bytes of an object that are gathered for one write, and bytes that wait for the disk before its sender is held up.
-GATHERED, BEHIND = 1 << 20, 4 << 20
+GATHERED, BEHIND = 1 << 20, 2 << 20
 #: A piece shorter than this is copied.
 _SHORT = 4096
 

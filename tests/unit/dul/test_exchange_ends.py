@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from twisted.internet.error import ConnectionLost as Broken
@@ -23,8 +24,10 @@ from dul import (
     State,
     Timeouts,
     connect,
+    encode_command,
 )
-from dul.pdus import RELEASE_RQ, encode_abort
+from dul.pdata import split
+from dul.pdus import RELEASE_RP, RELEASE_RQ, encode_abort
 from tests.unit.dul.feeding import RQ, TAKES_ALL
 from tests.unit.dul.pair import (
     CONTEXTS,
@@ -373,3 +376,31 @@ def test_an_answer_after_the_end_does_nothing(end: int) -> None:
     before = bytes(pair.ends[1].out)
     held.requests[0].respond(0)
     assert bytes(pair.ends[1].out) == before
+
+
+def test_what_comes_together_with_its_end_is_passed_over() -> None:
+    pair = Pair()
+    assert pair.say(RQ + encode_abort(0, 0), 1) == b""
+    assert type(pair.acceptor_ended.result) is AssociationAborted
+    assert pair.ends[1].closing
+    established = Pair.established()
+    assert established.say(RELEASE_RQ + encode_abort(0, 0), 1) == b""
+    assert type(established.ended(1)) is AssociationAborted
+
+
+def test_a_request_that_comes_together_with_a_release_is_answered_first() -> None:
+    pair = Pair.established()
+    echo = replace(ECHO_COMMAND, message_id=1)
+    said = pair.say(b"".join(split(1, encode_command(echo), None, 16384)) + RELEASE_RQ, 1)
+    assert said == b"".join(split(1, encode_command(echo.response(0)), None, 16384)) + RELEASE_RP
+    assert pair.ended(1) is None
+
+
+def test_the_first_of_two_violations_is_answered_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    pair = Pair.established()
+    nothing = b"".join(split(1, encode_command(ECHO_COMMAND.response(0)), None, 16384))
+    assert pair.say(nothing + b"GET / HTTP/1.1\r\n\r\n", 1) == encode_abort(2, 6)
+    assert (pair.ended(1).source, pair.ended(1).reason) == (2, 6)
+    assert caplog.text.count("breaks the protocol") == 1
+    pair.reactor.advance(15)
+    assert pair.ends[1].cut
