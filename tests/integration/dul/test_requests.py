@@ -195,6 +195,8 @@ def test_a_wait_that_is_given_up_loses_no_match(asking: Asking) -> None:
             waiting = Deferred.fromCoroutine(answers.__anext__())
             waiting.addErrback(lambda _failure: None)
             waiting.cancel()
+            while not answers._asked.unread:
+                await exchange.breath()
             return [decode_identifier(await answers.__anext__(), EXPLICIT)[STUDY] for _ in range(3)]
 
     with endless() as provider:
