@@ -11,7 +11,6 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLContextFactory, IProtocolFactory, IReactorTCP
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import LoopingCall
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 from broker.connection import ConnectionBase
 from broker.errors import PortTaken
@@ -20,6 +19,7 @@ from broker.hl7_session import Hl7Session
 from broker.hub import Hub
 from broker.proxies import Network, ProxiedFactory
 from broker.text_session import TextSession
+from runtime import TLSFactory
 
 log = logging.getLogger(__name__)
 
@@ -44,18 +44,6 @@ class SessionFactory(ServerFactory):
         session = self.make(self.hub)
         session.visitor = visitor
         return session
-
-
-class TLSFactory(TLSMemoryBIOFactory):
-    """Sessions over TLS; a connection that is refused is closed before its handshake."""
-
-    noisy = False
-
-    # Twisted's name; WrappingFactory does not say that it may give None, as any other Factory does.
-    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:  # type: ignore[override]  # noqa: N802
-        """Make a connection unless there is no session for it; Twisted's own factory would fail then."""
-        session = self.wrappedFactory.buildProtocol(addr)
-        return None if session is None else self.protocol(self, session)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLContextFactory
+from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLClientConnectionCreator, IOpenSSLContextFactory
 from twisted.internet.protocol import ClientFactory, Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from dul.associate import LOCAL_LIMIT_EXCEEDED, AssociateAccept, AssociateReject, AssociateRequest
@@ -22,6 +21,7 @@ from dul.errors import ConnectionLost, DulError
 from dul.exchange import Decide, Exchange
 from dul.operations import Service
 from dul.states import Role
+from runtime import TLSFactory
 
 log = logging.getLogger(__name__)
 
@@ -92,16 +92,11 @@ class Listener(Factory):
     def listen(self, port: int, host: str = "", tls: IOpenSSLContextFactory | None = None) -> IListeningPort:
         """Listen. Raises OSError."""
         try:
-            factory = self if tls is None else _secured(tls, self, self._reactor, client=False)
+            factory = self if tls is None else TLSFactory(tls, False, self, self._reactor)
             listening: IListeningPort = self._reactor.listenTCP(port, factory, _BACKLOG, host)
         except CannotListenError as error:
             raise OSError(error.socketError.errno, str(error)) from error
         return listening
-
-
-def _secured(tls: IOpenSSLContextFactory, factory: Factory, reactor: Any, *, client: bool) -> TLSMemoryBIOFactory:
-    """Put TLS before a factory, as `listenSSL` does; but that writes by the timer of the global reactor, which may not run."""
-    return TLSMemoryBIOFactory(tls, client, factory, clock=reactor)
 
 
 class _Connector(ClientFactory):
@@ -127,7 +122,7 @@ def connect(
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
     connect_seconds: float = 5.0,
     response_seconds: float = 30.0,
-    tls: IOpenSSLContextFactory | None = None,
+    tls: IOpenSSLContextFactory | IOpenSSLClientConnectionCreator | None = None,
 ) -> Deferred[Exchange]:
     """Ask a peer for an association; gives it when it is there. Fails with a DulError; may be cancelled.
 
@@ -137,8 +132,8 @@ def connect(
     exchange = Exchange(services or {}, reactor, response_seconds=response_seconds)
     exchange.connection = Connection(association, exchange, reactor, timeouts)
     association.open(request)
-    connector = _Connector(exchange.connection, exchange)
-    host, port = address
-    factory = connector if tls is None else _secured(tls, connector, reactor, client=True)
-    reactor.connectTCP(host, port, factory, connect_seconds)
+    factory = _Connector(exchange.connection, exchange)
+    # Twisted's own connectSSL would put off small writes to the global reactor, which may be another one and not run.
+    secured = factory if tls is None else TLSFactory(tls, True, factory, reactor)
+    reactor.connectTCP(*address, secured, connect_seconds)
     return exchange.established_at

@@ -16,6 +16,7 @@ from runtime.logs import set_up_logs
 from runtime.processes import DataDirectory, check_port, free_port, read_run_file, wait_until_ready, write_json
 from runtime.reactor_thread import ReactorThread
 from runtime.settings import GatewaySettings, Settings, load_settings
+from runtime.tls import TLSFactory
 
 __all__ = [
     "Clock",
@@ -32,6 +33,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SystemClock",
+    "TLSFactory",
     "check_port",
     "free_port",
     "inflate",
