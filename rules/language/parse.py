@@ -127,10 +127,15 @@ def _close_frames(error: UnexpectedInput) -> bool:
     """Let the end of a rule end a list of frames whose brace was left open, as a manual prints one."""
     if not isinstance(error, UnexpectedToken) or error.token.type not in _STATEMENTS:
         return False
-    parser = error.interactive_parser
     if "_CLOSE_BRACE" not in _accepts(error):
         return False
-    parser.feed_token(Token.new_borrow_pos("_CLOSE_BRACE", "}", error.token))
+    brace = Token.new_borrow_pos("_CLOSE_BRACE", "}", error.token)
+    closed = error.interactive_parser.copy()
+    closed.feed_token(brace)
+    if error.token.type not in closed.accepts():  # more is left open than the frames
+        return False
+    parser = error.interactive_parser
+    parser.feed_token(brace)
     if error.token.type != "$END":
         parser.feed_token(error.token)
     return True

@@ -8,6 +8,7 @@ import pytest
 
 from rules.language import parse_rule_file, parse_rules
 from rules.language.ast import AllOf, AnyOf, Condition, Frame, Not, Place, Rule, RuleFile, Share, Validity, all_of, leaves
+from rules.language.errors import RuleFileErrors
 from rules.language.frames import read_time
 
 X1, X2, Y1 = (Condition(name[0], "=", "LO", name[1]) for name in ("X1", "X2", "Y1"))
@@ -129,3 +130,10 @@ def test_what_is_nested_alike_is_one_expression() -> None:
 
 def test_an_empty_file_has_no_rules() -> None:
     assert parse_rule_file("") == parse_rule_file("# nothing\n\n") == RuleFile(())
+
+
+@pytest.mark.parametrize("following", ['send("B") when A=1', 'send( # to\n "B") when A=1', "destination N = X", ""])
+def test_a_list_of_frames_in_an_open_bracket_lacks_its_brace(following: str) -> None:
+    with pytest.raises(RuleFileErrors) as refused:
+        parse_rule_file(f"send(A) when (A=1 NOW={{MON 08:00 to 17:00;\n{following}\n")
+    assert [(error.line, error.column, "}" in error.expected) for error in refused.value.errors] == [(1, 43, True)]
