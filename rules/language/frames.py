@@ -118,7 +118,7 @@ def holiday_frame(frame: Frame, day: str) -> Frame:
 
 
 def read_date(text: str) -> str:
-    """Read a date, ISO or FileMan, into FileMan's form. Raises ValueError for what is neither, and for an ISO day there is not."""
+    """Read a date, ISO or FileMan, into FileMan's form. Raises ValueError for what is neither, or a day that there is not."""
     if "-" not in text:
         if not _DATE.fullmatch(text):
             raise ValueError(text)
