@@ -18,7 +18,9 @@ from taskman import TaskContext, api
 
 IMAGES, IMAGES_OF_A_STUDY = 20_000, 20
 #: Rules, of which two match every image: one sends two files to the demo's router, one exports to its reading room.
-RULES, MATCHES = 100, 2
+RULES, MATCHES, FILES = 100, 2, "two files, one object"
+#: Images per second that are wanted at least.
+WANTED = 1500
 LOCATION, GATEWAY_USER = 660, 9002
 MOMENT = "3260101.12"
 
@@ -36,7 +38,7 @@ def measure_evaluator_step(directory: Path, site: Path) -> Iterator[Figure]:
         while count := evaluator.work_off():
             done += count
         rate = done / (time.perf_counter() - began)
-        yield Figure("images through the evaluator's step", rate, f"{RULES} rules, {MATCHES} match; two files, one object")
+        yield Figure("images through the evaluator's step", rate, f"{RULES} rules, {MATCHES} match; {FILES}; wanted: {WANTED:,}")
     finally:
         store.close()
 

@@ -42,7 +42,10 @@ class ManyRows:
         self._texts: dict[tuple[str, ...], _Text] = {}
 
     def write(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
-        """Insert rows. Raises what SQLAlchemy does for values that the database refuses, and ValueError for unlike rows."""
+        """Insert rows. Raises what SQLAlchemy does for values that the database refuses, and ValueError for unlike rows.
+
+        A value that is not of its column's kind at all raises what making it the driver's raises: TypeError, ValueError.
+        """
         if not rows:
             return
         key = (connection.dialect.name, *rows[0])
@@ -57,7 +60,9 @@ class ManyRows:
     def _text(self, connection: Connection, columns: Mapping[str, object]) -> _Text:
         dialect = connection.dialect
         statement = self._statement if isinstance(self._statement, Insert) else self._statement[dialect.name]
-        compiled: Any = statement.compile(dialect=dialect, column_keys=list(columns), compile_kwargs={"render_postcompile": True})
+        compiled: Any = statement.compile(
+            dialect=dialect, column_keys=list(columns), for_executemany=True, compile_kwargs={"render_postcompile": True}
+        )
         same = {**compiled.params, **{column.key: _default(column) for column in compiled.insert_prefetch}}
         types = {name: it.type.dialect_impl(dialect) for it, name in compiled.bind_names.items()}
         convert = {name: made for name, it in types.items() if (made := it.bind_processor(dialect)) is not None}

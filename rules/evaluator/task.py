@@ -48,10 +48,11 @@ from taskman import TaskContext, TaskLost, routine
 log = logging.getLogger(__name__)
 
 ENTRY_POINT = "EVAL^MAGBRTE4"
-#: Entries that one transaction takes, studies remembered in memory.
+#: Entries that one transaction takes: it is held for some 50 ms, which everybody else who writes waits for.
 BATCH = 256
 #: Actions after which it takes no further entry: prior studies bring thousands along.
 MOST_ACTIONS = 1000
+#: Studies that are remembered in memory.
 REMEMBERED_STUDIES = 2000
 #: Versions that stay in memory for late images of studies that they decided.
 REMEMBERED_VERSIONS = 8

@@ -42,7 +42,7 @@ _CONDITION = re.compile(
         (?P<keyword>(?:[A-Z]\w*|\([^()]*\))(?:[.>]\([^()]*\)|\.\w+)*)\s*
         (?P<operator>[=<>!]=?)\s*
         (?:"(?P<text>[^"]*)"|\{(?P<frames>[^{}]*)\}|(?P<word>[^\s"{}();=!<>]+))\s*""",
-    re.IGNORECASE | re.VERBOSE | re.ASCII,
+    re.IGNORECASE | re.VERBOSE,
 )
 _FRAME = re.compile(r"[^\s;{}](?:[^;{}]*[^\s;{}])?")
 
@@ -143,7 +143,14 @@ class Builder:
 
     @_of_parts
     def conditions(self, whole: Word) -> Expression:
-        return all_of([self._condition(whole, found) for found in _CONDITION.finditer(whole)])
+        made: list[Condition] = []
+        at = 0
+        while at < len(whole):
+            found = _CONDITION.match(whole, at)
+            assert found, f"{whole[at:]!r} is a condition to the grammar only"
+            made.append(self._condition(whole, found))
+            at = found.end()
+        return all_of(made)
 
     def _condition(self, whole: Word, found: re.Match[str]) -> Condition:
         keyword, operator, text, frames, word = found.groups()

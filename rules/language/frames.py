@@ -118,8 +118,10 @@ def holiday_frame(frame: Frame, day: str) -> Frame:
 
 
 def read_date(text: str) -> str:
-    """Read a date, ISO or FileMan, into FileMan's form. Raises ValueError for an ISO date that is none."""
+    """Read a date, ISO or FileMan, into FileMan's form. Raises ValueError for what is neither, or a day that there is not."""
     if "-" not in text:
+        if not _DATE.fullmatch(text):
+            raise ValueError(text)
         return text
     moment = datetime.fromisoformat(text.upper())
     if moment.year < FIRST_YEAR or moment.year > FIRST_YEAR + 999:

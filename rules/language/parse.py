@@ -26,6 +26,9 @@ LONGEST, MOST_ERRORS = 1_000_000, 50
 _MOST_STACKS = 1000
 
 _QUOTES = str.maketrans("“”„‟", '""""')
+#: Blanks that are not the keyboard's: word processors set them. In quotes they stay.
+_FOREIGN_BLANK = re.compile(r"[^\S \t\n]")
+_QUOTED_OR_BLANK = re.compile(r'"[^"\n]*"|[^\S \t\n]')
 _WORD_AT = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _WORD_BEFORE = re.compile(r"([A-Za-z_]\w*)\s*\Z", re.ASCII)
 #: Tokens that begin a statement, or end the file: what is missing is missing before them.
@@ -130,7 +133,7 @@ def _close_frames(error: UnexpectedInput) -> bool:
     if "_CLOSE_BRACE" not in _accepts(error):
         return False
     brace = Token.new_borrow_pos("_CLOSE_BRACE", "}", error.token)
-    closed = error.interactive_parser.copy()
+    closed: Any = error.interactive_parser.copy()  # type: ignore[no-untyped-call]  # lark gives it no types
     closed.feed_token(brace)
     if error.token.type not in closed.accepts():  # more is left open than the frames
         return False
@@ -210,6 +213,11 @@ def parse_rules(text: str) -> list[Rule]:
 
 
 def _prepared(text: str) -> str:
-    """Blank comment lines, so that places stay what they are; straighten quotes and line ends."""
+    """Blank comment lines, so that places stay what they are; straighten quotes, blanks and line ends."""
     lines = text.removeprefix("\ufeff").translate(_QUOTES).splitlines()
-    return "\n".join("" if line.lstrip().startswith("#") else line for line in lines) + "\n"
+    prepared = "\n".join("" if line.lstrip().startswith("#") else line for line in lines) + "\n"
+    return _QUOTED_OR_BLANK.sub(_plain_blank, prepared) if _FOREIGN_BLANK.search(prepared) else prepared
+
+
+def _plain_blank(found: re.Match[str]) -> str:
+    return found[0] if found[0].startswith('"') else " "

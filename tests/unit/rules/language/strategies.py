@@ -26,7 +26,7 @@ from rules.language.keywords import data_type_of
 
 #: Texts that a rule file can carry in quotes.
 TEXTS = st.text(
-    st.characters(codec="ascii", exclude_characters='"^\n\r', categories=["L", "N", "P", "Zs"]), min_size=1, max_size=12
+    st.characters(codec="utf-8", exclude_characters='"^\n\r“”„‟', categories=["L", "N", "P", "Zs"]), min_size=1, max_size=12
 )
 #: Property names; the words of the language are some, which only what stands behind them tells apart.
 PROPERTIES = "MODALITY SOURCE URGENCY PATIENT_S_NAME CALLING_AE_TITLE (0008,0060) (0040,0275)>(0040,0007) UNKNOWN A.B"

@@ -70,6 +70,42 @@ def test_a_comment_inside_changes_nothing(text: str, word_by_word: str) -> None:
     assert parse_rule_file(text) == parse_rule_file(word_by_word)
 
 
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2003", "\u3000", "\x1f", "\t"])
+def test_blanks_of_a_word_processor_are_blanks(blank: str) -> None:
+    text = 'send("B C") when MODALITY = CT SOURCE=X and NOW={MON 08:00 to 17:00; TUE 08:00 to 17:00} priority HIGH'
+    assert parse_rule_file(text.replace(" ", blank).replace(f"B{blank}C", "B C")) == parse_rule_file(text)
+
+
+def test_a_value_in_quotes_keeps_its_blanks() -> None:
+    (rule,) = parse_rule_file('send("B\u00a0C") when SOURCE="X\u00a0Y"\u00a0priority LOW').rules
+    assert (rule.location, rule.conditions[0], rule.priority) == (
+        "B\u00a0C",
+        parse_rule_file('send(A) when SOURCE="X\u00a0Y"').rules[0].conditions[0],
+        "LOW",
+    )
+
+
+@pytest.mark.parametrize("text", ["MON ٠٨:00 to 17:00", "٣٢٦٠١٠١ to 3260102"])
+def test_digits_that_are_no_ascii_are_no_time(text: str) -> None:
+    with pytest.raises(RuleFileErrors):
+        parse_rule_file(f"send(A) when NOW={{{text}}}")
+
+
+@pytest.mark.parametrize("frames", [200, 2000])
+@pytest.mark.parametrize("end", ["; MON 08:00 til 09:00}", "; MON 08:00 to 09:00 x}", "; TUE}", "=}", "^}"])
+def test_a_typo_behind_many_frames_is_told_at_once(frames: int, end: str) -> None:
+    """Of a word that is ambiguous every reading would be tried: 2 ** frames."""
+    with pytest.raises(RuleFileErrors) as refused:
+        parse_rule_file("send(A) when NOW={" + "; ".join(["MON 08:00  to  17:59"] * frames) + end)
+    assert len(refused.value.errors) == 1
+
+
+@pytest.mark.parametrize("frames", [200, 2000])
+def test_many_frames_that_end_with_their_rule_need_no_brace(frames: int) -> None:
+    text = "send(A) when NOW={" + "; ".join(["MON 08:00 to 17:59"] * frames)
+    assert parse_rule_file(text) == parse_rule_file(text + "}")
+
+
 @pytest.mark.parametrize(
     ("text", "line", "column"),
     [
