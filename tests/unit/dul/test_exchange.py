@@ -112,7 +112,9 @@ def test_no_response_is_lost_or_swapped_whatever_the_order(data: st.DataObject) 
     while len(answered) < len(sizes):
         pair.pump()
         waiting = [place for place in range(len(held.requests)) if place not in answered]
-        assert len(waiting) == min(window or len(sizes), AHEAD, len(sizes) - len(answered)) or len(waiting) > AHEAD
+        most = min(window or len(sizes), AHEAD, len(sizes) - len(answered))
+        # The command set of one more stops the reading, which its data set may then still wait for.
+        assert len(waiting) >= most - (most == AHEAD)
         for place in data.draw(st.permutations(waiting))[: data.draw(st.integers(1, len(waiting)))]:
             answered.add(place)
             request = held.requests[place]
