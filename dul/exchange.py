@@ -158,6 +158,10 @@ class Exchange:
         self._outbox.put(Outgoing(asked.context_id, encode_command(asked.command), asked._data, source, asked))
 
     def _cancel(self, asked: Asked) -> None:
+        if asked in self._held:
+            self._held.remove(asked)
+            asked._fail(LocalViolation("The request was cancelled before it was sent."))
+            return
         if self._asked.get(asked.number) is asked and not self._over:
             cancel = Command(field=CommandField.C_CANCEL_RQ, responds_to=asked.command.message_id)
             self._outbox.put(Outgoing(asked.context_id, encode_command(cancel)))

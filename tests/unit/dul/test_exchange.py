@@ -439,3 +439,18 @@ def test_a_sink_is_told_that_its_association_has_ended() -> None:
     assert told[0] == "write"
     assert told[1:].count("abandon") == 1
     assert "finish" not in told
+
+
+def test_a_request_that_waits_for_the_window_is_cancelled_before_it_is_sent() -> None:
+    held, source = Held(), Memory(b"data")
+    pair = Pair.established({STORE: held})
+    first = Waiter(pair.requestor.ask(3, STORE_COMMAND, b"data").response())
+    asked = pair.requestor.ask(3, STORE_COMMAND, source=source)
+    answer = Waiter(asked.response())
+    asked.cancel()
+    assert isinstance(answer.result, LocalViolation)
+    assert (asked.handed_over, source.closed) == (False, 1)
+    pair.pump()
+    held.requests[0].respond(SUCCESS)
+    pair.pump()
+    assert (status_of(first.result), len(held.requests), pair.requestor.busy) == (SUCCESS, 1, False)
