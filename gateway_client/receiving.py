@@ -55,8 +55,6 @@ class Receiver:
         self.received = received
         self.threads = threads
         self.soon = soon
-        #: Objects that are on their way to the disk.
-        self.busy = 0
 
     def start(self, work: Callable[[], None], done: Callable[[GatewayError | None], None]) -> None:
         """Do work on a thread, then tell here how it went."""
@@ -72,7 +70,10 @@ class Receiver:
                 problem = SpoolError(f"An object cannot be kept: {error!r}")
             self.soon(lambda: done(problem))
 
-        self.threads.submit(run)
+        try:
+            self.threads.submit(run)
+        except RuntimeError:  # the port is closed: what was half received goes with `tmp/` at the next start
+            log.info("an object is given up: its port is closed")
 
     def store(self, request: Request) -> Sink:
         """Take a C-STORE up."""
@@ -124,7 +125,6 @@ class _Incoming:
         if not self._working and (self._end is not None or self._waiting >= GATHERED):
             pieces, self._pieces, self._waiting = self._pieces, [], 0
             self._working = True
-            self._receiver.busy += 1
             end = self._end
             self._receiver.start(lambda: self._put(pieces, end), lambda problem: self._put_down(end, problem))
         held = self._waiting >= BEHIND
@@ -149,7 +149,6 @@ class _Incoming:
     def _put_down(self, ended: _End | None, problem: GatewayError | None) -> None:
         """Hear what became of it, and go on."""
         self._working = False
-        self._receiver.busy -= 1
         if problem is not None and self._problem is None:
             self._problem = problem
             self._pieces, self._waiting = [], 0
