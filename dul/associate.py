@@ -288,7 +288,7 @@ def encode_associate_accept(accept: AssociateAccept) -> bytes:
             information: Any = encoded.user_information
             information.user_data.append(identity.from_primitive())
         return bytes(encoded.encode())
-    except Exception as error:
+    except Exception as error:  # as for a request: whatever the codec raises, it is this acceptance that cannot be written
         raise LocalViolation(f"The acceptance cannot be written: {error}") from error
 
 
