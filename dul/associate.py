@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 from pynetdicom import pdu, pdu_primitives
@@ -29,6 +30,11 @@ LEAST_MAXIMUM = 128
 Roles = tuple[bool, bool]
 """Whether the requestor is SCU, and whether it is SCP."""
 _DEFAULT_ROLES: Roles = (True, False)
+
+#: How many PDUs are remembered as read or written, those up to so many bytes: with 128 contexts the codec takes milliseconds.
+_RECENT, _LONG = 64, 1 << 16
+#: How the item of a user identity begins (PS3.7 table D.3-14).
+_USER_IDENTITY = b"\x58\0"
 
 
 class ContextOutcome(IntEnum):
@@ -104,8 +110,8 @@ class UserInformation:
     implementation_class_uid: str = ""
     implementation_version_name: str = ""
     operations_window: tuple[int, int] | None = None
-    roles: Mapping[str, Roles] = field(default_factory=dict)
-    extended: Mapping[str, bytes] = field(default_factory=dict)
+    roles: Mapping[str, Roles] = field(default_factory=dict, hash=False)
+    extended: Mapping[str, bytes] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ class AssociateRequest(UserInformation):
     called_ae_title: str
     calling_ae_title: str
     contexts: tuple[ProposedContext, ...]
-    common_extended: Mapping[str, CommonExtended] = field(default_factory=dict)
+    common_extended: Mapping[str, CommonExtended] = field(default_factory=dict, hash=False)
     user_identity: UserIdentity | None = None
     application_context: str = APPLICATION_CONTEXT
     protocol_version: int = 1
@@ -187,15 +193,15 @@ def negotiate(request: AssociateRequest, policy: Policy) -> AssociateAccept | As
         if rejected:
             return rejection
     granted = {uid: roles for uid, asked in request.roles.items() if (roles := policy.roles(uid, asked)) is not None}
-    asked_roles = {uid: request.roles[uid] for uid in granted}
     results = []
     answered: dict[str, Roles] = {}
     for proposed in request.contexts:
-        chosen = policy.choose(proposed.abstract_syntax, proposed.transfer_syntaxes)
-        supported = [] if chosen is None else [_supported(proposed, chosen, granted.get(proposed.abstract_syntax))]
-        outcome, answer = _negotiate_one(proposed, supported, asked_roles)
-        results.append(outcome)
-        answered |= answer
+        uid, transfer_syntaxes = proposed.abstract_syntax, proposed.transfer_syntaxes
+        chosen = policy.choose(uid, transfer_syntaxes)
+        result, transfer_syntax, answer = _negotiate_one(uid, transfer_syntaxes, chosen, request.roles.get(uid), granted.get(uid))
+        results.append(ContextResult(proposed.id, result, transfer_syntax))
+        if answer is not None:
+            answered[uid] = answer
     extended = {uid: policy.extended(uid, information) for uid, information in request.extended.items()}
     return AssociateAccept(
         request.called_ae_title,
@@ -210,14 +216,22 @@ def negotiate(request: AssociateRequest, policy: Policy) -> AssociateAccept | As
     )
 
 
+@lru_cache(maxsize=1024)
 def _negotiate_one(
-    proposed: ProposedContext, supported: list[PresentationContext], roles: dict[Any, Any]
-) -> tuple[ContextResult, dict[str, Roles]]:
-    """Negotiate a context by itself: what is chosen may differ from one context to another of the same abstract syntax."""
-    (context,), answers = negotiate_as_acceptor([_primitive_of(proposed)], supported, roles)
+    abstract_syntax: str, transfer_syntaxes: tuple[str, ...], chosen: str | None, asked: Roles | None, granted: Roles | None
+) -> tuple[int, str, Roles | None]:
+    """Negotiate a context by itself: what is chosen may differ from one context to another of the same abstract syntax.
+
+    Gives the result, the transfer syntax, and the roles that are answered where roles were asked for.
+    """
+    supported = [] if chosen is None else [_supported(abstract_syntax, chosen, granted)]
+    roles: dict[Any, Any] = {} if asked is None or granted is None else {abstract_syntax: asked}
+    (context,), answers = negotiate_as_acceptor(
+        [_primitive_of(ProposedContext(1, abstract_syntax, transfer_syntaxes))], supported, roles
+    )
     assert context.result is not None
-    answered = {str(answer.sop_class_uid): (bool(answer.scu_role), bool(answer.scp_role)) for answer in answers}
-    return ContextResult(proposed.id, context.result, str(context.transfer_syntax[0])), answered
+    answered = [(bool(answer.scu_role), bool(answer.scp_role)) for answer in answers]
+    return context.result, str(context.transfer_syntax[0]), answered[0] if answered else None
 
 
 def _refuses(titles: Collection[str] | None, title: str) -> bool:
@@ -231,9 +245,9 @@ def _window(asked: tuple[int, int] | None, ours: tuple[int, int]) -> tuple[int, 
     return invoked, performed
 
 
-def _supported(proposed: ProposedContext, chosen: str, roles: Roles | None) -> PresentationContext:
+def _supported(abstract_syntax: str, chosen: str, roles: Roles | None) -> PresentationContext:
     context = PresentationContext()
-    context.abstract_syntax = proposed.abstract_syntax
+    context.abstract_syntax = abstract_syntax
     context.transfer_syntax = [chosen] if chosen else []
     if roles is not None:
         context.scu_role, context.scp_role = roles
@@ -274,6 +288,7 @@ def encode_associate_request(request: AssociateRequest) -> bytes:
         raise LocalViolation(f"The request cannot be written: {error}") from error
 
 
+@lru_cache(maxsize=_RECENT)
 def encode_associate_accept(accept: AssociateAccept) -> bytes:
     """Write an A-ASSOCIATE-AC. Raises LocalViolation for what cannot be written."""
     _check_contexts([context.id for context in accept.contexts])
@@ -298,7 +313,14 @@ def encode_associate_reject(reject: AssociateReject) -> bytes:
 
 
 def decode_associate_request(data: bytes, position: int = 0) -> AssociateRequest:
-    """Read an A-ASSOCIATE-RQ, its header included, which begins at a byte of the connection. Raises PeerViolation."""
+    """Read an A-ASSOCIATE-RQ, its header included, which begins at a byte of the connection. Raises PeerViolation.
+
+    A peer asks with the same bytes again and again, of which the latest are known; those that may hold a passcode are not kept.
+    """
+    return (_read_request if _USER_IDENTITY in data or len(data) > _LONG else _read_recent_request)(data, position)
+
+
+def _read_request(data: bytes, position: int) -> AssociateRequest:
     decoded = pdu.A_ASSOCIATE_RQ()
     primitive = _decoded(decoded, data, CONTEXT_RQ, position)
     contexts = tuple(_proposed(context, position) for context in primitive.presentation_context_definition_list)
@@ -329,6 +351,9 @@ def decode_associate_request(data: bytes, position: int = 0) -> AssociateRequest
             ),
         )
     return request
+
+
+_read_recent_request = lru_cache(maxsize=_RECENT)(_read_request)
 
 
 def decode_associate_accept(data: bytes, position: int = 0) -> AssociateAccept:

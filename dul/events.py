@@ -60,7 +60,7 @@ class Rejected:
     reject: AssociateReject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one that is frozen takes twice as long to make, several for each message
 class Fragment:
     """P-DATA indication: bytes of a command set or of a data set; a fragment comes in as many pieces as it arrives in.
 

@@ -302,7 +302,7 @@ class Exchange:
         self._balance()
 
     def _balance(self) -> None:
-        unread = any(asked.unread >= UNREAD for asked in self._asked.values())
+        unread = bool(self._asked) and any(asked.unread >= UNREAD for asked in self._asked.values())
         pause = bool(self._holds) or len(self._unanswered) >= AHEAD or unread
         if pause is not self._paused and not self._over:
             self._paused = pause

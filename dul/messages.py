@@ -14,7 +14,7 @@ from dul.pdus import AbortReason
 COMMAND_LIMIT = 65536
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as its fragments
 class Begun:
     """A message begins, its command set whole; pieces follow where `command.has_data`."""
 
@@ -22,7 +22,7 @@ class Begun:
     command: Command
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as its fragments
 class Piece:
     """Bytes of the data set of the message that has begun."""
 
