@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway_client import Configuration, Gateway
-from gateway_client.header import read_header
 from gateway_client.scp import StorageSCP
-from gateway_client.spool import Spool
+from gateway_client.spool import Spool, SpooledFile
 from runtime import SystemClock, free_port
 
 #: Associations that the gateway takes: more than any bench opens.
@@ -22,9 +21,9 @@ SILENT = 600.0
 
 @contextlib.contextmanager
 def _written(configuration: Configuration) -> Iterator[None]:
-    """Receive into a spool, and read the header of each object before its sender hears of success; nothing is filed."""
+    """Receive into a spool, the header of each object read before its sender hears of success; nothing is filed."""
     spool = Spool(configuration.spool, SystemClock())
-    scp = StorageSCP(configuration, spool, lambda file: _read(spool.path(file.name)))
+    scp = StorageSCP(configuration, spool, _check)
     scp.start()
     try:
         yield
@@ -33,8 +32,8 @@ def _written(configuration: Configuration) -> Iterator[None]:
         spool.close()
 
 
-def _read(path: Path) -> None:
-    read_header(path)
+def _check(file: SpooledFile) -> None:
+    assert file.header is not None, "the header was not read"
 
 
 @contextlib.contextmanager

@@ -16,7 +16,8 @@ NO_DATA_SET, DATA_SET = 0x0101, 0x0001
 #: The bit of Command Field (0000,0100) that makes a response of it.
 RESPONSE = 0x8000
 _HEADER = struct.Struct("<HHI")
-_US = struct.Struct("<H")
+_US, _LENGTH = struct.Struct("<H"), struct.Struct("<I")
+_GROUP_LENGTH = struct.pack("<HHI", 0, 0, 4)
 
 
 class CommandField(IntEnum):
@@ -170,19 +171,21 @@ _ELEMENTS: tuple[tuple[int, str, tuple[_Writer, _Reader]], ...] = (
     (0x1031, "move_originator_message_id", _NUMBER),
 )
 _READERS = {element: (name, read) for element, name, (_write, read) in _ELEMENTS}
-_WRITERS = [(element, write) for element, _name, (write, _read) in _ELEMENTS]
+_WRITERS = [(struct.pack("<HH", 0, element), write) for element, _name, (write, _read) in _ELEMENTS]
 _values_of = attrgetter(*(name for _element, name, _codec in _ELEMENTS))
 
 
 def encode_command(command: Command) -> bytes:
     """Write a command set, its group length first."""
     parts = []
-    for (element, write), value in zip(_WRITERS, _values_of(command), strict=True):
+    for (header, write), value in zip(_WRITERS, _values_of(command)):  # noqa: B905  as many of both; `strict` takes its time
         if value is not None:
             data = write(value)
-            parts.append(_HEADER.pack(0, element, len(data)) + data)
+            parts.append(header)
+            parts.append(_LENGTH.pack(len(data)))
+            parts.append(data)
     body = b"".join(parts)
-    return struct.pack("<HHII", 0, 0, 4, len(body)) + body
+    return _GROUP_LENGTH + _LENGTH.pack(len(body)) + body
 
 
 def decode_command(data: bytes) -> Command:
@@ -194,15 +197,16 @@ def decode_command(data: bytes) -> Command:
             raise BadCommand(f"The command set ends within an element's header at byte {position}.")
         group, element, length = _HEADER.unpack_from(data, position)
         position += _HEADER.size
-        if group != 0 or length > end - position:
+        stop = position + length
+        if group or stop > end:
             raise BadCommand(f"({group:04X},{element:04X}) of {length} bytes stands in the command set at byte {position - 8}.")
         if element in _READERS and length:
             name, read = _READERS[element]
             try:
-                found[name] = read(data[position : position + length])
+                found[name] = read(data[position:stop])
             except (struct.error, ValueError):
                 raise BadCommand(f"(0000,{element:04X}) of the command set has a value that it cannot have.") from None
-        position += length
+        position = stop
     for name, text in (("field", "Command Field (0000,0100)"), ("has_data", "Command Data Set Type (0000,0800)")):
         if name not in found:
             raise BadCommand(f"The command set has no {text}.")

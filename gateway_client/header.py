@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from pydicom.tag import Tag
 
-from gateway_client.elements import Elements, scan, scan_file
+from gateway_client.elements import Elements, scan_beginning, scan_file
 from gateway_client.errors import NotAnObject, UIDMismatch
 from gateway_client.part10 import HEAD_LIMIT, FileMeta, decode_head
+from gateway_client.scanning import known_vr
+from gateway_client.values import decode_values
 
 #: The elements that are sent as HEADER items, in order; `>` goes into every item of a sequence.
 DEFAULT_PATHS = (
@@ -33,20 +34,19 @@ DEFAULT_PATHS = (
 )  # fmt: skip
 #: HEADER items of one object, and characters of one value, beyond which the rest stays in the file only.
 ITEM_LIMIT, VALUE_LIMIT = 600, 1024
+#: The items of values up to so many bytes are remembered, the latest of them: most are those of the image before.
+_SHORT, _REMEMBERED = 256, 8192
 
 #: The items that tell of the association, whatever elements are chosen: Sending and Receiving Application Entity Title
-#: (PS3.10 7.1) and the field of the file's head with each; rules know them as CALLING_AE_TITLE and CALLED_AE_TITLE.
-ASSOCIATION_ITEMS = {"0002,0017": "sending_ae_title", "0002,0018": "receiving_ae_title"}
+#: (PS3.10 7.1); rules know them as CALLING_AE_TITLE and CALLED_AE_TITLE.
+SENDING_AE_TITLE, RECEIVING_AE_TITLE = "0002,0017", "0002,0018"
 
 TagPath = tuple[int, ...]
 
 
-class _Step(NamedTuple):
-    """An element on a path, as it is named there; without one below it is the one whose values are told."""
-
-    name: str
-    tag: int
-    below: tuple[_Step, ...]
+#: An element on a path, and those below it on the path; without one below it its values are told. No NamedTuple: those of the
+#: default paths are gone through for each image.
+_Step = tuple[int, tuple["_Step", ...]]
 
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
@@ -78,8 +78,7 @@ class HeaderItem(NamedTuple):  # some sixty for each image: a frozen dataclass t
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceHeader:
+class InstanceHeader(NamedTuple):  # as its items
     """The header of one object, decoded by its Specific Character Set."""
 
     sop_class_uid: str = ""
@@ -112,17 +111,20 @@ def parse_paths(texts: Sequence[str]) -> tuple[TagPath, ...]:
     return tuple(paths)
 
 
-def identify(head: bytes, meta: FileMeta) -> None:
-    """Check that a data set, by its first bytes, is the object that its C-STORE request names.
+def identify(head: bytes, meta: FileMeta, paths: Sequence[str] = DEFAULT_PATHS, *, whole: bool = False) -> InstanceHeader | None:
+    """Check that a data set, by its first bytes or all of them, is the object that its C-STORE request names; give its header.
 
-    Raises NotAnObject when it has no SOP Class or Instance UID, UIDMismatch when they are others (PS3.4 B.2.3).
+    None when the bytes do not hold all of the header. Raises NotAnObject when the data set has no SOP Class or Instance UID,
+    UIDMismatch when they are others (PS3.4 B.2.3).
     """
-    elements = scan(head, meta.transfer_syntax, lambda tag: tag > SOP_INSTANCE_UID)
+    wanted, steps = _plan(tuple(paths))
+    elements, ended = scan_beginning(head, meta.transfer_syntax, wanted)
     found = elements.first(SOP_CLASS_UID), elements.first(SOP_INSTANCE_UID)
     if not all(found):
         raise NotAnObject("The data set has no SOP Class UID or no SOP Instance UID.")
     if found != (meta.sop_class_uid, meta.sop_instance_uid):
         raise UIDMismatch(f"The data set is {found[1]} of class {found[0]}, the request names {meta.sop_instance_uid}.")
+    return _header(elements, meta, steps) if ended or whole else None
 
 
 def read_header(path: Path, paths: Sequence[str] = DEFAULT_PATHS) -> InstanceHeader:
@@ -134,13 +136,22 @@ def read_header(path: Path, paths: Sequence[str] = DEFAULT_PATHS) -> InstanceHea
     with path.open("rb") as file:
         meta = decode_head(file.read(HEAD_LIMIT), path)
         elements = scan_file(file, meta.offset, meta.transfer_syntax, wanted)
-    fields = {name: elements.first(tag) for name, tag in _FIELDS.items()}
-    if not fields["sop_instance_uid"]:
+    if not elements.first(SOP_INSTANCE_UID):
         raise NotAnObject("The data set has no SOP Instance UID.")
-    titles = {path: getattr(meta, name) for path, name in ASSOCIATION_ITEMS.items()}
-    items = [HeaderItem(path, "AE", 1, title) for path, title in titles.items() if title]
+    return _header(elements, meta, steps)
+
+
+def _header(elements: Elements, meta: FileMeta, steps: tuple[_Step, ...]) -> InstanceHeader:
+    fields = {name: elements.first(tag) for name, tag in _FIELDS.items()}
+    items = list(_titles(meta.sending_ae_title, meta.receiving_ae_title))
     _add_items(items, elements, steps)
     return InstanceHeader(**fields, items=tuple(items[:ITEM_LIMIT]))
+
+
+@lru_cache(maxsize=256)
+def _titles(sending: str, receiving: str) -> tuple[HeaderItem, ...]:
+    titles = {SENDING_AE_TITLE: sending, RECEIVING_AE_TITLE: receiving}
+    return tuple(HeaderItem(path, "AE", 1, title) for path, title in titles.items() if title)
 
 
 @lru_cache(maxsize=16)
@@ -152,14 +163,31 @@ def _plan(texts: Sequence[str]) -> tuple[frozenset[int], tuple[_Step, ...]]:
 
 def _step(path: TagPath) -> _Step:
     tag, *below = path
-    return _Step(f"{tag >> 16:04X},{tag & 0xFFFF:04X}", tag, (_step(tuple(below)),) if below else ())
+    return tag, (_step(tuple(below)),) if below else ()
 
 
 def _add_items(items: list[HeaderItem], elements: Elements, steps: tuple[_Step, ...], above: str = "") -> None:
-    for name, tag, below in steps:
+    found, order, encodings = elements.found, elements.order, elements.encodings
+    for tag, below in steps:
+        if tag not in found:
+            continue
         if below:
             for number, item in enumerate(elements.items(tag), 1):
-                _add_items(items, item, below, f"{above}{name}>{number}>")
-        elif values := elements.values(tag):
-            path, vr = above + name, elements.vr(tag)
-            items += [HeaderItem(path, vr, number, value[:VALUE_LIMIT]) for number, value in enumerate(values, 1)]
+                _add_items(items, item, below, f"{above}{_name(tag)}>{number}>")
+        else:
+            vr, value = found[tag]
+            items += (_known_items if len(value) <= _SHORT else _items)(above, tag, vr, value, order, encodings)
+
+
+def _items(above: str, tag: int, vr: str, value: bytes, order: str, encodings: tuple[str, ...]) -> tuple[HeaderItem, ...]:
+    """Give the items of one element."""
+    path, vr = above + _name(tag), vr or known_vr(tag) or "UN"
+    values = decode_values(vr, value, order, encodings)
+    return tuple(HeaderItem(path, vr, number, text[:VALUE_LIMIT]) for number, text in enumerate(values, 1))
+
+
+_known_items = lru_cache(maxsize=_REMEMBERED)(_items)
+
+
+def _name(tag: int) -> str:
+    return f"{tag >> 16:04X},{tag & 0xFFFF:04X}"

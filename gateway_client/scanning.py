@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import lru_cache
 from typing import BinaryIO
 
@@ -27,6 +27,7 @@ _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _ELEMENT_HEAD, _LONG_ELEMENT_HEAD, _ITEM_HEAD = 8, 12, 8
 _NOTHING: frozenset[int] = frozenset()
+_ITEM_ENDS = frozenset((_ITEM_END,))
 #: The end of what ends with a delimiter, or with the bytes; the last place for an element's head in bytes that have changed.
 _FAR, _MOVED = 1 << 62, -(1 << 62)
 #: By byte order, what reads the head of an element in explicit VR, the head of an item, and a long length.
@@ -106,10 +107,14 @@ class Scanner:
         found: Found,
         implicit: bool,
         wanted: Collection[int] | None = None,
-        stop: Callable[[int], bool] | None = None,
-    ) -> None:
-        """Put elements into `found`: the wanted ones, or all, before the one to stop at. Raises Broken, with some found."""
-        self._elements(found, 0, implicit, wanted, stop)
+        stops: frozenset[int] = frozenset(),
+    ) -> bool:
+        """Put elements into `found`: the wanted ones, or all, before one to stop at; tell whether there was one.
+
+        Raises Broken, with some found.
+        """
+        position = self._elements(found, 0, implicit, wanted, stops | _ITEM_ENDS)
+        return self._budget.left >= 0 and position + _ELEMENT_HEAD <= len(self._stretch.data)
 
     def read_items(self, implicit: bool, most: int) -> list[tuple[Found, bool]]:
         """Give the items, so many at the most, of the sequence whose bytes these are; of each, whether it is of implicit VR.
@@ -123,7 +128,7 @@ class Scanner:
             position, end, item_implicit = self._begin_item(position, implicit)
             if end is None:
                 break
-            position = self._elements(item, position, item_implicit, None, None, end)
+            position = self._elements(item, position, item_implicit, None, _ITEM_ENDS, end)
             items.append((item, item_implicit))
         return items
 
@@ -133,7 +138,7 @@ class Scanner:
         position: int,
         implicit: bool,
         wanted: Collection[int] | None,
-        stop: Callable[[int], bool] | None = None,
+        stops: frozenset[int],
         end: int = _FAR,
         depth: int = 0,
     ) -> int:
@@ -142,44 +147,44 @@ class Scanner:
         data, left, limit, last = b"", budget.left, _FAR, _MOVED
         try:
             while True:
-                if position > last:  # the bytes were changed for others, or end soon
-                    position = stretch.ahead(position, _LONG_ELEMENT_HEAD)
-                    data, limit = stretch.data, end - stretch.before
-                    last = len(data) - _LONG_ELEMENT_HEAD
-                    if position + _ELEMENT_HEAD > len(data) and position < limit:
-                        return max(position, len(data))
-                left -= 1
-                if position >= limit or left < 0:
-                    return position
-                group, number, code, length = element_head(data, position)
-                start = position + _ELEMENT_HEAD
-                vr = "" if implicit else _WRITTEN_VRS[code]
-                if not vr:
-                    (length,) = long_length(data, position + 4)
-                elif code in LONG_VRS:
-                    if start + 4 > len(data):
-                        raise Broken
-                    (length,) = long_length(data, start)
-                    start += 4
-                tag = group << 16 | number
-                if tag == _ITEM_END:
-                    return start
-                if stop is not None and stop(tag):
-                    return position
-                if length == _UNDEFINED:
-                    budget.left = left
-                    vr, begin, after = self._undefined(tag, vr, start, implicit, depth)
-                    left = budget.left
+                for left in range(budget.left - 1, -1, -1):
+                    if position > last:  # the bytes were changed for others, or end soon
+                        position = stretch.ahead(position, _LONG_ELEMENT_HEAD)
+                        data, limit = stretch.data, end - stretch.before
+                        last = min(len(data) - _LONG_ELEMENT_HEAD, limit - 1)
+                        if position >= limit:
+                            return position
+                        if position + _ELEMENT_HEAD > len(data):
+                            return max(position, len(data))
+                    group, number, code, length = element_head(data, position)
+                    start = position + _ELEMENT_HEAD
+                    vr = "" if implicit else _WRITTEN_VRS[code]
+                    if not vr:
+                        (length,) = long_length(data, position + 4)
+                    elif code in LONG_VRS:
+                        if start + 4 > len(data):
+                            raise Broken
+                        (length,) = long_length(data, start)
+                        start += 4
+                    tag = group << 16 | number
+                    if tag in stops:
+                        return start if tag == _ITEM_END else position
+                    if length == _UNDEFINED:
+                        budget.left = left
+                        vr, begin, after = self._undefined(tag, vr, start, implicit, depth)
+                        if wanted is None or tag in wanted:
+                            found[tag] = vr, self._cut(begin, after - _ITEM_HEAD)
+                        position, last = after - stretch.before, _MOVED
+                        break  # what is nested counts too
+                    position = start + length
                     if wanted is None or tag in wanted:
-                        found[tag] = vr, self._cut(begin, after - _ITEM_HEAD)
-                    position, last = after - stretch.before, _MOVED
-                    continue
-                position = start + length
-                if wanted is None or tag in wanted:
-                    if position > len(data):
-                        start, last = stretch.ahead(start, length), _MOVED
-                        position, data = start + length, stretch.data
-                    found[tag] = vr, data[start:position]
+                        if position > len(data):
+                            start, last = stretch.ahead(start, length), _MOVED
+                            position, data = start + length, stretch.data
+                        found[tag] = vr, data[start:position]
+                else:
+                    left = -1
+                    return position
         finally:
             budget.left = min(left, budget.left)
 
@@ -212,7 +217,7 @@ class Scanner:
             position, end, item_implicit = self._begin_item(position, implicit)
             if end is None:
                 return self._stretch.before + position
-            position = self._elements({}, position, item_implicit, _NOTHING, None, end, depth + 1)
+            position = self._elements({}, position, item_implicit, _NOTHING, _ITEM_ENDS, end, depth + 1)
 
     def _begin_item(self, position: int, implicit: bool) -> tuple[int, int | None, bool]:
         """Read the head of an item; give where its elements begin, its end in the data set and whether it is of implicit VR.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dul import (
@@ -26,14 +25,13 @@ from gateway_client.configuration import Configuration
 from gateway_client.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway_client.receiving import Receiver
 from gateway_client.spool import Spool, SpooledFile
+from gateway_client.spooling import SpoolThread
 from runtime import PortInUse, ReactorThread
 
 log = logging.getLogger(__name__)
 
 #: The longest PDU that a peer is told it may send; DCMTK sends no longer ones.
 MAXIMUM_PDU = 131072
-#: Threads that write objects to the disk.
-_WRITERS = 8
 #: Seconds between looks at what still goes on while the port is closed.
 _STOP_LOOK = 0.02
 
@@ -41,7 +39,7 @@ _STOP_LOOK = 0.02
 class StorageSCP:
     """The gateway's DICOM port. `received` hears of every object once it is durable, before its sender does.
 
-    It may be called from any of the threads that write. `start` and `stop` are for other threads than the reactor's.
+    It is called from the thread that writes. `start` and `stop` are for other threads than the reactor's.
     """
 
     def __init__(
@@ -54,8 +52,8 @@ class StorageSCP:
         self._configuration = configuration
         self._own = reactor is None
         self._reactor = reactor or ReactorThread("dicom")
-        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="spool")
-        self._receiver = Receiver(spool, received, self._writers, self._reactor.soon)
+        self._spooling = SpoolThread(spool, received, self._reactor.soon, configuration.header_paths)
+        self._receiver = Receiver(self._spooling)
         self._listener: Listener | None = None
         self._port: Any = None
 
@@ -97,7 +95,7 @@ class StorageSCP:
         self._end()
 
     def _end(self) -> None:
-        self._writers.shutdown()
+        self._spooling.stop()
         if self._own:
             self._reactor.stop()
 

@@ -12,12 +12,14 @@ import hashlib
 import itertools
 import os
 import secrets
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway_client.durable import GroupSync
 from gateway_client.errors import NotPart10, ObjectTooLarge, SpoolError, SpoolFull
+from gateway_client.header import InstanceHeader
 from gateway_client.part10 import FileMeta, digest_of, encode_head, read_meta
 from runtime import Clock, make_directories, sync_directory
 
@@ -26,6 +28,8 @@ _AT_ONCE = 64
 #: Bytes at the beginning of a data set that a writer keeps, so that it can be identified without reading the file.
 HEAD = 1 << 16
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+#: Seconds from which on an fsync is slow: files that wait for slow ones are synced at once, by so many threads.
+_SLOW, _SYNCING = 0.0003, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class SpooledFile:
-    """An object in the spool; `name` is its file's name, `size` and `digest` (SHA-256) are the data set's."""
+    """An object in the spool; `name` is its file's name, `size` and `digest` (SHA-256) are the data set's.
+
+    The `header` is there where it was read from what was received.
+    """
 
     name: str
     meta: FileMeta
@@ -47,10 +54,11 @@ class SpooledFile:
     digest: str
     received_at: float
     origin: Origin = Origin()
+    header: InstanceHeader | None = field(default=None, compare=False, repr=False)
 
 
 class Spool:
-    """The spool's directories. Raises SpoolError when they cannot be made."""
+    """The spool's directories. Raises SpoolError when they cannot be made. Objects are put in by one thread."""
 
     def __init__(self, directory: Path, clock: Clock, *, max_object_bytes: int = 1 << 32, free_space_floor: int = 0) -> None:
         self.directory = directory
@@ -58,37 +66,54 @@ class Spool:
         self.free_space_floor = free_space_floor
         self._clock = clock
         self._numbers = itertools.count()
+        self._tag = secrets.token_hex(4)
         self._temporary, self._in, self._held = (directory / name for name in ("tmp", "in", "held"))
         try:
             for folder in (self._temporary, self._in, self._held):
                 make_directories(folder)
             for leftover in self._temporary.iterdir():
                 leftover.unlink()
-            self._sync = GroupSync(self._in)
+            self._in_descriptor = os.open(self._in, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise _problem(error) from error
+        self._syncing = ThreadPoolExecutor(_SYNCING, thread_name_prefix="fsync")
 
     def begin(self, meta: FileMeta, origin: Origin = Origin()) -> SpoolWriter:
         """Begin to receive an object. Raises SpoolFull when the free space is below the floor, and SpoolError."""
         received_at = self._clock.seconds()
-        name = f"{int(received_at * 1e6):017d}-{next(self._numbers):06d}-{secrets.token_hex(4)}.dcm"
+        name = f"{int(received_at * 1e6):017d}-{next(self._numbers):06d}-{self._tag}.dcm"
         try:
-            status = os.statvfs(self._temporary)
-            if status.f_bavail * status.f_frsize < self.free_space_floor:
+            if self.free_space_floor and self.free_bytes() < self.free_space_floor:
                 raise SpoolFull(f"Less than {self.free_space_floor} bytes are free in {self.directory}.")
-            return SpoolWriter(self, self._temporary / name, meta, origin, received_at)
+            return SpoolWriter(self, name, meta, origin, received_at)
         except OSError as error:
             raise _problem(error) from error
 
-    def admit(self, temporary: Path) -> None:
-        """Move a complete file in, durable. Raises OSError; the file is gone then."""
-        target = self._in / temporary.name
-        temporary.rename(target)
+    def keep(self, writers: Sequence[SpoolWriter]) -> list[SpooledFile | SpoolError]:
+        """Make files durable and give them, or why one is not kept; only now may their senders hear of success.
+
+        Their bytes are on disk before their names, and one fsync of the directory does for all names.
+        """
+        self._sync(writers)
+        for writer in writers:
+            writer.rename(self._in)
         try:
-            self._sync.sync()
-        except OSError:
-            target.unlink(missing_ok=True)
-            raise
+            os.fsync(self._in_descriptor)
+        except OSError as error:
+            for writer in writers:
+                writer.take_back(error)
+        return [writer.outcome() for writer in writers]
+
+    def _sync(self, writers: Sequence[SpoolWriter]) -> None:
+        """Sync files: one after another where that is quick, else together, so that the disk does it once for all."""
+        began, slow = time.perf_counter(), False
+        for place, writer in enumerate(writers):
+            writer.sync()
+            slow = time.perf_counter() - began > _SLOW
+            if slow:
+                for _ in self._syncing.map(SpoolWriter.sync, writers[place + 1 :]):
+                    pass
+                return
 
     def path(self, name: str) -> Path:
         """Give the path of a file that waits to be filed."""
@@ -146,7 +171,8 @@ class Spool:
 
     def close(self) -> None:
         """Give the directory up."""
-        self._sync.close()
+        self._syncing.shutdown()
+        os.close(self._in_descriptor)
 
 
 class SpoolWriter:
@@ -155,18 +181,21 @@ class SpoolWriter:
     The first problem discards the file; it is raised and every later call raises it again.
     """
 
-    def __init__(self, spool: Spool, path: Path, meta: FileMeta, origin: Origin, received_at: float) -> None:
+    def __init__(self, spool: Spool, name: str, meta: FileMeta, origin: Origin, received_at: float) -> None:
         self.meta = meta
         self.origin = origin
         self.size = 0
-        self.head = b""
+        self.head = bytearray()
+        #: What was read of the object's header.
+        self.header: InstanceHeader | None = None
         self._spool = spool
-        self._path = path
+        self._name = name
+        self._path = f"{spool._temporary}/{name}"
         self._received_at = received_at
         self._digest = hashlib.sha256()
         self._begun = False
         self._problem: SpoolError | None = None
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
 
     def write(self, *pieces: bytes | bytearray | memoryview) -> None:
         """Add bytes of the data set, in one write. Raises ObjectTooLarge, SpoolFull or SpoolError."""
@@ -182,39 +211,73 @@ class SpoolWriter:
         self._put(pieces)
 
     def commit(self) -> SpooledFile:
-        """Make the file durable and give it; only now may its sender hear of success. Raises SpoolFull or SpoolError."""
+        """Make the file durable and give it. Raises SpoolFull or SpoolError."""
         if self._problem is not None:
             raise self._problem
-        if not self._begun:
-            self._put(())
-        try:
-            os.fsync(self._descriptor)
-            self._close()
-            self._spool.admit(self._path)
-        except OSError as error:
-            self._fail(_problem(error), error)
-        return SpooledFile(self._path.name, self.meta, self.size, self._digest.hexdigest(), self._received_at, self.origin)
+        (kept,) = self._spool.keep([self])
+        if isinstance(kept, SpoolError):
+            raise kept
+        return kept
 
     def discard(self) -> None:
         """Forget the object."""
         self._problem = self._problem or SpoolError("The object was discarded.")
         self._close()
         with contextlib.suppress(OSError):
-            self._path.unlink()
+            os.unlink(self._path)
+
+    # What `Spool.keep` does with each; nothing is raised, and after a problem nothing more is done.
+
+    def sync(self) -> None:
+        """Have all bytes on disk."""
+        try:
+            if self._problem is None:
+                if not self._begun:
+                    self._put(())
+                os.fsync(self._descriptor)
+                self._close()
+        except OSError as error:
+            self.take_back(error)
+        except SpoolError:
+            pass  # the outcome says it
+
+    def rename(self, directory: Path) -> None:
+        """Have it lie among those that were received."""
+        if self._problem is None:
+            target = f"{directory}/{self._name}"
+            try:
+                os.rename(self._path, target)
+                self._path = target
+            except OSError as error:
+                self.take_back(error)
+
+    def take_back(self, cause: OSError) -> None:
+        """Forget it, as the disk does not keep it."""
+        if self._problem is None:
+            self._problem = _problem(cause)
+            self._problem.__cause__ = cause
+        self.discard()
+
+    def outcome(self) -> SpooledFile | SpoolError:
+        """Give what became of it."""
+        if self._problem is not None:
+            return self._problem
+        digest = self._digest.hexdigest()
+        return SpooledFile(self._name, self.meta, self.size, digest, self._received_at, self.origin, self.header)
 
     def _put(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
         """Write pieces, before the first of them the file's head."""
-        left = [memoryview(piece) for piece in pieces if piece]
+        left = [piece for piece in pieces if piece]
         if not self._begun:
             self._begun = True
-            left.insert(0, memoryview(encode_head(self.meta)))
+            left.insert(0, encode_head(self.meta))
         try:
             while left:
                 written = os.writev(self._descriptor, left[:_AT_ONCE])
                 while left and written >= len(left[0]):
                     written -= len(left.pop(0))
                 if written:
-                    left[0] = left[0][written:]
+                    left[0] = memoryview(left[0])[written:]
         except OSError as error:
             self._fail(_problem(error), error)
 

@@ -7,7 +7,6 @@ import socket
 import struct
 import tracemalloc
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import accumulate, repeat
 from pathlib import Path
@@ -19,6 +18,7 @@ from dul.pdata import pdv_header, split
 from dul.pdus import RELEASE_RP, RELEASE_RQ, encode_abort
 from gateway_client.receiving import Receiver
 from gateway_client.spool import Spool
+from gateway_client.spooling import SpoolThread
 from runtime import ReactorThread, SystemClock
 from tests.integration.dul.conftest import Port
 from tests.support.waiting import until
@@ -152,9 +152,9 @@ def test_a_command_set_without_end_is_cut_off(listen: Listen, caplog: pytest.Log
 
 
 def test_a_data_set_in_single_bytes_takes_the_memory_of_its_bytes(listen: Listen, tmp_path: Path, reactor: ReactorThread) -> None:
-    threads = ThreadPoolExecutor(1)
     spool = Spool(tmp_path, SystemClock())
-    receiver = Receiver(spool, lambda _file: None, threads, reactor.soon)
+    spooling = SpoolThread(spool, lambda _file: None, reactor.soon)
+    receiver = Receiver(spooling)
     port = listen(services={CommandField.C_STORE_RQ: receiver.store})
     single = (pdv_header(3, 1, command=False, last=False) + b"\0") * 1000
     with Raw(port) as raw, less_than(10 * MEBIBYTE):
@@ -163,7 +163,7 @@ def test_a_data_set_in_single_bytes_takes_the_memory_of_its_bytes(listen: Listen
             raw.send(single)
         raw.send(pdv_header(3, 0, command=False, last=True))
         assert raw.read_pdu()[0] == 4, "it is refused, as it is no data set"
-    threads.shutdown()
+    spooling.stop()
     spool.close()
 
 

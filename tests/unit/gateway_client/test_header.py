@@ -162,7 +162,7 @@ def test_no_header_can_break_the_reader(data: bytes, position: int, patch: bytes
 
 def read_all(data: bytes, syntax: str) -> list[str]:
     """Read every element that is asked for by default, in items too."""
-    elements = scan(data, syntax, lambda tag: False)
+    elements = scan(data, syntax)
     values = []
     for first, *_, last in ((path[0], path[-1]) for path in parse_paths(DEFAULT_PATHS)):
         values += elements.values(first)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from pydicom import dcmread
 
 from gateway_client.errors import ObjectTooLarge, SpoolError, SpoolFull
 from gateway_client.part10 import FileMeta
-from gateway_client.spool import Origin, Spool
+from gateway_client.spool import Origin, Spool, SpooledFile, SpoolWriter
 from runtime import FixedClock
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, MOMENT, data_set
 
@@ -53,22 +55,84 @@ def test_a_file_without_a_journal_entry_still_names_the_association(spool: Spool
 
 def test_the_file_is_synced_before_its_name_and_its_name_before_the_answer(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    real_sync, real_rename = os.fsync, Path.rename
+    real_sync, real_rename = os.fsync, os.rename
 
     def fsync(descriptor: int) -> None:
-        order.append("directory" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "file")
+        order.append("directory" if is_directory(descriptor) else "file")
         real_sync(descriptor)
 
-    def rename(self: Path, target: Path) -> Path:
+    def rename(source: str, target: str) -> None:
         order.append("rename")
-        return real_rename(self, target)
+        real_rename(source, target)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(os, "rename", rename)
     writer = spool.begin(META)
     writer.write(data_set("1.2.3"))
     writer.commit()
     assert order == ["file", "rename", "directory"]
+
+
+def several(spool: Spool, count: int) -> list[SpoolWriter]:
+    """Begin objects, the first bytes of each written."""
+    writers = [spool.begin(FileMeta(CT, f"1.2.{number}", EXPLICIT)) for number in range(count)]
+    for number, writer in enumerate(writers):
+        writer.write(data_set(f"1.2.{number}"))
+    return writers
+
+
+def is_directory(descriptor: int) -> bool:
+    return os.path.isdir(f"/proc/self/fd/{descriptor}")
+
+
+def test_objects_that_are_kept_together_share_the_sync_of_their_directory(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(is_directory(descriptor)))
+    kept = spool.keep(several(spool, 3))
+    assert [file.meta.sop_instance_uid for file in kept if isinstance(file, SpooledFile)] == ["1.2.0", "1.2.1", "1.2.2"]
+    assert synced == [False, False, False, True]
+
+
+def test_files_whose_sync_is_slow_are_synced_at_the_same_time(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(3)
+    seconds = iter([0.0, 1.0])
+    first = iter([True])
+
+    def fsync(descriptor: int) -> None:
+        if not is_directory(descriptor) and not next(first, False):
+            together.wait(10)  # it is broken, and the test fails, unless all but the first come at the same time
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(time, "perf_counter", lambda: next(seconds))
+    assert all(isinstance(file, SpooledFile) for file in spool.keep(several(spool, 4)))
+
+
+def test_one_object_that_cannot_be_kept_does_not_keep_the_others_from_it(
+    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = iter([0, errno.EIO, 0, 0])
+
+    def fsync(_descriptor: int) -> None:
+        if number := next(numbers):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
+    first, second, third = spool.keep(several(spool, 3))
+    assert isinstance(second, SpoolError)
+    assert everything(tmp_path) == sorted(f"in/{file.name}" for file in (first, third) if isinstance(file, SpooledFile))
+    assert len(everything(tmp_path)) == 2
+
+
+def test_a_name_that_cannot_be_made_is_a_problem_of_its_object(
+    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rename(_source: str, _target: str) -> None:
+        raise OSError(errno.EACCES, "permission denied")
+
+    monkeypatch.setattr(os, "rename", rename)
+    assert all(isinstance(problem, SpoolError) for problem in spool.keep(several(spool, 2)))
+    assert everything(tmp_path) == []
 
 
 @pytest.mark.parametrize("call", ["writev", "fsync"])
@@ -94,13 +158,13 @@ def test_a_disk_that_fails_leaves_nothing(
 
 
 def test_a_directory_that_cannot_be_synced_leaves_nothing(tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
-        raise OSError(errno.EIO, "input/output error")
+    def fail(descriptor: int) -> None:
+        if is_directory(descriptor):
+            raise OSError(errno.EIO, "input/output error")
 
-    writer = spool.begin(META)
-    monkeypatch.setattr(spool._sync, "sync", fail)
-    with pytest.raises(SpoolError):
-        writer.commit()
+    writers = several(spool, 2)
+    monkeypatch.setattr(os, "fsync", fail)
+    assert all(isinstance(problem, SpoolError) for problem in spool.keep(writers))
     assert everything(tmp_path) == []
 
 
