@@ -35,6 +35,8 @@ _DEFAULT_ROLES: Roles = (True, False)
 _RECENT, _LONG = 64, 1 << 16
 #: How the item of a user identity begins (PS3.7 table D.3-14).
 _USER_IDENTITY = b"\x58\0"
+#: What stands for the abstract syntax of a context that is negotiated by itself.
+_ANY_SYNTAX = "1.2.840.10008.1.1"
 
 
 class ContextOutcome(IntEnum):
@@ -198,7 +200,7 @@ def negotiate(request: AssociateRequest, policy: Policy) -> AssociateAccept | As
     for proposed in request.contexts:
         uid, transfer_syntaxes = proposed.abstract_syntax, proposed.transfer_syntaxes
         chosen = policy.choose(uid, transfer_syntaxes)
-        result, transfer_syntax, answer = _negotiate_one(uid, transfer_syntaxes, chosen, request.roles.get(uid), granted.get(uid))
+        result, transfer_syntax, answer = _negotiate_one(transfer_syntaxes, chosen, request.roles.get(uid), granted.get(uid))
         results.append(ContextResult(proposed.id, result, transfer_syntax))
         if answer is not None:
             answered[uid] = answer
@@ -218,17 +220,16 @@ def negotiate(request: AssociateRequest, policy: Policy) -> AssociateAccept | As
 
 @lru_cache(maxsize=1024)
 def _negotiate_one(
-    abstract_syntax: str, transfer_syntaxes: tuple[str, ...], chosen: str | None, asked: Roles | None, granted: Roles | None
+    transfer_syntaxes: tuple[str, ...], chosen: str | None, asked: Roles | None, granted: Roles | None
 ) -> tuple[int, str, Roles | None]:
     """Negotiate a context by itself: what is chosen may differ from one context to another of the same abstract syntax.
 
-    Gives the result, the transfer syntax, and the roles that are answered where roles were asked for.
+    Which abstract syntax it is does not matter. Gives the result, the transfer syntax, and the answer where roles were asked for.
     """
-    supported = [] if chosen is None else [_supported(abstract_syntax, chosen, granted)]
-    roles: dict[Any, Any] = {} if asked is None or granted is None else {abstract_syntax: asked}
-    (context,), answers = negotiate_as_acceptor(
-        [_primitive_of(ProposedContext(1, abstract_syntax, transfer_syntaxes))], supported, roles
-    )
+    supported = [] if chosen is None else [_supported(_ANY_SYNTAX, chosen, granted)]
+    roles: dict[Any, Any] = {} if asked is None or granted is None else {_ANY_SYNTAX: asked}
+    proposed = _primitive_of(ProposedContext(1, _ANY_SYNTAX, transfer_syntaxes))
+    (context,), answers = negotiate_as_acceptor([proposed], supported, roles)
     assert context.result is not None
     answered = [(bool(answer.scu_role), bool(answer.scp_role)) for answer in answers]
     return context.result, str(context.transfer_syntax[0]), answered[0] if answered else None
