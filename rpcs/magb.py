@@ -7,16 +7,18 @@ from datetime import UTC, datetime
 
 from sqlalchemy import bindparam, select, update
 
-from fileman import Event, record_events, upserts
+from fileman import Event, export_lock, lock_for_transaction, record_events, upserts
 from fileman.files import DicomExportImage, GatewayStatus
 from rpcs.call import Call
-from rpcs.export import Report, apply_report
+from rpcs.export import NO_ORIGIN, Report, apply_reports, described, origins_of, take_entries
 from rpcs.numbers import subscript
 from rpcs.registry import Access, listed, literal, procedure
 from xwb import ResultType
 
 #: Seconds that a refused entry waits before it is tried again: doubled each time from the first to the last.
 FIRST_RETRY, LAST_RETRY = 5.0, 300.0
+#: Entries of the export queue that are given at once.
+MOST_ENTRIES = 100
 
 _TRIES = select(DicomExportImage.tries).where(
     DicomExportImage.export == bindparam("d0"), DicomExportImage.sequence == bindparam("d1")
@@ -78,8 +80,39 @@ def export_result(call: Call) -> str:
     Status SUCCESS and FAIL end an entry. WAITING puts it back with the reason, to be tried again after a pause that doubles
     with every try. Repeat 1 says that the instance may have reached the destination before.
     """
-    known = 0
-    for line in call.list(0).values():
+    return str(apply_reports(call, _reports(call, 0)))
+
+
+@procedure(
+    "MAGB EXPORT NEXT",
+    returns=ResultType.ARRAY,
+    access=Access.WRITES,
+    routine="magb",
+    parameters=(
+        literal("LOCATION", 30, required=True),
+        listed("RESULTS"),
+        literal("COUNT", 3),
+    ),
+)
+def export_next(call: Call) -> list[str]:
+    """Take results as MAGB EXPORT RESULT does; give the next COUNT entries, 100 at most, and mark them as taken.
+
+    They are those that MAG DICOM GET NEXT QUEUE ENTRY would give one after the other, written so too: 13 lines for each,
+    or its `-1` or `-2`.
+    """
+    origins = origins_of(call)
+    if not origins:
+        return [NO_ORIGIN]
+    lock_for_transaction(call.connection, *map(export_lock, origins))
+    apply_reports(call, _reports(call, 1))
+    most = min(subscript(call.text(2)) or 1, MOST_ENTRIES)
+    return described(call, take_entries(call, origins, most))
+
+
+def _reports(call: Call, argument: int) -> list[Report]:
+    """Read `entry^image^status^repeat^reason`; what waits gets the moment of its next try."""
+    reports = []
+    for line in call.list(argument).values():
         entry, sequence, status, repeat, reason = [*line.split("^", 4), *[""] * 5][:5]
         d0, d1 = subscript(entry), subscript(sequence)
         if not (d0 and d1 and status):
@@ -89,9 +122,8 @@ def export_result(call: Call) -> str:
             tries = call.connection.execute(_TRIES, {"d0": d0, "d1": d1}).scalar() or 1
             next_try = call.clock.seconds() + min(LAST_RETRY, FIRST_RETRY * 2 ** min(tries - 1, 10))
             status = "RETRY"
-        report = Report(d0, d1, status, repeat == "1", reason, next_try)
-        known += apply_report(call, report)
-    return str(known)
+        reports.append(Report(d0, d1, status, repeat == "1", reason, next_try))
+    return reports
 
 
 @procedure(

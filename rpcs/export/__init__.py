@@ -1,6 +1,6 @@
 """The DICOM export queue (#2006.574): filled on request, emptied by transmitters, looked at."""
 
 from rpcs.export import listing, requests
-from rpcs.export.entries import Report, apply_report
+from rpcs.export.entries import NO_ORIGIN, Report, apply_reports, described, origins_of, take_entries
 
-__all__ = ["Report", "apply_report", "listing", "requests"]
+__all__ = ["NO_ORIGIN", "Report", "apply_reports", "described", "listing", "origins_of", "requests", "take_entries"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,6 +22,10 @@ from xwb import ResultType, m_number
 GIVEN_UP_AFTER, GIVEN_UP_AT_ONCE = 15, 100
 #: More institutions than one transmitter serves: so many are asked for in one call.
 MOST_ORIGINS = 100
+#: Reports that one statement looks up: databases bound its parameters.
+_LOOKED_UP = 500
+NO_ORIGIN = "-1,No Origin Specified"
+NOTHING = "-2,Nothing to be transmitted."
 
 _ENTRY = (DicomExportImage.export == bindparam("d0")) & (DicomExportImage.sequence == bindparam("d1"))
 _RETURN = (
@@ -62,7 +67,7 @@ _NEXT = (
         DicomExportImage.priority == bindparam("one_priority"),
     )
     .order_by(DicomExportImage.export, DicomExportImage.sequence)
-    .limit(1)
+    .limit(bindparam("most"))
 )
 _PRIORITY = (
     select(DicomExportImage.priority)
@@ -80,11 +85,11 @@ _TAKE = (
         tries=DicomExportImage.tries + 1,
     )
 )
-_SENT_IMAGE = (
-    select(DicomExportImage.image, Image.uid, DicomExport.application)
+_SENT_IMAGES = (
+    select(DicomExportImage.export, DicomExportImage.sequence, DicomExportImage.image, Image.uid, DicomExport.application)
     .join(DicomExport, DicomExport.ien == DicomExportImage.export)
     .join(Image, Image.ien == DicomExportImage.image, isouter=True)
-    .where(_ENTRY)
+    .where(DicomExportImage.export == bindparam("d0"), DicomExportImage.sequence.in_(bindparam("sequences", expanding=True)))
 )
 _SET_STATUS = (
     update(DicomExportImage)
@@ -119,6 +124,9 @@ _UNSENT = (
 )
 
 
+Entry = Row[*tuple[Any, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a transmitter says of one entry; an empty status takes the entry out of the queue."""
@@ -129,6 +137,23 @@ class Report:
     repeated: bool = False
     reason: str = ""
     next_try_at: float = 0.0
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Entry and image subscript."""
+        return self.export, self.sequence
+
+    def changes(self, now: float) -> dict[str, object]:
+        """Give what it sets the entry to."""
+        return {
+            "d0": self.export,
+            "d1": self.sequence,
+            "new_status": self.status,
+            "now": now,
+            "why": self.reason,
+            "next_try": self.next_try_at,
+            "again": self.repeated,
+        }
 
 
 @procedure(
@@ -155,39 +180,75 @@ def next_queue_entry(call: Call) -> list[str]:
     then. The highest priority of all locations comes first, the oldest export in it. What was taken and not reported for five
     minutes waits again.
     """
-    origins = _origins(call)
+    origins = origins_of(call)
     if not origins:
-        return ["-1,No Origin Specified"]
-    connection, now = call.connection, call.clock.seconds()
-    lock_for_transaction(connection, *map(export_lock, origins))
-    for element in call.list(1).values():
-        export, sequence, status = [*element.split("^"), "", "", ""][:3]
-        apply_report(call, Report(subscript(export), subscript(sequence), status))
+        return [NO_ORIGIN]
+    lock_for_transaction(call.connection, *map(export_lock, origins))
+    told = [[*element.split("^"), "", "", ""][:3] for element in call.list(1).values()]
+    apply_reports(call, [Report(subscript(export), subscript(sequence), status) for export, sequence, status in told])
     check = bool(m_number(call.text(2)))
     if not check:
-        connection.execute(_RETURN, {"before": now - EXPORT_TAKEN_FOR, "now": now, "origins": origins})
-    waiting = [
-        (priority, -index, origin)
-        for index, origin in enumerate(origins)
-        if (priority := connection.execute(_PRIORITY, {"one_origin": origin}).scalar()) is not None
-    ]
-    if not waiting:
-        _give_up_old(call)
-        return ["-2,Nothing to be transmitted."]
-    priority, _index, origin = max(waiting)
-    entry = connection.execute(_NEXT, {"one_origin": origin, "one_priority": priority}).one()
+        _return(call, origins)
+    entries = _next(call, origins, 1)
     if not check:
-        taken = {"d0": entry.export, "d1": entry.sequence, "now": now, "machine": call.session.machine}
-        connection.execute(_TAKE, taken)
-    return _described(call, entry)
+        _take(call, entries)
+    return described(call, entries)
 
 
-def _origins(call: Call) -> list[int]:
+def origins_of(call: Call) -> list[int]:
+    """Give the institutions that LOCATION names, a literal or a list."""
     texts = [call.text(0), *call.list(0).values()]
     return sorted({number for text in texts if (number := subscript(text))})[:MOST_ORIGINS]
 
 
-def _described(call: Call, entry: Row[*tuple[Any, ...]]) -> list[str]:
+def take_entries(call: Call, origins: Sequence[int], most: int) -> list[Entry]:
+    """Take the next entries of some locations, as MAG DICOM GET NEXT QUEUE ENTRY would give them one after the other.
+
+    The caller holds `export_lock` of them.
+    """
+    _return(call, origins)
+    taken: list[Entry] = []
+    while len(taken) < most and (entries := _next(call, origins, most - len(taken))):
+        _take(call, entries)
+        taken += entries
+    return taken
+
+
+def _return(call: Call, origins: Sequence[int]) -> None:
+    """Let what was taken too long ago wait again, and what waited to be tried again."""
+    now = call.clock.seconds()
+    call.connection.execute(_RETURN, {"before": now - EXPORT_TAKEN_FOR, "now": now, "origins": origins})
+
+
+def _next(call: Call, origins: Sequence[int], most: int) -> Sequence[Entry]:
+    """Find what waits at the highest priority of all locations, the oldest first."""
+    waiting = [
+        (priority, -index, origin)
+        for index, origin in enumerate(origins)
+        if (priority := call.connection.execute(_PRIORITY, {"one_origin": origin}).scalar()) is not None
+    ]
+    if not waiting:
+        return ()
+    priority, _index, origin = max(waiting)
+    return call.connection.execute(_NEXT, {"one_origin": origin, "one_priority": priority, "most": most}).all()
+
+
+def _take(call: Call, entries: Sequence[Entry]) -> None:
+    now, machine = call.clock.seconds(), call.session.machine
+    taken = [{"d0": it.export, "d1": it.sequence, "now": now, "machine": machine} for it in entries]
+    if taken:
+        call.connection.execute(_TAKE, taken)
+
+
+def described(call: Call, entries: Sequence[Entry]) -> list[str]:
+    """Write entries one after the other; where there is none, give up exports that nobody sent in time."""
+    if not entries:
+        _give_up_old(call)
+        return [NOTHING]
+    return [line for entry in entries for line in _described(call, entry)]
+
+
+def _described(call: Call, entry: Entry) -> list[str]:
     """Write an entry with its export and its image; nothing is told of an image that is gone."""
     there = entry.ien is not None
     file = full = FoundFile("", "", missing=True)
@@ -237,26 +298,35 @@ def _take_out(connection: Connection, export: int, key: dict[str, int]) -> None:
         connection.execute(_DELETE_EXPORT, {"d0": export})
 
 
-def apply_report(call: Call, report: Report) -> bool:
-    """Set what became of an entry, and tell the image's story; False when there is no such entry."""
-    key = {"d0": report.export, "d1": report.sequence}
-    row = call.connection.execute(_SENT_IMAGE, key).first()
-    if row is None:
-        return False
+def apply_reports(call: Call, reports: Sequence[Report]) -> int:
+    """Set what became of entries, and tell the images' stories; gives how many of them there are."""
+    rows = _reported(call.connection, reports)
+    known = [report for report in reports if report.key in rows]
+    for report in known:
+        if not report.status:
+            _take_out(call.connection, report.export, {"d0": report.export, "d1": report.sequence})
     now = call.clock.seconds()
-    if not report.status:
-        _take_out(call.connection, report.export, key)
-        return True
-    changes = {
-        "new_status": report.status,
-        "now": now,
-        "why": report.reason,
-        "next_try": report.next_try_at,
-        "again": report.repeated,
+    told = [report for report in known if report.status]
+    if told:
+        call.connection.execute(_SET_STATUS, [report.changes(now) for report in told])
+        events = [_event(call, report, rows[report.key], now) for report in told]
+        record_events(call.connection, events)
+    return len(known)
+
+
+def _reported(connection: Connection, reports: Sequence[Report]) -> dict[tuple[int, int], Entry]:
+    wanted: dict[int, list[int]] = {}
+    for export, sequence in dict.fromkeys(report.key for report in reports):
+        wanted.setdefault(export, []).append(sequence)
+    return {
+        (row.export, row.sequence): row
+        for export, sequences in wanted.items()
+        for at in range(0, len(sequences), _LOOKED_UP)
+        for row in connection.execute(_SENT_IMAGES, {"d0": export, "sequences": sequences[at : at + _LOOKED_UP]})
     }
-    call.connection.execute(_SET_STATUS, {**key, **changes})
+
+
+def _event(call: Call, report: Report, row: Entry, now: float) -> Event:
     outcome = f"{report.status.lower()}, sent again" if report.repeated else report.status.lower()
     detail = f"{row.application}: {report.reason}" if report.reason else row.application
-    event = Event(row.uid or "", row.image, "SEND", now, call.session.machine, outcome, detail)
-    record_events(call.connection, [event])
-    return True
+    return Event(row.uid or "", row.image, "SEND", now, call.session.machine, outcome, detail)

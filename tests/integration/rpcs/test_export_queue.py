@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -10,6 +11,7 @@ from sqlalchemy import select, update
 from fileman import SiteKey, Store
 from fileman.files import DicomExport, DicomExportImage, Image
 from rpcs.export.entries import MOST_ORIGINS
+from rpcs.magb import MOST_ENTRIES
 from runtime import FixedClock
 from tests.integration.rpcs.queues import Routing, run_routing
 from tests.support.query_plans import statements_of
@@ -69,6 +71,55 @@ def test_the_highest_priority_of_all_locations_comes_first(routing: Routing) -> 
     queue(routing, "5", "500")
     both = [routing.lines("GET NEXT QUEUE ENTRY", ["660", "688"], [])[6] for _ in range(3)]
     assert both == ["5", "9", "2"]
+
+
+def take_many(routing: Routing, count: str, *results: str, location: Any = "660") -> list[str]:
+    return list(routing.client.call("MAGB EXPORT NEXT", location, list(results), count).lines)
+
+
+def test_many_entries_come_in_the_order_in_which_each_would_come_by_itself(routing: Routing) -> None:
+    def fill() -> None:
+        queue(routing, "2", "250")
+        queue(routing, GROUP, "500", location="688")
+        queue(routing, "3", "250")
+        queue(routing, "5", "500")
+
+    locations = ["660", "688"]
+    fill()
+    ones = [routing.lines("GET NEXT QUEUE ENTRY", locations, []) for _ in range(6)]
+    for location in locations:
+        routing.call("QUEUE INIT", location)
+    fill()
+    first, second = (take_many(routing, count, location=locations) for count in ("4", "4"))
+    many = [answer[at : at + 13] for answer in (first, second) for at in range(0, len(answer), 13)]
+    numberless = [[answer[:1] + answer[3:] for answer in answers] for answers in (ones, [*many, [NOTHING]])]
+    assert numberless[0] == numberless[1]
+    assert len(many) == 5
+    assert take_many(routing, "4", location=locations) == [NOTHING]
+    taken = routing.all(select(DicomExportImage.status, DicomExportImage.taken_by, DicomExportImage.tries).distinct())
+    assert [tuple(row) for row in taken] == [("XMIT", routing.client.name, 1)]
+
+
+def test_the_next_entries_are_given_with_what_became_of_those_before(routing: Routing, clock: FixedClock) -> None:
+    queue(routing, GROUP)
+    queue(routing, "2")
+    assert take_many(routing, "2")[6::13] == ["9", "10"]
+    assert take_many(routing, "2", "1^1^SUCCESS^0^", "1^2^WAITING^1^status A700", "1^7^FAIL", "x")[6::13] == ["2"]
+    columns = (DicomExportImage.status, DicomExportImage.repeated, DicomExportImage.reason)
+    rows = routing.all(select(*columns).order_by(DicomExportImage.export, DicomExportImage.sequence))
+    assert [tuple(row) for row in rows] == [("SUCCESS", False, ""), ("RETRY", True, "status A700"), ("XMIT", False, "")]
+    assert [routing.stories(image)[-1] for image in MEMBERS] == ["success", "retry, sent again"]
+    assert take_many(routing, "2") == [NOTHING]
+    clock.advance(5)
+    assert take_many(routing, "2")[6::13] == ["10"]
+
+
+def test_no_more_entries_are_given_at_once_than_a_hundred(routing: Routing) -> None:
+    for number in range(MOST_ENTRIES // 2 + 1):
+        queue(routing, GROUP, application=f"APPLICATION {number}")
+    assert len(take_many(routing, "999")) == 13 * MOST_ENTRIES
+    assert len(take_many(routing, "")) == len(take_many(routing, "0")) == 13
+    assert take_many(routing, "5", location="") == ["-1,No Origin Specified"]
 
 
 def test_the_locations_that_have_anything_in_the_queue_are_listed(routing: Routing) -> None:
@@ -215,6 +266,7 @@ def test_the_cost_of_an_entry_does_not_grow_with_what_is_queued(routing: Routing
         queue(routing, "2")
         take(routing)
         take(routing, "1^1^SUCCESS")
+        take_many(routing, "5", "1^2^WAITING", "1^1^")
         routing.lines("GET NEXT QUEUE ENTRY", ["999"], [])
         routing.client.call("MAG GET DICOM XMIT ORIGIN")
     plans = {text: steps for text, steps in statements.plans(routing.store).items() if "dicom_export" in text}

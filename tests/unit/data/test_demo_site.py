@@ -141,6 +141,7 @@ def test_one_context_serves_the_gateway_and_no_va_context_holds_a_procedure_of_o
         "MAGB NETWORK LOCATIONS",
         "MAGB TRANSMIT DESTINATIONS",
         "MAGB IMAGE EVENTS",
+        "MAGB EXPORT NEXT",
         "MAGB EXPORT RESULT",
         "MAGB EXPORT REQUEUE",
         "MAGB GATEWAY HEARTBEAT",
