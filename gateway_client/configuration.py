@@ -64,6 +64,11 @@ class Configuration:
         """The journal's file."""
         return self.directory / "journal.db"
 
+    @property
+    def notes(self) -> Path:
+        """The file of the transmitter's notes."""
+        return self.directory / "sending.notes"
+
     @classmethod
     def from_settings(cls, settings: Settings, broker_port: int | None = None) -> Configuration:
         """Take what the settings say; a broker that chose its own port is named by `broker_port`."""

@@ -14,6 +14,7 @@ from gateway_client.configuration import Configuration
 from gateway_client.filing import Filing
 from gateway_client.heartbeat import Element, Heartbeat
 from gateway_client.journal import Journal
+from gateway_client.notes import Notes
 from gateway_client.scp import StorageSCP
 from gateway_client.scu import StorageSCU
 from gateway_client.spool import Spool, SpooledFile
@@ -109,13 +110,15 @@ class _Running:
             self.journal = Journal(configuration.journal, synchronous=configuration.journal_synchronous)
             self._undo.append(self.journal.close)
             self.transmissions = Transmissions(self.journal)
+            notes = Notes(configuration.notes)
+            self._undo.append(notes.close)
             self.filing = Filing(configuration, self.spool, self.journal, clock, random)
             self.filing.recover()
             self._reactor = ReactorThread("dicom")
             self._undo.append(self._reactor.stop)
             self.scu = StorageSCU(configuration, reactor=self._reactor)
             self._undo.append(self.scu.close)
-            transmitter = Transmitter(configuration, self.transmissions, self.scu, clock, random)
+            transmitter = Transmitter(configuration, self.transmissions, notes, self.scu, clock, random)
             heartbeat = Heartbeat(configuration, self.status, gateway._elements)
             connect = gateway._connect
             self._filing_worker = Worker("filing", self.filing, connect, clock, random, idle_seconds=configuration.poll_seconds)
@@ -135,6 +138,7 @@ class _Running:
 
     def stop(self) -> None:
         self.scp.stop()
+        self.scu.halt()
         for worker in self._workers:
             worker.stop()
         for worker in self._workers:

@@ -1,19 +1,24 @@
-"""The storage SCU: sends a file's data set bit by bit as it is, over an association that is kept for its study."""
+"""The storage SCU: sends files' data sets bit by bit as they are, over an association that is kept for their study."""
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from queue import SimpleQueue
 
 from pydicom.uid import UID
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from dul import (
+    Asked,
     AssociateRequest,
     AssociationRejected,
     Category,
@@ -22,14 +27,15 @@ from dul import (
     DulError,
     Exchange,
     ProposedContext,
+    Response,
     Timeouts,
     category,
     connect,
 )
 from gateway_client.configuration import Configuration
 from gateway_client.elements import DEFLATED
-from gateway_client.errors import NotPart10
-from gateway_client.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta, read_meta
+from gateway_client.notes import Mark
+from gateway_client.part10 import HEAD_LIMIT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta, decode_head
 from gateway_client.scp import MAXIMUM_PDU
 from runtime import ReactorThread
 
@@ -37,14 +43,16 @@ log = logging.getLogger(__name__)
 
 #: Pairs of SOP class and transfer syntax that a destination is offered (PS3.8 allows 128 contexts).
 _OFFERED = 64
+#: C-STOREs on their way at a time to a destination that agrees to it (PS3.7 D.3.3.3); to others it is one.
+WINDOW = 8
 
 
 class Result(Enum):
     """How a send ended.
 
     DOUBT: everything was handed over and no answer was seen. UNREACHABLE: no association. BROKEN: the association ended
-    before the object was complete, so the destination cannot have it. REFUSED: the destination said no. UNSENDABLE: the
-    file is no DICOM file.
+    before the object was complete, so the destination cannot have it. REFUSED: the destination said no. UNSENT: not one byte
+    of it went out.
     """
 
     SENT = "sent"
@@ -52,7 +60,7 @@ class Result(Enum):
     UNREACHABLE = "unreachable"
     BROKEN = "broken"
     DOUBT = "doubt"
-    UNSENDABLE = "unsendable"
+    UNSENT = "unsent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,35 @@ class Destination:
     gateway: str = ""
 
 
+Note = Callable[[int, Mark], None]
+"""Marks an object by its place, in the reactor's thread. What it raises as OSError ends the association."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Consignment:
+    """Objects of one study for a destination, and where it is told how each ended; none is begun after `until`."""
+
+    destination: Destination
+    study: str
+    objects: Sequence[ObjectFile]
+    note: Note
+    until: float
+    heard: SimpleQueue[tuple[int, Outcome] | Exception] = field(default_factory=SimpleQueue)
+
+    def tell(self, place: int, outcome: Outcome) -> None:
+        self.objects[place].close()
+        if outcome == Outcome(Result.SENT):
+            self.note(place, Mark.SENT)
+        self.heard.put((place, outcome))
+
+    def outcomes(self) -> Iterator[tuple[int, Outcome]]:
+        for _ in self.objects:
+            heard = self.heard.get()
+            if isinstance(heard, Exception):
+                raise heard
+            yield heard
+
+
 class StorageSCU:
     """Keeps at most one association, to one destination, for one study. Its methods are for other threads than the reactor's."""
 
@@ -91,22 +128,23 @@ class StorageSCU:
         self._key: tuple[Destination, str] | None = None
         self._offered: dict[Destination, dict[tuple[str, str], None]] = {}
         self._used_at = 0.0
+        self._halted = False
 
-    def send(self, destination: Destination, study: str, path: Path) -> Outcome:
-        """Send a file; `study` is any name of its study."""
-        try:
-            meta = read_meta(path)
-            source = _FileSource(path, meta)
-        except NotPart10 as error:
-            return Outcome(Result.UNSENDABLE, str(error))
-        except OSError as error:
-            return Outcome(Result.UNSENDABLE, f"{path}: {error.strerror}.")
-        try:
-            outcome: Outcome = self._reactor.call(lambda: Deferred.fromCoroutine(self._send(destination, study, meta, source)))
-        finally:
-            source.close()
-        self._used_at = self._monotonic()
-        return outcome
+    def send(
+        self, destination: Destination, study: str, objects: Sequence[ObjectFile], note: Note, until: float = math.inf
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Begin to send objects, which are closed in the end; gives place and outcome of each as it comes.
+
+        `study` is any name of their study. An association that is lost leaves what was not begun UNSENT, and so does the
+        moment `until`, by the clock `monotonic`.
+        """
+        consignment = _Consignment(destination, study, objects, note, until)
+        self._reactor.soon(self._begin, consignment)
+        return consignment.outcomes()
+
+    def halt(self) -> None:
+        """Begin no further object."""
+        self._halted = True
 
     def close_idle(self) -> None:
         """Release an association that was not used for a while."""
@@ -123,15 +161,69 @@ class StorageSCU:
         exchange, self._exchange, self._key = self._exchange, None, None
         return exchange.release() if exchange is not None else None
 
-    async def _send(self, destination: Destination, study: str, meta: FileMeta, source: _FileSource) -> Outcome:
-        exchange = await self._associate(destination, study, meta)
+    def _begin(self, consignment: _Consignment) -> None:
+        def fault(failure: Failure) -> None:
+            if self._exchange is not None:
+                self._exchange.abort()
+            consignment.heard.put(failure.value if isinstance(failure.value, Exception) else RuntimeError(failure.value))
+
+        Deferred.fromCoroutine(self._send(consignment)).addErrback(fault)
+
+    async def _send(self, consignment: _Consignment) -> None:
+        """Keep so many requests waiting that the next one goes out as soon as the window allows it."""
+        left = deque(range(len(consignment.objects)))
+        asked: deque[tuple[int, Asked]] = deque()
+        exchange: Exchange | None = None
+        while left or asked:
+            if left and not asked:
+                exchange = await self._exchange_for(consignment, left) if self._may_begin(consignment, left) else None
+            if exchange is None:
+                continue
+            while left and len(asked) <= WINDOW and self._may_begin(consignment, left):
+                request = self._ask(exchange, consignment, left[0])
+                if request is None:
+                    break  # it needs another association
+                asked.append((left.popleft(), request))
+            if not asked:
+                continue
+            place, request = asked.popleft()
+            try:
+                outcome = _outcome(await request.response())
+            except DulError as error:
+                exchange.abort()
+                self._exchange = self._key = None
+                for at, lost in ((place, request), *asked):
+                    consignment.tell(at, _lost(consignment.objects[at], lost, error))
+                self._leave(consignment, left, f"The association was lost: {error}")
+                return
+            self._used_at = self._monotonic()
+            consignment.tell(place, outcome)
+
+    def _may_begin(self, consignment: _Consignment, left: deque[int]) -> bool:
+        """Tell whether there is still time for another object; where there is not, leave the rest."""
+        if self._halted:
+            self._leave(consignment, left, "The gateway stops.")
+        elif self._monotonic() >= consignment.until:
+            self._leave(consignment, left, "Its turn did not come in time.")
+        return bool(left)
+
+    def _leave(self, consignment: _Consignment, left: deque[int], why: str) -> None:
+        while left:
+            consignment.tell(left.popleft(), Outcome(Result.UNSENT, why))
+
+    async def _exchange_for(self, consignment: _Consignment, left: deque[int]) -> Exchange | None:
+        """Give an association that takes the next object; None where that one could not be sent, which is told."""
+        destination, meta = consignment.destination, consignment.objects[left[0]].meta
+        exchange = await self._associate(destination, consignment.study, meta)
         if isinstance(exchange, Outcome):
-            return exchange
-        context = exchange.context_for(meta.sop_class_uid, meta.transfer_syntax)
-        if context is None:
+            consignment.tell(left.popleft(), exchange)
+            self._leave(consignment, left, exchange.reason)
+            return None
+        if exchange.context_for(meta.sop_class_uid, meta.transfer_syntax) is None:
             await _wait(self._release())
-            return Outcome(Result.REFUSED, f"{destination.name} does not take {_describe(meta)}.")
-        return await self._transfer(exchange, context, meta, source)
+            consignment.tell(left.popleft(), Outcome(Result.REFUSED, f"{destination.name} does not take {_describe(meta)}."))
+            return None
+        return exchange
 
     async def _associate(self, destination: Destination, study: str, meta: FileMeta) -> Exchange | Outcome:
         """Give the association for a study, the open one where it serves; or why there is none."""
@@ -177,54 +269,86 @@ class StorageSCU:
                 ProposedContext(2 * place + 1, sop_class, (syntax,)) for place, (sop_class, syntax) in enumerate(reversed(pairs))
             ),
             maximum_length=MAXIMUM_PDU,
+            operations_window=(WINDOW, 1),
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
             implementation_version_name=IMPLEMENTATION_VERSION,
         )
 
-    async def _transfer(self, exchange: Exchange, context: int, meta: FileMeta, source: _FileSource) -> Outcome:
-        """Send one C-STORE and wait for its answer (PS3.7 9.1.1)."""
+    def _ask(self, exchange: Exchange, consignment: _Consignment, place: int) -> Asked | None:
+        """Make one C-STORE (PS3.7 9.1.1); None where the association does not take the object."""
+        one = consignment.objects[place]
+        context = exchange.context_for(one.meta.sop_class_uid, one.meta.transfer_syntax)
+        if context is None:
+            return None
+        one.before_last = lambda: consignment.note(place, Mark.HANDED_OVER)
         command = Command(
-            field=CommandField.C_STORE_RQ, sop_class=meta.sop_class_uid, sop_instance=meta.sop_instance_uid, priority=0
+            field=CommandField.C_STORE_RQ,
+            sop_class=one.meta.sop_class_uid,
+            sop_instance=one.meta.sop_instance_uid,
+            priority=0,
         )
-        asked = exchange.ask(context, command, source=source)
-        try:
-            response = (await asked.response()).command
-        except DulError as error:
-            exchange.abort()
-            self._exchange = self._key = None
-            if asked.handed_over:
-                return Outcome(Result.DOUBT, f"No answer was seen: {error}")
-            return Outcome(Result.BROKEN, f"The connection was lost while the object was sent: {error}")
-        status = response.status or 0
-        if status == 0x0000:
-            return Outcome(Result.SENT)
-        reason = f"status {status:04X}{f', {response.error_comment}' if response.error_comment else ''}"
-        return Outcome(Result.SENT if category(status) is Category.WARNING else Result.REFUSED, reason)
+        return exchange.ask(context, command, source=one)
 
 
-class _FileSource:
-    """The data set of a file, as it is. Raises OSError."""
+class ObjectFile:
+    """An object in a file: what its head says, and its data set as it is, a source for the upper layer.
 
-    def __init__(self, path: Path, meta: FileMeta) -> None:
+    `begun` tells whether any of it was asked for; `before_last` is called before the last of it is given.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open it. Raises NotPart10 and OSError."""
         self._file = path.open("rb", buffering=0)
-        self._left = os.fstat(self._file.fileno()).st_size - meta.offset
-        self._file.seek(meta.offset)
+        try:
+            self.meta = decode_head(self._file.read(HEAD_LIMIT), path)
+            self._left = os.fstat(self._file.fileno()).st_size - self.meta.offset
+            self._file.seek(self.meta.offset)
+        except BaseException:
+            self._file.close()
+            raise
         #: A deflated data set of odd length is padded (PS3.5 A.5); DCMTK takes no odd length.
-        self._padding = b"\0" if meta.transfer_syntax == DEFLATED and self._left % 2 else b""
+        self._padding = b"\0" if self.meta.transfer_syntax == DEFLATED and self._left % 2 else b""
         self.size = self._left + len(self._padding)
+        self.begun = False
+        self.before_last: Callable[[], None] = _nothing
 
     def read(self, count: int) -> bytes:
         """Give so many bytes. Raises OSError where the file ends before."""
+        self.begun = True
         data = self._file.read(min(count, self._left))
         if len(data) < min(count, self._left):
             raise OSError(None, "the file has become shorter")
         self._left -= len(data)
         self.size -= count
+        if not self.size:
+            self.before_last()
         return data if len(data) == count else data + self._padding
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _nothing() -> None:
+    pass
+
+
+def _outcome(response: Response) -> Outcome:
+    status = response.command.status or 0
+    if status == 0x0000:
+        return Outcome(Result.SENT)
+    comment = response.command.error_comment
+    reason = f"status {status:04X}{f', {comment}' if comment else ''}"
+    return Outcome(Result.SENT if category(status) is Category.WARNING else Result.REFUSED, reason)
+
+
+def _lost(one: ObjectFile, asked: Asked, error: DulError) -> Outcome:
+    """Tell what became of an object whose association was lost."""
+    if asked.handed_over:
+        return Outcome(Result.DOUBT, f"No answer was seen: {error}")
+    if one.begun:
+        return Outcome(Result.BROKEN, f"The connection was lost while the object was sent: {error}")
+    return Outcome(Result.UNSENT, f"The association was lost: {error}")
 
 
 async def _wait(deferred: Deferred[DulError | None] | None) -> None:

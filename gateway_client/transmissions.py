@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -12,7 +13,7 @@ from gateway_client.journal import Journal
 class Sending(StrEnum):
     """How far a transmission is.
 
-    SENDING was written before the first byte went out: found at a start, it means that nobody knows whether the instance
+    SENDING was written before the first byte went out: for one that is found at a start the notes tell whether it may have
     arrived. SENT, WAITING and FAILED are still to be reported. QUEUED was put back, and the broker knows it.
     """
 
@@ -58,23 +59,31 @@ class Transmissions:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def save(self, item: Transmission, now: float) -> None:
-        """Write a transmission down, durable."""
+    def save(self, items: Iterable[Transmission], now: float) -> None:
+        """Write transmissions down, durable."""
         with self._journal.transaction() as connection:
-            connection.execute(
+            connection.executemany(
                 "INSERT OR REPLACE INTO transmission (entry, sequence, image, destination, study, path, sop_instance_uid,"
                 " state, tries, doubts, reason, changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-                (
-                    *(item.entry, item.sequence, item.image, item.destination, item.study, item.path),
-                    *(item.sop_instance_uid, item.state, item.tries, item.doubts, item.reason, now),
-                ),
+                [
+                    (
+                        *(item.entry, item.sequence, item.image, item.destination, item.study, item.path),
+                        *(item.sop_instance_uid, item.state, item.tries, item.doubts, item.reason, now),
+                    )
+                    for item in items
+                ],
             )
 
-    def find(self, entry: int, sequence: int) -> Transmission | None:
-        """Give what is known of an entry."""
+    def known(self, items: Iterable[Transmission]) -> list[Transmission]:
+        """Give what is known of entries that came back, or else the entries as they are."""
+        found = []
         with self._journal.transaction() as connection:
-            row = connection.execute("SELECT * FROM transmission WHERE entry=? AND sequence=?", (entry, sequence)).fetchone()
-        return _transmission(row) if row is not None else None
+            for item in items:
+                key = (item.entry, item.sequence)
+                row = connection.execute("SELECT * FROM transmission WHERE entry=? AND sequence=?", key).fetchone()
+                before = _transmission(row) if row is not None else None
+                found.append(before if before is not None and before.same_work(item) else item)
+        return found
 
     def in_state(self, *states: Sending) -> list[Transmission]:
         """List the transmissions in some states."""
@@ -85,14 +94,14 @@ class Transmissions:
             ).fetchall()
         return [_transmission(row) for row in rows]
 
-    def reported(self, items: list[Transmission], now: float) -> None:
+    def reported(self, items: Sequence[Transmission], now: float) -> None:
         """Note that the broker knows the outcome: what is over is forgotten, what waits again is remembered as put back."""
         with self._journal.transaction() as connection:
-            for item in items:
-                if item.state is Sending.WAITING:
-                    self.save(replace(item, state=Sending.QUEUED), now)
-                else:
-                    connection.execute("DELETE FROM transmission WHERE entry=? AND sequence=?", (item.entry, item.sequence))
+            self.save([replace(item, state=Sending.QUEUED) for item in items if item.state is Sending.WAITING], now)
+            connection.executemany(
+                "DELETE FROM transmission WHERE entry=? AND sequence=?",
+                [(item.entry, item.sequence) for item in items if item.state is not Sending.WAITING],
+            )
 
     def counts(self) -> dict[str, int]:
         """Count the transmissions by state."""

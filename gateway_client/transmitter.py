@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from itertools import groupby
 from typing import Protocol
 
 from gateway_client.backoff import Backoff, Randomness
@@ -13,16 +13,23 @@ from gateway_client.broker import Broker
 from gateway_client.configuration import Configuration
 from gateway_client.errors import BrokerRefused, NotPart10, UnknownShare
 from gateway_client.locations import NetworkLocations
-from gateway_client.part10 import read_meta
-from gateway_client.scu import Destination, Outcome, Result
+from gateway_client.notes import Mark, Notes
+from gateway_client.scu import Destination, Note, ObjectFile, Outcome, Result
 from gateway_client.transmissions import Sending, Transmission, Transmissions
 from runtime import Clock
+from xwb import SecurityRefused
 
 log = logging.getLogger(__name__)
 
 #: How often an instance goes out without an answer being seen, before a person has to look.
 DOUBTS = 2
 NOTHING = "-2,"
+#: Entries that are taken at once: so many at most, the fewer the longer it takes to send them, in seconds.
+FIRST_COUNT, MOST, QUICK, SLOW = 4, 32, 20.0, 60.0
+#: Seconds after which what was taken is not begun any more: the broker gives it to another machine when 300 have passed.
+TAKEN_FOR = 240.0
+#: Lines that an entry has.
+_LINES = 13
 _REASON_LIMIT = 200
 #: Days after which an entry that was put back and never came again is forgotten.
 _DAYS_REMEMBERED = 30
@@ -30,16 +37,15 @@ _PURGE_EVERY = 3600.0
 
 
 class Sender(Protocol):
-    """Something that sends files; StorageSCU is one."""
+    """Something that sends objects; StorageSCU is one."""
 
-    def send(self, destination: Destination, study: str, path: Path) -> Outcome:
-        """Send a file."""
+    def send(
+        self, destination: Destination, study: str, objects: Sequence[ObjectFile], note: Note, until: float
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Begin to send objects of a study; gives place and outcome of each as it comes."""
 
     def close_idle(self) -> None:
         """Let go of what was not used for a while."""
-
-    def close(self) -> None:
-        """Let go of everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +60,33 @@ class Entry:
     path: str
 
     @classmethod
-    def read(cls, lines: Sequence[str]) -> Entry | None:
-        """Read an answer; None when nothing waits. Raises BrokerRefused for any other answer."""
+    def read(cls, lines: Sequence[str]) -> Entry:
+        """Read an entry's lines. Raises BrokerRefused for anything else."""
         first = lines[0] if lines else ""
-        if first.startswith(NOTHING):
-            return None
         if first != "1" or len(lines) < 10 or not (lines[1].isdigit() and lines[2].isdigit()):
             raise BrokerRefused(f"The export queue answers {first!r}.")
         return cls(int(lines[1]), int(lines[2]), lines[3], lines[4], int(lines[6]) if lines[6].isdigit() else 0, lines[9])
+
+
+def read_entries(lines: Sequence[str]) -> list[Entry]:
+    """Read the lines of some entries; there are none when nothing waits. Raises BrokerRefused for any other answer."""
+    if lines and lines[0].startswith(NOTHING):
+        return []
+    return [Entry.read(lines[at : at + _LINES]) for at in range(0, max(1, len(lines)), _LINES)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shipment:
+    """An entry as it is to be sent, or why it cannot be; `until` is the moment after which it is not begun."""
+
+    item: Transmission
+    until: float
+    destination: Destination | None = None
+    object: ObjectFile | None = None
+
+    def close(self) -> None:
+        if self.object is not None:
+            self.object.close()
 
 
 def read_destinations(lines: Sequence[str], machine: str) -> dict[str, Destination]:
@@ -77,28 +102,50 @@ def read_destinations(lines: Sequence[str], machine: str) -> dict[str, Destinati
 class Transmitter:
     """The task of the transmitting worker.
 
-    The journal says SENDING before a send and its outcome after it. A destination that cannot be reached is left alone for a
-    while: its entries go back to the queue with the reason, and those of other destinations pass.
+    The journal says SENDING of some entries before the first of them is sent, and what became of them when the last is;
+    in between the notes tell which of them the destination may have. The next ones are asked for while these are sent.
+    A destination that cannot be reached is left alone for a while: its entries go back to the queue with the reason, and
+    those of other destinations pass.
     """
 
     def __init__(
-        self, configuration: Configuration, transmissions: Transmissions, sender: Sender, clock: Clock, random: Randomness
+        self,
+        configuration: Configuration,
+        transmissions: Transmissions,
+        notes: Notes,
+        sender: Sender,
+        clock: Clock,
+        random: Randomness,
     ) -> None:
         self._configuration = configuration
         self._transmissions = transmissions
+        self._notes = notes
         self._sender = sender
         self._clock = clock
         self._random = random
         self._destinations: dict[str, Destination] = {}
         self._locations = NetworkLocations()
         self._down: dict[str, _Down] = {}
+        self._ahead: list[_Shipment] = []
+        self._under_way: set[str] = set()
+        self._one_at_a_time = False
+        self._count = FIRST_COUNT
+        self._more = False
         self._purged_at = 0.0
 
     def connected(self, broker: Broker) -> None:
-        """Give back what this machine took and does not know; ask for destinations and locations."""
+        """Give back what this machine took and does not know; ask for destinations and locations.
+
+        What an earlier run or session left SENDING is sent once more where its destination may have it, or for the first time.
+        """
+        for shipment in self._ahead:
+            shipment.close()
+        self._ahead = []
         in_hand = self._transmissions.in_state(Sending.SENDING, Sending.SENT, Sending.WAITING, Sending.FAILED)
         broker.call("MAGB EXPORT REQUEUE", self._configuration.machine, [item.key for item in in_hand])
         self._learn(broker)
+        self._one_at_a_time = False
+        self._ahead = self._prepared(broker, self._left_behind())
 
     def offline(self) -> None:
         """Release an association that is not used any more."""
@@ -109,103 +156,176 @@ class Transmitter:
             self._transmissions.purge(now - _DAYS_REMEMBERED * 86400)
 
     def step(self, broker: Broker) -> bool:
-        """Send one entry; False when none waits."""
-        for item in self._transmissions.in_state(Sending.SENDING):
-            self._doubt(item, "the gateway stopped while it was sent")
-            again = self._transmissions.find(item.entry, item.sequence)
-            if again is not None and again.state is Sending.WAITING:
-                self._send(broker, again)
-        self._report(broker)
-        entry = self._next(broker)
-        if entry is None:
-            return False
-        self._handle(broker, entry)
-        return True
+        """Send the next entries; False when none waits."""
+        shipments = self._ahead or self._fetch(broker)
+        self._ahead = []
+        if shipments:
+            self._send(broker, shipments)
+        return bool(shipments)
 
     def _learn(self, broker: Broker) -> None:
         lines = broker.call("MAGB TRANSMIT DESTINATIONS").lines
         self._destinations = read_destinations(lines, self._configuration.machine)
         self._locations = NetworkLocations.parse(broker.call("MAGB NETWORK LOCATIONS").lines, self._configuration.data)
 
-    def _report(self, broker: Broker) -> None:
-        """Report what VistA's own procedure cannot say: repeats, reasons, what is to be tried again."""
+    def _left_behind(self) -> list[Transmission]:
+        """Settle what is SENDING though nothing is sent; give what is to be sent."""
+        left = self._transmissions.in_state(Sending.SENDING)
+        marks = self._notes.read()
+        settled = [self._recalled(item, Mark.HANDED_OVER if marks is None else marks.get(item.key)) for item in left]
+        if settled:
+            self._transmissions.save(settled, self._clock.seconds())
+        return [item for item in settled if item.state is Sending.WAITING]
+
+    def _recalled(self, item: Transmission, mark: Mark | None) -> Transmission:
+        if mark is Mark.SENT:
+            return replace(item, state=Sending.SENT)
+        if mark is Mark.HANDED_OVER:
+            return _doubted(item, "the gateway stopped while it was sent")
+        return replace(item, state=Sending.WAITING, reason="The gateway stopped before it was sent.")
+
+    # from the queue
+
+    def _fetch(self, broker: Broker) -> list[_Shipment]:
+        """Report what became of entries, and take the next ones."""
+        taken_at = self._clock.monotonic()
+        entries = read_entries(self._exchange(broker))
+        self._more = len(entries) >= (1 if self._one_at_a_time else self._count)
         items = [
-            item
-            for item in self._transmissions.in_state(Sending.SENT, Sending.WAITING, Sending.FAILED)
-            if item.state is not Sending.SENT or item.doubts or item.reason
+            Transmission(it.entry, it.sequence, it.image, it.application, it.group, it.path)
+            for it in entries
+            if f"{it.entry}^{it.sequence}" not in self._under_way  # which took so long that the broker gave it again
         ]
-        if items:
-            broker.call("MAGB EXPORT RESULT", [_result_line(item) for item in items])
-            self._transmissions.reported(items, self._clock.seconds())
+        return self._prepared(broker, self._transmissions.known(items), taken_at)
 
-    def _next(self, broker: Broker) -> Entry | None:
-        """Report what was sent and take the next entry, in one call."""
-        sent = self._transmissions.in_state(Sending.SENT)
-        lines = broker.call(
-            "MAG DICOM GET NEXT QUEUE ENTRY", [str(self._configuration.location)], [f"{item.key}^SUCCESS" for item in sent]
-        ).lines
-        self._transmissions.reported(sent, self._clock.seconds())
-        return Entry.read(lines)
+    def _exchange(self, broker: Broker) -> Sequence[str]:
+        items = self._transmissions.in_state(Sending.SENT, Sending.WAITING, Sending.FAILED)
+        if not self._one_at_a_time:
+            location, results = [str(self._configuration.location)], [_result_line(item) for item in items]
+            try:
+                lines = broker.call("MAGB EXPORT NEXT", location, results, str(self._count)).lines
+            except SecurityRefused as error:
+                log.warning("Entries of the export queue are taken one at a time: %s", error)
+                self._one_at_a_time = True
+            else:
+                self._transmissions.reported(items, self._clock.seconds())
+                return lines
+        return self._exchange_one(broker, items)
 
-    def _handle(self, broker: Broker, entry: Entry) -> None:
-        item = Transmission(entry.entry, entry.sequence, entry.image, entry.application, entry.group, entry.path)
-        known = self._transmissions.find(item.entry, item.sequence)
-        if known is not None and known.same_work(item):
-            item = replace(item, tries=known.tries, doubts=known.doubts)
-        self._send(broker, item)
+    def _exchange_one(self, broker: Broker, items: Sequence[Transmission]) -> Sequence[str]:
+        """Do as VistA knows it; what its procedure cannot say, repeats, reasons, what is to be tried again, is told before."""
+        plain = [item for item in items if item.state is Sending.SENT and not (item.doubts or item.reason)]
+        others = [item for item in items if item not in plain]
+        if others:
+            broker.call("MAGB EXPORT RESULT", [_result_line(item) for item in others])
+            self._transmissions.reported(others, self._clock.seconds())
+        sent = [f"{item.key}^SUCCESS" for item in plain]
+        lines = broker.call("MAG DICOM GET NEXT QUEUE ENTRY", [str(self._configuration.location)], sent).lines
+        self._transmissions.reported(plain, self._clock.seconds())
+        return lines
 
-    def _send(self, broker: Broker, item: Transmission) -> None:
-        """Send one entry, or say why not."""
-        if item.destination not in self._destinations:
+    def _prepared(self, broker: Broker, items: Sequence[Transmission], taken_at: float | None = None) -> list[_Shipment]:
+        """Find destinations and open files."""
+        if any(item.destination not in self._destinations for item in items):
             self._learn(broker)
-        destination = self._destinations.get(item.destination)
-        now = self._clock.monotonic()
-        down = self._down.get(item.destination)
-        if destination is None:
-            self._save(item, Sending.WAITING, f"{item.destination} is no transmit destination of this site.")
-        elif down is not None and now < down.until:
-            self._save(item, Sending.WAITING, f"{down.reason} It is left alone for {down.until - now:.0f} s more.")
-        else:
-            self._send_to(destination, item)
+        until = (self._clock.monotonic() if taken_at is None else taken_at) + TAKEN_FOR
+        return [self._shipment(item, until) for item in items]
 
-    def _send_to(self, destination: Destination, item: Transmission) -> None:
+    def _shipment(self, item: Transmission, until: float) -> _Shipment:
+        destination = self._destinations.get(item.destination)
+        if destination is None:
+            return _Shipment(_put_back(item, f"{item.destination} is no transmit destination of this site."), until)
         try:
-            path = self._locations.local_path(item.path)
-            meta = read_meta(path)
+            one = ObjectFile(self._locations.local_path(item.path))
         except (UnknownShare, NotPart10) as error:
-            self._save(item, Sending.FAILED, str(error))
-            return
+            return _Shipment(replace(item, state=Sending.FAILED, reason=str(error)), until)
         except OSError as error:
             reachable = self._locations.find(item.path).root.is_dir()
-            self._save(item, Sending.FAILED if reachable else Sending.WAITING, f"{item.path}: {error.strerror}.")
+            state = Sending.FAILED if reachable else Sending.WAITING
+            return _Shipment(replace(item, state=state, reason=f"{item.path}: {error.strerror}."), until)
+        uid, tries = one.meta.sop_instance_uid, item.tries + 1
+        sending = replace(item, sop_instance_uid=uid, state=Sending.SENDING, tries=tries, reason="")
+        return _Shipment(sending, until, destination, one)
+
+    # to the destinations
+
+    def _send(self, broker: Broker, shipments: Sequence[_Shipment]) -> None:
+        """Send entries, and ask for the next ones meanwhile where more wait."""
+        began = self._clock.monotonic()
+        try:
+            self._notes.begin()
+            self._save(shipment.item for shipment in shipments)
+            self._under_way = {shipment.item.key for shipment in shipments}
+            for way, group in groupby((it for it in shipments if it.object is not None), _way):
+                self._send_group(broker, way, list(group))
+        finally:
+            self._under_way = set()
+            for shipment in shipments:
+                shipment.close()
+        took = self._clock.monotonic() - began
+        if took < QUICK:
+            self._count = min(MOST, 2 * self._count)
+        elif took > SLOW:
+            self._count = max(1, self._count // 2)
+
+    def _send_group(self, broker: Broker, way: tuple[Destination, str], group: Sequence[_Shipment]) -> None:
+        """Send entries of one study to one destination, unless that is left alone."""
+        destination, study = way
+        items = [shipment.item for shipment in group]
+        now = self._clock.monotonic()
+        down = self._down.get(destination.name)
+        if down is not None and now < down.until:
+            self._save(_put_back(item, down.told(now)) for item in items)
             return
-        item = replace(item, sop_instance_uid=meta.sop_instance_uid, state=Sending.SENDING, tries=item.tries + 1, reason="")
-        self._transmissions.save(item, self._clock.seconds())
-        self._settle(item, self._sender.send(destination, item.study, path))
+        objects = [shipment.object for shipment in group if shipment.object is not None]
+        outcomes = self._sender.send(
+            destination, study, objects, lambda place, mark: self._notes.add(items[place].key, mark), group[0].until
+        )
+        try:
+            if self._more and not self._ahead:
+                self._ahead = self._fetch(broker)
+        finally:
+            self._settle(destination, items, dict(outcomes))
 
-    def _settle(self, item: Transmission, outcome: Outcome) -> None:
-        """Journal how a send ended, and leave a destination alone that does not answer."""
-        if outcome.result is Result.DOUBT:
-            self._doubt(item, outcome.reason)
-        else:
-            self._save(item, _AFTER[outcome.result], outcome.reason)
-        if outcome.result in (Result.UNREACHABLE, Result.BROKEN, Result.DOUBT):
-            down = self._down.setdefault(item.destination, _Down(Backoff(self._random, first=2.0, last=60.0)))
+    def _settle(self, destination: Destination, items: Sequence[Transmission], outcomes: dict[int, Outcome]) -> None:
+        """Journal how sending ended, and leave a destination alone that does not answer."""
+        lost = next((it.reason for it in outcomes.values() if it.result in _LOST), "")
+        if lost:
+            down = self._down.setdefault(destination.name, _Down(Backoff(self._random, first=2.0, last=60.0)))
             down.until = self._clock.monotonic() + down.backoff.next()
-            down.reason = outcome.reason
-            log.warning("%s: %s", item.destination, outcome.reason)
+            down.reason = lost
+            log.warning("%s: %s", destination.name, lost)
         else:
-            self._down.pop(item.destination, None)
+            self._down.pop(destination.name, None)
+        self._save(self._settled(items[place], outcome) for place, outcome in outcomes.items())
 
-    def _doubt(self, item: Transmission, why: str) -> None:
-        """Count a send whose answer was not seen: it is sent once more, marked as a repeat, and then not again."""
-        doubts = item.doubts + 1
-        last = doubts >= DOUBTS
-        reason = f"Sent {doubts} times without an answer being seen; {why}" if last else f"It may have arrived; {why}"
-        self._save(replace(item, doubts=doubts), Sending.FAILED if last else Sending.WAITING, reason)
+    def _settled(self, item: Transmission, outcome: Outcome) -> Transmission:
+        if outcome.result is Result.DOUBT:
+            return _doubted(item, outcome.reason)
+        down = self._down.get(item.destination)
+        if outcome.result is Result.UNSENT and down is not None:
+            return _put_back(item, down.told(self._clock.monotonic()))
+        return replace(item, state=_AFTER[outcome.result], reason=outcome.reason)
 
-    def _save(self, item: Transmission, state: Sending, reason: str) -> None:
-        self._transmissions.save(replace(item, state=state, reason=reason), self._clock.seconds())
+    def _save(self, items: Iterable[Transmission]) -> None:
+        self._transmissions.save(items, self._clock.seconds())
+
+
+def _way(shipment: _Shipment) -> tuple[Destination, str]:
+    assert shipment.destination is not None
+    return shipment.destination, shipment.item.study
+
+
+def _put_back(item: Transmission, reason: str) -> Transmission:
+    return replace(item, state=Sending.WAITING, reason=reason)
+
+
+def _doubted(item: Transmission, why: str) -> Transmission:
+    """Count a send whose answer was not seen: it is sent once more, marked as a repeat, and then not again."""
+    doubts = item.doubts + 1
+    last = doubts >= DOUBTS
+    reason = f"Sent {doubts} times without an answer being seen; {why}" if last else f"It may have arrived; {why}"
+    return replace(item, doubts=doubts, state=Sending.FAILED if last else Sending.WAITING, reason=reason)
 
 
 @dataclass(slots=True)
@@ -216,13 +336,18 @@ class _Down:
     until: float = 0.0
     reason: str = ""
 
+    def told(self, now: float) -> str:
+        return f"{self.reason} It is left alone for {self.until - now:.0f} s more."
 
+
+#: After these nothing more is sent to a destination for a while.
+_LOST = (Result.UNREACHABLE, Result.BROKEN, Result.DOUBT)
 _AFTER = {
     Result.SENT: Sending.SENT,
     Result.REFUSED: Sending.WAITING,
     Result.UNREACHABLE: Sending.WAITING,
     Result.BROKEN: Sending.WAITING,
-    Result.UNSENDABLE: Sending.FAILED,
+    Result.UNSENT: Sending.WAITING,
 }
 _REPORTED = {Sending.SENT: "SUCCESS", Sending.WAITING: "WAITING", Sending.FAILED: "FAIL"}
 

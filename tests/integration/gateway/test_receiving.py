@@ -26,6 +26,7 @@ from gateway_client.scu import Destination, Result, StorageSCU
 from gateway_client.spool import Spool, SpooledFile, SpoolWriter
 from runtime import PortInUse, SystemClock, free_port
 from tests.integration.gateway.conftest import digest_as_sent, echoscu, storescu, wait_for
+from tests.support.sending import send_file
 
 NAMES = [
     "CT_small.dcm",  # explicit VR little endian
@@ -130,7 +131,7 @@ def test_dcmtk_sends_and_the_data_set_is_kept_as_dcmtk_itself_would_keep_it(tmp_
 
 @pytest.mark.parametrize("name", NAMES)
 def test_our_own_sender_and_receiver_leave_every_bit_as_it_is(port: Port, scu: StorageSCU, name: str) -> None:
-    assert scu.send(port.destination(), "study", shipped(name)).result is Result.SENT
+    assert send_file(scu, port.destination(), "study", shipped(name)).result is Result.SENT
     (file,) = port.files
     assert file.digest == digest_as_sent(shipped(name))
 
@@ -145,7 +146,7 @@ def test_a_private_sop_class_is_taken(port: Port, scu: StorageSCU, tmp_path: Pat
     data = data.replace(b"UI\x1a\x001.2.840.10008.5.1.4.1.1.2\0", b"UI\x16\x00" + private.encode() + b"\0", 1)
     meta = FileMeta(private, read_meta(shipped("CT_small.dcm")).sop_instance_uid, "1.2.840.10008.1.2.1")
     (tmp_path / "private.dcm").write_bytes(encode_head(meta) + data)
-    assert scu.send(port.destination(), "study", tmp_path / "private.dcm").result is Result.SENT
+    assert send_file(scu, port.destination(), "study", tmp_path / "private.dcm").result is Result.SENT
     assert port.files[0].meta.sop_class_uid == private
 
 
@@ -153,7 +154,7 @@ def test_an_object_that_is_another_than_announced_is_refused(port: Port, scu: St
     data = shipped("CT_small.dcm").read_bytes()[read_meta(shipped("CT_small.dcm")).offset :]
     meta = FileMeta("1.2.840.10008.5.1.4.1.1.2", "1.2.3.4", "1.2.840.10008.1.2.1")
     (tmp_path / "other.dcm").write_bytes(encode_head(meta) + data)
-    outcome = scu.send(port.destination(), "study", tmp_path / "other.dcm")
+    outcome = send_file(scu, port.destination(), "study", tmp_path / "other.dcm")
     assert (outcome.result, outcome.reason) == (Result.REFUSED, "status A900")
     assert port.files == []
     assert port.leftovers() == []
@@ -163,11 +164,11 @@ def test_an_object_that_is_another_than_announced_is_refused(port: Port, scu: St
 def test_what_is_no_data_set_is_refused(port: Port, scu: StorageSCU, tmp_path: Path, data: bytes) -> None:
     meta = FileMeta("1.2.840.10008.5.1.4.1.1.2", "1.2.3.4", "1.2.840.10008.1.2.1")
     (tmp_path / "nothing.dcm").write_bytes(encode_head(meta) + data)
-    outcome = scu.send(port.destination(), "study", tmp_path / "nothing.dcm")
+    outcome = send_file(scu, port.destination(), "study", tmp_path / "nothing.dcm")
     assert (outcome.result, outcome.reason) == (Result.REFUSED, "status C000")
     assert port.files == []
     assert port.leftovers() == []
-    assert scu.send(port.destination(), "study", shipped("CT_small.dcm")).result is Result.SENT
+    assert send_file(scu, port.destination(), "study", shipped("CT_small.dcm")).result is Result.SENT
 
 
 @pytest.mark.parametrize("call", ["writev", "fsync"])

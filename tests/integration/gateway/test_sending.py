@@ -13,9 +13,10 @@ from pydicom.data import get_testdata_file
 from gateway_client.configuration import Configuration
 from gateway_client.errors import NotPart10
 from gateway_client.part10 import FileMeta, digest_of, encode_head, read_meta
-from gateway_client.scu import Destination, Result, StorageSCU
+from gateway_client.scu import Destination, ObjectFile, Result, StorageSCU
 from runtime import free_port
 from tests.integration.gateway.conftest import digest_as_sent, is_free, wait_for
+from tests.support.sending import send_file
 
 NAMES = [
     "CT_small.dcm",
@@ -98,7 +99,7 @@ def copies(tmp_path: Path, name: str, count: int) -> list[Path]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_data_set_arrives_bit_by_bit(make_sink: Callable[..., Sink], scu: StorageSCU, name: str) -> None:
     sink = make_sink()
-    outcome = scu.send(sink.destination(), "study", shipped(name))
+    outcome = send_file(scu, sink.destination(), "study", shipped(name))
     assert outcome.result is Result.SENT, outcome
     (arrived,) = sink.files()
     assert digest_of(arrived) == digest_as_sent(shipped(name))
@@ -107,7 +108,7 @@ def test_the_data_set_arrives_bit_by_bit(make_sink: Callable[..., Sink], scu: St
 
 def test_a_small_pdu_of_the_peer_is_respected(make_sink: Callable[..., Sink], scu: StorageSCU) -> None:
     sink = make_sink("-pdu", "4096")
-    assert scu.send(sink.destination(), "study", shipped("CT_small.dcm")).result is Result.SENT
+    assert send_file(scu, sink.destination(), "study", shipped("CT_small.dcm")).result is Result.SENT
     assert digest_of(sink.files()[0]) == digest_of(shipped("CT_small.dcm"))
 
 
@@ -117,10 +118,10 @@ def test_a_study_goes_over_one_association_and_another_over_another(
     sink = make_sink()
     paths = copies(tmp_path, "CT_small.dcm", 6)
     for path in paths[:4]:
-        assert scu.send(sink.destination(), "study 1", path).result is Result.SENT
+        assert send_file(scu, sink.destination(), "study 1", path).result is Result.SENT
     assert sink.associations() == 1
     for path in paths[4:]:
-        assert scu.send(sink.destination(), "study 2", path).result is Result.SENT
+        assert send_file(scu, sink.destination(), "study 2", path).result is Result.SENT
     assert sink.associations() == 2
     assert len(sink.files()) == 6
 
@@ -129,10 +130,10 @@ def test_a_study_of_several_classes_settles_on_one_association(make_sink: Callab
     sink = make_sink()
     names = ["CT_small.dcm", "MR_small_RLE.dcm", "test-SR.dcm"]
     for name in names:
-        assert scu.send(sink.destination(), "study", shipped(name)).result is Result.SENT
+        assert send_file(scu, sink.destination(), "study", shipped(name)).result is Result.SENT
     settled = sink.associations()
     for name in names:
-        assert scu.send(sink.destination(), "study", shipped(name)).result is Result.SENT
+        assert send_file(scu, sink.destination(), "study", shipped(name)).result is Result.SENT
     assert sink.associations() == settled
 
 
@@ -140,7 +141,7 @@ def test_an_association_that_is_not_used_is_released(make_sink: Callable[..., Si
     time = [0.0]
     scu = StorageSCU(Configuration(tmp_path, tmp_path, association_idle_seconds=1.0), lambda: time[0])
     sink = make_sink()
-    assert scu.send(sink.destination(), "study", shipped("CT_small.dcm")).result is Result.SENT
+    assert send_file(scu, sink.destination(), "study", shipped("CT_small.dcm")).result is Result.SENT
     scu.close_idle()
     assert "Association Release" not in sink.log.read_text(errors="replace").split("MAGBROKER")[-1]
     time[0] = 1.5
@@ -149,12 +150,12 @@ def test_an_association_that_is_not_used_is_released(make_sink: Callable[..., Si
 
 
 def test_a_destination_that_is_not_there_is_unreachable(scu: StorageSCU) -> None:
-    outcome = scu.send(Destination("X", "X", "127.0.0.1", free_port()), "study", shipped("CT_small.dcm"))
+    outcome = send_file(scu, Destination("X", "X", "127.0.0.1", free_port()), "study", shipped("CT_small.dcm"))
     assert outcome.result is Result.UNREACHABLE
 
 
 def test_a_destination_that_refuses_associations_says_so(make_sink: Callable[..., Sink], scu: StorageSCU) -> None:
-    outcome = scu.send(make_sink("--refuse").destination(), "study", shipped("CT_small.dcm"))
+    outcome = send_file(scu, make_sink("--refuse").destination(), "study", shipped("CT_small.dcm"))
     assert outcome.result is Result.UNREACHABLE
     assert "rejects associations" in outcome.reason
 
@@ -169,10 +170,10 @@ def test_a_destination_that_does_not_take_the_transfer_syntax_refuses(tmp_path: 
     try:
         wait_for(lambda: not is_free(number))
         destination = Destination("PLAIN", "PLAIN", "127.0.0.1", number)
-        outcome = scu.send(destination, "study", shipped("JPEG2000.dcm"))
+        outcome = send_file(scu, destination, "study", shipped("JPEG2000.dcm"))
         assert outcome.result is Result.REFUSED
         assert "JPEG 2000" in outcome.reason
-        assert scu.send(destination, "study", shipped("CT_small.dcm")).result is Result.SENT
+        assert send_file(scu, destination, "study", shipped("CT_small.dcm")).result is Result.SENT
     finally:
         process.terminate()
         process.wait(10)
@@ -183,28 +184,28 @@ def test_a_destination_that_goes_away_in_the_middle_is_reached_again_after_a_res
 ) -> None:
     first, second = copies(tmp_path, "CT_small.dcm", 2)
     sink = make_sink()
-    assert scu.send(sink.destination(), "study", first).result is Result.SENT
+    assert send_file(scu, sink.destination(), "study", first).result is Result.SENT
     sink.stop()
-    assert scu.send(sink.destination(), "study", second).result in (Result.UNREACHABLE, Result.BROKEN, Result.DOUBT)
+    assert send_file(scu, sink.destination(), "study", second).result in (Result.UNREACHABLE, Result.BROKEN, Result.DOUBT)
     again = make_sink()
-    assert scu.send(again.destination(), "study", second).result is Result.SENT
+    assert send_file(scu, again.destination(), "study", second).result is Result.SENT
 
 
 def test_a_destination_that_never_answers_is_a_doubt(make_sink: Callable[..., Sink], tmp_path: Path) -> None:
     scu = StorageSCU(Configuration(tmp_path, tmp_path, dimse_timeout=0.5))
     sink = make_sink("--sleep-during", "3")
-    assert scu.send(sink.destination(), "study", shipped("CT_small.dcm")).result is Result.DOUBT
+    assert send_file(scu, sink.destination(), "study", shipped("CT_small.dcm")).result is Result.DOUBT
     scu.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing of DICOM"])
-def test_what_is_no_dicom_file_cannot_be_sent(scu: StorageSCU, tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_dicom_file_cannot_be_sent(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
-    with pytest.raises(NotPart10):
-        read_meta(tmp_path / "x")
-    outcome = scu.send(Destination("X", "X", "127.0.0.1", 1), "study", tmp_path / "x")
-    assert outcome.result is Result.UNSENDABLE
-    assert scu.send(Destination("X", "X", "127.0.0.1", 1), "study", tmp_path / "none").result is Result.UNSENDABLE
+    for opened in (read_meta, ObjectFile):
+        with pytest.raises(NotPart10):
+            opened(tmp_path / "x")
+    with pytest.raises(FileNotFoundError):
+        ObjectFile(tmp_path / "none")
 
 
 def test_a_large_object_is_not_in_memory_as_a_whole(make_sink: Callable[..., Sink], scu: StorageSCU, tmp_path: Path) -> None:
@@ -217,7 +218,7 @@ def test_a_large_object_is_not_in_memory_as_a_whole(make_sink: Callable[..., Sin
     path.write_bytes(encode_head(FileMeta(meta.sop_class_uid, meta.sop_instance_uid, meta.transfer_syntax)) + head + bytes(size))
     sink = make_sink()
     tracemalloc.start()
-    outcome = scu.send(sink.destination(), "study", path)
+    outcome = send_file(scu, sink.destination(), "study", path)
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert outcome.result is Result.SENT

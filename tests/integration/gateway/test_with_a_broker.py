@@ -23,6 +23,7 @@ from gateway_client.part10 import digest_of, read_meta
 from gateway_client.scu import Destination, Outcome, Result, StorageSCU
 from runtime import GatewaySettings, Settings, free_port
 from tests.support.broker import RunningBroker
+from tests.support.sending import send_file
 from tests.support.waiting import until
 
 DEMO_SITE = Path(__file__).parents[3] / "data" / "demo.toml"
@@ -155,7 +156,7 @@ def test_not_one_byte_of_a_data_set_is_changed(
     scu = StorageSCU(gateway.configuration)
     destination = Destination("gateway", "MAGBROKER", "127.0.0.1", gateway.port)
     try:
-        assert scu.send(destination, "study", sent) == Outcome(Result.SENT)
+        assert send_file(scu, destination, "study", sent) == Outcome(Result.SENT)
     finally:
         scu.close()
     until(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))

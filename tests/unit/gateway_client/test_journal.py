@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,10 +135,11 @@ def test_the_journal_is_durable_by_default(path: Path) -> None:
 def test_transmissions_are_remembered_by_entry(path: Path) -> None:
     transmissions = Transmissions(Journal(path))
     item = Transmission(4, 1, 12, "READING ROOM", "11", "\\\\S\\x.DCM", "1.2.3", Sending.SENDING, tries=2, doubts=1, reason="why")
-    transmissions.save(item, 1.0)
+    transmissions.save([item], 1.0)
     again = Transmissions(Journal(path))
-    assert again.find(4, 1) == item
-    assert again.find(4, 2) is None
+    came_back = replace(item, path="elsewhere", tries=0, doubts=0)
+    others = [replace(came_back, sequence=2), replace(came_back, image=13), replace(came_back, destination="RESEARCH")]
+    assert again.known([came_back, *others]) == [item, *others]
     assert again.in_state(Sending.SENDING) == [item]
     assert again.counts() == {"SENDING": 1}
 
@@ -146,7 +148,7 @@ def test_transmissions_are_remembered_by_entry(path: Path) -> None:
 def test_what_is_reported_is_forgotten_unless_it_waits(path: Path, state: Sending, left: dict[str, int]) -> None:
     transmissions = Transmissions(Journal(path))
     item = Transmission(4, 1, 12, "READING ROOM", "11", "x", state=state, doubts=1)
-    transmissions.save(item, 1.0)
+    transmissions.save([item], 1.0)
     transmissions.reported([item], 2.0)
     assert transmissions.counts() == left
     transmissions.purge(3.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,13 +11,14 @@ import pytest
 from gateway_client.configuration import Configuration
 from gateway_client.errors import BrokerRefused
 from gateway_client.journal import Journal
+from gateway_client.notes import Mark, Notes
 from gateway_client.part10 import FileMeta, encode_head
-from gateway_client.scu import Destination, Outcome, Result
+from gateway_client.scu import Destination, Note, ObjectFile, Outcome, Result
 from gateway_client.transmissions import Sending, Transmissions
-from gateway_client.transmitter import Entry, Transmitter, read_destinations
+from gateway_client.transmitter import Transmitter, read_destinations, read_entries
 from runtime import FixedClock
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, MOMENT, SHARE, FakeBroker, data_set
-from xwb import ConnectionLost
+from xwb import ConnectionLost, SecurityRefused
 
 NOTHING = ["-2,Nothing to be transmitted."]
 SENT = Outcome(Result.SENT)
@@ -27,26 +28,46 @@ class Killed(BaseException):
     """The process ends here."""
 
 
+#: The process ends before the last byte of an object went out.
+AT_ITS_BEGINNING = Killed()
+
+
 @dataclass
 class FakeSender:
     """Notes what is sent; answers what `outcomes` says by destination, in turn, and success after that."""
 
     outcomes: dict[str, list[Outcome | BaseException]] = field(default_factory=dict)
     sent: list[tuple[str, str, str]] = field(default_factory=list)
+    at_once: list[int] = field(default_factory=list)
+    before: Callable[[], None] = field(default=lambda: None)
 
-    def send(self, destination: Destination, study: str, path: Path) -> Outcome:
+    def send(
+        self, destination: Destination, study: str, objects: Sequence[ObjectFile], note: Note, until: float
+    ) -> Iterator[tuple[int, Outcome]]:
         """Send."""
-        self.sent.append((destination.name, study, path.name))
-        outcomes = self.outcomes.get(destination.name, [])
-        outcome = outcomes.pop(0) if outcomes else SENT
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
+        self.at_once.append(len(objects))
+        lost = ""
+        for place, one in enumerate(objects):
+            if lost:
+                yield place, Outcome(Result.UNSENT, lost)
+                continue
+            self.before()
+            self.sent.append((destination.name, study, one.meta.sop_instance_uid))
+            outcomes = self.outcomes.get(destination.name, [])
+            outcome = outcomes.pop(0) if outcomes else SENT
+            if outcome is AT_ITS_BEGINNING:
+                raise Killed
+            if isinstance(outcome, BaseException) or outcome.result in (Result.DOUBT, Result.SENT):
+                note(place, Mark.HANDED_OVER)
+            if isinstance(outcome, BaseException):
+                raise outcome
+            if outcome == SENT:
+                note(place, Mark.SENT)
+            elif outcome.result is not Result.REFUSED:
+                lost = outcome.reason
+            yield place, outcome
 
     def close_idle(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
         """Do nothing."""
 
 
@@ -55,19 +76,23 @@ class Queue:
     """The export queue of a broker."""
 
     waiting: list[tuple[int, int, str, str, int, str]] = field(default_factory=list)
-    sent: list[str] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
     requeued: list[list[str]] = field(default_factory=list)
     lose: bool = False
 
     def next(self, _froms: list[str], sent: list[str]) -> list[str]:
         """MAG DICOM GET NEXT QUEUE ENTRY."""
-        self.sent += sent
-        if not self.waiting:
-            return NOTHING
-        entry, sequence, application, group, image, path = self.waiting.pop(0)
-        if self.lose:
+        return self.many(_froms, [f"{element}^0^" for element in sent], "1")
+
+    def many(self, _location: list[str], results: list[str], count: str) -> list[str]:
+        """MAGB EXPORT NEXT."""
+        self.results += results
+        taken, self.waiting = self.waiting[: int(count)], self.waiting[int(count) :]
+        if taken and self.lose:
             raise ConnectionLost("cut")
+        return [line for entry in taken for line in self._lines(*entry)] or NOTHING
+
+    def _lines(self, entry: int, sequence: int, application: str, group: str, image: int, path: str) -> list[str]:
         return [
             "1",
             str(entry),
@@ -84,6 +109,10 @@ class Queue:
             "1",
         ]
 
+    def unknown(self, *_arguments: object) -> list[str]:
+        """MAGB EXPORT NEXT at a VistA."""
+        raise SecurityRefused("The remote procedure MAGB EXPORT NEXT is not registered to the option.")
+
     def result(self, lines: list[str]) -> str:
         """MAGB EXPORT RESULT."""
         self.results += lines
@@ -98,11 +127,14 @@ class Queue:
 class Office:
     """A transmitter with everything around it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, many: bool) -> None:
         self.directory = directory
         self.queue, self.sender, self.clock = Queue(), FakeSender(), FixedClock(MOMENT)
+        self.boot = "since this morning"
+        self.notes: Notes | None = None
         self.broker = FakeBroker(
             {
+                "MAGB EXPORT NEXT": self.queue.many if many else self.queue.unknown,
                 "MAG DICOM GET NEXT QUEUE ENTRY": self.queue.next,
                 "MAGB EXPORT RESULT": self.queue.result,
                 "MAGB EXPORT REQUEUE": self.queue.requeue,
@@ -118,10 +150,17 @@ class Office:
 
     def start(self) -> None:
         """Start, also after a kill."""
+        self.stop()
+        self.notes = Notes(self.directory / "sending.notes", self.boot)
         self.transmissions = Transmissions(Journal(self.directory / "journal.db", synchronous="NORMAL"))
         configuration = Configuration(self.directory, self.directory)
-        self.transmitter = Transmitter(configuration, self.transmissions, self.sender, self.clock, lambda: 0.5)
+        self.transmitter = Transmitter(configuration, self.transmissions, self.notes, self.sender, self.clock, lambda: 0.5)
         self.transmitter.connected(self.broker)
+
+    def stop(self) -> None:
+        """Close the notes."""
+        if self.notes is not None:
+            self.notes.close()
 
     def put(self, entry: int, application: str = "READING ROOM", *, file: bool = True, image: int = 0) -> None:
         """Put an entry on the queue."""
@@ -137,18 +176,26 @@ class Office:
             pass
 
 
+@pytest.fixture(params=["many at once", "one at a time"])
+def office(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Office]:
+    office = Office(tmp_path, many=request.param == "many at once")
+    yield office
+    office.stop()
+
+
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    return Office(tmp_path)
+def large_office(tmp_path: Path) -> Iterator[Office]:
+    office = Office(tmp_path, many=True)
+    yield office
+    office.stop()
 
 
 def test_what_was_sent_is_reported_with_the_call_for_the_next_entry(office: Office) -> None:
     office.put(1)
     office.put(2)
     office.run()
-    assert office.sender.sent == [("READING ROOM", "11", "1.DCM"), ("READING ROOM", "11", "2.DCM")]
-    assert office.queue.sent == ["1^1^SUCCESS", "2^1^SUCCESS"]
-    assert office.queue.results == []
+    assert office.sender.sent == [("READING ROOM", "11", "1.2.1"), ("READING ROOM", "11", "1.2.2")]
+    assert office.queue.results == ["1^1^SUCCESS^0^", "2^1^SUCCESS^0^"]
     assert office.transmissions.counts() == {}
 
 
@@ -159,7 +206,7 @@ def test_a_refusal_puts_the_entry_back_with_the_reason(office: Office) -> None:
     assert office.queue.results == ["1^1^WAITING^0^status A700, disk  full  "]
     office.put(1)
     office.run()
-    assert office.queue.sent == ["1^1^SUCCESS"]
+    assert office.queue.results[1:] == ["1^1^SUCCESS^0^"]
 
 
 def test_one_dead_destination_does_not_hold_up_the_others(office: Office) -> None:
@@ -168,14 +215,15 @@ def test_one_dead_destination_does_not_hold_up_the_others(office: Office) -> Non
         office.put(number)
     office.put(5, "RESEARCH")
     office.run()
-    assert office.sender.sent == [("READING ROOM", "11", "1.DCM"), ("RESEARCH", "11", "5.DCM")]
-    assert office.queue.sent == ["5^1^SUCCESS"]
-    assert [line.split("^")[:4] for line in office.queue.results] == [[str(n), "1", "WAITING", "0"] for n in range(1, 5)]
-    assert all("No association." in line for line in office.queue.results)
+    assert office.sender.sent == [("READING ROOM", "11", "1.2.1"), ("RESEARCH", "11", "1.2.5")]
+    *held, passed = sorted(office.queue.results)
+    assert passed == "5^1^SUCCESS^0^"
+    assert [line.split("^")[:4] for line in held] == [[str(n), "1", "WAITING", "0"] for n in range(1, 5)]
+    assert all("No association." in line for line in held)
     office.clock.advance(60)
     office.put(1)
     office.run()
-    assert office.queue.sent[-1] == "1^1^SUCCESS"
+    assert office.queue.results[-1] == "1^1^SUCCESS^0^"
 
 
 def test_an_instance_whose_answer_was_not_seen_is_sent_once_more_and_marked(office: Office) -> None:
@@ -210,7 +258,7 @@ def test_after_a_kill_while_sending_it_is_sent_once_more_and_marked(office: Offi
     office.start()
     assert office.queue.requeued[-1] == ["1^1"]
     office.run()
-    assert [name for _, _, name in office.sender.sent] == ["1.DCM", "1.DCM"]
+    assert [uid for _, _, uid in office.sender.sent] == ["1.2.1", "1.2.1"]
     assert office.queue.results == ["1^1^SUCCESS^1^"]
     assert office.transmissions.counts() == {}
 
@@ -242,7 +290,7 @@ def test_what_was_sent_is_reported_after_a_kill_and_not_sent_again(office: Offic
     assert office.queue.requeued[-1] == ["1^1"]
     office.run()
     assert len(office.sender.sent) == 1
-    assert office.queue.sent == ["1^1^SUCCESS"]
+    assert office.queue.results == ["1^1^SUCCESS^0^"]
 
 
 def test_an_entry_that_was_taken_and_whose_answer_was_lost_is_given_back(office: Office) -> None:
@@ -296,7 +344,7 @@ def test_the_doubts_of_an_entry_are_not_those_of_another_with_its_number(office:
 @pytest.mark.parametrize("lines", [[], ["-1,No Origin Specified"], ["1", "2"], ["1", "x", "1", *[""] * 10]])
 def test_an_answer_that_makes_no_sense_is_said_so(lines: list[str]) -> None:
     with pytest.raises(BrokerRefused):
-        Entry.read(lines)
+        read_entries(lines)
 
 
 def test_of_two_destinations_of_one_name_ours_is_taken() -> None:
@@ -306,13 +354,91 @@ def test_of_two_destinations_of_one_name_ours_is_taken() -> None:
 
 def test_sending_is_journaled_before_the_first_byte(office: Office) -> None:
     seen: list[dict[str, int]] = []
-    real = office.sender.send
-
-    def send(destination: Destination, study: str, path: Path) -> Outcome:
-        seen.append(Transmissions(Journal(office.directory / "journal.db")).counts())
-        return real(destination, study, path)
-
-    office.sender.send = send  # the test looks in between
+    office.sender.before = lambda: seen.append(Transmissions(Journal(office.directory / "journal.db")).counts())
     office.put(1)
     office.run()
     assert seen == [{str(Sending.SENDING): 1}]
+
+
+def test_of_many_entries_a_kill_leaves_in_doubt_what_was_handed_over_and_not_answered(large_office: Office) -> None:
+    office = large_office
+    for number in range(1, 5):
+        office.put(number)
+    office.sender.outcomes["READING ROOM"] = [SENT, SENT, Killed()]
+    with pytest.raises(Killed):
+        office.run()
+    assert office.transmissions.counts() == {"SENDING": 4}
+    office.start()
+    assert office.queue.requeued[-1] == ["1^1", "2^1", "3^1", "4^1"]
+    office.run()
+    assert [uid for _, _, uid in office.sender.sent] == ["1.2.1", "1.2.2", "1.2.3", "1.2.3", "1.2.4"]
+    assert sorted(office.queue.results) == [f"{number}^1^SUCCESS^{int(number == 3)}^" for number in range(1, 5)]
+
+
+def test_an_object_that_was_not_handed_over_whole_before_a_kill_is_no_doubt(office: Office) -> None:
+    office.put(1)
+    office.sender.outcomes["READING ROOM"] = [AT_ITS_BEGINNING]
+    with pytest.raises(Killed):
+        office.run()
+    office.start()
+    office.run()
+    assert office.queue.results == ["1^1^SUCCESS^0^"]
+
+
+def test_after_a_power_cut_all_that_was_being_sent_is_in_doubt(large_office: Office) -> None:
+    office = large_office
+    office.put(1)
+    office.put(2)
+    office.sender.outcomes["READING ROOM"] = [SENT, Killed()]
+    with pytest.raises(Killed):
+        office.run()
+    office.boot = "since noon"
+    office.start()
+    office.run()
+    assert sorted(office.queue.results) == ["1^1^SUCCESS^1^", "2^1^SUCCESS^1^"]
+
+
+def test_more_entries_are_taken_at_once_while_that_goes_quickly(large_office: Office) -> None:
+    office = large_office
+    for number in range(1, 101):
+        office.put(number)
+    office.run()
+    assert office.sender.at_once == [4, 4, 8, 16, 32, 32, 4]
+    assert len(office.queue.results) == len(office.sender.sent) == 100
+    office.sender.before = lambda: office.clock.advance(20)
+    for number in range(101, 201):
+        office.put(number)
+    office.run()
+    assert office.sender.at_once[-4:] == [1, 1, 1, 1]
+
+
+def test_the_next_entries_are_asked_for_while_these_are_sent(large_office: Office) -> None:
+    office = large_office
+    for number in range(1, 6):
+        office.put(number)
+    office.transmitter.step(office.broker)
+    assert len(office.sender.sent) == 4
+    assert office.queue.waiting == []
+    office.queue.lose = True
+    office.run()
+    assert len(office.sender.sent) == 5
+
+
+def test_a_session_that_is_lost_while_entries_are_sent_loses_no_outcome(large_office: Office) -> None:
+    office = large_office
+    for number in range(1, 7):
+        office.put(number)
+    answers = iter([office.queue.many(["660"], [], "4")])
+    office.queue.lose = True
+    office.broker.handlers["MAGB EXPORT NEXT"] = lambda *arguments: next(answers, None) or office.queue.many(*arguments)
+    with pytest.raises(ConnectionLost):
+        office.run()
+    assert office.transmissions.counts() == {"SENT": 4}
+
+
+def test_an_entry_that_the_broker_gives_again_while_it_is_sent_is_not_sent_twice(large_office: Office) -> None:
+    office = large_office
+    for number in (1, 2, 3, 4, 4):
+        office.put(number)
+    office.run()
+    assert [uid for _, _, uid in office.sender.sent] == ["1.2.1", "1.2.2", "1.2.3", "1.2.4"]

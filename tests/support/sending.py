@@ -1,0 +1,13 @@
+"""One object sent by our storage SCU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway_client.scu import Destination, ObjectFile, Outcome, StorageSCU
+
+
+def send_file(scu: StorageSCU, destination: Destination, study: str, path: Path) -> Outcome:
+    """Send a file and give what came of it."""
+    ((_place, outcome),) = scu.send(destination, study, [ObjectFile(path)], lambda _place, _mark: None)
+    return outcome
