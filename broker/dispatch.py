@@ -20,12 +20,14 @@ from broker.faults import strike
 from broker.references import Surroundings, job_number, reference_value, subscript_value
 from broker.timing import Timing, timing_of
 from broker.trap import ErrorTrap, as_m_error
+from broker.waiting import Waits
 from fileman import FileManError, StoreClosed, StoreFailed, renew_leases, to_fileman
 from rpcs import (
     Access,
     Answer,
     Argument,
     AskAgain,
+    AskWhenWoken,
     Call,
     Delay,
     Environment,
@@ -131,13 +133,15 @@ class Dispatcher:
     engine: TaskEngine | None = None
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="prepare"))
     trap: ErrorTrap = field(init=False)
+    waits: Waits = field(init=False)
     #: Closes the connection of a session, for a fault that drops an answer.
     drop: Callable[[Session], None] = field(default=lambda _session: None)
     _refreshing: Future[SiteData] | None = None
 
     def __post_init__(self) -> None:
-        """Set the error trap."""
+        """Set the error trap, and make room for calls that wait."""
         self.trap = ErrorTrap(self.environment.store, self.environment.clock)
+        self.waits = Waits(self.environment.store.sleepers, self.reactor)
 
     def timing(self) -> Timing:
         """Give the site's timing, as the last call saw it."""
@@ -145,6 +149,7 @@ class Dispatcher:
 
     def ended(self, session: Session) -> None:
         """Close the sign-on of a connection that is gone, and give its LOCKs back."""
+        self.waits.end(session.id)
         now = to_fileman(self.environment.clock.now())
         self._submit(lambda connection: sign_off(connection, self.environment, session, now))
 
@@ -325,13 +330,13 @@ class Dispatcher:
                 return Answer(task.refused)
         return None
 
-    def _again(self, call: Call) -> Deferred[Outcome]:
-        """Run a call once more, a second from now; its connection waits for it."""
+    def _again(self, call: Call, wait: AskWhenWoken | None = None) -> Deferred[Outcome]:
+        """Run a call once more, a second from now or when it is woken; its connection waits for it."""
         done: Deferred[Outcome] = Deferred()
 
         def run() -> None:
             try:
-                result = self._run(replace(call, waited=call.waited + LOOK_AGAIN))
+                result = self._run(replace(call, waited=call.waited + (LOOK_AGAIN if wait is None else wait.seconds)))
             except StoreClosed:  # the broker has ended meanwhile
                 return
             if isinstance(result, Deferred):
@@ -339,13 +344,19 @@ class Dispatcher:
             else:
                 done.callback(result)
 
-        self.reactor.callLater(LOOK_AGAIN, run)
+        if wait is None:
+            self.reactor.callLater(LOOK_AGAIN, run)
+        else:
+            self.waits.begin(call.session.id, wait, run)
         return done
 
     def _outcome(self, call: Call, answer: Answer) -> Outcome | Deferred[Outcome]:
         wait = sum(effect.seconds for effect in answer.effects if isinstance(effect, AskAgain))
         if call.waited + LOOK_AGAIN <= min(wait, LONGEST_WAIT):
             return self._again(call)
+        woken = next((effect for effect in answer.effects if isinstance(effect, AskWhenWoken)), None)
+        if woken is not None:
+            return self._again(call, woken)
         session = call.session
         delay = 0.0
         delays = None

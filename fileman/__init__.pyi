@@ -90,6 +90,7 @@ from fileman.text_ranges import beginning, begins
 from fileman.transfer import ComparedSequence, ComparedTable, Moved, NotMoved, Outcome, Step, Transfer, UnfitSource, shown_target
 from fileman.unread_list import consult_image_came, read_as
 from fileman.upserting import insert_into, upserts
+from fileman.waking import Sleepers, evaluation, transmission, wake_after_commit
 
 __all__ = [
     "ARE_MADE",
@@ -135,6 +136,7 @@ __all__ = [
     "SiteFileError",
     "SiteKey",
     "SiteSettings",
+    "Sleepers",
     "Step",
     "Store",
     "StoreClosed",
@@ -154,6 +156,7 @@ __all__ = [
     "count_queued",
     "derived_file_types",
     "dump_site",
+    "evaluation",
     "exam_of_image",
     "exams_of_images",
     "expect_derived_files",
@@ -210,7 +213,9 @@ __all__ = [
     "take_snapshot",
     "to_fileman",
     "to_horolog",
+    "transmission",
     "transmit_lock",
     "try_lock",
     "upserts",
+    "wake_after_commit",
 ]

@@ -15,6 +15,7 @@ from fileman.engines import is_sqlite, maintaining_engine, reading_engine, writi
 from fileman.errors import StoreClosed, StoreFailed, refusal
 from fileman.files.kernel import SiteVersion
 from fileman.migrate import migrate
+from fileman.waking import Sleepers
 from fileman.writer import GroupCommitWriter, PooledWriter, Writer
 
 T = TypeVar("T")
@@ -47,7 +48,8 @@ class Store:
     """One open database, SQLite or PostgreSQL.
 
     `write` runs work in a transaction and resolves after its commit. `read` runs quick look-ups at once, in the calling
-    thread, each statement seeing the newest committed state. `scan` runs long reads on threads of their own.
+    thread, each statement seeing the newest committed state. `scan` runs long reads on threads of their own. `sleepers` are
+    those whom a commit wakes.
     """
 
     def __init__(self, url: str, *, synchronous: str = "FULL", readers: int = 4) -> None:
@@ -63,7 +65,9 @@ class Store:
         self.sqlite = is_sqlite(url)
         self._writing = writing_engine(url, synchronous)
         self._reading = reading_engine(url)
-        self._writer: Writer = GroupCommitWriter(self._writing) if self.sqlite else PooledWriter(self._writing)
+        self.sleepers = Sleepers()
+        writer = GroupCommitWriter if self.sqlite else PooledWriter
+        self._writer: Writer = writer(self._writing, self.sleepers)
         self._scanners = ThreadPoolExecutor(readers, thread_name_prefix="scan")
         self._local = threading.local()
         self._readers: list[_Reader] = []

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from fileman.errors import StoreClosed, StoreFailed, is_of_values, refusal
+from fileman.waking import Sleepers, to_be_woken
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -56,6 +57,7 @@ class GroupCommitWriter:
     """
 
     engine: Engine
+    sleepers: Sleepers
     _queue: queue.SimpleQueue[_Request | None] = field(default_factory=queue.SimpleQueue)
     _thread: threading.Thread = field(init=False)
     _guard: threading.Lock = field(default_factory=threading.Lock)  # nothing is queued behind the request to stop
@@ -98,11 +100,14 @@ class GroupCommitWriter:
                 try:
                     with connection.begin():
                         stopping = self._fill(connection, first, batch)
+                        topics = to_be_woken(connection)
                 except SQLAlchemyError as error:
                     connection.invalidate()  # after a refused COMMIT the transaction would stay open
                     _fail(batch or [first], error)
                 else:
                     _settle(batch)
+                    if topics:
+                        self.sleepers.wake(topics)
 
     def _fill(self, connection: Connection, first: _Request, batch: list[_Request]) -> bool:
         """Run requests into the open transaction until none waits or a bound is reached; True when asked to close."""
@@ -165,8 +170,9 @@ class PooledWriter:
     was lost before its COMMIT is tried again, whole.
     """
 
-    def __init__(self, engine: Engine, at_a_time: int = 8) -> None:
+    def __init__(self, engine: Engine, sleepers: Sleepers, at_a_time: int = 8) -> None:
         self._engine = engine
+        self._sleepers = sleepers
         self._pool = ThreadPoolExecutor(at_a_time, thread_name_prefix="writer")
         self._turns = threading.Semaphore(at_a_time)
         self._at_a_time = at_a_time
@@ -202,7 +208,10 @@ class PooledWriter:
                 try:
                     with self._engine.begin() as connection:
                         result = work(connection)
+                        topics = to_be_woken(connection)
                         committing = True
+                    if topics:
+                        self._sleepers.wake(topics)
                     return result
                 except SQLAlchemyError as error:
                     if attempt < TRIES and isinstance(error, DBAPIError):

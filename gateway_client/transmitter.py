@@ -156,12 +156,13 @@ class Transmitter:
             self._transmissions.purge(now - _DAYS_REMEMBERED * 86400)
 
     def step(self, broker: Broker) -> bool:
-        """Send the next entries; False when none waits."""
-        shipments = self._ahead or self._fetch(broker)
+        """Send the next entries; False when none waits, unless the broker has waited for some long enough."""
+        began = self._clock.monotonic()
+        shipments = self._ahead or self._fetch(broker, self._configuration.poll_seconds)
         self._ahead = []
         if shipments:
             self._send(broker, shipments)
-        return bool(shipments)
+        return bool(shipments) or self._clock.monotonic() - began >= self._configuration.poll_seconds / 2
 
     def _learn(self, broker: Broker) -> None:
         lines = broker.call("MAGB TRANSMIT DESTINATIONS").lines
@@ -186,10 +187,10 @@ class Transmitter:
 
     # from the queue
 
-    def _fetch(self, broker: Broker) -> list[_Shipment]:
-        """Report what became of entries, and take the next ones."""
+    def _fetch(self, broker: Broker, wait: float = 0.0) -> list[_Shipment]:
+        """Report what became of entries, and take the next ones; where there are none the broker may wait so many seconds."""
         taken_at = self._clock.monotonic()
-        entries = read_entries(self._exchange(broker))
+        entries = read_entries(self._exchange(broker, wait))
         self._more = len(entries) >= (1 if self._one_at_a_time else self._count)
         items = [
             Transmission(it.entry, it.sequence, it.image, it.application, it.group, it.path)
@@ -198,12 +199,12 @@ class Transmitter:
         ]
         return self._prepared(broker, self._transmissions.known(items), taken_at)
 
-    def _exchange(self, broker: Broker) -> Sequence[str]:
+    def _exchange(self, broker: Broker, wait: float) -> Sequence[str]:
         items = self._transmissions.in_state(Sending.SENT, Sending.WAITING, Sending.FAILED)
         if not self._one_at_a_time:
             location, results = [str(self._configuration.location)], [_result_line(item) for item in items]
             try:
-                lines = broker.call("MAGB EXPORT NEXT", location, results, str(self._count)).lines
+                lines = broker.call("MAGB EXPORT NEXT", location, results, str(self._count), f"{wait:g}").lines
             except SecurityRefused as error:
                 log.warning("Entries of the export queue are taken one at a time: %s", error)
                 self._one_at_a_time = True

@@ -41,6 +41,7 @@ from rpcs.registry import (
 )
 from rpcs.session import (
     AskAgain,
+    AskWhenWoken,
     ContextSet,
     Delay,
     DivisionSet,
@@ -83,6 +84,7 @@ __all__ = [
     "Answer",
     "Argument",
     "AskAgain",
+    "AskWhenWoken",
     "Availability",
     "BadProcedure",
     "Call",

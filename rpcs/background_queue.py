@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select
 
-from fileman import count_queued, lock_for_transaction, next_iens, to_fileman
+from fileman import count_queued, evaluation, lock_for_transaction, next_iens, to_fileman, wake_after_commit
 from fileman.files import BackgroundQueue
 from rpcs.call import Call
 
@@ -62,5 +62,7 @@ def enqueue(call: Call, place: int, works: Sequence[Work]) -> None:
             for ien, work in zip(numbers, works, strict=True)
         ],
     )
+    if any(work.queue == "EVAL" for work in works):
+        wake_after_commit(call.connection, evaluation(place))
     for queue in dict.fromkeys(work.queue for work in works):
         count_queued(call.connection, place, queue, sum(work.queue == queue for work in works))

@@ -69,7 +69,7 @@ class Call:
 
     `connection` is an AUTOCOMMIT one for readers, the writer's transaction for writers; SESSION procedures have none.
     `version` is the procedure's version that the client named (XWBAPVER). `waited` is for how many seconds it has been run
-    again and again for what is to come (AskAgain).
+    again and again for what is to come (AskAgain, AskWhenWoken).
     """
 
     procedure: Procedure

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 from sqlalchemy import bindparam, select, update
 
-from fileman import Event, export_lock, lock_for_transaction, record_events, upserts
+from fileman import Event, export_lock, lock_for_transaction, record_events, transmission, upserts
 from fileman.files import DicomExportImage, GatewayStatus
 from rpcs.call import Call
 from rpcs.export import NO_ORIGIN, Report, apply_reports, described, origins_of, take_entries
 from rpcs.numbers import subscript
-from rpcs.registry import Access, listed, literal, procedure
-from xwb import ResultType
+from rpcs.registry import Access, Answer, listed, literal, procedure
+from rpcs.session import AskWhenWoken
+from xwb import ResultType, m_number
 
 #: Seconds that a refused entry waits before it is tried again: doubled each time from the first to the last.
 FIRST_RETRY, LAST_RETRY = 5.0, 300.0
@@ -92,21 +93,27 @@ def export_result(call: Call) -> str:
         literal("LOCATION", 30, required=True),
         listed("RESULTS"),
         literal("COUNT", 3),
+        literal("WAIT", 10),
     ),
 )
-def export_next(call: Call) -> list[str]:
+def export_next(call: Call) -> Answer | list[str]:
     """Take results as MAGB EXPORT RESULT does; give the next COUNT entries, 100 at most, and mark them as taken.
 
     They are those that MAG DICOM GET NEXT QUEUE ENTRY would give one after the other, written so too: 13 lines for each,
-    or its `-1` or `-2`.
+    or its `-1` or `-2`. Where nothing waits it is waited for, WAIT seconds at most.
     """
+    since = call.store.sleepers.count
     origins = origins_of(call)
     if not origins:
         return [NO_ORIGIN]
     lock_for_transaction(call.connection, *map(export_lock, origins))
-    apply_reports(call, _reports(call, 1))
-    most = min(subscript(call.text(2)) or 1, MOST_ENTRIES)
-    return described(call, take_entries(call, origins, most))
+    if not call.waited:
+        apply_reports(call, _reports(call, 1))
+    entries = take_entries(call, origins, min(subscript(call.text(2)) or 1, MOST_ENTRIES))
+    seconds = float(m_number(call.text(3)))
+    if entries or call.waited or seconds <= 0:
+        return described(call, entries)
+    return Answer(effects=(AskWhenWoken(tuple(map(transmission, origins)), seconds, since),))
 
 
 def _reports(call: Call, argument: int) -> list[Report]:

@@ -163,6 +163,22 @@ class AskAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class AskWhenWoken:
+    """There is nothing yet: the procedure runs once more when a topic is woken (see `Sleepers`), or after so many seconds.
+
+    `since` is the sleepers' count before it looked.
+    """
+
+    topics: tuple[str, ...]
+    seconds: float
+    since: int
+
+    def apply(self, session: Session) -> Session:
+        """Leave the session as it is."""
+        return session
+
+
+@dataclass(frozen=True, slots=True)
 class StartTask:
     """A task stands in the database and is to be handed to TaskMan after the commit.
 
@@ -203,5 +219,15 @@ class LockGiven:
 
 
 Effect = (
-    AskAgain | DivisionSet | LockGiven | LockTaken | SignOnPrepared | SignedOn | SignOnFailed | ContextSet | Pause | StartTask
+    AskAgain
+    | AskWhenWoken
+    | DivisionSet
+    | LockGiven
+    | LockTaken
+    | SignOnPrepared
+    | SignedOn
+    | SignOnFailed
+    | ContextSet
+    | Pause
+    | StartTask
 )

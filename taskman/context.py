@@ -70,9 +70,10 @@ class TaskContext:
         """Leave a message to the user in the task's record (the argument of $$S^%ZTLOAD)."""
         self.store.transact(lambda connection: say(connection, self.number, self.attempt, text))
 
-    def pause(self, seconds: float) -> None:
-        """Wait, but not beyond the worker's end."""
-        self.signals.stopping.wait(seconds)
+    def pause(self, seconds: float, woken: Event | None = None) -> None:
+        """Wait, but not beyond the worker's end, nor beyond an event that the store's sleepers set."""
+        if not self.signals.stopping.is_set():
+            (woken or self.signals.stopping).wait(seconds)
 
     def fence(self, connection: Connection) -> None:
         """Let the caller's transaction commit only while this attempt has the task and its subject.

@@ -167,6 +167,7 @@ class Engine:
             return
         self._down.set()
         self.worker.stopping.set()
+        self.store.sleepers.wake_all()
         self.reconciler.wake.set()
         if self._notices is not None:
             self._notices.stop()

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
-from fileman import IS_AWAITED, ManyRows, export_lock, lock_for_transaction, next_ien, next_iens, send_queue_lock
+from fileman import (
+    IS_AWAITED,
+    ManyRows,
+    export_lock,
+    lock_for_transaction,
+    next_ien,
+    next_iens,
+    send_queue_lock,
+    transmission,
+    wake_after_commit,
+)
 from fileman.files import DicomExport, DicomExportImage, SendQueue
 from rules.evaluator.image_facts import KnownImage
 from rules.judging.carrying_out import Action
@@ -38,7 +48,12 @@ _EXPORT = (
         DicomExport.application == bindparam("application"),
         DicomExport.origin == bindparam("origin"),
         DicomExport.priority == bindparam("priority"),
-        exists().where(DicomExportImage.export == DicomExport.ien, DicomExportImage.status.in_(["WAITING", "RETRY"])),
+        exists().where(
+            DicomExportImage.export == DicomExport.ien,
+            DicomExportImage.origin == DicomExport.origin,  # as it is: by these an index finds what waits among all images
+            DicomExportImage.priority == DicomExport.priority,
+            DicomExportImage.status.in_(["WAITING", "RETRY"]),
+        ),
     )
     .order_by(DicomExport.ien)
     .limit(1)
@@ -255,8 +270,15 @@ def queue_objects(connection: Connection, wanted: Sequence[Object], origin: Orig
         last = connection.execute(_COUNT_UP, {"entry": export, "more": len(those)}).scalar_one()
         first = last - len(those) + 1
         rows += [_object_row(export, first + at, it.image, it.study.priority, origin) for at, it in enumerate(those)]
-    _NEW_IMAGE.write(connection, rows)
+    _write_objects(connection, rows, origin)
     return made
+
+
+def _write_objects(connection: Connection, rows: Sequence[Mapping[str, object]], origin: Origin) -> None:
+    """Write entries, and wake the location's transmitters."""
+    if rows:
+        _NEW_IMAGE.write(connection, rows)
+        wake_after_commit(connection, transmission(origin.location))
 
 
 def _object_row(export: int, sequence: int, image: int, priority: int, origin: Origin) -> dict[str, object]:
@@ -302,5 +324,5 @@ def queue_export(connection: Connection, export: int, image: int, priority: int,
     sequence = connection.execute(_COUNT_UP, {"entry": export, "more": 1}).scalar()
     if sequence is None:
         return None
-    _NEW_IMAGE.write(connection, [_object_row(export, sequence, image, priority, origin)])
+    _write_objects(connection, [_object_row(export, sequence, image, priority, origin)], origin)
     return True

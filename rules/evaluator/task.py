@@ -10,6 +10,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, or_, select, update
@@ -19,6 +20,7 @@ from fileman import (
     StoreClosed,
     StoreFailed,
     count_queued,
+    evaluation,
     note_processed,
     site_settings,
     to_fileman,
@@ -56,7 +58,8 @@ MOST_ACTIONS = 1000
 REMEMBERED_STUDIES = 2000
 #: Versions that stay in memory for late images of studies that they decided.
 REMEMBERED_VERSIONS = 8
-#: Seconds between looks into an empty queue: each is twice as long as the one before, for most locations rest most of the time.
+#: Seconds between looks into an empty queue that nobody in this process fills: each is twice as long as the one before, for
+#: most locations rest most of the time.
 FIRST_REST, LONGEST_REST = 0.1, 1.0
 #: Seconds until the next try when the database does not answer.
 DATABASE_PAUSE = 1.0
@@ -167,11 +170,16 @@ class Evaluator:
         site = self._current_site()
         key = {**self._key(), "place": site.place, "published": self.published, "version": site.version}
         seconds = FIRST_REST
-        while not self.task.interrupted():
-            self.task.pause(seconds)
-            if self.store.read(lambda connection: connection.execute(_STIRRED, key).scalar_one()):
-                return
-            seconds = min(LONGEST_REST, seconds * 2)
+        woken = Event()
+        stop_listening = self.store.sleepers.listen([evaluation(site.place)], woken.set)
+        try:
+            while not self.task.interrupted():
+                self.task.pause(seconds, woken)
+                if woken.is_set() or self.store.read(lambda connection: connection.execute(_STIRRED, key).scalar_one()):
+                    return
+                seconds = min(LONGEST_REST, seconds * 2)
+        finally:
+            stop_listening()
 
     def _stop_asked(self) -> bool:
         """Tell whether the flag of all evaluators is down, or this task was asked to stop; take up what was published."""

@@ -84,7 +84,7 @@ class Queue:
         """MAG DICOM GET NEXT QUEUE ENTRY."""
         return self.many(_froms, [f"{element}^0^" for element in sent], "1")
 
-    def many(self, _location: list[str], results: list[str], count: str) -> list[str]:
+    def many(self, _location: list[str], results: list[str], count: str, _wait: str = "") -> list[str]:
         """MAGB EXPORT NEXT."""
         self.results += results
         taken, self.waiting = self.waiting[: int(count)], self.waiting[int(count) :]
