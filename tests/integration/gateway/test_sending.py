@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from pydicom.data import get_testdata_file
 
+from dul import CommandField, InMemory, Listener, Listening, Policy, Request, negotiate
+from dul import Sink as DataSink
 from gateway_client.configuration import Configuration
 from gateway_client.errors import NotPart10
+from gateway_client.notes import Mark
 from gateway_client.part10 import FileMeta, digest_of, encode_head, read_meta
-from gateway_client.scu import Destination, ObjectFile, Result, StorageSCU
-from runtime import free_port
+from gateway_client.scu import WINDOW, Destination, ObjectFile, Result, StorageSCU
+from runtime import ReactorThread, free_port
 from tests.integration.gateway.conftest import digest_as_sent, is_free, wait_for
 from tests.support.sending import send_file
 
@@ -224,3 +227,72 @@ def test_a_large_object_is_not_in_memory_as_a_whole(make_sink: Callable[..., Sin
     assert outcome.result is Result.SENT
     assert peak < 4 << 20
     assert digest_of(sink.files()[0]) == digest_of(path)
+
+
+class Answering:
+    """A listener of ours that answers in another order once as many objects came as it takes at a time, or no more come.
+
+    It aborts the association in place of the answers when there are so many left.
+    """
+
+    def __init__(self, window: int, wanted: int, aborts_at: int = 0) -> None:
+        self.window, self.left, self.aborts_at = window, wanted, aborts_at
+        self.open: list[Request] = []
+        self.most = 0
+        self.reactor = ReactorThread("answering")
+        policy = Policy(choose=lambda _syntax, proposed: proposed[0], operations_window=(window, window))
+        listening = Listening(lambda request, _peer: negotiate(request, policy), {CommandField.C_STORE_RQ: self.store})
+        self.port = self.reactor.call(Listener(listening, self.reactor.reactor).listen, 0, "127.0.0.1").getHost().port
+
+    def store(self, request: Request) -> DataSink:
+        return InMemory(lambda _data: self.came(request), 1 << 20)
+
+    def came(self, request: Request) -> None:
+        self.open.append(request)
+        self.most = max(self.most, len(self.open))
+        if len(self.open) == min(self.window or WINDOW, self.left):
+            if self.left == self.aborts_at:
+                request.exchange.abort()
+            self.left -= len(self.open)
+            answered, self.open = self.open[::-1], []
+            for one in answered:
+                one.respond(0xA700 if str(one.command.sop_instance).endswith("005") else 0)
+
+
+@pytest.mark.parametrize("window", [0, 3, 1])
+def test_as_many_objects_are_on_their_way_as_the_destination_takes(tmp_path: Path, scu: StorageSCU, window: int) -> None:
+    paths = copies(tmp_path, "CT_small.dcm", 21)
+    answering = Answering(window, len(paths))
+    marks: list[tuple[int, Mark]] = []
+    objects = [ObjectFile(path) for path in paths]
+    sending = scu.send(
+        Destination("X", "X", "127.0.0.1", answering.port), "study", objects, lambda place, mark: marks.append((place, mark))
+    )
+    outcomes = dict(sending)
+    answering.reactor.stop()
+    assert answering.most == (window or WINDOW)
+    assert [place for place, outcome in outcomes.items() if outcome.result is Result.REFUSED] == [5]
+    assert sorted(place for place, outcome in outcomes.items() if outcome.result is Result.SENT) == [*range(5), *range(6, 21)]
+    assert [place for place, mark in marks if mark is Mark.HANDED_OVER] == list(range(21))
+    assert sorted(place for place, mark in marks if mark is Mark.SENT) == [*range(5), *range(6, 21)]
+
+
+def test_what_was_not_begun_when_the_association_is_lost_is_unsent(tmp_path: Path, scu: StorageSCU) -> None:
+    answering = Answering(3, 8, aborts_at=5)
+    marks: dict[int, Mark] = {}
+    objects = [ObjectFile(path) for path in copies(tmp_path, "CT_small.dcm", 8)]
+    outcomes = dict(scu.send(Destination("X", "X", "127.0.0.1", answering.port), "study", objects, marks.__setitem__))
+    answering.reactor.stop()
+    assert [outcome.result for outcome in outcomes.values()] == [Result.SENT] * 3 + [Result.DOUBT] * 3 + [Result.UNSENT] * 2
+    assert list(marks.values()) == [Mark.SENT] * 3 + [Mark.HANDED_OVER] * 3
+
+
+def test_nothing_is_begun_after_its_moment_or_a_halt(make_sink: Callable[..., Sink], scu: StorageSCU, tmp_path: Path) -> None:
+    sink = make_sink()
+    paths = copies(tmp_path, "CT_small.dcm", 2)
+    late = scu.send(sink.destination(), "study", [ObjectFile(paths[0])], lambda _place, _mark: None, until=0.0)
+    assert [outcome.result for _, outcome in late] == [Result.UNSENT]
+    assert send_file(scu, sink.destination(), "study", paths[0]).result is Result.SENT
+    scu.halt()
+    assert send_file(scu, sink.destination(), "study", paths[1]).result is Result.UNSENT
+    assert len(sink.files()) == 1

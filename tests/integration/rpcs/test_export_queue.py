@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from rpcs.magb import MOST_ENTRIES
 from runtime import FixedClock
 from tests.integration.rpcs.queues import Routing, run_routing
 from tests.support.query_plans import statements_of
+from tests.support.waiting import until
 
 #: The recorded images: group 1 holds images 2 and 3, group 8 the images 9 and 10.
 GROUP, MEMBERS, STUDY = "8", (9, 10), "660-010123-90"
@@ -112,6 +114,26 @@ def test_the_next_entries_are_given_with_what_became_of_those_before(routing: Ro
     assert take_many(routing, "2") == [NOTHING]
     clock.advance(5)
     assert take_many(routing, "2")[6::13] == ["10"]
+
+
+def test_who_waits_for_entries_has_them_once_they_are_queued(routing: Routing) -> None:
+    queue(routing, "9")
+    take(routing)
+    answers: list[list[str]] = []
+    with routing.broker.client("FAKEPRG1", "1PRG!@#$") as waiting:
+        arguments = ("MAGB EXPORT NEXT", ["688", "660"], ["1^1^SUCCESS"], "5", "60")
+        thread = threading.Thread(target=lambda: answers.append(list(waiting.call(*arguments).lines)))
+        thread.start()
+        until(lambda: bool(routing.store.sleepers._waiting))
+        queue(routing, "2")
+        thread.join(20)
+    assert [answer[6] for answer in answers] == ["2"]
+    assert routing.stories(9) == ["queued", "success"], "its report is taken once"
+
+
+def test_who_waits_for_entries_in_vain_is_told_so(routing: Routing) -> None:
+    for seconds in ("0.05", "0", "-1", "x", ""):
+        assert routing.client.call("MAGB EXPORT NEXT", "660", [], "5", seconds).lines == [NOTHING]
 
 
 def test_no_more_entries_are_given_at_once_than_a_hundred(routing: Routing) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from fileman import SiteKey, Store, StoreFailed, apply_site, next_ien, read_site_file
+from fileman import SiteKey, Store, StoreFailed, apply_site, evaluation, next_ien, read_site_file, wake_after_commit
 from fileman.files import (
     BackgroundQueue,
     DicomExportImage,
@@ -149,6 +149,23 @@ def test_a_run_says_what_the_recorded_ones_said(site: Store, clock: FixedClock) 
     set_flag(site, running=False)
     assert run.ended() == record.FINISHED
     assert log_of(site, run.number)[-1] == started.replace("Started", "Sat 03:44 Stopped")
+
+
+def test_an_evaluator_that_rests_is_woken_by_a_new_entry_and_by_its_workers_end(
+    site: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rest in ("FIRST_REST", "LONGEST_REST"):
+        monkeypatch.setattr(evaluator_module, rest, 600.0)
+    run = Running(site, clock, recorded_rules(D1["029"]))
+    until(lambda: evaluation(1) in site.sleepers._waiting)
+    queue(site, 2)
+    site.transact(lambda connection: wake_after_commit(connection, evaluation(1)))
+    until(lambda: waiting(site) == 0)
+    until(lambda: evaluation(1) in site.sleepers._waiting)
+    run.worker.stopping.set()
+    site.sleepers.wake_all()
+    run.thread.join(20)
+    assert not run.thread.is_alive()
 
 
 def re_started(line: str, started: str) -> str:

@@ -1,0 +1,61 @@
+"""Notes tell after a kill what was handed over and what was answered, and nothing that is not certain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway_client.notes import Mark, Notes, boot_id
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sending.notes"
+
+
+@pytest.fixture
+def notes(path: Path) -> Iterator[Notes]:
+    notes = Notes(path, "morning")
+    yield notes
+    notes.close()
+
+
+def read_again(path: Path, boot: str = "morning") -> dict[str, Mark] | None:
+    """Read what a process left that was killed."""
+    notes = Notes(path, boot)
+    marks = notes.read()
+    notes.close()
+    return marks
+
+
+def test_the_last_mark_of_each_entry_is_known(path: Path, notes: Notes) -> None:
+    notes.begin()
+    for key, mark in (("1^1", Mark.HANDED_OVER), ("1^2", Mark.HANDED_OVER), ("1^1", Mark.SENT)):
+        notes.add(key, mark)
+    assert read_again(path) == {"1^1": Mark.SENT, "1^2": Mark.HANDED_OVER}
+    notes.begin()
+    assert read_again(path) == {}
+
+
+def test_what_was_noted_before_the_machine_went_down_is_not_believed(path: Path, notes: Notes) -> None:
+    notes.begin()
+    notes.add("1^1", Mark.SENT)
+    assert read_again(path, "noon") is None
+    assert read_again(path, "") is None
+
+
+@pytest.mark.parametrize("content", ["", "morning", "morning\n1^1 S\n", "morning\n1^1\n", "morning\n1^12^1 SENT x\n", "\n"])
+def test_a_file_that_is_not_whole_is_not_believed(path: Path, content: str) -> None:
+    path.write_text(content, encoding="ascii")
+    assert read_again(path) is None
+
+
+def test_half_a_line_at_the_end_says_nothing(path: Path) -> None:
+    path.write_text("morning\n1^1 SENT\n1^2 HANDED", encoding="ascii")
+    assert read_again(path) == {"1^1": Mark.SENT}
+
+
+def test_the_machine_names_the_time_since_it_was_started() -> None:
+    assert boot_id() == boot_id() != ""
