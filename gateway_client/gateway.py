@@ -119,6 +119,7 @@ class _Running:
             self.scu = StorageSCU(configuration, reactor=self._reactor)
             self._undo.append(self.scu.close)
             transmitter = Transmitter(configuration, self.transmissions, notes, self.scu, clock, random)
+            self._undo.append(transmitter.close)
             heartbeat = Heartbeat(configuration, self.status, gateway._elements)
             connect = gateway._connect
             self._filing_worker = Worker("filing", self.filing, connect, clock, random, idle_seconds=configuration.poll_seconds)

@@ -138,14 +138,18 @@ class Transmitter:
 
         What an earlier run or session left SENDING is sent once more where its destination may have it, or for the first time.
         """
-        for shipment in self._ahead:
-            shipment.close()
-        self._ahead = []
+        self.close()
         in_hand = self._transmissions.in_state(Sending.SENDING, Sending.SENT, Sending.WAITING, Sending.FAILED)
         broker.call("MAGB EXPORT REQUEUE", self._configuration.machine, [item.key for item in in_hand])
         self._learn(broker)
         self._one_at_a_time = False
         self._ahead = self._prepared(broker, self._left_behind())
+
+    def close(self) -> None:
+        """Let go of what was taken and not begun; the broker is told at the next session."""
+        for shipment in self._ahead:
+            shipment.close()
+        self._ahead = []
 
     def offline(self) -> None:
         """Release an association that is not used any more."""
