@@ -1,41 +1,5 @@
 """TaskMan: task records, routines, schedules, and the engine that runs them."""
 
-from taskman.context import TaskContext
-from taskman.devices import Destination
-from taskman.endings import Deleted, Ending, Requeued, Stopped
-from taskman.engine import Engine
-from taskman.errors import BadFrequency, BadSchedule, EngineDown, Refused, TaskLost, TaskManError, UnknownRoutine
-from taskman.pace import Pace
-from taskman.record import Status, TaskRecord
-from taskman.recurrence import Frequency, parse_frequency
-from taskman.routines import Routine, find_option, find_routine, options, routine
-from taskman.variables import BadVariables, read_variables
+from runtime.late_names import late_names
 
-__all__ = [
-    "BadFrequency",
-    "BadSchedule",
-    "BadVariables",
-    "Deleted",
-    "Destination",
-    "Ending",
-    "Engine",
-    "EngineDown",
-    "Frequency",
-    "Pace",
-    "Refused",
-    "Requeued",
-    "Routine",
-    "Status",
-    "Stopped",
-    "TaskContext",
-    "TaskLost",
-    "TaskManError",
-    "TaskRecord",
-    "UnknownRoutine",
-    "find_option",
-    "find_routine",
-    "options",
-    "parse_frequency",
-    "read_variables",
-    "routine",
-]
+__getattr__, __dir__, __all__ = late_names(__name__, __file__)

@@ -141,7 +141,7 @@ def make_derived_files(task: TaskContext) -> Ending:
             for _image, group in groupby(rows, lambda row: row.image):
                 if not task.interrupted():
                     taken += _take_up(task, list(group), folders, painter, give_up, tally)
-            if len(rows) < BATCH:
+            if not rows:  # while images arrive the run goes on, with the painter that it has started
                 break
             after = (rows[-1].image, rows[-1].file_type)
     if any(tally.settled.values()) or tally.waits or task.signals.heeded.is_set():
