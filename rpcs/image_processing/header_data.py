@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from sqlalchemy import Connection, bindparam, update
 
@@ -22,23 +23,33 @@ _UPSERT = upserts(
         set_={"image": insert.excluded.image, "elements": insert.excluded.elements},
     ),
 )
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _ESCAPES = {"|": "|", "\\": "\\", "r": "\r", "n": "\n"}
+
+
+class Element(TypedDict):
+    """A data element as it is kept."""
+
+    vr: str
+    values: list[str]
 
 
 @dataclass(slots=True)
 class HeaderData:
     """The header items of one call, gathered by SOP Instance UID."""
 
-    elements: dict[str, dict[str, dict[str, object]]] = field(default_factory=dict)
+    elements: dict[str, dict[str, Element]] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
 
     def add_header(self, item: Item) -> None:
         """Take one `HEADER|uid|path|VR|n|value`; a path is `gggg,eeee`, in sequences with `>item>gggg,eeee`."""
         uid, path, vr, number, value = (*split_escaped(item.arguments), "", "", "", "", "")[:5]
-        element = self.elements.setdefault(uid, {}).setdefault(path, {"vr": vr, "values": []})
-        values = element["values"]
-        if isinstance(values, list) and number.isdigit():
-            values.append(value)
+        elements = self.elements.setdefault(uid, {})
+        element = elements.get(path)
+        if element is None:
+            element = elements[path] = Element(vr=vr, values=[])
+        if number.isdigit():
+            element["values"].append(value)
 
     def add_digest(self, item: Item) -> None:
         """Take one `DIGEST|uid|SHA-256 of the data set, in hexadecimal`."""
@@ -52,7 +63,7 @@ class HeaderData:
         What is longer than any UID or digest is not kept: the object is refused for it (#-103), and a digest is of no use.
         """
         rows = [
-            {"uid": uid, "image": images.get(uid), "elements": json.dumps(elements, separators=(",", ":"))}
+            {"uid": uid, "image": images.get(uid), "elements": _ENCODE(elements)}
             for uid, elements in self.elements.items()
             if len(uid) <= UID_LENGTH
         ]
@@ -65,6 +76,8 @@ class HeaderData:
 
 def split_escaped(text: str) -> list[str]:
     r"""Split at bars; `\|`, `\\`, `\r` and `\n` stand for bar, backslash, CR and LF."""
+    if "\\" not in text:
+        return text.split("|")
     pieces, piece, characters = [], "", iter(text)
     for character in characters:
         if character == "|":
