@@ -67,7 +67,7 @@ from fileman.locks import (
 )
 from fileman.many_rows import ManyRows
 from fileman.notices import Notices, Probe, give_notice
-from fileman.numbers import next_ien, next_iens, reset_numbers
+from fileman.numbers import NumbersAhead, next_ien, next_iens, reset_numbers
 from fileman.queue_pointers import count_queued, note_processed
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
 from fileman.site import (
@@ -128,6 +128,7 @@ __all__ = [
     "Moved",
     "NotMoved",
     "Notices",
+    "NumbersAhead",
     "OptionScheduleRow",
     "Outcome",
     "Probe",

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from fileman.files import DerivedFile, OptionSchedule, SendQueue
 from fileman.locks import lock_for_transaction, send_queue_lock
+from fileman.many_rows import ManyRows
 from fileman.upserting import upserts
 
 #: The option that makes them. Where it is not scheduled nothing is awaited: whoever files images makes them, or nobody does.
@@ -42,11 +43,13 @@ _EXPECTED = select(
     literal(""),
     bindparam("now", type_=Float),
 ).where(ARE_MADE)
-_EXPECT = upserts(
-    DerivedFile,
-    lambda insert: insert.from_select(
-        ["image", "file_type", "state", "reason", "expected_at"], _EXPECTED
-    ).on_conflict_do_nothing(),
+_EXPECT = ManyRows(
+    upserts(
+        DerivedFile,
+        lambda insert: insert.from_select(
+            ["image", "file_type", "state", "reason", "expected_at"], _EXPECTED
+        ).on_conflict_do_nothing(),
+    )
 )
 _SETTLE = (
     update(DerivedFile).where(*_KEY, DerivedFile.state == WAITING).values(state=bindparam("new_state"), reason=bindparam("why"))
@@ -90,10 +93,10 @@ def derived_file_types(file_ref: str, big_extension: str) -> list[str]:
     return types
 
 
-def expect_derived_files(connection: Connection, image: int, types: Sequence[str], now: float) -> None:
-    """Note that files of an image are to be made, where the site schedules their making. Twice is once."""
-    rows = [{"of_image": image, "of_type": file_type, "now": now} for file_type in types]
-    connection.execute(_EXPECT[connection.dialect.name], rows)
+def expect_derived_files(connection: Connection, files: Mapping[int, Sequence[str]], now: float) -> None:
+    """Note which files of images are to be made, where the site schedules their making. Twice is once."""
+    rows = [{"of_image": image, "of_type": it, "now": now} for image, types in files.items() for it in types]
+    _EXPECT.write(connection, rows)
 
 
 def settle_derived_files(connection: Connection, image: int, files: Mapping[str, Settled]) -> bool:

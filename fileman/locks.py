@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, select, text, update
 from fileman.files.kernel import Lease
 from fileman.upserting import insert_into
 
-_ADVISORY = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_ADVISORY = text("SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(CAST(:names AS text[])) AS name")
 _HOLDER = select(Lease.holder).where(Lease.name == bindparam("name_"), Lease.expires_at > bindparam("now"))
 _TRY = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 _CLOCK = text("SELECT extract(epoch FROM clock_timestamp())")
@@ -71,8 +71,7 @@ def lock_for_transaction(connection: Connection, *names: str) -> bool:
     """
     if connection.dialect.name == "sqlite":
         return False
-    for name in sorted(names):
-        connection.execute(_ADVISORY, {"name": name})
+    connection.execute(_ADVISORY, {"names": sorted(names)})
     return True
 
 

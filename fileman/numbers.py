@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Sequence, text
 
@@ -18,6 +19,7 @@ _COUNT_UP = text(
     "INSERT INTO file_header (file, last_ien) VALUES (:file, :first)"
     " ON CONFLICT (file) DO UPDATE SET last_ien = last_ien + :count RETURNING last_ien"
 )
+_GIVE_BACK = text("UPDATE file_header SET last_ien = last_ien - :count WHERE file = :file")
 _NEXT_VALUE = {file: text(f"SELECT nextval('ien_{file}')") for file in NUMBERED_FILES}
 
 
@@ -40,6 +42,29 @@ def next_iens(connection: Connection, file: str, count: int) -> list[int]:
         return list(range(last - count + 1, last + 1))
     rows = connection.execute(text(f"SELECT nextval('ien_{file}') FROM generate_series(1, :count)"), {"count": count})
     return [int(number) for (number,) in rows]
+
+
+@dataclass(slots=True)
+class NumbersAhead:
+    """Entry numbers of a file for a transaction that takes them one by one and knows how many it may want: few statements."""
+
+    connection: Connection
+    file: str
+    wanted: int = 1
+    _taken: list[int] = field(default_factory=list)
+
+    def take(self) -> int:
+        """Take the next number."""
+        if not self._taken:
+            self._taken = next_iens(self.connection, self.file, max(self.wanted, 1))[::-1]
+        self.wanted -= 1
+        return self._taken.pop()
+
+    def give_back(self) -> None:
+        """Let the numbers that were not wanted be the next ones again: on SQLite; PostgreSQL's stay, which leaves a gap."""
+        if self._taken and self.connection.dialect.name == "sqlite":
+            self.connection.execute(_GIVE_BACK, {"file": self.file, "count": len(self._taken)})
+            self._taken.clear()
 
 
 def last_numbers(connection: Connection, files: Iterable[str]) -> dict[str, int]:

@@ -2,67 +2,61 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 
-from fileman import count_queued, evaluation, lock_for_transaction, next_iens, to_fileman, wake_after_commit
+from fileman import ManyRows, count_queued, evaluation, lock_for_transaction, next_iens, to_fileman, wake_after_commit
 from fileman.files import BackgroundQueue
 from rpcs.call import Call
 
-_INSERT = insert(BackgroundQueue)
-_WAITS = (
-    select(BackgroundQueue.ien)
-    .where(
-        BackgroundQueue.place == bindparam("place_"),
-        BackgroundQueue.queue == bindparam("queue_"),
-        BackgroundQueue.image == bindparam("image_"),
-        BackgroundQueue.status == "NOT_PROCESSED",
-    )
-    .limit(1)
+#: Images that one query looks for.
+LOOKED_FOR_AT_ONCE = 500
+
+_ENTRIES = ManyRows(BackgroundQueue)
+_WAITING = select(BackgroundQueue.image).where(
+    BackgroundQueue.place == bindparam("place_"),
+    BackgroundQueue.queue == bindparam("queue_"),
+    BackgroundQueue.image.in_(bindparam("images", expanding=True)),
+    BackgroundQueue.status == "NOT_PROCESSED",
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One entry to be: the queue, the image, or the file that it is about."""
+class Work(NamedTuple):
+    """One entry to be: the place, the queue, the image, or the file that it is about."""
 
+    place: int
     queue: str
     image: int = 0
     file_path: str = ""
 
 
-def waits(call: Call, place: int, work: Work) -> bool:
-    """Tell whether an image waits in a queue already; nobody else puts it there until the transaction ends."""
-    lock_for_transaction(call.connection, f"{work.queue} {place} {work.image}")
-    key = {"place_": place, "queue_": work.queue, "image_": work.image}
-    return call.connection.execute(_WAITS, key).first() is not None
+def waiting(call: Call, place: int, queue: str, images: Sequence[int]) -> set[int]:
+    """Tell which of some images wait in a queue already; nobody else puts them there until the transaction ends."""
+    lock_for_transaction(call.connection, *(f"{queue} {place} {image}" for image in images))
+    found: set[int] = set()
+    for begin in range(0, len(images), LOOKED_FOR_AT_ONCE):
+        key = {"place_": place, "queue_": queue, "images": images[begin : begin + LOOKED_FOR_AT_ONCE]}
+        found.update(call.connection.execute(_WAITING, key).scalars())
+    return found
 
 
-def enqueue(call: Call, place: int, works: Sequence[Work]) -> None:
-    """Enter work in the queues of a place, in this order."""
+def enqueue(call: Call, works: Sequence[Work]) -> None:
+    """Enter work in the queues of its places, in this order."""
     if not works:
         return
     moment = to_fileman(call.clock.now())
     numbers = next_iens(call.connection, "background_queue", len(works))
-    call.connection.execute(
-        _INSERT,
+    _ENTRIES.write(
+        call.connection,
         [
-            {
-                "ien": ien,
-                "queue": work.queue,
-                "duz": call.session.duz,
-                "requested": moment,
-                "status": "NOT_PROCESSED",
-                "image": work.image,
-                "place": place,
-                "file_path": work.file_path,
-            }
+            {"ien": ien, "duz": call.session.duz, "requested": moment, "status": "NOT_PROCESSED", **work._asdict()}
             for ien, work in zip(numbers, works, strict=True)
         ],
     )
-    if any(work.queue == "EVAL" for work in works):
-        wake_after_commit(call.connection, evaluation(place))
-    for queue in dict.fromkeys(work.queue for work in works):
-        count_queued(call.connection, place, queue, sum(work.queue == queue for work in works))
+    for (place, queue), more in Counter((work.place, work.queue) for work in works).items():
+        count_queued(call.connection, place, queue, more)
+        if queue == "EVAL":
+            wake_after_commit(call.connection, evaluation(place))

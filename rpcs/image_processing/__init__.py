@@ -14,10 +14,11 @@ from rpcs.call import Call
 from rpcs.errors import MError, undefined
 from rpcs.image_processing.correct import correct
 from rpcs.image_processing.found import Found
-from rpcs.image_processing.group import dashed, external_sex
+from rpcs.image_processing.group import Filing, dashed, external_sex
 from rpcs.image_processing.header_data import HeaderData
 from rpcs.image_processing.messages import Results
-from rpcs.image_processing.processed import acquired, processed
+from rpcs.image_processing.pending import Pending
+from rpcs.image_processing.processed import Processing, acquired
 from rpcs.image_processing.request import Item, StoreRequest, read_items
 from rpcs.image_processing.rollback import rollback
 from rpcs.image_processing.safety import patient_safety
@@ -51,10 +52,12 @@ class _Work:
     call: Call
     items: list[Item]
     found: Found
+    pending: Pending
     results: Results = field(default_factory=Results)
     headers: HeaderData = field(default_factory=HeaderData)
     events: list[Event] = field(default_factory=list)
     images: dict[str, int] = field(default_factory=dict)
+    processing: Processing | None = None
     position: int = 0
     waits: bool = False
 
@@ -73,18 +76,21 @@ def _store(work: _Work, first: Item) -> None:
     if second.opcode != "STORE2":
         work.results.add("STORE", f'-101 Expecting STORE2, got "{second.opcode}"')
         return
-    stored: Stored = store_image(work.call, StoreRequest.read(first, second), work.results, work.found)
+    filing = Filing(work.call, StoreRequest.read(first, second), work.results.messages, work.found, work.pending)
+    stored: Stored = store_image(filing, work.results)
     if stored.image is not None:
         work.images[stored.uid] = stored.image
     work.tell(stored.uid, stored.image, "STORE", _OUTCOMES.get(stored.code, "refused"), stored.reason)
 
 
 def _acquired(work: _Work, item: Item) -> None:
-    acquired(work.call, item)
+    acquired(item, work.pending)
 
 
 def _processed(work: _Work, item: Item) -> None:
-    done = processed(work.call, item, work.results)
+    if work.processing is None:
+        work.processing = Processing(work.call, work.found, work.pending, work.items)
+    done = work.processing.processed(item, work.results)
     if done is not None:
         image, uid = done
         work.tell(uid, image, "PROCESSED", "queued")
@@ -95,11 +101,14 @@ def _correct(work: _Work, item: Item) -> None:
 
 
 def _patient_safety(work: _Work, item: Item) -> None:
+    work.pending.write()
     work.waits = patient_safety(work.call, item, work.results) or work.waits
 
 
 def _rollback(work: _Work, item: Item) -> None:
+    work.pending.write()
     done = rollback(work.call, item, work.results)
+    work.found.forget_images()
     if done is not None:
         image, uid = done
         work.tell(uid, image, "ROLLBACK", "deleted")
@@ -151,15 +160,16 @@ def image_processing(call: Call) -> Answer | list[str]:
             return Answer([], application=f"REQUEST {uuid} was answered before, for another list")
         if before is not None:
             return before.answer.split("\n") if before.answer else []
-    work = _Work(call, items, Found(call.connection))
-    hold_objects(work.found, items)
+    work = _Work(call, items, Found(call.connection), Pending(call))
+    hold_objects(work.found, work.pending, items)
     while work.position < len(items):
         item = items[work.position]
         handler = _OPCODES.get(item.opcode)
         if handler is not None:
             handler(work, item)
         work.position += 1
-    work.headers.save(call.connection, work.images)
+    work.headers.save(call.connection, work.images, work.pending)
+    work.pending.write()
     record_events(call.connection, work.events)
     answer = work.results.answer()
     if uuid:

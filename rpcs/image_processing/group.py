@@ -10,9 +10,10 @@ from fileman import GROUP_OBJECT_TYPE, external_date, is_fileman, lock_for_trans
 from fileman.files import AcquisitionDevice, Image
 from rpcs.call import Call
 from rpcs.image_processing import failed
-from rpcs.image_processing.found import Found
+from rpcs.image_processing.found import Found, OnFile
 from rpcs.image_processing.indexes import Indexes, origin_code
 from rpcs.image_processing.messages import Messages
+from rpcs.image_processing.pending import Pending
 from rpcs.image_processing.request import StoreRequest
 from rpcs.image_processing.study import PatientData, patient_data
 from rpcs.numbers import subscript
@@ -59,6 +60,7 @@ class Filing:
     request: StoreRequest
     messages: Messages
     found: Found
+    pending: Pending
     moment: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,7 +98,7 @@ def make_group(filing: Filing, data: FileData, procedure: str, routine: str) -> 
     request = filing.request
     if why := wrong_value(request, data):
         raise failed.not_filed(filing.messages, "-306", routine, request.gateway, "IMAGE GROUP", why)
-    group = next_ien(filing.call.connection, "image")
+    group = filing.pending.numbers.take()
     filing.call.connection.execute(
         _INSERT,
         {
@@ -108,6 +110,7 @@ def make_group(filing: Filing, data: FileData, procedure: str, routine: str) -> 
             "uid": request.study_uid,
         },
     )
+    filing.found.filed(request.study_uid, OnFile(group, data.name, data.moment))
     if request.lies_below_last(group):
         raise failed.last_image_problem(filing.messages, "-307", routine, request.gateway, "group", group, request.last_image)
     return group

@@ -8,20 +8,23 @@ from typing import TypedDict
 
 from sqlalchemy import Connection, bindparam, update
 
-from fileman import UID_LENGTH, upserts
+from fileman import UID_LENGTH, ManyRows, upserts
 from fileman.files import Image, ImageHeader
+from rpcs.image_processing.pending import Pending
 from rpcs.image_processing.request import Item
 
 #: Characters of a SHA-256 in hexadecimal.
 DIGEST_LENGTH = 64
 
 _SET_DIGEST = update(Image).where(Image.ien == bindparam("entry")).values(digest=bindparam("new_digest"))
-_UPSERT = upserts(
-    ImageHeader,
-    lambda insert: insert.on_conflict_do_update(
-        index_elements=[ImageHeader.uid],
-        set_={"image": insert.excluded.image, "elements": insert.excluded.elements},
-    ),
+_HEADERS = ManyRows(
+    upserts(
+        ImageHeader,
+        lambda insert: insert.on_conflict_do_update(
+            index_elements=[ImageHeader.uid],
+            set_={"image": insert.excluded.image, "elements": insert.excluded.elements},
+        ),
+    )
 )
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _ESCAPES = {"|": "|", "\\": "\\", "r": "\r", "n": "\n"}
@@ -57,8 +60,10 @@ class HeaderData:
         if len(digest) <= DIGEST_LENGTH:
             self.digests[uid] = digest
 
-    def save(self, connection: Connection, images: dict[str, int]) -> None:
+    def save(self, connection: Connection, images: dict[str, int], pending: Pending) -> None:
         """Store one row per image; `images` gives the entry numbers of those that were filed in this call.
+
+        The digest of an entry that is not written yet goes with it.
 
         What is longer than any UID or digest is not kept: the object is refused for it (#-103), and a digest is of no use.
         """
@@ -67,11 +72,13 @@ class HeaderData:
             for uid, elements in self.elements.items()
             if len(uid) <= UID_LENGTH
         ]
-        if rows:
-            connection.execute(_UPSERT[connection.dialect.name], rows)
-        digests = [{"entry": images[uid], "new_digest": digest} for uid, digest in self.digests.items() if uid in images]
-        if digests:
-            connection.execute(_SET_DIGEST, digests)
+        _HEADERS.write(connection, rows)
+        for uid, digest in self.digests.items():
+            image = images.get(uid)
+            if image in pending.images:
+                pending.images[image]["digest"] = digest
+            elif image is not None:
+                connection.execute(_SET_DIGEST, {"entry": image, "new_digest": digest})
 
 
 def split_escaped(text: str) -> list[str]:

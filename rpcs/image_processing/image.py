@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select
 
-from fileman import GROUP_OBJECT_TYPE, group_lock, lock_for_transaction, next_ien
+from fileman import GROUP_OBJECT_TYPE, group_lock
 from fileman.files import Image, LostMember
 from rpcs.call import Call
 from rpcs.file_find import image_directory
 from rpcs.image_processing import failed
+from rpcs.image_processing.found import OnFile
 from rpcs.image_processing.group import FileData, Filing, common_columns, wrong_patient, wrong_value
 from rpcs.site import LocationData, PlaceData
 
@@ -20,13 +21,6 @@ DICOM_OBJECT_TYPE, STILL_OBJECT_TYPE = 100, 3
 FILE_NAME_LENGTH = 14
 
 _GROUP = select(Image.object_type, Image.patient).where(Image.ien == bindparam("group_"))
-_COUNT_MEMBER = (
-    update(Image)
-    .where(Image.ien == bindparam("group_"))
-    .values(members=Image.members + 1, last_member=Image.last_member + 1)
-    .returning(Image.members, Image.last_member)
-)
-_INSERT = insert(Image)
 _LOSE = insert(LostMember)
 
 
@@ -43,7 +37,7 @@ def check_group(filing: Filing, data: FileData) -> None:
 
     Raises GaveUp #-101 when it is none, #-102 when it belongs to somebody else. A group that was just found needs no check.
     """
-    lock_for_transaction(filing.call.connection, group_lock(data.group))
+    filing.found.hold(group_lock(data.group))
     row = filing.call.connection.execute(_GROUP, {"group_": data.group}).first()
     kind, patient = (None, None) if row is None else row
     if kind != GROUP_OBJECT_TYPE:
@@ -61,46 +55,45 @@ def check_group(filing: Filing, data: FileData) -> None:
 
 
 def file_image(filing: Filing, data: FileData) -> Filed:
-    """Make the IMAGE entry.
+    """Make the IMAGE entry, which is written with the others of the call.
 
     Raises GaveUp #-103 when a value of the request or the site does not fit, #-104 when the entry's number lies below the last
     that the gateway has seen. As in VistA, what was made before stays.
     """
-    request, connection = filing.request, filing.call.connection
+    request = filing.request
     if why := wrong_value(request, data):
         raise _not_filed(filing, why)
     naming, location = _places(filing)
-    image = next_ien(connection, "image")
-    count, sequence = connection.execute(_COUNT_MEMBER, {"group_": data.group}).one()
+    image = filing.pending.numbers.take()
+    count, sequence = filing.pending.add_member(data.group)
     member = {"series_number": request.series_number, "image_number": request.image_number}
     if naming is None or not naming.namespace:
-        connection.execute(_LOSE, {"group": data.group, "sequence": sequence, "image": image, **member})
+        filing.call.connection.execute(_LOSE, {"group": data.group, "sequence": sequence, "image": image, **member})
         raise _not_filed(filing, "Need Site Specific LETTERS in Site Parameters File")
     dicom = request.parameters == "<DICOM>"
     root = f"{naming.namespace}{str(image).zfill(FILE_NAME_LENGTH - len(naming.namespace))}"
     file_ref = f"{root}.{'DCM' if dicom else 'TGA'}"
     big = "/" in request.parameters
     big_extension = ("DCM" if request.parameters.split("/")[1] == "<DICOM>" else "BIG") if big else ""
-    connection.execute(
-        _INSERT,
-        {
-            **common_columns(filing, data),
-            "ien": image,
-            "file_ref": file_ref,
-            "location": location.ien,
-            "abstract_location": location.ien,
-            "object_type": DICOM_OBJECT_TYPE if dicom else STILL_OBJECT_TYPE,
-            "procedure": data.modality or "NO TEXT",
-            "parent": data.group,
-            "short_description": data.short_description or f"{data.description} (#{count})",
-            "big_location": location.ien if big else None,
-            "big_extension": big_extension,
-            "uid": request.image_uid,
-            "series_uid": request.series_uid,
-            "group_sequence": sequence,
-            **member,
-        },
-    )
+    filing.pending.images[image] = {
+        **common_columns(filing, data),
+        "ien": image,
+        "file_ref": file_ref,
+        "location": location.ien,
+        "abstract_location": location.ien,
+        "object_type": DICOM_OBJECT_TYPE if dicom else STILL_OBJECT_TYPE,
+        "procedure": data.modality or "NO TEXT",
+        "parent": data.group,
+        "short_description": data.short_description or f"{data.description} (#{count})",
+        "big_location": location.ien if big else None,
+        "big_extension": big_extension,
+        "uid": request.image_uid,
+        "series_uid": request.series_uid,
+        "group_sequence": sequence,
+        "digest": "",
+        **member,
+    }
+    filing.found.filed(request.image_uid, OnFile(image, data.name, data.moment))
     if request.lies_below_last(image):
         raise failed.last_image_problem(filing.messages, "-104", ROUTINE, request.gateway, "image", image, request.last_image)
     directory = image_directory(location, file_ref)

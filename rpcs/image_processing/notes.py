@@ -19,7 +19,6 @@ from fileman import (
     consult_image_came,
     group_lock,
     lab_key,
-    lock_for_transaction,
     next_ien,
     read_as,
 )
@@ -171,7 +170,7 @@ def note_group(filing: Filing, study: Study) -> FileData:
         device=find_device(filing),
     )
     found = _with_group(filing, data, study, waiting)
-    if found.group and lock_for_transaction(filing.call.connection, group_lock(found.group)):
+    if found.group and filing.found.hold(group_lock(found.group)):
         # it may be gone with its last image
         found = _with_group(filing, data, study, waiting)
     data = replace(found, indexes=waiting.indexes(filing))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import InitVar, dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, select, update
 
-from fileman import derived_file_types, expect_derived_files, from_fileman, to_fileman
-from fileman.files import BackgroundQueue, Image, ImageAudit, ImagingSite, SendQueue
-from rpcs.background_queue import Work, enqueue, waits
+from fileman import derived_file_types, from_fileman, to_fileman
+from fileman.files import BackgroundQueue, ImageAudit, ImagingSite, SendQueue
+from rpcs.background_queue import Work, waiting
 from rpcs.call import Call
-from rpcs.image_processing.counts import count
+from rpcs.image_processing.found import FilesOf, Found
 from rpcs.image_processing.messages import Messages, Results
+from rpcs.image_processing.pending import Pending
 from rpcs.image_processing.request import Item
-from rpcs.image_processing.store import remember_current
 from rpcs.numbers import subscript
 from rpcs.site import PlaceData
 from xwb import m_number
@@ -23,7 +26,6 @@ ROUTINE = "MAGDIR82"
 QUIET_DAYS = 7
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-_UID = select(Image.uid, Image.file_ref, Image.big_extension).where(Image.ien == bindparam("ien"))
 _DELETED = select(ImageAudit.uid).where(ImageAudit.ien == bindparam("ien"))
 _ROUTED = select(ImagingSite.last_routing, ImagingSite.last_routing_warning).where(ImagingSite.ien == bindparam("place_"))
 _WARNED = update(ImagingSite).where(ImagingSite.ien == bindparam("place_")).values(last_routing_warning=bindparam("today"))
@@ -33,51 +35,111 @@ _EVALUATED = select(func.count()).where(
 _SENT = select(func.count()).where(SendQueue.origin == bindparam("origin_"), SendQueue.status == "WAITING")
 
 
-def acquired(call: Call, item: Item) -> None:
+class _Routed(NamedTuple):
+    """When a place last used routing, and when it was last warned that it does not (FileMan dates)."""
+
+    last: str
+    warned: str
+
+
+def acquired(item: Item, pending: Pending) -> None:
     """Count an object that an instrument has sent; nothing is answered."""
     _status, location, instrument = item.pieces(3)
-    count(call, location, instrument, "acquired")
+    pending.counts[location, instrument, "acquired"] += 1
 
 
-def processed(call: Call, item: Item, results: Results) -> tuple[int, str] | None:
-    """Queue a filed image for the jukebox and, when asked, for the rule evaluator; answer the arguments back.
+@dataclass(slots=True)
+class Processing:
+    """The PROCESSED requests of one call: their images are looked for at once, and what they wait for is written at once."""
 
-    An image that waits for the jukebox is not queued twice. Its abstract and other files that are made later are awaited from
-    now on. Codes: -401 and -403 (not consolidated, consolidated) when it
-    cannot be queued for the jukebox, -405 besides, once a day, when nothing was routed for a week. Gives the image and its
-    UID, None for an image that is not on file.
-    """
-    _status, location, instrument, pointer, counted, evaluate, machine = item.pieces(7)
-    if m_number(counted):
-        count(call, location, instrument, "processed")
-        remember_current(call, machine, "")
-    if m_number(pointer) < 0:
-        results.add("PROCESSED", _echo(item))
-        return None
-    messages, code = Messages(), ""
-    place = _place(call, location)
-    image = subscript(pointer)
-    filed = call.connection.execute(_UID, {"ien": image}).first()
-    row = filed or call.connection.execute(_DELETED, {"ien": image}).first()
-    works = []
-    if row is None or place is None:
-        code += _not_queued(call, messages, pointer, location)
-    elif not waits(call, place.ien, Work("JUKEBOX", image)):
-        works.append(Work("JUKEBOX", image))
-    if m_number(evaluate):
-        code += _warn_of_silence(call, messages, location)
-        if place is not None and image:
-            works.append(Work("EVAL", image))
-    if place is not None:
-        enqueue(call, place.ien, works)
-    if filed is not None and filed.file_ref:
-        types = derived_file_types(filed.file_ref, filed.big_extension)
-        expect_derived_files(call.connection, image, types, call.clock.seconds())
-    if code:
-        results.error("PROCESSED", code, ROUTINE, messages)
-    else:
-        results.add("PROCESSED", _echo(item))
-    return None if row is None or place is None else (image, str(row.uid))
+    call: Call
+    found: Found
+    pending: Pending
+    items: InitVar[Sequence[Item]]
+    _waiting: dict[int, set[int]] = field(default_factory=dict)
+    _routed: dict[int, _Routed | None] = field(default_factory=dict)
+
+    def __post_init__(self, items: Sequence[Item]) -> None:
+        """Look for the images, and for those that wait for the jukebox already."""
+        images: dict[int, None] = {}
+        by_place: dict[int, dict[int, None]] = {}
+        for item in items:
+            if item.opcode != "PROCESSED":
+                continue
+            _status, location, _instrument, pointer = item.pieces(4)
+            image, place = subscript(pointer), _place(self.call, location)
+            if image and place is not None:
+                images[image] = by_place.setdefault(place.ien, {})[image] = None
+        self.found.look_for_images(list(images))
+        self._waiting = {place: waiting(self.call, place, "JUKEBOX", list(them)) for place, them in by_place.items()}
+
+    def processed(self, item: Item, results: Results) -> tuple[int, str] | None:
+        """Queue a filed image for the jukebox and, when asked, for the rule evaluator; answer the arguments back.
+
+        An image that waits for the jukebox is not queued twice. Its abstract and other files that are made later are awaited
+        from now on. Codes: -401 and -403 (not consolidated, consolidated) when it cannot be queued for the jukebox, -405
+        besides, once a day, when nothing was routed for a week. Gives the image and its UID, None for an image that is not on
+        file.
+        """
+        _status, location, instrument, pointer, counted, evaluate, machine = item.pieces(7)
+        if m_number(counted):
+            self.pending.counts[location, instrument, "processed"] += 1
+            self.pending.set_current(machine, "")
+        if m_number(pointer) < 0:
+            results.add("PROCESSED", _echo(item))
+            return None
+        messages, code = Messages(), ""
+        place, image = _place(self.call, location), subscript(pointer)
+        filed = self._files_of(image)
+        uid = self.call.connection.execute(_DELETED, {"ien": image}).scalar() if filed is None else filed.uid
+        if uid is None or place is None:
+            code += _not_queued(self.call, messages, pointer, location)
+        elif image not in self._waiting[place.ien]:
+            self._waiting[place.ien].add(image)
+            self.pending.works.append(Work(place.ien, "JUKEBOX", image))
+        if m_number(evaluate):
+            code += self._warn_of_silence(messages, location)
+            if place is not None and image:
+                self.pending.works.append(Work(place.ien, "EVAL", image))
+        if filed is not None and filed.file_ref:
+            self.pending.derived[image] = derived_file_types(filed.file_ref, filed.big_extension)
+        if code:
+            results.error("PROCESSED", code, ROUTINE, messages)
+        else:
+            results.add("PROCESSED", _echo(item))
+        return None if uid is None or place is None else (image, str(uid))
+
+    def _files_of(self, image: int) -> FilesOf | None:
+        if image in self.pending.images:
+            self.pending.write()
+        return self.found.files_of(image)
+
+    def _warn_of_silence(self, messages: Messages, location: str) -> str:
+        """Warn, once a day, when images are to be routed and nothing was for a week (WARNROUT)."""
+        place = self.call.site.place_of(location)
+        if place is None:
+            return ""
+        if place.ien not in self._routed:
+            row = self.call.connection.execute(_ROUTED, {"place_": place.ien}).first()
+            self._routed[place.ien] = None if row is None else _Routed(*row)
+        routed = self._routed[place.ien]
+        if routed is None or not routed.last:
+            return ""
+        today = self.call.clock.now().date()
+        last = from_fileman(routed.last).date()
+        if (today - last).days < QUIET_DAYS or routed.warned >= to_fileman(today):
+            return ""
+        self.pending.write()
+        evaluating = self.call.connection.execute(_EVALUATED, {"place_": place.ien}).scalar_one()
+        origin = subscript(location)
+        sending = self.call.connection.execute(_SENT, {"origin_": origin}).scalar_one()
+        if messages.lines:
+            messages.lines.append(" ")
+        messages.lines += _silence(last, evaluating, sending)
+        messages.local_error(ROUTINE)
+        self._routed[place.ien] = routed._replace(warned=to_fileman(today))
+        self.call.connection.execute(_WARNED, {"place_": place.ien, "today": to_fileman(today)})
+        return "-405"
 
 
 def _echo(item: Item) -> str:
@@ -101,27 +163,6 @@ def _not_queued(call: Call, messages: Messages, pointer: str, location: str) -> 
     ]
     messages.local_error(ROUTINE)
     return "-403" if consolidated else "-401"
-
-
-def _warn_of_silence(call: Call, messages: Messages, location: str) -> str:
-    """Warn, once a day, when images are to be routed and nothing was for a week (WARNROUT)."""
-    place = call.site.place_of(location)
-    row = None if place is None else call.connection.execute(_ROUTED, {"place_": place.ien}).first()
-    if place is None or row is None or not row.last_routing:
-        return ""
-    today = call.clock.now().date()
-    last = from_fileman(row.last_routing).date()
-    if (today - last).days < QUIET_DAYS or row.last_routing_warning >= to_fileman(today):
-        return ""
-    waiting = call.connection.execute(_EVALUATED, {"place_": place.ien}).scalar_one()
-    origin = subscript(location)
-    sending = call.connection.execute(_SENT, {"origin_": origin}).scalar_one()
-    if messages.lines:
-        messages.lines.append(" ")
-    messages.lines += _silence(last, waiting, sending)
-    messages.local_error(ROUTINE)
-    call.connection.execute(_WARNED, {"place_": place.ien, "today": to_fileman(today)})
-    return "-405"
 
 
 def _silence(last: date, waiting: int, sending: int) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
-from fileman import GROUP_OBJECT_TYPE, group_lock, lock_for_transaction, spend_fault
-from fileman.files import Exam, Image, ReportImage
+from fileman import GROUP_OBJECT_TYPE, group_lock, spend_fault
+from fileman.files import Exam, ReportImage
 from rpcs.image_processing import failed
 from rpcs.image_processing.group import (
     FileData,
@@ -16,7 +16,7 @@ from rpcs.image_processing.group import (
     wrong_patient,
 )
 from rpcs.image_processing.indexes import radiology_indexes
-from rpcs.image_processing.report import exam_lock, is_locked, make_report, report_lock, report_of
+from rpcs.image_processing.report import exam_lock, is_locked, make_report, report_lock
 from rpcs.image_processing.sop_classes import same_group, sop_class_pointer
 from rpcs.image_processing.study import Study
 
@@ -24,12 +24,6 @@ ROUTINE = "MAGDIR9A"
 EXAM_LOCKED = "radiology exam locked"
 REPORT_LOCKED = "radiology report locked - image processing blocked"
 
-_GROUPS = (
-    select(ReportImage.image, Image.patient, Image.object_type, Image.uid, Image.sop_class)
-    .join(Image, Image.ien == ReportImage.image, isouter=True)
-    .where(ReportImage.report == bindparam("report"))
-    .order_by(ReportImage.sequence)
-)
 _LAST_LINK = select(func.max(ReportImage.sequence)).where(ReportImage.report == bindparam("report"))
 _LINK = insert(ReportImage)
 _CASES_BEFORE = select(func.count()).where(
@@ -44,7 +38,6 @@ def radiology_group(filing: Filing, study: Study) -> FileData:
     purged, #-399 while somebody has the exam locked, or the report and a new group is needed, #-304 and #-305 when report or
     group belong to somebody else, #-306 and #-307 of a new group.
     """
-    connection = filing.call.connection
     if not study.exam_date:
         raise _no_exam(filing, "-301", f"No radiology case number specified for patient {study.patient.dfn}")
     if not study.registered:
@@ -69,7 +62,8 @@ def radiology_group(filing: Filing, study: Study) -> FileData:
         procedure_ien=study.procedure_ien,
     )
     group = _group_under(filing, data, report)
-    if group is not None and lock_for_transaction(connection, group_lock(group)):  # it may be gone with its last image
+    if group is not None and filing.found.hold(group_lock(group)):  # it may be gone with its last image
+        filing.found.forget_groups(report)
         group = _group_under(filing, data, report)
     data.group = group or _new_group(filing, data, report)
     return data
@@ -84,7 +78,7 @@ def _no_exam(filing: Filing, code: str, why: str) -> failed.GaveUp:
 def _report(filing: Filing, study: Study) -> int:
     """Give the report of an exam, made now when it has none (CREATE^RARIC)."""
     call = filing.call
-    report = study.report or report_of(call.connection, study)
+    report = filing.found.report(study)
     if _locked_by_tester(filing, study):
         raise failed.locked(EXAM_LOCKED)
     if report is not None:
@@ -102,7 +96,8 @@ def _report(filing: Filing, study: Study) -> int:
         )
         filing.messages.local_error(ROUTINE)
         raise failed.GaveUp("-303")
-    return make_report(call.connection, study, call.session.duz, filing.moment)
+    made = filing.found.reports[study.exam] = make_report(call.connection, study, call.session.duz, filing.moment)
+    return made
 
 
 def _locked_by_tester(filing: Filing, study: Study) -> bool:
@@ -114,11 +109,11 @@ def _locked_by_tester(filing: Filing, study: Study) -> bool:
 
 def _group_under(filing: Filing, data: FileData, report: int) -> int | None:
     """Find the group of the study and SOP class under a report."""
-    for group, patient, kind, uid, sop_class in filing.call.connection.execute(_GROUPS, {"report": report}):
+    for group, patient, kind, uid, sop_class in filing.found.groups(report):
         if patient != data.patient.dfn:
             raise wrong_patient(filing, data.patient.dfn, "group", patient, f"^MAG(2005,{group})", "-305", ROUTINE)
         if kind == GROUP_OBJECT_TYPE and uid == filing.request.study_uid and same_group(sop_class, data.sop_class):
-            return int(group)
+            return group
     return None
 
 
@@ -128,6 +123,7 @@ def _new_group(filing: Filing, data: FileData, report: int) -> int:
         raise failed.locked(REPORT_LOCKED)
     group = make_group(filing, data, f"RAD {data.modality}", ROUTINE)
     link_to_report(call.connection, report, group)
+    filing.found.forget_groups(report)
     return group
 
 

@@ -137,9 +137,8 @@ def queue_files(call: Call, images: Sequence[int]) -> None:
     works: dict[int, list[Work]] = {}
     for image in images:
         for path, place in _paths(call, image).items():
-            works.setdefault(place, []).append(Work("DELETE", file_path=path))
-    for place, of_place in works.items():
-        enqueue(call, place, of_place)
+            works.setdefault(place, []).append(Work(place, "DELETE", file_path=path))
+    enqueue(call, [work for of_place in works.values() for work in of_place])
 
 
 def _paths(call: Call, image: int) -> dict[str, int]:

@@ -7,22 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select
 
-from fileman import (
-    age_in_years,
-    external_date,
-    lock_for_transaction,
-    mixed_case_date_time,
-    next_ien,
-    object_lock,
-)
-from fileman.files import CurrentImage, Image
+from fileman import age_in_years, external_date, mixed_case_date_time, object_lock
+from fileman.files import Image
 from rpcs.call import Call
 from rpcs.icn import full_icn
 from rpcs.image_processing import failed
 from rpcs.image_processing.correct_list import put_on_correct_list
-from rpcs.image_processing.found import Found
+from rpcs.image_processing.found import Found, OnFile
 from rpcs.image_processing.group import FileData, Filing, dashed, external_sex
 from rpcs.image_processing.image import ROUTINE as IMAGE_ROUTINE
 from rpcs.image_processing.image import check_group, file_image
@@ -30,10 +23,11 @@ from rpcs.image_processing.import_list import put_on_import_list, take_off_impor
 from rpcs.image_processing.indexes import Indexes
 from rpcs.image_processing.messages import Results
 from rpcs.image_processing.notes import note_group
+from rpcs.image_processing.pending import Pending
 from rpcs.image_processing.person_name import Association, parse_dicom_name
 from rpcs.image_processing.radiology import radiology_group
 from rpcs.image_processing.report import exam_lock
-from rpcs.image_processing.request import Item, StoreRequest
+from rpcs.image_processing.request import Item
 from rpcs.image_processing.sop_classes import sop_class_pointer
 from rpcs.image_processing.study import SERVICE_ORDER, PatientData, Study, patient_data
 
@@ -45,7 +39,6 @@ _GROUPS = {
 }
 _COUNTED = re.compile(r".+ \(#[0-9]*\)")
 
-_FIRST_BY_UID = select(Image.ien, Image.name, Image.saved_at).where(Image.uid == bindparam("uid")).order_by(Image.ien).limit(1)
 _FRAME = select(
     Image.name,
     Image.patient,
@@ -65,9 +58,6 @@ _FRAME = select(
     Image.acquisition_device,
     Image.short_description,
 ).where(Image.ien == bindparam("ien_"))
-_CURRENT = select(CurrentImage.uid).where(CurrentImage.machine == bindparam("machine"))
-_SET_CURRENT = update(CurrentImage).where(CurrentImage.machine == bindparam("of_machine")).values(uid=bindparam("new_uid"))
-_ADD_CURRENT = insert(CurrentImage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +70,27 @@ class Stored:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _OnFile:
-    """The first entry of IMAGE with this UID."""
-
-    image: int
-    name: str
-    saved_at: str
-
-
-def hold_objects(found: Found, items: Sequence[Item]) -> None:
-    """Hold the objects of a call with several images until its transaction ends, then their exams.
+def hold_objects(found: Found, pending: Pending, items: Sequence[Item]) -> None:
+    """Hold the objects of a call with several images until its transaction ends, then their exams; look for them at once.
 
     All calls do so in one order: two that bring the same objects in different orders do not wait for each other for ever.
     """
     pairs = [(one.pieces(9), two.pieces(3)) for one, two in pairwise(items) if (one.opcode, two.opcode) == ("STORE1", "STORE2")]
-    if len(pairs) < 2 or not lock_for_transaction(found.connection, *{object_lock(two[2]) for _one, two in pairs}):
+    if len(pairs) < 2:
         return
-    studies = (found.study(one[3], one[8]) for one, _two in pairs if one[3] in SERVICE_ORDER)
-    lock_for_transaction(found.connection, *{exam_lock(study) for study in studies if study is not None})
+    uids = list(dict.fromkeys(two[2] for _one, two in pairs))
+    if found.hold(*map(object_lock, uids)):
+        studies = (found.study(one[3], one[8]) for one, _two in pairs if one[3] in SERVICE_ORDER)
+        found.hold(*(exam_lock(study) for study in studies if study is not None))
+    found.look_for_objects([uid for uid in uids if uid])
+    pending.numbers.wanted = sum(found.on_file(uid) is None for uid in uids)
 
 
-def store_image(call: Call, request: StoreRequest, results: Results, found: Found) -> Stored:
+def store_image(filing: Filing, results: Results) -> Stored:
     """Associate and file one image; the answer's elements are added to the results."""
+    request = filing.request
     try:
-        return Stored(request.image_uid, _store(Filing(call, request, results.messages, found), results), "0")
+        return Stored(request.image_uid, _store(filing, results), "0")
     except failed.StoreRefused as refusal:
         results.error("STORE", refusal.code, failed.ROUTINE)
         return Stored(request.image_uid, None, refusal.code, results.lines[-1].rpartition("|")[2])
@@ -115,8 +101,8 @@ def _store(filing: Filing, results: Results) -> int:
     if why := request.wrong_uid:
         gave_up = failed.not_filed(filing.messages, "-103", IMAGE_ROUTINE, request.gateway, "IMAGE FILE", why)
         raise _refused(filing, gave_up, IMAGE_ROUTINE)
-    lock_for_transaction(call.connection, object_lock(request.image_uid))
-    known = _on_file(call, request)
+    filing.found.hold(object_lock(request.image_uid))
+    known = filing.found.on_file(request.image_uid)
     frame_of = known if request.later_frame else None
     data = _new_image(filing, known, results) if frame_of is None else _further_frame(filing, frame_of)
     try:
@@ -129,27 +115,22 @@ def _store(filing: Filing, results: Results) -> int:
     return filed.image
 
 
-def _on_file(call: Call, request: StoreRequest) -> _OnFile | None:
-    row = call.connection.execute(_FIRST_BY_UID, {"uid": request.image_uid}).first() if request.image_uid else None
-    return None if row is None else _OnFile(*row)
-
-
 def _refused(filing: Filing, gave_up: failed.GaveUp, routine: str) -> failed.StoreRefused:
     """Refuse because a part of the filing gave up, and say which."""
     filing.messages.encountered(routine, gave_up.code)
     return failed.StoreRefused(gave_up.code)
 
 
-def _new_image(filing: Filing, known: _OnFile | None, results: Results) -> FileData:
+def _new_image(filing: Filing, known: OnFile | None, results: Results) -> FileData:
     """Associate an object with its exam, and find or make its group (NEWIMAGE)."""
-    call, request = filing.call, filing.request
+    request = filing.request
     if known is not None:
         _again(filing, known, results)
-    remember_current(call, request.machine, request.image_uid)
+    filing.pending.set_current(request.machine, request.image_uid)
     if request.service not in SERVICE_ORDER:
         raise failed.undefined_service(filing.messages, request.service)
     study = _associate(filing)
-    lock_for_transaction(call.connection, exam_lock(study))
+    filing.found.hold(exam_lock(study))
     routine, find_group = _GROUPS[study.service]
     try:
         data = find_group(filing, study)
@@ -160,34 +141,21 @@ def _new_image(filing: Filing, known: _OnFile | None, results: Results) -> FileD
     return data
 
 
-def _again(filing: Filing, known: _OnFile, results: Results) -> None:
+def _again(filing: Filing, known: OnFile, results: Results) -> None:
     """Refuse a UID that is on file, unless it is the one that this gateway was working on when it stopped.
 
     That one is filed anew: the warning is answered, and the lines that follow in the messages are shown by none.
     """
     request, messages = filing.request, filing.messages
-    current = filing.call.connection.execute(_CURRENT, {"machine": request.machine}).first()
     when = mixed_case_date_time(known.saved_at) if known.saved_at else "<no date known>"
     facts = [f'"{known.name}"', f"Entered into VistA database on {when}", f"UID = {request.image_uid}"]
-    if current is not None and current.uid == request.image_uid:
+    if filing.pending.current(request.machine) == request.image_uid:
         messages.begin(f'Reprocessing image "{request.from_path}"', f"which is partially in the database (#{known.image}) for")
         results.error("STORE", "1 Image partially in the database", failed.ROUTINE)
         messages.lines += facts
         return
     messages.begin(f'Image "{request.from_path}"', f"is already in the database (#{known.image}) for", *facts)
     raise failed.StoreRefused(failed.DUPLICATE)
-
-
-def remember_current(call: Call, machine: str, uid: str) -> None:
-    """Record which image a gateway is working on; none when it is done (SAVEUID^MAGDIR81)."""
-    now = {"of_machine": machine, "new_uid": uid}
-    if call.connection.execute(_SET_CURRENT, now).rowcount:
-        return
-    # its first image, and perhaps its second at another broker
-    if lock_for_transaction(call.connection, f"current image:{machine}") and call.connection.execute(_SET_CURRENT, now).rowcount:
-        return
-    entry = next_ien(call.connection, "current_image")
-    call.connection.execute(_ADD_CURRENT, {"ien": entry, "machine": machine, "uid": uid})
 
 
 def _associate(filing: Filing) -> Study:
@@ -215,9 +183,11 @@ def _associate(filing: Filing) -> Study:
     raise failed.StoreRefused(failed.ASSOCIATION_PROBLEM)
 
 
-def _further_frame(filing: Filing, known: _OnFile) -> FileData:
+def _further_frame(filing: Filing, known: OnFile) -> FileData:
     """Take what the first frame was filed with (MULTFRAM^MAGDIR81): a further frame is looked up nowhere."""
     call, request = filing.call, filing.request
+    if known.image in filing.pending.images:
+        filing.pending.write()
     row = call.connection.execute(_FRAME, {"ien_": known.image}).one()
     description = row.short_description
     if _COUNTED.fullmatch(description):

@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, func, select
 
 from fileman import from_fileman, to_fileman
 from fileman.files import Exam, Image, NetworkLocation, Patient, Report
-from rpcs.background_queue import Work, enqueue, waits
+from rpcs.background_queue import Work, enqueue, waiting
 from rpcs.call import Call
 from rpcs.export.requests import QUEUED_TYPES, ExportRequest, request_export
 from rpcs.look_ups.exams import find_at_place
@@ -24,6 +24,8 @@ COPY_KEY, DICOM_KEY = "MAGJ DEMAND ROUTE", "MAGJ DEMAND ROUTE DICOM"
 PRIORITIES = (("900", "STAT"), ("750", "High"), ("500", "Medium"), ("250", "Low"))
 DO_NOT = "[Do Not Route]"
 DICOM_SUFFIX = "DCM"
+#: The queue of images that are to be brought from the jukebox.
+JUKEBOX_TO_DISK = "JBTOHD"
 _NOT_OFFERED = "Destination is not available"
 
 _DESCRIBED = (
@@ -150,8 +152,9 @@ def _fetch(call: Call, images: Sequence[Row[*tuple[Any, ...]]]) -> None:
     place = call.site.place_of(call.session.division) or (places[0] if places else None)
     if place is None:
         return
-    asked = [Work("JBTOHD", image.ien) for image in images]
-    enqueue(call, place.ien, [work for work in asked if not waits(call, place.ien, work)])
+    asked = [image.ien for image in images]
+    there = waiting(call, place.ien, JUKEBOX_TO_DISK, asked)
+    enqueue(call, [Work(place.ien, JUKEBOX_TO_DISK, image) for image in asked if image not in there])
 
 
 def _time(text: str) -> str:

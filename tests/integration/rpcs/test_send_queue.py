@@ -59,7 +59,7 @@ def test_files_come_by_priority_and_within_it_in_the_order_of_the_queue(routing:
 def test_an_entry_is_not_given_out_before_its_file_is_made(routing: Routing) -> None:
     def await_abstract(connection: Connection) -> None:
         connection.execute(insert(OptionSchedule).values(ien=1, option=DERIVED_FILES_OPTION))
-        expect_derived_files(connection, 2, ["ABSTRACT"], routing.clock.seconds())
+        expect_derived_files(connection, {2: ["ABSTRACT"]}, routing.clock.seconds())
 
     routing.store.transact(await_abstract)
     abstract = routing.send(2, FOUR, 750, "ABSTRACT")[0]

@@ -85,7 +85,7 @@ def file_image(site: Site, ien: int, dataset: Dataset | bytes | None, **columns:
         dataset.save_as(path)
     file_ref, big = columns.get("file_ref", path.name), columns.get("big_extension", "")
     types = derived_file_types(file_ref, big)
-    site.store.transact(lambda connection: expect_derived_files(connection, ien, types, site.clock.seconds()))
+    site.store.transact(lambda connection: expect_derived_files(connection, {ien: types}, site.clock.seconds()))
     return path
 
 
