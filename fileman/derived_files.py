@@ -51,6 +51,9 @@ _EXPECT = ManyRows(
         ).on_conflict_do_nothing(),
     )
 )
+_AWAITED = select(DerivedFile.image, DerivedFile.file_type).where(
+    DerivedFile.image.in_(bindparam("images", expanding=True)), DerivedFile.state == WAITING
+)
 _SETTLE = (
     update(DerivedFile).where(*_KEY, DerivedFile.state == WAITING).values(state=bindparam("new_state"), reason=bindparam("why"))
 )
@@ -99,18 +102,23 @@ def expect_derived_files(connection: Connection, files: Mapping[int, Sequence[st
     _EXPECT.write(connection, rows)
 
 
-def settle_derived_files(connection: Connection, image: int, files: Mapping[str, Settled]) -> bool:
-    """Note what became of awaited files of an image, and give the send queue's entries of them free.
+def settle_derived_files(connection: Connection, files: Mapping[int, Mapping[str, Settled]]) -> set[int]:
+    """Note what became of awaited files of images, by types, and give the send queue's entries of them free.
 
-    False when none of them was awaited any more: the image was deleted meanwhile.
+    Gives the images of which some file was awaited still: the others were deleted meanwhile.
     """
-    lock_for_transaction(connection, send_queue_lock(image))
-    changed = 0
-    for file_type, settled in files.items():
-        key = {"of_image": image, "of_type": file_type}
-        changed += connection.execute(_SETTLE, {**key, "new_state": settled.state, "why": settled.reason}).rowcount
-        connection.execute(_RELEASE, key)
-    return bool(changed)
+    lock_for_transaction(connection, *{send_queue_lock(image) for image in files})
+    rows = [
+        {"of_image": image, "of_type": file_type, "new_state": settled.state, "why": settled.reason}
+        for image, of_image in files.items()
+        for file_type, settled in of_image.items()
+    ]
+    if not rows:
+        return set()
+    awaited = {tuple(row) for row in connection.execute(_AWAITED, {"images": list(files)})}
+    connection.execute(_SETTLE, rows)
+    connection.execute(_RELEASE, [{"of_image": row["of_image"], "of_type": row["of_type"]} for row in rows])
+    return {image for image, of_image in files.items() if any((image, file_type) in awaited for file_type in of_image)}
 
 
 def release_held(connection: Connection) -> int:

@@ -41,6 +41,8 @@ from taskman.variables import read_variables
 
 #: Awaited files that are looked up at a time, and those that one run brings to an end.
 BATCH, MOST = 100, 5_000
+#: Images that one transaction settles, and seconds after which it does not wait for more of them.
+SETTLED_AT_ONCE, LONGEST_UNSETTLED = 25, 1.0
 #: Images whose files could not be written to a location before a run leaves the others of that location alone.
 MOST_UNWRITTEN = 10
 VARIABLES = {"days": 7.0}
@@ -84,6 +86,18 @@ log = logging.getLogger(__name__)
 
 class NotWritten(LocationUnfit):
     """A file could not be written to its network location."""
+
+
+@dataclass(slots=True)
+class Made:
+    """Images whose files were made, or will never be, since a moment; they are settled together."""
+
+    since: float
+    images: list[tuple[Awaited, Mapping[str, Settled]]] = field(default_factory=list)
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether they are to be settled now."""
+        return len(self.images) >= SETTLED_AT_ONCE or now - self.since >= LONGEST_UNSETTLED
 
 
 @dataclass(slots=True)
@@ -132,7 +146,7 @@ def make_derived_files(task: TaskContext) -> Ending:
     """
     limits = read_variables(VARIABLES, task.arguments)
     folders = task.store.read(lambda connection: read_folders(connection, task.data))
-    tally, after, taken = Tally(), (0, ""), 0
+    tally, made, after, taken = Tally(), Made(task.clock.seconds()), (0, ""), 0
     give_up = seconds_ago(task.clock, limits["days"])
     with Painter() as painter:
         while taken < MOST and not task.stop_requested():
@@ -140,7 +154,10 @@ def make_derived_files(task: TaskContext) -> Ending:
             rows = rows_of(task, _NEXT, key)
             for _image, group in groupby(rows, lambda row: row.image):
                 if not task.interrupted():
-                    taken += _take_up(task, list(group), folders, painter, give_up, tally)
+                    taken += _take_up(task, list(group), folders, painter, give_up, tally, made)
+                if made.is_due(task.clock.seconds()):
+                    _settle_all(task, made, tally)
+            _settle_all(task, made, tally)
             if not rows:  # while images arrive the run goes on, with the painter that it has started
                 break
             after = (rows[-1].image, rows[-1].file_type)
@@ -151,9 +168,15 @@ def make_derived_files(task: TaskContext) -> Ending:
 
 
 def _take_up(
-    task: TaskContext, rows: Sequence[Awaited], folders: Mapping[int, Folder], painter: Painter, give_up: float, tally: Tally
+    task: TaskContext,
+    rows: Sequence[Awaited],
+    folders: Mapping[int, Folder],
+    painter: Painter,
+    give_up: float,
+    tally: Tally,
+    made: Made,
 ) -> int:
-    """Bring the awaited files of one image to an end, or leave them for a later run; tell how many. Raises NoPainter."""
+    """Make the awaited files of one image, or leave them for a later run; tell how many. Raises NoPainter."""
     image = rows[0]
     if image.ien is None:
         change(task, _forget, image.image)
@@ -167,8 +190,7 @@ def _take_up(
             tally.wait(problem)
             return 0
         files = {row.file_type: Settled(NEVER, str(problem)[:REASON_LIMIT]) for row in rows}
-    if change(task, _settle, image, files):
-        tally.count(image.image, files)
+    made.images.append((image, files))
     return len(rows)
 
 
@@ -215,17 +237,28 @@ def _kind(image: Awaited, file_type: str) -> Kind:
     return Kind.REDUCED if file_type == "FULL" and image.big_extension else Kind.FULL
 
 
-def _settle(task: TaskContext, connection: Connection, image: Awaited, files: Mapping[str, Settled]) -> bool:
+def _settle_all(task: TaskContext, made: Made, tally: Tally) -> None:
+    """Settle what was made. A process that dies before leaves files that are there, and that the next run settles."""
+    if made.images:
+        settled = change(task, _settle, made.images)
+        for image, files in made.images:
+            if image.image in settled:
+                tally.count(image.image, files)
+    made.images, made.since = [], task.clock.seconds()
+
+
+def _settle(task: TaskContext, connection: Connection, made: Sequence[tuple[Awaited, Mapping[str, Settled]]]) -> set[int]:
     task.fence(connection)
-    if not settle_derived_files(connection, image.image, files):
-        return False
+    settled = settle_derived_files(connection, {image.image: files for image, files in made})
     who = ("DERIVE", task.clock.seconds(), f"task {task.number}")
     events = [
         Event(image.uid, image.image, *who, it.state.lower(), f"{file_type} {it.reason}".strip())
+        for image, files in made
+        if image.image in settled
         for file_type, it in files.items()
     ]
     record_events(connection, events)
-    return True
+    return settled
 
 
 def _forget(task: TaskContext, connection: Connection, image: int) -> None:

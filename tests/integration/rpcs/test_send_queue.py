@@ -67,7 +67,7 @@ def test_an_entry_is_not_given_out_before_its_file_is_made(routing: Routing) -> 
     assert brief(routing.next_file(FOUR)) == ("1", "14", "500", str(full)), "what is held up holds up nothing else"
     assert routing.next_file(FOUR) == ["0"]
     assert routing.statuses()[abstract] == "WAITING"
-    routing.store.transact(lambda connection: settle_derived_files(connection, 2, {"ABSTRACT": Settled(THERE)}))
+    routing.store.transact(lambda connection: settle_derived_files(connection, {2: {"ABSTRACT": Settled(THERE)}}))
     assert brief(routing.next_file(FOUR)) == ("1", "14", "750", str(abstract))
 
 
