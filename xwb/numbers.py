@@ -12,6 +12,8 @@ _DIGITS = 18
 
 def m_number(text: str) -> Decimal:
     """Read a text as M's unary plus does: the number that it begins with, 0 when there is none, 12 for `12x`."""
+    if not text or (len(text) <= _DIGITS and text.isdecimal() and text.isascii()):  # as nearly all
+        return Decimal(text or 0)
     found = _NUMBER.match(text)
     if found is None:
         return Decimal(0)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from fileman import (
+    NumbersAhead,
     Store,
     StoreClosed,
     StoreFailed,
@@ -190,6 +191,19 @@ def test_task_numbers_begin_at_a_thousand(store: Store) -> None:
     assert store.transact(lambda connection: next_iens(connection, "task", 3)) == [1001, 1002, 1003]
     store.transact(lambda connection: reset_numbers(connection, ["task"]))
     assert store.transact(lambda connection: next_iens(connection, "task", 2)) == [1000, 1001]
+
+
+def test_numbers_taken_ahead_are_given_in_order_and_those_not_wanted_come_back_on_sqlite(store: Store) -> None:
+    def take(connection: Connection, wanted: int, count: int) -> list[int]:
+        numbers = NumbersAhead(connection, "image", wanted)
+        taken = [numbers.take() for _ in range(count)]
+        numbers.give_back()
+        return taken
+
+    assert store.transact(lambda connection: take(connection, 5, 3)) == [1, 2, 3]
+    following = 4 if store.sqlite else 6
+    assert store.transact(lambda connection: take(connection, 0, 2)) == [following, following + 1]
+    assert store.transact(lambda connection: next_ien(connection, "image")) == following + 2
 
 
 def test_a_lease_is_held_until_it_is_given_back_or_expires(store: Store) -> None:

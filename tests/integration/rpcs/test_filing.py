@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import event, insert, update
 
 from console.road import image_states, read_status
 from fileman import DERIVED_FILES_OPTION, note_processed
 from fileman.files import (
+    AcquisitionCount,
     BackgroundQueue,
+    CurrentImage,
     DerivedFile,
     DicomFailedImage,
     Exam,
@@ -346,6 +348,80 @@ def test_every_statement_of_image_processing_uses_an_index(gateway: Gateway) -> 
     filing = {text for text in plans if any(name in text for name in names)}
     assert len(filing) > 30
     assert {text: step for text, step in scanned.items() if text in filing and "SCAN CONSTANT ROW" not in step} == {}
+
+
+def test_requests_of_one_call_see_what_those_before_them_did(gateway: Gateway) -> None:
+    acquired = "ACQUIRED||660|CT1"
+    first, second, other = store_items("5.1"), store_items("5.2"), store_items("5.1", machine="GWB")
+    done = [f"PROCESSED||660|CT1|{image}|1|1|GWA" for image in (2, 2, 4)]
+    told = f"DIGEST|5.2|{'a' * 64}"
+    answer = gateway.ask(acquired, *first, *second, acquired, *other, "ROLLBACK||3", *second, told, *done)
+    assert [line.partition("^")[0] for line in answer if not line.startswith("MSG|")] == [
+        "STORE|0|2",
+        "STORE|0|3",
+        "STORE|-1 Image already in database||MAGDIR81|",
+        "ROLLBACK|0||3",
+        "STORE|0|4",
+        *(f"PROCESSED||660|CT1|{image}|1|1|GWA" for image in (2, 2, 4)),
+    ]
+    group, *images = gateway.rows(Image)
+    assert (group.ien, group.members, group.last_member) == (1, 2, 2)
+    assert [(row.ien, row.uid, row.group_sequence, row.digest) for row in images] == [(2, "5.1", 1, ""), (4, "5.2", 2, "a" * 64)]
+    queued = [(row.queue, row.image) for row in gateway.rows(BackgroundQueue) if row.queue != "DELETE"]
+    assert queued == [("JUKEBOX", 2), ("EVAL", 2), ("EVAL", 2), ("JUKEBOX", 4), ("EVAL", 4)]
+    totals = {row.queue: row.total for row in gateway.rows(QueuePointer)}
+    assert (totals["JUKEBOX"], totals["EVAL"]) == (2, 3)
+    (count,) = gateway.rows(AcquisitionCount)
+    assert (count.acquired, count.processed) == (2, 3)
+    assert [(row.machine, row.uid) for row in gateway.rows(CurrentImage)] == [("GWA", "")]
+
+
+def test_frames_of_one_call_go_into_the_group_of_the_first(gateway: Gateway) -> None:
+    frame = store_items("6.1", frame="1")
+    answer = gateway.ask(*frame, *frame, *frame, "PATIENT SAFETY||0|0|GW|")
+    assert [line.split("^")[0] for line in answer[:3]] == ["STORE|0|2", "STORE|0|3", "STORE|0|4"]
+    assert answer[3].startswith("PATIENT SAFETY|0|4 "), "it counts what its own call has filed"
+    assert [(row.parent, row.group_sequence, row.short_description[-4:]) for row in gateway.rows(Image)[1:]] == [
+        (1, number, f"(#{number})") for number in (1, 2, 3)
+    ]
+
+
+def test_a_refused_image_among_others_takes_no_number_of_theirs(gateway: Gateway) -> None:
+    gateway.ask(*store_items("5.1"), *store_items("5.2", name="SOMEBODY^ELSE"), *store_items("5.3"))
+    assert [(row.uid, row.group_sequence) for row in gateway.rows(Image)[1:]] == [("5.1", 1), ("5.3", 2)]
+    numbers = [row.ien for row in gateway.rows(Image)]
+    assert gateway.filed("5.4") > numbers[-1]
+    if gateway.store.sqlite:
+        assert [row.ien for row in gateway.rows(Image)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_many_images_in_a_call_take_no_more_statements_than_few(gateway: Gateway) -> None:
+    gateway.filed("5.1")
+
+    def statements(*requests: str) -> int:
+        executed: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, text: str, *_more: Any) -> None:
+            executed.append(text)
+
+        event.listen(gateway.store._writing, "before_cursor_execute", note)
+        answer = gateway.ask(*requests)
+        event.remove(gateway.store._writing, "before_cursor_execute", note)
+        assert not any("|-" in line for line in answer)
+        return len(executed)
+
+    def store(numbers: range) -> int:
+        uids = [f"7.{number}" for number in numbers]
+        lines = [line for uid in uids for line in (*store_items(uid), f"HEADER|{uid}|0008,0060|CS|1|CR", f"DIGEST|{uid}|{uid}")]
+        return statements(*lines)
+
+    def process(images: range) -> int:
+        return statements(*(f"PROCESSED||660|CT1|{image}|1|1|GWA" for image in images))
+
+    assert store(range(2)) == store(range(2, 40))
+    process(range(2, 3))  # the first makes the pointers of the queues
+    assert process(range(3, 4)) == process(range(4, 42))
 
 
 def test_files_to_be_made_are_awaited_from_processed_until_the_image_is_taken_back(gateway: Gateway) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import os
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -21,7 +23,15 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit
 from sqlalchemy import delete, select, update
 
-from fileman import DERIVED_FILES_OPTION, derived_file_types, expect_derived_files, forget_derived_files
+from fileman import (
+    DERIVED_FILES_OPTION,
+    THERE,
+    Settled,
+    derived_file_types,
+    expect_derived_files,
+    forget_derived_files,
+    settle_derived_files,
+)
 from fileman.files import DerivedFile, Image, NetworkLocation, OptionSchedule, SendQueue
 from rules.evaluator.queueing import Copies, Origin, queue_copies
 from taskman import Deleted
@@ -288,6 +298,38 @@ def test_a_task_that_dies_between_two_files_leaves_whole_ones_and_the_next_makes
     assert len(scheduled.events("DERIVE")) == 3
 
 
+def test_images_are_settled_together_but_for_those_that_are_gone(scheduled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derived_files, "SETTLED_AT_ONCE", 2)
+    for ien in (1, 2, 3, 4):
+        file_image(scheduled, ien, picture())
+    scheduled.run(DERIVED_FILES_OPTION)
+    assert states(scheduled) == [(ien, "ABSTRACT", "THERE") for ien in (1, 2, 3, 4)]
+    assert len(scheduled.events("DERIVE")) == 4
+    file_image(scheduled, 5, None)
+    there = {"ABSTRACT": Settled(THERE)}
+    settled = scheduled.store.transact(lambda connection: settle_derived_files(connection, {5: there, 6: there}))
+    assert settled == {5}
+
+
+def test_a_run_that_dies_before_it_settles_leaves_pictures_that_the_next_one_finds(
+    scheduled: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = [file_image(scheduled, ien, picture()) for ien in (1, 2)]
+    with monkeypatch.context() as failing:
+
+        def die(*_arguments: object) -> None:
+            raise MemoryError
+
+        failing.setattr(derived_files, "_settle", die)
+        with pytest.raises(MemoryError):
+            scheduled.run(DERIVED_FILES_OPTION)
+    made = [path.with_suffix(".ABS").stat().st_ino for path in objects]
+    assert [state for _image, _type, state in states(scheduled)] == ["WAITING"] * 2
+    scheduled.run(DERIVED_FILES_OPTION)
+    assert [state for _image, _type, state in states(scheduled)] == ["THERE"] * 2
+    assert [path.with_suffix(".ABS").stat().st_ino for path in objects] == made
+
+
 def test_entries_wait_in_the_send_queue_until_their_files_are_there(scheduled: Site) -> None:
     file_image(scheduled, 1, picture())
     send(scheduled, 1, "ABSTRACT", "FULL", "TEXT")
@@ -442,6 +484,15 @@ def test_a_picture_that_cannot_be_written_says_why(tmp_path: Path) -> None:
     (tmp_path / "folder").write_bytes(b"no folder")
     painted = drawing.paint(tmp_path / "x.dcm", [PictureFile(Kind.ABSTRACT, tmp_path / "folder" / "x.ABS")])
     assert "cannot be written" in painted.failed
+
+
+def test_the_process_that_paints_yields_to_others_and_imports_no_more_than_it_needs(painter: Painter, tmp_path: Path) -> None:
+    picture().save_as(tmp_path / "x.dcm")
+    painter.paint(tmp_path / "x.dcm", [PictureFile(Kind.ABSTRACT, tmp_path / "x.ABS")])
+    process: Any = painter._process
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) == 19
+    script = "import sys, taskman.pictures.__main__; print({'dbos', 'sqlalchemy', 'twisted'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout == "set()\n"
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
