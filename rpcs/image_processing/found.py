@@ -113,11 +113,12 @@ class Found:
         if uid in self._on_file and self._on_file[uid] is None:
             self._on_file[uid] = entry
 
-    def look_for_images(self, images: Sequence[int]) -> None:
-        """Look for entries of IMAGE at once."""
+    def look_for_images(self, images: Sequence[int]) -> set[int]:
+        """Look for entries of IMAGE at once; give those of all looked for in this call that are there."""
         for begin in range(0, len(images), LOOKED_FOR_AT_ONCE):
             rows = self.connection.execute(_FILES, {"images": images[begin : begin + LOOKED_FOR_AT_ONCE]})
             self._files.update((row.ien, FilesOf(*row[1:])) for row in rows)
+        return set(self._files)
 
     def files_of(self, image: int) -> FilesOf | None:
         """Give what the entry of an image says of its files, None when there is no such entry."""

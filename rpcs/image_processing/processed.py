@@ -56,7 +56,7 @@ class Processing:
     found: Found
     pending: Pending
     items: InitVar[Sequence[Item]]
-    _waiting: dict[int, set[int]] = field(default_factory=dict)
+    _waiting: dict[tuple[int, int], bool] = field(default_factory=dict)
     _routed: dict[int, _Routed | None] = field(default_factory=dict)
 
     def __post_init__(self, items: Sequence[Item]) -> None:
@@ -70,8 +70,9 @@ class Processing:
             image, place = subscript(pointer), _place(self.call, location)
             if image and place is not None:
                 images[image] = by_place.setdefault(place.ien, {})[image] = None
-        self.found.look_for_images(list(images))
-        self._waiting = {place: waiting(self.call, place, "JUKEBOX", list(them)) for place, them in by_place.items()}
+        on_file = self.found.look_for_images(list(images))
+        for place_ien, them in by_place.items():
+            self._look_for_waiting(place_ien, [image for image in them if image in on_file])
 
     def processed(self, item: Item, results: Results) -> tuple[int, str] | None:
         """Queue a filed image for the jukebox and, when asked, for the rule evaluator; answer the arguments back.
@@ -94,8 +95,8 @@ class Processing:
         uid = self.call.connection.execute(_DELETED, {"ien": image}).scalar() if filed is None else filed.uid
         if uid is None or place is None:
             code += _not_queued(self.call, messages, pointer, location)
-        elif image not in self._waiting[place.ien]:
-            self._waiting[place.ien].add(image)
+        elif not self._is_waiting(place.ien, image):
+            self._waiting[place.ien, image] = True
             self.pending.works.append(Work(place.ien, "JUKEBOX", image))
         if m_number(evaluate):
             code += self._warn_of_silence(messages, location)
@@ -108,6 +109,15 @@ class Processing:
         else:
             results.add("PROCESSED", _echo(item))
         return None if uid is None or place is None else (image, str(uid))
+
+    def _look_for_waiting(self, place: int, images: Sequence[int]) -> None:
+        there = waiting(self.call, place, "JUKEBOX", images)
+        self._waiting.update(((place, image), image in there) for image in images)
+
+    def _is_waiting(self, place: int, image: int) -> bool:
+        if (place, image) not in self._waiting:
+            self._look_for_waiting(place, [image])
+        return self._waiting[place, image]
 
     def _files_of(self, image: int) -> FilesOf | None:
         if image in self.pending.images:

@@ -32,6 +32,9 @@ from tests.support.broker import RunningBroker
 from tests.support.query_plans import statements_of
 from xwb import BrokerClient, MError
 
+#: What stands in the statements of filing, and in those of no other.
+FILING = ("image", "queue", "exam", "report_", "acquisition", "unread")
+
 
 @pytest.mark.parametrize("values", [{"purged": "3250101"}, {"case_number": "777"}])
 def test_an_exam_whose_report_is_purged_takes_no_images(gateway: Gateway, values: dict[str, Any]) -> None:
@@ -344,8 +347,7 @@ def test_every_statement_of_image_processing_uses_an_index(gateway: Gateway) -> 
             gateway.ask(*request)
     plans = statements.plans(gateway.store)
     scanned = {text: step for text, steps in plans.items() for step in steps if step.startswith("SCAN")}
-    names = ("image", "queue", "exam", "report_", "acquisition", "unread")
-    filing = {text for text in plans if any(name in text for name in names)}
+    filing = {text for text in plans if any(name in text for name in FILING)}
     assert len(filing) > 30
     assert {text: step for text, step in scanned.items() if text in filing and "SCAN CONSTANT ROW" not in step} == {}
 
@@ -403,7 +405,8 @@ def test_many_images_in_a_call_take_no_more_statements_than_few(gateway: Gateway
         executed: list[str] = []
 
         def note(_connection: Any, _cursor: Any, text: str, *_more: Any) -> None:
-            executed.append(text)
+            if any(name in text for name in FILING):  # the broker says that it lives, too
+                executed.append(text)
 
         event.listen(gateway.store._writing, "before_cursor_execute", note)
         answer = gateway.ask(*requests)
