@@ -104,9 +104,9 @@ def processed_lines(uuid: str, station: Station, images: Sequence[int]) -> list[
     ]
 
 
-def request_list(lines: Sequence[str]) -> dict[int, str]:
-    """Number the elements; REQUEST(1) is the subscript of the last one."""
-    return {1: str(len(lines) + 1), **dict(enumerate(lines, 2))}
+def request_list(lines: Sequence[str]) -> list[str]:
+    """Give REQUEST whole: its first element is the subscript of the last one."""
+    return [str(len(lines) + 1), *lines]
 
 
 def header_line(uid: str, item: HeaderItem) -> str:

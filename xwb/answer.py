@@ -48,7 +48,8 @@ def to_parameter(argument: Argument, charset: str = CHARSET) -> Parameter:
     if isinstance(argument, Mapping):
         pairs = ((_subscript(key, charset), _bytes(value, charset)) for key, value in argument.items())
         return ListParameter(tuple(pairs))
-    return ListParameter(tuple((b"%d" % number, _bytes(value, charset)) for number, value in enumerate(argument, 1)))
+    values = [it.encode(charset, "replace") if isinstance(it, str) else _bytes(it, charset) for it in argument]
+    return ListParameter(tuple([(str(number).encode(), value) for number, value in enumerate(values, 1)]))
 
 
 @dataclass(frozen=True, slots=True)

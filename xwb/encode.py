@@ -1,6 +1,7 @@
 """The client's half of `[XWB]`: calls and commands as bytes."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from xwb.errors import CannotEncode
 from xwb.events import BYE, CONNECT, EOT, PREFIX, CallReceived, CommandReceived
@@ -21,27 +22,30 @@ def _short(value: bytes) -> bytes:
     return bytes((len(value),)) + value
 
 
+def _length(length: int, width: int) -> bytes:
+    digits = b"%0*d" % (width, length)
+    if len(digits) > width:
+        raise CannotEncode(f"A value of {length} bytes does not fit a length of {width} digits.")
+    return digits
+
+
 def _long(value: bytes, width: int) -> bytes:
     """Write an L_PACK: so many digits and the value."""
-    digits = b"%0*d" % (width, len(value))
-    if len(digits) > width:
-        raise CannotEncode(f"A value of {len(value)} bytes does not fit a length of {width} digits.")
-    return digits + value
+    return _length(len(value), width) + value
 
 
-def _values(parameters: Iterable[Parameter]) -> Iterable[bytes]:
-    for parameter in parameters:
-        match parameter:
-            case Literal(value) | Reference(value):
-                yield value
-            case ListParameter(pairs) | GlobalParameter(pairs):
-                for pair in pairs:
-                    yield from pair
+def _longest(parameter: Parameter) -> int:
+    match parameter:
+        case Literal(value) | Reference(value):
+            return len(value)
+        case ListParameter(pairs) | GlobalParameter(pairs):
+            return max(map(len, chain.from_iterable(pairs)), default=0)
+    return 0
 
 
 def fitting_width(parameters: Iterable[Parameter]) -> int:
     """Choose the narrowest usual length field that every value fits: 3, then 5 and more."""
-    longest = max(map(len, _values(parameters)), default=0)
+    longest = max(map(_longest, parameters), default=0)
     for width in WIDTHS:
         if longest < 10**width:
             return width
@@ -59,7 +63,8 @@ def _parameter(parameter: Parameter, width: int) -> bytes:
                 return _TYPES[type(parameter)] + _long(b"", width) + b"f"
             if any(not subscript for subscript, _ in pairs):
                 raise CannotEncode("A list subscript may not be empty: it would end the list.")
-            body = b"t".join(_long(subscript, width) + _long(value, width) for subscript, value in pairs)
+            lengths = {length: _length(length, width) for length in set(map(len, chain.from_iterable(pairs)))}
+            body = b"t".join([lengths[len(name)] + name + lengths[len(value)] + value for name, value in pairs])
             return _TYPES[type(parameter)] + body + b"f"
 
 

@@ -79,11 +79,11 @@ class Imaging:
     raises: list[Exception] = field(default_factory=list)
     lose: list[Exception] = field(default_factory=list)
 
-    def __call__(self, request: dict[int, str]) -> list[str]:
+    def __call__(self, request: Sequence[str]) -> list[str]:
         """Carry out one REQUEST list."""
         if self.raises:
             raise self.raises.pop(0)
-        lines = [request[number] for number in range(2, int(request[1]) + 1)]
+        lines = request[1 : int(request[0])]
         uuid = lines[0].removeprefix("REQUEST|")
         if uuid not in self.answered:
             results = [answer for line in lines for answer in self._item(line)]
@@ -192,7 +192,7 @@ class Desk:
     def requests(self) -> list[list[str]]:
         """Give the REQUEST lists that were sent, without their first element."""
         sent = self.broker.of("MAG DICOM IMAGE PROCESSING")
-        return [[value for number, value in sorted(request.items()) if number > 1] for (request,) in sent]
+        return [list(request[1:]) for (request,) in sent]
 
     def events(self) -> list[list[str]]:
         """Give the events that the broker was told."""

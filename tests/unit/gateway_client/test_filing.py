@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -239,8 +240,8 @@ def test_after_a_failed_call_its_objects_are_tried_one_by_one(desk: Desk, error:
 
 
 def test_an_object_that_breaks_every_call_is_held_and_the_others_are_filed(desk: Desk) -> None:
-    def imaging(request: dict[int, str]) -> list[str]:
-        if any("1.2.666" in line for line in request.values()):
+    def imaging(request: Sequence[str]) -> list[str]:
+        if any("1.2.666" in line for line in request):
             raise MError("broken")
         return desk.imaging(request)
 
@@ -274,8 +275,8 @@ def test_a_refusal_of_the_call_leaves_the_request_open(desk: Desk) -> None:
 
 
 def test_an_image_that_the_broker_does_not_know_when_released_is_held(desk: Desk) -> None:
-    def imaging(request: dict[int, str]) -> list[str]:
-        if any(line.startswith("PROCESSED") for line in request.values()):
+    def imaging(request: Sequence[str]) -> list[str]:
+        if any(line.startswith("PROCESSED") for line in request):
             return ["3", "PROCESSED|-403|DICOM IMAGE PROCESSING ERROR|MAGDIR82|0", "MSG|END|Image pointer: 2"]
         return desk.imaging(request)
 

@@ -77,7 +77,7 @@ def test_an_object_that_is_tried_again_is_not_counted_as_acquired_again() -> Non
 def test_released_images_and_the_count_of_the_elements() -> None:
     lines = processed_lines("u-2", STATION, [12, 14])
     assert lines == ["REQUEST|u-2", "PROCESSED||660|CT1|12|1|1|DEMOGW1", "PROCESSED||660|CT1|14|1|1|DEMOGW1"]
-    assert request_list(lines) == {1: "4", 2: lines[0], 3: lines[1], 4: lines[2]}
+    assert request_list(lines) == ["4", *lines]
 
 
 ESCAPED = [
