@@ -1,7 +1,7 @@
 # The public names; see runtime/late_names.py.
 
 from runtime.clock import Clock, FixedClock, SystemClock
-from runtime.durable import make_directories, sync_directory, write_file
+from runtime.durable import make_directories, sync_directory, write_file, write_files
 from runtime.errors import (
     DataDirectoryInUse,
     DataDirectoryUnusable,
@@ -44,5 +44,6 @@ __all__ = [
     "sync_directory",
     "wait_until_ready",
     "write_file",
+    "write_files",
     "write_json",
 ]
