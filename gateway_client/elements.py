@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import BinaryIO
 
 from pydicom.tag import BaseTag
@@ -106,10 +105,9 @@ def scan_file(file: BinaryIO, offset: int, transfer_syntax: str, wanted: frozens
     return _scan_file(file, offset, transfer_syntax, wanted, None)
 
 
-def scan_whole_header(path: Path, offset: int, transfer_syntax: str) -> Elements:
+def scan_whole_header(file: BinaryIO, offset: int, transfer_syntax: str) -> Elements:
     """Read every element of a file that comes before its pixel data, as far as `HEADER` bytes go. Raises OSError."""
-    with path.open("rb") as file:
-        return _scan_file(file, offset, transfer_syntax, None, HEADER)
+    return _scan_file(file, offset, transfer_syntax, None, HEADER)
 
 
 def _scan_file(file: BinaryIO, offset: int, transfer_syntax: str, wanted: frozenset[int] | None, most: int | None) -> Elements:

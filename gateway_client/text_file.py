@@ -8,22 +8,25 @@ their own, `0008,1140.1^0008,1150|...`; an empty sequence is a line of two piece
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from pydicom.datadict import dictionary_description
-from pydicom.tag import BaseTag, Tag
 
 from gateway_client.elements import Elements, scan_whole_header
 from gateway_client.errors import NotAnObject, NotPart10
-from gateway_client.part10 import read_meta
+from gateway_client.part10 import HEAD_LIMIT, decode_head
+from gateway_client.values import decode_values
 
 UNKNOWN = "<unknown>"
 #: Characters of a value in one line: the readers of these files keep no more than 255 of a line.
 LINE_VALUE = 180
 #: Lines of the second section, nested sequences that are gone into, and unknown elements that the log names.
 MOST_LINES, DEPTH, NAMED = 20_000, 8, 10
+#: The lines of values up to so many bytes are remembered, the latest of them: most are those of the image before.
+_SHORT, _REMEMBERED = 64, 4096
 _ENCODING = "iso-8859-1"
 _LINE_END = "\r\n"
 _CONTROLS = str.maketrans(dict.fromkeys((*range(32), *range(127, 160), ord("|")), " "))
@@ -54,34 +57,44 @@ class _Section:
 
     def add(self, elements: Elements, above: str = "", depth: int = 0) -> None:
         """Add the lines of a data set, or of an item of a sequence."""
-        for tag in elements.tags():
+        for tag in sorted(elements.found):
             if len(self.lines) >= MOST_LINES:
                 return
-            where = f"{above}{_tag(tag)}"
             vr = elements.vr(tag)
             if vr == "SQ":
-                self._add_sequence(elements, tag, where, depth)
-            elif tag.element:  # a group's length is no use here
-                self._add_values(elements, tag, f"{where}|{_name(tag)}^{vr or 'UN'}", where)
+                self._add_sequence(elements, tag, above, depth)
+            elif tag & 0xFFFF:  # a group's length is no use here
+                value = elements.found[tag][1]
+                lines, is_known = (_known_lines if len(value) <= _SHORT else _lines)(
+                    tag, vr, value, elements.order, elements.encodings
+                )
+                self.lines += [above + line for line in lines] if above else lines
+                if not is_known:
+                    self.unknown.append(above + _tag(tag))
 
-    def _add_sequence(self, elements: Elements, tag: BaseTag, where: str, depth: int) -> None:
+    def _add_sequence(self, elements: Elements, tag: int, above: str, depth: int) -> None:
         before = len(self.lines)
         if depth < DEPTH:
             for number, item in enumerate(elements.items(tag), 1):
-                self.add(item, f"{where}.{number}^", depth + 1)
+                self.add(item, f"{above}{_tag(tag)}.{number}^", depth + 1)
         if len(self.lines) == before:
-            self.lines.append(f"{where}|{_name(tag)}^SQ")
+            self.lines.append(above + _label(tag, "SQ"))
 
-    def _add_values(self, elements: Elements, tag: BaseTag, head: str, where: str) -> None:
-        values = elements.values(tag)
-        if not values:
-            self.lines.append(f"{head}|1,1|{UNKNOWN}")
-            if elements.has_value(tag):
-                self.unknown.append(where)
-        for number, value in enumerate(values, 1):
-            text = value.translate(_CONTROLS)
-            pieces = [text[start : start + LINE_VALUE] for start in range(0, len(text), LINE_VALUE)] or [UNKNOWN]
-            self.lines += [f"{head}|{number},{line}|{piece}" for line, piece in enumerate(pieces, 1)]
+
+def _lines(tag: int, vr: str, value: bytes, order: str, encodings: tuple[str, ...]) -> tuple[Sequence[str], bool]:
+    """Give the lines of an element, and whether they say its value; what is empty was left out by the sender."""
+    head, values = _label(tag, vr), decode_values(vr, value, order, encodings)
+    if not values:
+        return (f"{head}|1,1|{UNKNOWN}",), not value
+    lines: list[str] = []
+    for number, one in enumerate(values, 1):
+        text = _clean(one)
+        pieces = [text[start : start + LINE_VALUE] for start in range(0, len(text), LINE_VALUE)] or [UNKNOWN]
+        lines += [f"{head}|{number},{line}|{piece}" for line, piece in enumerate(pieces, 1)]
+    return lines, True
+
+
+_known_lines = lru_cache(maxsize=_REMEMBERED)(_lines)
 
 
 def text_file(path: Path) -> bytes:
@@ -92,9 +105,10 @@ def text_file(path: Path) -> bytes:
     """
     elements, section = None, _Section()
     try:
-        meta = read_meta(path)
-        elements = scan_whole_header(path, meta.offset, meta.transfer_syntax)
-        if not elements.tags():
+        with path.open("rb") as file:
+            meta = decode_head(file.read(HEAD_LIMIT), path)
+            elements = scan_whole_header(file, meta.offset, meta.transfer_syntax)
+        if not elements.found:
             raise NotAnObject("The data set has no elements that can be read.")
         section.add(elements)
     except (NotPart10, NotAnObject) as problem:
@@ -120,8 +134,8 @@ def text_file(path: Path) -> bytes:
 
 def _first_section(elements: Elements | None) -> Iterator[str]:
     for key, tag, which in _KEYS:
-        values = elements.values(Tag(tag)) if elements is not None and tag is not None else []
-        value = values[which].translate(_CONTROLS).strip() if which < len(values) else ""
+        values = elements.values(tag) if elements is not None and tag is not None else ()
+        value = _clean(values[which]).strip() if which < len(values) else ""
         if key == "PATIENTS_NAME":
             value = _vista_name(value)
         yield f"{key}={value or UNKNOWN}"
@@ -134,12 +148,17 @@ def _vista_name(name: str) -> str:
     return f"{family},{given}" if given else family
 
 
-def _tag(tag: BaseTag) -> str:
-    return f"{tag.group:04X},{tag.element:04X}"
+def _clean(text: str) -> str:
+    return text if text.isprintable() and "|" not in text else text.translate(_CONTROLS)
 
 
-def _name(tag: BaseTag) -> str:
+def _tag(tag: int) -> str:
+    return f"{tag >> 16:04X},{tag & 0xFFFF:04X}"
+
+
+def _label(tag: int, vr: str) -> str:
     try:
-        return dictionary_description(tag)
+        name = dictionary_description(tag)
     except KeyError:
-        return UNKNOWN
+        name = UNKNOWN
+    return f"{_tag(tag)}|{name}^{vr}"
