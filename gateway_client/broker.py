@@ -84,7 +84,8 @@ class Task(Protocol):
 class Worker(threading.Thread):
     """A thread with a broker session of its own, which it opens again, after pauses, whenever it is lost.
 
-    `wake` sets it to work before its idle pause is over. Nothing that a task raises ends the thread before `stop`.
+    `wake` sets it to work before its idle pause is over; what it has done may be work for `neighbours`, which it wakes. Nothing
+    that a task raises ends the thread before `stop`.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Worker(threading.Thread):
     ) -> None:
         super().__init__(name=name, daemon=True)
         self.up = False
+        self.neighbours: tuple[Worker, ...] = ()
         self._task = task
         self._connect = connect
         self._clock = clock
@@ -130,6 +132,8 @@ class Worker(threading.Thread):
                 self.up = True
                 log.info("%s: signed on to the broker", self.name)
             if self._task.step(self._session):
+                for neighbour in self.neighbours:
+                    neighbour.wake()
                 self._last_call = self._clock.monotonic()
                 self._backoff.reset()
                 return 0.0

@@ -1,4 +1,4 @@
-"""The gateway put together: a DICOM port, a spool, a journal, and three workers with a broker session each."""
+"""The gateway put together: a DICOM port, a spool, a journal, and four workers with a broker session each."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
 from gateway_client.configuration import Configuration
-from gateway_client.filing import Filing
+from gateway_client.filing import Means
 from gateway_client.heartbeat import Element, Heartbeat
 from gateway_client.journal import Journal
 from gateway_client.notes import Notes
+from gateway_client.releasing import Releasing
 from gateway_client.scp import StorageSCP
 from gateway_client.scu import StorageSCU
 from gateway_client.spool import Spool, SpooledFile
+from gateway_client.storing import Storing
 from gateway_client.transmissions import Transmissions
 from gateway_client.transmitter import Transmitter
 from runtime import Clock, DataDirectory, ReactorThread, Settings, SystemClock, make_directories
@@ -112,8 +114,9 @@ class _Running:
             self.transmissions = Transmissions(self.journal)
             notes = Notes(configuration.notes)
             self._undo.append(notes.close)
-            self.filing = Filing(configuration, self.spool, self.journal, clock, random)
-            self.filing.recover()
+            means = Means(configuration, self.spool, self.journal, clock, random)
+            self.storing, releasing = Storing(means), Releasing(means)
+            self.storing.recover()
             self._reactor = ReactorThread("dicom")
             self._undo.append(self._reactor.stop)
             self.scu = StorageSCU(configuration, reactor=self._reactor)
@@ -122,11 +125,15 @@ class _Running:
             self._undo.append(transmitter.close)
             heartbeat = Heartbeat(configuration, self.status, gateway._elements)
             connect = gateway._connect
-            self._filing_worker = Worker("filing", self.filing, connect, clock, random, idle_seconds=configuration.poll_seconds)
+            pause, beat = configuration.poll_seconds, configuration.heartbeat_seconds
+            self._storing_worker = Worker("storing", self.storing, connect, clock, random, idle_seconds=pause)
+            releasing_worker = Worker("releasing", releasing, connect, clock, random, idle_seconds=pause)
+            self._storing_worker.neighbours, releasing_worker.neighbours = (releasing_worker,), (self._storing_worker,)
             self._workers = [
-                self._filing_worker,
-                Worker("transmitter", transmitter, connect, clock, random, idle_seconds=configuration.poll_seconds),
-                Worker("heartbeat", heartbeat, connect, clock, random, idle_seconds=configuration.heartbeat_seconds),
+                self._storing_worker,
+                releasing_worker,
+                Worker("transmitter", transmitter, connect, clock, random, idle_seconds=pause),
+                Worker("heartbeat", heartbeat, connect, clock, random, idle_seconds=beat),
             ]
             self.scp = StorageSCP(configuration, self.spool, self._received, self._reactor)
             self.scp.start()
@@ -147,7 +154,7 @@ class _Running:
         if any(worker.is_alive() for worker in self._workers):
             log.warning("A worker still waits for a peer; what it leaves undone is done after the next start.")
         else:
-            self.filing.offline()
+            self.storing.offline()
             self._close()
         self._directory.release()
 
@@ -158,8 +165,8 @@ class _Running:
         return {"dicom_port": self.scp.port, "free_bytes": self.spool.free_bytes(), **counts, **sending, **sessions}
 
     def _received(self, file: SpooledFile) -> None:
-        self.filing.received(file)
-        self._filing_worker.wake()
+        self.storing.received(file)
+        self._storing_worker.wake()
 
     def _close(self) -> None:
         for undo in reversed(self._undo):

@@ -14,11 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway_client.errors import JournalError
-from gateway_client.spool import Origin, SpooledFile
+from gateway_client.spool import SpooledFile
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: What makes a journal of a version one of the next.
+_NEWER = {1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);"}
 _SCHEMA = """
 CREATE TABLE instance (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sop_instance_uid TEXT NOT NULL, sop_class_uid TEXT NOT NULL,
@@ -28,7 +31,7 @@ CREATE TABLE instance (
   reason TEXT NOT NULL DEFAULT '', tries INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
   alone INTEGER NOT NULL DEFAULT 0, changed_at REAL NOT NULL DEFAULT 0
 );
-CREATE INDEX instance_state ON instance (state, next_try, id);
+CREATE INDEX instance_state ON instance (state);
 CREATE INDEX instance_uid ON instance (sop_instance_uid);
 CREATE TABLE request (
   id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, lines TEXT NOT NULL, instances TEXT NOT NULL,
@@ -64,12 +67,27 @@ UNDER_WAY = (State.STORING, State.STORED, State.PLACED)
 DONE = (State.FILED, State.DUPLICATE)
 
 
+#: The columns of `Instance`, in its order.
+_COLUMNS = "id, name, sop_instance_uid, digest, received_at, ien, directory, file, placed, reason, tries, state, alone"
 _BATCH = f"""
-SELECT * FROM instance AS one WHERE state=? AND next_try<=? AND NOT EXISTS (
+SELECT {_COLUMNS} FROM instance AS one WHERE state=? AND next_try<=? AND NOT EXISTS (
   SELECT 1 FROM instance AS other WHERE other.sop_instance_uid=one.sop_instance_uid
   AND other.state IN ({",".join("?" * len(UNDER_WAY))})
 ) ORDER BY id LIMIT ?
 """
+_IN_STATE = f"SELECT {_COLUMNS} FROM instance WHERE state=? AND next_try<=? ORDER BY id LIMIT ?"
+_BY_NUMBER = f"SELECT {_COLUMNS} FROM instance WHERE id IN (SELECT value FROM json_each(?))"
+_COPIES = """
+SELECT one.id FROM json_each(?) AS asked JOIN instance AS one ON one.id=asked.value WHERE EXISTS (
+  SELECT 1 FROM instance AS other WHERE other.sop_instance_uid=one.sop_instance_uid AND other.digest=one.digest
+  AND other.id<>one.id AND other.state IN (?,?)
+)
+"""
+_CHANGE = (
+    "UPDATE instance SET state=?, ien=coalesce(?,ien), directory=coalesce(?,directory), file=coalesce(?,file),"
+    " placed=coalesce(?,placed), reason=coalesce(?,reason), tries=coalesce(?,tries), next_try=coalesce(?,next_try),"
+    " alone=coalesce(?,alone), study_instance_uid=coalesce(?,study_instance_uid), changed_at=? WHERE id=?"
+)
 
 
 class RequestKind(StrEnum):
@@ -79,8 +97,7 @@ class RequestKind(StrEnum):
     PROCESSED = "PROCESSED"
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(NamedTuple):  # read several times for each image: a frozen dataclass takes twice as long to make
     """One row of `instance`."""
 
     id: int
@@ -88,14 +105,13 @@ class Instance:
     sop_instance_uid: str
     digest: str
     received_at: float
-    origin: Origin
-    state: State
     ien: int | None
     directory: str
     file: str
     placed: str
     reason: str
     tries: int
+    state: State
     alone: bool
 
 
@@ -109,8 +125,7 @@ class Request:
     instances: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):  # several for each image, as Instance; in the order of the statement
     """What becomes of an object; what is None stays as it was."""
 
     id: int
@@ -144,8 +159,11 @@ class Journal:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
             self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
-        elif version != SCHEMA_VERSION:
+            return
+        if version not in (*_NEWER, SCHEMA_VERSION):
             raise JournalError(f"The journal {path} is of version {version}; this program knows version {SCHEMA_VERSION}.")
+        for older in range(version, SCHEMA_VERSION):
+            self._connection.executescript(f"BEGIN; {_NEWER[older]} PRAGMA user_version={older + 1}; COMMIT;")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -197,30 +215,28 @@ class Journal:
     def instances(self, ids: Sequence[int]) -> list[Instance]:
         """Give rows by number, in the order asked for."""
         with self.transaction() as connection:
-            rows = [connection.execute("SELECT * FROM instance WHERE id=?", (number,)).fetchone() for number in ids]
-        return [_instance(row) for row in rows if row is not None]
+            rows = connection.execute(_BY_NUMBER, (json.dumps(ids),)).fetchall()
+        found = {row["id"]: _instance(row) for row in rows}
+        return [found[number] for number in ids if number in found]
 
     def in_state(self, state: State, now: float, limit: int) -> list[Instance]:
         """Give the oldest objects in a state whose next try is due."""
         with self.transaction() as connection:
-            rows = connection.execute(
-                "SELECT * FROM instance WHERE state=? AND next_try<=? ORDER BY id LIMIT ?", (state, now, limit)
-            ).fetchall()
+            rows = connection.execute(_IN_STATE, (state, now, limit)).fetchall()
         return [_instance(row) for row in rows]
 
     def batch(self, now: float, limit: int) -> list[Instance]:
         """Give the objects to store next: never two of one UID, none whose UID is under way, one that must go alone alone."""
-        with self.transaction() as connection:
-            rows = connection.execute(_BATCH, (State.RECEIVED, now, *UNDER_WAY, limit * 4)).fetchall()
         chosen: list[Instance] = []
         uids: set[str] = set()
-        for instance in map(_instance, rows):
-            if instance.sop_instance_uid in uids or (instance.alone and chosen):
-                continue
-            chosen.append(instance)
-            uids.add(instance.sop_instance_uid)
-            if instance.alone or len(chosen) == limit:
-                break
+        with self.transaction() as connection:
+            for instance in map(_instance, connection.execute(_BATCH, (State.RECEIVED, now, *UNDER_WAY, limit * 4))):
+                if instance.sop_instance_uid in uids or (instance.alone and chosen):
+                    continue
+                chosen.append(instance)
+                uids.add(instance.sop_instance_uid)
+                if instance.alone or len(chosen) == limit:
+                    break
         return chosen
 
     def with_uid(self, uid: str, states: Sequence[State]) -> list[Instance]:
@@ -228,24 +244,20 @@ class Journal:
         marks = ",".join("?" * len(states))
         with self.transaction() as connection:
             rows = connection.execute(
-                f"SELECT * FROM instance WHERE sop_instance_uid=? AND state IN ({marks}) ORDER BY id", (uid, *states)
+                f"SELECT {_COLUMNS} FROM instance WHERE sop_instance_uid=? AND state IN ({marks}) ORDER BY id", (uid, *states)
             ).fetchall()
         return [_instance(row) for row in rows]
+
+    def copies(self, ids: Sequence[int]) -> set[int]:
+        """Find out which of some objects the journal knows, the very same data set, as filed, or placed at the least."""
+        with self.transaction() as connection:
+            rows = connection.execute(_COPIES, (json.dumps(ids), State.PLACED, State.FILED)).fetchall()
+        return {number for (number,) in rows}
 
     def change(self, changes: Sequence[Change], now: float) -> None:
         """Record what becomes of objects."""
         with self.transaction() as connection:
-            for it in changes:
-                connection.execute(
-                    "UPDATE instance SET state=?, ien=coalesce(?,ien), directory=coalesce(?,directory), file=coalesce(?,file),"
-                    " placed=coalesce(?,placed), reason=coalesce(?,reason), tries=coalesce(?,tries),"
-                    " next_try=coalesce(?,next_try), alone=coalesce(?,alone), study_instance_uid=coalesce(?,study_instance_uid),"
-                    " changed_at=? WHERE id=?",
-                    (
-                        *(it.state, it.ien, it.directory, it.file, it.placed, it.reason, it.tries, it.next_try, it.alone),
-                        *(it.study, now, it.id),
-                    ),
-                )
+            connection.executemany(_CHANGE, [(*change[1:], now, change.id) for change in changes])
 
     def open_request(self, request: Request) -> None:
         """Write down a request before it is sent."""
@@ -256,18 +268,19 @@ class Journal:
             )
 
     def close_request(self, uuid: str, answer: Sequence[str]) -> None:
-        """Write down that a request was answered, and how."""
+        """Write down that a request was answered, and how; its lines are not needed any more."""
         with self.transaction() as connection:
-            connection.execute("UPDATE request SET state='ANSWERED', answer=? WHERE uuid=?", (json.dumps(list(answer)), uuid))
+            connection.execute(
+                "UPDATE request SET state='ANSWERED', lines='[]', answer=? WHERE uuid=?", (json.dumps(list(answer)), uuid)
+            )
 
-    def open_requests(self) -> list[Request]:
-        """Give the requests whose answer is not known, oldest first."""
+    def open_requests(self, kind: RequestKind) -> list[Request]:
+        """Give the requests of a kind whose answer is not known, oldest first."""
         with self.transaction() as connection:
-            rows = connection.execute("SELECT * FROM request WHERE state='OPEN' ORDER BY id").fetchall()
-        return [
-            Request(row["uuid"], RequestKind(row["kind"]), tuple(json.loads(row["lines"])), tuple(json.loads(row["instances"])))
-            for row in rows
-        ]
+            rows = connection.execute(
+                "SELECT uuid, lines, instances FROM request WHERE state='OPEN' AND kind=? ORDER BY id", (kind,)
+            ).fetchall()
+        return [Request(uuid, kind, tuple(json.loads(lines)), tuple(json.loads(instances))) for uuid, lines, instances in rows]
 
     def add_events(self, lines: Sequence[str]) -> None:
         """Keep steps of stories until the broker has taken them."""
@@ -306,19 +319,5 @@ class Journal:
 
 
 def _instance(row: sqlite3.Row) -> Instance:
-    return Instance(
-        id=row["id"],
-        name=row["name"],
-        sop_instance_uid=row["sop_instance_uid"],
-        digest=row["digest"],
-        received_at=row["received_at"],
-        origin=Origin(row["calling"], row["called"], row["peer"]),
-        state=State(row["state"]),
-        ien=row["ien"],
-        directory=row["directory"],
-        file=row["file"],
-        placed=row["placed"],
-        reason=row["reason"],
-        tries=row["tries"],
-        alone=bool(row["alone"]),
-    )
+    *known, state, alone = row
+    return Instance._make((*known, State(state), bool(alone)))

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from gateway_client.errors import NotPart10, PlacementError
 from gateway_client.part10 import digest_of
-from gateway_client.text_file import text_file
-from runtime import make_directories, sync_directory, write_file
+from runtime import make_directories, sync_directory, write_files
 
 _CHUNK = 1 << 20
 #: The files that lie beside an object and show what is in it.
@@ -35,32 +34,31 @@ def place(source: Path, target: Path, digest: str) -> Placed:
     attempt, another one is an orphan of an older database under a number that was given again; it is put aside, not lost.
     """
     try:
-        make_directories(target.parent)
+        try:
+            return _link_or_copy(source, target, digest)
+        except (FileNotFoundError, FileExistsError):
+            make_directories(target.parent)
         if target.exists():
             if _same(target, digest):
                 return Placed.THERE
             _put_aside(target)
-        try:
-            os.link(source, target)
-            return Placed.LINKED
-        except OSError as error:
-            if error.errno not in _NO_LINK:
-                raise
-        _copy(source, target, digest)
-        return Placed.COPIED
+        return _link_or_copy(source, target, digest)
     except OSError as error:
         raise PlacementError(f"{target} cannot be written: {error.strerror or error}.") from error
 
 
-def place_text(target: Path) -> None:
-    """Write the text file of a placed object beside it, durable but for its name, which `sync_parents` makes so.
+def place_texts(texts: Iterable[tuple[Path, bytes]]) -> dict[Path, PlacementError]:
+    """Write the text files of placed objects beside them, durable but for their names, which `sync_parents` makes so.
 
-    Raises PlacementError.
+    Gives the text files that could not be written.
     """
-    try:
-        write_file(target.with_suffix(".TXT"), text_file(target))
-    except OSError as error:
-        raise PlacementError(f"{target} gets no text file: {error.strerror or error}.") from error
+    problems = write_files((text_path(target), text) for target, text in texts)
+    return {file: PlacementError(f"{file} cannot be written: {error.strerror or error}.") for file, error in problems.items()}
+
+
+def text_path(target: Path) -> Path:
+    """Say where the text file of a placed object lies."""
+    return target.with_suffix(".TXT")
 
 
 def sync_parents(targets: Iterable[Path]) -> None:
@@ -70,6 +68,20 @@ def sync_parents(targets: Iterable[Path]) -> None:
             sync_directory(directory)
         except OSError as error:
             raise PlacementError(f"{directory} cannot be made durable: {error.strerror or error}.") from error
+
+
+def _link_or_copy(source: Path, target: Path, digest: str) -> Placed:
+    """Raise FileNotFoundError where the directory is missing, FileExistsError where there is a file."""
+    try:
+        os.link(source, target)
+        return Placed.LINKED
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+    _copy(source, target, digest)
+    return Placed.COPIED
 
 
 def _same(path: Path, digest: str) -> bool:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from gateway_client.configuration import Configuration
-from gateway_client.filing import Filing
+from gateway_client.filing import Means
 from gateway_client.journal import Journal
 from gateway_client.part10 import FileMeta
+from gateway_client.releasing import Releasing
 from gateway_client.spool import Origin, Spool, SpooledFile
+from gateway_client.storing import Storing
 from runtime import FixedClock
 from xwb import Argument
 
@@ -136,7 +138,7 @@ def data_set(uid: str, accession: str = "021026-201", extra: bytes = b"") -> byt
 
 @dataclass
 class Desk:
-    """A filing task with everything around it; `restart` is what a kill and a new start leave."""
+    """Both filing tasks with everything around it; `restart` is what a kill and a new start leave."""
 
     directory: Path
     imaging: Imaging = field(default_factory=Imaging)
@@ -159,9 +161,10 @@ class Desk:
         self.configuration.directory.mkdir(exist_ok=True)
         self.spool = Spool(self.configuration.spool, self.clock)
         self.journal = Journal(self.configuration.journal, synchronous="NORMAL")
-        self.filing = Filing(self.configuration, self.spool, self.journal, self.clock, lambda: 0.5)
-        self.filing.recover()
-        self.filing.connected(self.broker)
+        means = Means(self.configuration, self.spool, self.journal, self.clock, lambda: 0.5)
+        self.storing, self.releasing = Storing(means), Releasing(means)
+        self.storing.recover()
+        self.releasing.connected(self.broker)
 
     def restart(self) -> None:
         """End without a word and start again on the same directory."""
@@ -175,13 +178,14 @@ class Desk:
         writer.write(data_set(uid, extra=extra))
         file = writer.commit()
         if tell:
-            self.filing.received(file)
+            self.storing.received(file)
         return file
 
     def step(self) -> bool:
-        """Do one step, as the worker does."""
-        self.filing.offline()
-        return self.filing.step(self.broker)
+        """Do one step of each task, as their workers do."""
+        self.storing.offline()
+        stored = self.storing.step(self.broker)
+        return self.releasing.step(self.broker) or stored
 
     def states(self) -> dict[str, str]:
         """Give the states of the objects by UID, the newest one's."""

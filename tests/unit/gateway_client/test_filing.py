@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
 import shutil
+import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway_client import filing
-from gateway_client.filing import LOCK_PAUSE, TRIES, Filing
-from gateway_client.journal import Journal
+from gateway_client import placement, storing
+from gateway_client.broker import Worker
+from gateway_client.filing import TRIES, Filing
+from gateway_client.header import HeaderItem, InstanceHeader, read_header
+from gateway_client.journal import Journal, Request
 from gateway_client.part10 import digest_of, read_meta
 from gateway_client.placement import place
+from gateway_client.releasing import Releasing
+from gateway_client.storing import LOCK_PAUSE, Storing
+from runtime import SystemClock
 from tests.unit.gateway_client.fakes import SHARE, Desk
 from xwb import ApplicationError, ConnectionLost, MError, SecurityRefused
 
@@ -100,14 +110,13 @@ def test_a_request_whose_answer_was_lost_is_sent_again_word_for_word(desk: Desk,
     if lost_call == 0:
         desk.imaging.lose = [ConnectionLost("cut")]
     else:
-        real = desk.filing._process
+        real = desk.releasing._release
 
-        def lose_then_process(broker: object) -> bool:
+        def lose_what_is_released() -> Request | None:
             desk.imaging.lose = [ConnectionLost("cut")]
-            desk.filing._process = real  # once only
-            return real(broker)  # the fake
+            return real()
 
-        desk.filing._process = lose_then_process  # the test cuts here
+        desk.releasing._release = lose_what_is_released  # the test cuts here
     with pytest.raises(ConnectionLost):
         desk.step()
     desk.restart()
@@ -121,12 +130,15 @@ def test_a_request_whose_answer_was_lost_is_sent_again_word_for_word(desk: Desk,
     assert desk.states() == {"1.2.1": "FILED", "1.2.2": "FILED"}
 
 
-STEPS = ["_finish_store", "_place", "_process", "_finish_processed", "_clear"]
+STEPS = [
+    *((Storing, step) for step in ("_item", "_carry_out", "_finish")),
+    *((Releasing, step) for step in ("_place", "_make_durable", "_release", "_carry_out", "_finish", "_clear")),
+]
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("task", "step"), STEPS)
 def test_a_kill_before_any_step_loses_nothing_and_files_nothing_twice(
-    desk: Desk, step: str, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, task: type[Filing], step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         """The process ends here."""
@@ -136,9 +148,7 @@ def test_a_kill_before_any_step_loses_nothing_and_files_nothing_twice(
 
     files = [desk.receive("1.2.1"), desk.receive("1.2.2")]
     with monkeypatch.context() as patch:
-        patch.setattr(Filing, step, kill)
-        if step.startswith("_finish"):
-            patch.setattr(filing, "_FINISH", {kind: getattr(Filing, step) for kind in filing._FINISH})
+        patch.setattr(task, step, kill)
         with pytest.raises(Killed):
             desk.step()
     desk.restart()
@@ -289,7 +299,7 @@ def test_an_image_that_the_broker_does_not_know_when_released_is_held(desk: Desk
 
 def test_a_share_that_nobody_knows_keeps_the_image_waiting(desk: Desk) -> None:
     desk.broker.handlers["MAGB NETWORK LOCATIONS"] = list
-    desk.filing.connected(desk.broker)
+    desk.releasing.connected(desk.broker)
     desk.receive("1.2.1")
     desk.step()
     assert desk.states() == {"1.2.1": "STORED"}
@@ -335,7 +345,120 @@ def test_events_that_the_broker_does_not_take_are_kept(desk: Desk) -> None:
 
 def test_the_journal_takes_objects_while_the_broker_is_away(desk: Desk) -> None:
     desk.receive("1.2.1")
-    desk.filing.offline()
+    desk.storing.offline()
     journal = Journal(desk.configuration.journal)
     assert journal.counts() == {"RECEIVED": 1}
     journal.close()
+
+
+def test_a_text_file_that_cannot_be_written_keeps_its_image_waiting_and_the_others_are_filed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def full(path: str, *arguments: int) -> int:
+        if str(path).endswith("SL000000000002.TXT.part"):
+            raise OSError(errno.ENOSPC, "no space")
+        return real(path, *arguments)
+
+    desk.receive("1.2.1")
+    desk.receive("1.2.2")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", full)
+        desk.step()
+    assert desk.states() == {"1.2.1": "STORED", "1.2.2": "FILED"}
+    desk.clock.advance(10)
+    desk.step()
+    assert desk.states() == {"1.2.1": "FILED", "1.2.2": "FILED"}
+    assert stored_file(desk, 2).with_suffix(".TXT").exists()
+
+
+def test_names_that_are_not_durable_release_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise OSError(errno.EIO, "lost")
+
+    desk.receive("1.2.1")
+    with monkeypatch.context() as patch:
+        patch.setattr(placement, "sync_directory", fail)
+        desk.step()
+    assert desk.states() == {"1.2.1": "STORED"}
+    assert desk.imaging.processed == []
+    desk.clock.advance(10)
+    desk.step()
+    assert desk.states() == {"1.2.1": "FILED"}
+
+
+def test_two_objects_of_one_uid_are_not_under_way_together_while_both_tasks_work(desk: Desk) -> None:
+    """The second waits until the first is filed, however far the tasks are from one another."""
+    desk.receive("1.2.1")
+    desk.storing.offline()
+    assert desk.storing.step(desk.broker) is True
+    desk.receive("1.2.1", extra=b"\x28\x00\x10\x00US\x02\x00\x80\x00")
+    desk.storing.offline()
+    assert desk.storing.step(desk.broker) is False
+    assert desk.releasing.step(desk.broker) is True
+    assert desk.storing.step(desk.broker) is True
+    assert desk.journal.counts() == {"FILED": 1, "REFUSED": 1}
+
+
+def test_both_tasks_at_work_at_once_file_everything_once_whatever_answers_are_lost(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, batch=4)
+    uids = [f"1.2.{number}" for number in range(60)]
+    calls, one_at_a_time, all_released = itertools.count(), threading.Lock(), threading.Event()
+
+    def imaging(request: Sequence[str]) -> list[str]:
+        with one_at_a_time:
+            if next(calls) % 3 == 1:
+                desk.imaging.lose = [ConnectionLost("cut")]
+            try:
+                return desk.imaging(request)
+            finally:
+                if len(desk.imaging.processed) == len(uids):
+                    all_released.set()
+
+    desk.broker.handlers["MAG DICOM IMAGE PROCESSING"] = imaging
+    workers = [
+        Worker("test", task, lambda: desk.broker, SystemClock(), lambda: 0.0, idle_seconds=0.01)
+        for task in (desk.storing, desk.releasing)
+    ]
+    workers[0].neighbours, workers[1].neighbours = (workers[1],), (workers[0],)
+    for worker in workers:
+        worker._backoff.first = 0.01
+        worker.start()
+    for uid in uids:
+        desk.receive(uid)
+    assert all_released.wait(30)
+    for worker in workers:
+        worker.stop()
+        worker.join(10)
+    while desk.step():
+        pass
+    assert desk.journal.counts() == {"FILED": len(uids)}
+    assert sorted(desk.imaging.images.values()) == sorted(uids)
+    assert sorted(desk.imaging.processed) == sorted(desk.imaging.images)
+    assert desk.spool.names() == []
+    desk.close()
+
+
+def test_a_header_that_came_with_its_object_is_not_read_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = desk.receive("1.2.1", tell=False)
+    header = read_header(desk.spool.path(file.name))
+    desk.storing.received(replace(file, header=header._replace(modality="MR")))
+    with monkeypatch.context() as patch:
+        patch.setattr(storing, "read_header", None)
+        desk.step()
+    assert desk.states() == {"1.2.1": "FILED"}
+    assert "|MR|" in next(line for line in desk.requests()[0] if line.startswith("STORE1"))
+
+
+def test_headers_are_kept_as_long_as_there_is_room() -> None:
+    header = InstanceHeader(patient_id="x" * 500, items=(HeaderItem("0010,0020", "LO", 1, "x" * 500),))
+    headers = storing.Headers(room=2200)
+    for name in ("a", "b", "c"):
+        headers.keep(name, header)
+        headers.keep(name, header)
+    assert [headers.take(name) for name in ("a", "b", "c")] == [header, header, None]
+    assert headers.take("a") is None
+    headers.keep("d", header)
+    headers.keep("e", header)
+    assert [headers.take(name) for name in ("d", "e")] == [header, header]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway_client import journal as journal_module
 from gateway_client.errors import JournalError
-from gateway_client.journal import Change, Journal, Request, RequestKind, State
+from gateway_client.journal import SCHEMA_VERSION, UNDER_WAY, Change, Journal, Request, RequestKind, State
 from gateway_client.part10 import FileMeta
 from gateway_client.spool import SpooledFile
 from gateway_client.transmissions import Sending, Transmission, Transmissions
@@ -48,11 +49,11 @@ def test_everything_is_there_in_a_new_process(path: Path) -> None:
         "warned",
         2,
     )
-    assert other.open_requests() == [Request("u", RequestKind.STORE, ("REQUEST|u", "É|"), (number,))]
+    assert other.open_requests(RequestKind.STORE) == [Request("u", RequestKind.STORE, ("REQUEST|u", "É|"), (number,))]
     assert other.events(10) == (["one", "two"], 2)
     other.close_request("u", ["2"])
     other.forget_events(1)
-    assert journal.open_requests() == []
+    assert journal.open_requests(RequestKind.STORE) == []
     assert journal.events(10) == (["two"], 2)
 
 
@@ -108,6 +109,57 @@ def test_what_is_done_long_ago_is_forgotten_and_the_rest_is_not(path: Path) -> N
     assert journal.purge(100.0) == 0
     assert journal.purge(101.0) == 1
     assert journal.counts() == {"RECEIVED": 1, "REFUSED": 1}
+
+
+def test_an_answered_request_keeps_its_answer_and_not_its_lines(path: Path) -> None:
+    journal = Journal(path)
+    journal.open_request(Request("u", RequestKind.PROCESSED, ("REQUEST|u", "PROCESSED|"), (1,)))
+    assert journal.open_requests(RequestKind.STORE) == []
+    journal.close_request("u", ["2", "PROCESSED|"])
+    with journal.transaction() as connection:
+        rows = [tuple(row) for row in connection.execute("SELECT state, lines, answer FROM request")]
+    assert rows == [("ANSWERED", "[]", '["2", "PROCESSED|"]')]
+
+
+def test_copies_are_of_the_same_data_set_and_placed_or_filed(path: Path) -> None:
+    journal = Journal(path)
+    numbers = journal.add([file(name, f"1.{name[0]}") for name in ("a1", "b1", "c1", "a2", "b2", "c2", "d1")])
+    with journal.transaction() as connection:
+        connection.execute("UPDATE instance SET digest='same' WHERE name NOT IN ('b2')")
+    journal.change([Change(numbers[0], State.FILED), Change(numbers[1], State.PLACED), Change(numbers[2], State.STORED)], 0.0)
+    assert journal.copies(numbers[3:]) == {numbers[3]}
+    journal.change([Change(numbers[2], State.PLACED)], 0.0)
+    assert journal.copies(numbers[3:]) == {numbers[3], numbers[5]}
+
+
+def test_a_batch_is_found_in_order_however_many_wait(path: Path) -> None:
+    """Sorting all that wait for each batch would cost more the more there are."""
+    journal = Journal(path)
+    queries = {journal_module._BATCH: ("RECEIVED", 0, *UNDER_WAY, 5), journal_module._IN_STATE: ("STORED", 0, 5)}
+    with journal.transaction() as connection:
+        for query, values in queries.items():
+            plan = " ".join(row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values))
+            assert "INDEX instance_state" in plan
+            assert "TEMP B-TREE" not in plan
+
+
+def test_a_journal_of_version_1_is_brought_up_to_date(path: Path) -> None:
+    journal = Journal(path)
+    journal.add([file("a")])
+    with journal.transaction() as connection:
+        connection.execute("DROP INDEX instance_state")
+        connection.execute("CREATE INDEX instance_state ON instance (state, next_try, id)")
+    journal.close()
+    with sqlite3.connect(path) as older:
+        older.execute("PRAGMA user_version=1")
+    older.close()
+    newer = Journal(path)
+    with newer.transaction() as connection:
+        (index,) = connection.execute("SELECT sql FROM sqlite_master WHERE name='instance_state'").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    assert index.endswith("instance (state)")
+    assert version == SCHEMA_VERSION
+    assert newer.counts() == {"RECEIVED": 1}
 
 
 def test_a_journal_of_another_version_is_refused(path: Path) -> None:

@@ -73,6 +73,24 @@ def test_the_same_file_in_place_is_left(source: Path, target: Path) -> None:
     assert place(source, target, digest_of(source)) is Placed.THERE
 
 
+def test_a_file_in_place_is_left_when_its_source_is_gone_and_without_it_that_is_a_failure(source: Path, target: Path) -> None:
+    digest = digest_of(source)
+    place(source, target, digest)
+    source.unlink()
+    assert place(source, target, digest) is Placed.THERE
+    target.unlink()
+    with pytest.raises(PlacementError, match="No such file"):
+        place(source, target, digest)
+
+
+@pytest.mark.usefixtures("other_file_system")
+def test_a_copy_overwrites_nothing(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True)
+    target.write_bytes(b"older")
+    assert place(source, target, digest_of(source)) is Placed.COPIED
+    assert target.with_name("x.DCM.orphan1").read_bytes() == b"older"
+
+
 @pytest.mark.parametrize("older", [b"no DICOM file", encode_head(FileMeta(CT, "9", EXPLICIT)) + data_set("9")])
 def test_another_file_in_place_is_put_aside(source: Path, target: Path, older: bytes) -> None:
     target.parent.mkdir(parents=True)

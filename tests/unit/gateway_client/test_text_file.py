@@ -12,8 +12,9 @@ from pydicom.data import get_testdata_file
 from pydicom.sequence import Sequence
 
 from gateway_client import elements, scanning
+from gateway_client.journal import Request
 from gateway_client.part10 import FileMeta, digest_of, encode_head
-from gateway_client.placement import place, place_text
+from gateway_client.placement import place, place_texts
 from gateway_client.text_file import LINE_VALUE, text_file
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, Desk, data_set
 
@@ -141,13 +142,13 @@ def test_a_filed_image_has_its_text_file_before_it_is_released(desk: Desk) -> No
     desk.receive("1.2.1")
     seen: list[list[str]] = []
     folder = desk.directory / "image1" / "SL00" / "00"
-    real = desk.filing._process
+    real = desk.releasing._release
 
-    def look_then_process(broker: object) -> bool:
+    def look_then_release() -> Request | None:
         seen.append(sorted(path.name for path in folder.iterdir()))
-        return real(broker)  # the fake
+        return real()
 
-    desk.filing._process = look_then_process
+    desk.releasing._release = look_then_release
     desk.step()
     assert seen[0] == ["SL000000000002.DCM", "SL000000000002.TXT"]
     assert desk.imaging.processed == [2]
@@ -164,7 +165,7 @@ def test_what_was_made_of_an_orphan_goes_aside_with_it(tmp_path: Path) -> None:
     for suffix in (".DCM", ".ABS", ".TXT"):
         target.with_suffix(suffix).write_bytes(b"another patient's")
     place(source, target, digest_of(source))
-    place_text(target)
+    assert place_texts([(target, text_file(target))]) == {}
     assert not target.with_suffix(".ABS").exists()
     assert target.with_name("x.ABS.orphan1").read_bytes() == b"another patient's"
     assert b"DEMO,PATIENT ONE" in target.with_suffix(".TXT").read_bytes()

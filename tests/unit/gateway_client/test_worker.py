@@ -155,3 +155,23 @@ def test_an_event_is_one_line_of_seven_pieces_whatever_it_says() -> None:
     assert pieces[:6] == ["1.2.3", "12", "HOLD", "1970-01-01T00:00:00.500+00:00", "AE X", "refused"]
     assert pieces[6].startswith("a b  cxx")
     assert len(pieces[6]) == 500
+
+
+def test_a_worker_that_did_something_wakes_its_neighbours(work: Callable[..., Worker]) -> None:
+    idle = FakeTask()
+    sleeper = Worker("sleeper", idle, FakeBroker, SystemClock(), lambda: 0.0, idle_seconds=60)
+    sleeper.start()
+    assert idle.done.wait(10)
+    idle.done.clear()
+    productive = threading.Event()
+
+    def produce() -> bool:
+        productive.wait(10)
+        return True
+
+    worker = work(FakeTask([produce, lambda: False]))
+    worker.neighbours = (sleeper,)
+    productive.set()
+    assert idle.done.wait(10)
+    sleeper.stop()
+    sleeper.join(10)

@@ -1,0 +1,208 @@
+"""Storing: what lies in the spool is journaled, and told to the broker by STORE1 and STORE2."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from gateway_client.answers import AlreadyThere, Failed, Locked, Mismatch, Stored, StoreOutcome, read_store_answers
+from gateway_client.broker import Broker
+from gateway_client.errors import NotAnObject, NotPart10
+from gateway_client.filing import Filing, Means, Outcome
+from gateway_client.header import InstanceHeader, read_header
+from gateway_client.journal import DONE, Change, Instance, Request, RequestKind, State
+from gateway_client.part10 import digest_of
+from gateway_client.spool import SpooledFile
+from gateway_client.store_request import StoreItem, store_lines
+from gateway_client.story import Event
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which a locked exam is asked for again.
+LOCK_PAUSE = 10.0
+#: Days that the journal remembers what is filed: an object sent again in that time is known without asking.
+DAYS_REMEMBERED = 365
+_PURGE_EVERY = 3600.0
+#: Characters of the headers that are kept in memory, and what one of their items counts for besides its value.
+ROOM, ITEM_SIZE = 8 << 20, 100
+
+
+class Headers:
+    """Headers that were read when their objects were received, by the names of the files, until they are told.
+
+    Of what comes when there is no more room the header is read again, from the file.
+    """
+
+    def __init__(self, room: int = ROOM) -> None:
+        self._room = room
+        self._headers: dict[str, tuple[InstanceHeader, int]] = {}
+
+    def keep(self, name: str, header: InstanceHeader) -> None:
+        """Keep a header, if there is room."""
+        *fields, items = header
+        size = sum(map(len, fields)) + sum([ITEM_SIZE + len(item.value) for item in items])
+        if name not in self._headers and size <= self._room:
+            self._room -= size
+            self._headers[name] = header, size
+
+    def take(self, name: str) -> InstanceHeader | None:
+        """Give a header away."""
+        header, size = self._headers.pop(name, (None, 0))
+        self._room += size
+        return header
+
+
+class Storing(Filing):
+    """The task that brings objects from the spool to STORED.
+
+    `received` may be called from any thread with an object that its sender was told to be safe.
+    """
+
+    kind = RequestKind.STORE
+    before = State.RECEIVED
+
+    def __init__(self, means: Means) -> None:
+        super().__init__(means)
+        self._incoming: queue.SimpleQueue[SpooledFile] = queue.SimpleQueue()
+        self._headers = Headers()
+        self._purged_at = 0.0
+
+    def recover(self) -> None:
+        """Bring spool and journal together after a stop of any kind, before anything is received.
+
+        A file without a row gets one; a file whose object is done is removed; one that was refused is put aside.
+        """
+        for name in self._spool.unreadable():
+            log.error("%s in the spool is no DICOM file and was put aside", name)
+        names = self._spool.names()
+        states = self._journal.states_of(names)
+        for name in names:
+            state = states.get(name)
+            if state is None:
+                self._take([self._spool.read(name)])
+            elif state in DONE:
+                self._spool.remove(name)
+            elif state is State.REFUSED:
+                self._spool.hold(name)
+
+    def received(self, file: SpooledFile) -> None:
+        """Take an object that lies in the spool."""
+        self._incoming.put(file)
+
+    def connected(self, broker: Broker) -> None:
+        """Begin on a new session: there is nothing to ask."""
+
+    def offline(self) -> None:
+        """Journal what was received, whether there is a broker or not."""
+        files = []
+        while not self._incoming.empty():
+            files.append(self._incoming.get())
+        if files:
+            self._take(files)
+        now = self._clock.seconds()
+        if now - self._purged_at > _PURGE_EVERY:
+            self._purged_at = now
+            self._journal.purge(now - DAYS_REMEMBERED * 86400)
+
+    def _take(self, files: Sequence[SpooledFile]) -> None:
+        events = [
+            Event(
+                file.meta.sop_instance_uid,
+                "RECEIVE",
+                file.received_at,
+                "received",
+                peer=f"{file.origin.calling}@{file.origin.peer}" if file.origin.peer else file.origin.calling,
+                detail=f"{file.size} bytes, {file.meta.transfer_syntax}",
+            )
+            for file in files
+        ]
+        for file in files:
+            if file.header is not None:
+                self._headers.keep(file.name, file.header)
+        with self._journal.transaction():
+            self._journal.add(files)
+            self._tell(events)
+
+    def _go_on(self, broker: Broker) -> bool:
+        """Store the next batch."""
+        batch = self._journal.batch(self._clock.seconds(), self._configuration.batch)
+        if not batch:
+            return False
+        copies = self._journal.copies([instance.id for instance in batch])
+        taken: list[tuple[Instance, StoreItem]] = []
+        left: list[tuple[Instance, Callable[[Instance, str], Change], str]] = []
+        for instance in batch:
+            header = self._headers.take(instance.name)
+            if instance.id in copies:
+                left.append((instance, self._dropped, "the same object is filed already"))
+                continue
+            try:
+                taken.append((instance, self._item(instance, header)))
+            except (NotPart10, NotAnObject, OSError) as error:
+                left.append((instance, self._refused, str(error)))
+        number = self._new_uuid()
+        lines = store_lines(number, self._configuration.station, [item for _, item in taken])
+        with self._journal.transaction():
+            outcomes = [(instance, end(instance, why)) for instance, end, why in left]
+            sent = [(it, Change(it.id, State.STORING, study=item.header.study_uid)) for it, item in taken]
+            self._record([*outcomes, *sent])
+            request = self._open(number, lines, [instance for instance, _ in taken]) if taken else None
+        self._clear(outcomes)
+        if request is not None:
+            self._carry_out(broker, request)
+        return True
+
+    def _item(self, instance: Instance, header: InstanceHeader | None) -> StoreItem:
+        """Tell of an object; a header that is not known any more is read. Raises NotPart10, NotAnObject or OSError."""
+        path = self._spool.path(instance.name)
+        header = header or read_header(path, self._configuration.header_paths)
+        moment = datetime.fromtimestamp(instance.received_at)  # noqa: DTZ006  VistA's times carry no zone
+        return StoreItem(header, str(path), moment, instance.digest, first_try=not instance.tries)
+
+    def _outcomes(self, request: Request, answer: Sequence[str]) -> Iterable[Outcome]:
+        found = read_store_answers(answer, len(request.instances))
+        for instance, outcome in zip(self._journal.instances(request.instances), found, strict=True):
+            yield instance, self._change(instance, outcome)
+
+    def _change(self, instance: Instance, outcome: StoreOutcome) -> Change:
+        match outcome:
+            case Stored():
+                return Change(
+                    *(instance.id, State.STORED, outcome.ien, outcome.directory, outcome.file),
+                    reason=outcome.warning,
+                    tries=0,
+                    next_try=0.0,
+                    alone=False,
+                )
+            case AlreadyThere():
+                return self._duplicate(instance, outcome)
+            case Mismatch():
+                return Change(instance.id, State.CORRECT, reason=outcome.reason)
+            case Locked():
+                tries = max(1, instance.tries)  # its ACQUIRED is counted already
+                next_try = self._clock.seconds() + LOCK_PAUSE
+                return Change(instance.id, State.RECEIVED, reason=outcome.what, tries=tries, next_try=next_try)
+            case Failed():
+                return self._later(instance, outcome.reason)
+
+    def _duplicate(self, instance: Instance, outcome: AlreadyThere) -> Change:
+        """Drop a duplicate only when what is filed is known to be the same data set; else hold it for a person."""
+        for other in self._journal.with_uid(instance.sop_instance_uid, (State.PLACED, State.FILED)):
+            if other.id != instance.id and _digest_of_filed(other) == instance.digest:
+                change = self._dropped(instance, f"the same object is filed as image {other.ien}")
+                return change._replace(reason=None, ien=other.ien)
+        return self._refused(instance, " ".join(outcome.messages) or "is already in the database")
+
+    def _dropped(self, instance: Instance, why: str) -> Change:
+        self._tell([self._event(instance, "DUPLICATE", "dropped", why)])
+        return Change(instance.id, State.DUPLICATE, reason=why)
+
+
+def _digest_of_filed(other: Instance) -> str:
+    try:
+        return digest_of(Path(other.placed)) if other.placed else other.digest
+    except (OSError, NotPart10):
+        return ""
