@@ -53,11 +53,18 @@ class Wanted:
 
 
 def interleaved(
-    directory: Path, starts: Mapping[str, Start], images: ImageSet, senders: int, repetitions: int = REPETITIONS
+    directory: Path,
+    starts: Mapping[str, Start],
+    images: ImageSet,
+    senders: int,
+    repetitions: int = REPETITIONS,
+    *,
+    passing: bool = False,
 ) -> dict[str, Run]:
-    """Measure every peer so many times; gives the medians by name.
+    """Measure every peer so many times; gives the medians by name. What is `passing` is removed after each run.
 
-    Before each run the disk has what was written before, so that it does not slow down what is measured next.
+    Before each run the disk has what was written before, so that it does not slow down what is measured next. For the same
+    reason the rest stays: an ext4 without a journal looks for minutes at what was removed, whenever a file is made.
     """
     runs: dict[str, list[Run]] = {name: [] for name in starts}
     names = list(starts)
@@ -68,7 +75,8 @@ def interleaved(
             with starts[name](folder) as peer:
                 os.sync()
                 runs[name].append(one_run(peer, images, senders))
-            shutil.rmtree(folder)
+            if passing:
+                shutil.rmtree(folder)
     return {name: _median(found) for name, found in runs.items()}
 
 

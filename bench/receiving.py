@@ -51,7 +51,7 @@ def measure_receiving(directory: Path, sizes: Sizes = Sizes(COUNTS, FILED_COUNTS
         images = make_set(directory / "sets", shape, [count] * SENDERS)
         with tempfile.TemporaryDirectory(dir=in_memory(directory, images.megabytes)) as sink:
             yield described(images, SENDERS, Path(sink), "written, header read (pynetdicom, DCMTK: written only)")
-            runs = interleaved(Path(sink), starts, images, SENDERS, sizes.repetitions)
+            runs = interleaved(Path(sink), starts, images, SENDERS, sizes.repetitions, passing=True)
         yield from figures(f"{shape.name}, written", images, runs, WRITTEN[shape])
         shutil.rmtree(directory / "sets")
     yield from measure_associations(directory / "associations")
@@ -65,8 +65,7 @@ def measure_archiving(directory: Path, site: Path, sizes: Sizes = Sizes(COUNTS, 
         ORTHANC_TUNED: functools.partial(orthanc, settings=TUNED),
     }
     for shape, count in sizes.filed.items():
-        images = make_set(directory / "sets", shape, [count] * SENDERS)
+        images = make_set(directory / shape.name / "sets", shape, [count] * SENDERS)
         yield described(images, SENDERS, directory, f"fsynced and filed; {ORTHANC_TUNED} does not fsync")
-        runs = interleaved(directory / "filed", starts, images, SENDERS, sizes.repetitions)
+        runs = interleaved(directory / shape.name, starts, images, SENDERS, sizes.repetitions)
         yield from figures(f"{shape.name}, filed", images, runs, FILED)
-        shutil.rmtree(directory / "sets")

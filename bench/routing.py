@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -46,29 +45,27 @@ def measure_routing(directory: Path, site: Path, sizes: Backlogs = SIZES) -> Ite
     }
     routed: dict[Shape, dict[str, Run]] = {}
     for shape, count in sizes.both.items():
-        images = make_set(directory / "sets", shape, [count])
+        images = make_set(directory / shape.name / "sets", shape, [count])
         yield described(images, 1, directory, "both fsync, one rule, the sink in memory")
-        routed[shape] = interleaved(directory / "runs", starts, images, 1, sizes.repetitions)
+        routed[shape] = interleaved(directory / shape.name, starts, images, 1, sizes.repetitions)
         yield from figures(f"{shape.name}, in until out, {count:,}", images, routed[shape], WANTED)
-        shutil.rmtree(directory / "sets")
     yield from _growing(directory, starts, sizes, routed[SMALL][OURS])
 
 
 def _growing(directory: Path, starts: Mapping[str, Start], sizes: Backlogs, before: Run) -> Iterator[Figure]:
     """Route backlogs of small images; each holds the one before it."""
     steps = [more - less for less, more in zip((0, *sizes.growing), sizes.growing, strict=False)]
-    images = make_set(directory / "sets", SMALL, steps)
+    images = make_set(directory / "growing" / "sets", SMALL, steps)
     for place, count in enumerate(sizes.growing[1:], start=2):
         backlog = replace(images, folders=images.folders[:place], count=count)
         chosen = {name: start for name, start in starts.items() if name == OURS or count <= sizes.orthanc_limit}
-        runs = interleaved(directory / "runs", chosen, backlog, 1, 1)
+        runs = interleaved(directory / f"growing-{count}", chosen, backlog, 1, 1)
         wanted = WANTED if ORTHANC in runs else ()
         yield from figures(f"small, in until out, {count:,}", backlog, runs, wanted)
         times = before.images / runs[OURS].images
         note = f"against one of {sizes.growing[place - 2]:,}; linear is 1"
         yield Figure(f"time for an image of {count:,}", times, note, unit="x", digits=2)
         before = runs[OURS]
-    shutil.rmtree(directory / "sets")
 
 
 @contextlib.contextmanager
