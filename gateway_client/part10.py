@@ -25,6 +25,9 @@ SHORT_VRS = frozenset(
 #: Bytes of a file in which its head has its place.
 HEAD_LIMIT = 65536
 _CHUNK = 1 << 20
+_read_element = struct.Struct("<HH2sH").unpack_from
+#: The elements of group 2 that `FileMeta` tells.
+_READ = frozenset((0x02, 0x03, 0x10, 0x16, 0x17, 0x18))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +87,21 @@ def decode_head(head: bytes, path: Path | str) -> FileMeta:
     """
     if head[128:132] != b"DICM":
         raise NotPart10(path, "the letters DICM are missing")
-    position, values = 132, dict[int, bytes]()
+    position, texts = 132, dict[int, str]()
     while len(head) >= position + 8:
-        group, number, vr = struct.unpack_from("<HH2s", head, position)
+        group, number, vr, length = _read_element(head, position)
         if group != 2:
             break
+        start = position + 8
         if vr in LONG_VRS:
             if len(head) < position + 12:
                 raise NotPart10(path, "it is cut off")
             (length,), start = struct.unpack_from("<I", head, position + 8), position + 12
-        else:
-            (length,), start = struct.unpack_from("<H", head, position + 6), position + 8
-        if start + length > len(head):
-            raise NotPart10(path, "it is cut off")
-        values[number] = head[start : start + length]
         position = start + length
-    texts = {number: value.strip(b"\0 ").decode("ascii", "replace") for number, value in values.items()}
+        if position > len(head):
+            raise NotPart10(path, "it is cut off")
+        if number in _READ:
+            texts[number] = head[start:position].strip(b"\0 ").decode("ascii", "replace")
     for number, name in ((2, "SOP Class UID"), (3, "SOP Instance UID"), (0x10, "Transfer Syntax UID")):
         if not texts.get(number):
             raise NotPart10(path, f"Media Storage {name} is missing" if number != 0x10 else f"{name} is missing")
