@@ -214,11 +214,14 @@ def test_nobody_listening_is_an_error_at_once(reactor: ReactorThread) -> None:
 
 
 @pytest.mark.parametrize("security", ["tls"], indirect=True)
-def test_connections_beyond_the_limit_are_closed_before_their_handshake(listen: Listen, security: Security) -> None:
+def test_connections_beyond_the_limit_are_closed_before_their_handshake(
+    listen: Listen, security: Security, caplog: pytest.LogCaptureFixture
+) -> None:
     port = listen(**listening(security), associations=1)
     first = client_of(security, port, (VERIFICATION, IMPLICIT))
     assert first.is_established
     second = client_of(security, port, (VERIFICATION, IMPLICIT))
-    assert second.is_rejected
+    assert not second.is_established  # on a busy machine pynetdicom may miss why
+    assert "is rejected: 1 associations are open" in caplog.text
     until(lambda: port.connections() == 1, "the rejected one is closed")
     first.release()
