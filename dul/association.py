@@ -53,8 +53,6 @@ from dul.pdus import (
 from dul.states import TRANSITIONS, Action, Evt, Role, State
 
 _ANY_LENGTH = (1 << 32) - 1
-#: On these the association ends because of the PDU that comes, whatever its body says.
-_UNEXPECTED = frozenset((Action.AA_1, Action.AA_8))
 #: The states in which data is told, which the reader of fragments does.
 _TAKING_DATA = frozenset(
     state
@@ -62,8 +60,8 @@ _TAKING_DATA = frozenset(
     if event is Evt.P_DATA_PDU and action in (Action.DT_2, Action.AR_6)
 )
 _P_DATA = int(PduType.P_DATA_TF)  # an int, as members of enumerations are slow to look up, and to compare with, for each PDU
-#: These need the type of a PDU only.
-_WITHOUT_BODY = frozenset((Action.AA_2, Action.AA_6, Action.AA_7))
+#: These need the type of a PDU only, whatever its body says.
+_WITHOUT_BODY = frozenset((Action.AA_1, Action.AA_2, Action.AA_6, Action.AA_7, Action.AA_8))
 
 _Announcing = TypeVar("_Announcing", AssociateRequest, AssociateAccept)
 
@@ -74,7 +72,8 @@ class Association:
     Each method gives the events that come of it, to be heeded in their order: some are for the adapter which has the
     connection and the timer, the others for the local user. A call that the state does not allow raises LocalViolation and
     changes nothing. Whatever the peer sends, `receive` raises nothing: a violation is answered with an A-ABORT and told by
-    Aborted, whose problem names the byte; what comes after it is passed over. At most one PDU which is not data is held.
+    Aborted, whose problem names the byte. What comes after a PDU that cannot be read (Evt19) is passed over; after one that
+    was not to come, PDUs are heeded as in Sta13. At most one PDU which is not data is held.
 
     `maximum` is announced as the maximum length of a P-DATA-TF, 0 for no limit, in place of what the request or the
     acceptance says.
@@ -265,10 +264,9 @@ class Association:
         check_header(kind, length, self._data_limit, start)
         event = EVENT_OF_PDU[kind]
         action = TRANSITIONS[event, self._state][0]
-        if action in _UNEXPECTED:
-            raise PeerViolation(f"A PDU {PduType(kind).name} comes in state {self._state}.", AbortReason.UNEXPECTED_PDU, start)
         if action in _WITHOUT_BODY:
-            events += self._happen(event, PeerViolation("", AbortReason.UNEXPECTED_PDU, start))
+            text = f"A PDU {PduType(kind).name} comes in state {self._state}."
+            events += self._happen(event, PeerViolation(text, AbortReason.UNEXPECTED_PDU, start))
             if self._state is not State.Sta1:
                 self._left = length
                 self._reading = Association._skip if length else Association._read_header

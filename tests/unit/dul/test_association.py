@@ -191,7 +191,21 @@ def test_a_violation_is_answered_with_its_reason(violation: str, role: str, cut:
     assert aborted.problem.endswith(f"(byte {before + position})")
     assert association.state is State.Sta13
     assert association.held == 0
-    assert feed(association, [DATA, ABORT, b"junk"]) == [], "what comes after a violation cannot be read"
+    if reason is AbortReason.UNEXPECTED_PDU:
+        assert feed(association, [DATA, ABORT, b"junk"]) == [StopTimer(), CloseConnection()], "it could be read, and so can these"
+    else:
+        assert feed(association, [DATA, ABORT, b"junk"]) == [], "what comes after a violation cannot be read"
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("start", ["before an association", "within one"])
+def test_after_an_unexpected_pdu_each_is_answered_by_the_table(start: str, cut: Callable[[bytes], list[bytes]]) -> None:
+    """PS3.8 table 9-10, Sta13: a second request is aborted too (AA-7), others are passed over (AA-6), an abort closes (AA-2)."""
+    association = acceptor(AC) if start == "before an association" else acceptor(RQ, "accept", AC)
+    assert association.state is State.Sta13
+    after = RQ + AC + RJ + RELEASE_RQ + RELEASE_RP + ABORT + DATA
+    assert feed(association, cut(after)) == [encode_abort(2, 2), StopTimer(), CloseConnection()]
+    assert association.state is State.Sta1
 
 
 @pytest.mark.parametrize("cut", CUTS)
