@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -18,6 +17,7 @@ from dul.errors import LocalViolation, PeerViolation
 from dul.items import CONTEXT_AC, CONTEXT_RQ, CONTEXTS_LIMIT, known_items
 from dul.pdus import DEFAULT_MAXIMUM, HEADER_LENGTH, AbortReason, decode_reject, encode_reject
 from dul.states import Role
+from dul.uids import any_uid
 
 # What the codec cannot read is told by a PeerViolation; it would log it as well, with a traceback that a peer can ask for.
 logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
@@ -33,8 +33,12 @@ _DEFAULT_ROLES: Roles = (True, False)
 
 #: How many PDUs are remembered as read or written, those up to so many bytes: with 128 contexts the codec takes milliseconds.
 _RECENT, _LONG = 64, 1 << 16
-#: How the item of a user identity begins (PS3.7 table D.3-14).
-_USER_IDENTITY = b"\x58\0"
+#: How many proposals of transfer syntaxes are remembered with what came of them: a peer can make each of them 30 kB long.
+_RECENT_CONTEXTS = 256
+#: The type of the item of a user identity (PS3.7 table D.3-14); the reserved byte that follows it may be any.
+_USER_IDENTITY = b"\x58"
+#: Where the items of an A-ASSOCIATE PDU begin, after the AE titles, which may have that byte as an X.
+_ITEMS_AT = 74
 #: What stands for the abstract syntax of a context that is negotiated by itself.
 _ANY_SYNTAX = "1.2.840.10008.1.1"
 
@@ -218,7 +222,8 @@ def negotiate(request: AssociateRequest, policy: Policy) -> AssociateAccept | As
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_RECENT_CONTEXTS)
+@any_uid()
 def _negotiate_one(
     transfer_syntaxes: tuple[str, ...], chosen: str | None, asked: Roles | None, granted: Roles | None
 ) -> tuple[int, str, Roles | None]:
@@ -290,6 +295,7 @@ def encode_associate_request(request: AssociateRequest) -> bytes:
 
 
 @lru_cache(maxsize=_RECENT)
+@any_uid()
 def encode_associate_accept(accept: AssociateAccept) -> bytes:
     """Write an A-ASSOCIATE-AC. Raises LocalViolation for what cannot be written."""
     _check_contexts([context.id for context in accept.contexts])
@@ -318,7 +324,8 @@ def decode_associate_request(data: bytes, position: int = 0) -> AssociateRequest
 
     A peer asks with the same bytes again and again, of which the latest are known; those that may hold a passcode are not kept.
     """
-    return (_read_request if _USER_IDENTITY in data or len(data) > _LONG else _read_recent_request)(data, position)
+    kept = len(data) <= _LONG and data.find(_USER_IDENTITY, _ITEMS_AT) < 0
+    return (_read_recent_request if kept else _read_request)(data, position)
 
 
 def _read_request(data: bytes, position: int) -> AssociateRequest:
@@ -464,8 +471,7 @@ def _primitive_of_result(result: ContextResult) -> PresentationContext:
 def _decoded(decoded: Any, data: bytes, context_type: int, position: int) -> Any:
     known = known_items(data, context_type, position)
     try:
-        with warnings.catch_warnings():  # pydicom warns of UIDs that are not quite; whoever chooses contexts knows none of them
-            warnings.simplefilter("ignore")
+        with any_uid():  # whoever chooses contexts knows none that is not quite one
             decoded.decode(known)
             return decoded.to_primitive()
     except Exception as error:  # on bytes that are no PDU the codec raises whatever its parts raise

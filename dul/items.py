@@ -12,6 +12,8 @@ CONTEXTS_LIMIT = 128
 """The most presentation contexts: as many as there are odd bytes."""
 ITEMS_LIMIT = 10_000
 """The most items and sub-items of one PDU: 128 contexts with every transfer syntax that there is have some 6,000."""
+SYNTAXES_LIMIT = 256
+"""The most sub-items of one context, several times as many as there are transfer syntaxes: the codec compares each with all."""
 
 CONTEXT_RQ, CONTEXT_AC, _USER_INFORMATION = 0x20, 0x21, 0x50
 _APPLICATION_CONTEXT = 0x10
@@ -36,7 +38,10 @@ def known_items(data: bytes, context_type: int, position: int) -> bytes:
         sub_at = at + _SUB_ITEMS_AT.get(kind, end - at)
         if sub_at > end:
             raise _violation(f"An item of type {kind:02X} is too short.", position + at)
-        sub_items = list(islice(_items(data, sub_at, end, position), ITEMS_LIMIT))
+        most = SYNTAXES_LIMIT if kind in (CONTEXT_RQ, CONTEXT_AC) else ITEMS_LIMIT
+        sub_items = list(islice(_items(data, sub_at, end, position), most + 1))
+        if len(sub_items) > most:
+            raise _violation(f"An item of type {kind:02X} has more than {most} sub-items.", position + at)
         count += 1 + len(sub_items)
         if contexts > CONTEXTS_LIMIT or count > ITEMS_LIMIT:
             raise _violation(f"There are more than {CONTEXTS_LIMIT} presentation contexts or {ITEMS_LIMIT} items.", position + at)

@@ -1,15 +1,28 @@
-"""SOP classes, by pynetdicom's tables."""
+"""UIDs: SOP classes, by pynetdicom's tables, and those of peers, of whatever form."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from threading import Lock
 
+from pydicom.config import IGNORE, disable_value_validation
 from pydicom.uid import UID
 from pynetdicom import AllStoragePresentationContexts, sop_class
 
 VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 _STORAGE = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
+#: pydicom's setting is that of the process, which may have a reactor in more than one thread.
+_TAKING_ANY = Lock()
+
+
+@contextmanager
+def any_uid() -> Iterator[None]:
+    """Have pydicom say nothing of UIDs that are not quite: a peer could fill the log with them, one line for each."""
+    with _TAKING_ANY, disable_value_validation():
+        yield
 
 
 @lru_cache(maxsize=1024)
@@ -20,5 +33,5 @@ def may_be_stored(uid: str) -> bool:
     """
     if uid in _STORAGE:
         return True
-    known = UID(uid)
+    known = UID(uid, IGNORE)
     return known.is_private or not (known.keyword and hasattr(sop_class, known.keyword))

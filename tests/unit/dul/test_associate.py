@@ -24,9 +24,11 @@ from dul import (
     ProposedContext,
     Role,
     UserIdentity,
+    may_be_stored,
     negotiate,
 )
 from dul.associate import (
+    _read_recent_request,
     accepted_contexts,
     decode_associate_accept,
     decode_associate_reject,
@@ -170,6 +172,18 @@ def _contexts(*parts: bytes) -> bytes:
 _CONTEXT = RQ[RQ.index(b"\x20\0", 74) :][: 4 + RQ[RQ.index(b"\x20\0", 74) + 3]]
 
 
+def _proposing(*transfer_syntaxes: bytes) -> bytes:
+    """Give a presentation context for Verification."""
+    return _item(
+        b"\x20", b"\1\0\0\0", _item(b"\x30", VERIFICATION.encode()), *(_item(b"\x40", syntax) for syntax in transfer_syntaxes)
+    )
+
+
+def _item(kind: bytes, *parts: bytes) -> bytes:
+    value = b"".join(parts)
+    return kind + b"\0" + len(value).to_bytes(2, "big") + value
+
+
 @pytest.mark.parametrize(
     "encoded",
     [
@@ -183,6 +197,7 @@ _CONTEXT = RQ[RQ.index(b"\x20\0", 74) :][: 4 + RQ[RQ.index(b"\x20\0", 74) + 3]]
         _contexts(b"\x20\0\0\4\1\0\0\0"),  # neither abstract nor transfer syntax
         _contexts(*(_CONTEXT for _ in range(129))),
         _contexts(*(b"\x77\0\0\0" for _ in range(10_001))),
+        _contexts(_proposing(*(b"1.2.%d" % number for number in range(257)))),
         _contexts(_CONTEXT, b"\x50\0\0\x08\x51\0\0\4\0\0\0\x40"),  # a maximum length of 64
         _contexts(_CONTEXT, b"\x50\0\0\x06\x51\0\0\2\0\0"),
         _contexts(_CONTEXT, b"\x50\0\0\x08\x54\0\0\4\xff\xff\0\0"),  # a role for a UID that is longer than its item
@@ -356,3 +371,31 @@ def test_junk_in_place_of_a_title_is_a_violation_and_no_line_in_the_log(junk: by
     with pytest.raises(PeerViolation, match="byte 5"):
         decode_associate_request(RQ[:10] + junk + RQ[26:], 5)
     assert caplog.records == []
+
+
+@pytest.mark.filterwarnings("always")  # a warning is to be a line of the log, not the error that it is in other tests
+def test_uids_that_are_not_quite_fill_no_log(caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder) -> None:
+    syntaxes = [b"x%d" % number for number in range(255)]
+    application_context = _item(b"\x10", b"1.2.840.10008.3.1.1.1")
+    information = _item(b"\x50", _item(b"\x52", b"0001.x"))
+    request = decode_associate_request(_contexts(application_context, _proposing(*syntaxes), information))
+    assert request.contexts[0].transfer_syntaxes == tuple(syntax.decode() for syntax in syntaxes)
+    accept = _negotiated(request, TAKES_ALL)
+    assert decode_associate_accept(encode_associate_accept(accept)).contexts == (ContextResult(1, 0, "x0"),)
+    assert may_be_stored("x0")
+    assert (caplog.records, recwarn.list) == ([], [])
+
+
+@pytest.mark.parametrize("reserved", [b"\0", b"\1"])
+def test_a_passcode_is_not_remembered(reserved: bytes) -> None:
+    identified = replace(REQUEST, user_identity=UserIdentity(2, b"alice", b"secret"))
+    encoded = encode_associate_request(identified).replace(b"\x58\0", b"\x58" + reserved)
+    _read_recent_request.cache_clear()
+    assert decode_associate_request(encoded) == identified
+    assert _read_recent_request.cache_info().currsize == 0
+
+
+def test_a_request_is_remembered_though_an_ae_title_has_an_x() -> None:
+    _read_recent_request.cache_clear()
+    decode_associate_request(encode_associate_request(replace(REQUEST, called_ae_title="XRAY")))
+    assert _read_recent_request.cache_info().currsize == 1
