@@ -69,23 +69,21 @@ class InMemory:
     def __init__(self, done: Callable[[bytes], None], limit: int = DATA_LIMIT) -> None:
         self._done = done
         self._limit = limit
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._data = bytearray()
 
     def write(self, data: memoryview) -> None:
         """Take a piece. Raises PeerViolation."""
-        self._size += len(data)
-        if self._size > self._limit:
+        if len(self._data) + len(data) > self._limit:
             raise PeerViolation(f"a data set is longer than {self._limit} bytes", AbortReason.INVALID_PARAMETER)
-        self._pieces.append(bytes(data))
+        self._data += data
 
     def finish(self) -> None:
         """Give it."""
-        self._done(b"".join(self._pieces))
+        self._done(bytes(self._data))
 
     def abandon(self) -> None:
         """Forget it."""
-        self._pieces.clear()
+        self._data.clear()
 
 
 @dataclass(eq=False, slots=True)

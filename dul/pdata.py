@@ -7,7 +7,7 @@ from struct import Struct
 
 from dul.errors import PeerViolation
 from dul.events import Event, Fragment
-from dul.pdus import DEFAULT_MAXIMUM, AbortReason, PduType
+from dul.pdus import DEFAULT_MAXIMUM, PDU_LIMIT, AbortReason, PduType
 
 _PDV_HEADER = Struct(">IBB")  # length, presentation context, message control header
 _PDV_HEADER_LENGTH = 6
@@ -100,8 +100,11 @@ def pdv_header(context_id: int, length: int, *, command: bool, last: bool) -> by
 
 
 def fragment_size(maximum: int) -> int:
-    """Give the most bytes, an even number, that a fragment may have for a peer which takes PDUs of so many; 0 is no limit."""
-    return ((maximum or DEFAULT_MAXIMUM) - _PDV_HEADER_LENGTH) & ~1
+    """Give the most bytes, an even number, that a fragment may have for a peer which takes PDUs of so many; 0 is no limit.
+
+    It has no more than `PDU_LIMIT` allows, whatever the peer takes: a file is read into memory by this measure.
+    """
+    return (min(maximum or DEFAULT_MAXIMUM, PDU_LIMIT) - _PDV_HEADER_LENGTH) & ~1
 
 
 def split_fragments(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,6 +15,7 @@ from dul import (
     Category,
     Command,
     CommandField,
+    InMemory,
     Instance,
     LocalViolation,
     Request,
@@ -347,6 +349,19 @@ def test_a_data_set_kept_in_memory_has_its_limit() -> None:
     pair.pump()
     assert failed_with(longer, AssociationAborted)
     assert (longer.result.source, longer.result.reason) == (2, 6)
+
+
+def test_empty_pieces_of_a_data_set_are_not_kept() -> None:
+    """Each takes six bytes of the peer, and could take fifty of ours."""
+    sink = InMemory(lambda _data: None)
+    tracemalloc.start()
+    try:
+        for _ in range(100_000):
+            sink.write(memoryview(b""))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 10_000
 
 
 def test_message_ids_begin_anew_and_pass_over_those_in_use() -> None:

@@ -12,6 +12,7 @@ from pynetdicom.pdu_items import PresentationDataValueItem
 
 from dul import DEFAULT_MAXIMUM, AbortReason, Event, Fragment, PeerViolation
 from dul.pdata import FragmentReader, fragment_size, pdv_header, split, split_fragments
+from dul.pdus import PDU_LIMIT
 from tests.unit.dul.feeding import CUTS, byte_by_byte, merged, whole
 
 CONTEXTS = range(1, 256, 2)
@@ -126,6 +127,11 @@ def test_a_fragment_fits_the_maximum_and_is_even(maximum: int) -> None:
     size = fragment_size(maximum)
     assert size % 2 == 0
     assert 0 <= (maximum or DEFAULT_MAXIMUM) - 6 - size < 2
+
+
+@pytest.mark.parametrize("maximum", [PDU_LIMIT + 2, 2**31, 2**32 - 1])
+def test_a_peer_that_takes_more_gets_no_longer_pdus_than_we_would_take(maximum: int) -> None:
+    assert fragment_size(maximum) == PDU_LIMIT - 6
 
 
 @pytest.mark.parametrize("cut", CUTS)
