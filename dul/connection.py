@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from dul.associate import AssociateAccept, AssociateReject, AssociateRequest
 from dul.association import Association
-from dul.errors import DulError, LocalViolation, PeerTimedOut, PeerViolation
+from dul.errors import AssociationAborted, DulError, LocalViolation, PeerTimedOut, PeerViolation
 from dul.events import (
     Aborted,
     Accepted,
@@ -32,7 +32,7 @@ from dul.events import (
     StopTimer,
     Write,
 )
-from dul.pdus import AbortSource, encode_abort
+from dul.pdus import AbortReason, AbortSource, encode_abort
 from dul.states import Role, State
 
 log = logging.getLogger(__name__)
@@ -165,12 +165,14 @@ class Connection(TwistedProtocol):
         """End what has not ended."""
         if reason is not None and not isinstance(reason.value, ConnectionDone):
             self._reason = reason.getErrorMessage()
-        self._perform(self.association.connection_closed())
-        for call in (self._artim, self._watch):
-            if call is not None and call.active():
-                call.cancel()
-        self._end(Aborted(2, _UNSPECIFIED, self._reason, lost=True))
-        self.gone.callback(None)
+        try:
+            self._perform(self.association.connection_closed())
+            self._end(Aborted(2, _UNSPECIFIED, self._reason, lost=True))
+        finally:  # whatever the user fails on, the connection counts no more
+            for call in (self._artim, self._watch):
+                if call is not None and call.active():
+                    call.cancel()
+            self.gone.callback(None)
 
     # ---- the user's side ----
 
@@ -251,14 +253,26 @@ class Connection(TwistedProtocol):
         except PeerViolation as violation:
             violation = violation.at(fragment.position)
             log.warning("%s breaks the protocol: %s", self.peer, violation)
-            if self.association.state is State.Sta13:  # by what came with it, whose answer this one takes the place of
-                self._perform([Write([encode_abort(AbortSource.SERVICE_PROVIDER, violation.reason)]), StartTimer()])
-                self._silent = True
-                self._end(violation)
-            else:
-                self.abort(AbortSource.SERVICE_PROVIDER, violation.reason, violation)
+            self._refuse(AbortSource.SERVICE_PROVIDER, violation.reason, violation)
         except LocalViolation:
             log.exception("an answer to %s came too late", self.peer)
+        except Exception:
+            self._fail(f"What {self.peer} sent could not be taken.")
+
+    def _refuse(self, source: int, reason: int, why: DulError) -> None:
+        """Abort because of what came."""
+        if self.association.state is State.Sta13:  # by what came with it, whose answer this one takes the place of
+            self._perform([Write([encode_abort(source, reason)]), StartTimer()])
+            self._silent = True
+            self._end(why)
+        else:
+            self.abort(source, reason, why)
+
+    def _fail(self, text: str) -> None:
+        """Abort because of the exception that is being handled: whatever the user fails on, the peer is not left waiting."""
+        log.exception("%s", text)
+        source, reason = AbortSource.SERVICE_USER, AbortReason.NOT_SPECIFIED
+        self._refuse(source, reason, AssociationAborted(text, source, reason))
 
     def _write(self, event: Write) -> None:
         transport: Any = self.transport
@@ -310,8 +324,12 @@ class Connection(TwistedProtocol):
         self._give_up(f"{self.peer} {'took' if self._congested else 'sent'} nothing for {silent:.0f} s")
 
     def _requested(self, event: Requested) -> None:
-        if self.association.state is State.Sta3:  # what came with it may have ended it
+        if self.association.state is not State.Sta3:  # what came with it may have ended it
+            return
+        try:
             self._user.requested(event.request)
+        except Exception:
+            self._fail(f"The request of {self.peer} for an association could not be answered.")
 
     def _accepted(self, event: Accepted) -> None:
         self._stop_timer(None)

@@ -358,7 +358,10 @@ class Exchange:
         error = self._ended = self._ended or _error(why, self.connection.peer)
         if self._sink is not None:
             sink, self._sink = self._sink, None
-            sink.abandon()
+            try:
+                sink.abandon()
+            except Exception:  # whatever a service fails on, those who wait are told
+                log.exception("what came of %s cannot be abandoned", self.connection.peer)
         self._outbox.close()
         asked = [*self._asked.values(), *self._held]
         for waiting in (self._open, self._unanswered, self._asked, self._held):

@@ -11,6 +11,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from dul import (
+    AssociateAccept,
     AssociateRequest,
     AssociationAborted,
     AssociationRejected,
@@ -21,11 +22,14 @@ from dul import (
     Listening,
     PeerTimedOut,
     Policy,
+    Request,
+    Sink,
     State,
     Timeouts,
     connect,
     encode_command,
 )
+from dul.exchange import Decide
 from dul.pdata import split
 from dul.pdus import RELEASE_RP, RELEASE_RQ, encode_abort
 from tests.unit.dul.feeding import RQ, TAKES_ALL
@@ -404,3 +408,86 @@ def test_the_first_of_two_violations_is_answered_and_logged(caplog: pytest.LogCa
     assert caplog.text.count("breaks the protocol") == 1
     pair.reactor.advance(15)
     assert pair.ends[1].cut
+
+
+class Failing:
+    """A service that fails in one of the ways in which it can; it hears of the end all the same."""
+
+    def __init__(self, way: str) -> None:
+        self.way = way
+        self.told: list[str] = []
+
+    def __call__(self, _request: Request) -> Sink:
+        self._hear("begin")
+        return self
+
+    def write(self, data: memoryview) -> None:
+        self._hear("write")
+
+    def finish(self) -> None:
+        self._hear("finish")
+
+    def abandon(self) -> None:
+        self._hear("abandon")
+
+    def _hear(self, what: str) -> None:
+        self.told.append(what)
+        if what == self.way:
+            raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("way", "told"), [("begin", ["begin"]), ("write", ["begin", "write", "abandon"]), ("finish", ["begin", "write", "finish"])]
+)
+def test_a_service_that_fails_ends_the_association_and_the_peer_hears_it(
+    way: str, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = Failing(way)
+    pair = Pair.established({STORE: failing})
+    answer = Waiter(pair.requestor.ask(3, STORE_COMMAND, b"data").response())
+    pair.pump()
+    assert failed_with(answer, AssociationAborted)
+    assert (answer.result.source, answer.result.reason) == (0, 0)
+    assert str(pair.ended(1)) == "What ct1 sent could not be taken."
+    assert failing.told == told
+    assert "No space left on device" in caplog.text
+    assert all(pair.closed)
+
+
+def test_a_service_that_fails_on_what_comes_with_a_violation_ends_the_association_once() -> None:
+    pair = Pair.established({STORE: Failing("write")})
+    store = replace(STORE_COMMAND, message_id=1, has_data=True)
+    said = pair.say(b"".join(split(3, encode_command(store), b"data", 16384)) + RQ, 1)
+    assert said == encode_abort(0, 0)
+    assert str(pair.ended(1)) == "What ct1 sent could not be taken."
+
+
+def test_a_service_that_cannot_abandon_keeps_neither_the_connection_nor_those_who_wait() -> None:
+    reactor = MemoryReactorClock()
+    failing = Failing("abandon")
+    listener = Listener(Listening(take_all(TAKES_ALL), {STORE: failing}, associations=1), reactor)
+    pairs = [Pair.established(listener=listener, reactor=reactor, room=20_000), Pair(listener=listener, reactor=reactor)]
+    pairs[0].requestor.ask(3, STORE_COMMAND, source=Memory(bytes(200_000)))
+    pairs[0].step(0)
+    answer = Waiter(pairs[0].acceptor.ask(3, STORE_COMMAND, b"data").response())
+    assert not Pair(listener=listener, reactor=reactor).taken
+    pairs[0].lose()
+    assert failing.told[-1] == "abandon"
+    assert failed_with(answer, ConnectionLost)
+    assert type(pairs[0].ended(1)) is ConnectionLost
+    assert Pair(listener=listener, reactor=reactor).taken
+
+
+def _failing_policy(_request: AssociateRequest, _peer: str) -> AssociateAccept:
+    raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("decide", [_failing_policy, take_all(replace(TAKES_ALL, implementation_version_name="L" * 17))])
+def test_a_request_that_cannot_be_decided_is_aborted(decide: Decide) -> None:
+    reactor = MemoryReactorClock()
+    pair = Pair(listener=Listener(Listening(decide, {}), reactor), reactor=reactor)
+    pair.pump()
+    assert failed_with(pair.answer, AssociationAborted)
+    assert str(pair.acceptor_ended.result) == "The request of ct1 for an association could not be answered."
+    assert all(pair.closed)
+    assert not pair.listener.exchanges
