@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 #: Failed SOP Instance UID List.
 _FAILED_LIST = (0x0008, 0x0058)
 _SHORT_LENGTH = 0xFFFF
+#: The most that a number of sub-operations can say: it is US (PS3.7 table E.1-1).
+_MOST = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,9 @@ class _Retrieval:
                 break
             await self._send(exchange, instance)
             if self.remaining:
-                self._tell(PENDING, remaining=self.remaining)
+                self._tell(PENDING)
         if self.remaining:
-            self._finish(CANCEL, remaining=self.remaining)
+            self._finish(CANCEL)
         elif self.failed and len(self.failed) == len(self.instances):
             self._finish(UNABLE_TO_PERFORM_SUBOPERATIONS)
         else:
@@ -142,10 +144,15 @@ class _Retrieval:
             else:
                 self.warning += 1
 
-    def _tell(self, status: int, data: bytes | None = None, **fields: int | str) -> None:
-        self.request.respond(status, data, completed=self.completed, failed=len(self.failed), warning=self.warning, **fields)
+    def _tell(self, status: int, data: bytes | None = None, **fields: str) -> None:
+        """Tell how far it is; what remains is told where something does."""
+        counts = (self.remaining, self.completed, len(self.failed), self.warning)
+        remaining, completed, failed, warning = (min(count, _MOST) for count in counts)
+        self.request.respond(
+            status, data, remaining=remaining or None, completed=completed, failed=failed, warning=warning, **fields
+        )
 
-    def _finish(self, status: int, **fields: int | str) -> None:
+    def _finish(self, status: int, **fields: str) -> None:
         """Tell the end; what failed is named in a data set, where it is no success (PS3.4 C.4.2.1.4.2)."""
         self._tell(status, _failed_list(self.failed, self.request.transfer_syntax) if self.failed else None, **fields)
 

@@ -1,4 +1,4 @@
-"""The list of what could not be sent, as the provider of a retrieval writes it."""
+"""What the provider of a retrieval tells of it: the numbers of sub-operations, and the list of what could not be sent."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from io import BytesIO
 import pytest
 from pydicom.filereader import read_dataset
 
+from dul import Command, CommandField, ConnectionLost, Exchange, Instance, Request, got_by, moved_by
 from dul.retrieval import _failed_list
-from tests.unit.dul.feeding import EXPLICIT, IMPLICIT
+from dul.status import CANCEL, UNABLE_TO_PERFORM_SUBOPERATIONS
+from tests.unit.dul.feeding import CT, EXPLICIT, IMPLICIT
+from tests.unit.dul.pair import Pair, Waiter, status_of
+
+GET, MOVE = CommandField.C_GET_RQ, CommandField.C_MOVE_RQ
 
 
 @pytest.mark.parametrize("count", [1, 2, 5000])
@@ -26,3 +31,31 @@ def test_what_failed_is_read_back(syntax: str, count: int) -> None:
 
 def test_in_a_syntax_that_queries_do_not_have_there_is_no_list() -> None:
     assert _failed_list(["1.2.3"], "1.2.840.10008.1.2.2") is None
+
+
+MANY = [Instance(CT, "1.2.3", EXPLICIT, lambda: b"image")] * 70_000
+
+
+def test_more_sub_operations_than_the_number_can_say_remain() -> None:
+    async def select(request: Request, _data: bytes) -> list[Instance]:
+        request.cancelled = True
+        return MANY
+
+    pair = Pair.established({GET: got_by(select)})
+    answer = Waiter(pair.requestor.ask(3, Command(field=GET, sop_class=CT, priority=0), b"query").response())
+    pair.pump()
+    assert (status_of(answer.result), answer.result.command.remaining) == (CANCEL, 0xFFFF)
+
+
+def test_more_sub_operations_than_the_number_can_say_have_failed() -> None:
+    async def select(_request: Request, _data: bytes) -> list[Instance]:
+        return MANY
+
+    async def opener(_proposed: object) -> Exchange:
+        raise ConnectionLost
+
+    pair = Pair.established({MOVE: moved_by(select, lambda _ae_title: opener)})
+    move = Command(field=MOVE, sop_class=CT, priority=0, move_destination="STORE")
+    answer = Waiter(pair.requestor.ask(3, move, b"query").response())
+    pair.pump()
+    assert (status_of(answer.result), answer.result.command.failed) == (UNABLE_TO_PERFORM_SUBOPERATIONS, 0xFFFF)
