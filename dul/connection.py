@@ -57,9 +57,12 @@ End = Released | Aborted | DulError | None
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: `artim` for the request, the release and the close of an association (PS3.8 9.1.5), `idle` without a byte.
+    """Seconds.
 
-    `artim` is also how long a peer may take to answer a request for an association, or for its release.
+    `artim` (PS3.8 9.1.5) is what a peer has to ask for an association once it has connected, and to close after its end. It
+    has as long, which the standard leaves open, to answer a request for an association or for its release, and to take what
+    was written before our close. `idle` is how long it may send nothing while it is listened to, or take nothing of what is
+    written.
     """
 
     artim: float = 15.0

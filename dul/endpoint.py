@@ -17,7 +17,7 @@ from dul.associate import LOCAL_LIMIT_EXCEEDED, AssociateAccept, AssociateReject
 from dul.association import Association
 from dul.command import CommandField
 from dul.connection import Connection, Timeouts
-from dul.errors import ConnectionLost, DulError
+from dul.errors import ConnectionLost, DulError, LocalViolation
 from dul.exchange import Decide, Exchange
 from dul.operations import Service
 from dul.states import Role
@@ -131,7 +131,11 @@ def connect(
     association = Association(Role.REQUESTOR)
     exchange = Exchange(services or {}, reactor, response_seconds=response_seconds)
     exchange.connection = Connection(association, exchange, reactor, timeouts)
-    association.open(request)
+    try:
+        association.open(request)
+    except LocalViolation as error:
+        exchange.not_connected(error)
+        return exchange.established_at
     factory = _Connector(exchange.connection, exchange)
     # Twisted's own connectSSL would put off small writes to the global reactor, which may be another one and not run.
     secured = factory if tls is None else TLSFactory(tls, True, factory, reactor)

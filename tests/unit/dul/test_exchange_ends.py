@@ -20,6 +20,7 @@ from dul import (
     Exchange,
     Listener,
     Listening,
+    LocalViolation,
     PeerTimedOut,
     Policy,
     Request,
@@ -346,6 +347,13 @@ def test_no_connection_is_a_dul_error() -> None:
     reactor.tcpClients[0][2].clientConnectionFailed(None, Failure(Broken("refused")))
     assert failed_with(waiter, ConnectionLost)
     assert "refused" in str(waiter.result)
+
+
+def test_a_request_that_cannot_be_written_is_told_as_everything_else_is() -> None:
+    reactor = MemoryReactorClock()
+    waiter = Waiter(connect(reactor, ("archive", 104), AssociateRequest("ARCHIVE", "CT1", (CONTEXTS[0], CONTEXTS[0]))))
+    assert failed_with(waiter, LocalViolation)
+    assert not reactor.tcpClients
 
 
 def test_who_does_not_wait_any_more_gets_no_connection() -> None:
