@@ -130,30 +130,34 @@ class Exchange:
     # ---- our requests ----
 
     def ask(self, context_id: int, command: Command, data: bytes | None = None, source: Source | None = None) -> Asked:
-        """Send a request, with a data set or the source of one, which is closed in the end. Its message id is chosen here."""
-        self._last_id = self._free_id()
-        command = replace(command, message_id=self._last_id, has_data=data is not None or source is not None)
+        """Send a request, with a data set or the source of one, closed in the end. It gets its message id when its turn comes."""
         asked = Asked(self, context_id, command, source, data)
         if self._over:
             asked._fail(self._ended or ConnectionLost("The association has ended."))
         elif context_id not in self.connection.association.contexts:
             asked._fail(LocalViolation(f"Presentation context {context_id} was not accepted."))
-        elif self._window and len(self._asked) >= self._window:
+        elif len(self._asked) >= self._at_a_time:
             self._held.append(asked)
         else:
             self._start(asked)
         return asked
 
+    @property
+    def _at_a_time(self) -> int:
+        """How many requests may wait for their answers: no window has more than there are message ids."""
+        return self._window or _MESSAGE_IDS
+
     def _free_id(self) -> int:
-        number = self._last_id
-        held = {one.command.message_id for one in self._held}
-        while True:
+        number = self._last_id % _MESSAGE_IDS + 1
+        while number in self._asked:
             number = number % _MESSAGE_IDS + 1
-            if number not in self._asked and number not in held:
-                return number
+        return number
 
     def _start(self, asked: Asked) -> None:
-        self._asked[asked.number] = asked
+        number = self._last_id = self._free_id()
+        has_data = asked._data is not None or asked._source is not None
+        asked.command = replace(asked.command, message_id=number, has_data=has_data)
+        self._asked[number] = asked
         source, asked._source = asked._source, None  # the outbox closes it
         self._outbox.put(Outgoing(asked.context_id, encode_command(asked.command), asked._data, source, asked))
 
@@ -259,7 +263,11 @@ class Exchange:
     def _sink_for_response(self, begun: Begun) -> Sink:
         command = begun.command
         asked = self._asked.get(command.responds_to or 0)
-        if asked is None or not asked._begun or command.field != asked.command.field | RESPONSE:
+        if (
+            asked is None
+            or not asked._begun
+            or (begun.context_id, command.field) != (asked.context_id, asked.command.field | RESPONSE)
+        ):
             raise PeerViolation(f"a response to message {command.responds_to} answers nothing", AbortReason.INVALID_PARAMETER)
         return InMemory(lambda data: self._answered(asked, Response(command, data if command.has_data else None)))
 
@@ -272,7 +280,7 @@ class Exchange:
             asked._stop_timer()
             asked._failure = LocalViolation("No response follows the last one.")
             self._asked.pop(asked.number, None)
-            if self._held and (not self._window or len(self._asked) < self._window):
+            if self._held and len(self._asked) < self._at_a_time:
                 self._start(self._held.popleft())
         asked._come(response)
         self._balance()

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 
 from dul.command import Command
-from dul.errors import DulError, PeerViolation
+from dul.errors import DulError, LocalViolation, PeerViolation
 from dul.pdus import AbortReason
 from dul.status import Category, category
 
@@ -146,7 +146,7 @@ class Asked:
 
     @property
     def number(self) -> int:
-        """Its message id."""
+        """Its message id; 0 before its turn has come."""
         return self.command.message_id or 0
 
     @property
@@ -155,8 +155,12 @@ class Asked:
         return len(self._responses)
 
     def response(self) -> Deferred[Response]:
-        """Give the next response when it comes. Fails with a DulError when none comes any more."""
-        # who gives up waiting leaves the next response to who asks for it then
+        """Give the next response when it comes. Fails with a DulError when none comes any more.
+
+        One waits at a time, for a second it fails at once; who gives up waiting leaves the next response to who asks for it then.
+        """
+        if self._waiting is not None:
+            return fail(LocalViolation("The next response is waited for already."))
         deferred: Deferred[Response] = Deferred(lambda _deferred: self._wait_no_more())
         if self._responses:
             response = self._responses.popleft()

@@ -248,6 +248,13 @@ BAD_RESPONSES = {
 }
 
 
+def test_a_response_on_another_context_than_its_request_aborts() -> None:
+    pair = Pair.established({ECHO: Held()})
+    answer = Waiter(pair.requestor.ask(1, ECHO_COMMAND).response())
+    assert pair.say(sent(Command(field=ECHO | 0x8000, responds_to=1, status=0), 3)) == encode_abort(2, 6)
+    assert failed_with(answer, AssociationAborted)
+
+
 @pytest.mark.parametrize("which", BAD_RESPONSES)
 def test_a_response_that_answers_nothing_aborts(which: str, caplog: pytest.LogCaptureFixture) -> None:
     response, problem = BAD_RESPONSES[which]
@@ -373,6 +380,30 @@ def test_message_ids_begin_anew_and_pass_over_those_in_use() -> None:
     assert (first.command.message_id, numbers) == (1, [65535, 2, 3])
 
 
+def test_requests_that_the_window_holds_back_take_no_message_ids() -> None:
+    held = Held()
+    pair = Pair.established({STORE: held}, window=(2, 1))
+    asked = [pair.requestor.ask(3, STORE_COMMAND, b"data") for _ in range(4)]
+    pair.pump()
+    assert [one.number for one in asked] == [1, 2, 0, 0]
+    held.requests[1].respond(SUCCESS)
+    pair.pump()
+    assert [one.number for one in asked] == [1, 2, 3, 0]
+
+
+def test_a_request_waits_where_all_message_ids_are_in_use() -> None:
+    held = Held()
+    pair = Pair.established({STORE: held}, window=UNLIMITED)
+    first = pair.requestor.ask(3, STORE_COMMAND, b"data")
+    pair.requestor._asked.update(dict.fromkeys(range(2, 65536), first))
+    last = pair.requestor.ask(3, STORE_COMMAND, b"data")
+    pair.pump()
+    assert (last.number, len(held.requests)) == (0, 1)
+    held.requests[0].respond(SUCCESS)
+    pair.pump()
+    assert (last.number, len(held.requests)) == (1, 2)
+
+
 def test_a_context_that_was_not_accepted_is_not_asked_on() -> None:
     pair, source = Pair.established(), Memory(b"data")
     answer = Waiter(pair.requestor.ask(5, STORE_COMMAND, source=source).response())
@@ -454,6 +485,22 @@ def test_a_sink_is_told_that_its_association_has_ended() -> None:
     assert told[0] == "write"
     assert told[1:].count("abandon") == 1
     assert "finish" not in told
+
+
+def test_one_waits_for_the_next_response_at_a_time() -> None:
+    held = Held()
+    pair = Pair.established({STORE: held})
+    asked = pair.requestor.ask(3, STORE_COMMAND, b"data")
+    deferred = asked.response()
+    first = Waiter(deferred)
+    assert failed_with(Waiter(asked.response()), LocalViolation)
+    assert not first.done
+    deferred.cancel()
+    pair.pump()
+    third = Waiter(asked.response())
+    held.requests[0].respond(SUCCESS)
+    pair.pump()
+    assert status_of(third.result) == SUCCESS
 
 
 def test_a_request_that_waits_for_the_window_is_cancelled_before_it_is_sent() -> None:
