@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
@@ -127,7 +128,9 @@ class Connection(TwistedProtocol):
         self._watch: IDelayedCall | None = None
         self._heard_at = 0.0
         self._paused = self._congested = False
-        self._ended = self._silent = False
+        self._ended = self._silent = self._telling = False
+        #: What came in one read with that which made the user pause, in its order.
+        self._kept: deque[Fragment | ReleaseRequested] = deque()
         self._reason = ""
         #: Fires when the connection is closed, which may be some time after the association has ended.
         self.gone: Deferred[None] = Deferred()
@@ -224,7 +227,7 @@ class Connection(TwistedProtocol):
         self._close(None)
 
     def pause(self) -> None:
-        """Take nothing from the peer for a while; its TCP holds it up."""
+        """Take nothing from the peer for a while; its TCP holds it up. What has come is kept."""
         if self.transport is not None and not self._ended:
             self._paused = True
             self._producer.pauseProducing()
@@ -234,7 +237,21 @@ class Connection(TwistedProtocol):
         if self.transport is not None and not self._ended:
             self._paused = False
             self._heard_at = self._clock.seconds()  # it was not the peer who was silent
-            self._producer.resumeProducing()
+            self._tell_kept()
+            if not self._paused:
+                self._producer.resumeProducing()
+
+    def _tell_kept(self) -> None:
+        """Tell what was kept, up to what makes the user pause again. It may resume within, which is no new beginning."""
+        if not self._telling:
+            self._telling = True
+            while self._kept and not self._paused:
+                event = self._kept.popleft()
+                if isinstance(event, Fragment):
+                    self._take(event)
+                else:
+                    self._answer_release(event)
+            self._telling = False
 
     @property
     def _producer(self) -> Any:
@@ -245,7 +262,9 @@ class Connection(TwistedProtocol):
     def _perform(self, events: Sequence[Event]) -> None:
         for event in events:
             if type(event) is Fragment:
-                if not self._ended:
+                if self._paused or self._kept:
+                    self._kept.append(event)
+                elif not self._ended:
                     self._take(event)
             else:
                 self._ACTIONS[type(event)](self, event)
@@ -343,6 +362,12 @@ class Connection(TwistedProtocol):
         self._end(None)
 
     def _release_requested(self, event: ReleaseRequested) -> None:
+        if self._kept:
+            self._kept.append(event)
+        else:
+            self._answer_release(event)
+
+    def _answer_release(self, event: ReleaseRequested) -> None:
         ended = self.association.state not in _RELEASING
         if not ended and (not event.collision or self.association.role is Role.REQUESTOR):
             self._user.release_requested()
@@ -364,6 +389,7 @@ class Connection(TwistedProtocol):
 
     def _end(self, why: End) -> None:
         if not self._ended:
+            self._kept.clear()
             if self._paused:  # what comes now is passed over, up to the peer's close
                 self.resume()
             self._ended = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +29,7 @@ from dul import (
 from dul.exchange import AHEAD, UNREAD
 from dul.operations import DATA_LIMIT
 from dul.pdata import split
-from dul.pdus import encode_abort
+from dul.pdus import RELEASE_RP, RELEASE_RQ, encode_abort
 from dul.status import CANCEL, DUPLICATE_INVOCATION, PENDING, PROCESSING_FAILURE, SUCCESS, UNRECOGNIZED_OPERATION
 from tests.unit.dul.feeding import CT, EXPLICIT, VERIFICATION
 from tests.unit.dul.pair import (
@@ -297,7 +298,7 @@ def test_requests_ahead_of_their_answers_pause_reading_until_one_is_answered() -
     answers = [Waiter(pair.requestor.ask(3, STORE_COMMAND, b"data").response()) for _ in range(AHEAD + 5)]
     pair.pump()
     assert not pair.ends[1].reading
-    assert AHEAD <= len(held.requests) < AHEAD + 3
+    assert AHEAD - 1 <= len(held.requests) <= AHEAD, "the command set of one more stops the reading"
     while len(held.requests) < AHEAD + 5:
         held.requests[[request.answered for request in held.requests].index(False)].respond(SUCCESS)
         pair.pump()
@@ -306,6 +307,48 @@ def test_requests_ahead_of_their_answers_pause_reading_until_one_is_answered() -
     pair.pump()
     assert pair.ends[1].reading
     assert [status_of(answer.result) for answer in answers] == [SUCCESS] * (AHEAD + 5)
+
+
+ECHOES = [replace(ECHO_COMMAND, message_id=number) for number in range(1, 2 * AHEAD)]
+
+
+def test_no_more_than_may_be_ahead_are_served_of_what_comes_in_one_read() -> None:
+    held = Held()
+    pair = Pair.established({ECHO: held}, window=UNLIMITED)
+    said = pair.say(b"".join(map(sent, ECHOES)) + RELEASE_RQ, 1)
+    assert (said, len(held.requests), pair.ends[1].reading) == (b"", AHEAD, False)
+    for number in range(AHEAD):
+        assert not pair.acceptor.over
+        assert len(held.requests) == number + AHEAD
+        held.requests[number].respond(SUCCESS)
+    assert [request.number for request in held.requests] == [echo.message_id for echo in ECHOES]
+    answers = b"".join(sent(echo.response(SUCCESS)) for echo in ECHOES[:AHEAD])
+    assert bytes(pair.ends[1].out) == answers + RELEASE_RP, "the release has its turn after what came before it"
+    assert pair.ended(1) is None
+
+
+def test_what_was_kept_goes_with_the_association() -> None:
+    held = Held()
+    pair = Pair.established({ECHO: held}, window=UNLIMITED)
+    pair.say(b"".join(map(sent, ECHOES)) + encode_abort(0, 0), 1)
+    assert type(pair.ended(1)) is AssociationAborted
+    for request in held.requests:
+        request.respond(SUCCESS)
+    assert len(held.requests) == AHEAD
+
+
+def test_services_that_answer_at_once_take_all_that_was_kept_and_a_violation_in_it_ends_the_association() -> None:
+    held = Held()
+    pair = Pair.established({STORE: held}, window=UNLIMITED)
+    first = [replace(STORE_COMMAND, message_id=number) for number in range(1, AHEAD + 1)]
+    unanswered = b"".join(sent(store, 3) for store in first)
+    echoes = [replace(ECHO_COMMAND, message_id=number) for number in range(100, 3000)]
+    nothing = sent(ECHO_COMMAND.response(SUCCESS))
+    assert pair.say(unanswered + b"".join(map(sent, echoes)) + nothing, 1) == b""
+    held.requests[0].respond(SUCCESS)
+    answers = b"".join(sent(echo.response(SUCCESS)) for echo in echoes)
+    assert bytes(pair.ends[1].out) == sent(first[0].response(SUCCESS), 3) + answers + encode_abort(2, 6)
+    assert pair.ends[1].reading, "for the peer's close"
 
 
 def test_refused_duplicates_pause_reading_of_a_peer_that_reads_nothing() -> None:
