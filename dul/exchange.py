@@ -37,17 +37,20 @@ from dul.operations import Asked, InMemory, Refusal, Request, Response, Service,
 from dul.outbox import Outbox, Outgoing
 from dul.pdus import AbortReason, AbortSource
 from dul.states import Role
-from dul.status import DUPLICATE_INVOCATION, UNRECOGNIZED_OPERATION, Category, category
+from dul.status import DUPLICATE_INVOCATION, RESOURCE_LIMITATION, UNRECOGNIZED_OPERATION, Category, category
 
 log = logging.getLogger(__name__)
 
-#: Requests of a peer that may wait for their answers; nothing more is read of it until one is given.
+#: Requests of a peer that may wait for their answers; nothing more is read of it until one is given. Where that may be one
+#: which itself waits for an answer of the peer, it is read on, and more requests are refused.
 AHEAD = 8
 #: Responses that may wait for a user who does not take them; nothing more is read of the peer until one is taken.
 UNREAD = 64
 _MESSAGE_IDS = 65535
 #: Operations whose peer may be busy with sub-operations on this association in place of an answer (PS3.7 9.1.3).
 _FED = frozenset((CommandField.C_GET_RQ,))
+#: Operations that are performed without asking the peer anything in their turn.
+_UNASKING = frozenset((CommandField.C_STORE_RQ, CommandField.C_ECHO_RQ))
 #: Whoever answers so has everything that was asked, or says so.
 _DONE = frozenset((Category.SUCCESS, Category.WARNING))
 _REJECTIONS = {
@@ -160,6 +163,7 @@ class Exchange:
         self._asked[number] = asked
         source, asked._source = asked._source, None  # the outbox closes it
         self._outbox.put(Outgoing(asked.context_id, encode_command(asked.command), asked._data, source, asked))
+        self._balance()
 
     def _cancel(self, asked: Asked) -> None:
         if asked in self._held:
@@ -200,11 +204,11 @@ class Exchange:
             self._unanswered.discard(request)
             if self._open.get(request.number) is request:
                 del self._open[request.number]
-            self._balance()
         if asked is not None:
             asked.handed_over = True
             if self._asked.get(asked.number) is asked:  # it may have been refused before all of it was sent
                 self._expect(asked)
+        self._balance()
 
     def _expect(self, asked: Asked) -> None:
         """Give the peer its time to answer, anew with each answer."""
@@ -257,6 +261,8 @@ class Exchange:
         self._balance()
         if duplicate:
             return Refusal(request, DUPLICATE_INVOCATION)
+        if len(self._open) > AHEAD and self._waits_for_peer():
+            return Refusal(request, RESOURCE_LIMITATION)
         service = self._services.get(command.field)
         return service(request) if service is not None else Refusal(request, UNRECOGNIZED_OPERATION)
 
@@ -311,14 +317,20 @@ class Exchange:
 
     def _balance(self) -> None:
         unread = bool(self._asked) and any(asked.unread >= UNREAD for asked in self._asked.values())
-        pause = bool(self._holds) or len(self._unanswered) >= AHEAD or unread
+        ahead = len(self._unanswered) >= AHEAD and (self._outbox.busy or not self._waits_for_peer())
+        pause = bool(self._holds) or ahead or unread
         if pause is not self._paused and not self._over:
             self._paused = pause
             (self.connection.pause if pause else self.connection.resume)()
 
+    def _waits_for_peer(self) -> bool:
+        """Tell whether the answer to a request of the peer may wait for its own to one of ours, as with C-GET."""
+        return bool(self._asked) and any(request.command.field not in _UNASKING for request in self._unanswered)
+
     def writable(self, writable: bool) -> None:
         """Hear whether the peer keeps up with what is written."""
         self._outbox.writable(writable)
+        self._balance()
 
     # ---- the association ----
 

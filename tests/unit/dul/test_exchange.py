@@ -30,7 +30,15 @@ from dul.exchange import AHEAD, UNREAD
 from dul.operations import DATA_LIMIT
 from dul.pdata import split
 from dul.pdus import RELEASE_RP, RELEASE_RQ, encode_abort
-from dul.status import CANCEL, DUPLICATE_INVOCATION, PENDING, PROCESSING_FAILURE, SUCCESS, UNRECOGNIZED_OPERATION
+from dul.status import (
+    CANCEL,
+    DUPLICATE_INVOCATION,
+    PENDING,
+    PROCESSING_FAILURE,
+    RESOURCE_LIMITATION,
+    SUCCESS,
+    UNRECOGNIZED_OPERATION,
+)
 from tests.unit.dul.feeding import CT, EXPLICIT, VERIFICATION
 from tests.unit.dul.pair import (
     ECHO,
@@ -472,6 +480,60 @@ def test_a_c_get_stores_over_the_association_that_it_came_by() -> None:
         answers.append(Waiter(asked.response()).result)
     assert [(answer.command.status, answer.command.completed) for answer in answers] == [(PENDING, 1), (SUCCESS, 2)]
     assert held.data == [b"image" * 9999] * 2
+
+
+@pytest.mark.parametrize("count", [AHEAD - 1, AHEAD, AHEAD + 4])
+@pytest.mark.parametrize("chunk", [1 << 16, 300])
+def test_as_many_c_gets_as_may_be_ahead_do_not_lock_the_association(count: int, chunk: int) -> None:
+    """They wait for the answers of the peer that asked, which come after its requests; those that are too many are refused."""
+
+    async def select(_request: Request, _data: bytes) -> list[Instance]:
+        return [Instance(CT, f"1.2.{number}", EXPLICIT, lambda: b"image") for number in (1, 2)]
+
+    take = answered_by(lambda _request, _data: Answer(SUCCESS))
+    pair = Pair.established({GET: got_by(select)}, served_by_requestor={STORE: take}, window=UNLIMITED, chunk=chunk)
+    get = Command(field=GET, sop_class=CT, priority=0)
+    asked = [pair.requestor.ask(3, get, b"query") for _ in range(count)]
+    pair.pump()
+    finals = [Waiter(one.response()).result for one in asked]
+    while any(final.category is Category.PENDING for final in finals):
+        finals = [
+            Waiter(one.response()).result if final.category is Category.PENDING else final
+            for one, final in zip(asked, finals, strict=True)
+        ]
+    statuses = [status_of(final) for final in finals]
+    assert statuses[:AHEAD] == [SUCCESS] * min(count, AHEAD)
+    assert set(statuses[AHEAD:]) <= {SUCCESS, RESOURCE_LIMITATION}
+    assert not pair.acceptor.busy
+    assert pair.ends[1].reading
+
+
+def test_what_comes_for_a_c_get_is_held_up_and_not_refused() -> None:
+    """Who stores it waits for nobody: the limit is back-pressure there."""
+    held = Held()
+    pair = Pair.established({GET: Held()}, served_by_requestor={STORE: held}, window=UNLIMITED)
+    pair.requestor.ask(3, Command(field=GET, sop_class=CT, priority=0), b"query")
+    pair.pump()
+    answers = [Waiter(pair.acceptor.ask(3, STORE_COMMAND, b"data").response()) for _ in range(2 * AHEAD)]
+    pair.pump()
+    assert not pair.ends[0].reading
+    for number in range(2 * AHEAD):
+        held.requests[number].respond(SUCCESS)
+        pair.pump()
+    assert [status_of(answer.result) for answer in answers] == [SUCCESS] * 2 * AHEAD
+
+
+def test_refusals_pause_reading_of_a_peer_that_reads_nothing() -> None:
+    pair = Pair.established({FIND: Held()}, served_by_requestor={REPORT: Held()}, room=1)
+    pair.acceptor.ask(3, Command(field=REPORT, sop_class=CT, sop_instance="1.2.3", event_type=1))
+    finds = (sent(replace(FIND_COMMAND, message_id=number, has_data=True), 3, b"query") for number in range(1, 1000))
+    for find in finds:
+        if not pair.ends[1].reading:
+            break
+        pair.connections[1].dataReceived(find)
+    assert len(pair.acceptor._unanswered) <= AHEAD + 2
+    pair.pump()
+    assert pair.ends[1].reading
 
 
 def test_the_peer_may_be_at_work_on_a_c_get_for_longer_than_an_answer_may_take() -> None:
