@@ -40,8 +40,6 @@ log = logging.getLogger(__name__)
 
 #: Bytes that one system call takes from the socket: fewer calls for the hundreds of kilobytes of an image.
 _RECEIVED_AT_ONCE = 1 << 18
-#: A-ABORT by the provider for no reason that PS3.8 names.
-_UNSPECIFIED = 0
 #: What the peer owes, by the state in which it has the time of ARTIM for it: the standard sets no timer there.
 _OWED = {
     State.Sta2: "ask for an association",
@@ -173,7 +171,7 @@ class Connection(TwistedProtocol):
             self._reason = reason.getErrorMessage()
         try:
             self._perform(self.association.connection_closed())
-            self._end(Aborted(2, _UNSPECIFIED, self._reason, lost=True))
+            self._end(Aborted(AbortSource.SERVICE_PROVIDER, AbortReason.NOT_SPECIFIED, self._reason, lost=True))
         finally:  # whatever the user fails on, the connection counts no more
             for call in (self._artim, self._watch):
                 if call is not None and call.active():
@@ -207,7 +205,12 @@ class Connection(TwistedProtocol):
         if self.association.state is State.Sta13:
             self._end(None)
 
-    def abort(self, source: int = 0, reason: int = 0, why: DulError | None = None) -> None:
+    def abort(
+        self,
+        source: int = AbortSource.SERVICE_USER,
+        reason: int = AbortReason.NOT_SPECIFIED,
+        why: DulError | None = None,
+    ) -> None:
         """End at once; nothing happens where the association has ended.
 
         The connection is closed by the peer, or when ARTIM ends; one on which no association was asked for is cut (Sta1, Sta2),
@@ -223,7 +226,7 @@ class Connection(TwistedProtocol):
 
     def _give_up(self, text: str) -> None:
         """Abort a peer that does not do its part, and close."""
-        self.abort(2, _UNSPECIFIED, PeerTimedOut(text))
+        self.abort(AbortSource.SERVICE_PROVIDER, why=PeerTimedOut(text))
         self._close(None)
 
     def pause(self) -> None:

@@ -223,7 +223,7 @@ class Exchange:
             return
         text = f"{self.connection.peer} did not answer within {self._response_seconds:g} s"
         log.warning("%s", text)
-        self.connection.abort(0, 0, PeerTimedOut(text))
+        self.connection.abort(why=PeerTimedOut(text))
 
     # ---- the peer's messages ----
 
@@ -406,5 +406,5 @@ def _error(why: End, peer: str) -> DulError | None:
         return ConnectionLost(f"{peer} closed the connection{f': {why.problem}' if why.problem else '.'}")
     if why.problem:
         return AssociationAborted(f"The association with {peer} was aborted: {why.problem}", why.source, why.reason)
-    who = "its user" if why.source == 0 else "its provider"
+    who = "its user" if why.source == AbortSource.SERVICE_USER else "its provider"
     return AssociationAborted(f"{peer} aborted the association ({who}, reason {why.reason}).", why.source, why.reason)

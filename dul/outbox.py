@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from dul.connection import Connection
 from dul.errors import AssociationAborted
 from dul.operations import Asked, Request, Source
+from dul.pdus import AbortReason, AbortSource
 from dul.states import State
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class Outbox:
         except OSError as error:
             text = f"What is sent to {self.connection.peer} cannot be read: {error.strerror or error}"
             log.warning("%s", text)
-            self.connection.abort(0, 0, AssociationAborted(text, 0, 0))
+            self.connection.abort(why=AssociationAborted(text, AbortSource.SERVICE_USER, AbortReason.NOT_SPECIFIED))
             return
         last = not source.size
         if last:

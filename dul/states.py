@@ -168,7 +168,8 @@ _NEXT: dict[Action, tuple[State, ...]] = {
 _OPEN = (3, 5, 6, 7, 8, 9, 10, 11, 12)
 """The states in which an association is, or is being established, over an open connection, but for Sta2."""
 
-# PS3.8 table 9-10, a row for each event: the states that have an action.
+# PS3.8 table 9-10, a row for each event: the states that have an action. A later entry of a row takes the place of an earlier
+# one: what is special after what is common.
 _ROWS: dict[Evt, dict[Action, tuple[int, ...]]] = {
     Evt.ASSOCIATE_REQUEST: {Action.AE_1: (1,)},
     Evt.TRANSPORT_CONFIRM: {Action.AE_2: (4,)},
@@ -197,7 +198,6 @@ _ROWS: dict[Evt, dict[Action, tuple[int, ...]]] = {
     Evt.INVALID_PDU: {Action.AA_8: _OPEN, Action.AA_1: (2,), Action.AA_7: (13,)},
 }
 
-# A later entry of a row takes the place of an earlier one: what is special after what is common.
 TRANSITIONS: dict[tuple[Evt, State], tuple[Action, tuple[State, ...]]] = {
     (event, State(f"Sta{number}")): (action, _NEXT[action])
     for event, row in _ROWS.items()
