@@ -13,6 +13,8 @@ from dul.associate import (
     AssociateReject,
     AssociateRequest,
     accepted_contexts,
+)
+from dul.associate_codec import (
     decode_associate_accept,
     decode_associate_reject,
     decode_associate_request,

@@ -18,7 +18,7 @@ from dul import (
     State,
     Write,
 )
-from dul.associate import encode_associate_accept, encode_associate_reject, encode_associate_request
+from dul.associate_codec import encode_associate_accept, encode_associate_reject, encode_associate_request
 from dul.pdata import pdv_header
 from dul.pdus import RELEASE_RP, RELEASE_RQ, encode_abort
 

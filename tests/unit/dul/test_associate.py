@@ -27,9 +27,9 @@ from dul import (
     may_be_stored,
     negotiate,
 )
-from dul.associate import (
+from dul.associate import accepted_contexts
+from dul.associate_codec import (
     _read_recent_request,
-    accepted_contexts,
     decode_associate_accept,
     decode_associate_reject,
     decode_associate_request,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dul import AS_SCP, Role
-from dul.associate import (
-    accepted_contexts,
+from dul.associate import accepted_contexts
+from dul.associate_codec import (
     decode_associate_accept,
     decode_associate_request,
     encode_associate_accept,

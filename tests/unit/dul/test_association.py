@@ -32,7 +32,7 @@ from dul import (
     StopTimer,
     Write,
 )
-from dul.associate import encode_associate_accept, encode_associate_request
+from dul.associate_codec import encode_associate_accept, encode_associate_request
 from dul.pdata import pdv_header, split
 from dul.pdus import PDU_LIMIT, RELEASE_RP, RELEASE_RQ, encode_abort
 from tests.unit.dul.captured import REQUESTS
