@@ -244,6 +244,7 @@ class Exchange:
         if last:
             sink, self._sink = self._sink, None
             sink.finish()
+            self._balance()
 
     def _sink_for(self, begun: Begun) -> Sink:
         command = begun.command
@@ -258,7 +259,6 @@ class Exchange:
         self._unanswered.add(request)
         duplicate = request.number in self._open
         self._open.setdefault(request.number, request)
-        self._balance()
         if duplicate:
             return Refusal(request, DUPLICATE_INVOCATION)
         if len(self._open) > AHEAD and self._waits_for_peer():
@@ -317,11 +317,16 @@ class Exchange:
 
     def _balance(self) -> None:
         unread = bool(self._asked) and any(asked.unread >= UNREAD for asked in self._asked.values())
-        ahead = len(self._unanswered) >= AHEAD and (self._outbox.busy or not self._waits_for_peer())
-        pause = bool(self._holds) or ahead or unread
+        pause = bool(self._holds) or self._ahead() or unread
         if pause is not self._paused and not self._over:
             self._paused = pause
             (self.connection.pause if pause else self.connection.resume)()
+
+    def _ahead(self) -> bool:
+        """Tell whether as many requests wait as may. The last of them is taken whole first: a service may wait for them all."""
+        if len(self._unanswered) < AHEAD or self._reader.in_message:
+            return False
+        return self._outbox.busy or not self._waits_for_peer()
 
     def _waits_for_peer(self) -> bool:
         """Tell whether the answer to a request of the peer may wait for its own to one of ours, as with C-GET."""
