@@ -162,8 +162,8 @@ class Connection(TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802  Twisted's name
         """Take bytes."""
-        self._heard_at = self._clock.seconds()
         self._perform(self.association.receive(data))
+        self._heard_at = self._clock.seconds()  # now: the time that its services took is not the peer's silence
 
     def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: N802  Twisted's name
         """End what has not ended."""

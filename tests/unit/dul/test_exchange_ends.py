@@ -28,6 +28,7 @@ from dul import (
     State,
     Timeouts,
     connect,
+    echo,
     encode_command,
 )
 from dul.exchange import Decide
@@ -172,6 +173,18 @@ def test_a_peer_that_is_not_listened_to_is_not_silent() -> None:
     assert not pair.acceptor.over
     pair.reactor.advance(61)
     assert type(pair.ended(1)) is PeerTimedOut
+
+
+def test_a_peer_is_not_silent_while_its_request_is_served() -> None:
+    def serve(request: Request) -> Sink:
+        pair.reactor.rightNow += 61
+        return echo(request)
+
+    pair = Pair.established({ECHO: serve})
+    answer = Waiter(pair.requestor.ask(1, ECHO_COMMAND).response())
+    pair.pump()
+    assert answer.done
+    assert not pair.acceptor.over
 
 
 def test_a_peer_that_takes_nothing_is_left_though_it_is_not_listened_to() -> None:
