@@ -281,7 +281,7 @@ class Connection(TwistedProtocol):
             self._refuse(AbortSource.SERVICE_PROVIDER, violation.reason, violation)
         except LocalViolation:
             log.exception("an answer to %s came too late", self.peer)
-        except Exception:
+        except Exception:  # whatever a service of ours fails on, the peer is to hear it
             self._fail(f"What {self.peer} sent could not be taken.")
 
     def _refuse(self, source: int, reason: int, why: DulError) -> None:
@@ -353,7 +353,7 @@ class Connection(TwistedProtocol):
             return
         try:
             self._user.requested(event.request)
-        except Exception:
+        except Exception:  # whatever a policy of ours fails on, the peer is to hear it
             self._fail(f"The request of {self.peer} for an association could not be answered.")
 
     def _accepted(self, event: Accepted) -> None:

@@ -30,10 +30,12 @@ from dul import (
     Timeouts,
     connect,
     echo,
+    encode_command,
     negotiate,
 )
 from dul.connection import Connection
 from dul.endpoint import DEFAULT_TIMEOUTS
+from dul.pdata import split
 from tests.unit.dul.feeding import CT, EXPLICIT, IMPLICIT, VERIFICATION
 
 ECHO, STORE = CommandField.C_ECHO_RQ, CommandField.C_STORE_RQ
@@ -42,6 +44,11 @@ STORE_COMMAND = Command(field=STORE, sop_class=CT, sop_instance="1.2.3", priorit
 CONTEXTS = (ProposedContext(1, VERIFICATION, (IMPLICIT,)), ProposedContext(3, CT, (EXPLICIT,)))
 #: Operations at a time, and performed by the requestor.
 UNLIMITED = (0, 0)
+
+
+def sent(command: Command, context: int = 1, data: bytes | None = None) -> bytes:
+    """Give a message as it goes over the wire."""
+    return b"".join(split(context, encode_command(command), data, 16384))
 
 
 class Transport:
