@@ -178,7 +178,7 @@ _values_of = attrgetter(*(name for _element, name, _codec in _ELEMENTS))
 def encode_command(command: Command) -> bytes:
     """Write a command set, its group length first."""
     parts = []
-    for (header, write), value in zip(_WRITERS, _values_of(command)):  # noqa: B905  as many of both; `strict` takes its time
+    for (header, write), value in zip(_WRITERS, _values_of(command), strict=True):
         if value is not None:
             data = write(value)
             parts.append(header)

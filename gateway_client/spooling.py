@@ -118,12 +118,8 @@ class SpoolThread:
                 whole.append((step.object, writer))
         if whole:
             self._keep(whole)
-
-        def tell() -> None:
-            for step in steps:
-                step.done()
-
-        self._soon(tell)
+        for step in steps:
+            self._soon(step.done)  # each by itself: what one of them raises keeps no other sender from its answer
 
     def _keep(self, whole: Sequence[tuple[Spooling, SpoolWriter]]) -> None:
         for (spooling, _), kept in zip(whole, self._spool.keep([writer for _, writer in whole]), strict=True):

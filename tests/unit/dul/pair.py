@@ -39,8 +39,10 @@ from dul.pdata import split
 from tests.unit.dul.feeding import CT, EXPLICIT, IMPLICIT, VERIFICATION
 
 ECHO, STORE = CommandField.C_ECHO_RQ, CommandField.C_STORE_RQ
+FIND, GET, REPORT = CommandField.C_FIND_RQ, CommandField.C_GET_RQ, CommandField.N_EVENT_REPORT_RQ
 ECHO_COMMAND = Command(field=ECHO, sop_class=VERIFICATION)
 STORE_COMMAND = Command(field=STORE, sop_class=CT, sop_instance="1.2.3", priority=0)
+FIND_COMMAND = Command(field=FIND, sop_class=CT, priority=0)
 CONTEXTS = (ProposedContext(1, VERIFICATION, (IMPLICIT,)), ProposedContext(3, CT, (EXPLICIT,)))
 #: Operations at a time, and performed by the requestor.
 UNLIMITED = (0, 0)

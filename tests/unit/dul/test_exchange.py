@@ -14,7 +14,6 @@ from dul import (
     AssociationAborted,
     Category,
     Command,
-    CommandField,
     InMemory,
     Instance,
     LocalViolation,
@@ -39,6 +38,10 @@ from tests.unit.dul.feeding import CT, EXPLICIT, VERIFICATION
 from tests.unit.dul.pair import (
     ECHO,
     ECHO_COMMAND,
+    FIND,
+    FIND_COMMAND,
+    GET,
+    REPORT,
     STORE,
     STORE_COMMAND,
     UNLIMITED,
@@ -50,9 +53,6 @@ from tests.unit.dul.pair import (
     sent,
     status_of,
 )
-
-FIND, GET, REPORT = CommandField.C_FIND_RQ, CommandField.C_GET_RQ, CommandField.N_EVENT_REPORT_RQ
-FIND_COMMAND = Command(field=FIND, sop_class=CT, priority=0)
 
 
 def test_an_echo_is_answered() -> None:

@@ -11,7 +11,6 @@ from dul import (
     AssociationAborted,
     Category,
     Command,
-    CommandField,
     Instance,
     Request,
     answered_by,
@@ -29,6 +28,10 @@ from tests.unit.dul.feeding import CT, EXPLICIT
 from tests.unit.dul.pair import (
     ECHO,
     ECHO_COMMAND,
+    FIND,
+    FIND_COMMAND,
+    GET,
+    REPORT,
     STORE,
     STORE_COMMAND,
     UNLIMITED,
@@ -39,8 +42,6 @@ from tests.unit.dul.pair import (
     status_of,
 )
 
-FIND, GET, REPORT = CommandField.C_FIND_RQ, CommandField.C_GET_RQ, CommandField.N_EVENT_REPORT_RQ
-FIND_COMMAND = Command(field=FIND, sop_class=CT, priority=0)
 ECHOES = [replace(ECHO_COMMAND, message_id=number) for number in range(1, 2 * AHEAD)]
 
 
