@@ -5,6 +5,7 @@ from dul.associate import (
     CALLED_AE_TITLE_NOT_RECOGNIZED,
     CALLING_AE_TITLE_NOT_RECOGNIZED,
     LOCAL_LIMIT_EXCEEDED,
+    NO_REASON,
     PROTOCOL_VERSION_NOT_SUPPORTED,
     AcceptedContext,
     AssociateAccept,
@@ -53,7 +54,7 @@ from dul.events import (
     StopTimer,
     Write,
 )
-from dul.exchange import Exchange
+from dul.exchange import Decision, Exchange
 from dul.operations import Asked, InMemory, Request, Response, Service, Sink, Source
 from dul.pdus import (
     DEFAULT_MAXIMUM,
@@ -100,6 +101,7 @@ __all__ = [
     "CALLING_AE_TITLE_NOT_RECOGNIZED",
     "DEFAULT_MAXIMUM",
     "LOCAL_LIMIT_EXCEEDED",
+    "NO_REASON",
     "PROTOCOL_VERSION_NOT_SUPPORTED",
     "TRANSITIONS",
     "VERIFICATION",
@@ -127,6 +129,7 @@ __all__ = [
     "ConnectionLost",
     "ContextOutcome",
     "ContextResult",
+    "Decision",
     "Destinations",
     "DulError",
     "Event",

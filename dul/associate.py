@@ -139,6 +139,7 @@ class AssociateReject:
     reason: int
 
 
+NO_REASON = AssociateReject(1, 1, 1)
 PROTOCOL_VERSION_NOT_SUPPORTED = AssociateReject(1, 2, 2)
 APPLICATION_CONTEXT_NOT_SUPPORTED = AssociateReject(1, 1, 2)
 CALLING_AE_TITLE_NOT_RECOGNIZED = AssociateReject(1, 1, 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,12 @@ from twisted.internet.interfaces import IAddress, IListeningPort, IOpenSSLClient
 from twisted.internet.protocol import ClientFactory, Factory
 from twisted.python.failure import Failure
 
-from dul.associate import LOCAL_LIMIT_EXCEEDED, AssociateAccept, AssociateReject, AssociateRequest
+from dul.associate import LOCAL_LIMIT_EXCEEDED, AssociateRequest
 from dul.association import Association
 from dul.command import CommandField
 from dul.connection import Connection, Timeouts
 from dul.errors import ConnectionLost, DulError, LocalViolation
-from dul.exchange import Decide, Exchange
+from dul.exchange import Decide, Decision, Exchange
 from dul.operations import Service
 from dul.states import Role
 from runtime import TLSFactory
@@ -35,6 +35,7 @@ class Listening:
     """How associations are taken. Beyond `associations` one is rejected, beyond twice as many connections are closed.
 
     `maximum_pdu` is what peers are told that they may send; `response_seconds` is how long they may take for an answer.
+    `established` hears of each association that has come about, before anything comes over it.
     """
 
     decide: Decide
@@ -43,6 +44,7 @@ class Listening:
     maximum_pdu: int = 131072
     timeouts: Timeouts = DEFAULT_TIMEOUTS
     response_seconds: float = 30.0
+    established: Callable[[Exchange], None] | None = None
 
 
 class Listener(Factory):
@@ -70,16 +72,28 @@ class Listener(Factory):
         self.exchanges.add(exchange)
         self._connections += 1
         exchange.connection.gone.addCallback(self._gone)
-        exchange.established_at.addErrback(lambda _failure: None)  # what did not come about has ended, which is told
+        exchange.established_at.addCallbacks(self._established, lambda _failure: None)  # what did not come about has ended
         exchange.closed().addCallback(lambda error: self._ended(exchange, error))
         return exchange.connection
 
-    def _decide(self, request: AssociateRequest, peer: str) -> AssociateAccept | AssociateReject:
-        established = sum(exchange.connection.association.established for exchange in self.exchanges)
-        if established >= self._listening.associations:
-            log.warning("%s at %s is rejected: %d associations are open", request.calling_ae_title, peer, established)
+    def _established(self, exchange: Exchange) -> None:
+        if self._listening.established is not None:
+            self._listening.established(exchange)
+
+    def _decide(self, request: AssociateRequest, peer: str) -> Decision | Deferred[Decision]:
+        if self._full(request, peer):
             return LOCAL_LIMIT_EXCEEDED
-        return self._listening.decide(request, peer)
+        decision = self._listening.decide(request, peer)
+        if isinstance(decision, Deferred):  # others may be accepted meanwhile
+            decision.addCallback(lambda made: LOCAL_LIMIT_EXCEEDED if self._full(request, peer) else made)
+        return decision
+
+    def _full(self, request: AssociateRequest, peer: str) -> bool:
+        established = sum(exchange.connection.association.established for exchange in self.exchanges)
+        full = established >= self._listening.associations
+        if full:
+            log.warning("%s at %s is rejected: %d associations are open", request.calling_ae_title, peer, established)
+        return full
 
     def _gone(self, _none: None) -> None:
         self._connections -= 1

@@ -9,12 +9,14 @@ from dataclasses import replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from dul.associate import (
     APPLICATION_CONTEXT_NOT_SUPPORTED,
     CALLED_AE_TITLE_NOT_RECOGNIZED,
     CALLING_AE_TITLE_NOT_RECOGNIZED,
     LOCAL_LIMIT_EXCEEDED,
+    NO_REASON,
     PROTOCOL_VERSION_NOT_SUPPORTED,
     AssociateAccept,
     AssociateReject,
@@ -54,6 +56,7 @@ _UNASKING = frozenset((CommandField.C_STORE_RQ, CommandField.C_ECHO_RQ))
 #: Whoever answers so has everything that was asked, or says so.
 _DONE = frozenset((Category.SUCCESS, Category.WARNING))
 _REJECTIONS = {
+    NO_REASON: "no reason given",
     APPLICATION_CONTEXT_NOT_SUPPORTED: "application context name not supported",
     CALLED_AE_TITLE_NOT_RECOGNIZED: "called AE title not recognized",
     CALLING_AE_TITLE_NOT_RECOGNIZED: "calling AE title not recognized",
@@ -62,8 +65,9 @@ _REJECTIONS = {
 }
 
 
-#: Answers the request for an association of a peer, which is named by its address.
-Decide = Callable[[AssociateRequest, str], AssociateAccept | AssociateReject]
+Decision = AssociateAccept | AssociateReject
+#: Answers the request for an association of a peer, which is named by its address, at once or later.
+Decide = Callable[[AssociateRequest, str], Decision | Deferred[Decision]]
 
 
 class Exchange:
@@ -342,6 +346,18 @@ class Exchange:
     def requested(self, request: AssociateRequest) -> None:
         """Accept or reject what the peer asks for."""
         decision = self._decide(request, self.connection.peer) if self._decide is not None else LOCAL_LIMIT_EXCEEDED
+        if isinstance(decision, Deferred):
+            decision.addCallback(self._decided).addErrback(self._undecided)
+        else:
+            self._decided(decision)
+
+    def _undecided(self, failure: Failure) -> None:
+        log.error("%s", failure.getTraceback())
+        self.connection.abort(why=LocalViolation(f"The request of {self.connection.peer} for an association was not answered."))
+
+    def _decided(self, decision: Decision) -> None:
+        if self._over:
+            return
         if isinstance(decision, AssociateAccept):
             self.connection.accept(decision)
         else:

@@ -48,6 +48,7 @@ class Configuration:
     stop_seconds: float = 20.0
     header_paths: tuple[str, ...] = DEFAULT_PATHS
     journal_synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    abort_after_refusal: tuple[str, ...] = ()
 
     @property
     def station(self) -> Station:

@@ -32,6 +32,10 @@ class UIDMismatch(NotAnObject):
     """The data set is not the one that the C-STORE request names."""
 
 
+class NotAccepted(GatewayError):
+    """The application does not take the object."""
+
+
 class NotPart10(GatewayError):
     """The file does not begin with DICOM file meta information."""
 
@@ -50,6 +54,10 @@ class AnswerMismatch(GatewayError):
 
 class PlacementError(GatewayError):
     """A file could not be brought to its network location."""
+
+
+class PlaceTaken(PlacementError):
+    """Another file is in the place where an object was to go."""
 
 
 class UnknownShare(PlacementError):

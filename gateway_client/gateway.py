@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 
+from gateway_client.application import Application
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
 from gateway_client.configuration import Configuration
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 class Gateway:
     """One DICOM gateway. `start` returns when it listens; `stop` when everything that was received is safe and journaled.
 
+    An application of yours is asked about connections and objects; it may take objects that are not to be filed.
+
     Its directory belongs to it alone. Nothing in memory is needed to go on after a kill.
     """
 
@@ -41,8 +44,10 @@ class Gateway:
         clock: Clock | None = None,
         random: Randomness = _random.random,
         connect: Connect | None = None,
+        application: Application | None = None,
     ) -> None:
         self.configuration = configuration
+        self._application = application
         self._elements = elements
         self._clock = clock or SystemClock()
         self._random = random
@@ -135,7 +140,7 @@ class _Running:
                 Worker("transmitter", transmitter, connect, clock, random, idle_seconds=pause),
                 Worker("heartbeat", heartbeat, connect, clock, random, idle_seconds=beat),
             ]
-            self.scp = StorageSCP(configuration, self.spool, self._received, self._reactor)
+            self.scp = StorageSCP(configuration, self.spool, self._received, self._reactor, gateway._application)
             self.scp.start()
         except BaseException:
             self._close()
@@ -173,12 +178,12 @@ class _Running:
             undo()
 
 
-def run(settings: Settings, elements: Sequence[Element] = ()) -> None:
+def run(settings: Settings, elements: Sequence[Element] = (), application: Application | None = None) -> None:
     """Run a gateway until SIGTERM or SIGINT. Raises RuntimeProblem or GatewayError when it cannot start.
 
     `elements` are compiled rules: with them the rule evaluator of the gateway's location is started.
     """
-    gateway = Gateway(Configuration.from_settings(settings), elements)
+    gateway = Gateway(Configuration.from_settings(settings), elements, application=application)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_ignored: gateway.request_stop())
     gateway.start()

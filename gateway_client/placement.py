@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
-from gateway_client.errors import NotPart10, PlacementError
+from gateway_client.errors import NotPart10, PlacementError, PlaceTaken
 from gateway_client.part10 import digest_of
 from runtime import make_directories, sync_directory, write_files
 
@@ -34,6 +34,21 @@ def place(source: Path, target: Path, digest: str) -> Placed:
     attempt, another one is an orphan of an older database under a number that was given again; it is put aside, not lost.
     """
     try:
+        return bring(source, target, digest)
+    except PlaceTaken:
+        try:
+            _put_aside(target)
+        except OSError as error:
+            raise _not_written(target, error) from error
+        return bring(source, target, digest)
+
+
+def bring(source: Path, target: Path, digest: str) -> Placed:
+    """Put a file in a place where nothing is, or the same data set already. Raises PlaceTaken, and PlacementError.
+
+    The name is durable only after `sync_parents`.
+    """
+    try:
         try:
             return _link_or_copy(source, target, digest)
         except (FileNotFoundError, FileExistsError):
@@ -41,10 +56,10 @@ def place(source: Path, target: Path, digest: str) -> Placed:
         if target.exists():
             if _same(target, digest):
                 return Placed.THERE
-            _put_aside(target)
+            raise PlaceTaken(f"{target} is there already, with another object.")
         return _link_or_copy(source, target, digest)
     except OSError as error:
-        raise PlacementError(f"{target} cannot be written: {error.strerror or error}.") from error
+        raise _not_written(target, error) from error
 
 
 def place_texts(texts: Iterable[tuple[Path, bytes]]) -> dict[Path, PlacementError]:
@@ -53,7 +68,7 @@ def place_texts(texts: Iterable[tuple[Path, bytes]]) -> dict[Path, PlacementErro
     Gives the text files that could not be written.
     """
     problems = write_files((text_path(target), text) for target, text in texts)
-    return {file: PlacementError(f"{file} cannot be written: {error.strerror or error}.") for file, error in problems.items()}
+    return {file: _not_written(file, error) for file, error in problems.items()}
 
 
 def text_path(target: Path) -> Path:
@@ -68,6 +83,10 @@ def sync_parents(targets: Iterable[Path]) -> None:
             sync_directory(directory)
         except OSError as error:
             raise PlacementError(f"{directory} cannot be made durable: {error.strerror or error}.") from error
+
+
+def _not_written(file: Path, error: OSError) -> PlacementError:
+    return PlacementError(f"{file} cannot be written: {error.strerror or error}.")
 
 
 def _link_or_copy(source: Path, target: Path, digest: str) -> Placed:

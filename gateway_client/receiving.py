@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection
 
-from dul import Request, Sink
-from gateway_client.errors import GatewayError, NotAnObject, ObjectTooLarge, SpoolError, SpoolFull, UIDMismatch
+from dul import Exchange, Request, Sink
+from gateway_client.errors import GatewayError, NotAccepted, NotAnObject, ObjectTooLarge, SpoolError, SpoolFull, UIDMismatch
 from gateway_client.part10 import FileMeta
 from gateway_client.spool import Origin
 from gateway_client.spooling import End, Spooling, SpoolThread
@@ -21,6 +22,7 @@ _STATUS: dict[type[GatewayError], int] = {
     ObjectTooLarge: OUT_OF_RESOURCES,
     UIDMismatch: MISMATCH,
     NotAnObject: CANNOT_UNDERSTAND,
+    NotAccepted: CANNOT_UNDERSTAND,
 }
 #: Bytes of an object that are gathered for one write, and bytes that wait for the disk before its sender is held up.
 GATHERED, BEHIND = 1 << 20, 2 << 20
@@ -28,24 +30,48 @@ GATHERED, BEHIND = 1 << 20, 2 << 20
 _SHORT = 4096
 
 
-class Receiver:
-    """Puts what comes by C-STORE into the spool."""
+#: Is told what became of an object: None where it is kept.
+Told = Callable[[GatewayError | None], None]
 
-    def __init__(self, spooling: SpoolThread) -> None:
+
+class Receiver:
+    """Puts what comes by C-STORE into the spool.
+
+    After an object that was not taken the associations of the calling AE titles `ended_by_refusal` are aborted.
+    """
+
+    def __init__(self, spooling: SpoolThread, ended_by_refusal: Collection[str] = ()) -> None:
         self._spooling = spooling
+        self._ended_by_refusal = ended_by_refusal
 
     def store(self, request: Request) -> Sink:
         """Take a C-STORE up."""
-        return _Incoming(self._spooling, request)
+        return Incoming(self._spooling, request, lambda problem: self.answer(request, problem))
+
+    def answer(self, request: Request, problem: GatewayError | None) -> None:
+        """Tell the sender what became of its object."""
+        if problem is None:
+            request.respond(SUCCESS)
+            return
+        exchange = request.exchange
+        log.error("An object from %s was not taken: %s", exchange.connection.peer, problem)
+        request.respond(_STATUS.get(type(problem), OUT_OF_RESOURCES))
+        if caller(exchange).calling in self._ended_by_refusal:
+            exchange.abort()
 
 
-class _Incoming:
-    """One object on its way in: its pieces are gathered here, and written by the spooling thread."""
+class Incoming:
+    """One object on its way in: its pieces are gathered here, and written by the spooling thread.
 
-    def __init__(self, thread: SpoolThread, request: Request) -> None:
+    `told` hears what became of it when it is `whole`, kept or only shown.
+    """
+
+    def __init__(self, thread: SpoolThread, request: Request, told: Told, whole: End = End.WHOLE) -> None:
+        self.spooling = Spooling(describe(request), caller(request.exchange))
         self._thread = thread
         self._request = request
-        self._spooling = Spooling(*_describe(request))
+        self._told = told
+        self._whole = whole
         self._pieces: list[memoryview | bytearray] = []
         self._gathered = self._behind = 0
         self._failed = self._held = False
@@ -69,7 +95,7 @@ class _Incoming:
 
     def finish(self) -> None:
         """Hear that the object is whole."""
-        self._put(End.WHOLE)
+        self._put(self._whole)
 
     def abandon(self) -> None:
         """Forget the object: its association has ended."""
@@ -80,19 +106,17 @@ class _Incoming:
         pieces, self._pieces = self._pieces, []
         count, self._gathered = self._gathered, 0
         self._behind += count
-        self._thread.put(self._spooling, pieces, end, lambda: self._done(count, end))
+        self._thread.put(self.spooling, pieces, end, lambda: self._done(count, end))
         self._balance()
 
     def _done(self, count: int, end: End | None) -> None:
         """Hear that some bytes are written, and where the object ends that it is kept, or why it is not."""
         self._behind -= count
         self._balance()
-        problem = self._spooling.problem
-        if problem is not None and not self._failed:
-            self._failed = True
-            log.error("An object from %s was not taken: %s", self._request.exchange.connection.peer, problem)
-        if end is End.WHOLE:
-            self._request.respond(SUCCESS if problem is None else _STATUS.get(type(problem), OUT_OF_RESOURCES))
+        problem = self.spooling.problem
+        self._failed = problem is not None
+        if end is self._whole:
+            self._told(problem)
 
     def _balance(self) -> None:
         """Hold the sender up as long as the disk is far behind."""
@@ -102,10 +126,14 @@ class _Incoming:
             (self._request.exchange.hold if held else self._request.exchange.unhold)()
 
 
-def _describe(request: Request) -> tuple[FileMeta, Origin]:
-    connection = request.exchange.connection
-    asked = connection.association.request
+def describe(request: Request) -> FileMeta:
+    """Say what a C-STORE request names."""
+    command, by = request.command, caller(request.exchange)
+    return FileMeta(command.sop_class or "", command.sop_instance or "", request.transfer_syntax, by.calling, by.called)
+
+
+def caller(exchange: Exchange) -> Origin:
+    """Say who asked for an association."""
+    asked = exchange.connection.association.request
     calling, called = (asked.calling_ae_title, asked.called_ae_title) if asked is not None else ("", "")
-    command = request.command
-    meta = FileMeta(command.sop_class or "", command.sop_instance or "", request.transfer_syntax, calling, called)
-    return meta, Origin(calling, called, connection.peer)
+    return Origin(calling, called, exchange.connection.peer)

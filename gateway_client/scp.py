@@ -7,24 +7,31 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from dul import (
     VERIFICATION,
-    AssociateAccept,
     AssociateReject,
     AssociateRequest,
     CommandField,
+    Decision,
+    Exchange,
     Listener,
     Listening,
     Policy,
+    Request,
+    Sink,
     Timeouts,
     echo,
     may_be_stored,
     negotiate,
 )
+from gateway_client.application import Application
 from gateway_client.configuration import Configuration
+from gateway_client.offering import Desk, Offered
 from gateway_client.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from gateway_client.receiving import Receiver
-from gateway_client.spool import Spool, SpooledFile
+from gateway_client.spool import Origin, Spool, SpooledFile
 from gateway_client.spooling import SpoolThread
 from runtime import PortInUse, ReactorThread
 
@@ -39,7 +46,8 @@ _STOP_LOOK = 0.02
 class StorageSCP:
     """The gateway's DICOM port. `received` hears of every object once it is durable, before its sender does.
 
-    It is called from the thread that writes. `start` and `stop` are for other threads than the reactor's.
+    It is called from the thread that writes. An `application` is asked about connections and objects. `start` and `stop` are for
+    other threads than the reactor's.
     """
 
     def __init__(
@@ -48,12 +56,15 @@ class StorageSCP:
         spool: Spool,
         received: Callable[[SpooledFile], None],
         reactor: ReactorThread | None = None,
+        application: Application | None = None,
     ) -> None:
         self._configuration = configuration
+        self._application = application
         self._own = reactor is None
         self._reactor = reactor or ReactorThread("dicom")
         self._spooling = SpoolThread(spool, received, self._reactor.soon, configuration.header_paths)
-        self._receiver = Receiver(self._spooling)
+        self._desk = Desk(application, self._reactor.reactor) if application is not None else None
+        self._receiver = Receiver(self._spooling, configuration.abort_after_refusal)
         self._listener: Listener | None = None
         self._port: Any = None
 
@@ -65,7 +76,7 @@ class StorageSCP:
     def start(self) -> None:
         """Listen. Raises PortInUse."""
         configuration = self._configuration
-        services = {CommandField.C_ECHO_RQ: echo, CommandField.C_STORE_RQ: self._receiver.store}
+        services = {CommandField.C_ECHO_RQ: echo, CommandField.C_STORE_RQ: self._store}
         listening = Listening(
             self._answer,
             services,
@@ -73,6 +84,7 @@ class StorageSCP:
             maximum_pdu=MAXIMUM_PDU,
             timeouts=Timeouts(idle=configuration.network_timeout),
             response_seconds=configuration.dimse_timeout,
+            established=self._established,
         )
         self._listener = Listener(listening, self._reactor.reactor)
         try:
@@ -95,11 +107,23 @@ class StorageSCP:
         self._end()
 
     def _end(self) -> None:
+        if self._desk is not None:
+            self._desk.stop()
+            self._reactor.call(_nothing)  # what its last calls came to is done before
         self._spooling.stop()
         if self._own:
             self._reactor.stop()
 
-    def _answer(self, request: AssociateRequest, _peer: str) -> AssociateAccept | AssociateReject:
+    def _store(self, request: Request) -> Sink:
+        if self._desk is None:
+            return self._receiver.store(request)
+        return Offered(self._desk, self._spooling, request, lambda problem: self._receiver.answer(request, problem))
+
+    def _established(self, exchange: Exchange) -> None:
+        if self._desk is not None:
+            self._desk.attend(exchange)
+
+    def _answer(self, request: AssociateRequest, peer: str) -> Decision | Deferred[Decision]:
         configuration = self._configuration
         policy = Policy(
             choose=_choose,
@@ -108,7 +132,10 @@ class StorageSCP:
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
             implementation_version_name=IMPLEMENTATION_VERSION,
         )
-        return negotiate(request, policy)
+        decision = negotiate(request, policy)
+        if self._desk is None or isinstance(decision, AssociateReject):
+            return decision
+        return self._desk.admit(Origin(request.calling_ae_title, request.called_ae_title, peer), decision)
 
 
 def _choose(abstract_syntax: str, transfer_syntaxes: tuple[str, ...]) -> str | None:
@@ -122,6 +149,10 @@ def _abort_resting(listener: Listener) -> int:
         if not exchange.busy:
             exchange.abort()
     return len(listener.exchanges)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _abort_all(listener: Listener) -> None:

@@ -219,6 +219,18 @@ class SpoolWriter:
             raise kept
         return kept
 
+    def show(self) -> Path:
+        """Have all bytes on disk and say where they lie; the object is not kept yet. Raises SpoolFull or SpoolError."""
+        self.sync()
+        if self._problem is not None:
+            raise self._problem
+        return Path(self._path)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what was written of the data set."""
+        return self._digest.hexdigest()
+
     def discard(self) -> None:
         """Forget the object."""
         self._problem = self._problem or SpoolError("The object was discarded.")
@@ -231,7 +243,7 @@ class SpoolWriter:
     def sync(self) -> None:
         """Have all bytes on disk."""
         try:
-            if self._problem is None:
+            if self._problem is None and self._descriptor >= 0:
                 if not self._begun:
                     self._put(())
                 os.fsync(self._descriptor)
@@ -262,8 +274,7 @@ class SpoolWriter:
         """Give what became of it."""
         if self._problem is not None:
             return self._problem
-        digest = self._digest.hexdigest()
-        return SpooledFile(self._name, self.meta, self.size, digest, self._received_at, self.origin, self.header)
+        return SpooledFile(self._name, self.meta, self.size, self.digest, self._received_at, self.origin, self.header)
 
     def _put(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
         """Write pieces, before the first of them the file's head."""

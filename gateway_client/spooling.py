@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import NamedTuple
 
 from gateway_client.errors import GatewayError, NotAnObject, SpoolError
@@ -20,17 +21,22 @@ Pieces = Sequence[memoryview | bytearray]
 
 
 class End(Enum):
-    """How an object's data set ended."""
+    """How an object's data set ended; one that is SHOWN lies on disk and waits for somebody to say what becomes of it."""
 
+    SHOWN = "shown"
     WHOLE = "whole"
     ABANDONED = "abandoned"
 
 
 class Spooling:
-    """One object on its way into the spool; all of it belongs to the spooling thread, but for `problem` once it has told."""
+    """One object on its way into the spool.
+
+    All of it belongs to the spooling thread, but for `problem`, and where one that is shown lies, once it has told.
+    """
 
     def __init__(self, meta: FileMeta, origin: Origin) -> None:
         self.problem: GatewayError | None = None
+        self.shown: tuple[Path, str] | None = None
         self._meta = meta
         self._origin = origin
         self._writer: SpoolWriter | None = None
@@ -51,15 +57,19 @@ class Spooling:
 
     def _put(self, spool: Spool, pieces: Pieces, end: End | None, paths: Sequence[str]) -> SpoolWriter | None:
         if self._writer is None:
-            if end is End.WHOLE and not pieces:
+            if end is not None and not pieces:
                 raise NotAnObject("The request has no data set.")
             self._writer = spool.begin(self._meta, self._origin)
         self._writer.write(*pieces)
         if end is None:
             return None
-        head = bytes(self._writer.head)
-        self._writer.header = identify(head, self._meta, paths, whole=len(head) == self._writer.size)
-        return self._writer
+        if self.shown is None:
+            head = bytes(self._writer.head)
+            self._writer.header = identify(head, self._meta, paths, whole=len(head) == self._writer.size)
+        if end is End.WHOLE:
+            return self._writer
+        self.shown = self._writer.show(), self._writer.digest
+        return None
 
 
 class _Step(NamedTuple):

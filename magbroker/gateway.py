@@ -1,7 +1,28 @@
-"""A DICOM gateway inside a program of yours: `run(settings, elements)` receives, files and sends until a signal."""
+"""A DICOM gateway inside a program of yours: `run(settings, elements)` receives, files and sends until a signal.
 
-from gateway_client import run
+With an `Application` of yours it asks it about connections and objects. A `Listener` does so without any broker.
+"""
+
+from gateway_client import Application, FileMeta, Gateway, Keep, Origin, Place, StoredObject, run
+from gateway_client import ApplicationListener as Listener
 from rules import for_elements, for_vista, parse_rules, to_elements
 from runtime import GatewaySettings, Settings, load_settings
 
-__all__ = ["GatewaySettings", "Settings", "for_elements", "for_vista", "load_settings", "parse_rules", "run", "to_elements"]
+__all__ = [
+    "Application",
+    "FileMeta",
+    "Gateway",
+    "GatewaySettings",
+    "Keep",
+    "Listener",
+    "Origin",
+    "Place",
+    "Settings",
+    "StoredObject",
+    "for_elements",
+    "for_vista",
+    "load_settings",
+    "parse_rules",
+    "run",
+    "to_elements",
+]

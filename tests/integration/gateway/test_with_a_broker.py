@@ -18,7 +18,7 @@ from sqlalchemy import Connection, insert, select, update
 from fileman import SiteKey, Store, apply_site
 from fileman.files import BackgroundQueue, DicomExport, DicomExportImage, GatewayStatus, Image, ImageEvent, ImageHeader
 from fileman.site import parse_site
-from gateway_client import Configuration, Gateway
+from gateway_client import Application, Configuration, FileMeta, Gateway, Keep, Origin, Place, StoredObject
 from gateway_client.part10 import digest_of, read_meta
 from gateway_client.scu import Destination, Outcome, Result, StorageSCU
 from runtime import GatewaySettings, Settings, free_port
@@ -380,3 +380,39 @@ def test_an_entry_for_a_dead_destination_waits_and_goes_out_later(
             process.terminate()
     assert export(demo_store, image)[2] is False
     assert len(list(directory.iterdir())) == 1
+
+
+class _Chooser(Application):
+    """Leaves objects of one series to the gateway, takes those of another itself, and wants no third."""
+
+    def __init__(self, mine: str, unwanted: str) -> None:
+        self.mine, self.unwanted, self.taken = mine, unwanted, list[str]()
+
+    def choose_place(self, meta: FileMeta, origin: Origin) -> Place:
+        return Keep.MEMORY if meta.sop_instance_uid == self.mine else Keep.SPOOL
+
+    def accept_object(self, stored: StoredObject) -> bool:
+        assert stored.dataset().SOPInstanceUID == stored.meta.sop_instance_uid
+        self.taken.append(stored.meta.sop_instance_uid)
+        return stored.meta.sop_instance_uid != self.unwanted
+
+
+def test_an_application_chooses_what_is_filed(tmp_path: Path, settings: Settings, demo_store: Store) -> None:
+    """What it takes into memory, and what it refuses, the gateway neither files nor keeps."""
+    sent = [make_file(tmp_path) for _ in range(3)]
+    filed, mine, unwanted = (read_meta(path).sop_instance_uid for path in sent)
+    chooser = _Chooser(mine, unwanted)
+    gateway = Gateway(Configuration.from_settings(settings), application=chooser)
+    gateway.start()
+    try:
+        said = send(settings.gateway.dicom_port, *sent, option="--no-halt").stderr
+        assert said.count("(Success)") == 2, said
+        assert said.count("(Error: CannotUnderstand)") == 1, said
+        until(lambda: bool(images(demo_store, filed)))
+        assert chooser.taken == [filed, mine, unwanted]
+        until(lambda: gateway.status().get("spool_filed") == 1)
+    finally:
+        gateway.stop()
+    assert images(demo_store, mine) == images(demo_store, unwanted) == []
+    spool = Configuration.from_settings(settings).spool
+    assert [path for path in spool.rglob("*") if path.is_file()] == []
