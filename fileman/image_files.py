@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -26,6 +27,8 @@ _LOCATIONS = select(
 ).where(NetworkLocation.name != "")  # a nameless one is no place: only its state was ever told
 #: The extension of each file of an image; FULL is the file that the image names.
 EXTENSIONS = {"ABSTRACT": "ABS", "BIG": "BIG", "TEXT": "TXT", "DICOM": "DCM"}
+#: Matches what leads nowhere but into the directory that it stands behind.
+_STAYS_INSIDE = re.compile(r"(?!\.\.?\Z)[^/\\\0]*").fullmatch
 
 
 class UnsafePath(FileManError):
@@ -56,21 +59,26 @@ class Folder:
         """Tell whether its folder is there now; a share that answers with an error is not."""
         return os.path.isdir(self.root)
 
-    def file(self, name: str) -> Path:
+    def file(self, name: str, checked: set[str] | None = None) -> Path:
         """Give the path of a file of this location: its subdirectory, its hashed directories, its name. Raises UnsafePath.
 
-        Links are followed for the check, so that no name and no link leads out of the location.
+        Links are followed for the check, so that no name and no link leads out of the location. Who asks for many files at once
+        brings a set: a directory that is in it was checked already, one that is not comes into it.
         """
         parts = [part for part in self.subdirectory.replace("\\", "/").split("/") if part]
         parts += [*(hashed_directories(name) if self.hash else ()), name]
-        if not name or any(part in (".", "..") or "/" in part or "\\" in part or "\0" in part for part in parts):
+        if not name or not all(map(_STAYS_INSIDE, parts)):
             raise UnsafePath(f"{name!r} leads out of network location {self.name}.")
-        path = self.root.joinpath(*parts)
-        directories = accumulate(parts[:-1], os.path.join, initial=str(self.root))
-        next(directories)  # the root may be a link itself
-        # without a link on the way nothing has to be followed, which takes many times as long
-        if any(map(os.path.islink, directories)) and not path.parent.resolve().is_relative_to(self.root.resolve()):
-            raise UnsafePath(f"{path} leads out of network location {self.name} by a link.")
+        directory = os.path.join(self.root, *parts[:-1])
+        path = Path(directory, name)
+        if checked is None or directory not in checked:
+            directories = accumulate(parts[:-1], os.path.join, initial=str(self.root))
+            next(directories)  # the root may be a link itself
+            # without a link on the way nothing has to be followed, which takes many times as long
+            if any(map(os.path.islink, directories)) and not path.parent.resolve().is_relative_to(self.root.resolve()):
+                raise UnsafePath(f"{path} leads out of network location {self.name} by a link.")
+            if checked is not None:
+                checked.add(directory)
         return path
 
     def overlaps(self, other: Folder) -> bool:

@@ -88,6 +88,14 @@ class NotWritten(LocationUnfit):
     """A file could not be written to its network location."""
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The network locations for a batch of images, of which hundreds lie in one directory: each is checked once in it."""
+
+    folders: Mapping[int, Folder]
+    checked: set[str] = field(default_factory=set)
+
+
 @dataclass(slots=True)
 class Made:
     """Images whose files were made, or will never be, since a moment; they are settled together."""
@@ -152,9 +160,10 @@ def make_derived_files(task: TaskContext) -> Ending:
         while taken < MOST and not task.stop_requested():
             key = {"after_image": after[0], "after_type": after[1], "give_up": give_up, "away": [NOWHERE, *tally.away]}
             rows = rows_of(task, _NEXT, key)
+            places = Places(folders)
             for _image, group in groupby(rows, lambda row: row.image):
                 if not task.interrupted():
-                    taken += _take_up(task, list(group), folders, painter, give_up, tally, made)
+                    taken += _take_up(task, list(group), places, painter, give_up, tally, made)
                 if made.is_due(task.clock.seconds()):
                     _settle_all(task, made, tally)
             _settle_all(task, made, tally)
@@ -170,7 +179,7 @@ def make_derived_files(task: TaskContext) -> Ending:
 def _take_up(
     task: TaskContext,
     rows: Sequence[Awaited],
-    folders: Mapping[int, Folder],
+    places: Places,
     painter: Painter,
     give_up: float,
     tally: Tally,
@@ -184,7 +193,7 @@ def _take_up(
     if image.expected_at > give_up and not tally.away.keys().isdisjoint(_locations(image)):
         return 0
     try:
-        files = _make(rows, folders, painter)
+        files = _make(rows, places, painter)
     except (NoFile, LocationUnfit) as problem:
         if isinstance(problem, LocationUnfit) and image.expected_at > give_up:
             tally.wait(problem)
@@ -198,17 +207,17 @@ def _locations(image: Awaited) -> list[int | None]:
     return [image.location, image.abstract_location, image.big_location]
 
 
-def _make(rows: Sequence[Awaited], folders: Mapping[int, Folder], painter: Painter) -> dict[str, Settled]:
+def _make(rows: Sequence[Awaited], places: Places, painter: Painter) -> dict[str, Settled]:
     """Make what is not there yet. Raises NoFile, LocationUnfit and NoPainter.
 
     A process that dies on the way leaves whole files only; the next run finds them and makes the others.
     """
-    paths = {row.file_type: _path(row, folders) for row in rows}
+    paths = {row.file_type: _path(row, places) for row in rows}
     missing = {file_type: path for file_type, path in paths.items() if not os.path.isfile(path)}
     settled = dict.fromkeys(paths, Settled(THERE))
     if missing:
         image = rows[0]
-        source = file_in(folder_of(image.location, folders), file_name(image.file_ref, "DICOM"))
+        source = file_in(folder_of(image.location, places.folders), file_name(image.file_ref, "DICOM"), places.checked)
         painted = painter.paint(source, [PictureFile(_kind(image, it), path) for it, path in missing.items()])
         if painted.failed:
             raise NotWritten(painted.failed, _location(image, next(iter(missing))))
@@ -217,12 +226,13 @@ def _make(rows: Sequence[Awaited], folders: Mapping[int, Folder], painter: Paint
     return settled
 
 
-def _path(row: Awaited, folders: Mapping[int, Folder]) -> Path:
+def _path(row: Awaited, places: Places) -> Path:
     """Give the place of an awaited file. Raises NoFile for a BIG file that is the object itself and is not there."""
+    folder = folder_of(_location(row, row.file_type), places.folders)
     if row.file_type == "BIG":
-        name, folder = big_file_name(row.file_ref, row.big_extension), folder_of(_location(row, "BIG"), folders)
-        return file_in(folder, name) if row.big_extension == "DCM" else path_in(folder, name)
-    return path_in(folder_of(_location(row, row.file_type), folders), file_name(row.file_ref, row.file_type))
+        name = big_file_name(row.file_ref, row.big_extension)
+        return (file_in if row.big_extension == "DCM" else path_in)(folder, name, places.checked)
+    return path_in(folder, file_name(row.file_ref, row.file_type), places.checked)
 
 
 def _location(image: Awaited, file_type: str) -> int:

@@ -52,29 +52,38 @@ def check_mounted(folder: Folder) -> None:
         raise LocationUnfit(f"the folder of {folder.name} is empty", folder.ien)
 
 
-def path_in(folder: Folder, name: str) -> Path:
-    """Give the path of a file, whether it is there or not. Raises NoFile for a name that leads out of the location."""
+def path_in(folder: Folder, name: str, checked: set[str] | None = None) -> Path:
+    """Give the path of a file, whether it is there or not; `checked` as for `Folder.file`.
+
+    Raises NoFile for a name that leads out of the location.
+    """
     try:
-        return folder.file(name)
+        return folder.file(name, checked)
     except UnsafePath as problem:
         raise NoFile(str(problem)) from problem
 
 
 def is_file_in(folder: Folder, name: str) -> bool:
     """Tell whether a file is there. Raises NoFile for one that nobody can see, LocationUnfit when the whole location is gone."""
-    path = path_in(folder, name)
+    return _is_file(folder, path_in(folder, name))
+
+
+def file_in(folder: Folder, name: str, checked: set[str] | None = None) -> Path:
+    """Give the path of a file that is there; `checked` as for `Folder.file`.
+
+    Raises NoFile, and LocationUnfit for an empty folder: its share is not mounted.
+    """
+    path = path_in(folder, name, checked)
+    if not _is_file(folder, path):
+        check_mounted(folder)
+        raise NoFile(f"there is no file {path}")
+    return path
+
+
+def _is_file(folder: Folder, path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:
         if error.errno in GONE:
             raise LocationUnfit(f"{folder.name}: {error.strerror}", folder.ien) from error
         raise NoFile(f"{path} cannot be looked at: {error.strerror or error}") from error
-
-
-def file_in(folder: Folder, name: str) -> Path:
-    """Give the path of a file that is there. Raises NoFile, and LocationUnfit for an empty folder: its share is not mounted."""
-    path = path_in(folder, name)
-    if not is_file_in(folder, name):
-        check_mounted(folder)
-        raise NoFile(f"there is no file {path}")
-    return path

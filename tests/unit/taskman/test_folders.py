@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fileman import Folder
-from taskman.system.folders import GONE, LocationUnfit, NoFile, check_mounted, file_in
+from taskman.system.folders import GONE, LocationUnfit, NoFile, check_mounted, file_in, path_in
 
 
 @pytest.fixture
@@ -50,3 +51,19 @@ def test_a_folder_that_cannot_be_listed_is_away(folder: Folder, monkeypatch: pyt
     fail(monkeypatch, "iterdir", errno.EACCES)
     with pytest.raises(LocationUnfit, match="the folder of RAID1 cannot be read: Permission denied"):
         check_mounted(folder)
+
+
+def test_a_directory_is_looked_at_once_for_a_set_of_names_and_a_link_that_leads_out_each_time(folder: Folder) -> None:
+    hashed, checked = replace(folder, root=folder.root / "image1", hash=True), set[str]()
+    hashed.root.mkdir()
+    (hashed.root / "SL00").symlink_to(folder.root)
+    for _ in range(2):
+        with pytest.raises(NoFile, match="by a link"):
+            path_in(hashed, "SL000001.DCM", checked)
+    (hashed.root / "SL00").unlink()
+    path = path_in(hashed, "SL000001.DCM", checked)
+    assert path == hashed.root / "SL00" / "00" / "SL000001.DCM"
+    assert checked == {str(path.parent)}
+    assert path_in(hashed, "SL000002.DCM", checked) == path.with_name("SL000002.DCM")
+    with pytest.raises(NoFile, match="leads out"):
+        path_in(hashed, "..", checked)
