@@ -100,20 +100,26 @@ def scan_beginning(data: bytes, transfer_syntax: str, wanted: frozenset[int]) ->
     return _scan(Stretch(data), transfer_syntax, wanted)
 
 
-def scan_file(file: BinaryIO, offset: int, transfer_syntax: str, wanted: frozenset[int]) -> Elements:
-    """Read the wanted elements of a file before its pixel data. Raises OSError."""
-    return _scan_file(file, offset, transfer_syntax, wanted, None)
+def scan_file(file: BinaryIO, head: bytes, offset: int, transfer_syntax: str, wanted: frozenset[int]) -> Elements:
+    """Read the wanted elements of a file before its pixel data. Raises OSError.
+
+    `head` is what was read from the file's beginning, `offset` where the data set begins in it.
+    """
+    return _scan_file(file, head, offset, transfer_syntax, wanted, None)
 
 
-def scan_whole_header(file: BinaryIO, offset: int, transfer_syntax: str) -> Elements:
-    """Read every element of a file that comes before its pixel data, as far as `HEADER` bytes go. Raises OSError."""
-    return _scan_file(file, offset, transfer_syntax, None, HEADER)
+def scan_whole_header(file: BinaryIO, head: bytes, offset: int, transfer_syntax: str) -> Elements:
+    """Read every element of a file that comes before its pixel data, as far as `HEADER` bytes go; else as `scan_file`."""
+    return _scan_file(file, head, offset, transfer_syntax, None, HEADER)
 
 
-def _scan_file(file: BinaryIO, offset: int, transfer_syntax: str, wanted: frozenset[int] | None, most: int | None) -> Elements:
+def _scan_file(
+    file: BinaryIO, head: bytes, offset: int, transfer_syntax: str, wanted: frozenset[int] | None, most: int | None
+) -> Elements:
+    if transfer_syntax != DEFLATED:
+        return _scan(FileStretch(file, head, offset, most), transfer_syntax, wanted)[0]
     file.seek(offset)
-    stretch = Stretch(_inflate(file.read(INFLATED))) if transfer_syntax == DEFLATED else FileStretch(file, most)
-    return _scan(stretch, transfer_syntax, wanted)[0]
+    return _scan(Stretch(_inflate(file.read(INFLATED))), transfer_syntax, wanted)[0]
 
 
 def _scan(stretch: Stretch, transfer_syntax: str, wanted: frozenset[int] | None) -> tuple[Elements, bool]:

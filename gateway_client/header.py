@@ -134,8 +134,9 @@ def read_header(path: Path, paths: Sequence[str] = DEFAULT_PATHS) -> InstanceHea
     """
     wanted, steps = _plan(tuple(paths))
     with path.open("rb") as file:
-        meta = decode_head(file.read(HEAD_LIMIT), path)
-        elements = scan_file(file, meta.offset, meta.transfer_syntax, wanted)
+        head = file.read(HEAD_LIMIT)
+        meta = decode_head(head, path)
+        elements = scan_file(file, head, meta.offset, meta.transfer_syntax, wanted)
     if not elements.first(SOP_INSTANCE_UID):
         raise NotAnObject("The data set has no SOP Instance UID.")
     return _header(elements, meta, steps)

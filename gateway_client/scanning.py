@@ -74,13 +74,16 @@ class Stretch:
 
 
 class FileStretch(Stretch):
-    """The bytes of a data set that begins where its file stands and ends with it, or after `most`. Raises OSError."""
+    """The bytes of a data set that begins at `offset` of a file and ends with it, or after `most`. Raises OSError.
 
-    def __init__(self, file: BinaryIO, most: int | None = None) -> None:
-        self._file, self._offset = file, file.tell()
-        length = os.fstat(file.fileno()).st_size - self._offset
+    `head` is what was read already from the file's beginning.
+    """
+
+    def __init__(self, file: BinaryIO, head: bytes, offset: int, most: int | None = None) -> None:
+        self._file, self._offset = file, offset
+        length = os.fstat(file.fileno()).st_size - offset
         self._end = length if most is None else min(length, most)
-        super().__init__(file.read(max(min(CHUNK, self._end), 0)))
+        super().__init__(head[offset : offset + max(self._end, 0)])
 
     def ahead(self, position: int, count: int) -> int:
         """Read from the position on, when what is there does not do."""

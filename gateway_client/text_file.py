@@ -18,6 +18,7 @@ from pydicom.datadict import dictionary_description
 from gateway_client.elements import Elements, scan_whole_header
 from gateway_client.errors import NotAnObject, NotPart10
 from gateway_client.part10 import HEAD_LIMIT, decode_head
+from gateway_client.scanning import known_vr
 from gateway_client.values import decode_values
 
 UNKNOWN = "<unknown>"
@@ -32,11 +33,11 @@ _LINE_END = "\r\n"
 _CONTROLS = str.maketrans(dict.fromkeys((*range(32), *range(127, 160), ord("|")), " "))
 
 #: The keys of the first section, the element of each, and which of its values. What a .TGA file is made by is not of the header:
-#: it is made elsewhere, later.
+#: it is made elsewhere, later, and has the tag of no element.
 _KEYS = (
     ("PATIENTS_NAME", 0x00100010, 0), ("PATIENTS_ID", 0x00100020, 0), ("PATIENTS_BIRTH_DATE", 0x00100030, 0),
     ("PATIENTS_AGE", 0x00101010, 0), ("PATIENTS_SEX", 0x00100040, 0), ("ACCESSION_NUMBER", 0x00080050, 0),
-    ("DCM_TO_TGA_PARAMETERS", None, 0),
+    ("DCM_TO_TGA_PARAMETERS", -1, 0),
     ("STUDY_ID", 0x00200010, 0), ("MODALITY", 0x00080060, 0), ("SERIES_NUMBER", 0x00200011, 0),
     ("INSTANCE_NUMBER", 0x00200013, 0), ("PATIENT_POSITION", 0x00185100, 0), ("LATERALITY", 0x00200060, 0),
     ("CONTRAST_BOLUS_AGENT", 0x00180010, 0), ("SLICE_THICKNESS", 0x00180050, 0), ("SLICE_LOCATION", 0x00201041, 0),
@@ -60,11 +61,11 @@ class _Section:
         for tag in sorted(elements.found):
             if len(self.lines) >= MOST_LINES:
                 return
-            vr = elements.vr(tag)
+            vr, value = elements.found[tag]
+            vr = vr or known_vr(tag) or "UN"
             if vr == "SQ":
                 self._add_sequence(elements, tag, above, depth)
             elif tag & 0xFFFF:  # a group's length is no use here
-                value = elements.found[tag][1]
                 lines, is_known = (_known_lines if len(value) <= _SHORT else _lines)(
                     tag, vr, value, elements.order, elements.encodings
                 )
@@ -106,8 +107,9 @@ def text_file(path: Path) -> bytes:
     elements, section = None, _Section()
     try:
         with path.open("rb") as file:
-            meta = decode_head(file.read(HEAD_LIMIT), path)
-            elements = scan_whole_header(file, meta.offset, meta.transfer_syntax)
+            head = file.read(HEAD_LIMIT)
+            meta = decode_head(head, path)
+            elements = scan_whole_header(file, head, meta.offset, meta.transfer_syntax)
         if not elements.found:
             raise NotAnObject("The data set has no elements that can be read.")
         section.add(elements)
@@ -134,11 +136,24 @@ def text_file(path: Path) -> bytes:
 
 def _first_section(elements: Elements | None) -> Iterator[str]:
     for key, tag, which in _KEYS:
-        values = elements.values(tag) if elements is not None and tag is not None else ()
-        value = _clean(values[which]).strip() if which < len(values) else ""
-        if key == "PATIENTS_NAME":
-            value = _vista_name(value)
-        yield f"{key}={value or UNKNOWN}"
+        if elements is None or tag not in elements.found:
+            yield f"{key}={UNKNOWN}"
+        else:
+            vr, value = elements.found[tag]
+            line = _known_key_line if len(value) <= _SHORT else _key_line
+            yield line(key, which, vr or known_vr(tag), value, elements.order, elements.encodings)
+
+
+def _key_line(key: str, which: int, vr: str, value: bytes, order: str, encodings: tuple[str, ...]) -> str:
+    """Give the line of a key, with one of an element's values."""
+    values = decode_values(vr, value, order, encodings)
+    text = _clean(values[which]).strip() if which < len(values) else ""
+    if key == "PATIENTS_NAME":
+        text = _vista_name(text)
+    return f"{key}={text or UNKNOWN}"
+
+
+_known_key_line = lru_cache(maxsize=_REMEMBERED)(_key_line)
 
 
 def _vista_name(name: str) -> str:
@@ -156,6 +171,7 @@ def _tag(tag: int) -> str:
     return f"{tag >> 16:04X},{tag & 0xFFFF:04X}"
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _label(tag: int, vr: str) -> str:
     try:
         name = dictionary_description(tag)

@@ -115,11 +115,12 @@ def assert_equal(data: bytes, syntax: str) -> None:
 
 
 def scanned(path: Path, offset: int, syntax: str, wanted: frozenset[int] | None) -> Elements:
-    """Read the wanted elements of a file, or all."""
+    """Read the wanted elements of a file, or all, after so many bytes as it is otherwise read at once."""
     with path.open("rb") as file:
+        head = file.read(scanning.CHUNK)
         if wanted is None:
-            return scan_whole_header(file, offset, syntax)
-        return scan_file(file, offset, syntax, wanted)
+            return scan_whole_header(file, head, offset, syntax)
+        return scan_file(file, head, offset, syntax, wanted)
 
 
 TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="\\"), max_size=12)
