@@ -6,9 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from gateway_client.header import HeaderItem, InstanceHeader
 
+#: The latest values are remembered as they are told: most are those of the image before.
+_REMEMBERED = 4096
 DICOM_PARAMETERS = "<DICOM>"
 VISTA_ORIGIN = "V"
 
@@ -73,8 +76,8 @@ def clean_name(text: str) -> str:
 
 def fileman_moment(moment: datetime) -> str:
     """Give a date and time as FileMan writes it: years since 1700, zeros at the end of the time dropped."""
-    time = moment.strftime("%H%M%S").rstrip("0")
-    day = f"{moment.year - 1700:03d}{moment:%m%d}"
+    time = f"{moment.hour:02d}{moment.minute:02d}{moment.second:02d}".rstrip("0")
+    day = f"{moment.year - 1700:03d}{moment.month:02d}{moment.day:02d}"
     return f"{day}.{time}" if time else day
 
 
@@ -90,7 +93,7 @@ def store_lines(uuid: str, station: Station, items: Sequence[StoreItem]) -> list
         lines.append(_store1(station, item))
         lines.append(_store2(item))
         uid = clean(item.header.sop_instance_uid)
-        lines += [header_line(uid, element) for element in item.header.items]
+        lines += [f"HEADER|{uid}|{_told(element)}" for element in item.header.items]
         lines.append(f"DIGEST|{uid}|{item.digest}")
     return lines
 
@@ -109,9 +112,10 @@ def request_list(lines: Sequence[str]) -> list[str]:
     return [str(len(lines) + 1), *lines]
 
 
-def header_line(uid: str, item: HeaderItem) -> str:
-    """Write one value of one data element of the object with a cleaned UID."""
-    return f"HEADER|{uid}|{item.path}|{item.vr}|{item.number}|{escape(item.value)}"
+@lru_cache(maxsize=_REMEMBERED)
+def _told(item: HeaderItem) -> str:
+    """Write one value of one data element."""
+    return f"{item.path}|{item.vr}|{item.number}|{escape(item.value)}"
 
 
 def _store1(station: Station, item: StoreItem) -> str:

@@ -31,7 +31,10 @@ class Event:
         """Write it as `uid^ien^stage^time^peer^outcome^detail`, the time in UTC."""
         moment = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds")
         pieces = (self.uid, str(self.ien or ""), self.stage, moment, self.peer, self.outcome, self.detail[:DETAIL_LIMIT])
-        return "^".join(piece.translate(_CLEAN) for piece in pieces)
+        line = "^".join(pieces)
+        if line.isprintable() and line.count("^") == len(pieces) - 1:  # as nearly every one
+            return line
+        return "^".join([piece.translate(_CLEAN) for piece in pieces])
 
 
 def report_events(broker: Broker, journal: Journal) -> int:
