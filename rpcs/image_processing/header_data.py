@@ -46,13 +46,16 @@ class HeaderData:
 
     def add_header(self, item: Item) -> None:
         """Take one `HEADER|uid|path|VR|n|value`; a path is `gggg,eeee`, in sequences with `>item>gggg,eeee`."""
-        uid, path, vr, number, value = (*split_escaped(item.arguments), "", "", "", "", "")[:5]
-        elements = self.elements.setdefault(uid, {})
-        element = elements.get(path)
-        if element is None:
-            element = elements[path] = Element(vr=vr, values=[])
-        if number.isdigit():
-            element["values"].append(value)
+        pieces = split_escaped(item.arguments)
+        uid, path, vr, number, value = pieces if len(pieces) == 5 else (*pieces, "", "", "", "", "")[:5]
+        elements = self.elements.get(uid)
+        if elements is None:
+            elements = self.elements[uid] = {}
+        values = [value] if number.isdigit() else []
+        if path in elements:
+            elements[path]["values"] += values
+        else:
+            elements[path] = {"vr": vr, "values": values}
 
     def add_digest(self, item: Item) -> None:
         """Take one `DIGEST|uid|SHA-256 of the data set, in hexadecimal`."""
