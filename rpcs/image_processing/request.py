@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from fileman import UID_LENGTH
@@ -42,8 +41,7 @@ def read_items(request: LocalArray[str]) -> list[Item]:
     return items
 
 
-@dataclass(frozen=True, slots=True)
-class StoreRequest:
+class StoreRequest(NamedTuple):  # one for each image: a frozen dataclass of so many fields takes several times as long to make
     """STORE1 and STORE2 together (ENTRY^MAGDIR81); pieces that VistA reads and never uses are left out.
 
     `first` and `second` are the arguments as they came; `last_image` too, which is compared as a number and shown as text.
