@@ -26,7 +26,8 @@ _HEADERS = ManyRows(
         ),
     )
 )
-_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+#: What is encoded holds no part of itself, which is not checked therefore.
+_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _ESCAPES = {"|": "|", "\\": "\\", "r": "\r", "n": "\n"}
 
 
