@@ -78,7 +78,7 @@ def text_path(target: Path) -> Path:
 
 def sync_parents(targets: Iterable[Path]) -> None:
     """Make the names of placed files durable, each directory once. Raises PlacementError."""
-    for directory in {target.parent for target in targets}:
+    for directory in {os.path.dirname(target) or os.curdir for target in targets}:
         try:
             sync_directory(directory)
         except OSError as error:

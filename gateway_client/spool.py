@@ -153,7 +153,7 @@ class Spool:
     def remove(self, name: str) -> None:
         """Forget a file that is filed or superfluous; one that is gone already is no error."""
         with contextlib.suppress(FileNotFoundError):
-            self.path(name).unlink()
+            os.unlink(f"{self._in}/{name}")
 
     def hold(self, name: str) -> None:
         """Put a refused file aside; one that is there already is no error. Raises SpoolError."""

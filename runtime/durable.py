@@ -15,7 +15,7 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _Begun = tuple[Path, str, int]
 
 
-def sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path | str) -> None:
     """Make the names in a directory durable. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -65,7 +65,8 @@ def write_files(contents: Iterable[tuple[Path, bytes]]) -> dict[Path, OSError]:
 
 def _begin(file: Path, content: bytes) -> _Begun:
     """Write beside a file what it is to be, and let the disk begin on it."""
-    temporary = os.path.join(file.parent, f".{file.name}.part")
+    directory, name = os.path.split(file)
+    temporary = os.path.join(directory, f".{name}.part")
     try:
         descriptor = os.open(temporary, _FLAGS, 0o666)
     except FileNotFoundError:
