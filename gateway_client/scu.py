@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
-from pathlib import Path
 from queue import SimpleQueue
 
 from pydicom.uid import UID
@@ -21,21 +18,16 @@ from dul import (
     Asked,
     AssociateRequest,
     AssociationRejected,
-    Category,
-    Command,
-    CommandField,
     DulError,
     Exchange,
     ProposedContext,
-    Response,
     Timeouts,
-    category,
     connect,
 )
 from gateway_client.configuration import Configuration
-from gateway_client.elements import DEFLATED
 from gateway_client.notes import Mark
-from gateway_client.part10 import HEAD_LIMIT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta, decode_head
+from gateway_client.object_file import WINDOW, ObjectFile, Outcome, Result, ask_to_store, outcome_of, outcome_when_lost
+from gateway_client.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta
 from gateway_client.scp import MAXIMUM_PDU
 from runtime import ReactorThread
 
@@ -43,32 +35,6 @@ log = logging.getLogger(__name__)
 
 #: Pairs of SOP class and transfer syntax that a destination is offered (PS3.8 allows 128 contexts).
 _OFFERED = 64
-#: C-STOREs on their way at a time to a destination that agrees to it (PS3.7 D.3.3.3); to others it is one.
-WINDOW = 8
-
-
-class Result(Enum):
-    """How a send ended.
-
-    DOUBT: everything was handed over and no answer was seen. UNREACHABLE: no association. BROKEN: the association ended
-    before the object was complete, so the destination cannot have it. REFUSED: the destination said no. UNSENT: not one byte
-    of it went out.
-    """
-
-    SENT = "sent"
-    REFUSED = "refused"
-    UNREACHABLE = "unreachable"
-    BROKEN = "broken"
-    DOUBT = "doubt"
-    UNSENT = "unsent"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a send ended, and why."""
-
-    result: Result
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +154,12 @@ class StorageSCU:
                 continue
             place, request = asked.popleft()
             try:
-                outcome = _outcome(await request.response())
+                outcome = outcome_of(await request.response())
             except DulError as error:
                 exchange.abort()
                 self._exchange = self._key = None
                 for at, lost in ((place, request), *asked):
-                    consignment.tell(at, _lost(consignment.objects[at], lost, error))
+                    consignment.tell(at, outcome_when_lost(consignment.objects[at], lost, error))
                 self._leave(consignment, left, f"The association was lost: {error}")
                 return
             self._used_at = self._monotonic()
@@ -275,80 +241,10 @@ class StorageSCU:
         )
 
     def _ask(self, exchange: Exchange, consignment: _Consignment, place: int) -> Asked | None:
-        """Make one C-STORE (PS3.7 9.1.1); None where the association does not take the object."""
+        """Make one C-STORE; None where the association does not take the object."""
         one = consignment.objects[place]
-        context = exchange.context_for(one.meta.sop_class_uid, one.meta.transfer_syntax)
-        if context is None:
-            return None
         one.before_last = lambda: consignment.note(place, Mark.HANDED_OVER)
-        command = Command(
-            field=CommandField.C_STORE_RQ,
-            sop_class=one.meta.sop_class_uid,
-            sop_instance=one.meta.sop_instance_uid,
-            priority=0,
-        )
-        return exchange.ask(context, command, source=one)
-
-
-class ObjectFile:
-    """An object in a file: what its head says, and its data set as it is, a source for the upper layer.
-
-    `begun` tells whether any of it was asked for; `before_last` is called before the last of it is given.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Open it. Raises NotPart10 and OSError."""
-        self._file = path.open("rb", buffering=0)
-        try:
-            self.meta = decode_head(self._file.read(HEAD_LIMIT), path)
-            self._left = os.fstat(self._file.fileno()).st_size - self.meta.offset
-            self._file.seek(self.meta.offset)
-        except BaseException:
-            self._file.close()
-            raise
-        #: A deflated data set of odd length is padded (PS3.5 A.5); DCMTK takes no odd length.
-        self._padding = b"\0" if self.meta.transfer_syntax == DEFLATED and self._left % 2 else b""
-        self.size = self._left + len(self._padding)
-        self.begun = False
-        self.before_last: Callable[[], None] = _nothing
-
-    def read(self, count: int) -> bytes:
-        """Give so many bytes. Raises OSError where the file ends before."""
-        self.begun = True
-        data = self._file.read(min(count, self._left))
-        if len(data) < min(count, self._left):
-            raise OSError(None, "the file has become shorter")
-        self._left -= len(data)
-        self.size -= count
-        if not self.size:
-            self.before_last()
-        return data if len(data) == count else data + self._padding
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-def _nothing() -> None:
-    pass
-
-
-def _outcome(response: Response) -> Outcome:
-    status = response.command.status or 0
-    if status == 0x0000:
-        return Outcome(Result.SENT)
-    comment = response.command.error_comment
-    reason = f"status {status:04X}{f', {comment}' if comment else ''}"
-    return Outcome(Result.SENT if category(status) is Category.WARNING else Result.REFUSED, reason)
-
-
-def _lost(one: ObjectFile, asked: Asked, error: DulError) -> Outcome:
-    """Tell what became of an object whose association was lost."""
-    if asked.handed_over:
-        return Outcome(Result.DOUBT, f"No answer was seen: {error}")
-    if one.begun:
-        return Outcome(Result.BROKEN, f"The connection was lost while the object was sent: {error}")
-    return Outcome(Result.UNSENT, f"The association was lost: {error}")
+        return ask_to_store(exchange, one)
 
 
 async def _wait(deferred: Deferred[DulError | None] | None) -> None:

@@ -14,7 +14,8 @@ from gateway_client.configuration import Configuration
 from gateway_client.errors import BrokerRefused, NotPart10, UnknownShare
 from gateway_client.locations import NetworkLocations
 from gateway_client.notes import Mark, Notes
-from gateway_client.scu import Destination, Note, ObjectFile, Outcome, Result
+from gateway_client.object_file import ObjectFile, Outcome, Result
+from gateway_client.scu import Destination, Note
 from gateway_client.transmissions import Sending, Transmission, Transmissions
 from runtime import Clock
 from xwb import SecurityRefused

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway_client.scu import Destination, ObjectFile, Outcome, StorageSCU
+from gateway_client.object_file import ObjectFile, Outcome
+from gateway_client.scu import Destination, StorageSCU
 
 
 def send_file(scu: StorageSCU, destination: Destination, study: str, path: Path) -> Outcome:

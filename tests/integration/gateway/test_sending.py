@@ -15,8 +15,9 @@ from dul import Sink as DataSink
 from gateway_client.configuration import Configuration
 from gateway_client.errors import NotPart10
 from gateway_client.notes import Mark
+from gateway_client.object_file import WINDOW, ObjectFile, Result
 from gateway_client.part10 import FileMeta, digest_of, encode_head, read_meta
-from gateway_client.scu import WINDOW, Destination, ObjectFile, Result, StorageSCU
+from gateway_client.scu import Destination, StorageSCU
 from runtime import ReactorThread, free_port
 from tests.integration.gateway.conftest import digest_as_sent, is_free, wait_for
 from tests.support.sending import send_file

@@ -12,8 +12,9 @@ from gateway_client.configuration import Configuration
 from gateway_client.errors import BrokerRefused
 from gateway_client.journal import Journal
 from gateway_client.notes import Mark, Notes
+from gateway_client.object_file import ObjectFile, Outcome, Result
 from gateway_client.part10 import FileMeta, encode_head
-from gateway_client.scu import Destination, Note, ObjectFile, Outcome, Result
+from gateway_client.scu import Destination, Note
 from gateway_client.transmissions import Sending, Transmissions
 from gateway_client.transmitter import Transmitter, read_destinations, read_entries
 from runtime import FixedClock
