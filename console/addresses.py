@@ -8,12 +8,12 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorTCP
 from twisted.internet.protocol import ServerFactory
 
-from console.errors import ConsoleError
+from console.errors import ConsoleError, WrongUsage
 
 LAST_PORT = 65535
 
 
-class BadAddress(ConsoleError):
+class BadAddress(WrongUsage):
     """An address is written as HOST:PORT."""
 
     def __init__(self, text: str) -> None:

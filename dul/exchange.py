@@ -105,6 +105,8 @@ class Exchange:
         self._ended: DulError | None = None
         self._over = False
         self._told_at_end: list[Deferred[DulError | None]] = []
+        #: What the acceptor said, once there is an association.
+        self.accept: AssociateAccept | None = None
 
     # ---- what is known ----
 
@@ -365,6 +367,7 @@ class Exchange:
 
     def established(self, accept: AssociateAccept) -> None:
         """Begin."""
+        self.accept = accept
         association = self.connection.association
         proposed = association.request.operations_window if association.request is not None else None
         if proposed is not None and accept.operations_window is not None:

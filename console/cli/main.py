@@ -36,6 +36,11 @@ COMMANDS = {
         "console.cli.traffic:doctor",
         "Connect, sign on and call, and say in plain words what is wrong (exit status 0 when all is well).",
     ),
+    "echo": Late("console.cli.dicom_store:echo", "Ask a DICOM peer whether it answers (C-ECHO), how fast, and what it is."),
+    "send": Late(
+        "console.cli.dicom_store:send",
+        "Send DICOM files to a peer as they are (C-STORE): nothing is decoded, each in the transfer syntax that it has.",
+    ),
     "migrate-store": Late(
         "console.cli.transfer:migrate_store",
         "Copy the site of the SQLite database to PostgreSQL, and compare every table and sequence.",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -42,3 +44,11 @@ InstalledOption = Annotated[
 def find_packs_here() -> None:
     """Let packs lie in the current directory."""
     sys.path.insert(0, str(Path.cwd()))
+
+
+def with_options(command: Callable[..., None], parameters: list[inspect.Parameter], doc: str | None) -> Callable[..., None]:
+    """Give a function the signature that typer is to read."""
+    command.__doc__ = doc
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect looks for it
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command

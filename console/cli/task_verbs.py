@@ -22,6 +22,7 @@ from console.cli.options import (
     TlsOption,
     VerifyOption,
     out,
+    with_options,
 )
 from console.errors import WrongUsage
 from console.sign_on import Way
@@ -81,7 +82,7 @@ def command_of(work: Verb) -> Callable[..., None]:
         _run(work, given)
 
     own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]
-    return _with_options(command, [*own, *_shared()], work.__doc__)
+    return with_options(command, [*own, *_shared()], work.__doc__)
 
 
 def bare(app: typer.Typer, work: Verb, doc: str) -> None:
@@ -96,7 +97,7 @@ def bare(app: typer.Typer, work: Verb, doc: str) -> None:
             raise WrongUsage(f"Options come after the command: {context.command_path} {context.invoked_subcommand} --...")
 
     first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    app.callback(invoke_without_command=True, epilog=EPILOG)(_with_options(callback, [first, *_shared()], doc))
+    app.callback(invoke_without_command=True, epilog=EPILOG)(with_options(callback, [first, *_shared()], doc))
 
 
 def _run(work: Verb, given: dict[str, Any]) -> None:
@@ -112,14 +113,6 @@ def _run(work: Verb, given: dict[str, Any]) -> None:
     else:
         out.print(outcome.screen, highlight=False)
     raise typer.Exit(outcome.status)
-
-
-def _with_options(command: Callable[..., None], parameters: list[inspect.Parameter], doc: str | None) -> Callable[..., None]:
-    """Give a function the signature that typer is to read."""
-    command.__doc__ = doc
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect looks for it
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    return command
 
 
 def _shared() -> list[inspect.Parameter]:

@@ -1,0 +1,75 @@
+"""DICOM files below files and folders, found by their head."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from console.errors import ConsoleError
+from gateway_client import FileMeta, NotPart10, read_meta
+
+_DIRECTORY = "1.2.840.10008.1.3.10"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A DICOM file: what its head says, and the bytes of its data set."""
+
+    path: Path
+    meta: FileMeta
+    size: int
+
+
+@dataclass(slots=True)
+class Search:
+    """The objects that were found, and how many files were passed over, by the reason."""
+
+    found: list[Found] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def size(self) -> int:
+        """The bytes of all data sets."""
+        return sum(one.size for one in self.found)
+
+    def look(self, path: Path) -> None:
+        """Look at one file."""
+        try:
+            meta = read_meta(path)
+            size = path.stat().st_size - meta.offset
+        except NotPart10:
+            self.skipped["no DICOM file"] += 1
+        except OSError:
+            self.skipped["cannot be read"] += 1
+        else:
+            if meta.sop_class_uid == _DIRECTORY:
+                self.skipped["a DICOMDIR"] += 1
+            else:
+                self.found.append(Found(path, meta, size))
+
+
+def search(paths: Iterable[Path], *, recursive: bool = True) -> Search:
+    """Find the DICOM files among files and in folders, those of a folder in the order of their names.
+
+    A file that is named twice is found once. Raises ConsoleError for a path where there is nothing.
+    """
+    result = Search()
+    for file in dict.fromkeys(file for path in paths for file in _files(path, recursive=recursive)):
+        result.look(file)
+    return result
+
+
+def _files(path: Path, *, recursive: bool) -> Iterator[Path]:
+    if not path.exists():
+        raise ConsoleError(f"{path} does not exist.")
+    if not path.is_dir():
+        yield path
+        return
+    for folder, below, names in os.walk(path):
+        below.sort()
+        if not recursive:
+            below.clear()
+        yield from (file for file in (Path(folder, name) for name in sorted(names)) if file.is_file())

@@ -1,0 +1,50 @@
+"""C-ECHO: whether a peer answers, how fast, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from console.scu.keys import SYNTAXES
+from console.scu.peer import Peer
+from dul import VERIFICATION, c_echo
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a peer says of itself when it accepts an association, and the seconds that it took for that."""
+
+    seconds: float
+    implementation_class_uid: str
+    implementation_version_name: str
+    maximum_pdu: int
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """The answer to a C-ECHO, and the seconds that it took."""
+
+    seconds: float
+    status: int
+
+
+async def verify(reactor: Any, peer: Peer, count: int, told: Callable[[Greeting | Echo], None]) -> None:
+    """Open an association and ask `count` times over it; tell of each answer as it comes. Raises ConsoleError."""
+    began = reactor.seconds()
+    async with peer.association(reactor, [(VERIFICATION, SYNTAXES)]) as exchange:
+        accept = exchange.accept
+        assert accept is not None
+        told(
+            Greeting(
+                reactor.seconds() - began,
+                accept.implementation_class_uid,
+                accept.implementation_version_name,
+                accept.maximum_length,
+            )
+        )
+        peer.syntax_for(exchange, VERIFICATION)
+        for _ in range(count):
+            began = reactor.seconds()
+            response = await c_echo(exchange)
+            told(Echo(reactor.seconds() - began, response.command.status or 0))

@@ -1,0 +1,1 @@
+"""The DICOM commands at real peers, and at providers that refuse, abort and delay."""
