@@ -58,21 +58,24 @@ class SpooledFile:
 
 
 class Spool:
-    """The spool's directories. Raises SpoolError when they cannot be made. Objects are put in by one thread."""
+    """The spool's directories. Raises SpoolError when they cannot be made. Objects are put in by one thread.
 
-    def __init__(self, directory: Path, clock: Clock, *, max_object_bytes: int = 1 << 32, free_space_floor: int = 0) -> None:
+    Several processes may have the same, each with a tag of its own, which ends the names of the files that it puts in.
+    """
+
+    def __init__(
+        self, directory: Path, clock: Clock, *, max_object_bytes: int = 1 << 32, free_space_floor: int = 0, tag: str = ""
+    ) -> None:
         self.directory = directory
         self.max_object_bytes = max_object_bytes
         self.free_space_floor = free_space_floor
         self._clock = clock
         self._numbers = itertools.count()
-        self._tag = secrets.token_hex(4)
+        self._tag = tag or secrets.token_hex(4)
         self._temporary, self._in, self._held = (directory / name for name in ("tmp", "in", "held"))
         try:
             for folder in (self._temporary, self._in, self._held):
                 make_directories(folder)
-            for leftover in self._temporary.iterdir():
-                leftover.unlink()
             self._in_descriptor = os.open(self._in, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise _problem(error) from error
@@ -115,6 +118,14 @@ class Spool:
                     pass
                 return
 
+    def clear(self, tag: str = "") -> None:
+        """Remove what was being received, all of it or that of a process that died. Raises SpoolError."""
+        try:
+            for name in _of(self._temporary, tag):
+                (self._temporary / name).unlink()
+        except OSError as error:
+            raise _problem(error) from error
+
     def path(self, name: str) -> Path:
         """Give the path of a file that waits to be filed."""
         return self._in / name
@@ -123,9 +134,9 @@ class Spool:
         """Give the path of a file that was refused."""
         return self._held / name
 
-    def names(self) -> list[str]:
-        """List the files that wait, oldest first."""
-        return sorted(entry.name for entry in os.scandir(self._in) if entry.is_file())
+    def names(self, tag: str = "") -> list[str]:
+        """List the files that wait, all or those of a process, oldest first."""
+        return sorted(_of(self._in, tag))
 
     def read(self, name: str) -> SpooledFile:
         """Describe a file that was found without a journal entry; its sender's address is not known any more.
@@ -141,9 +152,9 @@ class Spool:
         origin = Origin(meta.sending_ae_title, meta.receiving_ae_title)
         return SpooledFile(name, meta, status.st_size - meta.offset, digest, status.st_mtime, origin)
 
-    def unreadable(self) -> Iterator[str]:
+    def unreadable(self, tag: str = "") -> Iterator[str]:
         """Move files that are no DICOM files out of the way, and name them."""
-        for name in self.names():
+        for name in self.names(tag):
             try:
                 read_meta(self.path(name))
             except NotPart10:
@@ -301,6 +312,11 @@ class SpoolWriter:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
+
+
+def _of(directory: Path, tag: str) -> list[str]:
+    ending = f"-{tag}.dcm" if tag else ""
+    return [entry.name for entry in os.scandir(directory) if entry.is_file() and entry.name.endswith(ending)]
 
 
 def _problem(error: OSError) -> SpoolError:

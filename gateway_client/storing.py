@@ -58,7 +58,8 @@ class Headers:
 class Storing(Filing):
     """The task that brings objects from the spool to STORED.
 
-    `received` may be called from any thread with an object that its sender was told to be safe.
+    `received` may be called from any thread with an object that its sender was told to be safe, and `lost` with the tag of a
+    process that received and has died.
     """
 
     kind = RequestKind.STORE
@@ -66,7 +67,10 @@ class Storing(Filing):
 
     def __init__(self, means: Means) -> None:
         super().__init__(means)
-        self._incoming: queue.SimpleQueue[SpooledFile] = queue.SimpleQueue()
+        #: Objects, and tags of processes after all that they told.
+        self._incoming: queue.SimpleQueue[SpooledFile | str] = queue.SimpleQueue()
+        #: Tags of which the spool is not searched yet.
+        self._lost: list[str] = []
         self._headers = Headers()
         self._purged_at = 0.0
 
@@ -75,9 +79,13 @@ class Storing(Filing):
 
         A file without a row gets one; a file whose object is done is removed; one that was refused is put aside.
         """
-        for name in self._spool.unreadable():
+        self._recover("")
+
+    def _recover(self, tag: str) -> None:
+        self._spool.clear(tag)
+        for name in self._spool.unreadable(tag):
             log.error("%s in the spool is no DICOM file and was put aside", name)
-        names = self._spool.names()
+        names = self._spool.names(tag)
         states = self._journal.states_of(names)
         for name in names:
             state = states.get(name)
@@ -92,6 +100,10 @@ class Storing(Filing):
         """Take an object that lies in the spool."""
         self._incoming.put(file)
 
+    def lost(self, tag: str) -> None:
+        """Look for what a process did not tell of any more."""
+        self._incoming.put(tag)
+
     def connected(self, broker: Broker) -> None:
         """Begin on a new session: there is nothing to ask."""
 
@@ -99,9 +111,16 @@ class Storing(Filing):
         """Journal what was received, whether there is a broker or not."""
         files = []
         while not self._incoming.empty():
-            files.append(self._incoming.get())
+            found = self._incoming.get()
+            if isinstance(found, str):
+                self._lost.append(found)
+            else:
+                files.append(found)
         if files:
             self._take(files)
+        while self._lost:
+            self._recover(self._lost[0])
+            self._lost.pop(0)
         now = self._clock.seconds()
         if now - self._purged_at > _PURGE_EVERY:
             self._purged_at = now

@@ -20,6 +20,7 @@ from gateway_client.journal import Journal, Request
 from gateway_client.part10 import digest_of, read_meta
 from gateway_client.placement import place
 from gateway_client.releasing import Releasing
+from gateway_client.spool import Spool
 from gateway_client.storing import LOCK_PAUSE, Storing
 from runtime import SystemClock
 from tests.unit.gateway_client.fakes import SHARE, Desk
@@ -174,6 +175,21 @@ def test_what_the_spool_holds_and_the_journal_does_not_is_filed_after_a_start(de
     desk.step()
     assert desk.states() == {"1.2.1": "FILED"}
     assert desk.events()[0][:3:2] == ["1.2.1", "RECEIVE"]
+
+
+def test_what_a_process_that_died_left_is_filed_once_whether_it_told_of_it_or_not(desk: Desk) -> None:
+    told, untold = desk.receive("1.2.1"), desk.receive("1.2.2", tell=False)
+    other = Spool(desk.configuration.spool, desk.clock, tag="00000002")
+    half = other.begin(told.meta)
+    tag = Path(untold.name).stem.rpartition("-")[2]
+    desk.spool.begin(told.meta)
+    desk.storing.lost(tag)
+    desk.step()
+    assert desk.states() == {"1.2.1": "FILED", "1.2.2": "FILED"}
+    received = [event[0] for event in desk.events() if event[2] == "RECEIVE"]
+    assert received == ["1.2.1", "1.2.2"]
+    assert [path.name for path in (desk.configuration.spool / "tmp").iterdir()] == [Path(half._path).name]
+    other.close()
 
 
 def test_files_of_objects_that_are_done_are_cleaned_away_at_a_start(desk: Desk) -> None:

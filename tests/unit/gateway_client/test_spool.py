@@ -204,8 +204,20 @@ def test_what_was_being_received_is_gone_after_a_start(tmp_path: Path, spool: Sp
     lost = spool.begin(META)
     lost.write(bytes(2 * PIECE))
     again = Spool(tmp_path, FixedClock(MOMENT))
+    again.clear()
     assert everything(tmp_path) == [f"in/{name}" for name in again.names()]
     assert len(again.names()) == 1
+
+
+def test_what_one_process_put_in_is_told_from_what_others_did(tmp_path: Path) -> None:
+    one, other = (Spool(tmp_path, FixedClock(MOMENT), tag=tag) for tag in ("00000001", "00000002"))
+    kept = [spool.begin(META).commit().name for spool in (one, other)]
+    half = [spool.begin(META) for spool in (one, other)]
+    one.clear("00000001")
+    half[1].write(b"DATA")
+    kept.append(half[1].commit().name)
+    assert (one.names("00000001"), one.names("00000002")) == (kept[:1], sorted(kept[1:]))
+    assert everything(tmp_path) == sorted(f"in/{name}" for name in kept)
 
 
 def test_refused_files_are_kept_aside_and_removed_ones_are_gone(tmp_path: Path, spool: Spool) -> None:
