@@ -25,7 +25,7 @@ from dul.association import (
 )
 from dul.command import Command, CommandField, decode_command, encode_command
 from dul.connection import Timeouts
-from dul.endpoint import Listener, Listening, connect
+from dul.endpoint import Listener, Listening, connect, none_beside
 from dul.errors import (
     AssociationAborted,
     AssociationRejected,
@@ -191,5 +191,6 @@ __all__ = [
     "n_get",
     "n_set",
     "negotiate",
+    "none_beside",
     "propose",
 ]

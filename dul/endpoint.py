@@ -30,12 +30,18 @@ _BACKLOG = 128
 DEFAULT_TIMEOUTS = Timeouts()
 
 
+def none_beside(_associations: int) -> int:
+    """Give how many associations other listeners have: none."""
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Listening:
     """How associations are taken. Beyond `associations` one is rejected, beyond twice as many connections are closed.
 
     `maximum_pdu` is what peers are told that they may send; `response_seconds` is how long they may take for an answer.
     `established` hears of each association that has come about, before anything comes over it.
+    `beside` is told how many associations this listener has, or would have, and gives those of others that share the limit.
     """
 
     decide: Decide
@@ -45,6 +51,7 @@ class Listening:
     timeouts: Timeouts = DEFAULT_TIMEOUTS
     response_seconds: float = 30.0
     established: Callable[[Exchange], None] | None = None
+    beside: Callable[[int], int] = none_beside
 
 
 class Listener(Factory):
@@ -89,17 +96,22 @@ class Listener(Factory):
         return decision
 
     def _full(self, request: AssociateRequest, peer: str) -> bool:
-        established = sum(exchange.connection.association.established for exchange in self.exchanges)
+        established = self._open()
+        established += self._listening.beside(established + 1)
         full = established >= self._listening.associations
         if full:
             log.warning("%s at %s is rejected: %d associations are open", request.calling_ae_title, peer, established)
         return full
+
+    def _open(self) -> int:
+        return sum(exchange.connection.association.established for exchange in self.exchanges)
 
     def _gone(self, _none: None) -> None:
         self._connections -= 1
 
     def _ended(self, exchange: Exchange, error: DulError | None) -> None:
         self.exchanges.discard(exchange)
+        self._listening.beside(self._open())
         if error is not None:
             log.info("%s", error)
 

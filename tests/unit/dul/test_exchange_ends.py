@@ -335,6 +335,29 @@ def test_more_associations_than_allowed_are_rejected_and_more_connections_not_ta
     assert isinstance(fourth.answer.result, Exchange), "one of two associations has ended"
 
 
+def test_associations_of_other_listeners_count_where_they_share_the_limit() -> None:
+    reactor = MemoryReactorClock()
+    others, told = [1], list[int]()
+
+    def beside(associations: int) -> int:
+        told.append(associations)
+        return others[0]
+
+    listener = Listener(Listening(take_all(TAKES_ALL), {}, associations=2, beside=beside), reactor)
+    first = Pair.established(listener=listener, reactor=reactor)
+    second = Pair(listener=listener, reactor=reactor)
+    second.pump()
+    assert str(second.answer.result) == "local limit exceeded"
+    first.requestor.release()
+    first.pump()
+    assert told == [1, 2, 1, 0], "would have one, would have two, has one, has none"
+    others[0] = 2
+    third = Pair(listener=listener, reactor=reactor)
+    third.pump()
+    assert str(third.answer.result) == "local limit exceeded"
+    assert told[-1] == 0
+
+
 def test_a_connection_counts_until_it_is_closed_though_its_association_has_ended() -> None:
     reactor = MemoryReactorClock()
     listener = Listener(Listening(take_all(TAKES_ALL), {}, associations=1), reactor)
