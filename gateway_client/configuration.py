@@ -16,7 +16,8 @@ class Configuration:
     """Everything that one gateway needs to know.
 
     `directory` holds spool and journal; network locations with relative paths lie below `data`. Without `called_ae_titles`
-    every called AE title is taken. Times are seconds. Against a VistA that does not know REQUEST items set `batch` to 1.
+    every called AE title is taken. With more than one of `processes` it is these that receive. Times are seconds. Against a
+    VistA that does not know REQUEST items set `batch` to 1.
     """
 
     directory: Path
@@ -39,6 +40,7 @@ class Configuration:
     max_object_bytes: int = 4 << 30
     free_space_floor: int = 256 << 20
     max_associations: int = 64
+    processes: int = 1
     network_timeout: float = 60.0
     dimse_timeout: float = 30.0
     connect_timeout: float = 5.0
@@ -49,6 +51,8 @@ class Configuration:
     header_paths: tuple[str, ...] = DEFAULT_PATHS
     journal_synchronous: Literal["FULL", "NORMAL"] = "FULL"
     abort_after_refusal: tuple[str, ...] = ()
+    log_level: str = "INFO"
+    log_format: str = "console"
 
     @property
     def station(self) -> Station:
@@ -92,6 +96,9 @@ class Configuration:
             calling_ae_title=gateway.calling_ae_title,
             batch=gateway.batch,
             max_associations=gateway.max_associations,
+            processes=gateway.processes,
             max_object_bytes=gateway.max_object_bytes,
             free_space_floor=gateway.free_space_floor_bytes,
+            log_level=settings.log_level,
+            log_format=settings.log_format,
         )

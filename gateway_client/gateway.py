@@ -16,6 +16,7 @@ from gateway_client.filing import Means
 from gateway_client.heartbeat import Element, Heartbeat
 from gateway_client.journal import Journal
 from gateway_client.notes import Notes
+from gateway_client.receivers import Receivers
 from gateway_client.releasing import Releasing
 from gateway_client.scp import StorageSCP
 from gateway_client.scu import StorageSCU
@@ -140,7 +141,7 @@ class _Running:
                 Worker("transmitter", transmitter, connect, clock, random, idle_seconds=pause),
                 Worker("heartbeat", heartbeat, connect, clock, random, idle_seconds=beat),
             ]
-            self.scp = StorageSCP(configuration, self.spool, self._received, self._reactor, gateway._application)
+            self.scp = self._port(configuration, gateway._application, random)
             self.scp.start()
         except BaseException:
             self._close()
@@ -168,6 +169,16 @@ class _Running:
         sending = {f"send_{state.lower()}": count for state, count in self.transmissions.counts().items()}
         sessions = {f"{worker.name}_session": int(worker.up) for worker in self._workers}
         return {"dicom_port": self.scp.port, "free_bytes": self.spool.free_bytes(), **counts, **sending, **sessions}
+
+    def _port(self, configuration: Configuration, application: Application | None, random: Randomness) -> StorageSCP | Receivers:
+        """Give what receives; an application is asked in this process, whatever the configuration says."""
+        if configuration.processes > 1 and application is None:
+            return Receivers(configuration, self._received, self._lost, random)
+        return StorageSCP(configuration, self.spool, self._received, self._reactor, application)
+
+    def _lost(self, tag: str) -> None:
+        self.storing.lost(tag)
+        self._storing_worker.wake()
 
     def _received(self, file: SpooledFile) -> None:
         self.storing.received(file)

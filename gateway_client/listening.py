@@ -68,6 +68,7 @@ class ApplicationListener:
         make_directories(configuration.directory)
         spool = Spool(configuration.directory, self._clock, max_object_bytes=configuration.max_object_bytes)
         try:
+            spool.clear()
             scp = StorageSCP(configuration, spool, lambda _file: None, application=self._application)
             scp.start()
         except BaseException:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +27,7 @@ from dul import (
     echo,
     may_be_stored,
     negotiate,
+    none_beside,
 )
 from gateway_client.application import Application
 from gateway_client.configuration import Configuration
@@ -46,8 +49,8 @@ _STOP_LOOK = 0.02
 class StorageSCP:
     """The gateway's DICOM port. `received` hears of every object once it is durable, before its sender does.
 
-    It is called from the thread that writes. An `application` is asked about connections and objects. `start` and `stop` are for
-    other threads than the reactor's.
+    It is called from the thread that writes. An `application` is asked about connections and objects. The other
+    methods are for other threads than the reactor's. `beside` is that of Listening.
     """
 
     def __init__(
@@ -57,7 +60,9 @@ class StorageSCP:
         received: Callable[[SpooledFile], None],
         reactor: ReactorThread | None = None,
         application: Application | None = None,
+        beside: Callable[[int], int] = none_beside,
     ) -> None:
+        self._beside = beside
         self._configuration = configuration
         self._application = application
         self._own = reactor is None
@@ -73,8 +78,8 @@ class StorageSCP:
         """The port that is listened on."""
         return int(self._port.getHost().port)
 
-    def start(self) -> None:
-        """Listen. Raises PortInUse."""
+    def open(self) -> None:
+        """Be ready for connections that are accepted elsewhere."""
         configuration = self._configuration
         services = {CommandField.C_ECHO_RQ: echo, CommandField.C_STORE_RQ: self._store}
         listening = Listening(
@@ -85,8 +90,29 @@ class StorageSCP:
             timeouts=Timeouts(idle=configuration.network_timeout),
             response_seconds=configuration.dimse_timeout,
             established=self._established,
+            beside=self._beside,
         )
         self._listener = Listener(listening, self._reactor.reactor)
+
+    def adopt(self, connection: socket.socket, ended: Callable[[], None]) -> None:
+        """Take a connection that is accepted, and tell when it has ended."""
+        self._reactor.soon(self._adopt, connection, ended)
+
+    def _adopt(self, connection: socket.socket, ended: Callable[[], None]) -> None:
+        adopted = None
+        with connection, contextlib.suppress(OSError):  # one whose peer has gone already
+            reactor = self._reactor.reactor
+            adopted = reactor.adoptStreamConnection(connection.fileno(), connection.family, self._listener)
+        if adopted is None:
+            ended()
+        else:
+            adopted.protocol.gone.addCallback(lambda _none: ended())
+
+    def start(self) -> None:
+        """Listen. Raises PortInUse."""
+        configuration = self._configuration
+        self.open()
+        assert self._listener is not None
         try:
             self._port = self._reactor.call(self._listener.listen, configuration.dicom_port, configuration.dicom_host)
         except OSError as error:
@@ -94,13 +120,17 @@ class StorageSCP:
             raise PortInUse(configuration.dicom_port, "DICOM", "gateway.dicom_port") from error
         log.info("%s listens on %s:%d", configuration.ae_title, configuration.dicom_host, self.port)
 
-    def stop(self) -> None:
-        """Take no new connections, let each peer finish the object that it is sending, then end the associations."""
+    def stop(self, seconds: float | None = None) -> None:
+        """Take no new connections, let each peer finish the object that it is sending, then end the associations.
+
+        The peers have so many seconds, or those of the configuration.
+        """
         if self._listener is None:
             return
         listener, self._listener = self._listener, None
-        self._reactor.call(self._port.stopListening)
-        end = time.monotonic() + self._configuration.stop_seconds
+        if self._port is not None:
+            self._reactor.call(self._port.stopListening)
+        end = time.monotonic() + (self._configuration.stop_seconds if seconds is None else seconds)
         while self._reactor.call(_abort_resting, listener) and time.monotonic() < end:
             time.sleep(_STOP_LOOK)
         self._reactor.call(_abort_all, listener)

@@ -36,6 +36,7 @@ class GatewaySettings(BaseModel):
     calling_ae_title: str = Field(default="MAGBROKER", max_length=16)
     batch: int = Field(default=32, ge=1, le=500)
     max_associations: int = Field(default=64, ge=1, le=10_000)
+    processes: int = Field(default=1, ge=1, le=64)
     rules: Path | None = None
     max_object_bytes: int = Field(default=4 * 1024**3, ge=1)
     free_space_floor_bytes: int = Field(default=256 * 1024**2, ge=0)
