@@ -1,14 +1,19 @@
-"""Parts of our gateway that have no command of their own: `python -m bench.own_servers PART PORT DIRECTORY`, until SIGTERM."""
+"""Parts of our gateway that have no command of their own: `python -m bench.own_servers PART PORT DIRECTORY [PROCESSES]`.
+
+They run until SIGTERM.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway_client import Configuration, Gateway
+from gateway_client.receivers import Receivers
 from gateway_client.scp import StorageSCP
 from gateway_client.spool import Spool, SpooledFile
 from runtime import SystemClock, free_port
@@ -23,7 +28,8 @@ SILENT = 600.0
 def _written(configuration: Configuration) -> Iterator[None]:
     """Receive into a spool, the header of each object read before its sender hears of success; nothing is filed."""
     spool = Spool(configuration.spool, SystemClock())
-    scp = StorageSCP(configuration, spool, _check)
+    several = configuration.processes > 1
+    scp = Receivers(configuration, _check, _fail, random.random) if several else StorageSCP(configuration, spool, _check)
     scp.start()
     try:
         yield
@@ -34,6 +40,10 @@ def _written(configuration: Configuration) -> Iterator[None]:
 
 def _check(file: SpooledFile) -> None:
     assert file.header is not None, "the header was not read"
+
+
+def _fail(tag: str) -> None:
+    raise AssertionError(f"the process {tag} died")
 
 
 @contextlib.contextmanager
@@ -57,13 +67,14 @@ def main() -> None:
     """Run a part until SIGTERM or SIGINT."""
     ending = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # before there are threads, which inherit it
-    part, port, directory = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    part, port, directory, *processes = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), *map(int, sys.argv[4:])
     configuration = Configuration(
         directory,
         directory,
         broker_port=free_port(),
         dicom_port=port,
         max_associations=ASSOCIATIONS,
+        processes=processes[0] if processes else 1,
         network_timeout=SILENT,
         free_space_floor=0,
         stop_seconds=5.0,

@@ -123,10 +123,10 @@ def pynetdicom(directory: Path) -> Iterator[Peer]:
 
 
 @contextlib.contextmanager
-def own_part(part: str, directory: Path) -> Iterator[Peer]:
+def own_part(part: str, directory: Path, processes: int = 1) -> Iterator[Peer]:
     """Run a part of our gateway; what it has taken lies in the spool."""
     port = free_port()
-    command = [sys.executable, "-m", "bench.own_servers", part, str(port), str(_made(directory))]
+    command = [sys.executable, "-m", "bench.own_servers", part, str(port), str(_made(directory)), str(processes)]
     with _running(f"magbroker {part}", command, port, directory) as pid:
         yield Peer(port, (pid,), lambda: _files(directory / "spool" / "in"))
 

@@ -20,6 +20,7 @@ SENDERS = 4
 COUNTS: Mapping[Shape, int] = {CT: 200, SMALL: 500}
 #: Those that are filed are fewer: each takes its place in the database too.
 FILED_COUNTS: Mapping[Shape, int] = {CT: 75, SMALL: 200}
+OURS_TWO = "magbroker, 2 processes"
 OURS, DCMTK, ORTHANC, ORTHANC_TUNED, PYNETDICOM = "magbroker", "DCMTK", "Orthanc", "Orthanc tuned", "pynetdicom"
 #: Ours against theirs.
 WRITTEN: Mapping[Shape, tuple[Wanted, ...]] = {
@@ -42,6 +43,7 @@ def measure_receiving(directory: Path, sizes: Sizes = Sizes(COUNTS, FILED_COUNTS
     """Measure what is written only in memory, then what 1,000 open associations weigh."""
     starts: dict[str, Start] = {
         OURS: functools.partial(own_part, "written"),
+        OURS_TWO: functools.partial(own_part, "written", processes=2),
         DCMTK: storescp,
         ORTHANC: orthanc,
         PYNETDICOM: pynetdicom,
