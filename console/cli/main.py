@@ -41,6 +41,14 @@ COMMANDS = {
         "console.cli.dicom_store:send",
         "Send DICOM files to a peer as they are (C-STORE): nothing is decoded, each in the transfer syntax that it has.",
     ),
+    "find": Late(
+        "console.cli.dicom_query:find", "Query a peer (C-FIND): patients, studies, series, images, or a modality worklist."
+    ),
+    "move": Late("console.cli.dicom_query:move", "Have a peer send objects to a third one, or to a listener of ours (C-MOVE)."),
+    "get": Late(
+        "console.cli.dicom_query:get",
+        "Get objects of a peer over the same association (C-GET), into a folder, named by their SOP Instance UID.",
+    ),
     "migrate-store": Late(
         "console.cli.transfer:migrate_store",
         "Copy the site of the SQLite database to PostgreSQL, and compare every table and sequence.",

@@ -120,8 +120,8 @@ def parse_key(text: str) -> Key:
     """Read a key. Raises WrongUsage, with what was probably meant."""
     written, sign, value = text.partition("=")
     steps = [_step(part, text) for part in written.split(".")]
-    for number, step in enumerate(steps, start=1):
-        if (step.vr == "SQ") is (step.item is None) and number < len(steps):
+    for step in steps[:-1]:
+        if step.vr != "SQ" or step.item is None:
             raise WrongUsage(f"{text!r}: what stands before a dot is an item of a sequence, as in Sequence[0].Keyword.")
     last = steps[-1]
     if last.item is not None and last.vr != "SQ":
@@ -141,7 +141,7 @@ def _step(part: str, text: str) -> Step:
     else:
         found = tag_for_keyword(match["keyword"])
         if found is None:
-            raise WrongUsage(f"There is no attribute {match['keyword']}{_meant(match['keyword'])}.")
+            raise WrongUsage(f"There is no attribute {match['keyword']}{_meant(match['keyword'])}")
         tag = int(found)
     try:
         known = dictionary_VR(tag).split(" ")[0]
@@ -156,7 +156,7 @@ def _step(part: str, text: str) -> Step:
 def _meant(keyword: str) -> str:
     by_lower = {known.lower(): known for known in keyword_dict}
     close = get_close_matches(keyword.lower(), by_lower, n=1)
-    return f"; is it {by_lower[close[0]]}?" if close else ""
+    return f"; is it {by_lower[close[0]]}?" if close else "."
 
 
 def identifier_of(keys: Iterable[Key], level: str = "") -> Dataset:
