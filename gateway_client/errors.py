@@ -68,5 +68,9 @@ class UnknownShare(PlacementError):
         super().__init__(f"No network location of the site holds {path!r}.")
 
 
+class ModificationError(GatewayError):
+    """The object cannot be changed as it was corrected."""
+
+
 class BrokerRefused(GatewayError):
     """The broker answered a procedure that the gateway needs with something else."""
