@@ -48,6 +48,8 @@ class Configuration:
     poll_seconds: float = 1.0
     association_idle_seconds: float = 1.0
     stop_seconds: float = 20.0
+    correct_seconds: float = 10.0
+    originals_days: int = 30
     header_paths: tuple[str, ...] = DEFAULT_PATHS
     journal_synchronous: Literal["FULL", "NORMAL"] = "FULL"
     abort_after_refusal: tuple[str, ...] = ()
@@ -101,4 +103,6 @@ class Configuration:
             free_space_floor=gateway.free_space_floor_bytes,
             log_level=settings.log_level,
             log_format=settings.log_format,
+            correct_seconds=gateway.correct_seconds,
+            originals_days=gateway.originals_days,
         )

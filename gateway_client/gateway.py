@@ -1,4 +1,4 @@
-"""The gateway put together: a DICOM port, a spool, a journal, and four workers with a broker session each."""
+"""The gateway put together: a DICOM port, a spool, a journal, and five workers with a broker session each."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gateway_client.application import Application
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
 from gateway_client.configuration import Configuration
+from gateway_client.correcting import Correcting
 from gateway_client.filing import Means
 from gateway_client.heartbeat import Element, Heartbeat
 from gateway_client.journal import Journal
@@ -121,7 +122,7 @@ class _Running:
             notes = Notes(configuration.notes)
             self._undo.append(notes.close)
             means = Means(configuration, self.spool, self.journal, clock, random)
-            self.storing, releasing = Storing(means), Releasing(means)
+            self.storing, releasing, self.correcting = Storing(means), Releasing(means), Correcting(means)
             self.storing.recover()
             self._reactor = ReactorThread("dicom")
             self._undo.append(self._reactor.stop)
@@ -138,6 +139,7 @@ class _Running:
             self._workers = [
                 self._storing_worker,
                 releasing_worker,
+                Worker("correcting", self.correcting, connect, clock, random, idle_seconds=pause),
                 Worker("transmitter", transmitter, connect, clock, random, idle_seconds=pause),
                 Worker("heartbeat", heartbeat, connect, clock, random, idle_seconds=beat),
             ]
@@ -168,7 +170,14 @@ class _Running:
         counts = {f"spool_{state.lower()}": count for state, count in self.journal.counts().items()}
         sending = {f"send_{state.lower()}": count for state, count in self.transmissions.counts().items()}
         sessions = {f"{worker.name}_session": int(worker.up) for worker in self._workers}
-        return {"dicom_port": self.scp.port, "free_bytes": self.spool.free_bytes(), **counts, **sending, **sessions}
+        return {
+            "dicom_port": self.scp.port,
+            "free_bytes": self.spool.free_bytes(),
+            "spool_originals": self.correcting.kept(),
+            **counts,
+            **sending,
+            **sessions,
+        }
 
     def _port(self, configuration: Configuration, application: Application | None, random: Randomness) -> StorageSCP | Receivers:
         """Give what receives; an application is asked in this process, whatever the configuration says."""

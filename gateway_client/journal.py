@@ -19,10 +19,21 @@ from typing import NamedTuple
 from gateway_client.errors import JournalError
 from gateway_client.spool import SpooledFile
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 #: What makes a journal of a version one of the next.
-_NEWER = {1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);"}
-_SCHEMA = """
+_CORRECTIONS = """
+CREATE TABLE correction (
+  name TEXT PRIMARY KEY, new_values TEXT NOT NULL, tried_at REAL NOT NULL, original_digest TEXT NOT NULL,
+  open INTEGER NOT NULL DEFAULT 1, deleting INTEGER NOT NULL DEFAULT 0, kept INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX correction_open ON correction (open) WHERE open;
+CREATE INDEX correction_kept ON correction (kept) WHERE kept;
+"""
+_NEWER = {
+    1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);",
+    2: _CORRECTIONS,
+}
+_SCHEMA = f"""
 CREATE TABLE instance (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sop_instance_uid TEXT NOT NULL, sop_class_uid TEXT NOT NULL,
   study_instance_uid TEXT NOT NULL DEFAULT '', transfer_syntax TEXT NOT NULL, size INTEGER NOT NULL, digest TEXT NOT NULL,
@@ -45,7 +56,7 @@ CREATE TABLE transmission (
   reason TEXT NOT NULL, changed_at REAL NOT NULL, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
-"""
+{_CORRECTIONS}"""
 
 
 class State(StrEnum):
@@ -79,8 +90,12 @@ _IN_STATE = f"SELECT {_COLUMNS} FROM instance WHERE state=? AND next_try<=? ORDE
 _BY_NUMBER = f"SELECT {_COLUMNS} FROM instance WHERE id IN (SELECT value FROM json_each(?))"
 _COPIES = """
 SELECT one.id FROM json_each(?) AS asked JOIN instance AS one ON one.id=asked.value WHERE EXISTS (
-  SELECT 1 FROM instance AS other WHERE other.sop_instance_uid=one.sop_instance_uid AND other.digest=one.digest
-  AND other.id<>one.id AND other.state IN (?,?)
+  SELECT 1 FROM instance AS other WHERE other.sop_instance_uid=one.sop_instance_uid
+  AND other.id<>one.id AND other.state IN (?,?) AND (
+    other.digest=one.digest
+    OR coalesce((SELECT original_digest FROM correction WHERE name=other.name), other.digest)
+      = coalesce((SELECT original_digest FROM correction WHERE name=one.name), one.digest)
+  )
 )
 """
 _CHANGE = (
@@ -249,7 +264,10 @@ class Journal:
         return [_instance(row) for row in rows]
 
     def copies(self, ids: Sequence[int]) -> set[int]:
-        """Find out which of some objects the journal knows, the very same data set, as filed, or placed at the least."""
+        """Find out which of some objects the journal knows, the very same data set, as filed, or placed at the least.
+
+        Of a corrected object the data set that was received is compared too.
+        """
         with self.transaction() as connection:
             rows = connection.execute(_COPIES, (json.dumps(ids), State.PLACED, State.FILED)).fetchall()
         return {number for (number,) in rows}
@@ -316,6 +334,11 @@ class Journal:
         """Close the file."""
         with self._lock:
             self._connection.close()
+
+
+def instances_of(connection: sqlite3.Connection, which: str, given: Sequence[object]) -> list[Instance]:
+    """Give the rows that a condition picks, oldest first."""
+    return [_instance(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM instance WHERE {which} ORDER BY id", given)]
 
 
 def _instance(row: sqlite3.Row) -> Instance:

@@ -40,6 +40,8 @@ class GatewaySettings(BaseModel):
     rules: Path | None = None
     max_object_bytes: int = Field(default=4 * 1024**3, ge=1)
     free_space_floor_bytes: int = Field(default=256 * 1024**2, ge=0)
+    correct_seconds: float = Field(default=10.0, ge=1, le=86400)
+    originals_days: int = Field(default=30, ge=0, le=365)
 
 
 class TaskManSettings(BaseModel):

@@ -23,7 +23,7 @@ from runtime import Clock, Settings, SystemClock
 from xwb import AnswerTooLong, BrokerClient, ConnectionLost, SecurityRefused
 
 #: The options of type B that open procedures, by how these begin.
-CONTEXTS = {"MAGB TASK ": "MAGB TASKMAN", "MAGB RULES ": "MAGB GATEWAY"}
+CONTEXTS = {"MAGB TASK ": "MAGB TASKMAN", "MAGB RULES ": "MAGB GATEWAY", "MAGB CORRECT ": "MAGB GATEWAY"}
 
 _STATUS: dict[type[ActionError], type[ConsoleError]] = {NotFound: NothingThere, BadRequest: WrongUsage}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 
-from fileman.files import DicomFailedImage
+from fileman.files import DicomFailedImage, ImageHeader
 from rpcs.call import Call
 from rpcs.errors import undefined_global
 from rpcs.image_processing.correct_list import DELETE, remove_entry
@@ -54,6 +54,12 @@ _UNLEAD = (
     update(DicomFailedImage)
     .where(_THIS, DicomFailedImage.location == bindparam("location_"), DicomFailedImage.study_uid == bindparam("study_uid_"))
     .values(first_of_study=False)
+)
+#: The header of an image that is deleted, unless another object of its UID is on file.
+_FORGET_HEADER = delete(ImageHeader).where(
+    ImageHeader.uid == select(DicomFailedImage.image_uid).where(_THIS).scalar_subquery(),
+    ImageHeader.image.is_(None),
+    select(DicomFailedImage.ien).where(DicomFailedImage.ien == bindparam("study_"), DicomFailedImage.queued == DELETE).exists(),
 )
 
 
@@ -104,6 +110,7 @@ def _processed(call: Call, item: Item, results: Results) -> None:
     connection = call.connection
     entry, of_study = subscript(image), subscript(study)
     if kind != "NONE" and entry:
+        connection.execute(_FORGET_HEADER, {"entry": entry, "study_": of_study})
         if kind == "IMAGE" and of_study:
             connection.execute(_UNRELATE, {"entry": entry, "study_": of_study})
         elif kind == "STUDY" and of_study:

@@ -132,6 +132,18 @@ def test_copies_are_of_the_same_data_set_and_placed_or_filed(path: Path) -> None
     assert journal.copies(numbers[3:]) == {numbers[3], numbers[5]}
 
 
+def test_a_copy_of_what_a_corrected_object_was_when_it_came_is_known(path: Path) -> None:
+    journal = Journal(path)
+    first, again, other = journal.add([file("a", "1.2"), file("b", "1.2"), file("c", "1.2")])
+    with journal.transaction() as connection:
+        connection.execute("UPDATE instance SET digest='received' WHERE name='b'")
+        connection.execute(
+            "INSERT INTO correction (name, new_values, tried_at, original_digest) VALUES ('a', '[]', 0, 'received')"
+        )
+    journal.change([Change(first, State.FILED)], 0.0)
+    assert journal.copies([again, other]) == {again}
+
+
 def test_a_batch_is_found_in_order_however_many_wait(path: Path) -> None:
     """Sorting all that wait for each batch would cost more the more there are."""
     journal = Journal(path)
@@ -149,6 +161,7 @@ def test_a_journal_of_version_1_is_brought_up_to_date(path: Path) -> None:
     with journal.transaction() as connection:
         connection.execute("DROP INDEX instance_state")
         connection.execute("CREATE INDEX instance_state ON instance (state, next_try, id)")
+        connection.execute("DROP TABLE correction")
     journal.close()
     with sqlite3.connect(path) as older:
         older.execute("PRAGMA user_version=1")
@@ -157,6 +170,7 @@ def test_a_journal_of_version_1_is_brought_up_to_date(path: Path) -> None:
     with newer.transaction() as connection:
         (index,) = connection.execute("SELECT sql FROM sqlite_master WHERE name='instance_state'").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        assert connection.execute("SELECT count(*) FROM correction").fetchone()[0] == 0
     assert index.endswith("instance (state)")
     assert version == SCHEMA_VERSION
     assert newer.counts() == {"RECEIVED": 1}
