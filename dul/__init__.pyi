@@ -55,6 +55,7 @@ from dul.events import (
     Write,
 )
 from dul.exchange import Decision, Exchange
+from dul.items import CONTEXTS_LIMIT
 from dul.operations import Asked, InMemory, Request, Response, Service, Sink, Source
 from dul.pdus import (
     DEFAULT_MAXIMUM,
@@ -99,6 +100,7 @@ __all__ = [
     "AS_SCU",
     "CALLED_AE_TITLE_NOT_RECOGNIZED",
     "CALLING_AE_TITLE_NOT_RECOGNIZED",
+    "CONTEXTS_LIMIT",
     "DEFAULT_MAXIMUM",
     "LOCAL_LIMIT_EXCEEDED",
     "NO_REASON",

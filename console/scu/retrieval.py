@@ -32,7 +32,20 @@ from console.scu.keeping import Keeper
 from console.scu.keys import SYNTAXES, decode, encode
 from console.scu.peer import Peer, PeerFailed
 from console.scu.query import FIND, GET, Query
-from dul import AS_SCP, Answers, Category, CommandField, Exchange, Progress, RequestFailed, Response, c_find, c_get, c_move
+from dul import (
+    AS_SCP,
+    CONTEXTS_LIMIT,
+    Answers,
+    Category,
+    CommandField,
+    Exchange,
+    Progress,
+    RequestFailed,
+    Response,
+    c_find,
+    c_get,
+    c_move,
+)
 
 #: What objects may come in, those that many have first: as many are proposed as there is room for.
 TRANSFER_SYNTAXES = (
@@ -43,7 +56,7 @@ TRANSFER_SYNTAXES = (
 #: The storage SOP classes that are proposed where those of the objects are not known: the usual ones, by pynetdicom's list.
 _USUAL = [str(context.abstract_syntax) for context in StoragePresentationContexts]
 #: Presentation contexts beside that of the service.
-_ROOM = 127
+_ROOM = CONTEXTS_LIMIT - 1
 _FAILED_LIST = "FailedSOPInstanceUIDList"
 _LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 _UNIQUE = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")

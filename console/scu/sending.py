@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
 from console.scu.files import Found
 from console.scu.peer import NoAssociation, Peer, named
-from dul import Asked, DulError, Exchange
+from dul import CONTEXTS_LIMIT, Asked, DulError, Exchange
 from gateway_client import WINDOW, NotPart10, ObjectFile, Outcome, Result, ask_to_store, outcome_of, outcome_when_lost
-
-#: Presentation contexts of one association.
-_CONTEXTS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +106,10 @@ class Sender:
                 continue
             try:
                 response = await asked[0][2].response()
-            except DulError as error:
+            except (DulError, CancelledError) as error:
+                why = error if isinstance(error, DulError) else DulError("It was given up.")
                 for file, one, request in reversed(asked):
-                    outcome = outcome_when_lost(one, request, error)
+                    outcome = outcome_when_lost(one, request, why)
                     if outcome.result is Result.UNSENT:
                         waiting.appendleft(file)
                     else:
@@ -146,7 +144,7 @@ def _groups(files: Iterable[Found]) -> list[list[Found]]:
     groups: list[list[Found]] = []
     pairs: set[tuple[str, str]] = set()
     for file in files:
-        if not groups or len(pairs | {_pair(file)}) > _CONTEXTS:
+        if not groups or len(pairs | {_pair(file)}) > CONTEXTS_LIMIT:
             groups.append([])
             pairs.clear()
         pairs.add(_pair(file))

@@ -152,6 +152,7 @@ class QueryProvider:
     """Answers on a free port, within `with`. `destinations` are addresses by AE title; identifiers that came are in `heard`.
 
     `services` answer besides, or in place of the table. `tls` is for associations that come, `destination_tls` for moves.
+    `window` is that of operations.
     """
 
     table: Table
@@ -161,6 +162,7 @@ class QueryProvider:
     destination_tls: Any = None
     heard: list[tuple[Command, dict[int, str]]] = field(default_factory=list)
     port: int = 0
+    window: tuple[int, int] = (1, 1)
 
     def __enter__(self) -> QueryProvider:
         """Listen."""
@@ -187,7 +189,7 @@ class QueryProvider:
         }
 
     def _decide(self, request: AssociateRequest, _peer: str) -> AssociateAccept | AssociateReject:
-        return negotiate(request, Policy(choose=_choose, roles=lambda _sop_class, _proposed: AS_BOTH))
+        return negotiate(request, Policy(choose=_choose, roles=lambda _class, _proposed: AS_BOTH, operations_window=self.window))
 
     def _find(self, request: Request, data: bytes) -> Iterator[bytes]:
         level, keys = self._read(request, data)

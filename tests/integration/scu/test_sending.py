@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from tests.support.dicom import Storescp, data_set_bytes
 from tests.support.dicom_tls import Secured
 from tests.support.query_provider import QueryProvider, Table
 from tests.support.terminal import Terminal
+from tests.support.waiting import until
 
 EMPTY = Table([])
 LIMIT = 1 << 24
@@ -162,6 +166,38 @@ def test_a_peer_that_aborts_over_one_object_gets_the_others_over_another_associa
     assert "stored 11 of 12 files, 1 doubt" in said.out
     assert str(path) in said.out
     assert received == {other: data_set_bytes(file) for other, file in slices.items() if other != uid}
+
+
+def test_objects_do_not_wait_for_the_answers_of_others_where_the_peer_agrees(terminal: Terminal, slices: dict[str, Path]) -> None:
+    waiting: list[Request] = []
+
+    def service(request: Request) -> Sink:
+        def done(_data: bytes) -> None:
+            waiting.append(request)
+            if len(waiting) == 4:
+                for one in waiting:
+                    one.respond(0x0000)
+                waiting.clear()
+
+        return InMemory(done, LIMIT)
+
+    with QueryProvider(EMPTY, services={CommandField.C_STORE_RQ: service}, window=(8, 8)) as peer:
+        said = terminal.run("send", f"127.0.0.1:{peer.port}", *slices.values(), "--timeout", 20)
+    assert (said.status, "stored 12 of 12 files" in said.out) == (0, True), said
+
+
+def test_ctrl_c_ends_a_sending_and_says_what_is_not_known(tmp_path: Path, slices: dict[str, Path]) -> None:
+    came: list[bytes] = []
+    with QueryProvider(EMPTY, services={CommandField.C_STORE_RQ: lambda _request: InMemory(came.append, LIMIT)}) as peer:
+        command = [sys.executable, "-m", "console.cli.main", "send", f"127.0.0.1:{peer.port}", *map(str, slices.values())]
+        with (tmp_path / "out").open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
+            until(lambda: bool(came), "an object comes")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        until(lambda: not peer.exchanges(), "the association has ended")
+    said = (tmp_path / "out").read_text(encoding="utf-8")
+    assert "stored 0 of 12 files, 1 doubt, 11 not tried" in said
+    assert "Traceback" not in said
 
 
 def test_a_peer_that_is_away_is_told_of_every_file(terminal: Terminal, slices: dict[str, Path]) -> None:
