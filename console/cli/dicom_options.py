@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,7 +54,7 @@ def at_peer(*, timeout: float = 30.0) -> Callable[[Callable[..., int]], Callable
         def command(**given: Any) -> None:
             address, called, calling = (given.pop(name) for name in ("address", "called", "calling"))
             peer = _peer(address, called, calling, given.pop("timeout"), _secured(given))
-            with disable_value_validation():  # what a peer says is told as it is
+            with _as_it_is():
                 raise typer.Exit(work(peer, **given))
 
         _peer_itself, *own, _as_json = inspect.signature(work, eval_str=True).parameters.values()
@@ -60,6 +62,19 @@ def at_peer(*, timeout: float = 30.0) -> Callable[[Callable[..., int]], Callable
         return with_options(command, [address, *own, *_shared(timeout)], f"{inspect.getdoc(work)}\n\n{_EXITS}")
 
     return made
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    """Let what a peer says be told as it is, without warnings, and what goes wrong by the command alone, not by logs."""
+    handler = logging.NullHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        with disable_value_validation(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def _shared(timeout: float) -> list[inspect.Parameter]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,9 +20,11 @@ from console.cli.dicom_options import Far, at_peer, bar, printed
 from console.cli.options import err, out
 from console.errors import NothingThere
 from console.scu.keeping import Keeper
-from console.scu.peer import Peer, run, told_status
+from console.scu.keys import to_json
+from console.scu.peer import Peer, run
 from console.scu.query import GET, MOVE, Question, find_matches, question, retrieval
 from console.scu.retrieval import Retrieved, get_objects, move_objects, sop_classes_of
+from console.scu.words import printable, told_status
 from dul import Progress
 
 Level = Literal["patient", "study", "series", "image", "worklist"]
@@ -37,6 +40,8 @@ WantedArgument = Annotated[
 ]
 #: Failed objects that are named, of more the number.
 SHOWN = 20
+#: Where a keyword may be broken into words, for a heading that is hardly wider than its values.
+_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 #: Seconds that a peer may take between two answers while it sends: some tell nothing before the end.
 PATIENCE = 600.0
 
@@ -73,7 +78,7 @@ def find(
             more = run(lambda reactor: find_matches(reactor, peer, asked.query, limit, matches.append))
     finally:
         if as_json:
-            typer.echo(json.dumps([match.to_json_dict(suppress_invalid_tags=True) for match in matches], indent=1))
+            typer.echo(json.dumps([to_json(match) for match in matches], indent=1))
         elif matches:
             _show(asked, matches)
     if more:
@@ -84,16 +89,28 @@ def find(
 
 
 def _show(asked: Question, matches: list[Dataset]) -> None:
-    """Print a table, as wide as the terminal or, where there is none, as it has to be."""
+    """Print a table; where a terminal is too narrow for it, each match in lines of its own, so that UIDs can be copied."""
+    rows = [[column.text(match) for column in asked.columns] for match in matches]
     table = Table(box=None, padding=(0, 1), header_style="bold")
     for column in asked.columns:
-        table.add_column(column.heading, overflow="fold")
-    for match in matches:
-        table.add_row(*(escape(column.text(match)) for column in asked.columns))
-    options = out.options.update(max_width=1 << 16)
-    whole = Measurement.get(out, options, table).maximum
-    wide = out if out.is_terminal else Console(file=out.file, width=whole)
-    wide.print(table, highlight=False)
+        table.add_column(_WORDS.sub("\n", column.heading) if out.is_terminal else column.heading)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    width = Measurement.get(out, out.options.update(max_width=1 << 16), table).maximum
+    if not out.is_terminal:
+        Console(file=out.file, width=width).print(table, highlight=False)
+    elif width <= out.width:
+        out.print(table, highlight=False)
+    else:
+        _show_apart([column.heading for column in asked.columns], rows)
+
+
+def _show_apart(headings: list[str], rows: list[list[str]]) -> None:
+    longest = max(map(len, headings))
+    for row in rows:
+        for heading, value in zip(headings, row, strict=True):
+            out.print(f"[bold]{heading.ljust(longest)}[/] {escape(value)}", highlight=False, soft_wrap=True)
+        out.print()
 
 
 @at_peer(timeout=PATIENCE)
@@ -188,7 +205,7 @@ def _tell(peer: Peer, retrieved: Retrieved, what: str, lost: dict[str, str]) -> 
     """Print the objects that failed, and the counts of the peer."""
     troubles = [f"failed: {uid}" for uid in retrieved.failed] + [f"not kept: {uid}: {why}" for uid, why in lost.items()]
     for trouble in troubles[:SHOWN]:
-        out.print(escape(trouble), highlight=False, soft_wrap=True)
+        out.print(escape(printable(trouble)), highlight=False, soft_wrap=True)
     if len(troubles) > SHOWN:
         out.print(f"and {len(troubles) - SHOWN} more (--json names all)", highlight=False)
     progress, command = retrieved.progress, retrieved.response.command

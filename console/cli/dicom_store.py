@@ -14,9 +14,10 @@ from console.cli.dicom_options import Far, at_peer, bar, printed
 from console.cli.options import out
 from console.errors import NothingThere
 from console.scu.files import Search, search
-from console.scu.peer import STORAGE, NoAssociation, Peer, run, told_status
+from console.scu.peer import NoAssociation, Peer, run
 from console.scu.sending import Sender, Sent, Tally
 from console.scu.verification import Echo, Greeting, verify
+from console.scu.words import STORAGE, printable, told_status
 from gateway_client import Result
 
 #: Files of one trouble that are named, of more the number.
@@ -67,7 +68,7 @@ def echo(
 
 def _greeting(peer: Peer, heard: Greeting) -> str:
     limit = f"PDUs of up to {heard.maximum_pdu} bytes" if heard.maximum_pdu else "PDUs of any length"
-    name = heard.implementation_version_name or heard.implementation_class_uid
+    name = printable(heard.implementation_version_name or heard.implementation_class_uid)
     return escape(f"{peer} ({name}) accepts the association in {heard.seconds * _MILLI:.1f} ms, and takes {limit}")
 
 
@@ -174,7 +175,7 @@ def _show(peer: Peer, tally: Tally, files: Search, told: list[Sent]) -> None:
 def _trouble(sent: Sent) -> str:
     """Say what a file has in common with others: its result, and status and Error Comment or another reason."""
     outcome = sent.outcome
-    why = told_status(outcome.status, outcome.comment, STORAGE) if outcome.status else outcome.reason.removesuffix(".")
+    why = told_status(outcome.status, outcome.comment, STORAGE) if outcome.status else printable(outcome.reason).removesuffix(".")
     return f"{'stored with a warning' if sent.stored else outcome.result.value}, {why}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,7 +19,8 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from console.errors import WrongUsage
+from console.errors import ConsoleError, WrongUsage
+from console.scu.words import printable
 
 #: The transfer syntaxes of an identifier, as they are proposed.
 SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
@@ -33,6 +35,10 @@ _NUMBERS: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(("FL", "FD"), float),
     "AT": lambda text: int(text.replace(",", ""), 16),
 }
+
+
+class Unreadable(ConsoleError):
+    """What a peer sent cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,12 @@ class Key:
 
     def text(self, answer: Dataset) -> str:
         """Give what an answer says, values parted by a backslash; nothing where it does not have it."""
+        try:
+            return printable(self._found(answer))
+        except Exception as error:  # whatever pydicom makes of a value of a peer, the others are told
+            return f"? {printable(str(error))}"
+
+    def _found(self, answer: Dataset) -> str:
         at = answer
         for step in self.path:
             if step.tag not in at:
@@ -182,6 +194,23 @@ def encode(identifier: Dataset, transfer_syntax: str) -> bytes:
 
 
 def decode(data: bytes, transfer_syntax: str) -> Dataset:
-    """Read an identifier."""
+    """Read an identifier; its values are read when they are asked for. Raises Unreadable."""
     syntax = UID(transfer_syntax)
-    return read_dataset(BytesIO(data), syntax.is_implicit_VR, syntax.is_little_endian)
+    try:
+        return read_dataset(BytesIO(data), syntax.is_implicit_VR, syntax.is_little_endian)
+    except Exception as error:  # whatever pydicom makes of it, the peer sent it
+        raise Unreadable(f"The peer sent an identifier that cannot be read: {error}.") from error
+
+
+def to_json(answer: Dataset) -> dict[str, Any]:
+    """Give an identifier in the DICOM JSON model (PS3.18 F); a value that cannot be read stands there in its bytes, as UN."""
+    told = {}
+    for tag in answer.keys():  # noqa: SIM118  to iterate over a Dataset reads the values
+        raw = answer.get_item(tag)
+        try:
+            told[f"{tag:08X}"] = answer[tag].to_json_dict(None, 0)
+        except Exception:  # as for text: whatever pydicom makes of a value of a peer
+            value = getattr(raw, "value", None)
+            data = value if isinstance(value, bytes) else b""
+            told[f"{tag:08X}"] = {"vr": "UN", "InlineBinary": b64encode(data).decode("ascii")}
+    return told

@@ -7,12 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydicom.uid import UID
-from pynetdicom import status as tables
 from twisted.internet.defer import Deferred
 
 from console.addresses import format_address
 from console.errors import ConsoleError
+from console.scu.words import named, told_status
 from dul import (
     AssociationRejected,
     CommandField,
@@ -40,14 +39,6 @@ _MAXIMUM_PDU = 131072
 _CONNECT = 10.0
 #: Seconds in which a peer that is listened to sends something, where an answer may take less.
 _SILENT = 60.0
-Meanings = Mapping[int, tuple[str, str]]
-"""What statuses mean: their category, and words for it."""
-STORAGE: Meanings = {**tables.GENERAL_STATUS, **tables.STORAGE_SERVICE_CLASS_STATUS}
-QUERIES: Meanings = {
-    **tables.GENERAL_STATUS,
-    **tables.QR_FIND_SERVICE_CLASS_STATUS,
-    **tables.QR_MOVE_SERVICE_CLASS_STATUS,
-}
 
 
 class NoAssociation(ConsoleError):
@@ -145,17 +136,6 @@ class Peer:
         if not begun:
             return NoAssociation(f"No association with {self}: {error}")
         return NoAssociation(f"The association with {self} was lost: {error}")
-
-
-def told_status(status: int, comment: str = "", meanings: Meanings = QUERIES) -> str:
-    """Give a status as a number, in words where it has a meaning, and an Error Comment (0000,0902)."""
-    words = meanings.get(status, ("", ""))[1]
-    return f"{status:04X}{f' ({words})' if words else ''}{f': {comment}' if comment else ''}"
-
-
-def named(uid: str) -> str:
-    """Give the name of a UID, itself where it has none."""
-    return str(UID(uid).name)
 
 
 def run(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:

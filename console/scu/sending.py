@@ -10,7 +10,8 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
 from console.scu.files import Found
-from console.scu.peer import NoAssociation, Peer, named
+from console.scu.peer import NoAssociation, Peer
+from console.scu.words import named
 from dul import CONTEXTS_LIMIT, Asked, DulError, Exchange
 from gateway_client import WINDOW, NotPart10, ObjectFile, Outcome, Result, ask_to_store, outcome_of, outcome_when_lost
 

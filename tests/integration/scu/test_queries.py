@@ -9,13 +9,17 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
+from rich.console import Console
+from rich.text import Text
 
+from console.cli import dicom_query
 from dul import Answer, CommandField, Instance, Request, RequestRefused, answered_by, found_by, got_by
 from tests.support import dcmtk_archive, orthanc
 from tests.support.dcmtk_archive import Dcmqrscp, Wlmscpfs
@@ -64,6 +68,45 @@ def test_a_table_has_the_columns_that_were_asked_for(terminal: Terminal) -> None
     heading, *lines = said.out.splitlines()
     assert (said.status, heading.split()) == (0, ["PatientID", "StudyInstanceUID", "StudyDate"])
     assert [line.split() for line in lines] == [[row[PATIENT_ID], row[STUDY], row[0x00080020]] for row in rows]
+
+
+@pytest.mark.parametrize(("width", "lines"), [(200, 7), (60, 20)])
+def test_a_match_that_is_wider_than_the_terminal_has_lines_of_its_own(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, width: int, lines: int
+) -> None:
+    screen = Console(file=StringIO(), force_terminal=True, width=width)
+    monkeypatch.setattr(dicom_query, "out", screen)
+    with QueryProvider(Table(synthetic_rows(2))) as provider:
+        assert terminal.run("find", f"127.0.0.1:{provider.port}").status == 0
+    shown = Text.from_ansi(screen.file.getvalue()).plain.splitlines()
+    assert len(shown) == lines
+    assert max(map(len, shown)) <= width
+    assert [uid for uid in ("2.25.1.0.1", "2.25.1.1.1") if any(uid in line.split() for line in shown)] == [
+        "2.25.1.0.1",
+        "2.25.1.1.1",
+    ]
+
+
+def test_what_a_peer_says_does_not_steer_the_terminal(terminal: Terminal) -> None:
+    def find(request: Request, _data: bytes) -> Iterator[bytes]:
+        yield encode_identifier({PATIENT_ID: "A\x1b[2JB"}, request.transfer_syntax)
+        raise RequestRefused(0xA700, "C\x1b[2JD")
+
+    with QueryProvider(Table([]), services={CommandField.C_FIND_RQ: found_by(find)}) as provider:
+        said = terminal.run("find", f"127.0.0.1:{provider.port}", "PatientID")
+    assert "A [2JB" in said.out
+    assert "C [2JD" in said.err
+    assert "\x1b" not in said.out + said.err
+
+
+def test_an_answer_that_cannot_be_read_ends_the_query_in_a_line(terminal: Terminal) -> None:
+    def find(request: Request, _data: bytes) -> Iterator[bytes]:
+        yield encode_identifier({PATIENT_ID: "P1"}, request.transfer_syntax)
+        yield b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff"
+
+    with QueryProvider(Table([]), services={CommandField.C_FIND_RQ: found_by(find)}) as provider:
+        said = terminal.run("find", f"127.0.0.1:{provider.port}", "PatientID")
+    assert (said.status, said.out.split(), "cannot be read" in said.err) == (1, ["PatientID", "P1"], True), said
 
 
 def test_a_worklist_is_asked_by_the_items_of_its_sequence(terminal: Terminal, tmp_path: Path) -> None:

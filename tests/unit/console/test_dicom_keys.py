@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 
 from console.errors import WrongUsage
-from console.scu.keys import SYNTAXES, decode, encode, identifier_of, parse_key
+from console.scu.keys import SYNTAXES, decode, encode, identifier_of, parse_key, to_json
 from console.scu.query import question, retrieval
 from console.scu.retrieval import TRANSFER_SYNTAXES, storage_contexts
 
@@ -91,6 +92,20 @@ def test_an_answer_is_told_as_text(text: str, said: str) -> None:
     answer.ModalitiesInStudy, answer.StudyDate, answer.SeriesNumber = ["CT", "MR"], "20260101", None
     answer.RequestAttributesSequence = [item]
     assert parse_key(text).text(answer) == said
+
+
+def test_a_value_that_cannot_be_read_is_told_as_such() -> None:
+    answer = decode(b"\x28\0\x10\0US\3\0abc", SYNTAXES[0])
+    assert parse_key("Rows").text(answer).startswith("? ")
+    assert to_json(answer) == {"00280010": {"vr": "UN", "InlineBinary": "YWJj"}}
+
+
+def test_json_has_values_that_break_their_rules() -> None:
+    value = b"A VALUE LONGER THAN SH ALLOWS"
+    answer = decode(b"\x08\0\x50\0SH" + len(value + b" ").to_bytes(2, "little") + value + b" ", SYNTAXES[0])
+    with disable_value_validation():  # as commands do
+        told = to_json(answer)
+    assert told == {"00080050": {"vr": "SH", "Value": [value.decode()]}}
 
 
 @pytest.mark.parametrize(
