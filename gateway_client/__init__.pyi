@@ -1,12 +1,13 @@
 # The public names; see runtime/late_names.py.
 
 from gateway_client.application import Application, Keep, Place, StoredObject
-from gateway_client.configuration import Configuration
+from gateway_client.configuration import Configuration, imports_of
 from gateway_client.errors import (
     AnswerMismatch,
     BrokerRefused,
     GatewayError,
     JournalError,
+    LotError,
     NotAccepted,
     NotAnObject,
     NotPart10,
@@ -21,11 +22,23 @@ from gateway_client.errors import (
 from gateway_client.gateway import Gateway, run
 from gateway_client.heartbeat import start_evaluator
 from gateway_client.listening import ApplicationListener
+from gateway_client.locations import NetworkLocations
+from gateway_client.lots import LotWriter
 from gateway_client.object_file import WINDOW, ObjectFile, Outcome, Result, ask_to_store, outcome_of, outcome_when_lost
-from gateway_client.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta, encode_head, read_meta
+from gateway_client.part10 import (
+    HEAD_LIMIT,
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION,
+    FileMeta,
+    decode_head,
+    digest_of,
+    encode_head,
+    read_meta,
+)
 from gateway_client.spool import Origin
 
 __all__ = [
+    "HEAD_LIMIT",
     "IMPLEMENTATION_CLASS_UID",
     "IMPLEMENTATION_VERSION",
     "WINDOW",
@@ -39,6 +52,9 @@ __all__ = [
     "GatewayError",
     "JournalError",
     "Keep",
+    "LotError",
+    "LotWriter",
+    "NetworkLocations",
     "NotAccepted",
     "NotAnObject",
     "NotPart10",
@@ -56,7 +72,10 @@ __all__ = [
     "UIDMismatch",
     "UnknownShare",
     "ask_to_store",
+    "decode_head",
+    "digest_of",
     "encode_head",
+    "imports_of",
     "outcome_of",
     "outcome_when_lost",
     "read_meta",

@@ -11,6 +11,11 @@ from gateway_client.store_request import Station
 from runtime import Settings
 
 
+def imports_of(directory: Path) -> Path:
+    """Give the folder in which objects from media wait, of a gateway's directory."""
+    return directory / "import"
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """Everything that one gateway needs to know.
@@ -65,6 +70,11 @@ class Configuration:
     def spool(self) -> Path:
         """The spool's directory."""
         return self.directory / "spool"
+
+    @property
+    def imports(self) -> Path:
+        """The folder in which objects from media wait for the gateway."""
+        return imports_of(self.directory)
 
     @property
     def journal(self) -> Path:

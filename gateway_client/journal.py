@@ -19,7 +19,7 @@ from typing import NamedTuple
 from gateway_client.errors import JournalError
 from gateway_client.spool import SpooledFile
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 #: What makes a journal of a version one of the next.
 _CORRECTIONS = """
 CREATE TABLE correction (
@@ -29,9 +29,15 @@ CREATE TABLE correction (
 CREATE INDEX correction_open ON correction (open) WHERE open;
 CREATE INDEX correction_kept ON correction (kept) WHERE kept;
 """
+#: Where objects from media came from; their rows go with those of the objects.
+_IMPORTED = """
+CREATE TABLE imported (name TEXT PRIMARY KEY, old_path TEXT NOT NULL, origin TEXT NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER imported_forgotten AFTER DELETE ON instance BEGIN DELETE FROM imported WHERE name=old.name; END;
+"""
 _NEWER = {
     1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);",
     2: _CORRECTIONS,
+    3: _IMPORTED,
 }
 _SCHEMA = f"""
 CREATE TABLE instance (
@@ -56,7 +62,7 @@ CREATE TABLE transmission (
   reason TEXT NOT NULL, changed_at REAL NOT NULL, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
-{_CORRECTIONS}"""
+{_CORRECTIONS}{_IMPORTED}"""
 
 
 class State(StrEnum):

@@ -126,6 +126,15 @@ class Spool:
         except OSError as error:
             raise _problem(error) from error
 
+    def take_over(self, files: Sequence[Path]) -> None:
+        """Move files that are on disk, in the spool's file system, among those that wait. Raises SpoolError."""
+        try:
+            for file in files:
+                file.rename(self.path(file.name))
+            os.fsync(self._in_descriptor)
+        except OSError as error:
+            raise _problem(error) from error
+
     def path(self, name: str) -> Path:
         """Give the path of a file that waits to be filed."""
         return self._in / name

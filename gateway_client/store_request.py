@@ -13,7 +13,8 @@ from gateway_client.header import HeaderItem, InstanceHeader
 #: The latest values are remembered as they are told: most are those of the image before.
 _REMEMBERED = 4096
 DICOM_PARAMETERS = "<DICOM>"
-VISTA_ORIGIN = "V"
+#: ORIGIN INDEX of what this site's modalities send; MEDIA of what is imported.
+VISTA_ORIGIN, DISK = "V", "D"
 
 _ESCAPES = {"|": r"\|", "\\": r"\\", "\r": r"\r", "\n": r"\n"}
 _UNESCAPES = {"|": "|", "\\": "\\", "r": "\r", "n": "\n"}
@@ -37,14 +38,26 @@ class Station:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """From where on a medium an object came, and its ORIGIN INDEX: V, F, D or N."""
+
+    old_path: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreItem:
-    """One object to be stored: its header, where it lies, when it came, the digest of its data set."""
+    """One object to be stored: its header, where it lies, when it came, the digest of its data set.
+
+    One that was `imported` goes to import reconciliation (#2006.5752), not to DICOM CORRECT, when it fits no exam.
+    """
 
     header: InstanceHeader
     path: str
     received_at: datetime
     digest: str
     first_try: bool = True
+    imported: Imported | None = None
 
 
 def escape(text: str) -> str:
@@ -134,7 +147,7 @@ def _store1(station: Station, item: StoreItem) -> str:
         accession,
         clean(header.study_date),
         clean(header.study_time),
-        "0",  # no importer
+        "0" if item.imported is None else "1",  # the importer's flag
         clean(header.modality),
         "",  # image name: dental only
         DICOM_PARAMETERS,
@@ -149,7 +162,7 @@ def _store1(station: Station, item: StoreItem) -> str:
 
 
 def _store2(item: StoreItem) -> str:
-    header = item.header
+    header, imported = item.header, item.imported
     pieces = (
         clean(header.study_uid),
         clean(header.series_uid),
@@ -160,8 +173,8 @@ def _store2(item: StoreItem) -> str:
         clean(header.manufacturer),
         clean(header.model),
         fileman_moment(item.received_at),
-        VISTA_ORIGIN,
-        "",  # media: importer only
-        "",  # old path: importer only
+        VISTA_ORIGIN if imported is None else imported.origin,
+        "" if imported is None else DISK,
+        "" if imported is None else clean(imported.old_path),
     )
     return "STORE2|" + "|".join(pieces)

@@ -13,10 +13,12 @@ from gateway_client.broker import Broker
 from gateway_client.errors import NotAnObject, NotPart10
 from gateway_client.filing import Filing, Means, Outcome
 from gateway_client.header import InstanceHeader, read_header
+from gateway_client.imported import ImportedObjects
 from gateway_client.journal import DONE, Change, Instance, Request, RequestKind, State
+from gateway_client.lots import remove_lot
 from gateway_client.part10 import digest_of
 from gateway_client.spool import SpooledFile
-from gateway_client.store_request import StoreItem, store_lines
+from gateway_client.store_request import Imported, StoreItem, store_lines
 from gateway_client.story import Event
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Storing(Filing):
         #: Tags of which the spool is not searched yet.
         self._lost: list[str] = []
         self._headers = Headers()
+        self._imported = ImportedObjects(means.configuration.imports, means.spool, means.journal, means.clock)
         self._purged_at = 0.0
 
     def recover(self) -> None:
@@ -149,8 +152,9 @@ class Storing(Filing):
         """Store the next batch."""
         batch = self._journal.batch(self._clock.seconds(), self._configuration.batch)
         if not batch:
-            return False
+            return self._import()  # what comes from media waits for what comes from modalities
         copies = self._journal.copies([instance.id for instance in batch])
+        imported = self._imported.of([instance.name for instance in batch])
         taken: list[tuple[Instance, StoreItem]] = []
         left: list[tuple[Instance, Callable[[Instance, str], Change], str]] = []
         for instance in batch:
@@ -159,7 +163,7 @@ class Storing(Filing):
                 left.append((instance, self._dropped, "the same object is filed already"))
                 continue
             try:
-                taken.append((instance, self._item(instance, header)))
+                taken.append((instance, self._item(instance, header, imported.get(instance.name))))
             except (NotPart10, NotAnObject, OSError) as error:
                 left.append((instance, self._refused, str(error)))
         number = self._new_uuid()
@@ -174,12 +178,26 @@ class Storing(Filing):
             self._carry_out(broker, request)
         return True
 
-    def _item(self, instance: Instance, header: InstanceHeader | None) -> StoreItem:
+    def _import(self) -> bool:
+        """Take the oldest lot of objects from media over; False when there is none."""
+        taken = self._imported.take()
+        if taken is None:
+            return False
+        for entry in taken.known:
+            log.info("%s from %s is known already", entry.sop_instance_uid, entry.old_path)
+        at = self._clock.seconds()
+        with self._journal.transaction():
+            self._take(taken.files)
+            self._tell(Event(it.sop_instance_uid, "IMPORT", at, "known", detail=it.old_path) for it in taken.known)
+        remove_lot(taken.lot)
+        return True
+
+    def _item(self, instance: Instance, header: InstanceHeader | None, imported: Imported | None) -> StoreItem:
         """Tell of an object; a header that is not known any more is read. Raises NotPart10, NotAnObject or OSError."""
         path = self._spool.path(instance.name)
         header = header or read_header(path, self._configuration.header_paths)
         moment = datetime.fromtimestamp(instance.received_at)  # noqa: DTZ006  VistA's times carry no zone
-        return StoreItem(header, str(path), moment, instance.digest, first_try=not instance.tries)
+        return StoreItem(header, str(path), moment, instance.digest, not instance.tries, imported)
 
     def _outcomes(self, request: Request, answer: Sequence[str]) -> Iterable[Outcome]:
         found = read_store_answers(answer, len(request.instances))

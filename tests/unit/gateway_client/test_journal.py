@@ -162,6 +162,8 @@ def test_a_journal_of_version_1_is_brought_up_to_date(path: Path) -> None:
         connection.execute("DROP INDEX instance_state")
         connection.execute("CREATE INDEX instance_state ON instance (state, next_try, id)")
         connection.execute("DROP TABLE correction")
+        connection.execute("DROP TRIGGER imported_forgotten")
+        connection.execute("DROP TABLE imported")
     journal.close()
     with sqlite3.connect(path) as older:
         older.execute("PRAGMA user_version=1")
