@@ -49,6 +49,7 @@ COMMANDS = {
         "console.cli.dicom_query:get",
         "Get objects of a peer over the same association (C-GET), into a folder, named by their SOP Instance UID.",
     ),
+    "dicomdir": Late("console.cli.dicomdir:app", "Make, extend, show, check and import exchange media (DICOMDIR)."),
     "migrate-store": Late(
         "console.cli.transfer:migrate_store",
         "Copy the site of the SQLite database to PostgreSQL, and compare every table and sequence.",
@@ -63,6 +64,7 @@ _ERRORS = {
     "xwb.errors": "XWBError",
     "rules.language.errors": "RuleError",
     "taskman.errors": "TaskManError",
+    "gateway_client.errors": "GatewayError",
 }
 
 app = typer.Typer(cls=group_of(COMMANDS), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

@@ -12,9 +12,9 @@ from runtime import sync_directory, write_file
 from taskman.pictures.frame import NoPicture, read_picture
 from taskman.pictures.requests import Kind, Painted, PictureFile
 
-#: Pixels of the longer side: of an abstract, of a full picture that has a BIG one beside it, of a placeholder.
+#: Pixels of the longer side: of an abstract, of a picture on a page or one that has a BIG one beside it, of a placeholder.
 ABSTRACT_SIDE, REDUCED_SIDE, PLACEHOLDER_SIDE = 200, 1024, 200
-_SIDES = {Kind.ABSTRACT: ABSTRACT_SIDE, Kind.REDUCED: REDUCED_SIDE}
+_SIDES = {Kind.ABSTRACT: ABSTRACT_SIDE, Kind.PAGE: REDUCED_SIDE, Kind.REDUCED: REDUCED_SIDE}
 _BLACK, _GREY, _WHITE = 0, 96, 255
 
 
@@ -49,7 +49,7 @@ def _encode(picture: Image.Image, kind: Kind) -> bytes:
     if side is not None and max(picture.size) > side:
         picture = picture.copy()
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    if kind is Kind.ABSTRACT:
+    if kind in (Kind.ABSTRACT, Kind.PAGE):
         picture.save(content, "JPEG", quality=85)
     else:
         picture.save(content, "TGA")

@@ -13,9 +13,10 @@ READY = b"ready\n"
 
 
 class Kind(StrEnum):
-    """How a file shows the picture: as a small JPEG, as a TARGA of full or of reduced size."""
+    """How a file shows the picture: as a JPEG, small or for a page, as a TARGA of full or of reduced size."""
 
     ABSTRACT = "abstract"
+    PAGE = "page"
     FULL = "full"
     REDUCED = "reduced"
 

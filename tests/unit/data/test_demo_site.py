@@ -151,6 +151,8 @@ def test_one_context_serves_the_gateway_and_no_va_context_holds_a_procedure_of_o
         "MAG DICOM ROUTE EVAL START",
         "MAG DICOM ROUTE EVAL STOP",
         "MAG DICOM ROUTE EVAL LOG",
+        "MAG CFIND QUERY",
+        "MAG STUDY UID QUERY",
         "MAG DICOM GET MACHINE ID",
         "MAG DICOM GET DOMAIN",
         "MAG DICOM VALID LOCATIONS",

@@ -1,0 +1,1 @@
+"""What the upper layer does with real peers."""
