@@ -15,6 +15,9 @@ from console.scu.words import named
 from dul import CONTEXTS_LIMIT, Asked, DulError, Exchange
 from gateway_client import WINDOW, NotPart10, ObjectFile, Outcome, Result, ask_to_store, outcome_of, outcome_when_lost
 
+#: Associations one after another on which nothing is answered before they are lost, after which no more are tried.
+_FRUITLESS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -37,7 +40,7 @@ class Tally:
     results: Counter[Result] = field(default_factory=Counter)
     associations: int = 0
     #: Why there was no association, or none any more: the last reason.
-    trouble: NoAssociation | None = None
+    trouble: str = ""
 
     @property
     def done(self) -> int:
@@ -74,27 +77,30 @@ class Sender:
                 Deferred.fromCoroutine(self._lane(reactor, waiting, contexts)) for _ in range(min(self._associations, len(group)))
             ]
             await gatherResults(lanes, consumeErrors=True)
-            why = str(self.tally.trouble or "The association was lost.")
             while waiting:
                 result = Result.UNSENT if self.tally.associations else Result.UNREACHABLE
-                self._tell(waiting.popleft(), Outcome(result, why))
+                self._tell(waiting.popleft(), Outcome(result, self.tally.trouble))
 
     async def _lane(self, reactor: Any, waiting: deque[Found], contexts: list[tuple[str, list[str]]]) -> None:
-        """Send what waits over one association, and over another where that was lost after it had stored something."""
-        while waiting:
-            done = self.tally.results[Result.SENT]
+        """Send what waits over one association, and over others where that is lost, until the peer answers nothing any more."""
+        fruitless = 0
+        while waiting and fruitless < _FRUITLESS:
             try:
                 async with self._peer.association(reactor, contexts) as exchange:
                     self.tally.associations += 1
-                    await self._over(exchange, waiting)
+                    answered = await self._over(exchange, waiting)
             except NoAssociation as error:
-                self.tally.trouble = error
-                if self.tally.results[Result.SENT] == done:
-                    return
+                self.tally.trouble = str(error)
+                return
+            fruitless = 0 if answered else fruitless + 1
 
-    async def _over(self, exchange: Exchange, waiting: deque[Found]) -> None:
-        """Keep so many requests waiting that the next one goes out as soon as the window allows it."""
+    async def _over(self, exchange: Exchange, waiting: deque[Found]) -> bool:
+        """Keep so many requests waiting that the next one goes out as soon as the window allows it.
+
+        Tell whether any was answered before all were, or the association was lost.
+        """
         asked: deque[tuple[Found, ObjectFile, Asked]] = deque()
+        answered = False
         while waiting or asked:
             while waiting and len(asked) <= WINDOW:
                 file = waiting.popleft()
@@ -107,16 +113,25 @@ class Sender:
                 continue
             try:
                 response = await asked[0][2].response()
-            except (DulError, CancelledError) as error:
-                why = error if isinstance(error, DulError) else DulError("It was given up.")
-                for file, one, request in reversed(asked):
-                    outcome = outcome_when_lost(one, request, why)
-                    if outcome.result is Result.UNSENT:
-                        waiting.appendleft(file)
-                    else:
-                        self._tell(file, outcome)
+            except DulError as error:
+                self.tally.trouble = f"The association with {self._peer} was lost: {error}"
+                self._give_up(asked, waiting, error)
+                return answered
+            except CancelledError:
+                self._give_up(asked, waiting, DulError("It was given up."))
                 raise
+            answered = True
             self._tell(asked.popleft()[0], outcome_of(response))
+        return answered
+
+    def _give_up(self, asked: deque[tuple[Found, ObjectFile, Asked]], waiting: deque[Found], why: DulError) -> None:
+        """Tell what became of the objects that were asked for; those that were not begun wait again."""
+        for file, one, request in reversed(asked):
+            outcome = outcome_when_lost(one, request, why)
+            if outcome.result is Result.UNSENT:
+                waiting.appendleft(file)
+            else:
+                self._tell(file, outcome)
 
     def _begin(self, exchange: Exchange, file: Found) -> tuple[ObjectFile, Asked] | Outcome:
         try:

@@ -152,7 +152,7 @@ class QueryProvider:
     """Answers on a free port, within `with`. `destinations` are addresses by AE title; identifiers that came are in `heard`.
 
     `services` answer besides, or in place of the table. `tls` is for associations that come, `destination_tls` for moves.
-    `window` is that of operations.
+    `window` is that of operations; beyond so many `associations` they are rejected.
     """
 
     table: Table
@@ -163,11 +163,14 @@ class QueryProvider:
     heard: list[tuple[Command, dict[int, str]]] = field(default_factory=list)
     port: int = 0
     window: tuple[int, int] = (1, 1)
+    associations: int = 64
 
     def __enter__(self) -> QueryProvider:
         """Listen."""
         self._reactor = ReactorThread("query-provider")
-        self._listener = Listener(Listening(self._decide, {**self._own_services(), **self.services}), self._reactor.reactor)
+        self._listener = Listener(
+            Listening(self._decide, {**self._own_services(), **self.services}, self.associations), self._reactor.reactor
+        )
         port = self._reactor.call(self._listener.listen, 0, "127.0.0.1", self.tls)
         self.port = port.getHost().port
         return self

@@ -7,7 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -139,12 +139,12 @@ def test_what_the_peer_has_no_context_for_is_named_and_the_rest_is_sent(
     assert "stored 12 of 13 files, 1 refused" in said.out
 
 
-def aborting(uid: str, received: dict[str, bytes]) -> Callable[[Request], Sink]:
-    """Make a C-STORE service that ends the association over one object."""
+def aborting(uids: Sequence[str], received: dict[str, bytes]) -> Callable[[Request], Sink]:
+    """Make a C-STORE service that ends the association over some objects."""
 
     def service(request: Request) -> Sink:
         def done(data: bytes) -> None:
-            if request.command.sop_instance == uid:
+            if request.command.sop_instance in uids:
                 request.exchange.abort()
             else:
                 received[request.command.sop_instance or ""] = data
@@ -155,17 +155,32 @@ def aborting(uid: str, received: dict[str, bytes]) -> Callable[[Request], Sink]:
     return service
 
 
-def test_a_peer_that_aborts_over_one_object_gets_the_others_over_another_association(
-    terminal: Terminal, slices: dict[str, Path]
+@pytest.mark.parametrize("bad", [[4], [0, 1], [3, 4, 11]])
+def test_a_peer_that_aborts_over_objects_gets_the_others_over_other_associations(
+    terminal: Terminal, slices: dict[str, Path], bad: list[int]
 ) -> None:
-    uid, path = list(slices.items())[4]
+    uids = [list(slices)[number] for number in bad]
     received: dict[str, bytes] = {}
-    with QueryProvider(EMPTY, services={CommandField.C_STORE_RQ: aborting(uid, received)}) as peer:
+    with QueryProvider(EMPTY, services={CommandField.C_STORE_RQ: aborting(uids, received)}) as peer:
         said = terminal.run("send", f"127.0.0.1:{peer.port}", *slices.values())
     assert said.status == 1
-    assert "stored 11 of 12 files, 1 doubt" in said.out
-    assert str(path) in said.out
-    assert received == {other: data_set_bytes(file) for other, file in slices.items() if other != uid}
+    assert f"stored {12 - len(bad)} of 12 files, {len(bad)} doubt" in said.out
+    assert all(str(slices[uid]) in said.out for uid in uids)
+    assert received == {uid: data_set_bytes(file) for uid, file in slices.items() if uid not in uids}
+
+
+def test_a_peer_that_answers_nothing_is_left(terminal: Terminal, slices: dict[str, Path]) -> None:
+    with QueryProvider(EMPTY, services={CommandField.C_STORE_RQ: aborting(list(slices), {})}) as peer:
+        *_rows, last = terminal.run("send", f"127.0.0.1:{peer.port}", *slices.values(), "--json").lines
+    summary = last["summary"]
+    assert (summary["doubt"], summary["unsent"], summary["associations"]) == (3, 9, 3)
+
+
+def test_a_peer_that_takes_fewer_associations_gets_everything_over_those(terminal: Terminal, slices: dict[str, Path]) -> None:
+    received: dict[str, bytes] = {}
+    with QueryProvider(EMPTY, services={CommandField.C_STORE_RQ: storing(received)}, associations=1) as peer:
+        said = terminal.run("send", f"127.0.0.1:{peer.port}", *slices.values(), "--associations", 4)
+    assert (said.status, set(received)) == (0, set(slices)), said
 
 
 def test_objects_do_not_wait_for_the_answers_of_others_where_the_peer_agrees(terminal: Terminal, slices: dict[str, Path]) -> None:
