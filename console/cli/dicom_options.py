@@ -94,11 +94,16 @@ def _shared(timeout: float) -> list[inspect.Parameter]:
 
 
 def _peer(address: str, called: str, calling: str, timeout: float, secured: Any) -> Peer:
-    for title in (called, calling):
-        printable = title.isascii() and title.isprintable() and "\\" not in title
-        if not printable or not 0 < len(title.strip()) <= _AE_TITLE_LENGTH:
-            raise WrongUsage(f"{title!r} is no AE title: it has 1 to {_AE_TITLE_LENGTH} characters of ASCII, no backslash.")
-    return Peer(*parse_address(address), called, calling, secured, timeout)
+    host, port = parse_address(address)
+    return Peer(host, port, ae_title(called), ae_title(calling), secured, timeout)
+
+
+def ae_title(text: str) -> str:
+    """Take an AE title (PS3.5 6.2). Raises WrongUsage."""
+    printable = text.isascii() and text.isprintable() and "\\" not in text
+    if not printable or not 0 < len(text.strip()) <= _AE_TITLE_LENGTH:
+        raise WrongUsage(f"{text!r} is no AE title: it has 1 to {_AE_TITLE_LENGTH} characters of ASCII, no backslash.")
+    return text.strip()
 
 
 def _secured(given: dict[str, Any]) -> Any:

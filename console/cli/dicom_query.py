@@ -16,7 +16,7 @@ from rich.measure import Measurement
 from rich.progress import MofNCompleteColumn
 from rich.table import Table
 
-from console.cli.dicom_options import Far, at_peer, bar, printed
+from console.cli.dicom_options import Far, ae_title, at_peer, bar, printed
 from console.cli.options import err, out
 from console.errors import NothingThere
 from console.scu.keeping import Keeper
@@ -131,7 +131,7 @@ def move(
     level, query = retrieval(MOVE, model, keys)
     told = [Progress()]
     with bar(lambda: _far(f"{level} to {destination}", told[-1]), MofNCompleteColumn(), shown=not as_json):
-        retrieved = run(lambda reactor: move_objects(reactor, peer, query, destination, told.append))
+        retrieved = run(lambda reactor: move_objects(reactor, peer, query, ae_title(destination), told.append))
     return _end(peer, retrieved, f"sent to {destination}", as_json=as_json)
 
 

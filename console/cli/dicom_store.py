@@ -13,7 +13,7 @@ from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColu
 from console.cli.dicom_options import Far, at_peer, bar, printed
 from console.cli.options import out
 from console.errors import NothingThere
-from console.scu.files import Search, search
+from console.scu.files import Search
 from console.scu.peer import NoAssociation, Peer, run
 from console.scu.sending import Sender, Sent, Tally
 from console.scu.verification import Echo, Greeting, verify
@@ -95,7 +95,9 @@ def send(
 
     For example: magbroker send 127.0.0.1:11112 --called MAGBROKER --associations 4 /data/studies
     """
-    files = search(paths, recursive=recursive)
+    files = Search()
+    with bar(lambda: Far(f"{len(files.found)} DICOM files found", 0), shown=not as_json):
+        files.look_into(paths, recursive=recursive)
     if not files.found:
         raise NothingThere(f"There is no DICOM file to be sent{_passed_over(files)}.")
     told: list[Sent] = []

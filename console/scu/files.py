@@ -25,7 +25,7 @@ class Found:
 
 @dataclass(slots=True)
 class Search:
-    """The objects that were found, and how many files were passed over, by the reason."""
+    """The objects that were found so far, and how many files were passed over, by the reason."""
 
     found: list[Found] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -35,8 +35,18 @@ class Search:
         """The bytes of all data sets."""
         return sum(one.size for one in self.found)
 
-    def look(self, path: Path) -> None:
-        """Look at one file."""
+    def look_into(self, paths: Iterable[Path], *, recursive: bool = True) -> None:
+        """Look at files and into folders, in the order of the names there; a file that is named twice counts once.
+
+        Raises ConsoleError for a path where there is nothing.
+        """
+        seen = set()
+        for file in (file for path in paths for file in _files(path, recursive=recursive)):
+            if file not in seen:
+                seen.add(file)
+                self._look(file)
+
+    def _look(self, path: Path) -> None:
         try:
             meta = read_meta(path)
             size = path.stat().st_size - meta.offset
@@ -49,17 +59,6 @@ class Search:
                 self.skipped["a DICOMDIR"] += 1
             else:
                 self.found.append(Found(path, meta, size))
-
-
-def search(paths: Iterable[Path], *, recursive: bool = True) -> Search:
-    """Find the DICOM files among files and in folders, those of a folder in the order of their names.
-
-    A file that is named twice is found once. Raises ConsoleError for a path where there is nothing.
-    """
-    result = Search()
-    for file in dict.fromkeys(file for path in paths for file in _files(path, recursive=recursive)):
-        result.look(file)
-    return result
 
 
 def _files(path: Path, *, recursive: bool) -> Iterator[Path]:

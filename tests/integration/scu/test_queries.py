@@ -278,6 +278,33 @@ def test_a_uid_that_would_leave_the_folder_is_refused(terminal: Terminal, tmp_pa
     assert [path.name for path in (tmp_path / "got").rglob("*") if path.is_file()] == [f"{uid}.dcm"]
 
 
+class Endless:
+    """An object that takes for ever."""
+
+    size = 1 << 40
+
+    def read(self, count: int) -> bytes:
+        """Give zeros."""
+        self.size -= count
+        return bytes(count)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def test_a_get_that_is_killed_leaves_whole_objects_under_their_names(tmp_path: Path, slices: dict[str, Path]) -> None:
+    uid, path = next(iter(slices.items()))
+    instances = [Instance(CT, uid, SYNTAXES[0], partial(data_set_bytes, path)), Instance(CT, "2.25.1", SYNTAXES[0], Endless)]
+    folder = tmp_path / "got"
+    with giving(instances) as provider:
+        words = ("get", f"127.0.0.1:{provider.port}", "StudyInstanceUID=1.2", "--output", str(folder))
+        with subprocess.Popen([sys.executable, "-m", "console.cli.main", *words]) as process:
+            until((folder / ".2.25.1.part").exists, "the second object comes")
+            process.kill()
+    assert {path.name for path in folder.iterdir()} == {f"{uid}.dcm", ".2.25.1.part"}
+    assert data_set_bytes(folder / f"{uid}.dcm") == data_set_bytes(path)
+
+
 def test_an_association_that_is_lost_leaves_whole_objects_only(
     terminal: Terminal, tmp_path: Path, slices: dict[str, Path]
 ) -> None:
