@@ -2,6 +2,7 @@
 
 from gateway_client.application import Application, Keep, Place, StoredObject
 from gateway_client.configuration import Configuration, imports_of
+from gateway_client.dictionaries import Dictionaries, DictionaryError, read_dictionaries
 from gateway_client.errors import (
     AnswerMismatch,
     BrokerRefused,
@@ -47,6 +48,8 @@ __all__ = [
     "ApplicationListener",
     "BrokerRefused",
     "Configuration",
+    "Dictionaries",
+    "DictionaryError",
     "FileMeta",
     "Gateway",
     "GatewayError",
@@ -78,6 +81,7 @@ __all__ = [
     "imports_of",
     "outcome_of",
     "outcome_when_lost",
+    "read_dictionaries",
     "read_meta",
     "run",
     "start_evaluator",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from gateway_client.dictionaries import Dictionaries, read_dictionaries
 from gateway_client.header import DEFAULT_PATHS
 from gateway_client.store_request import Station
 from runtime import Settings
@@ -60,6 +61,7 @@ class Configuration:
     abort_after_refusal: tuple[str, ...] = ()
     log_level: str = "INFO"
     log_format: str = "console"
+    dictionaries: Dictionaries = field(default_factory=Dictionaries)
 
     @property
     def station(self) -> Station:
@@ -88,7 +90,10 @@ class Configuration:
 
     @classmethod
     def from_settings(cls, settings: Settings, broker_port: int | None = None) -> Configuration:
-        """Take what the settings say; a broker that chose its own port is named by `broker_port`."""
+        """Take what the settings say; a broker that chose its own port is named by `broker_port`.
+
+        Raises DictionaryError when a dictionary cannot be used.
+        """
         gateway = settings.gateway
         return cls(
             directory=settings.gateway_directory,
@@ -115,4 +120,5 @@ class Configuration:
             log_format=settings.log_format,
             correct_seconds=gateway.correct_seconds,
             originals_days=gateway.originals_days,
+            dictionaries=read_dictionaries(gateway),
         )

@@ -1,6 +1,7 @@
 # The public names; see runtime/late_names.py.
 
 from runtime.clock import Clock, FixedClock, SystemClock
+from runtime.dictionary_settings import ListenerSettings, ModalitySettings, UserApplicationSettings, WorklistSettings
 from runtime.durable import make_directories, sync_directory, write_file, write_files
 from runtime.errors import (
     DataDirectoryInUse,
@@ -25,6 +26,8 @@ __all__ = [
     "DataDirectoryUnusable",
     "FixedClock",
     "GatewaySettings",
+    "ListenerSettings",
+    "ModalitySettings",
     "NotReady",
     "PortInUse",
     "PortRefused",
@@ -34,6 +37,8 @@ __all__ = [
     "SettingsError",
     "SystemClock",
     "TLSFactory",
+    "UserApplicationSettings",
+    "WorklistSettings",
     "check_port",
     "free_port",
     "inflate",

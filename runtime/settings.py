@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationErro
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as OverlayError
 
+from runtime.dictionary_settings import ListenerSettings, ModalitySettings, UserApplicationSettings, WorklistSettings
 from runtime.errors import SettingsError
 
 Port = int
@@ -42,6 +43,11 @@ class GatewaySettings(BaseModel):
     free_space_floor_bytes: int = Field(default=256 * 1024**2, ge=0)
     correct_seconds: float = Field(default=10.0, ge=1, le=86400)
     originals_days: int = Field(default=30, ge=0, le=365)
+    dictionaries: Path | None = None
+    listener: tuple[ListenerSettings, ...] = ()
+    modality: tuple[ModalitySettings, ...] = ()
+    worklist: tuple[WorklistSettings, ...] = ()
+    user_application: tuple[UserApplicationSettings, ...] = ()
 
 
 class TaskManSettings(BaseModel):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from console.cli.options import ConfigOption, DataOption, InstalledOption, PackOption, find_packs_here
-from console.cli.services import run_gateway, run_serving
+from console.cli.services import check_gateway, run_gateway, run_serving
 from console.errors import ConsoleError
 from runtime import load_settings
 
@@ -61,9 +61,13 @@ def gateway(
     dicom_port: Annotated[int | None, typer.Option(help="Port of the storage SCP (default 11112).")] = None,
     broker_port: Annotated[int | None, typer.Option(help="Port of the broker to file at (default 9430).")] = None,
     rules: Annotated[Path | None, typer.Option(help="Rule file to start this location's evaluator with.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Say what the dictionaries hold, or what is wrong, and end.")] = False,
 ) -> None:
     """Receive DICOM, file it over the broker, send on what the rules queue."""
     settings = load_settings(config, data=data, broker_port=broker_port)
+    if check:
+        check_gateway(settings.gateway)
+        return
     changes = {"dicom_port": dicom_port, "rules": rules}
     given = {name: value for name, value in changes.items() if value is not None}
     run_gateway(settings.model_copy(update={"gateway": settings.gateway.model_copy(update=given)}))

@@ -12,7 +12,7 @@ from twisted.internet import asyncioreactor
 from console.errors import ConsoleError
 from console.serving import Serving, compose
 from rules import for_elements, parse_rules, to_elements
-from runtime import DataDirectory, Settings, check_port, set_up_logs
+from runtime import DataDirectory, GatewaySettings, Settings, check_port, set_up_logs
 
 out = Console()
 
@@ -97,3 +97,23 @@ def run_gateway(settings: Settings) -> None:
         run(settings, read_rule_elements(settings.gateway.rules))
     except GatewayError as error:
         raise ConsoleError(str(error)) from error
+
+
+def check_gateway(settings: GatewaySettings) -> None:
+    """Say what a gateway's dictionaries hold. Raises ConsoleError with all that is wrong in them, each with its place."""
+    from gateway_client import GatewayError, read_dictionaries  # its DICOM packages weigh too much for a broker
+
+    try:
+        found = read_dictionaries(settings)
+    except GatewayError as error:
+        raise ConsoleError(str(error)) from error
+    out.print(
+        f"The dictionaries are in order: {len(found.instruments)} instruments, {len(found.modalities.by_key)} modalities,"
+        f" {len(found.worklists)} worklists, {len(found.user_applications)} applications.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for instrument in found.instruments:
+        where = "listened for here" if instrument.sends_to(settings.machine) else f"sends to {instrument.machine}"
+        line = f"  {instrument.mnemonic}: port {instrument.port}, {instrument.service}, {where}"
+        out.print(line, markup=False, highlight=False, soft_wrap=True)

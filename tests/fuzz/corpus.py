@@ -52,6 +52,12 @@ OLD_REQUESTS = (
     OLD_CONNECTS[0],
     b"#BYE#",
 )
+DICTIONARIES = (
+    b"# Computed Radiography\r\nCR1|Fuji AC3 CR, Room 2156|Wilmington, DE|RAD|60050|GW1\r\nEYE-2|Eye||CON|60302\r\n",
+    b"DEFAULT|DEFAULT|DEFAULT|<DICOM>|CORRECT^MAGDIR3||DATAMISC.DIC|RAD\nACME|*|CR|b10 f0 R8/<DICOM>|PIDCASE2||D.DIC\n",
+    b"CR||CON|RAD:RAD,CARDIO/*,OPHTH|S/NoDash/N/m/h|mixed\nPATH||LAB|SP,CY|L////\n",
+    b"QR|QR|VISTA|host|104|GE|500|STORE\n|Verification SOP Class|Implicit\n||Explicit\n~C-Move|Y|N\n",
+)
 FREQUENCIES = (
     *(example.encode() for example in BadFrequency.EXAMPLES),
     b"D@8:30:15 PM,E@2400,U",

@@ -17,6 +17,12 @@ from typing import Any
 from broker.hl7 import Hl7Error, acknowledge, parse
 from broker.proxy_header import MOST_ADDED, BadProxyHeader, read_proxy_header
 from fileman import FileManError, parse_site
+from gateway_client import DictionaryError
+from gateway_client.dictionaries.entries import decode, read_lines, write_lines
+from gateway_client.dictionaries.instrument import read_instruments
+from gateway_client.dictionaries.modality import read_modalities
+from gateway_client.dictionaries.user_application import read_user_applications
+from gateway_client.dictionaries.worklist import read_worklists
 from rules import RuleError, decompile, for_elements, from_elements, parse_rule_file, resolve, to_elements
 from taskman import BadFrequency, parse_frequency
 from tests.fuzz import corpus
@@ -211,6 +217,21 @@ def _elements(data: bytes) -> None:
     from_elements([(str(number), line) for number, line in enumerate(lines, start=1)])
 
 
+def _dictionaries(data: bytes) -> None:
+    """Read a dictionary as each of them: what is read is written and read again."""
+    lines = read_lines(decode(data), "FUZZ.DIC")
+    assert len({line.where for line in lines}) == len(lines), "two lines stand in one place"
+    for read in (read_instruments, read_modalities, read_worklists):
+        with contextlib.suppress(DictionaryError):
+            records = [entry.record for entry in read(lines)]
+            again = read(read_lines(write_lines(record.fields for record in records), "FUZZ.DIC"))
+            assert [entry.record for entry in again] == records, "records read again are others"
+    with contextlib.suppress(DictionaryError):
+        applications = [entry.record for entry in read_user_applications(lines)]
+        text = write_lines(fields for application in applications for fields in application.lines)
+        assert [entry.record for entry in read_user_applications(read_lines(text, "FUZZ.DIC"))] == applications
+
+
 def _frequency(data: bytes) -> None:
     frequency = parse_frequency(data.decode("utf-8", "replace"))
     assert frequency.text, "a frequency says nothing"
@@ -241,5 +262,6 @@ TARGETS: dict[str, Fuzzed] = {
     "site": Fuzzed(_allowing(_site, FileManError), corpus.site_files),
     "rules": Fuzzed(_allowing(_rules, RuleError), corpus.rule_files),
     "elements": Fuzzed(_elements, corpus.elements),
+    "dictionaries": Fuzzed(_dictionaries, lambda: corpus.DICTIONARIES),
     "frequencies": Fuzzed(_allowing(_frequency, BadFrequency), lambda: corpus.FREQUENCIES),
 }

@@ -13,7 +13,7 @@ from console.packs import load_packs
 from console.real_broker import RealBroker, SiteTemplate
 from console.rpc_reference import facts_of, reference
 from fileman.site import SiteSettings
-from runtime import Settings, load_settings
+from runtime import ListenerSettings, ModalitySettings, Settings, UserApplicationSettings, WorklistSettings, load_settings
 from runtime.settings import GatewaySettings, TaskManSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -50,6 +50,15 @@ def test_the_page_has_every_setting_with_its_default() -> None:
     assert rows(gateway) == defaults(GatewaySettings)
     assert rows(taskman) == defaults(TaskManSettings)
     assert rows(site) == defaults(SiteSettings)
+
+
+def test_the_page_on_dictionaries_has_every_key_of_their_tables() -> None:
+    page = (DOCS / "reference" / "dictionaries.md").read_text(encoding="utf-8")
+    _, *sections = re.split(r"^## .*$", page, flags=re.MULTILINE)
+    tables: list[type[BaseModel]] = [ListenerSettings, ModalitySettings, WorklistSettings, UserApplicationSettings]
+    for section, table in zip(sections, tables, strict=True):
+        cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+        assert re.findall(r"`([^`]*)`", "".join(cells)) == list(table.model_fields)
 
 
 def test_the_page_has_every_file_and_field_that_may_be_read() -> None:
