@@ -2,7 +2,7 @@
 
 from broker.connection import ConnectionBase
 from broker.dispatch import Dispatcher, Outcome, Reactor, TaskEngine
-from broker.errors import BadCertificate, BrokerError, PortTaken
+from broker.errors import BrokerError, PortTaken
 from broker.front import Front
 from broker.hub import Hub
 from broker.limits import Limits
@@ -11,11 +11,9 @@ from broker.ns_session import NSSession
 from broker.service import BrokerService, Listener, SessionFactory, hl7_listener, text_listener
 from broker.text_session import TextSession
 from broker.timing import TIMINGS, Timing, timing_of
-from broker.tls import TLSFiles, server_context
 
 __all__ = [
     "TIMINGS",
-    "BadCertificate",
     "BrokerError",
     "BrokerService",
     "ConnectionBase",
@@ -30,12 +28,10 @@ __all__ = [
     "PortTaken",
     "Reactor",
     "SessionFactory",
-    "TLSFiles",
     "TaskEngine",
     "TextSession",
     "Timing",
     "hl7_listener",
-    "server_context",
     "text_listener",
     "timing_of",
 ]

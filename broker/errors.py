@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 
 class BrokerError(Exception):
     """The broker cannot run."""
@@ -18,11 +16,3 @@ class PortTaken(BrokerError):
     def __init__(self, port: int) -> None:
         self.port = port
         super().__init__(f"Port {port} is taken by another program; choose another one for the broker (--port, --text-port).")
-
-
-class BadCertificate(BrokerError):
-    """A file of the TLS settings cannot be used."""
-
-    def __init__(self, path: Path, why: str) -> None:
-        self.path = path
-        super().__init__(f"{path} cannot be used for TLS: {why}; see tls_certificate, tls_key and tls_client_authorities.")

@@ -12,25 +12,14 @@ from sqlalchemy import delete
 from twisted.internet.interfaces import IReactorTCP
 
 import console.routines  # noqa: F401  registers what tasks run in this process
-from broker import (
-    BrokerService,
-    Dispatcher,
-    Hub,
-    Limits,
-    Listener,
-    Reactor,
-    TLSFiles,
-    hl7_listener,
-    server_context,
-    text_listener,
-)
+from broker import BrokerService, Dispatcher, Hub, Limits, Listener, Reactor, hl7_listener, text_listener
 from console.errors import ConsoleError
 from console.packs import load_packs
 from console.site_state import SiteState
 from fileman import BadSiteKey, SiteKey, Store, is_empty, read_faults, seconds_ahead, site_settings
 from fileman.files import AnsweredRequest
 from rpcs import Environment, Registry, SiteCache
-from runtime import Clock, Settings, SystemClock
+from runtime import Clock, Settings, SystemClock, TLSFiles, server_context
 from taskman import Engine, Pace
 from xwb import Cipher
 

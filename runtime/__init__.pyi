@@ -4,6 +4,7 @@ from runtime.clock import Clock, FixedClock, SystemClock
 from runtime.dictionary_settings import ListenerSettings, ModalitySettings, UserApplicationSettings, WorklistSettings
 from runtime.durable import make_directories, sync_directory, write_file, write_files
 from runtime.errors import (
+    BadCertificate,
     DataDirectoryInUse,
     DataDirectoryUnusable,
     NotReady,
@@ -18,8 +19,10 @@ from runtime.processes import DataDirectory, check_port, free_port, read_run_fil
 from runtime.reactor_thread import ReactorThread
 from runtime.settings import GatewaySettings, Settings, load_settings
 from runtime.tls import TLSFactory
+from runtime.tls_server import TLSFiles, server_context
 
 __all__ = [
+    "BadCertificate",
     "Clock",
     "DataDirectory",
     "DataDirectoryInUse",
@@ -37,6 +40,7 @@ __all__ = [
     "SettingsError",
     "SystemClock",
     "TLSFactory",
+    "TLSFiles",
     "UserApplicationSettings",
     "WorklistSettings",
     "check_port",
@@ -45,6 +49,7 @@ __all__ = [
     "load_settings",
     "make_directories",
     "read_run_file",
+    "server_context",
     "set_up_logs",
     "sync_directory",
     "wait_until_ready",

@@ -34,6 +34,14 @@ class PortRefused(RuntimeProblem):
         super().__init__(f"Port {port} ({purpose}) cannot be opened: {why}; choose another port or address: {setting}.")
 
 
+class BadCertificate(RuntimeProblem):
+    """A file of the TLS settings cannot be used."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        super().__init__(f"{path} cannot be used for TLS: {why}; see tls_certificate, tls_key and tls_client_authorities.")
+
+
 class DataDirectoryUnusable(RuntimeProblem):
     """The data directory cannot be written."""
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from broker import BadCertificate, Limits, Listener, TLSFiles, server_context, text_listener
+from broker import Limits, Listener, text_listener
 from fileman import SiteKey, Store
+from runtime import BadCertificate, TLSFiles, server_context
 from tests.integration.test_broker_bad_input import connect, read_to_end, still_works
 from tests.oracle.state_hook import setting
 from tests.support.broker import RunningBroker, in_reactor

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from broker import Limits, Listener, TLSFiles, server_context
+from broker import Limits, Listener
 from broker.proxies import ProxiedFactory
 from fileman import SiteKey, Store
 from fileman.files import SignOnLog
+from runtime import TLSFiles, server_context
 from tests.integration.test_broker_bad_input import read_to_end
 from tests.oracle.state_hook import setting
 from tests.support.broker import RunningBroker, in_reactor

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from broker import Limits, Listener, TLSFiles, server_context
+from broker import Limits, Listener
+from runtime import TLSFiles, server_context
 from tests.integration.rpcs.conftest import MakeBroker
 from tests.support.broker import RunningBroker, in_reactor
 from tests.support.certificates import Authority

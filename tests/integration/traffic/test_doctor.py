@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from pynetdicom import AE
 
-from broker import Limits, Listener, TLSFiles, server_context
+from broker import Limits, Listener
 from console.doctor import Doctor, Plan, State, Step
-from runtime import SystemClock, free_port
+from runtime import SystemClock, TLSFiles, free_port, server_context
 from tests.integration.traffic.conftest import MakeBroker
 from tests.integration.traffic.sockets import accept, connect, listening, port_of
 from tests.support.broker import RunningBroker

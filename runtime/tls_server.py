@@ -1,4 +1,4 @@
-"""TLS for the broker's listeners: a certificate and its key from PEM files, client certificates where they are asked for."""
+"""TLS for listeners: a certificate and its key from PEM files, client certificates where they are asked for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLContextFactory
 from zope.interface import implementer
 
-from broker.errors import BadCertificate
+from runtime.errors import BadCertificate
 
 #: Names our sessions: without a name OpenSSL refuses to resume one that had a client certificate.
 SESSION_ID = b"magbroker"
