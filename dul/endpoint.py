@@ -41,7 +41,8 @@ class Listening:
 
     `maximum_pdu` is what peers are told that they may send; `response_seconds` is how long they may take for an answer.
     `established` hears of each association that has come about, before anything comes over it.
-    `beside` is told how many associations this listener has, or would have, and gives those of others that share the limit.
+    Exchanges bear the `name`. `beside` is told how many associations this listener has, or would have, and gives those of others
+    that share the limit.
     """
 
     decide: Decide
@@ -52,6 +53,7 @@ class Listening:
     response_seconds: float = 30.0
     established: Callable[[Exchange], None] | None = None
     beside: Callable[[int], int] = none_beside
+    name: str = ""
 
 
 class Listener(Factory):
@@ -73,6 +75,7 @@ class Listener(Factory):
             log.warning("%s is not answered: %d connections are open", getattr(addr, "host", addr), self._connections)
             return None
         exchange = Exchange(listening.services, self._reactor, decide=self._decide, response_seconds=listening.response_seconds)
+        exchange.listener = listening.name
         exchange.connection = Connection(
             Association(Role.ACCEPTOR, listening.maximum_pdu), exchange, self._reactor, listening.timeouts
         )
@@ -115,10 +118,14 @@ class Listener(Factory):
         if error is not None:
             log.info("%s", error)
 
+    def secured(self, tls: IOpenSSLContextFactory | None) -> Listener | TLSFactory:
+        """Give what makes connections, over TLS where there is a context for it."""
+        return self if tls is None else TLSFactory(tls, False, self, self._reactor)
+
     def listen(self, port: int, host: str = "", tls: IOpenSSLContextFactory | None = None) -> IListeningPort:
         """Listen. Raises OSError."""
         try:
-            factory = self if tls is None else TLSFactory(tls, False, self, self._reactor)
+            factory = self.secured(tls)
             listening: IListeningPort = self._reactor.listenTCP(port, factory, _BACKLOG, host)
         except CannotListenError as error:
             raise OSError(error.socketError.errno, str(error)) from error

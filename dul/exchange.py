@@ -86,6 +86,8 @@ class Exchange:
         response_seconds: float = 30.0,
     ) -> None:
         self.established_at: Deferred[Exchange] = Deferred(lambda _cancelled: self.abort())
+        #: The name of the listener that it came to.
+        self.listener = ""
         self._services: Mapping[int, Service] = {int(field): service for field, service in services.items()}
         self._clock = clock
         self._decide = decide

@@ -18,6 +18,7 @@ from gateway_client.errors import (
     SpoolError,
     SpoolFull,
     UIDMismatch,
+    UnknownInstitution,
     UnknownShare,
 )
 from gateway_client.gateway import Gateway, run
@@ -73,6 +74,7 @@ __all__ = [
     "SpoolFull",
     "StoredObject",
     "UIDMismatch",
+    "UnknownInstitution",
     "UnknownShare",
     "ask_to_store",
     "decode_head",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gateway_client.errors import AnswerMismatch
 
 ALREADY_THERE, PARTIALLY_THERE, ASSOCIATION_PROBLEM, LOCKED = -1, 1, -2, -399
+NOT_ON_FILE = "Image entry doesn't exist in image file"
 #: The evaluation queue was not filled, or nobody empties it; the image is filed all the same.
 PROCESSED_WARNINGS = {-402, -404, -405}
 
@@ -77,6 +78,14 @@ class Processed:
     ien: str
 
 
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """Whether the image is not on file any more, and what was said otherwise."""
+
+    gone: bool
+    message: str = ""
+
+
 StoreOutcome = Stored | AlreadyThere | Mismatch | Locked | Failed
 ProcessedOutcome = Processed | Failed
 
@@ -126,6 +135,19 @@ def read_processed_answers(lines: Sequence[str], expected: int) -> list[Processe
     chosen = plain if len(plain) == expected else blocks
     _check(len(chosen), expected, "PROCESSED")
     return [_failed(block) if block.pieces[0] else Processed(_piece(block.pieces, 3)) for block in chosen]
+
+
+def read_rollback_answers(lines: Sequence[str], expected: int) -> list[TakenBack]:
+    """Read the answers to `expected` ROLLBACK elements. Raises AnswerMismatch.
+
+    An image that is not on file was taken back before.
+    """
+    blocks = [block for block in _blocks(lines) if block.opcode == "ROLLBACK"]
+    _check(len(blocks), expected, "ROLLBACK")
+    messages = [_piece(block.pieces, 1) for block in blocks]
+    return [
+        TakenBack(block.code == 0 or message == NOT_ON_FILE, message) for block, message in zip(blocks, messages, strict=True)
+    ]
 
 
 def _check(found: int, expected: int, opcode: str) -> None:

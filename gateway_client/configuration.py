@@ -8,6 +8,7 @@ from typing import Literal
 
 from gateway_client.dictionaries import Dictionaries, read_dictionaries
 from gateway_client.header import DEFAULT_PATHS
+from gateway_client.listeners import ListenerConfiguration, listeners_of
 from gateway_client.store_request import Station
 from runtime import Settings
 
@@ -56,17 +57,26 @@ class Configuration:
     stop_seconds: float = 20.0
     correct_seconds: float = 10.0
     originals_days: int = 30
+    study_quiet_seconds: float = 0.0
+    placement_tries: int = 24
     header_paths: tuple[str, ...] = DEFAULT_PATHS
     journal_synchronous: Literal["FULL", "NORMAL"] = "FULL"
     abort_after_refusal: tuple[str, ...] = ()
     log_level: str = "INFO"
     log_format: str = "console"
     dictionaries: Dictionaries = field(default_factory=Dictionaries)
+    listeners: tuple[ListenerConfiguration, ...] = ()
 
     @property
     def station(self) -> Station:
         """Say who this gateway is in a REQUEST list."""
         return Station(self.location, self.machine, self.instrument, self.service)
+
+    @property
+    def all_listeners(self) -> tuple[ListenerConfiguration, ...]:
+        """Give the ports to listen on: the default one alone unless others are named."""
+        default = ("", self.dicom_host, self.dicom_port, self.called_ae_titles)
+        return self.listeners or (ListenerConfiguration(*default, max_associations=self.max_associations),)
 
     @property
     def spool(self) -> Path:
@@ -95,6 +105,7 @@ class Configuration:
         Raises DictionaryError when a dictionary cannot be used.
         """
         gateway = settings.gateway
+        dictionaries = read_dictionaries(gateway)
         return cls(
             directory=settings.gateway_directory,
             data=settings.data,
@@ -120,5 +131,8 @@ class Configuration:
             log_format=settings.log_format,
             correct_seconds=gateway.correct_seconds,
             originals_days=gateway.originals_days,
-            dictionaries=read_dictionaries(gateway),
+            study_quiet_seconds=gateway.study_quiet_seconds,
+            placement_tries=gateway.placement_tries,
+            dictionaries=dictionaries,
+            listeners=listeners_of(gateway, dictionaries.instruments),
         )

@@ -11,7 +11,7 @@ from gateway_client.journal import DONE, Change, Instance, Journal, State, insta
 from gateway_client.rewriting import Rewritten
 
 #: States of an object that is still to be corrected, or of which it is not known yet whether it could be stored.
-UNSETTLED = (State.CORRECT, State.RECEIVED, State.STORING)
+UNSETTLED = (State.CORRECT, State.RECEIVED, State.WAITING, State.STORING)
 
 
 _MARKS = ",".join("?" * len(UNSETTLED))

@@ -76,5 +76,13 @@ class ModificationError(GatewayError):
     """The object cannot be changed as it was corrected."""
 
 
+class UnknownInstitution(GatewayError):
+    """The broker knows no institution of this name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"The broker knows no institution {name!r}; correct it in INSTRUMENT.DIC or [[gateway.listener]].")
+
+
 class BrokerRefused(GatewayError):
     """The broker answered a procedure that the gateway needs with something else."""

@@ -59,9 +59,15 @@ class Gateway:
 
     @property
     def port(self) -> int:
-        """The DICOM port that is listened on."""
+        """The DICOM port that is listened on; the first one where there are several."""
         assert self._running is not None
         return self._running.scp.port
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The DICOM ports by their instruments, the default one by none."""
+        assert self._running is not None
+        return self._running.scp.ports
 
     def start(self) -> None:
         """Recover what an earlier run left, then listen.
@@ -170,14 +176,10 @@ class _Running:
         counts = {f"spool_{state.lower()}": count for state, count in self.journal.counts().items()}
         sending = {f"send_{state.lower()}": count for state, count in self.transmissions.counts().items()}
         sessions = {f"{worker.name}_session": int(worker.up) for worker in self._workers}
-        return {
-            "dicom_port": self.scp.port,
-            "free_bytes": self.spool.free_bytes(),
-            "spool_originals": self.correcting.kept(),
-            **counts,
-            **sending,
-            **sessions,
-        }
+        ports = {f"port_{instrument}": port for instrument, port in self.scp.ports.items() if instrument}
+        counts["studies_waiting"] = len(self.storing.waits)
+        facts = {"dicom_port": self.scp.port, **ports, "free_bytes": self.spool.free_bytes()}
+        return {**facts, "spool_originals": self.correcting.kept(), **counts, **sending, **sessions}
 
     def _port(self, configuration: Configuration, application: Application | None, random: Randomness) -> StorageSCP | Receivers:
         """Give what receives; an application is asked in this process, whatever the configuration says."""

@@ -58,12 +58,14 @@ _FIELDS = {
     "study_time": 0x00080030,
     "accession": 0x00080050,
     "modality": 0x00080060,
+    "series_description": 0x0008103E,
     "manufacturer": 0x00080070,
     "model": 0x00081090,
     "patient_name": 0x00100010,
     "patient_id": 0x00100020,
     "study_uid": 0x0020000D,
     "series_uid": 0x0020000E,
+    "study_id": 0x00200010,
     "series_number": 0x00200011,
     "instance_number": 0x00200013,
 }
@@ -95,6 +97,8 @@ class InstanceHeader(NamedTuple):  # as its items
     instance_number: str = ""
     manufacturer: str = ""
     model: str = ""
+    study_id: str = ""
+    series_description: str = ""
     items: tuple[HeaderItem, ...] = ()
 
 

@@ -19,8 +19,7 @@ from typing import NamedTuple
 from gateway_client.errors import JournalError
 from gateway_client.spool import SpooledFile
 
-SCHEMA_VERSION = 4
-#: What makes a journal of a version one of the next.
+SCHEMA_VERSION = 7
 _CORRECTIONS = """
 CREATE TABLE correction (
   name TEXT PRIMARY KEY, new_values TEXT NOT NULL, tried_at REAL NOT NULL, original_digest TEXT NOT NULL,
@@ -34,10 +33,20 @@ _IMPORTED = """
 CREATE TABLE imported (name TEXT PRIMARY KEY, old_path TEXT NOT NULL, origin TEXT NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER imported_forgotten AFTER DELETE ON instance BEGIN DELETE FROM imported WHERE name=old.name; END;
 """
+_STUDY_WAITS = """
+CREATE TABLE study_wait (
+  study TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL, locked INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX instance_waiting ON instance (study_instance_uid) WHERE state='WAITING';
+"""
+#: What makes a journal of a version one of the next.
 _NEWER = {
     1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);",
     2: _CORRECTIONS,
     3: _IMPORTED,
+    4: "ALTER TABLE instance ADD COLUMN instrument TEXT NOT NULL DEFAULT '';",
+    5: _STUDY_WAITS,
+    6: "ALTER TABLE instance ADD COLUMN taken_back INTEGER NOT NULL DEFAULT 0;",
 }
 _SCHEMA = f"""
 CREATE TABLE instance (
@@ -46,7 +55,8 @@ CREATE TABLE instance (
   received_at REAL NOT NULL, calling TEXT NOT NULL, called TEXT NOT NULL, peer TEXT NOT NULL, state TEXT NOT NULL,
   ien INTEGER, directory TEXT NOT NULL DEFAULT '', file TEXT NOT NULL DEFAULT '', placed TEXT NOT NULL DEFAULT '',
   reason TEXT NOT NULL DEFAULT '', tries INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
-  alone INTEGER NOT NULL DEFAULT 0, changed_at REAL NOT NULL DEFAULT 0
+  alone INTEGER NOT NULL DEFAULT 0, changed_at REAL NOT NULL DEFAULT 0, instrument TEXT NOT NULL DEFAULT '',
+  taken_back INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX instance_state ON instance (state);
 CREATE INDEX instance_uid ON instance (sop_instance_uid);
@@ -62,30 +72,36 @@ CREATE TABLE transmission (
   reason TEXT NOT NULL, changed_at REAL NOT NULL, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
-{_CORRECTIONS}{_IMPORTED}"""
+{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}"""
 
 
 class State(StrEnum):
     """How far an object is."""
 
     RECEIVED = "RECEIVED"
+    WAITING = "WAITING"
     STORING = "STORING"
     STORED = "STORED"
     PLACED = "PLACED"
+    TAKING_BACK = "TAKING_BACK"
     FILED = "FILED"
     CORRECT = "CORRECT"
     DUPLICATE = "DUPLICATE"
+    IGNORED = "IGNORED"
     REFUSED = "REFUSED"
 
 
 #: States in which an object is on its way: no second object of its UID may be sent.
-UNDER_WAY = (State.STORING, State.STORED, State.PLACED)
+UNDER_WAY = (State.STORING, State.STORED, State.PLACED, State.TAKING_BACK)
 #: States in which the spool's file is superfluous.
-DONE = (State.FILED, State.DUPLICATE)
+DONE = (State.FILED, State.DUPLICATE, State.IGNORED)
 
 
 #: The columns of `Instance`, in its order.
-_COLUMNS = "id, name, sop_instance_uid, digest, received_at, ien, directory, file, placed, reason, tries, state, alone"
+_COLUMNS = (
+    "id, name, sop_instance_uid, digest, received_at, ien, directory, file, placed, reason, tries, instrument,"
+    " study_instance_uid, taken_back, state, alone"
+)
 _BATCH = f"""
 SELECT {_COLUMNS} FROM instance AS one WHERE state=? AND next_try<=? AND NOT EXISTS (
   SELECT 1 FROM instance AS other WHERE other.sop_instance_uid=one.sop_instance_uid
@@ -107,7 +123,8 @@ SELECT one.id FROM json_each(?) AS asked JOIN instance AS one ON one.id=asked.va
 _CHANGE = (
     "UPDATE instance SET state=?, ien=coalesce(?,ien), directory=coalesce(?,directory), file=coalesce(?,file),"
     " placed=coalesce(?,placed), reason=coalesce(?,reason), tries=coalesce(?,tries), next_try=coalesce(?,next_try),"
-    " alone=coalesce(?,alone), study_instance_uid=coalesce(?,study_instance_uid), changed_at=? WHERE id=?"
+    " alone=coalesce(?,alone), study_instance_uid=coalesce(?,study_instance_uid), taken_back=coalesce(?,taken_back),"
+    " changed_at=? WHERE id=?"
 )
 
 
@@ -116,6 +133,7 @@ class RequestKind(StrEnum):
 
     STORE = "STORE"
     PROCESSED = "PROCESSED"
+    ROLLBACK = "ROLLBACK"
 
 
 class Instance(NamedTuple):  # read several times for each image: a frozen dataclass takes twice as long to make
@@ -132,6 +150,9 @@ class Instance(NamedTuple):  # read several times for each image: a frozen datac
     placed: str
     reason: str
     tries: int
+    instrument: str
+    study: str
+    taken_back: int
     state: State
     alone: bool
 
@@ -160,6 +181,7 @@ class Change(NamedTuple):  # several for each image, as Instance; in the order o
     next_try: float | None = None
     alone: bool | None = None
     study: str | None = None
+    taken_back: int | None = None
 
 
 class Journal:
@@ -216,11 +238,12 @@ class Journal:
                 meta, origin = file.meta, file.origin
                 row = connection.execute(
                     "INSERT INTO instance (name, sop_instance_uid, sop_class_uid, transfer_syntax, size, digest, received_at,"
-                    " calling, called, peer, state, changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+                    " calling, called, peer, instrument, state, changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
                     " ON CONFLICT (name) DO NOTHING RETURNING id",
                     (
                         *(file.name, meta.sop_instance_uid, meta.sop_class_uid, meta.transfer_syntax, file.size, file.digest),
-                        *(file.received_at, origin.calling, origin.called, origin.peer, State.RECEIVED, file.received_at),
+                        *(file.received_at, origin.calling, origin.called, origin.peer, origin.instrument),
+                        *(State.RECEIVED, file.received_at),
                     ),
                 ).fetchone()
                 if row is not None:

@@ -62,6 +62,19 @@ def bring(source: Path, target: Path, digest: str) -> Placed:
         raise _not_written(target, error) from error
 
 
+def unusable(source: Path, digest: str) -> str:
+    """Say why a file can be placed nowhere: it is gone, or is not any more what was received. Empty where it can be."""
+    try:
+        same = digest_of(source) == digest
+    except FileNotFoundError:
+        return f"{source} is gone."
+    except NotPart10:
+        same = False
+    except OSError:  # it may be read another time
+        same = True
+    return "" if same else f"{source} is not any more what was received."
+
+
 def place_texts(texts: Iterable[tuple[Path, bytes]]) -> dict[Path, PlacementError]:
     """Write the text files of placed objects beside them, durable but for their names, which `sync_parents` makes so.
 

@@ -9,47 +9,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _NUMBER = 8
-#: What stands there of each process: associations that it has, and connections that have ended since it began.
-_ASSOCIATIONS, _ENDED, _FIELDS = 0, 1, 2
 
 
 class Places:
     """The numbers of all processes, each of which changes its own only; those of one that died are cleared by the gateway.
 
-    The kernel gives the lock of one that dies back.
+    Of each process there are the associations that it has, by listener, and the connections that have ended since it began. The
+    kernel gives the lock of one that dies back.
     """
 
-    def __init__(self, descriptor: int, processes: int) -> None:
+    def __init__(self, descriptor: int, processes: int, listeners: int = 1) -> None:
         self.descriptor = descriptor
         self._processes = processes
-        self._memory = mmap.mmap(descriptor, processes * _FIELDS * _NUMBER)
+        self._listeners = listeners
+        self._fields = listeners + 1
+        self._memory = mmap.mmap(descriptor, processes * self._fields * _NUMBER)
         self._numbers = memoryview(self._memory).cast("Q")
 
     @classmethod
-    def create(cls, processes: int) -> Places:
+    def create(cls, processes: int, listeners: int = 1) -> Places:
         """Make them for so many processes, to which `descriptor` is passed."""
         descriptor = os.memfd_create("places")
-        os.truncate(descriptor, processes * _FIELDS * _NUMBER)
-        return cls(descriptor, processes)
+        os.truncate(descriptor, processes * (listeners + 1) * _NUMBER)
+        return cls(descriptor, processes, listeners)
 
-    def beside(self, process: int, associations: int) -> int:
-        """Tell how many associations a process has, or would have, and give how many the others have."""
+    def beside(self, process: int, listener: int, associations: int) -> int:
+        """Tell how many associations a listener of a process has, or would have, and give how many it has in the others."""
         with self._locked():
-            self._numbers[process * _FIELDS + _ASSOCIATIONS] = associations
-            return sum(self._numbers[_ASSOCIATIONS::_FIELDS]) - associations
+            self._numbers[process * self._fields + listener] = associations
+            return sum(self._numbers[listener :: self._fields]) - associations
 
     def connection_ended(self, process: int) -> None:
         """Tell that a connection of a process has ended."""
-        self._numbers[process * _FIELDS + _ENDED] += 1
+        self._numbers[process * self._fields + self._listeners] += 1
 
     def ended(self, process: int) -> int:
         """Give how many connections of a process have ended."""
-        return self._numbers[process * _FIELDS + _ENDED]
+        return self._numbers[process * self._fields + self._listeners]
 
     def clear(self, process: int) -> None:
         """Forget a process that is gone."""
-        self.beside(process, 0)
-        self._numbers[process * _FIELDS + _ENDED] = 0
+        for listener in range(self._listeners):
+            self.beside(process, listener, 0)
+        self._numbers[process * self._fields + self._listeners] = 0
 
     def close(self) -> None:
         """Give the memory up."""

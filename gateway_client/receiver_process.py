@@ -27,7 +27,7 @@ def main() -> None:
     configuration, process = orders.configuration, orders.number
     set_up_logs(configuration.log_level, configuration.log_format)
     gateway = socket.socket(fileno=int(sys.argv[1]))
-    places = Places(int(sys.argv[2]), configuration.processes)
+    places = Places(int(sys.argv[2]), configuration.processes, len(configuration.all_listeners))
 
     def report(file: SpooledFile) -> None:
         gateway.sendall(encode_report(file))
@@ -52,7 +52,7 @@ def _adopt_connections(gateway: socket.socket, scp: StorageSCP, ended: partial[N
     while True:
         data, descriptors, _flags, _address = socket.recv_fds(gateway, 1, 1)
         for descriptor in descriptors:
-            scp.adopt(socket.socket(fileno=descriptor), ended)
+            scp.adopt(data[0], socket.socket(fileno=descriptor), ended)
         if not data or data == STOP:
             return bool(data)
 

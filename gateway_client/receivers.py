@@ -18,15 +18,16 @@ from dataclasses import dataclass
 
 from gateway_client.backoff import Backoff, Randomness
 from gateway_client.configuration import Configuration
+from gateway_client.listeners import ListenerConfiguration
 from gateway_client.places import Places
 from gateway_client.reports import ReportReader
 from gateway_client.spool import SpooledFile
-from runtime import PortInUse
+from runtime import PortInUse, server_context
 
 log = logging.getLogger(__name__)
 
-#: What the gateway sends besides connections.
-CONNECTION, STOP = b"c", b"s"
+#: With a connection the gateway sends the number of its listener, to end this one.
+STOP = b"\xff"
 _BACKLOG = 128
 #: Bytes of reports that are read at once, and seconds for which they gather: a wake-up for each costs more than reading it.
 _AT_ONCE, _GATHER = 1 << 20, 0.005
@@ -48,7 +49,7 @@ class Orders:
 
 
 class Receivers:
-    """The gateway's DICOM port with processes that receive. `received` hears of every object once it is durable.
+    """The gateway's DICOM ports with processes that receive. `received` hears of every object once it is durable.
 
     `lost` hears the tag of a process that died, after everything that it told, and `start` and `stop` are as those of StorageSCP.
     """
@@ -66,36 +67,59 @@ class Receivers:
         self._random = random
         self._stopping = threading.Event()
         self._receivers: list[_Receiver] = []
-        #: The port that is listened on.
-        self.port = configuration.dicom_port
+        self._listening: list[socket.socket] = []
+        #: The ports that are listened on, by their instruments; the default one, of no instrument, if any.
+        self.ports: dict[str, int] = {}
+
+    @property
+    def port(self) -> int:
+        """The first of the ports."""
+        return next(iter(self.ports.values()))
 
     def start(self) -> None:
-        """Listen. Raises PortInUse."""
-        configuration = self._configuration
-        address = configuration.dicom_host, configuration.dicom_port
+        """Listen. Raises PortInUse or BadCertificate, with no port left open."""
+        configuration, listeners = self._configuration, self._configuration.all_listeners
         try:
-            family = socket.AF_INET6 if ":" in configuration.dicom_host else socket.AF_INET
-            both = family is socket.AF_INET6
-            self._listening = socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
-        except OSError as error:
-            raise PortInUse(configuration.dicom_port, "DICOM", "gateway.dicom_port") from error
-        self.port = int(self._listening.getsockname()[1])
-        self._places = Places.create(configuration.processes)
+            for listener in listeners:
+                if listener.tls is not None:
+                    server_context(listener.tls)  # each process makes its own; here it is only found good
+                self._listen(listener)
+        except BaseException:
+            for listening in self._listening:
+                listening.close()
+            raise
+        self._places = Places.create(configuration.processes, len(listeners))
         self._receivers = [_Receiver(self, number) for number in range(configuration.processes)]
         for receiver in self._receivers:
             receiver.begun.wait(_START_SECONDS)
-        self._accepting = threading.Thread(target=self._accept, name="accept", daemon=True)
-        self._accepting.start()
-        log.info("%s listens on %s:%d with %d processes", configuration.ae_title, address[0], self.port, configuration.processes)
+        self._accepting = [
+            threading.Thread(target=self._accept, args=(number, listening), name=f"accept-{number}", daemon=True)
+            for number, listening in enumerate(self._listening)
+        ]
+        for accepting in self._accepting:
+            accepting.start()
+        log.info("%s listens on %s with %d processes", configuration.ae_title, self.ports, configuration.processes)
+
+    def _listen(self, listener: ListenerConfiguration) -> None:
+        address = listener.host, listener.port
+        try:
+            family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+            both = family is socket.AF_INET6
+            listening = socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+        except OSError as error:
+            raise PortInUse(listener.port, "DICOM", listener.setting) from error
+        self._listening.append(listening)
+        self.ports[listener.instrument] = int(listening.getsockname()[1])
 
     def stop(self) -> None:
         """Take no new connections, let each peer finish the object that it is sending, then end the processes."""
         if not self._receivers:
             return
         self._stopping.set()
-        self._listening.shutdown(socket.SHUT_RDWR)  # which ends the accept that waits
-        self._accepting.join()
-        self._listening.close()
+        for listening, accepting in zip(self._listening, self._accepting, strict=True):
+            listening.shutdown(socket.SHUT_RDWR)  # which ends the accept that waits
+            accepting.join()
+            listening.close()
         for receiver in self._receivers:
             receiver.stop()
         for receiver in self._receivers:
@@ -103,25 +127,25 @@ class Receivers:
         self._receivers = []
         self._places.close()
 
-    def _accept(self) -> None:
+    def _accept(self, number: int, listening: socket.socket) -> None:
         while not self._stopping.is_set():
             try:
-                connection, (host, *_) = self._listening.accept()
+                connection, (host, *_) = listening.accept()
             except OSError as error:
                 if not self._stopping.wait(_PAUSE):  # where there are too many files it is the same at once
                     log.error("A connection cannot be accepted: %s", error)
                 continue
             with connection:
-                self._pass(connection, host)
+                self._pass(number, connection, host)
 
-    def _pass(self, connection: socket.socket, host: str) -> None:
+    def _pass(self, number: int, connection: socket.socket, host: str) -> None:
         connections = sum(receiver.connections for receiver in self._receivers)
-        if connections >= 2 * self._configuration.max_associations:
+        if connections >= 2 * sum(listener.max_associations for listener in self._configuration.all_listeners):
             log.warning("%s is not answered: %d connections are open", host, connections)
             return
         connection.setblocking(False)
         for receiver in sorted(self._receivers, key=lambda receiver: receiver.connections):
-            if receiver.take(connection):
+            if receiver.take(number, connection):
                 return
         log.warning("%s is not answered: no process takes its connection", host)
 
@@ -149,13 +173,13 @@ class _Receiver:
         with self._lock:
             return self._passed - self._receivers._places.ended(self._number)
 
-    def take(self, connection: socket.socket) -> bool:
-        """Pass a connection on; False when there is no process that takes it."""
+    def take(self, number: int, connection: socket.socket) -> bool:
+        """Pass a connection of a listener on; False when there is no process that takes it."""
         with self._lock:
             if self._socket is None:
                 return False
             try:
-                socket.send_fds(self._socket, [CONNECTION], [connection.fileno()], socket.MSG_DONTWAIT)
+                socket.send_fds(self._socket, [bytes([number])], [connection.fileno()], socket.MSG_DONTWAIT)
             except OSError:
                 return False
             self._passed += 1

@@ -133,7 +133,7 @@ def describe(request: Request) -> FileMeta:
 
 
 def caller(exchange: Exchange) -> Origin:
-    """Say who asked for an association."""
+    """Say who asked for an association, and at which instrument's port."""
     asked = exchange.connection.association.request
     calling, called = (asked.calling_ae_title, asked.called_ae_title) if asked is not None else ("", "")
-    return Origin(calling, called, exchange.connection.peer)
+    return Origin(calling, called, exchange.connection.peer, exchange.listener)

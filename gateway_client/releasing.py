@@ -12,9 +12,10 @@ from gateway_client.errors import PlacementError, UnknownShare
 from gateway_client.filing import Filing, Means, Outcome
 from gateway_client.journal import Change, Instance, Request, RequestKind, State
 from gateway_client.locations import NetworkLocations
-from gateway_client.placement import Placed, place, place_texts, sync_parents, text_path
+from gateway_client.placement import Placed, place, place_texts, sync_parents, text_path, unusable
 from gateway_client.store_request import processed_lines
 from gateway_client.story import report_events
+from gateway_client.taking_back import TakingBack
 from gateway_client.text_file import text_file
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Releasing(Filing):
     def __init__(self, means: Means) -> None:
         super().__init__(means)
         self._locations = NetworkLocations()
+        self._taking_back = TakingBack(means)
 
     def connected(self, broker: Broker) -> None:
         """Ask where the network locations lie."""
@@ -46,14 +48,15 @@ class Releasing(Filing):
         stored = self._journal.in_state(State.STORED, self._clock.seconds(), 4 * self._configuration.batch)
         placed, failed = self._place(broker, stored)
         with self._journal.transaction():
-            self._record([(it, self._later(it, str(error), State.STORED)) for it, error in failed])
+            self._record([(it, self._not_placed(it, str(error))) for it, error in failed])
             self._record([(it, Change(it.id, State.PLACED, placed=str(path), tries=0, next_try=0.0)) for it, path, _ in placed])
             self._tell([self._event(it, "PLACE", how, str(path)) for it, path, how in placed])
             request = self._release()
         if request is not None:
             self._carry_out(broker, request)
+        took_back = self._taking_back.step(broker)
         reported = report_events(broker, self._journal)
-        return bool(stored or request or reported)
+        return bool(stored or request or took_back or reported)
 
     def _place(self, broker: Broker, stored: Sequence[Instance]) -> tuple[list[_InPlace], list[tuple[Instance, Exception]]]:
         """Bring files to their places, durable; give those that are there, and what kept the others from it."""
@@ -70,6 +73,15 @@ class Releasing(Filing):
         for _, problem in failed:
             log.error("%s", problem)
         return [it for it in placed if it[1] not in problems], failed
+
+    def _not_placed(self, instance: Instance, why: str) -> Change:
+        """Have an object tried again, or its image taken back after too many tries, or at once if its file is lost."""
+        last = instance.tries + 1 >= self._configuration.placement_tries
+        lost = "" if instance.tries and not last else unusable(self._spool.path(instance.name), instance.digest)
+        if not last and not lost:
+            return self._later(instance, why, State.STORED)
+        self._tell([self._event(instance, "PLACE", "failed", lost or why)])
+        return Change(instance.id, State.TAKING_BACK, reason=lost or why, tries=0, next_try=0.0)
 
     def _make_durable(self, placed: Sequence[tuple[Instance, Path, Placed]]) -> dict[Path, Exception]:
         """Write the text files of placed objects and sync all names; give the objects that did not come so far."""
@@ -111,7 +123,7 @@ class Releasing(Filing):
         if not ready:
             return None
         number = self._new_uuid()
-        lines = processed_lines(number, self._configuration.station, [instance.ien or 0 for instance in ready])
+        lines = processed_lines(number, self._configuration.station, [(it.instrument, it.ien or 0) for it in ready])
         return self._open(number, lines, ready)
 
     def _outcomes(self, request: Request, answer: Sequence[str]) -> Iterable[Outcome]:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from gateway_client.errors import NotPart10, ObjectTooLarge, SpoolError, SpoolFull
 from gateway_client.header import InstanceHeader
@@ -34,11 +35,12 @@ _SLOW, _SYNCING = 0.0003, 8
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who sent an object, to whom, from which address."""
+    """Who sent an object, to whom, from which address, and to which instrument's port, none if to the default one."""
 
     calling: str = ""
     called: str = ""
     peer: str = ""
+    instrument: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Spool:
     def begin(self, meta: FileMeta, origin: Origin = Origin()) -> SpoolWriter:
         """Begin to receive an object. Raises SpoolFull when the free space is below the floor, and SpoolError."""
         received_at = self._clock.seconds()
-        name = f"{int(received_at * 1e6):017d}-{next(self._numbers):06d}-{self._tag}.dcm"
+        instrument = f"{quote(origin.instrument, safe='')}-" if origin.instrument else ""
+        name = f"{int(received_at * 1e6):017d}-{next(self._numbers):06d}-{instrument}{self._tag}.dcm"
         try:
             if self.free_space_floor and self.free_bytes() < self.free_space_floor:
                 raise SpoolFull(f"Less than {self.free_space_floor} bytes are free in {self.directory}.")
@@ -150,6 +153,8 @@ class Spool:
     def read(self, name: str) -> SpooledFile:
         """Describe a file that was found without a journal entry; its sender's address is not known any more.
 
+        Which instrument's port took it stands in its name.
+
         Raises NotPart10, and SpoolError when it cannot be read.
         """
         path = self.path(name)
@@ -158,7 +163,7 @@ class Spool:
             digest = digest_of(path)
         except OSError as error:
             raise _problem(error) from error
-        origin = Origin(meta.sending_ae_title, meta.receiving_ae_title)
+        origin = Origin(meta.sending_ae_title, meta.receiving_ae_title, "", _instrument_of(name))
         return SpooledFile(name, meta, status.st_size - meta.offset, digest, status.st_mtime, origin)
 
     def unreadable(self, tag: str = "") -> Iterator[str]:
@@ -326,6 +331,11 @@ class SpoolWriter:
 def _of(directory: Path, tag: str) -> list[str]:
     ending = f"-{tag}.dcm" if tag else ""
     return [entry.name for entry in os.scandir(directory) if entry.is_file() and entry.name.endswith(ending)]
+
+
+def _instrument_of(name: str) -> str:
+    """Read the instrument in a file's name; older ones have none."""
+    return unquote("".join(name.split("-", 2)[2:]).rpartition("-")[0])
 
 
 def _problem(error: OSError) -> SpoolError:

@@ -29,12 +29,17 @@ _PIECE_TABLE = str.maketrans({**_CONTROLS, ord("|"): " ", ord("^"): " "})
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """Which gateway speaks: institution, name, the instrument's mnemonic, and the imaging service it works for."""
+    """Which gateway speaks, and for which instrument.
+
+    Institution and name are the gateway's, mnemonic, imaging service and the second institution the instrument's; without the
+    latter it stands where the gateway does.
+    """
 
     location: int
     machine: str
     instrument: str
     service: str = "RAD"
+    instrument_location: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +52,19 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class StoreItem:
-    """One object to be stored: its header, where it lies, when it came, the digest of its data set.
+    """One object to be stored: for which instrument, its header, where it lies, when it came, the digest of its data set.
 
-    One that was `imported` goes to import reconciliation (#2006.5752), not to DICOM CORRECT, when it fits no exam.
+    By the case number VistA finds its exam; `parameters` are image processing rules. One that was `imported` goes to import
+    reconciliation (#2006.5752), not to DICOM CORRECT, when it fits no exam.
     """
 
+    station: Station
     header: InstanceHeader
+    case_number: str
     path: str
     received_at: datetime
     digest: str
+    parameters: str = DICOM_PARAMETERS
     first_try: bool = True
     imported: Imported | None = None
 
@@ -94,7 +103,7 @@ def fileman_moment(moment: datetime) -> str:
     return f"{day}.{time}" if time else day
 
 
-def store_lines(uuid: str, station: Station, items: Sequence[StoreItem]) -> list[str]:
+def store_lines(uuid: str, items: Sequence[StoreItem]) -> list[str]:
     """Give the elements 2, 3... of REQUEST that store some objects in one call.
 
     The request begins with its UUID, so that the broker answers it once only, however often it comes.
@@ -102,8 +111,8 @@ def store_lines(uuid: str, station: Station, items: Sequence[StoreItem]) -> list
     lines = [f"REQUEST|{uuid}"]
     for item in items:
         if item.first_try:
-            lines.append(f"ACQUIRED||{station.location}|{clean(station.instrument)}")
-        lines.append(_store1(station, item))
+            lines.append(f"ACQUIRED||{item.station.location}|{clean(item.station.instrument)}")
+        lines.append(_store1(item))
         lines.append(_store2(item))
         uid = clean(item.header.sop_instance_uid)
         lines += [f"HEADER|{uid}|{_told(element)}" for element in item.header.items]
@@ -111,13 +120,21 @@ def store_lines(uuid: str, station: Station, items: Sequence[StoreItem]) -> list
     return lines
 
 
-def processed_lines(uuid: str, station: Station, images: Sequence[int]) -> list[str]:
-    """Give the elements of REQUEST which say that the files of some images are in place and may be judged by the rules."""
-    instrument, machine = clean(station.instrument), clean(station.machine)
+def processed_lines(uuid: str, station: Station, images: Sequence[tuple[str, int]]) -> list[str]:
+    """Give the elements of REQUEST which say that the files of some images are in place and may be judged by the rules.
+
+    Images are given with their instruments, none for that of the station.
+    """
+    location, machine = station.location, clean(station.machine)
     return [
         f"REQUEST|{uuid}",
-        *(f"PROCESSED||{station.location}|{instrument}|{image}|1|1|{machine}" for image in images),
+        *(f"PROCESSED||{location}|{clean(mnemonic or station.instrument)}|{image}|1|1|{machine}" for mnemonic, image in images),
     ]
+
+
+def rollback_lines(uuid: str, images: Sequence[int]) -> list[str]:
+    """Give the elements of REQUEST that take images back whose files cannot be placed."""
+    return [f"REQUEST|{uuid}", *(f"ROLLBACK||{image}" for image in images)]
 
 
 def request_list(lines: Sequence[str]) -> list[str]:
@@ -131,9 +148,8 @@ def _told(item: HeaderItem) -> str:
     return f"{item.path}|{item.vr}|{item.number}|{escape(item.value)}"
 
 
-def _store1(station: Station, item: StoreItem) -> str:
-    header = item.header
-    accession = clean(header.accession)
+def _store1(item: StoreItem) -> str:
+    header, station = item.header, item.station
     pieces = (
         "",  # status: not read
         str(station.location),
@@ -143,17 +159,17 @@ def _store1(station: Station, item: StoreItem) -> str:
         clean(item.path),
         clean(header.patient_id),
         clean_name(header.patient_name),
-        accession,  # CASENUMB: the key by which the exam is found
-        accession,
+        clean(item.case_number),  # CASENUMB: the key by which the exam is found
+        clean(header.accession),
         clean(header.study_date),
         clean(header.study_time),
         "0" if item.imported is None else "1",  # the importer's flag
         clean(header.modality),
         "",  # image name: dental only
-        DICOM_PARAMETERS,
+        clean(item.parameters),
         clean(header.series_number),
         clean(header.instance_number),
-        str(station.location),
+        str(station.location if station.instrument_location is None else station.instrument_location),
         "0",  # one file holds all frames
         clean(station.machine),
         "",  # mail group

@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from gateway_client.accession import extract
 from gateway_client.answers import AlreadyThere, Failed, Locked, Mismatch, Stored, StoreOutcome, read_store_answers
 from gateway_client.broker import Broker
-from gateway_client.errors import NotAnObject, NotPart10
+from gateway_client.corrections import Corrections
+from gateway_client.dictionaries import Extractor
+from gateway_client.errors import NotAnObject, NotPart10, UnknownInstitution
 from gateway_client.filing import Filing, Means, Outcome
 from gateway_client.header import InstanceHeader, read_header
 from gateway_client.imported import ImportedObjects
@@ -18,8 +21,10 @@ from gateway_client.journal import DONE, Change, Instance, Request, RequestKind,
 from gateway_client.lots import remove_lot
 from gateway_client.part10 import digest_of
 from gateway_client.spool import SpooledFile
+from gateway_client.stations import Stations
 from gateway_client.store_request import Imported, StoreItem, store_lines
 from gateway_client.story import Event
+from gateway_client.waits import StudyWaits
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +80,10 @@ class Storing(Filing):
         self._lost: list[str] = []
         self._headers = Headers()
         self._imported = ImportedObjects(means.configuration.imports, means.spool, means.journal, means.clock)
+        self._stations = Stations(self._configuration.station, self._configuration.dictionaries.instruments)
+        self._corrections = Corrections(self._journal)
+        self._modalities = self._configuration.dictionaries.modalities
+        self.waits = StudyWaits(self._journal, self._configuration.study_quiet_seconds)
         self._purged_at = 0.0
 
     def recover(self) -> None:
@@ -108,7 +117,8 @@ class Storing(Filing):
         self._incoming.put(tag)
 
     def connected(self, broker: Broker) -> None:
-        """Begin on a new session: there is nothing to ask."""
+        """Ask for the institutions of the instruments."""
+        self._stations.connected(broker)
 
     def offline(self) -> None:
         """Journal what was received, whether there is a broker or not."""
@@ -137,7 +147,7 @@ class Storing(Filing):
                 file.received_at,
                 "received",
                 peer=f"{file.origin.calling}@{file.origin.peer}" if file.origin.peer else file.origin.calling,
-                detail=f"{file.size} bytes, {file.meta.transfer_syntax}",
+                detail=", ".join(filter(None, (f"{file.size} bytes", file.meta.transfer_syntax, file.origin.instrument))),
             )
             for file in files
         ]
@@ -150,7 +160,9 @@ class Storing(Filing):
 
     def _go_on(self, broker: Broker) -> bool:
         """Store the next batch."""
-        batch = self._journal.batch(self._clock.seconds(), self._configuration.batch)
+        now = self._clock.seconds()
+        self.waits.go_on(now)
+        batch = self._journal.batch(now, self._configuration.batch)
         if not batch:
             return self._import()  # what comes from media waits for what comes from modalities
         copies = self._journal.copies([instance.id for instance in batch])
@@ -163,13 +175,22 @@ class Storing(Filing):
                 left.append((instance, self._dropped, "the same object is filed already"))
                 continue
             try:
-                taken.append((instance, self._item(instance, header, imported.get(instance.name))))
+                item = self._item(instance, header, imported.get(instance.name))
+                if item is None:
+                    left.append((instance, self._ignored, "MODALITY.DIC has it ignored"))
+                else:
+                    taken.append((instance, item))
+            except UnknownInstitution as error:
+                left.append((instance, self._unknown, str(error)))
             except (NotPart10, NotAnObject, OSError) as error:
                 left.append((instance, self._refused, str(error)))
+        if any(end == self._unknown for _, end, _ in left):
+            self._stations.connected(broker)
+        taken, waiting = self._ready(taken, now)
         number = self._new_uuid()
-        lines = store_lines(number, self._configuration.station, [item for _, item in taken])
+        lines = store_lines(number, [item for _, item in taken])
         with self._journal.transaction():
-            outcomes = [(instance, end(instance, why)) for instance, end, why in left]
+            outcomes = [*waiting, *((instance, end(instance, why)) for instance, end, why in left)]
             sent = [(it, Change(it.id, State.STORING, study=item.header.study_uid)) for it, item in taken]
             self._record([*outcomes, *sent])
             request = self._open(number, lines, [instance for instance, _ in taken]) if taken else None
@@ -192,12 +213,50 @@ class Storing(Filing):
         remove_lot(taken.lot)
         return True
 
-    def _item(self, instance: Instance, header: InstanceHeader | None, imported: Imported | None) -> StoreItem:
-        """Tell of an object; a header that is not known any more is read. Raises NotPart10, NotAnObject or OSError."""
+    def _ready(
+        self, taken: Sequence[tuple[Instance, StoreItem]], now: float
+    ) -> tuple[list[tuple[Instance, StoreItem]], list[Outcome]]:
+        """Part the objects that may be stored from those that wait for their study."""
+        self.waits.came([(item.header.study_uid, instance.received_at) for instance, item in taken], now)
+        ready: list[tuple[Instance, StoreItem]] = []
+        waiting: list[Outcome] = []
+        for instance, item in taken:
+            study = item.header.study_uid
+            if self.waits.must_wait(study, instance.received_at, now):
+                waiting.append((instance, Change(instance.id, State.WAITING, study=study)))
+            else:
+                ready.append((instance, item))
+        return ready, waiting
+
+    def _unknown(self, instance: Instance, why: str) -> Change:
+        """Have an object wait whose institution the broker does not know."""
+        return Change(instance.id, State.RECEIVED, reason=why, next_try=self._clock.seconds() + LOCK_PAUSE)
+
+    def _item(self, instance: Instance, header: InstanceHeader | None, imported: Imported | None) -> StoreItem | None:
+        """Tell of an object, as its equipment has it; None where it is to be ignored.
+
+        A header that is not known any more is read. Raises NotPart10, NotAnObject, OSError, or UnknownInstitution.
+        """
         path = self._spool.path(instance.name)
         header = header or read_header(path, self._configuration.header_paths)
         moment = datetime.fromtimestamp(instance.received_at)  # noqa: DTZ006  VistA's times carry no zone
-        return StoreItem(header, str(path), moment, instance.digest, not instance.tries, imported)
+        equipment = self._modalities.resolve(header.manufacturer, header.model, header.modality, header.sop_class_uid)
+        extracted = extract(equipment.extractor, header)
+        if extracted is None:
+            return None
+        if equipment.extractor is not Extractor.CORRECT and (accession := self._corrected(instance)):
+            extracted = extracted._replace(case_number=accession)
+        return StoreItem(
+            self._stations.station(instance.instrument, equipment.service),
+            header._replace(patient_id=extracted.patient_id, patient_name=extracted.patient_name),
+            extracted.case_number,
+            str(path),
+            moment,
+            instance.digest,
+            equipment.rules,
+            first_try=not instance.tries,
+            imported=imported,
+        )
 
     def _outcomes(self, request: Request, answer: Sequence[str]) -> Iterable[Outcome]:
         found = read_store_answers(answer, len(request.instances))
@@ -219,11 +278,19 @@ class Storing(Filing):
             case Mismatch():
                 return Change(instance.id, State.CORRECT, reason=outcome.reason)
             case Locked():
-                tries = max(1, instance.tries)  # its ACQUIRED is counted already
-                next_try = self._clock.seconds() + LOCK_PAUSE
-                return Change(instance.id, State.RECEIVED, reason=outcome.what, tries=tries, next_try=next_try)
+                return self._locked(instance, outcome)
             case Failed():
                 return self._later(instance, outcome.reason)
+
+    def _locked(self, instance: Instance, outcome: Locked) -> Change:
+        """Have an object wait whose exam is locked, and with it those of its study that have yet to be stored."""
+        tries = max(1, instance.tries)  # its ACQUIRED is counted already
+        now = self._clock.seconds()
+        until = now + LOCK_PAUSE
+        if not instance.study:
+            return Change(instance.id, State.RECEIVED, reason=outcome.what, tries=tries, next_try=until)
+        self.waits.locked(instance.study, now, until)
+        return Change(instance.id, State.WAITING, reason=outcome.what, tries=tries)
 
     def _duplicate(self, instance: Instance, outcome: AlreadyThere) -> Change:
         """Drop a duplicate only when what is filed is known to be the same data set; else hold it for a person."""
@@ -232,6 +299,15 @@ class Storing(Filing):
                 change = self._dropped(instance, f"the same object is filed as image {other.ien}")
                 return change._replace(reason=None, ien=other.ien)
         return self._refused(instance, " ".join(outcome.messages) or "is already in the database")
+
+    def _corrected(self, instance: Instance) -> str:
+        """Give the accession number that an object was given on the CORRECT list, wherever its equipment would put one."""
+        _, correction = self._corrections.known([instance.name])[instance.name]
+        return correction.values.accession if correction is not None else ""
+
+    def _ignored(self, instance: Instance, why: str) -> Change:
+        self._tell([self._event(instance, "IGNORE", "dropped", why)])
+        return Change(instance.id, State.IGNORED, reason=why)
 
     def _dropped(self, instance: Instance, why: str) -> Change:
         self._tell([self._event(instance, "DUPLICATE", "dropped", why)])

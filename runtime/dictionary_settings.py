@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validator
 
 ImagingService = Literal["RAD", "CON", "LAB"]
+AETitle = Annotated[str, Field(min_length=1, max_length=16)]
 _TABLE = ConfigDict(extra="forbid", frozen=True)
 
 
 class ListenerSettings(BaseModel):
-    """[[gateway.listener]]: an instrument, as in INSTRUMENT.DIC; what is not given is as it stands there."""
+    """[[gateway.listener]]: an instrument, as in INSTRUMENT.DIC; what is not given is as it stands there.
+
+    What else is not given is as for the default listener; empty lists allow all.
+    """
 
     model_config = _TABLE
 
@@ -20,6 +25,23 @@ class ListenerSettings(BaseModel):
     institution: int | str | None = None
     service: ImagingService | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
+    address: str | None = None
+    ae_titles: tuple[AETitle, ...] = ()
+    calling_ae_titles: tuple[AETitle, ...] = ()
+    hosts: tuple[IPvAnyNetwork, ...] = ()
+    max_associations: int | None = Field(default=None, ge=1, le=10_000)
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_client_authorities: Path | None = None
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> ListenerSettings:
+        """See to it that there is a key for a certificate, and both for authorities of clients."""
+        if (self.tls_certificate is None) is not (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together; give both or neither")
+        if self.tls_client_authorities is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_authorities needs tls_certificate and tls_key")
+        return self
 
 
 class ModalitySettings(BaseModel):

@@ -43,6 +43,8 @@ class GatewaySettings(BaseModel):
     free_space_floor_bytes: int = Field(default=256 * 1024**2, ge=0)
     correct_seconds: float = Field(default=10.0, ge=1, le=86400)
     originals_days: int = Field(default=30, ge=0, le=365)
+    placement_tries: int = Field(default=24, ge=1, le=1000)
+    study_quiet_seconds: float = Field(default=0.0, ge=0, le=3600)
     dictionaries: Path | None = None
     listener: tuple[ListenerSettings, ...] = ()
     modality: tuple[ModalitySettings, ...] = ()

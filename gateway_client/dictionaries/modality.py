@@ -111,6 +111,7 @@ def parse_modality(fields: Sequence[str]) -> Modality:
     for text, what in ((manufacturer, "manufacturer"), (model, "model"), (modality, "modality")):
         check_given(text, what)
     check_rules(rules)
+    rules = re.sub(re.escape(STORED_AS_DICOM), STORED_AS_DICOM, rules, flags=re.IGNORECASE)  # VistA knows it so only
     if modality == SECONDARY_CAPTURE and rules != STORED_AS_DICOM:
         raise BadEntry(f"secondary captures are stored as DICOM only; write {STORED_AS_DICOM} in place of {rules!r}.")
     extractor = parse_extractor(code)

@@ -13,6 +13,8 @@ from console.packs import load_packs
 from console.real_broker import RealBroker, SiteTemplate
 from console.rpc_reference import facts_of, reference
 from fileman.site import SiteSettings
+from gateway_client.dictionaries import Extractor
+from gateway_client.journal import State
 from runtime import ListenerSettings, ModalitySettings, Settings, UserApplicationSettings, WorklistSettings, load_settings
 from runtime.settings import GatewaySettings, TaskManSettings
 
@@ -59,6 +61,16 @@ def test_the_page_on_dictionaries_has_every_key_of_their_tables() -> None:
     for section, table in zip(sections, tables, strict=True):
         cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
         assert re.findall(r"`([^`]*)`", "".join(cells)) == list(table.model_fields)
+
+
+def test_the_page_on_accession_number_codes_has_each_once() -> None:
+    page = (DOCS / "reference" / "accession-codes.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == [code.value for code in Extractor]
+
+
+def test_the_page_on_objects_has_every_state() -> None:
+    page = (DOCS / "reference" / "acquisition.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == {state.value for state in State}
 
 
 def test_the_page_has_every_file_and_field_that_may_be_read() -> None:

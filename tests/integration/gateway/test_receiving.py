@@ -390,9 +390,8 @@ def test_stopping_lets_a_sender_finish_its_object(port: Port) -> None:
 
 def exchanges(port: Port) -> list[Exchange]:
     """List the associations of a port."""
-    assert port.scp._listener is not None
-    return list(port.scp._listener.exchanges)
+    return [exchange for opened in port.scp._open for exchange in opened.listener.exchanges]
 
 
 def _listens(port: Port) -> bool:
-    return port.scp._listener is not None
+    return bool(port.scp._open)

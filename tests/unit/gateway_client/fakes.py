@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gateway_client.answers import NOT_ON_FILE
 from gateway_client.configuration import Configuration
 from gateway_client.filing import Means
 from gateway_client.journal import Journal
@@ -80,6 +81,7 @@ class Imaging:
     answered: dict[str, list[str]] = field(default_factory=dict)
     raises: list[Exception] = field(default_factory=list)
     lose: list[Exception] = field(default_factory=list)
+    given: int = 0
 
     def __call__(self, request: Sequence[str]) -> list[str]:
         """Carry out one REQUEST list."""
@@ -99,6 +101,9 @@ class Imaging:
         pieces = arguments.split("|")
         if opcode == "STORE2":
             return self._store(pieces[2])
+        if opcode == "ROLLBACK":
+            known = self.images.pop(int(pieces[1]), None) is not None
+            return [f"ROLLBACK|0||{pieces[1]}" if known else f"ROLLBACK|-1|{NOT_ON_FILE}|{pieces[1]}"]
         if opcode == "PROCESSED":
             self.processed.append(int(pieces[3]))
             return [f"PROCESSED||{'|'.join(pieces[1:])}"]
@@ -109,7 +114,8 @@ class Imaging:
             return self.refusals[uid]
         if uid in self.images.values():
             return ["STORE|-1 Image already in database||MAGDIR81|", f"MSG|END|UID = {uid}"]
-        number = len(self.images) * 2 + 2
+        self.given += 2
+        number = self.given
         self.images[number] = uid
         return [f"STORE|0|{number}^{SHARE}SL00\\00\\^SL{number:012d}.DCM^1|DEMO,PATIENT|666001100^666-00-1100|||M^MALE|"]
 
@@ -121,16 +127,24 @@ def element(group: int, number: int, vr: str, value: str) -> bytes:
     return group.to_bytes(2, "little") + number.to_bytes(2, "little") + vr.encode() + len(data).to_bytes(2, "little") + data
 
 
-def data_set(uid: str, accession: str = "021026-201", extra: bytes = b"") -> bytes:
-    """Make a small CT data set in explicit VR little endian."""
+def data_set(
+    uid: str,
+    accession: str = "021026-201",
+    extra: bytes = b"",
+    equipment: tuple[str, str] = ("", ""),
+    study: str = "1.2.3",
+) -> bytes:
+    """Make a small CT data set in explicit VR little endian, of equipment by manufacturer and model."""
     return (
         element(8, 0x16, "UI", CT)
         + element(8, 0x18, "UI", uid)
         + element(8, 0x50, "SH", accession)
         + element(8, 0x60, "CS", "CT")
+        + element(8, 0x70, "LO", equipment[0])
+        + element(8, 0x1090, "LO", equipment[1])
         + element(0x10, 0x10, "PN", "DEMO^PATIENT^ONE")
         + element(0x10, 0x20, "LO", "666-00-1100")
-        + element(0x20, 0x0D, "UI", "1.2.3")
+        + element(0x20, 0x0D, "UI", study)
         + element(0x20, 0x0E, "UI", "1.2.3.1")
         + extra
     )
@@ -144,6 +158,7 @@ class Desk:
     imaging: Imaging = field(default_factory=Imaging)
     clock: FixedClock = field(default_factory=lambda: FixedClock(MOMENT))
     batch: int = 32
+    changes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Start."""
@@ -157,13 +172,14 @@ class Desk:
         self._start()
 
     def _start(self) -> None:
-        self.configuration = Configuration(self.directory / "gateway", self.directory, batch=self.batch)
+        self.configuration = Configuration(self.directory / "gateway", self.directory, batch=self.batch, **self.changes)
         self.configuration.directory.mkdir(exist_ok=True)
         self.spool = Spool(self.configuration.spool, self.clock)
         self.journal = Journal(self.configuration.journal, synchronous="NORMAL")
         means = Means(self.configuration, self.spool, self.journal, self.clock, lambda: 0.5)
         self.storing, self.releasing = Storing(means), Releasing(means)
         self.storing.recover()
+        self.storing.connected(self.broker)
         self.releasing.connected(self.broker)
 
     def restart(self) -> None:
@@ -172,10 +188,21 @@ class Desk:
         self.spool.close()
         self._start()
 
-    def receive(self, uid: str, extra: bytes = b"", *, tell: bool = True) -> SpooledFile:
+    def receive(
+        self,
+        uid: str,
+        extra: bytes = b"",
+        *,
+        instrument: str = "",
+        equipment: tuple[str, str] = ("", ""),
+        study: str = "1.2.3",
+        tell: bool = True,
+    ) -> SpooledFile:
         """Put an object into the spool, and tell filing of it."""
-        writer = self.spool.begin(FileMeta(CT, uid, EXPLICIT, "MODALITY"), Origin("MODALITY", "MAGBROKER", "127.0.0.1"))
-        writer.write(data_set(uid, extra=extra))
+        writer = self.spool.begin(
+            FileMeta(CT, uid, EXPLICIT, "MODALITY"), Origin("MODALITY", "MAGBROKER", "127.0.0.1", instrument)
+        )
+        writer.write(data_set(uid, extra=extra, equipment=equipment, study=study))
         file = writer.commit()
         if tell:
             self.storing.received(file)

@@ -29,7 +29,7 @@ def known(*states: State | None, tried: Correction | None = None) -> dict[str, t
     found = {}
     for name, state in zip(("K1.DCM", "K2.DCM", "K3.DCM", "K9.DCM"), states, strict=True):
         if state is not None:
-            found[name] = Instance(1, name, "1.2", "", 0.0, None, "", "", "", "", 0, state, False), tried
+            found[name] = Instance(1, name, "1.2", "", 0.0, None, "", "", "", "", 0, "", "", 0, state, False), tried
     return found
 
 

@@ -225,7 +225,7 @@ def test_a_locked_exam_is_asked_for_again_after_a_pause(desk: Desk) -> None:
     desk.imaging.refusals["1.2.1"] = ["STORE|-399^radiology exam locked||MAGDIR81|", "MSG|END|locked"]
     desk.receive("1.2.1")
     desk.step()
-    assert desk.states() == {"1.2.1": "RECEIVED"}
+    assert desk.states() == {"1.2.1": "WAITING"}
     assert desk.step() is False
     del desk.imaging.refusals["1.2.1"]
     desk.clock.advance(LOCK_PAUSE + 1)

@@ -14,15 +14,17 @@ from gateway_client.places import Places
 
 @pytest.fixture
 def places() -> Iterator[Places]:
-    places = Places.create(3)
+    places = Places.create(3, 2)
     yield places
     places.close()
 
 
 def test_each_process_hears_what_the_others_have(places: Places) -> None:
-    assert [places.beside(process, number) for process, number in ((0, 2), (1, 5), (2, 1), (0, 3))] == [0, 2, 7, 6]
+    assert [places.beside(process, 1, number) for process, number in ((0, 2), (1, 5), (2, 1), (0, 3))] == [0, 2, 7, 6]
+    assert places.beside(1, 0, 4) == 0, "another listener's are others"
     places.clear(1)
-    assert places.beside(0, 3) == 1
+    assert places.beside(0, 1, 3) == 1
+    assert places.beside(0, 0, 0) == 0
 
 
 def test_connections_that_ended_are_counted_until_their_process_is_gone(places: Places) -> None:
@@ -36,12 +38,12 @@ def test_connections_that_ended_are_counted_until_their_process_is_gone(places: 
 TAKER = """
 import sys
 from gateway_client.places import Places
-places, process = Places(int(sys.argv[1]), 3), int(sys.argv[2])
+places, process = Places(int(sys.argv[1]), 3, 2), int(sys.argv[2])
 had = 0
 for _ in range(300):
-    taken = had + 1 + places.beside(process, had + 1) <= 100
+    taken = had + 1 + places.beside(process, 1, had + 1) <= 100
     had += taken
-    places.beside(process, had)
+    places.beside(process, 1, had)
 print(had)
 """
 

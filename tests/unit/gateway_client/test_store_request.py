@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -43,11 +44,11 @@ HEADER = InstanceHeader(
     items=(HeaderItem("0040,0275>1>0040,1001", "SH", 1, "a|b\\c\r\nd"),),
 )
 MOMENT = datetime.fromisoformat("2026-11-21T09:30")
-ITEM = StoreItem(HEADER, "/var/spool/x.dcm", MOMENT, "ab12")
+ITEM = StoreItem(STATION, HEADER, "021026-201", "/var/spool/x.dcm", MOMENT, "ab12")
 
 
 def test_the_lines_of_one_object() -> None:
-    assert store_lines("u-1", STATION, [ITEM]) == [
+    assert store_lines("u-1", [ITEM]) == [
         "REQUEST|u-1",
         "ACQUIRED||660|CT1",
         "STORE1||660|DEMOGW1|RAD|CT1|/var/spool/x.dcm|666-00-1100|DEMO^PATIENT^ONE|021026-201|021026-201|20260210|101500|0|CT||"
@@ -59,7 +60,7 @@ def test_the_lines_of_one_object() -> None:
 
 
 def test_the_broker_reads_back_what_the_gateway_wrote() -> None:
-    lines = store_lines("u-1", STATION, [ITEM])
+    lines = store_lines("u-1", [ITEM])
     items = [Item(number, *line.split("|", 1)) for number, line in enumerate(lines, 2)]
     request = StoreRequest.read(items[2], items[3])
     assert (request.patient_name, request.case_number, request.image_uid) == ("DEMO^PATIENT^ONE", "021026-201", "1.2.3.4")
@@ -70,13 +71,27 @@ def test_the_broker_reads_back_what_the_gateway_wrote() -> None:
 
 
 def test_an_object_that_is_tried_again_is_not_counted_as_acquired_again() -> None:
-    again = StoreItem(HEADER, "x", MOMENT, "ab", first_try=False)
-    assert not any(line.startswith("ACQUIRED") for line in store_lines("u", STATION, [again]))
+    again = StoreItem(STATION, HEADER, "", "x", MOMENT, "ab", first_try=False)
+    assert not any(line.startswith("ACQUIRED") for line in store_lines("u", [again]))
+
+
+def test_an_object_of_an_instrument_elsewhere_says_so() -> None:
+    item = replace(ITEM, station=Station(660, "DEMOGW1", "EYE-2", "CON", 500))
+    _, acquired, store1, *_ = store_lines("u", [item])
+    assert acquired == "ACQUIRED||660|EYE-2"
+    pieces = store1.split("|")
+    assert (pieces[2], pieces[4], pieces[5], pieces[19]) == ("660", "CON", "EYE-2", "500")
+
+
+def test_the_extracted_number_finds_the_exam_and_the_headers_own_stands_beside_it() -> None:
+    store1 = store_lines("u", [replace(ITEM, case_number="9|9", parameters="b12 R8/<DICOM>")])[2]
+    pieces = store1.split("|")
+    assert (pieces[9], pieces[10], pieces[16]) == ("9 9", "021026-201", "b12 R8/<DICOM>")
 
 
 def test_released_images_and_the_count_of_the_elements() -> None:
-    lines = processed_lines("u-2", STATION, [12, 14])
-    assert lines == ["REQUEST|u-2", "PROCESSED||660|CT1|12|1|1|DEMOGW1", "PROCESSED||660|CT1|14|1|1|DEMOGW1"]
+    lines = processed_lines("u-2", STATION, [("", 12), ("MR1", 14)])
+    assert lines == ["REQUEST|u-2", "PROCESSED||660|CT1|12|1|1|DEMOGW1", "PROCESSED||660|MR1|14|1|1|DEMOGW1"]
     assert request_list(lines) == ["4", *lines]
 
 

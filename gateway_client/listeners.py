@@ -1,0 +1,80 @@
+"""The ports that a gateway listens on, each an instrument's but for the default one, and whom each lets in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from gateway_client.dictionaries import DictionaryError, Instrument, Problem
+from runtime import GatewaySettings, ListenerSettings, TLSFiles
+
+Network = IPv4Network | IPv6Network
+#: Instruments of one gateway: one byte tells a receiving process which of them a connection is for.
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerConfiguration:
+    """One port. `instrument` is a mnemonic, empty for the default listener; port 0 lets the system choose.
+
+    Empty lists of AE titles and networks let everybody in.
+    """
+
+    instrument: str
+    host: str
+    port: int
+    called_ae_titles: tuple[str, ...] = ()
+    calling_ae_titles: tuple[str, ...] = ()
+    networks: tuple[Network, ...] = ()
+    max_associations: int = 64
+    tls: TLSFiles | None = None
+
+    @property
+    def setting(self) -> str:
+        """Say where its port is chosen."""
+        return f"INSTRUMENT.DIC or [[gateway.listener]] of {self.instrument}" if self.instrument else "gateway.dicom_port"
+
+    def lets_in(self, peer: str) -> bool:
+        """Tell whether a host may connect, by its address."""
+        if not self.networks:
+            return True
+        try:
+            address = ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None) or address
+        return any(mapped in network for network in self.networks)
+
+
+def listeners_of(settings: GatewaySettings, instruments: Sequence[Instrument]) -> tuple[ListenerConfiguration, ...]:
+    """Give the default listener and those of the instruments which send to this gateway.
+
+    An instrument on the default listener's port takes its place. Raises DictionaryError when there are too many.
+    """
+    default = ListenerConfiguration("", settings.dicom_host, settings.dicom_port, max_associations=settings.max_associations)
+    found = tuple(_instruments(settings, instruments))
+    if len(found) > MOST:
+        raise DictionaryError([Problem("INSTRUMENT.DIC", f"{len(found)} instruments send to this gateway; it has {MOST} ports.")])
+    return found if any(it.port == settings.dicom_port for it in found) else (default, *found)
+
+
+def _instruments(settings: GatewaySettings, instruments: Sequence[Instrument]) -> Iterator[ListenerConfiguration]:
+    tables = {table.mnemonic.strip(): table for table in settings.listener}
+    for instrument in instruments:
+        if not instrument.sends_to(settings.machine):
+            continue
+        table = tables.get(instrument.mnemonic) or ListenerSettings(mnemonic=instrument.mnemonic)
+        tls = None
+        if table.tls_certificate is not None and table.tls_key is not None:
+            tls = TLSFiles(table.tls_certificate, table.tls_key, table.tls_client_authorities)
+        yield ListenerConfiguration(
+            instrument.mnemonic,
+            table.address or settings.dicom_host,
+            instrument.port,
+            table.ae_titles,
+            table.calling_ae_titles,
+            table.hosts,
+            table.max_associations or settings.max_associations,
+            tls,
+        )
