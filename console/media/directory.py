@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 from collections.abc import Iterator
@@ -14,18 +15,19 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, generate_uid
 
-from console.media.errors import NoFileSet
+from console.media.errors import MediaError, NoFileSet
 from gateway_client import FileMeta, encode_head
 
 #: Bytes of a DICOMDIR that is read: the records of a million objects.
 MOST_BYTES = 512 << 20
 #: Levels of records; PS3.3 F.4 has four.
 _LEVELS = 8
-_SEQUENCE_TAG = 0x00041220
+_FIRST_TAG, _SEQUENCE_TAG = 0x00041200, 0x00041220
 _IN_USE = 0xFFFF
 #: Where the two offsets of an item stand, from its beginning: behind its head and that of the element, the lower one behind
 #: (0004,1400) and (0004,1410) too.
 _NEXT_AT, _LOWER_AT = 16, 38
+_LOWER_TAG = 0x00041420
 
 
 @dataclass(eq=False, slots=True)
@@ -87,21 +89,26 @@ class Directory:
 
 
 def read_directory(path: Path) -> Directory:
-    """Read a DICOMDIR, whoever made it; records that are not in use, or that no other leads to, are left out.
-
-    Raises NoFileSet for what is none, or whose offsets lead nowhere or in circles, and OSError.
-    """
+    """Read a DICOMDIR as `decode_directory` does. Raises NoFileSet and OSError."""
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise NoFileSet(f"{path} has {size} bytes; at most {MOST_BYTES} are read.")
+    return decode_directory(path.read_bytes(), path)
+
+
+def decode_directory(data: bytes, path: Path) -> Directory:
+    """Read a DICOMDIR, whoever made it; records that are not in use, or that no other leads to, are left out.
+
+    Raises NoFileSet for what is none, or whose offsets lead nowhere or in circles.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            whole = dcmread(path)
+            whole = dcmread(io.BytesIO(data))
             if whole.file_meta.get("MediaStorageSOPClassUID") != MediaStorageDirectoryStorage:
                 raise NoFileSet(f"{path} is no DICOMDIR.")
             return _tree(path, whole)
-    except (NoFileSet, OSError):
+    except NoFileSet:
         raise
     except Exception as error:  # pydicom raises every kind of error for bytes that others wrote
         raise NoFileSet(f"{path} cannot be read as a DICOMDIR: {error}") from error
@@ -134,7 +141,10 @@ def _tree(path: Path, whole: Dataset) -> Directory:
 
 
 def encode_directory(directory: Directory) -> bytes:
-    """Write the file, head and all, in Explicit VR Little Endian (PS3.10 8.6)."""
+    """Write the file, head and all, in Explicit VR Little Endian (PS3.10 8.6).
+
+    Raises MediaError for a record that cannot be written, as another program's may be.
+    """
     head = encode_head(FileMeta(str(MediaStorageDirectoryStorage), directory.uid, str(ExplicitVRLittleEndian)))
     items = [_item(record) for record in directory.records()]
     start = len(head) + len(_prologue(directory.prologue, 0, 0)) + 12
@@ -157,7 +167,7 @@ def encode_directory(directory: Directory) -> bytes:
 
 def _prologue(prologue: Dataset, first: int, last: int) -> bytes:
     written = Dataset()
-    written.update(prologue)
+    written.update({element.tag: element for element in prologue if element.tag < _FIRST_TAG})
     written.OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity = first
     written.OffsetOfTheLastDirectoryRecordOfTheRootDirectoryEntity = last
     written.FileSetConsistencyFlag = 0
@@ -166,7 +176,7 @@ def _prologue(prologue: Dataset, first: int, last: int) -> bytes:
 
 def _item(record: Record) -> bytearray:
     written = Dataset()
-    written.update(record.dataset)
+    written.update({element.tag: element for element in record.dataset if element.tag > _LOWER_TAG})
     written.OffsetOfTheNextDirectoryRecord = 0
     written.RecordInUseFlag = _IN_USE
     written.OffsetOfReferencedLowerLevelDirectoryEntity = 0
@@ -179,5 +189,8 @@ def _encoded(dataset: Dataset) -> bytes:
     file.is_little_endian, file.is_implicit_VR = True, False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        write_dataset(file, dataset)
+        try:
+            write_dataset(file, dataset)
+        except Exception as error:  # pydicom raises every kind of error for values that are none
+            raise MediaError(f"A directory record cannot be written: {error}") from error
     return file.getvalue()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from pydicom import Dataset
+
+from console.media import Directory, Record, encode_directory
 from taskman import BadFrequency
 from tests.oracle.records import HERE, read_records
 from tests.support.proxy_headers import LOCAL, UNKNOWN, first_version, second_version
@@ -122,3 +125,22 @@ def elements() -> tuple[bytes, ...]:
         values = rules.values() if isinstance(rules, dict) else rules
         found.append("\n".join(str(value) for value in values).encode())
     return tuple(sorted(set(found)))
+
+
+@cache
+def directories() -> tuple[bytes, ...]:
+    """Give DICOMDIRs: one without records, one of a patient with a study, a series and two images."""
+    empty, whole = Directory.new("EMPTY"), Directory.new("TEST 1")
+    level = whole.roots
+    for kind, keyword in (("PATIENT", "PatientID"), ("STUDY", "StudyInstanceUID"), ("SERIES", "SeriesInstanceUID")):
+        level.append(_record(kind, keyword, "1.2"))
+        level = level[0].below
+    level += [_record("IMAGE", "ReferencedFileID", ["DICOM", f"IM{number}"]) for number in (1, 2)]
+    return encode_directory(empty), encode_directory(whole)
+
+
+def _record(kind: str, keyword: str, value: object) -> Record:
+    dataset = Dataset()
+    dataset.DirectoryRecordType = kind
+    setattr(dataset, keyword, value)
+    return Record(dataset)

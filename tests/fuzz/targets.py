@@ -11,11 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import accumulate, pairwise
+from pathlib import Path
 from random import Random
 from typing import Any
 
 from broker.hl7 import Hl7Error, acknowledge, parse
 from broker.proxy_header import MOST_ADDED, BadProxyHeader, read_proxy_header
+from console.media import MediaError, encode_directory
+from console.media.directory import decode_directory
 from fileman import FileManError, parse_site
 from gateway_client import DictionaryError
 from gateway_client.dictionaries.entries import decode, read_lines, write_lines
@@ -240,6 +243,13 @@ def _frequency(data: bytes) -> None:
     assert all(frequency.future(_LAST_RUN, run) == later for run, later in pairwise(runs)), "a step was left out"
 
 
+def _directory(data: bytes) -> None:
+    directory = decode_directory(data, Path("DICOMDIR"))
+    again = decode_directory(encode_directory(directory), Path("DICOMDIR"))
+    names = [[record.file_id for record in it.records()] for it in (directory, again)]
+    assert names[0] == names[1], "files are others when a DICOMDIR is written anew"
+
+
 TARGETS: dict[str, Fuzzed] = {
     "ns": Fuzzed(_same_in_any_cut(lambda: NSDecoder(LIMIT, 200)), lambda: corpus.recorded("sent_hex")),
     "ns-checked": Fuzzed(_same_in_any_cut(lambda: NSDecoder(LIMIT, 200, _checked)), lambda: corpus.recorded("sent_hex")),
@@ -263,5 +273,6 @@ TARGETS: dict[str, Fuzzed] = {
     "rules": Fuzzed(_allowing(_rules, RuleError), corpus.rule_files),
     "elements": Fuzzed(_elements, corpus.elements),
     "dictionaries": Fuzzed(_dictionaries, lambda: corpus.DICTIONARIES),
+    "directories": Fuzzed(_allowing(_directory, MediaError), corpus.directories),
     "frequencies": Fuzzed(_allowing(_frequency, BadFrequency), lambda: corpus.FREQUENCIES),
 }
