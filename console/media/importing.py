@@ -10,7 +10,7 @@ from pathlib import Path
 from console.media.copying import copy_object
 from console.media.errors import MediaError, NoFileSet, NotForMedia
 from console.media.medium import DICOMDIR, Medium, Refusal, Tell
-from console.media.objects import MediaObject, files_below, read_object
+from console.media.objects import files_below, read_object
 from gateway_client import LotWriter, NotPart10
 from runtime import Clock
 
@@ -81,14 +81,9 @@ def hand_over(
                 if path is None:
                     break
                 tell(path)
-                it = _readable(path, limits, found)
-                if it is not None:
-                    _check_room(directory, it, limits)
-                    digest = copy_object(it, lot.path())
-                    lot.add(it.meta.sop_instance_uid, digest, str(path), origin)
-                    size = path.stat().st_size
-                    room -= size
-                    found.bytes += size
+                size = _add(lot, path, origin, limits, found)
+                room -= size
+                found.bytes += size
             if len(lot):
                 lot.hand_over()
                 found.handed += len(lot)
@@ -96,18 +91,24 @@ def hand_over(
                 return
 
 
-def _readable(path: Path, limits: Limits, found: Import) -> MediaObject | None:
+def _add(lot: LotWriter, path: Path, origin: str, limits: Limits, found: Import) -> int:
+    """Copy an object into a lot; give its bytes, none for what is not taken."""
     try:
-        if path.stat().st_size > limits.object_bytes:
+        it = read_object(path)
+        size = path.stat().st_size
+        if size > limits.object_bytes:
             raise NotForMedia(f"it is larger than {limits.object_bytes} bytes, the most that the gateway takes")
-        return read_object(path)
+        _check_room(lot.path().parent, size, limits)
+        lot.add(it.meta.sop_instance_uid, copy_object(it, lot.path()), str(path), origin)
     except NotPart10:
         found.no_dicom.append(path)
     except NotForMedia as problem:
         found.refused.append(Refusal(path, str(problem)))
-    return None
+    else:
+        return size
+    return 0
 
 
-def _check_room(directory: Path, it: MediaObject, limits: Limits) -> None:
-    if shutil.disk_usage(directory).free - it.path.stat().st_size < limits.free_bytes:
+def _check_room(directory: Path, size: int, limits: Limits) -> None:
+    if shutil.disk_usage(directory).free - size < limits.free_bytes:
         raise MediaError(f"Less than {limits.free_bytes} bytes would be free in {directory}: make room and run the import again.")

@@ -67,7 +67,7 @@ class Medium:
         self._uids: set[tuple[str, tuple[str, ...]]] = set()
         self._objects: dict[str, Record] = {}
         self._used: set[tuple[str, ...]] = set()
-        self._folders: dict[Record | None, tuple[tuple[str, ...], int]] = {}
+        self._folders: dict[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], int]] = {}
         self._folder_number = 0
         self._written: set[Path] = set()
         self._index(None)
@@ -77,7 +77,10 @@ class Medium:
         """Begin one in a folder without a DICOMDIR; the folder is made. Raises MediaError and OSError."""
         if not _FILE_SET_ID.fullmatch(file_set_id):
             raise MediaError(f"{file_set_id!r} is no File-set ID: at most 16 of A-Z, 0-9, blank and underscore are.")
-        make_directories(root)
+        try:
+            make_directories(root)
+        except OSError as error:
+            raise MediaError(f"{root} cannot be made: {error.strerror or error}.") from error
         if _there(root):
             raise MediaError(f"{root} has a DICOMDIR already: 'magbroker dicomdir add' extends it.")
         return cls(root, Directory.new(file_set_id))
@@ -153,15 +156,18 @@ class Medium:
     def _add(self, it: MediaObject, addition: Addition) -> None:
         uid = it.meta.sop_instance_uid
         if uid in self._objects:
-            if digest_of(self.file(self._objects[uid])) != digest_of(it.path):
+            if not self._has(self._objects[uid], it):
                 raise NotForMedia(f"another object of SOP Instance UID {uid} is on the medium")
             addition.known += 1
             return
         types = record_types(it)
         made = [record_of(it, record_type) for record_type in types]
-        above = self._level(list(zip(types[:-1], made[:-1], strict=True)))
+        way = list(zip(types[:-1], made[:-1], strict=True))
+        known, missing = self._known(way)
+        file_id = self._place(it, tuple(key_of(dataset, record_type) for record_type, dataset in way))
+        above = self._made(known, missing)
         leaf = made[-1]
-        leaf.ReferencedFileID = list(self._place(it, above))
+        leaf.ReferencedFileID = list(file_id)
         leaf.ReferencedSOPClassUIDInFile = it.meta.sop_class_uid
         leaf.ReferencedSOPInstanceUIDInFile = uid
         leaf.ReferencedTransferSyntaxUIDInFile = it.meta.transfer_syntax
@@ -172,8 +178,15 @@ class Medium:
         addition.bytes += it.path.stat().st_size
         addition.outside += it.meta.transfer_syntax != ExplicitVRLittleEndian
 
-    def _level(self, way: list[tuple[str, Dataset]]) -> Record | None:
-        """Give the record below which an object belongs; what is missing on the way to it is made.
+    def _has(self, record: Record, it: MediaObject) -> bool:
+        """Tell whether an object of the medium is the very same. Raises NotForMedia where its file cannot be read."""
+        try:
+            return digest_of(self.file(record)) == digest_of(it.path)
+        except (NoFileSet, NotPart10, OSError) as error:
+            raise NotForMedia(f"the medium names an object of its UID, whose file cannot be read: {error}") from error
+
+    def _known(self, way: list[tuple[str, Dataset]]) -> tuple[Record | None, list[Dataset]]:
+        """Give the last record that is there on the way to an object, and those that are not.
 
         Raises NotForMedia where the medium has its study under another patient, or its series in another study.
         """
@@ -189,22 +202,26 @@ class Medium:
             key = key_of(dataset, record_type)
             if record_type in KEYS and (record_type, key) in self._uids:
                 raise NotForMedia(f"the medium has its {record_type} {key[0]} elsewhere")
-        for _, dataset in missing:
+        return above, [dataset for _, dataset in missing]
+
+    def _made(self, above: Record | None, missing: Iterable[Dataset]) -> Record | None:
+        """Make the records that are missing; give the one below which the object belongs."""
+        for dataset in missing:
             record = Record(dataset)
             self._below(above).append(record)
             self._remember(above, record)
             above = record
         return above
 
-    def _place(self, it: MediaObject, above: Record | None) -> tuple[str, ...]:
+    def _place(self, it: MediaObject, series: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
         """Copy an object to the next name that is free in the folder of its series, and give its file's name."""
-        folder, number = self._folders.get(above) or (self._new_folder(), 1)
+        folder, number = self._folders.get(series) or (self._new_folder(), 1)
         while True:
             if number > _FILES_IN_A_FOLDER:
                 folder, number = self._new_folder(), 1
             file_id = (*folder, f"IM{number:06d}")
             target, number = self.root.joinpath(*file_id), number + 1
-            self._folders[above] = folder, number
+            self._folders[series] = folder, number
             if not target.exists():
                 copy_object(it, target)
             elif not _same(target, it):
@@ -222,11 +239,15 @@ class Medium:
 
     def _write(self) -> None:
         """Have the names of all copies on the disk, then the DICOMDIR."""
-        for folder in self._written:
-            sync_directory(folder)
         file = _there(self.root) or self.root / DICOMDIR
-        write_file(file, encode_directory(self.directory))
-        sync_directory(self.root)
+        encoded = encode_directory(self.directory)
+        try:
+            for folder in self._written:
+                sync_directory(folder)
+            write_file(file, encoded)
+            sync_directory(self.root)
+        except OSError as error:
+            raise MediaError(f"{file} cannot be written: {error.strerror or error}.") from error
 
     def _below(self, above: Record | None) -> list[Record]:
         return above.below if above else self.directory.roots

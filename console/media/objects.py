@@ -35,7 +35,7 @@ class MediaObject:
 def files_below(paths: Iterable[Path]) -> Iterator[Path]:
     """Give files, and those in folders and the folders in them, in the order of their names; links to folders are not followed.
 
-    A DICOMDIR is left out. Raises FileNotFoundError for what is not there.
+    A DICOMDIR and what is no regular file are left out. Raises FileNotFoundError for what is not there.
     """
     for path in paths:
         if not path.is_dir():
@@ -44,20 +44,23 @@ def files_below(paths: Iterable[Path]) -> Iterator[Path]:
             continue
         for folder, folders, names in os.walk(path):
             folders.sort()
-            yield from (Path(folder, name) for name in sorted(names) if name.upper() != "DICOMDIR")
+            files = (Path(folder, name) for name in sorted(names) if name.upper() != "DICOMDIR")
+            yield from (file for file in files if file.is_file())
 
 
 def read_object(path: Path) -> MediaObject:
-    """Read a file's header. Raises NotPart10 for what is no DICOM file, NotForMedia with the reason, and OSError."""
-    with path.open("rb") as file:
-        meta = decode_head(file.read(HEAD_LIMIT), path)
+    """Read a file's header. Raises NotPart10 for what is no DICOM file, and NotForMedia with the reason."""
     try:
+        with path.open("rb") as file:
+            meta = decode_head(file.read(HEAD_LIMIT), path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             header = _header(path, meta)
             uids = str(header.get("SOPClassUID") or ""), str(header.get("SOPInstanceUID") or "")
-    except (NotForMedia, NotPart10, OSError):
+    except (NotForMedia, NotPart10):
         raise
+    except OSError as error:
+        raise NotForMedia(f"it cannot be read: {error.strerror or error}") from error
     except Exception as error:  # pydicom raises every kind of error for a sender's bytes
         raise NotForMedia(f"its header cannot be read: {error}") from error
     if not all(uids):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 import pydicom.data
 import pytest
@@ -235,3 +237,39 @@ def test_names_that_a_system_shows_in_lower_case_are_found(tmp_path: Path) -> No
     opened = Medium.open(tmp_path / "cd")
     assert check(opened) == []
     assert extend(tmp_path / "cd", SAMPLES / "MR_small.dcm").added == 1
+
+
+def test_a_source_that_cannot_be_read_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "scratched"
+    folder.mkdir()
+    shutil.copy(SAMPLES / "CT_small.dcm", folder / "1")
+    shutil.copy(SAMPLES / "MR_small.dcm", folder / "2")
+    (folder / "3").symlink_to("/proc/self/mem")  # reading it is an input/output error
+    os.mkfifo(folder / "4")
+    read, opened = Path.open, []
+
+    def scratched(path: Path, *arguments: Any, **named: Any) -> IO[Any]:
+        opened.append(path.name)
+        if path.name == "1" and opened.count("1") > 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", scratched)
+    addition = make(tmp_path / "cd", folder)
+    assert {it.path.name for it in addition.refused} == {"1", "3"}
+    assert all("cannot be read: Input/output error" in it.reason for it in addition.refused)
+    assert [[len(study.below) for study in patient.below] for patient in Medium.open(tmp_path / "cd").directory.roots] == [[1]]
+    assert check(Medium.open(tmp_path / "cd")) == []
+    assert complaints(tmp_path / "cd") == []
+    assert len([file for file in (tmp_path / "cd" / "DICOM").rglob("*") if file.is_file()]) == 1
+
+
+def test_a_medium_that_cannot_be_written_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="cannot be made"):
+        Medium.create(Path("/proc/medium"))
+    make(tmp_path / "cd", SAMPLES / "CT_small.dcm")
+    before = digests(tmp_path / "cd")
+    (tmp_path / "cd" / "DICOM" / "SE000002").write_bytes(b"in the way of a folder")
+    with pytest.raises(MediaError, match="cannot be written"):
+        extend(tmp_path / "cd", SAMPLES / "MR_small.dcm")
+    assert digests(tmp_path / "cd") == before
