@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,18 @@ from gateway_client.header import DEFAULT_PATHS
 from gateway_client.listeners import ListenerConfiguration, listeners_of
 from gateway_client.store_request import Station
 from runtime import Settings
+
+CommitmentWay = Literal["", "new", "same", "next"]
+"""Over which association a peer hears what came of a storage commitment; empty is a new one where its address is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What is known of a peer by its AE title: where it listens, and how it wants to hear of storage commitment."""
+
+    host: str = ""
+    port: int = 0
+    commitment: CommitmentWay = ""
 
 
 def imports_of(directory: Path) -> Path:
@@ -66,6 +79,8 @@ class Configuration:
     log_format: str = "console"
     dictionaries: Dictionaries = field(default_factory=Dictionaries)
     listeners: tuple[ListenerConfiguration, ...] = ()
+    commitment_wait: float = 600.0
+    peers: Mapping[str, Peer] = field(default_factory=dict)
 
     @property
     def station(self) -> Station:
@@ -135,4 +150,6 @@ class Configuration:
             placement_tries=gateway.placement_tries,
             dictionaries=dictionaries,
             listeners=listeners_of(gateway, dictionaries.instruments),
+            commitment_wait=gateway.commitment_wait_seconds,
+            peers={title: Peer(it.host, it.port, it.commitment) for title, it in gateway.peer.items()},
         )

@@ -68,21 +68,21 @@ class Elements:
         values = self.values(tag)
         return values[0] if values else ""
 
-    def items(self, tag: int) -> Sequence[Elements]:
-        """Give the items of a sequence, at most `ITEM_LIMIT`; a broken one has none."""
+    def items(self, tag: int, most: int = ITEM_LIMIT) -> Sequence[Elements]:
+        """Give the items of a sequence, so many at most as the first time it was asked for; a broken one has none."""
         if tag not in self.found:
             return ()
         if tag not in self._items:
-            self._items[tag] = self._read_items(tag)
+            self._items[tag] = self._read_items(tag, most)
         return self._items[tag]
 
-    def _read_items(self, tag: int) -> list[Elements]:
+    def _read_items(self, tag: int, most: int) -> list[Elements]:
         vr, value = self.found[tag]
         if (known_vr(tag) if vr in ("", "UN") else vr) != "SQ":
             return []
         scanner = Scanner(Stretch(value), self.order, self._budget)
         try:
-            items = scanner.read_items(self._implicit or vr == "UN", ITEM_LIMIT)  # PS3.5 6.2.2
+            items = scanner.read_items(self._implicit or vr == "UN", most)  # PS3.5 6.2.2
         except Broken:
             return []
         return [Elements(item, self.order, implicit, self.encodings, self._budget) for item, implicit in items]

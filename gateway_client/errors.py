@@ -86,3 +86,15 @@ class UnknownInstitution(GatewayError):
 
 class BrokerRefused(GatewayError):
     """The broker answered a procedure that the gateway needs with something else."""
+
+
+class BadCommitment(GatewayError):
+    """The data set of a storage commitment cannot be understood; `status` is that with which N-ACTION is answered (PS3.7 C.5)."""
+
+    def __init__(self, message: str, status: int = 0x0115) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class TooManyCommitments(GatewayError):
+    """Too many transactions of storage commitment are open."""

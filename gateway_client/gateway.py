@@ -11,6 +11,9 @@ from collections.abc import Callable, Sequence
 from gateway_client.application import Application
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
+from gateway_client.commitment_scp import CommitmentSCP
+from gateway_client.commitments import Commitments
+from gateway_client.committing import Committing
 from gateway_client.configuration import Configuration
 from gateway_client.correcting import Correcting
 from gateway_client.filing import Means
@@ -149,7 +152,14 @@ class _Running:
                 Worker("transmitter", transmitter, connect, clock, random, idle_seconds=pause),
                 Worker("heartbeat", heartbeat, connect, clock, random, idle_seconds=beat),
             ]
-            self.scp = self._port(configuration, gateway._application, random)
+            self.commitments = Commitments(self.journal)
+            commitment = CommitmentSCP(
+                configuration, self.commitments, self.storing, self._reactor, clock, lambda: committing_worker.wake()
+            )
+            committing = Committing(configuration, self.journal, commitment, clock, random)
+            committing_worker = Worker("committing", committing, connect, clock, random, idle_seconds=pause)
+            self._workers.append(committing_worker)
+            self.scp = self._port(configuration, gateway._application, commitment, random)
             self.scp.start()
         except BaseException:
             self._close()
@@ -175,17 +185,23 @@ class _Running:
     def status(self) -> dict[str, object]:
         counts = {f"spool_{state.lower()}": count for state, count in self.journal.counts().items()}
         sending = {f"send_{state.lower()}": count for state, count in self.transmissions.counts().items()}
+        committing = {f"commit_{state.lower()}": count for state, count in self.commitments.counts().items()}
         sessions = {f"{worker.name}_session": int(worker.up) for worker in self._workers}
         ports = {f"port_{instrument}": port for instrument, port in self.scp.ports.items() if instrument}
         counts["studies_waiting"] = len(self.storing.waits)
         facts = {"dicom_port": self.scp.port, **ports, "free_bytes": self.spool.free_bytes()}
-        return {**facts, "spool_originals": self.correcting.kept(), **counts, **sending, **sessions}
+        return {**facts, "spool_originals": self.correcting.kept(), **counts, **sending, **committing, **sessions}
 
-    def _port(self, configuration: Configuration, application: Application | None, random: Randomness) -> StorageSCP | Receivers:
-        """Give what receives; an application is asked in this process, whatever the configuration says."""
+    def _port(
+        self, configuration: Configuration, application: Application | None, commitment: CommitmentSCP, random: Randomness
+    ) -> StorageSCP | Receivers:
+        """Give what receives; an application is asked in this process, whatever the configuration says.
+
+        Several processes take no storage commitment.
+        """
         if configuration.processes > 1 and application is None:
             return Receivers(configuration, self._received, self._lost, random)
-        return StorageSCP(configuration, self.spool, self._received, self._reactor, application)
+        return StorageSCP(configuration, self.spool, self._received, self._reactor, application, commitment=commitment)
 
     def _lost(self, tag: str) -> None:
         self.storing.lost(tag)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from gateway_client.errors import JournalError
 from gateway_client.spool import SpooledFile
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 _CORRECTIONS = """
 CREATE TABLE correction (
   name TEXT PRIMARY KEY, new_values TEXT NOT NULL, tried_at REAL NOT NULL, original_digest TEXT NOT NULL,
@@ -39,6 +39,21 @@ CREATE TABLE study_wait (
 ) WITHOUT ROWID;
 CREATE INDEX instance_waiting ON instance (study_instance_uid) WHERE state='WAITING';
 """
+#: Transactions of storage commitment (commitments.py).
+_COMMITMENT = """
+CREATE TABLE commitment (
+  id INTEGER PRIMARY KEY, role TEXT NOT NULL, peer TEXT NOT NULL, transaction_uid TEXT NOT NULL, ours TEXT NOT NULL,
+  state TEXT NOT NULL, asked_at REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '', changed_at REAL NOT NULL
+);
+CREATE INDEX commitment_state ON commitment (role, state, peer, next_try);
+CREATE INDEX commitment_uid ON commitment (role, transaction_uid, peer);
+CREATE TABLE commitment_reference (
+  commitment INTEGER NOT NULL, place INTEGER NOT NULL, sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL,
+  reason INTEGER, PRIMARY KEY (commitment, place)
+) WITHOUT ROWID;
+CREATE INDEX commitment_unchecked ON commitment_reference (commitment, place) WHERE reason IS NULL;
+"""
 #: What makes a journal of a version one of the next.
 _NEWER = {
     1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);",
@@ -47,6 +62,7 @@ _NEWER = {
     4: "ALTER TABLE instance ADD COLUMN instrument TEXT NOT NULL DEFAULT '';",
     5: _STUDY_WAITS,
     6: "ALTER TABLE instance ADD COLUMN taken_back INTEGER NOT NULL DEFAULT 0;",
+    7: _COMMITMENT,
 }
 _SCHEMA = f"""
 CREATE TABLE instance (
@@ -72,7 +88,7 @@ CREATE TABLE transmission (
   reason TEXT NOT NULL, changed_at REAL NOT NULL, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
-{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}"""
+{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}"""
 
 
 class State(StrEnum):

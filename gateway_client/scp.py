@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IOpenSSLContextFactory
 
 from dul import (
+    AS_BOTH,
     NO_REASON,
     VERIFICATION,
     AssociateReject,
@@ -25,6 +26,7 @@ from dul import (
     Listening,
     Policy,
     Request,
+    Service,
     Sink,
     Timeouts,
     echo,
@@ -33,6 +35,8 @@ from dul import (
     none_beside,
 )
 from gateway_client.application import Application
+from gateway_client.commitment import COMMITMENT, TRANSFER_SYNTAXES
+from gateway_client.commitment_scp import CommitmentSCP
 from gateway_client.configuration import Configuration
 from gateway_client.listeners import ListenerConfiguration
 from gateway_client.offering import Desk, Offered
@@ -73,9 +77,11 @@ class StorageSCP:
         reactor: ReactorThread | None = None,
         application: Application | None = None,
         beside: Callable[[int, int], int] = lambda _listener, associations: none_beside(associations),
+        commitment: CommitmentSCP | None = None,
     ) -> None:
         self._beside = beside
         self._configuration = configuration
+        self._commitment = commitment
         self._application = application
         self._own = reactor is None
         self._reactor = reactor or ReactorThread("dicom")
@@ -94,10 +100,13 @@ class StorageSCP:
 
     def open(self) -> None:
         """Be ready for connections that are accepted elsewhere. Raises BadCertificate."""
+        services: dict[CommandField, Service] = {CommandField.C_ECHO_RQ: echo, CommandField.C_STORE_RQ: self._store}
+        if self._commitment is not None:
+            services |= self._commitment.services
         for number, configuration in enumerate(self._configuration.all_listeners):
             listening = Listening(
                 partial(self._answer, configuration),
-                {CommandField.C_ECHO_RQ: echo, CommandField.C_STORE_RQ: self._store},
+                services,
                 associations=configuration.max_associations,
                 maximum_pdu=MAXIMUM_PDU,
                 timeouts=Timeouts(idle=self._configuration.network_timeout),
@@ -183,6 +192,8 @@ class StorageSCP:
     def _established(self, exchange: Exchange) -> None:
         if self._desk is not None:
             self._desk.attend(exchange)
+        if self._commitment is not None:
+            self._commitment.established(exchange)
 
     def _answer(
         self, configuration: ListenerConfiguration, request: AssociateRequest, peer: str
@@ -192,7 +203,8 @@ class StorageSCP:
             log.warning("%s at %s is rejected: it is none of the hosts of %s", calling, peer, configuration.setting)
             return NO_REASON
         policy = Policy(
-            choose=_choose,
+            choose=_choose if self._commitment is None else _choose_with_commitment,
+            roles=lambda uid, _asked: AS_BOTH if uid == COMMITMENT else None,
             called_ae_titles=configuration.called_ae_titles or None,
             calling_ae_titles=configuration.calling_ae_titles or None,
             maximum_length=MAXIMUM_PDU,
@@ -208,6 +220,13 @@ class StorageSCP:
 def _choose(abstract_syntax: str, transfer_syntaxes: tuple[str, ...]) -> str | None:
     """Take what may be stored as its sender has it, and C-ECHO."""
     return transfer_syntaxes[0] if abstract_syntax == VERIFICATION or may_be_stored(abstract_syntax) else None
+
+
+def _choose_with_commitment(abstract_syntax: str, transfer_syntaxes: tuple[str, ...]) -> str | None:
+    """Take storage commitment too, in what data sets of commands are written in."""
+    if abstract_syntax == COMMITMENT:
+        return next((it for it in TRANSFER_SYNTAXES if it in transfer_syntaxes), "")
+    return _choose(abstract_syntax, transfer_syntaxes)
 
 
 def _abort_resting(listeners: Sequence[Listener]) -> int:

@@ -85,6 +85,8 @@ class Storing(Filing):
         self._modalities = self._configuration.dictionaries.modalities
         self.waits = StudyWaits(self._journal, self._configuration.study_quiet_seconds)
         self._purged_at = 0.0
+        #: How many objects were received since the start, and how many of these stand in the journal.
+        self.arrived = self.journaled = 0
 
     def recover(self) -> None:
         """Bring spool and journal together after a stop of any kind, before anything is received.
@@ -110,6 +112,7 @@ class Storing(Filing):
 
     def received(self, file: SpooledFile) -> None:
         """Take an object that lies in the spool."""
+        self.arrived += 1
         self._incoming.put(file)
 
     def lost(self, tag: str) -> None:
@@ -131,6 +134,7 @@ class Storing(Filing):
                 files.append(found)
         if files:
             self._take(files)
+            self.journaled += len(files)
         while self._lost:
             self._recover(self._lost[0])
             self._lost.pop(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -16,6 +16,23 @@ from runtime.errors import SettingsError
 Port = int
 PREFIX = "MAGBROKER_"
 _HINTS = {"extra_forbidden": "there is no such setting; remove it or correct its name"}
+
+
+class PeerSettings(BaseModel):
+    """[gateway.peer."AE TITLE"]: where a peer listens, and over which association it hears of storage commitment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = ""
+    port: Port = Field(default=0, ge=0, le=65535)
+    commitment: Literal["", "new", "same", "next"] = ""
+
+    @model_validator(mode="after")
+    def _can_be_called(self) -> PeerSettings:
+        """See to it that a peer which is to be called has an address."""
+        if bool(self.host) != bool(self.port) or (self.commitment == "new" and not self.port):
+            raise ValueError('host and port go together, and commitment = "new" needs them')
+        return self
 
 
 class GatewaySettings(BaseModel):
@@ -50,6 +67,8 @@ class GatewaySettings(BaseModel):
     modality: tuple[ModalitySettings, ...] = ()
     worklist: tuple[WorklistSettings, ...] = ()
     user_application: tuple[UserApplicationSettings, ...] = ()
+    commitment_wait_seconds: float = Field(default=600.0, ge=0)
+    peer: dict[Annotated[str, Field(min_length=1, max_length=16)], PeerSettings] = Field(default_factory=dict)
 
 
 class TaskManSettings(BaseModel):

@@ -21,11 +21,23 @@ from console.media import MediaError, encode_directory
 from console.media.directory import decode_directory
 from fileman import FileManError, parse_site
 from gateway_client import DictionaryError
+from gateway_client.commitment import (
+    MOST_REFERENCES,
+    TRANSFER_SYNTAXES,
+    CommitmentRequest,
+    CommitmentResult,
+    Reference,
+    decode_request,
+    decode_result,
+    encode_request,
+    encode_result,
+)
 from gateway_client.dictionaries.entries import decode, read_lines, write_lines
 from gateway_client.dictionaries.instrument import read_instruments
 from gateway_client.dictionaries.modality import read_modalities
 from gateway_client.dictionaries.user_application import read_user_applications
 from gateway_client.dictionaries.worklist import read_worklists
+from gateway_client.errors import BadCommitment
 from rules import RuleError, decompile, for_elements, from_elements, parse_rule_file, resolve, to_elements
 from taskman import BadFrequency, parse_frequency
 from tests.fuzz import corpus
@@ -196,6 +208,28 @@ def _proxy_header(data: bytes) -> None:
         found = header
 
 
+#: Requests and results, of which the first byte of an input says how the rest is read.
+COMMITMENTS = tuple(
+    bytes([number]) + data
+    for number, syntax in enumerate(TRANSFER_SYNTAXES)
+    for data in (
+        encode_request(CommitmentRequest("2.25.1", (Reference("1.2", "1.2.3"),) * 3), syntax),
+        encode_result(CommitmentResult("2.25.1", (Reference("1.2", "1.2.3"),), ((Reference("1.2", "1.2.4"), 0x0112),)), syntax),
+    )
+)
+
+
+def _commitment(data: bytes) -> None:
+    """Read the data sets of storage commitment: what is read can be written."""
+    syntax = TRANSFER_SYNTAXES[data[0] % len(TRANSFER_SYNTAXES)] if data else TRANSFER_SYNTAXES[0]
+    with contextlib.suppress(BadCommitment):
+        request = decode_request(data[1:], syntax)
+        assert len(request.references) <= MOST_REFERENCES
+        encode_request(request, syntax)
+    with contextlib.suppress(BadCommitment):
+        encode_result(decode_result(data[1:], syntax), syntax)
+
+
 def _hl7(data: bytes) -> None:
     """Read a message: what has a header can be acknowledged."""
     message = parse(data)
@@ -265,6 +299,7 @@ TARGETS: dict[str, Fuzzed] = {
     "m2m-again": Fuzzed(_allowing(_again, CannotEncode), lambda: corpus.m2m("sent_hex")),
     "proxy-headers": Fuzzed(_proxy_header, lambda: corpus.PROXY_HEADERS),
     "upper-layer": Fuzzed(upper_layer, lambda: UPPER_LAYER),
+    "commitment": Fuzzed(_commitment, lambda: COMMITMENTS),
     "hl7": Fuzzed(_allowing(_hl7, Hl7Error), lambda: corpus.HL7_MESSAGES),
     "subscripts": Fuzzed(_allowing(parse_subscripts, XWBError), lambda: corpus.SUBSCRIPTS),
     "arrays": Fuzzed(_allowing(_array, XWBError), lambda: (b'1=a\n2=b\n"X",1=c', b'"A"=\n3=\x01\n-1=z\n1.5=y')),

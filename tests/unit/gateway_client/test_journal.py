@@ -163,6 +163,7 @@ OLDER = {
     5: "ALTER TABLE instance DROP COLUMN instrument;",
     6: "DROP INDEX instance_waiting; DROP TABLE study_wait;",
     7: "ALTER TABLE instance DROP COLUMN taken_back;",
+    8: "DROP TABLE commitment_reference; DROP TABLE commitment;",
 }
 
 

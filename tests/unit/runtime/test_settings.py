@@ -104,6 +104,23 @@ def test_the_networks_of_proxies_come_from_a_variable_too(monkeypatch: pytest.Mo
     assert load_settings().proxy_protocol_from == (ip_network("10.0.0.5/32"), ip_network("2001:db8::/32"))
 
 
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ('commitment = "new"', "new"),
+        ('host = "ct1"', "go together"),
+        ("port = 104", "go together"),
+        ('commitment = "soon"', "'new', 'same' or 'next'"),
+        ("prot = 104", "no such setting"),
+    ],
+)
+def test_a_peer_that_could_not_be_called_is_refused(tmp_path: Path, table: str, problem: str) -> None:
+    path = tmp_path / "magbroker.toml"
+    path.write_text(f'[gateway.peer."CT1"]\n{table}\n')
+    with pytest.raises(SettingsError, match=rf"gateway\.peer\.CT1.*{problem}"):
+        load_settings(path)
+
+
 def test_secrets_do_not_show() -> None:
     settings = load_settings(database="postgresql+psycopg://u:secret1@h/d", gateway={"access": "secret2", "verify": "secret3"})
     assert settings.gateway.verify == "secret3"
