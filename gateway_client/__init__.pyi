@@ -1,14 +1,18 @@
 # The public names; see runtime/late_names.py.
 
 from gateway_client.application import Application, Keep, Place, StoredObject
+from gateway_client.commitment import MOST_REFERENCES, CommitmentResult, Reference, described
+from gateway_client.commitment_scu import CommitmentPeer, CommitmentSCU, commit_files, commit_instances, references_of
 from gateway_client.configuration import Configuration, imports_of
 from gateway_client.dictionaries import Dictionaries, DictionaryError, read_dictionaries
 from gateway_client.errors import (
     AnswerMismatch,
+    BadCommitment,
     BrokerRefused,
     GatewayError,
     JournalError,
     LotError,
+    NoCommitmentResult,
     NotAccepted,
     NotAnObject,
     NotPart10,
@@ -43,11 +47,16 @@ __all__ = [
     "HEAD_LIMIT",
     "IMPLEMENTATION_CLASS_UID",
     "IMPLEMENTATION_VERSION",
+    "MOST_REFERENCES",
     "WINDOW",
     "AnswerMismatch",
     "Application",
     "ApplicationListener",
+    "BadCommitment",
     "BrokerRefused",
+    "CommitmentPeer",
+    "CommitmentResult",
+    "CommitmentSCU",
     "Configuration",
     "Dictionaries",
     "DictionaryError",
@@ -59,6 +68,7 @@ __all__ = [
     "LotError",
     "LotWriter",
     "NetworkLocations",
+    "NoCommitmentResult",
     "NotAccepted",
     "NotAnObject",
     "NotPart10",
@@ -69,6 +79,7 @@ __all__ = [
     "Place",
     "PlaceTaken",
     "PlacementError",
+    "Reference",
     "Result",
     "SpoolError",
     "SpoolFull",
@@ -77,7 +88,10 @@ __all__ = [
     "UnknownInstitution",
     "UnknownShare",
     "ask_to_store",
+    "commit_files",
+    "commit_instances",
     "decode_head",
+    "described",
     "digest_of",
     "encode_head",
     "imports_of",
@@ -85,6 +99,7 @@ __all__ = [
     "outcome_when_lost",
     "read_dictionaries",
     "read_meta",
+    "references_of",
     "run",
     "start_evaluator",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from dul import AS_SCP, AssociateRequest, Exchange, NoContext, n_event_report, propose
+from dul import AS_BOTH, AS_SCP, VERIFICATION, AssociateRequest, Exchange, NoContext, Roles, n_event_report, propose
 from gateway_client.elements import Elements, scan
 from gateway_client.errors import BadCommitment, NotAnObject
 from gateway_client.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
@@ -137,6 +137,18 @@ def commitment_proposal(called: str, calling: str, *, as_scp: bool) -> Associate
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
         implementation_version_name=IMPLEMENTATION_VERSION,
     )
+
+
+def choose_commitment(abstract_syntax: str, transfer_syntaxes: tuple[str, ...]) -> str | None:
+    """Take a context for commitment or C-ECHO, as `Policy.choose`."""
+    if abstract_syntax == VERIFICATION:
+        return transfer_syntaxes[0]
+    return next((it for it in TRANSFER_SYNTAXES if it in transfer_syntaxes), "") if abstract_syntax == COMMITMENT else None
+
+
+def commitment_roles(abstract_syntax: str, _proposed: Roles) -> Roles | None:
+    """Let a requestor have either role for commitment, as `Policy.roles`: a peer that opens an association to tell is SCP."""
+    return AS_BOTH if abstract_syntax == COMMITMENT else None
 
 
 def transfer_syntax_for(exchange: Exchange, *, as_scp: bool) -> str:

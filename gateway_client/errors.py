@@ -98,3 +98,7 @@ class BadCommitment(GatewayError):
 
 class TooManyCommitments(GatewayError):
     """Too many transactions of storage commitment are open."""
+
+
+class NoCommitmentResult(GatewayError):
+    """The peer did not tell in time what came of a storage commitment."""

@@ -14,9 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IOpenSSLContextFactory
 
 from dul import (
-    AS_BOTH,
     NO_REASON,
-    VERIFICATION,
     AssociateReject,
     AssociateRequest,
     CommandField,
@@ -35,7 +33,7 @@ from dul import (
     none_beside,
 )
 from gateway_client.application import Application
-from gateway_client.commitment import COMMITMENT, TRANSFER_SYNTAXES
+from gateway_client.commitment import choose_commitment, commitment_roles
 from gateway_client.commitment_scp import CommitmentSCP
 from gateway_client.configuration import Configuration
 from gateway_client.listeners import ListenerConfiguration
@@ -203,8 +201,8 @@ class StorageSCP:
             log.warning("%s at %s is rejected: it is none of the hosts of %s", calling, peer, configuration.setting)
             return NO_REASON
         policy = Policy(
-            choose=_choose if self._commitment is None else _choose_with_commitment,
-            roles=lambda uid, _asked: AS_BOTH if uid == COMMITMENT else None,
+            choose=_choose,
+            roles=commitment_roles,
             called_ae_titles=configuration.called_ae_titles or None,
             calling_ae_titles=configuration.calling_ae_titles or None,
             maximum_length=MAXIMUM_PDU,
@@ -218,15 +216,8 @@ class StorageSCP:
 
 
 def _choose(abstract_syntax: str, transfer_syntaxes: tuple[str, ...]) -> str | None:
-    """Take what may be stored as its sender has it, and C-ECHO."""
-    return transfer_syntaxes[0] if abstract_syntax == VERIFICATION or may_be_stored(abstract_syntax) else None
-
-
-def _choose_with_commitment(abstract_syntax: str, transfer_syntaxes: tuple[str, ...]) -> str | None:
-    """Take storage commitment too, in what data sets of commands are written in."""
-    if abstract_syntax == COMMITMENT:
-        return next((it for it in TRANSFER_SYNTAXES if it in transfer_syntaxes), "")
-    return _choose(abstract_syntax, transfer_syntaxes)
+    """Take what may be stored as its sender has it, C-ECHO and storage commitment."""
+    return transfer_syntaxes[0] if may_be_stored(abstract_syntax) else choose_commitment(abstract_syntax, transfer_syntaxes)
 
 
 def _abort_resting(listeners: Sequence[Listener]) -> int:

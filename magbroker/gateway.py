@@ -1,15 +1,34 @@
 """A DICOM gateway inside a program of yours: `run(settings, elements)` receives, files and sends until a signal.
 
-With an `Application` of yours it asks it about connections and objects. A `Listener` does so without any broker.
+With an `Application` of yours it asks it about connections and objects. A `Listener` does so without any broker. `commit_files`
+and `commit_instances` ask a peer for storage commitment.
 """
 
-from gateway_client import Application, FileMeta, Gateway, Keep, Origin, Place, StoredObject, run
+from gateway_client import (
+    Application,
+    CommitmentPeer,
+    CommitmentResult,
+    CommitmentSCU,
+    FileMeta,
+    Gateway,
+    Keep,
+    Origin,
+    Place,
+    Reference,
+    StoredObject,
+    commit_files,
+    commit_instances,
+    run,
+)
 from gateway_client import ApplicationListener as Listener
 from rules import for_elements, for_vista, parse_rules, to_elements
 from runtime import GatewaySettings, Settings, load_settings
 
 __all__ = [
     "Application",
+    "CommitmentPeer",
+    "CommitmentResult",
+    "CommitmentSCU",
     "FileMeta",
     "Gateway",
     "GatewaySettings",
@@ -17,8 +36,11 @@ __all__ = [
     "Listener",
     "Origin",
     "Place",
+    "Reference",
     "Settings",
     "StoredObject",
+    "commit_files",
+    "commit_instances",
     "for_elements",
     "for_vista",
     "load_settings",

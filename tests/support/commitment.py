@@ -1,7 +1,8 @@
-"""A modality of others (pynetdicom) that asks for storage commitment, and hears of it in each of the three ways."""
+"""Storage commitment by others (pynetdicom): a modality that asks for it, an archive that commits, in each of the three ways."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import generate_uid
-from pynetdicom import AE, evt
+from pynetdicom import AE, build_role, evt
 from pynetdicom.sop_class import (
     CTImageStorage,
     StorageCommitmentPushModel,
@@ -49,6 +50,14 @@ def _item(sop_class: str, instance: str) -> Dataset:
     return item
 
 
+def _end(ae: AE, server: Any) -> None:
+    """Listen no more, and wait for the associations to end, which would leave sockets open otherwise."""
+    associations = ae.active_associations
+    server.shutdown()
+    for association in associations:
+        association.join(_SECONDS)
+
+
 @dataclass
 class Modality:
     """Listens within `with`, and answers each event with the next of `statuses`, or success."""
@@ -71,7 +80,7 @@ class Modality:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.server.shutdown()
+        _end(self.ae, self.server)
 
     @property
     def _handlers(self) -> list[Any]:
@@ -128,3 +137,94 @@ class Modality:
     def heard_nothing(self) -> bool:
         """Tell whether no event has come."""
         return self.told.empty()
+
+
+@dataclass
+class Archive:
+    """Commits within `with`: an SCP of others that tells results in one of the three ways. What is in `lost` it has not.
+
+    Over a new association it tells the port `caller`, or whatever that is set to later.
+    """
+
+    way: str
+    lost: Sequence[str] = ()
+    caller: int = 0
+    title: str = "ARCHIVE"
+    requests: SimpleQueue[Dataset] = field(default_factory=SimpleQueue)
+    statuses: SimpleQueue[int] = field(default_factory=SimpleQueue)
+    stored: list[str] = field(default_factory=list)
+    port: int = 0
+
+    def __enter__(self) -> Archive:
+        self.ae = AE(self.title)
+        self.ae.add_supported_context(StorageCommitmentPushModel, SYNTAXES)
+        self.ae.add_supported_context(CTImageStorage, SYNTAXES)
+        self.ae.add_supported_context(Verification)
+        self.ae.add_requested_context(StorageCommitmentPushModel, SYNTAXES)
+        self.ae.acse_timeout = self.ae.dimse_timeout = self.ae.network_timeout = _SECONDS
+        self._untold: SimpleQueue[Dataset] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        handlers: list[Any] = [
+            (evt.EVT_N_ACTION, self._act),
+            (evt.EVT_ESTABLISHED, self._established),
+            (evt.EVT_C_STORE, self._store),
+        ]
+        self.server = self.ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
+        self.port = self.server.socket.getsockname()[1]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for thread in self._threads:
+            thread.join(_SECONDS)
+        _end(self.ae, self.server)
+
+    def call(self, port: int) -> None:
+        """Tell over a new association what could not be told before."""
+        self.caller = port
+        self._soon(self._tell_anew, self._untold.get_nowait())
+
+    def _soon(self, work: Any, *arguments: Any) -> None:
+        thread = threading.Thread(target=work, args=arguments)
+        self._threads.append(thread)
+        thread.start()
+
+    def _store(self, event: Any) -> int:
+        self.stored.append(event.request.AffectedSOPInstanceUID)
+        return 0x0000
+
+    def _act(self, event: Any) -> tuple[int, None]:
+        request = event.action_information
+        self.requests.put(request)
+        if self.way == "same":
+            self._soon(self._tell, event.assoc, request)
+        elif self.way == "new" and self.caller:
+            self._soon(self._tell_anew, request)
+        else:
+            self._untold.put(request)
+        return 0x0000, None
+
+    def _established(self, event: Any) -> None:
+        if self.way == "next" and not self._untold.empty():
+            self._soon(self._tell, event.assoc, self._untold.get())
+
+    def _tell_anew(self, request: Dataset) -> None:
+        roles = [build_role(StorageCommitmentPushModel, scp_role=True)]
+        association = self.ae.associate("127.0.0.1", self.caller, ext_neg=roles)
+        self._tell(association, request)
+        association.release()
+
+    def _tell(self, association: Any, request: Dataset) -> None:
+        items = list(request.ReferencedSOPSequence)
+        failed = [it for it in items if it.ReferencedSOPInstanceUID in self.lost]
+        for item in failed:
+            item.FailureReason = 0x0112
+        event = Dataset()
+        event.TransactionUID = request.TransactionUID
+        if failed:
+            event.FailedSOPSequence = Items(failed)
+        if len(failed) < len(items):
+            event.ReferencedSOPSequence = Items([it for it in items if it not in failed])
+        status, _reply = association.send_n_event_report(
+            event, 2 if failed else 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+        )
+        self.statuses.put(status.get("Status", -1))

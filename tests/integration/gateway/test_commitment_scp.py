@@ -28,6 +28,9 @@ from tests.support.broker import RunningBroker
 from tests.support.commitment import Modality, Reference
 from tests.support.orthanc import Orthanc
 
+#: pynetdicom closes no socket whose peer is gone already.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
+
 CT = "1.2.840.10008.5.1.4.1.1.2"
 UNKNOWN: Reference = (CT, "1.2.826.0.1.3680043.9.9")
 
