@@ -1,7 +1,7 @@
 # The public names; see runtime/late_names.py.
 
 from gateway_client.application import Application, Keep, Place, StoredObject
-from gateway_client.commitment import MOST_REFERENCES, CommitmentResult, Reference, described
+from gateway_client.commitment import MOST_REFERENCES, CommitmentResult, Reference, reason_text
 from gateway_client.commitment_scu import CommitmentPeer, CommitmentSCU, commit_files, commit_instances, references_of
 from gateway_client.configuration import Configuration, imports_of
 from gateway_client.dictionaries import Dictionaries, DictionaryError, read_dictionaries
@@ -91,7 +91,6 @@ __all__ = [
     "commit_files",
     "commit_instances",
     "decode_head",
-    "described",
     "digest_of",
     "encode_head",
     "imports_of",
@@ -99,6 +98,7 @@ __all__ = [
     "outcome_when_lost",
     "read_dictionaries",
     "read_meta",
+    "reason_text",
     "references_of",
     "run",
     "start_evaluator",

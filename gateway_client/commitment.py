@@ -51,7 +51,7 @@ REASONS: dict[int, str] = {
 }
 
 
-def described(reason: int) -> str:
+def reason_text(reason: int) -> str:
     """Say why an instance is not committed."""
     return f"{reason:04X} {REASONS.get(reason, '')}".rstrip()
 

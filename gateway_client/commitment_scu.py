@@ -15,6 +15,7 @@ from typing import Any
 
 from pydicom.uid import generate_uid
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLContextFactory
 
 from dul import (
     Answer,
@@ -66,13 +67,17 @@ NEXT_ASSOCIATION = 5.0
 
 @dataclass(frozen=True, slots=True)
 class CommitmentPeer:
-    """A peer that may commit: where it is, who is called and who calls. `timeout` is the seconds that an answer may take."""
+    """A peer that may commit: where it is, who is called and who calls. `timeout` is the seconds that an answer may take.
+
+    `tls` is what Twisted secures a connection with.
+    """
 
     host: str
     port: int
     called: str = "ANY-SCP"
     calling: str = "MAGBROKER"
     timeout: float = 30.0
+    tls: IOpenSSLContextFactory | IOpenSSLClientConnectionCreator | None = None
 
 
 async def ask_for_commitment(exchange: Exchange, request: CommitmentRequest) -> None:
@@ -219,6 +224,7 @@ class CommitmentSCU:
             timeouts=Timeouts(artim=peer.timeout),
             connect_seconds=peer.timeout,
             response_seconds=peer.timeout,
+            tls=peer.tls,
         )
 
     async def _released(self) -> None:

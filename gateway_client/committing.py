@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gateway_client.backoff import Randomness, pause_after
 from gateway_client.broker import Broker
 from gateway_client.checking import Checking, Finding
-from gateway_client.commitment import Reason, described
+from gateway_client.commitment import Reason, reason_text
 from gateway_client.commitment_scp import CommitmentSCP
 from gateway_client.commitments import COMMITTED, Commitment, Commitments
 from gateway_client.configuration import Configuration
@@ -100,7 +100,7 @@ class Committing:
                 events.append(_event(commitment, finding, outcome, now))
             if outcome != COMMITTED:
                 uid = finding.reference.sop_instance
-                log.warning("%s is not committed to %s: %s, %s", uid, commitment.peer, described(outcome), finding.detail)
+                log.warning("%s is not committed to %s: %s, %s", uid, commitment.peer, reason_text(outcome), finding.detail)
         with self._journal.transaction():
             self._journal.add_events([event.line for event in events])
             self._commitments.checked(commitment.id, outcomes, commitment.next_try, now)
@@ -123,6 +123,6 @@ class Committing:
 
 def _event(commitment: Commitment, finding: Finding, outcome: int, now: float) -> Event:
     what = "committed" if outcome == COMMITTED else "not committed"
-    why = "" if outcome == COMMITTED else f", {described(outcome)}: {finding.detail}"
+    why = "" if outcome == COMMITTED else f", {reason_text(outcome)}: {finding.detail}"
     detail = f"transaction {commitment.transaction}{why}"
     return Event(finding.reference.sop_instance, "COMMIT", now, what, finding.ien, commitment.peer, detail)

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IOpenSSLContextFactory
 
 from dul import (
     NO_REASON,
+    VERIFICATION,
     AssociateReject,
     AssociateRequest,
     CommandField,
@@ -201,7 +202,7 @@ class StorageSCP:
             log.warning("%s at %s is rejected: it is none of the hosts of %s", calling, peer, configuration.setting)
             return NO_REASON
         policy = Policy(
-            choose=_choose,
+            choose=_choose if self._commitment is None else _choose_with_commitment,
             roles=commitment_roles,
             called_ae_titles=configuration.called_ae_titles or None,
             calling_ae_titles=configuration.calling_ae_titles or None,
@@ -216,8 +217,12 @@ class StorageSCP:
 
 
 def _choose(abstract_syntax: str, transfer_syntaxes: tuple[str, ...]) -> str | None:
-    """Take what may be stored as its sender has it, C-ECHO and storage commitment."""
-    return transfer_syntaxes[0] if may_be_stored(abstract_syntax) else choose_commitment(abstract_syntax, transfer_syntaxes)
+    """Take what may be stored as its sender has it, and C-ECHO."""
+    return transfer_syntaxes[0] if abstract_syntax == VERIFICATION or may_be_stored(abstract_syntax) else None
+
+
+def _choose_with_commitment(abstract_syntax: str, transfer_syntaxes: tuple[str, ...]) -> str | None:
+    return choose_commitment(abstract_syntax, transfer_syntaxes) or _choose(abstract_syntax, transfer_syntaxes)
 
 
 def _abort_resting(listeners: Sequence[Listener]) -> int:

@@ -49,6 +49,10 @@ COMMANDS = {
         "console.cli.dicom_query:get",
         "Get objects of a peer over the same association (C-GET), into a folder, named by their SOP Instance UID.",
     ),
+    "commit": Late(
+        "console.cli.commitment:commit",
+        "Ask an archive to commit to instances (storage commitment), and say which it answers for.",
+    ),
     "dicomdir": Late("console.cli.dicomdir:app", "Make, extend, show, check and import exchange media (DICOMDIR)."),
     "migrate-store": Late(
         "console.cli.transfer:migrate_store",

@@ -25,9 +25,9 @@ from gateway_client.commitment import (
     Reference,
     decode_request,
     decode_result,
-    described,
     encode_request,
     encode_result,
+    reason_text,
 )
 from gateway_client.errors import BadCommitment
 
@@ -126,5 +126,5 @@ def test_no_bytes_do_anything_but_be_refused(noise: bytes, syntax: str, cut: int
 
 
 def test_a_reason_is_said_in_words() -> None:
-    assert described(0x0112) == "0112 no such object instance"
-    assert described(0xA700) == "A700"
+    assert reason_text(0x0112) == "0112 no such object instance"
+    assert reason_text(0xA700) == "A700"
