@@ -184,7 +184,7 @@ class Archive:
         self._soon(self._tell_anew, self._untold.get_nowait())
 
     def _soon(self, work: Any, *arguments: Any) -> None:
-        thread = threading.Thread(target=work, args=arguments)
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
 

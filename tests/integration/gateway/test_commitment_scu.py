@@ -6,23 +6,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from console.demo_samples import write_samples
-from dul import RequestFailed
+from dul import CommandField, Exchange, Listener, Listening, Policy, RequestFailed, c_store, negotiate, propose
 from gateway_client import Gateway
-from gateway_client.commitment import CommitmentRequest, CommitmentResult, Reason, Reference
+from gateway_client.commitment import COMMITMENT, EXPLICIT, CommitmentRequest, CommitmentResult, Reason, Reference, report
 from gateway_client.commitment_scu import (
     CommitmentPeer,
     CommitmentSCU,
     answered,
     commit_files,
     commit_instances,
+    hearing,
     references_of,
 )
 from gateway_client.errors import BadCommitment, NoCommitmentResult
-from runtime import PortInUse, free_port
+from runtime import PortInUse, ReactorThread, free_port
 from tests.integration.gateway.conftest import storescu
 from tests.support import orthanc
+from tests.support.asking import Asking, storing
 from tests.support.broker import RunningBroker
 from tests.support.commitment import Archive
 from tests.support.orthanc import Orthanc
@@ -54,11 +57,46 @@ def test_a_result_is_heard_in_each_way(way: str) -> None:
     with Archive(way, lost=[TWO.sop_instance], caller=ours) as archive:
         peer = CommitmentPeer("127.0.0.1", archive.port, archive.title)
         listen = ours if way == "new" else None
-        with CommitmentSCU(peer, listen=listen, heard=heard.append, next_association=0.2 if way == "next" else 5.0) as scu:
+        with CommitmentSCU(peer, listen=listen, heard=heard.append, next_association=2.0 if way == "next" else 5.0) as scu:
             results = [scu.result(scu.ask(references), 20) for references in ((ONE, TWO), (THREE,))]
         assert [archive.statuses.get(timeout=20) for _ in results] == [0x0000] * 2
     assert [(it.committed, it.failed) for it in results] == [((ONE,), ((TWO, 0x0112),)), ((THREE,), ())]
     assert [it.transaction for it in heard] == [it.transaction for it in results]
+
+
+def test_a_result_is_heard_while_objects_are_sent() -> None:
+    """Right after negotiation the peer tells, when we are about to send (PS3.4 J.3.3)."""
+    result = CommitmentResult("2.25.1", (ONE,), ((TWO, 0x0112),))
+    heard: list[CommitmentResult] = []
+    stored: dict[str, bytes] = {}
+    answers: list[str] = []
+
+    async def told(exchange: Exchange) -> None:
+        await report(exchange, result)
+        answers.append(f"after {len(stored)} objects")
+
+    def established(exchange: Exchange) -> None:
+        Deferred.fromCoroutine(told(exchange))
+
+    def keep(given: CommitmentResult) -> bool:
+        heard.append(given)
+        return True
+
+    async def send(exchange: Exchange) -> None:
+        for number in range(50):
+            await c_store(exchange, CT, f"1.2.3.{number}", EXPLICIT, bytes(200_000))
+
+    policy = Policy(choose=lambda _uid, syntaxes: syntaxes[0])
+    listening = Listening(
+        lambda request, _peer: negotiate(request, policy), {CommandField.C_STORE_RQ: storing(stored)}, established=established
+    )
+    archive = ReactorThread("archive")
+    port = archive.call(Listener(listening, archive.reactor).listen, 0, "127.0.0.1").getHost().port
+    with Asking() as asking:
+        asking.over(port, propose("ARCHIVE", "US", [(COMMITMENT, [EXPLICIT]), (CT, [EXPLICIT])]), send, hearing(keep))
+    archive.stop()
+    assert (heard, len(stored)) == ([result], 50)
+    assert answers[0] != "after 50 objects", "it was answered while objects were sent"
 
 
 def test_the_gateway_commits_to_itself(demo_broker: RunningBroker, make_gateway: Callable[..., Gateway], tmp_path: Path) -> None:

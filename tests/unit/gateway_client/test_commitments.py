@@ -104,3 +104,22 @@ def test_only_so_many_may_be_open(path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert commitments.take("CT1", "OURS", REQUEST, 3.0) == number
     commitments.told(number, 4.0)
     commitments.take("CT2", "OURS", REQUEST, 3.0)
+
+
+def test_what_comes_next_is_found_by_an_index(path: Path) -> None:
+    journal = Journal(path)
+    commitments = Commitments(journal)
+    number = checked(commitments)
+    seen: list[str] = []
+    with journal.transaction() as connection:
+        connection.set_trace_callback(seen.append)
+        commitments.take("CT1", "OURS", REQUEST, 3.0)
+        commitments.unchecked(number, -1, 10)
+        commitments.to_check(9.0)
+        commitments.peers()
+        commitments.result(commitments.to_tell("CT1", 9.0, 10)[0])
+        connection.set_trace_callback(None)
+        plans = {text: connection.execute(f"EXPLAIN QUERY PLAN {text}").fetchall() for text in seen if text.startswith("SELECT")}
+    assert len(plans) >= 6
+    for text, plan in plans.items():
+        assert not [row["detail"] for row in plan if row["detail"].startswith("SCAN")], text
