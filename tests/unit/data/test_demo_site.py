@@ -147,6 +147,7 @@ def test_one_context_serves_the_gateway_and_no_va_context_holds_a_procedure_of_o
         "MAGB GATEWAY HEARTBEAT",
         *(name for name in ACTIONS if name.startswith(("MAGB CORRECT ", "MAGB RULES "))),
         "MAGB INSTANCE FILES",
+        "MAG DICOM FIND LOCATION",
         "MAG DICOM IMAGE PROCESSING",
         "MAG DICOM GET NEXT QUEUE ENTRY",
         "MAG DICOM ROUTE EVAL START",
