@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from fileman import to_fileman
 from fileman.files import (
+    AcquisitionCount,
     BackgroundQueue,
     DicomExport,
     DicomExportImage,
@@ -91,7 +94,10 @@ def _state(connection: Connection, uid: str) -> ImageState:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of the whole: counts, brokers, workers, gateways, and what needs a person."""
+    """The state of the whole: counts, brokers, workers, gateways, and what needs a person.
+
+    Of each instrument it has what was acquired and processed today (#2006.5762).
+    """
 
     images: int
     correct: int
@@ -102,6 +108,7 @@ class Status:
     brokers: list[str]
     managers: list[str]
     gateways: dict[str, dict[str, str]]
+    instruments: dict[str, dict[str, int]]
     orphans: list[dict[str, object]]
 
 
@@ -125,6 +132,7 @@ def read_status(connection: Connection, now: float) -> Status:
             )
         ],
         gateways=_gateways(connection, now),
+        instruments=_instruments(connection, now),
         orphans=orphans(connection, now),
     )
 
@@ -141,6 +149,17 @@ def _grouped(connection: Connection, column: InstrumentedAttribute[str]) -> dict
 def _gateways(connection: Connection, now: float) -> dict[str, dict[str, str]]:
     rows = connection.execute(select(GatewayStatus.machine, GatewayStatus.heartbeat_at, GatewayStatus.status))
     return {row.machine: {**json.loads(row.status), "heard": f"{now - row.heartbeat_at:.0f} s ago"} for row in rows}
+
+
+def _instruments(connection: Connection, now: float) -> dict[str, dict[str, int]]:
+    today = to_fileman(datetime.fromtimestamp(now).date())  # noqa: DTZ006  VistA's days carry no zone
+    counted = (
+        select(AcquisitionCount.instrument, func.sum(AcquisitionCount.acquired), func.sum(AcquisitionCount.processed))
+        .where(AcquisitionCount.day == today)
+        .group_by(AcquisitionCount.instrument)
+        .order_by(AcquisitionCount.instrument)
+    )
+    return {name: {"acquired": int(acquired), "processed": int(done)} for name, acquired, done in connection.execute(counted)}
 
 
 def orphans(connection: Connection, now: float) -> list[dict[str, object]]:

@@ -20,7 +20,7 @@ COMMANDS = {
     "demo-sink": Late("console.cli.servers:demo_sink", hidden=True),
     "status": Late(
         "console.cli.status:status",
-        "Show images, queues, evaluators, gateways, and images whose gateway was cut off while filing (orphans).",
+        "Show images, queues, evaluators, gateways, today's counts by instrument, images whose gateway was cut off (orphans).",
     ),
     "site": Late("console.cli.site:app", "Load the site file into a database, write it out, keep and put back states."),
     "fault": Late("console.cli.faults:app", "Set faults for client tests, and clear them; a running broker heeds them at once."),

@@ -14,7 +14,7 @@ from runtime import SystemClock, load_settings, read_run_file
 
 
 def status(config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Show images, queues, evaluators, gateways, and images whose gateway was cut off while filing (orphans)."""
+    """Show images, queues, evaluators, gateways, today's counts by instrument, images whose gateway was cut off (orphans)."""
     settings = load_settings(config, data=data)
     with opened(settings) as store:
         state = asdict(store.read(lambda connection: read_status(connection, SystemClock().seconds())))
@@ -32,6 +32,8 @@ def status(config: ConfigOption = None, data: DataOption = None, as_json: JsonOp
         table.add_row(name, "\n".join(state[name]) or "none")
     for machine, facts in state["gateways"].items():
         table.add_row(f"gateway {machine}", ", ".join(f"{key} {value}" for key, value in facts.items()))
+    counts = [f"{name} {it['acquired']} acquired, {it['processed']} processed" for name, it in state["instruments"].items()]
+    table.add_row("instruments today", "\n".join(counts) or "none")
     orphans = [f"image {it['image']} stored {it['stored']} by {it['gateway']}" for it in state["orphans"]]
     table.add_row("orphans", "\n".join(orphans) or "none")
     out.print(table, highlight=False)

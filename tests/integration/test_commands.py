@@ -36,7 +36,9 @@ def test_status_of_an_idle_site(tmp_path: Path) -> None:
     state = json.loads(magbroker("status", "--json", "--data", str(tmp_path)).stdout)
     assert state["running"] is None
     assert (state["images"], state["correct"], state["orphans"], state["evaluators"], state["brokers"]) == (0, 0, [], [], [])
-    assert "not running" in magbroker("status", "--data", str(tmp_path)).stdout
+    shown = magbroker("status", "--data", str(tmp_path)).stdout
+    assert "not running" in shown
+    assert "instruments today" in shown
 
 
 def test_rules_are_checked_compiled_and_decompiled(tmp_path: Path) -> None:

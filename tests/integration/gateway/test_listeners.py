@@ -11,6 +11,7 @@ import pytest
 from pydicom import dcmread
 from sqlalchemy import select
 
+from console.road import read_status
 from fileman.files import AcquisitionCount, Image
 from gateway_client import Configuration, Gateway
 from gateway_client.listeners import ListenerConfiguration
@@ -210,5 +211,7 @@ def test_an_instruments_images_are_filed_and_counted_as_its_own(demo_broker: Run
         found = {row.uid: row.acquisition_site for row in store.transact(lambda connection: connection.execute(sites).all())}
         assert [found[read_meta(file).sop_instance_uid] for file in files] == [661, 661, 660]
         assert gateway.status()["port_CT7"] == gateway.ports["CT7"]
+        shown = store.read(lambda connection: read_status(connection, SystemClock().seconds())).instruments
+        assert shown == {"CT7": {"acquired": 2, "processed": 2}, "DEMO": {"acquired": 1, "processed": 1}}
     finally:
         gateway.stop()
