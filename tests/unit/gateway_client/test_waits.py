@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway_client.journal import Journal
+from gateway_client.corrections import Corrections, Values
+from gateway_client.journal import Journal, State
 from gateway_client.storing import LOCK_PAUSE
 from gateway_client.waits import _GO_ON, LONGEST, StudyWaits
 from tests.unit.gateway_client.fakes import Desk
@@ -69,6 +70,23 @@ def test_a_locked_object_without_a_study_waits_by_itself(desk: Desk) -> None:
     desk.clock.advance(LOCK_PAUSE)
     settle(desk)
     assert desk.states() == {"1.2.1": "FILED", "1.2.2": "FILED"}
+
+
+def test_a_corrected_object_whose_exam_is_locked_is_not_told_to_be_corrected_yet(desk: Desk) -> None:
+    desk.imaging.refusals = {"1.2.1": ["STORE|-2 Image Association Problem||MAGDIR81|", "MSG|END|-1,NO CASE #"]}
+    desk.receive("1.2.1")
+    settle(desk)
+    (instance,) = desk.journal.in_state(State.CORRECT, desk.clock.seconds(), 1)
+    corrections = Corrections(desk.journal)
+    corrections.try_values(instance, Values(accession="021026-202"), desk.clock.seconds())
+    corrections.store_again(instance, None, False, desk.clock.seconds())
+    desk.imaging.refusals = {"1.2.1": LOCKED}
+    settle(desk)
+    assert (desk.states(), corrections.pending()) == ({"1.2.1": "WAITING"}, (True, False))
+    desk.imaging.refusals.clear()
+    desk.clock.advance(LOCK_PAUSE)
+    settle(desk)
+    assert (desk.states(), corrections.pending()) == ({"1.2.1": "FILED"}, (True, True))
 
 
 @pytest.fixture
