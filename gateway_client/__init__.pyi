@@ -27,6 +27,7 @@ from gateway_client.errors import (
 )
 from gateway_client.gateway import Gateway, run
 from gateway_client.heartbeat import start_evaluator
+from gateway_client.listeners import listeners_of
 from gateway_client.listening import ApplicationListener
 from gateway_client.locations import NetworkLocations
 from gateway_client.lots import LotWriter
@@ -94,6 +95,7 @@ __all__ = [
     "digest_of",
     "encode_head",
     "imports_of",
+    "listeners_of",
     "outcome_of",
     "outcome_when_lost",
     "read_dictionaries",

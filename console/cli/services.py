@@ -12,7 +12,7 @@ from twisted.internet import asyncioreactor
 from console.errors import ConsoleError
 from console.serving import Serving, compose
 from rules import for_elements, parse_rules, to_elements
-from runtime import DataDirectory, GatewaySettings, Settings, check_port, set_up_logs
+from runtime import DataDirectory, GatewaySettings, Settings, check_port, server_context, set_up_logs
 
 out = Console()
 
@@ -100,11 +100,17 @@ def run_gateway(settings: Settings) -> None:
 
 
 def check_gateway(settings: GatewaySettings) -> None:
-    """Say what a gateway's dictionaries hold. Raises ConsoleError with all that is wrong in them, each with its place."""
-    from gateway_client import GatewayError, read_dictionaries  # its DICOM packages weigh too much for a broker
+    """Say what a gateway's dictionaries hold. Raises ConsoleError with all that is wrong in them, each with its place.
+
+    Raises BadCertificate for a file of a listener's that cannot be used.
+    """
+    from gateway_client import GatewayError, listeners_of, read_dictionaries  # its DICOM packages weigh too much for a broker
 
     try:
         found = read_dictionaries(settings)
+        for listener in listeners_of(settings, found.instruments):
+            if listener.tls is not None:
+                server_context(listener.tls)
     except GatewayError as error:
         raise ConsoleError(str(error)) from error
     out.print(

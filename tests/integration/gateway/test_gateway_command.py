@@ -28,6 +28,12 @@ def test_good_dictionaries_are_counted_and_their_instruments_shown(tmp_path: Pat
     )
 
 
+def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    table = f'{{"mnemonic": "CT1", "port": 60060, "tls_certificate": "{tmp_path}/no.pem", "tls_key": "{tmp_path}/no.key"}}'
+    done = magbroker("gateway", "--check", environment={"MAGBROKER_GATEWAY__LISTENER": f"[{table}]"})
+    assert (done.returncode, f"{tmp_path}/no.pem cannot be used for TLS" in done.stderr) == (1, True)
+
+
 def test_every_problem_is_told_with_its_place_and_a_gateway_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "INSTRUMENT.DIC").write_text("CR1|x|y|rad|1\nCR2|x|y|RAD|0\n", encoding="ascii")
     status, _, complaint = check(tmp_path)
