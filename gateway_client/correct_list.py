@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
 
-from gateway_client.corrections import Correction, Values
-from gateway_client.journal import Instance, State
+from gateway_client.corrections import SETTLED, Correction, Values
+from gateway_client.journal import State
 from gateway_client.store_request import Station, clean
 
 #: Seconds after which a correction is tried again with the same values.
@@ -52,11 +52,6 @@ class Step(Enum):
     WAIT = "wait"
 
 
-#: What a state calls for, of an image with new values, and of one that is to be deleted; None stands for an unknown file.
-_FIXED = {None: Step.WAIT, State.RECEIVED: Step.WAIT, State.STORING: Step.WAIT, State.CORRECT: Step.CORRECT}
-_DELETE = {State.RECEIVED: Step.WAIT, State.STORING: Step.WAIT, State.CORRECT: Step.DELETE, State.REFUSED: Step.DELETE}
-
-
 def query_line(station: Station) -> str:
     """Ask what was corrected."""
     return f"CORRECT|QUERY|{station.location}|{clean(station.machine)}"
@@ -76,14 +71,17 @@ def read_listed(lines: Sequence[str]) -> list[Listed]:
 
 
 def decide(
-    listed: Iterable[Listed], known: Mapping[str, tuple[Instance, Correction | None]], now: float
+    listed: Iterable[Listed], known: Mapping[str, tuple[State, Correction | None]], now: float
 ) -> list[tuple[Listed, Step]]:
-    """Give the steps in the list's order. A study leaves the list only after all of its images that are listed with it."""
+    """Give the steps in the list's order, by the states of the files that the journal has.
+
+    A study leaves the list only after all of its images that are listed with it.
+    """
     steps: list[tuple[Listed, Step]] = []
     unfinished = set[str]()
     for one in listed:
-        instance, tried = known.get(one.name, (None, None))
-        step = _step(one, instance, tried, now)
+        state, tried = known.get(one.name, (None, None))
+        step = _to_delete(state) if one.deleting else _with_new_values(one, state, tried, now)
         if one.kind == "STUDY" and (step is not Step.ANSWER or one.study in unfinished):
             continue  # its first image is dealt with where it comes as NONE
         if step is not Step.ANSWER:
@@ -92,10 +90,15 @@ def decide(
     return steps
 
 
-def _step(listed: Listed, instance: Instance | None, tried: Correction | None, now: float) -> Step:
-    state = instance.state if instance is not None else None
-    if listed.deleting:
-        return _DELETE.get(state, Step.ANSWER) if state is not None else Step.ANSWER
-    step = _FIXED.get(state, Step.ANSWER)
+def _to_delete(state: State | None) -> Step:
+    """What is filed is not deleted any more, and what is not known here is gone."""
+    if state in (State.CORRECT, State.REFUSED):
+        return Step.DELETE
+    return Step.ANSWER if state is None or state in SETTLED else Step.WAIT
+
+
+def _with_new_values(listed: Listed, state: State | None, tried: Correction | None, now: float) -> Step:
+    if state is not State.CORRECT:
+        return Step.ANSWER if state in SETTLED else Step.WAIT
     same = tried is not None and tried.values == listed.values and now - tried.tried_at < SAME_AGAIN
-    return Step.WAIT if step is Step.CORRECT and same else step
+    return Step.WAIT if same else Step.CORRECT

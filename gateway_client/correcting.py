@@ -70,7 +70,7 @@ class Correcting:
             self._corrections.answered()
             return False
         known = self._corrections.known([one.name for one in listed])
-        steps = decide(listed, known, now)
+        steps = decide(listed, {name: (instance.state, tried) for name, (instance, tried) in known.items()}, now)
         self._tell_unknown(one for one, _ in steps if one.name not in known)
         for one, step in steps:
             if step is Step.CORRECT:

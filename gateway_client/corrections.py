@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from gateway_client.journal import DONE, Change, Instance, Journal, State, instances_of
 from gateway_client.rewriting import Rewritten
 
-#: States of an object that is still to be corrected, or of which it is not known yet whether it could be stored.
-UNSETTLED = (State.CORRECT, State.RECEIVED, State.WAITING, State.STORING)
+#: States of an object that was corrected and stored, or will not be; in all others that is still to be seen.
+SETTLED = (State.STORED, State.PLACED, State.REFUSED, *DONE)
 
 
-_MARKS = ",".join("?" * len(UNSETTLED))
+_MARKS = ",".join("?" * len(SETTLED))
 _PENDING = (
     "SELECT EXISTS (SELECT 1 FROM instance WHERE state=?) OR EXISTS (SELECT 1 FROM correction WHERE open),"
     " EXISTS (SELECT 1 FROM correction LEFT JOIN instance USING (name)"
-    f" WHERE open AND coalesce(state NOT IN ({_MARKS}), 1))"
+    f" WHERE open AND coalesce(state IN ({_MARKS}), 1))"
 )
 
 
@@ -49,7 +49,7 @@ class Corrections:
     def pending(self) -> tuple[bool, bool]:
         """Tell whether anything waits to be corrected, and whether there is anything that the broker has yet to hear of."""
         with self._journal.transaction() as connection:
-            waits, settled = connection.execute(_PENDING, (State.CORRECT, *UNSETTLED)).fetchone()
+            waits, settled = connection.execute(_PENDING, (State.CORRECT, *SETTLED)).fetchone()
         return bool(waits), bool(settled)
 
     def known(self, names: Sequence[str]) -> dict[str, tuple[Instance, Correction | None]]:
@@ -108,11 +108,11 @@ class Corrections:
 
     def answered(self, names: Sequence[str] | None = None) -> None:
         """Note that the broker knows what became of objects; without names, of all that are settled."""
-        settled = f"NOT EXISTS (SELECT 1 FROM instance WHERE instance.name=correction.name AND state IN ({_MARKS}))"
+        settled = f"NOT EXISTS (SELECT 1 FROM instance WHERE instance.name=correction.name AND state NOT IN ({_MARKS}))"
         which = "1" if names is None else "name IN (SELECT value FROM json_each(?))"
         given = () if names is None else (json.dumps(names),)
         with self._journal.transaction() as connection:
-            connection.execute(f"UPDATE correction SET open=0 WHERE open AND {settled} AND {which}", (*UNSETTLED, *given))
+            connection.execute(f"UPDATE correction SET open=0 WHERE open AND {settled} AND {which}", (*SETTLED, *given))
             connection.execute("DELETE FROM correction WHERE deleting AND NOT open")
 
     def expired_originals(self, before: float, limit: int) -> list[str]:

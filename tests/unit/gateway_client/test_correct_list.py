@@ -6,7 +6,7 @@ import pytest
 
 from gateway_client.correct_list import SAME_AGAIN, Step, decide, query_line, read_listed
 from gateway_client.corrections import Correction, Values
-from gateway_client.journal import Instance, State
+from gateway_client.journal import State
 from gateway_client.store_request import Station
 
 HERE = Station(660, "GWA", "CT1")
@@ -24,13 +24,10 @@ NEW = Values("IMAGPATIENT^ONE^M", "666000001", "061024-101")
 C, D, A, W = Step.CORRECT, Step.DELETE, Step.ANSWER, Step.WAIT
 
 
-def known(*states: State | None, tried: Correction | None = None) -> dict[str, tuple[Instance, Correction | None]]:
-    """Give the objects of K1, K2, K3 and K9 in these states; None is not in the journal."""
-    found = {}
-    for name, state in zip(("K1.DCM", "K2.DCM", "K3.DCM", "K9.DCM"), states, strict=True):
-        if state is not None:
-            found[name] = Instance(1, name, "1.2", "", 0.0, None, "", "", "", "", 0, "", "", 0, state, False), tried
-    return found
+def known(*states: State | None, tried: Correction | None = None) -> dict[str, tuple[State, Correction | None]]:
+    """Give K1, K2, K3 and K9 in these states; None is not in the journal."""
+    names = ("K1.DCM", "K2.DCM", "K3.DCM", "K9.DCM")
+    return {name: (state, tried) for name, state in zip(names, states, strict=True) if state is not None}
 
 
 def test_lines_are_read_and_answered_as_vista_has_them() -> None:
@@ -54,7 +51,7 @@ def test_a_line_that_is_cut_off_has_empty_pieces(line: str) -> None:
     assert one.values == Values()
 
 
-_WAITS = [State.RECEIVED, State.STORING]
+_WAITS = [State.RECEIVED, State.WAITING, State.STORING]
 _SETTLED = [State.STORED, State.PLACED, State.FILED, State.DUPLICATE]
 
 
