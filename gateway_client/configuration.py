@@ -11,7 +11,7 @@ from gateway_client.dictionaries import Dictionaries, read_dictionaries
 from gateway_client.header import DEFAULT_PATHS
 from gateway_client.listeners import ListenerConfiguration, listeners_of
 from gateway_client.store_request import Station
-from runtime import Settings
+from runtime import DestinationSettings, Settings
 
 CommitmentWay = Literal["", "new", "same", "next"]
 """Over which association a peer hears what came of a storage commitment; empty is a new one where its address is known."""
@@ -68,6 +68,8 @@ class Configuration:
     poll_seconds: float = 1.0
     association_idle_seconds: float = 1.0
     stop_seconds: float = 20.0
+    destinations: Mapping[str, DestinationSettings] = field(default_factory=dict)
+    normalise_patient_name: bool = False
     correct_seconds: float = 10.0
     originals_days: int = 30
     study_quiet_seconds: float = 0.0
@@ -86,6 +88,10 @@ class Configuration:
     def station(self) -> Station:
         """Say who this gateway is in a REQUEST list."""
         return Station(self.location, self.machine, self.instrument, self.service)
+
+    def destination(self, name: str) -> DestinationSettings:
+        """Say how a transmit destination is sent to: as its own settings say, or those of `*`, or the defaults."""
+        return self.destinations.get(name) or self.destinations.get("*") or DestinationSettings()
 
     @property
     def all_listeners(self) -> tuple[ListenerConfiguration, ...]:
@@ -144,6 +150,8 @@ class Configuration:
             free_space_floor=gateway.free_space_floor_bytes,
             log_level=settings.log_level,
             log_format=settings.log_format,
+            destinations=gateway.destination,
+            normalise_patient_name=gateway.normalise_patient_name,
             correct_seconds=gateway.correct_seconds,
             originals_days=gateway.originals_days,
             study_quiet_seconds=gateway.study_quiet_seconds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from gateway_client.broker import Broker
 from gateway_client.correct_list import Listed, Step, decide, query_line, read_listed
@@ -12,8 +13,9 @@ from gateway_client.corrections import Corrections, Values
 from gateway_client.errors import ModificationError, NotPart10
 from gateway_client.filing import Means
 from gateway_client.journal import Instance
-from gateway_client.modification import ACCESSION_NUMBER, PATIENT_ID, PATIENT_NAME, Provenance
+from gateway_client.modification import Provenance, modify
 from gateway_client.originals import Originals
+from gateway_client.splicing import ACCESSION_NUMBER, PATIENT_ID, PATIENT_NAME
 from gateway_client.store_request import request_list
 from gateway_client.story import DETAIL_LIMIT, Event
 
@@ -90,9 +92,10 @@ class Correcting:
         """Change an object and have it stored again; what cannot be changed stays on the list, with the reason in its story."""
         new = {PATIENT_NAME: values.name, PATIENT_ID: values.patient_id, ACCESSION_NUMBER: values.accession}
         at = datetime.fromtimestamp(now, UTC).astimezone()
-        provenance = Provenance(self._configuration.machine, at)
+        given = {tag: value for tag, value in new.items() if value}
+        change = partial(modify, values=given, provenance=Provenance(self._configuration.machine, at))
         try:
-            changed = self._originals.correct(instance.name, {tag: value for tag, value in new.items() if value}, provenance)
+            changed = self._originals.correct(instance.name, change)
         except (ModificationError, NotPart10, OSError) as error:
             log.error("%s cannot be corrected: %s", instance.sop_instance_uid, error)
             with self._journal.transaction():

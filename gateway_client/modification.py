@@ -12,23 +12,18 @@ from datetime import datetime
 
 from pydicom.datadict import get_private_entry
 
-from gateway_client.elements import EXPLICIT_BIG, IMPLICIT_LITTLE
 from gateway_client.errors import ModificationError
+from gateway_client.patient_name import keeping
 from gateway_client.repertoire import carry, extended, terms_of
 from gateway_client.scanning import known_vr
-from gateway_client.spans import IMPLICIT_LITTLE as NESTED_IN_UN
-from gateway_client.spans import NESTING, Bytes, Encoding, Reader, Span
+from gateway_client.spans import NESTED_IN_UN, NESTING, Bytes, Encoding, Reader, Span, as_written
+from gateway_client.splicing import PATIENT_NAME, SPECIFIC_CHARACTER_SET, Modified, Piece, spliced
 from gateway_client.values import decode_values, encodings_of
 
-ACCESSION_NUMBER, PATIENT_NAME, PATIENT_ID = 0x00080050, 0x00100010, 0x00100020
-SPECIFIC_CHARACTER_SET, ORIGINAL_ATTRIBUTES = 0x00080005, 0x04000561
+ORIGINAL_ATTRIBUTES = 0x04000561
 _MODIFIED_ATTRIBUTES, _MODIFIED_AT, _MODIFYING_SYSTEM = 0x04000550, 0x04000562, 0x04000563
 _SOURCE, _REASON = 0x04000564, 0x04000565
-_LENGTH_TO_END = 0x00080001
 _TEXT_VRS = {"LO", "LT", "PN", "SH", "ST", "UC", "UT"}
-
-#: A stretch of the source, from and to, or new bytes.
-Piece = tuple[int, int] | bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,49 +36,29 @@ class Provenance:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Modified:
-    """A changed data set: what it is put together from, the attributes that changed, the private elements that were removed.
-
-    An element is named by its tag, in sequences behind those that lead to it; a private one with its creator.
-    """
-
-    pieces: Sequence[Piece]
-    changed: Sequence[int]
-    removed: Sequence[str]
-
-
-def encoding_of(transfer_syntax: str) -> Encoding:
-    """Say how the elements of a data set are written, inflated where they are deflated."""
-    return Encoding(">" if transfer_syntax == EXPLICIT_BIG else "<", implicit=transfer_syntax == IMPLICIT_LITTLE)
-
-
 def modify(data: Bytes, encoding: Encoding, values: Mapping[int, str], provenance: Provenance) -> Modified | None:
     """Give a data set with new values of some attributes; None when it has these values already.
 
-    Of a person name the alphabetic group is compared; a new name takes the place of all groups. Raises ModificationError for
+    Of a person name the alphabetic group is compared; a new name takes the place of all groups, and of the one that was kept when
+    it was normalised. Raises ModificationError for
     what cannot be read, or written.
     """
     for value in values.values():
         if not value.isprintable() or "\\" in value:
             raise ModificationError(f"{value!r} has characters that no name or number has.")
-    reader, encoding = Reader(data), _as_written(data, encoding)
+    reader, encoding = Reader(data), as_written(data, encoding)
     spans = reader.data_set(encoding)
     work = _Work(reader, {span.tag: span for span in spans}, encoding)
     changed = {tag: value for tag, value in sorted(values.items()) if not _is(work.value(tag), tag, value, work.character_set)}
     if not changed:
         return None
-    pieces = work.cleaned(spans, encoding)
+    kept_names = keeping(data, spans) if PATIENT_NAME in changed else []
+    pieces = work.cleaned([span for span in spans if span.tag not in kept_names], encoding)
     written = _written(work, spans, changed)
     written[ORIGINAL_ATTRIBUTES] = work.original_attributes(written, provenance)
     rest = spans[-1].end if spans else 0
-    return Modified((*_with(pieces, written, encoding), (rest, len(data))), tuple(changed), tuple(work.removed))
-
-
-def _as_written(data: Bytes, encoding: Encoding) -> Encoding:
-    """Give the encoding of a data set whose first element, though its transfer syntax says so, has no VR."""
-    code = data[4:6]
-    return encoding if code.isalpha() and code.isupper() else Encoding(encoding.order, implicit=True)
+    new = {tag: encoding.element(tag, _vr(tag), value) for tag, value in written.items()}
+    return Modified((*spliced(pieces, new), (rest, len(data))), tuple(changed), tuple(work.removed))
 
 
 def _is(raw: bytes, tag: int, value: str, character_set: bytes) -> bool:
@@ -106,20 +81,6 @@ def _written(work: _Work, spans: Sequence[Span], changed: Mapping[int, str]) -> 
     terms = extended(tuple(changed.values()), terms, only_ascii=only_ascii)
     written = {SPECIFIC_CHARACTER_SET: "\\".join(terms).encode("ascii")}
     return written | {tag: carry(value, terms) or b"" for tag, value in changed.items()}
-
-
-def _with(pieces: Sequence[tuple[int, Piece]], written: Mapping[int, bytes], encoding: Encoding) -> Iterator[Piece]:
-    """Put elements in their places, and leave out the lengths of groups in which anything changes."""
-    before = {tag: encoding.element(tag, _vr(tag), value) for tag, value in sorted(written.items())}
-    groups = {tag >> 16 for tag in written}
-    for tag, piece in pieces:
-        for new in [new for new in before if new < tag]:
-            yield before.pop(new)
-        if tag in before:
-            yield before.pop(tag)
-        elif tag not in written and tag != _LENGTH_TO_END and not (tag & 0xFFFF == 0 and tag >> 16 in groups):
-            yield piece
-    yield from before.values()
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ from pathlib import Path
 from dul import Asked, Category, Command, CommandField, DulError, Exchange, Response
 from gateway_client.elements import DEFLATED
 from gateway_client.part10 import HEAD_LIMIT, decode_head
+from gateway_client.spans import FileBytes, encoding_of
+from gateway_client.splicing import Change, SplicedData
 
 #: C-STOREs on their way at a time to a peer that agrees to it (PS3.7 D.3.3.3); to others it is one.
 WINDOW = 8
@@ -45,16 +47,19 @@ class Outcome:
 class ObjectFile:
     """An object in a file: what its head says, and its data set as it is, a source for the upper layer.
 
-    `begun` tells whether any of it was asked for; `before_last` is called before the last of it is given.
+    With a `change` the data set is sent as that makes it, unless it is deflated. `begun` tells whether any of it was asked for;
+    `before_last` is called before the last of it is given.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open it. Raises NotPart10 and OSError."""
+    def __init__(self, path: Path, change: Change | None = None) -> None:
+        """Open it. Raises NotPart10, ModificationError for what cannot be changed, and OSError."""
         self._file = path.open("rb", buffering=0)
         try:
             self.meta = decode_head(self._file.read(HEAD_LIMIT), path)
-            self._left = os.fstat(self._file.fileno()).st_size - self.meta.offset
+            changed = self._changed(change) if change is not None else None
+            self._left = os.fstat(self._file.fileno()).st_size - self.meta.offset if changed is None else changed.size
             self._file.seek(self.meta.offset)
+            self._read = self._file.read if changed is None else changed.read
         except BaseException:
             self._file.close()
             raise
@@ -67,7 +72,7 @@ class ObjectFile:
     def read(self, count: int) -> bytes:
         """Give so many bytes. Raises OSError where the file ends before."""
         self.begun = True
-        data = self._file.read(min(count, self._left))
+        data = self._read(min(count, self._left))
         if len(data) < min(count, self._left):
             raise OSError(None, "the file has become shorter")
         self._left -= len(data)
@@ -75,6 +80,13 @@ class ObjectFile:
         if not self.size:
             self.before_last()
         return data if len(data) == count else data + self._padding
+
+    def _changed(self, change: Change) -> SplicedData | None:
+        if self.meta.transfer_syntax == DEFLATED:
+            return None
+        data = FileBytes(self._file, self.meta.offset)
+        modified = change(data, encoding_of(self.meta.transfer_syntax))
+        return None if modified is None else SplicedData(data, modified.pieces)
 
     def close(self) -> None:
         """Close the file."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from gateway_client.modification import Provenance
 from gateway_client.rewriting import Rewritten, rewrite
+from gateway_client.splicing import Change
 from gateway_client.spool import Spool
 from runtime import make_directories, sync_directory
 
@@ -25,8 +25,8 @@ class Originals:
         """Give the path of an object's original."""
         return self.directory / name
 
-    def correct(self, name: str, values: Mapping[int, str], provenance: Provenance) -> Rewritten | None:
-        """Give an object of the spool new values in the place of those that it was received with; None if it had them then.
+    def correct(self, name: str, change: Change) -> Rewritten | None:
+        """Change an object of the spool as it was received; None if nothing of that is to be changed.
 
         Whatever was corrected before is undone by that. Killed at any moment, this leaves the original, under one name or both,
         and can be done again. Raises ModificationError and NotPart10, with everything as it was.
@@ -35,7 +35,7 @@ class Originals:
         temporary = self._spool.directory / "tmp" / f"{name}.corrected"
         source = original if original.exists() else path
         try:
-            rewritten = rewrite(source, temporary, values, provenance, self._spool.max_object_bytes)
+            rewritten = rewrite(source, temporary, change, self._spool.max_object_bytes)
             if rewritten is not None:
                 self._keep(path, original)
             elif source is original:

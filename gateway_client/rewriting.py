@@ -1,4 +1,4 @@
-"""A DICOM file is written anew beside itself, with some attributes changed; its head and its transfer syntax stay."""
+"""A DICOM file is written anew beside itself, with a changed data set; its head and its transfer syntax stay."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway_client.elements import DEFLATED
 from gateway_client.errors import ModificationError
-from gateway_client.modification import Modified, Provenance, encoding_of, modify
 from gateway_client.part10 import HEAD_LIMIT, FileMeta, decode_head
-from gateway_client.spans import Bytes, FileBytes
+from gateway_client.spans import Bytes, FileBytes, encoding_of
+from gateway_client.splicing import Change, Modified
 
 _CHUNK = 1 << 20
 _RAW_DEFLATE = -zlib.MAX_WBITS
@@ -32,15 +32,15 @@ class Rewritten:
     removed: tuple[str, ...]
 
 
-def rewrite(source: Path, target: Path, values: Mapping[int, str], provenance: Provenance, most: int) -> Rewritten | None:
-    """Write a file with new values of some attributes, durable but for its name; None, and no file, when it has them already.
+def rewrite(source: Path, target: Path, change: Change, most: int) -> Rewritten | None:
+    """Write a file with a changed data set, durable but for its name; None, and no file, when nothing is to be changed.
 
     A deflated data set is inflated to a file, of so many bytes at the `most`. Raises ModificationError, NotPart10 and OSError.
     """
     with source.open("rb") as file:
         meta = decode_head(file.read(HEAD_LIMIT), source)
         with _data_set(file, meta, target.parent, most) as data:
-            modified = modify(data, encoding_of(meta.transfer_syntax), values, provenance)
+            modified = change(data, encoding_of(meta.transfer_syntax))
             if modified is None:
                 return None
             file.seek(0)

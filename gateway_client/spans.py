@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
+from gateway_client.elements import EXPLICIT_BIG, IMPLICIT_LITTLE
 from gateway_client.errors import ModificationError
 from gateway_client.part10 import LONG_VRS, SHORT_VRS
 from gateway_client.scanning import CHUNK, known_vr
@@ -74,8 +75,19 @@ class Encoding:
         return struct.pack(f"{self.order}HHI", 0xFFFE, 0xE000, len(content)) + content
 
 
+def encoding_of(transfer_syntax: str) -> Encoding:
+    """Say how the elements of a data set are written, inflated where they are deflated."""
+    return Encoding(">" if transfer_syntax == EXPLICIT_BIG else "<", implicit=transfer_syntax == IMPLICIT_LITTLE)
+
+
+def as_written(data: Bytes, encoding: Encoding) -> Encoding:
+    """Give the encoding of a data set whose first element, though its transfer syntax says so, has no VR."""
+    code = data[4:6]
+    return encoding if code.isalpha() and code.isupper() else Encoding(encoding.order, implicit=True)
+
+
 #: What is nested in an element of VR UN, whatever its data set is (PS3.5 6.2.2).
-IMPLICIT_LITTLE = Encoding("<", implicit=True)
+NESTED_IN_UN = Encoding("<", implicit=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +126,7 @@ class Reader:
 
     def items(self, span: Span, encoding: Encoding) -> list[Item]:
         """Give the items of a sequence that is an element of a data set or item of this encoding."""
-        inner = IMPLICIT_LITTLE if span.vr == "UN" else encoding
+        inner = NESTED_IN_UN if span.vr == "UN" else encoding
         return list(self._items(span.value, span.after, inner, 1))
 
     def _elements(self, position: int, end: int, encoding: Encoding, depth: int) -> tuple[list[Span], int]:
@@ -149,7 +161,7 @@ class Reader:
             after = min(value + length, end)
             return Span(tag, vr, start, value, after, after)
         if vr in ("SQ", "UN", ""):
-            last = self._after_items(value, end, IMPLICIT_LITTLE if vr == "UN" else encoding, depth + 1)
+            last = self._after_items(value, end, NESTED_IN_UN if vr == "UN" else encoding, depth + 1)
             return Span(tag, vr if vr == "UN" else "SQ", start, value, last, last + 8)
         last = self._after_fragments(value, end, encoding)
         return Span(tag, vr, start, value, last, last + 8)

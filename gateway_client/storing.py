@@ -19,6 +19,7 @@ from gateway_client.header import InstanceHeader, read_header
 from gateway_client.imported import ImportedObjects
 from gateway_client.journal import DONE, Change, Instance, Request, RequestKind, State
 from gateway_client.lots import remove_lot
+from gateway_client.normalising import normalise_file
 from gateway_client.part10 import digest_of
 from gateway_client.spool import SpooledFile
 from gateway_client.stations import Stations
@@ -144,6 +145,8 @@ class Storing(Filing):
             self._journal.purge(now - DAYS_REMEMBERED * 86400)
 
     def _take(self, files: Sequence[SpooledFile]) -> None:
+        if self._configuration.normalise_patient_name:
+            files = [normalise_file(self._spool, file) for file in files]
         events = [
             Event(
                 file.meta.sop_instance_uid,

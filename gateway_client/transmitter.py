@@ -11,10 +11,11 @@ from typing import Protocol
 from gateway_client.backoff import Backoff, Randomness
 from gateway_client.broker import Broker
 from gateway_client.configuration import Configuration
-from gateway_client.errors import BrokerRefused, NotPart10, UnknownShare
+from gateway_client.errors import BrokerRefused, ModificationError, NotPart10, UnknownShare
 from gateway_client.locations import NetworkLocations
 from gateway_client.notes import Mark, Notes
 from gateway_client.object_file import ObjectFile, Outcome, Result
+from gateway_client.patient_name import restore
 from gateway_client.scu import Destination, Note
 from gateway_client.transmissions import Sending, Transmission, Transmissions
 from runtime import Clock
@@ -242,8 +243,9 @@ class Transmitter:
         if destination is None:
             return _Shipment(_put_back(item, f"{item.destination} is no transmit destination of this site."), until)
         try:
-            one = ObjectFile(self._locations.local_path(item.path))
-        except (UnknownShare, NotPart10) as error:
+            wants_name = self._configuration.destination(item.destination).restore_patient_name
+            one = ObjectFile(self._locations.local_path(item.path), restore if wants_name else None)
+        except (UnknownShare, NotPart10, ModificationError) as error:
             return _Shipment(replace(item, state=Sending.FAILED, reason=str(error)), until)
         except OSError as error:
             reachable = self._locations.find(item.path).root.is_dir()

@@ -35,6 +35,14 @@ class PeerSettings(BaseModel):
         return self
 
 
+class DestinationSettings(BaseModel):
+    """[gateway.destination."NAME"]: how a transmit destination is sent to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    restore_patient_name: bool = False
+
+
 class GatewaySettings(BaseModel):
     """[gateway]: what one DICOM gateway needs to know."""
 
@@ -55,9 +63,11 @@ class GatewaySettings(BaseModel):
     batch: int = Field(default=32, ge=1, le=500)
     max_associations: int = Field(default=64, ge=1, le=10_000)
     processes: int = Field(default=1, ge=1, le=64)
+    destination: dict[str, DestinationSettings] = Field(default_factory=dict)
     rules: Path | None = None
     max_object_bytes: int = Field(default=4 * 1024**3, ge=1)
     free_space_floor_bytes: int = Field(default=256 * 1024**2, ge=0)
+    normalise_patient_name: bool = False
     correct_seconds: float = Field(default=10.0, ge=1, le=86400)
     originals_days: int = Field(default=30, ge=0, le=365)
     placement_tries: int = Field(default=24, ge=1, le=1000)

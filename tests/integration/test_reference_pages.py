@@ -16,7 +16,7 @@ from fileman.site import SiteSettings
 from gateway_client.dictionaries import Extractor
 from gateway_client.journal import State
 from runtime import ListenerSettings, ModalitySettings, Settings, UserApplicationSettings, WorklistSettings, load_settings
-from runtime.settings import GatewaySettings, PeerSettings, TaskManSettings
+from runtime.settings import DestinationSettings, GatewaySettings, PeerSettings, TaskManSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 SETTINGS = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
@@ -47,10 +47,12 @@ def defaults(model: type[BaseModel], *besides: str) -> dict[str, str]:
 
 
 def test_the_page_has_every_setting_with_its_default() -> None:
-    general, gateway, peer, taskman, site = re.split(r"^###? .*$", SETTINGS, flags=re.MULTILINE)
+    sections = re.split(r"^###? .*$", SETTINGS, flags=re.MULTILINE)
+    general, gateway, peer, destination, taskman, site = sections
     assert rows(general) == defaults(Settings, "gateway", "taskman")
     assert rows(gateway) == defaults(GatewaySettings)
     assert rows(peer) == defaults(PeerSettings)
+    assert rows(destination) == defaults(DestinationSettings)
     assert rows(taskman) == defaults(TaskManSettings)
     assert rows(site) == defaults(SiteSettings)
 

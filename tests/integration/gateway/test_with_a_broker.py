@@ -22,7 +22,7 @@ from gateway_client import Application, Configuration, FileMeta, Gateway, Keep, 
 from gateway_client.object_file import Outcome, Result
 from gateway_client.part10 import digest_of, read_meta
 from gateway_client.scu import Destination, StorageSCU
-from runtime import GatewaySettings, Settings, free_port
+from runtime import DestinationSettings, GatewaySettings, Settings, free_port
 from tests.support.broker import RunningBroker
 from tests.support.sending import send_file
 from tests.support.waiting import until
@@ -349,6 +349,36 @@ def test_what_the_queue_names_reaches_its_destination_unchanged(
     until(lambda: export(demo_store, image)[0] == "SUCCESS")
     (arrived,) = sink.iterdir()
     assert digest_of(arrived) == digest_of(filed_path(settings, demo_store, image))
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_name_is_filed_in_one_form_and_sent_as_the_destination_wants_it(
+    tmp_path: Path, settings: Settings, demo_store: Store, sink: Path, restored: bool
+) -> None:
+    changes = {
+        "normalise_patient_name": True,
+        "destination": {"READING ROOM": DestinationSettings(restore_patient_name=restored)},
+    }
+    changed = settings.model_copy(update={"gateway": settings.gateway.model_copy(update=changes)})
+    path = make_file(tmp_path)
+    dataset = dcmread(path)
+    dataset.PatientName = "Demo, Patient One"
+    dataset.save_as(path)
+    uid = read_meta(path).sop_instance_uid
+    gateway = Gateway(Configuration.from_settings(changed))
+    gateway.start()
+    try:
+        assert send(settings.gateway.dicom_port, path).returncode == 0
+        until(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))
+        (image,) = images(demo_store, uid)
+        assert dcmread(filed_path(settings, demo_store, image)).PatientName == "DEMO^PATIENT^ONE"
+        queue_export(demo_store, image)
+        until(lambda: export(demo_store, image)[0] == "SUCCESS")
+    finally:
+        gateway.stop()
+    (received,) = (dcmread(file) for file in sink.iterdir())
+    assert received.PatientName == ("Demo, Patient One" if restored else "DEMO^PATIENT^ONE")
+    assert (0x00911020 in received) is not restored
 
 
 # pynetdicom leaves a socket that could not connect to the garbage collector, which closes it at once

@@ -11,19 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from gateway_client import placement, storing
 from gateway_client.broker import Worker
 from gateway_client.filing import TRIES, Filing
 from gateway_client.header import HeaderItem, InstanceHeader, read_header
 from gateway_client.journal import Journal, Request
-from gateway_client.part10 import digest_of, read_meta
+from gateway_client.part10 import FileMeta, digest_of, read_meta
 from gateway_client.placement import place
 from gateway_client.releasing import Releasing
-from gateway_client.spool import Spool
+from gateway_client.spool import Origin, Spool
 from gateway_client.storing import LOCK_PAUSE, Storing
 from runtime import SystemClock
-from tests.unit.gateway_client.fakes import SHARE, Desk
+from tests.unit.gateway_client.fakes import CT, EXPLICIT, SHARE, Desk
 from xwb import ApplicationError, ConnectionLost, MError, SecurityRefused
 
 
@@ -480,3 +481,23 @@ def test_headers_are_kept_as_long_as_there_is_room() -> None:
     headers.keep("d", header)
     headers.keep("e", header)
     assert [headers.take(name) for name in ("d", "e")] == [header, header]
+
+
+def test_names_are_normalised_before_the_journal_knows_an_object_and_what_comes_again_is_known(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = replace(desk.configuration, normalise_patient_name=True)
+    monkeypatch.setattr(desk.storing, "_configuration", configuration)
+    lower = b"".join((b"\x10\x00\x10\x00PN\x08\x00Doe^John", b"\x20\x00\x0d\x00UI\x06\x001.2.3\0"))
+    head = b"\x08\x00\x16\x00UI\x1a\x001.2.840.10008.5.1.4.1.1.2\0\x08\x00\x18\x00UI\x06\x001.2.99"
+    for _ in range(2):
+        writer = desk.spool.begin(FileMeta(CT, "1.2.99", EXPLICIT), Origin())
+        writer.write(head + lower)
+        desk.storing.received(writer.commit())
+        while desk.step():
+            pass
+    assert desk.journal.counts() == {"FILED": 1, "DUPLICATE": 1}
+    (store,) = [line for request in desk.requests() for line in request if line.startswith("STORE1")]
+    assert store.split("|")[8] == "DOE^JOHN"
+    filed = dcmread(stored_file(desk, 2))
+    assert (filed.PatientName, filed[0x00911020].value) == ("DOE^JOHN", "Doe^John")

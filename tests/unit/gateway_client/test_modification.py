@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pydicom
@@ -16,10 +17,11 @@ from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from gateway_client.errors import ModificationError, NotPart10
-from gateway_client.modification import ACCESSION_NUMBER, PATIENT_ID, PATIENT_NAME, Provenance, encoding_of, modify
+from gateway_client.modification import Provenance, modify
 from gateway_client.part10 import digest_of, read_meta
 from gateway_client.rewriting import Rewritten, rewrite
-from gateway_client.spans import NESTING, Encoding, Reader
+from gateway_client.spans import NESTING, Encoding, Reader, encoding_of
+from gateway_client.splicing import ACCESSION_NUMBER, PATIENT_ID, PATIENT_NAME, Change
 
 AT = datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)
 WHO = Provenance("DEMOGW1", AT, source="CT1")
@@ -38,10 +40,15 @@ def write(directory: Path, dataset: Dataset, syntax: str = ExplicitVRLittleEndia
     return path
 
 
+def changing(values: dict[int, str]) -> Change:
+    """Give what changes a data set to these values."""
+    return partial(modify, values=values, provenance=WHO)
+
+
 def changed(path: Path, values: dict[int, str] | None = None) -> tuple[Dataset, Rewritten]:
     """Change a file; give it as pydicom reads it, and what was said of it."""
     target = path.with_name(f"{path.name}.new")
-    said = rewrite(path, target, values or NEW, WHO, MOST)
+    said = rewrite(path, target, changing(values or NEW), MOST)
     assert said is not None
     assert said.digest == digest_of(target)
     assert said.size == target.stat().st_size - read_meta(target).offset
@@ -81,7 +88,7 @@ def plain(dataset: Dataset) -> dict[int, object]:
 def test_every_file_of_pydicom_has_the_new_values_and_all_others_as_they_were(name: str, tmp_path: Path) -> None:
     path, target = Path(name), tmp_path / "new.dcm"
     try:
-        said = rewrite(path, target, NEW, WHO, MOST)
+        said = rewrite(path, target, changing(NEW), MOST)
     except (NotPart10, ModificationError) as error:
         pytest.skip(str(error))
     assert said is not None
@@ -158,7 +165,7 @@ def test_what_has_the_values_already_is_not_changed(name: str, values: dict[int,
     dataset = Dataset()
     dataset.PatientName, dataset.PatientID = name, "1"
     path = write(tmp_path, dataset)
-    assert rewrite(path, tmp_path / "new", values, WHO, MOST) is None
+    assert rewrite(path, tmp_path / "new", changing(values), MOST) is None
     assert not (tmp_path / "new").exists()
 
 
@@ -223,7 +230,7 @@ def test_a_value_that_cannot_be_written_is_refused_and_nothing_is(
     )
     path = write(tmp_path, dataset)
     with pytest.raises(ModificationError):
-        rewrite(path, tmp_path / "new", values, WHO, MOST)
+        rewrite(path, tmp_path / "new", changing(values), MOST)
     assert not (tmp_path / "new").exists()
 
 
@@ -244,7 +251,7 @@ def test_a_deflated_data_set_that_inflates_to_more_than_allowed_is_refused(tmp_p
     path = write(tmp_path, dataset, DeflatedExplicitVRLittleEndian)
     assert path.stat().st_size < 10_000
     with pytest.raises(ModificationError, match="more than 65536 bytes"):
-        rewrite(path, tmp_path / "new", NEW, WHO, 65536)
+        rewrite(path, tmp_path / "new", changing(NEW), 65536)
 
 
 #: A sequence of undefined length that begins with an item of undefined length.
