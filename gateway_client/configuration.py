@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway_client.dictionaries import Dictionaries, read_dictionaries
+from gateway_client.folders import Grouping
 from gateway_client.header import DEFAULT_PATHS
 from gateway_client.listeners import ListenerConfiguration, listeners_of
 from gateway_client.store_request import Station
@@ -70,6 +71,7 @@ class Configuration:
     stop_seconds: float = 20.0
     destinations: Mapping[str, DestinationSettings] = field(default_factory=dict)
     normalise_patient_name: bool = False
+    grouping: Grouping | None = None
     correct_seconds: float = 10.0
     originals_days: int = 30
     study_quiet_seconds: float = 0.0
@@ -152,6 +154,7 @@ class Configuration:
             log_format=settings.log_format,
             destinations=gateway.destination,
             normalise_patient_name=gateway.normalise_patient_name,
+            grouping=Grouping(gateway.folders == "procedure step", gateway.folder_merge_seconds) if gateway.folders else None,
             correct_seconds=gateway.correct_seconds,
             originals_days=gateway.originals_days,
             study_quiet_seconds=gateway.study_quiet_seconds,

@@ -19,7 +19,8 @@ from typing import NamedTuple
 from gateway_client.errors import JournalError
 from gateway_client.spool import SpooledFile
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
+#: Objects that were corrected, or are deleted.
 _CORRECTIONS = """
 CREATE TABLE correction (
   name TEXT PRIMARY KEY, new_values TEXT NOT NULL, tried_at REAL NOT NULL, original_digest TEXT NOT NULL,
@@ -54,6 +55,15 @@ CREATE TABLE commitment_reference (
 ) WITHOUT ROWID;
 CREATE INDEX commitment_unchecked ON commitment_reference (commitment, place) WHERE reason IS NULL;
 """
+#: Which objects came together.
+_FOLDERS = """
+CREATE TABLE folder (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, study TEXT NOT NULL, step TEXT NOT NULL, association TEXT NOT NULL,
+  last_at REAL NOT NULL
+);
+CREATE INDEX folder_key ON folder (study, step, number);
+CREATE INDEX folder_age ON folder (last_at);
+"""
 #: What makes a journal of a version one of the next.
 _NEWER = {
     1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);",
@@ -63,6 +73,7 @@ _NEWER = {
     5: _STUDY_WAITS,
     6: "ALTER TABLE instance ADD COLUMN taken_back INTEGER NOT NULL DEFAULT 0;",
     7: _COMMITMENT,
+    8: f"ALTER TABLE instance ADD COLUMN folder INTEGER; {_FOLDERS}",
 }
 _SCHEMA = f"""
 CREATE TABLE instance (
@@ -72,7 +83,7 @@ CREATE TABLE instance (
   ien INTEGER, directory TEXT NOT NULL DEFAULT '', file TEXT NOT NULL DEFAULT '', placed TEXT NOT NULL DEFAULT '',
   reason TEXT NOT NULL DEFAULT '', tries INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
   alone INTEGER NOT NULL DEFAULT 0, changed_at REAL NOT NULL DEFAULT 0, instrument TEXT NOT NULL DEFAULT '',
-  taken_back INTEGER NOT NULL DEFAULT 0
+  taken_back INTEGER NOT NULL DEFAULT 0, folder INTEGER
 );
 CREATE INDEX instance_state ON instance (state);
 CREATE INDEX instance_uid ON instance (sop_instance_uid);
@@ -88,7 +99,7 @@ CREATE TABLE transmission (
   reason TEXT NOT NULL, changed_at REAL NOT NULL, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
-{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}"""
+{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}"""
 
 
 class State(StrEnum):
@@ -372,6 +383,7 @@ class Journal:
         marks = ",".join("?" * len(DONE))
         with self.transaction() as connection:
             connection.execute("DELETE FROM request WHERE state='ANSWERED' AND id < (SELECT max(id) FROM request) - 1000")
+            connection.execute("DELETE FROM folder WHERE last_at<?", (before,))
             done = connection.execute(f"DELETE FROM instance WHERE state IN ({marks}) AND changed_at<?", (*DONE, before))
             return done.rowcount
 

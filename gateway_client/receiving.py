@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable, Collection
+from weakref import WeakKeyDictionary
 
 from dul import Exchange, Request, Sink
 from gateway_client.errors import GatewayError, NotAccepted, NotAnObject, ObjectTooLarge, SpoolError, SpoolFull, UIDMismatch
@@ -29,6 +31,9 @@ GATHERED, BEHIND = 1 << 20, 2 << 20
 #: A piece shorter than this is copied.
 _SHORT = 4096
 
+
+#: Names of associations, by which the objects of one are known as such for as long as there are any.
+_ASSOCIATIONS: WeakKeyDictionary[Exchange, str] = WeakKeyDictionary()
 
 #: Is told what became of an object: None where it is kept.
 Told = Callable[[GatewayError | None], None]
@@ -136,4 +141,5 @@ def caller(exchange: Exchange) -> Origin:
     """Say who asked for an association, and at which instrument's port."""
     asked = exchange.connection.association.request
     calling, called = (asked.calling_ae_title, asked.called_ae_title) if asked is not None else ("", "")
-    return Origin(calling, called, exchange.connection.peer, exchange.listener)
+    association = _ASSOCIATIONS.get(exchange) or _ASSOCIATIONS.setdefault(exchange, secrets.token_hex(8))
+    return Origin(calling, called, exchange.connection.peer, exchange.listener, association)

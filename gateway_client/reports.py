@@ -27,7 +27,7 @@ def encode_report(file: SpooledFile) -> bytes:
     meta, origin, header = file.meta, file.origin, file.header
     kind = meta.sop_class_uid, meta.sop_instance_uid, meta.transfer_syntax
     titles = meta.sending_ae_title, meta.receiving_ae_title, meta.offset
-    sent = origin.calling, origin.called, origin.peer, origin.instrument
+    sent = origin.calling, origin.called, origin.peer, origin.instrument, origin.association
     read = None if header is None else (*header[:-1], [*map(tuple, header.items)])
     report = marshal.dumps((file.name, (*kind, *titles), file.size, file.digest, file.received_at, sent, read), _FORMAT)
     return _LENGTH.pack(len(report)) + report

@@ -35,12 +35,16 @@ _SLOW, _SYNCING = 0.0003, 8
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who sent an object, to whom, from which address, and to which instrument's port, none if to the default one."""
+    """Who sent an object, to whom, from which address, and to which instrument's port, none if to the default one.
+
+    The association is one of a kind, and empty where it is not known.
+    """
 
     calling: str = ""
     called: str = ""
     peer: str = ""
     instrument: str = ""
+    association: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

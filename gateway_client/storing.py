@@ -15,6 +15,7 @@ from gateway_client.corrections import Corrections
 from gateway_client.dictionaries import Extractor
 from gateway_client.errors import NotAnObject, NotPart10, UnknownInstitution
 from gateway_client.filing import Filing, Means, Outcome
+from gateway_client.folders import Folders
 from gateway_client.header import InstanceHeader, read_header
 from gateway_client.imported import ImportedObjects
 from gateway_client.journal import DONE, Change, Instance, Request, RequestKind, State
@@ -85,6 +86,8 @@ class Storing(Filing):
         self._corrections = Corrections(self._journal)
         self._modalities = self._configuration.dictionaries.modalities
         self.waits = StudyWaits(self._journal, self._configuration.study_quiet_seconds)
+        grouping = means.configuration.grouping
+        self._folders = Folders(means.journal, grouping) if grouping is not None else None
         self._purged_at = 0.0
         #: How many objects were received since the start, and how many of these stand in the journal.
         self.arrived = self.journaled = 0
@@ -105,7 +108,7 @@ class Storing(Filing):
         for name in names:
             state = states.get(name)
             if state is None:
-                self._take([self._spool.read(name)])
+                self._take(self._normalised([self._spool.read(name)]))
             elif state in DONE:
                 self._spool.remove(name)
             elif state is State.REFUSED:
@@ -134,7 +137,7 @@ class Storing(Filing):
             else:
                 files.append(found)
         if files:
-            self._take(files)
+            self._take(self._normalised(files))
             self.journaled += len(files)
         while self._lost:
             self._recover(self._lost[0])
@@ -144,26 +147,27 @@ class Storing(Filing):
             self._purged_at = now
             self._journal.purge(now - DAYS_REMEMBERED * 86400)
 
+    def _normalised(self, files: Sequence[SpooledFile]) -> Sequence[SpooledFile]:
+        """Give the names of patients one form, where that is asked for."""
+        return [normalise_file(self._spool, file) for file in files] if self._configuration.normalise_patient_name else files
+
     def _take(self, files: Sequence[SpooledFile]) -> None:
-        if self._configuration.normalise_patient_name:
-            files = [normalise_file(self._spool, file) for file in files]
-        events = [
-            Event(
-                file.meta.sop_instance_uid,
-                "RECEIVE",
-                file.received_at,
-                "received",
-                peer=f"{file.origin.calling}@{file.origin.peer}" if file.origin.peer else file.origin.calling,
-                detail=", ".join(filter(None, (f"{file.size} bytes", file.meta.transfer_syntax, file.origin.instrument))),
-            )
-            for file in files
-        ]
         for file in files:
             if file.header is not None:
                 self._headers.keep(file.name, file.header)
         with self._journal.transaction():
             self._journal.add(files)
-            self._tell(events)
+            self._tell([_received(file, self._in_folder(file)) for file in files])
+
+    def _in_folder(self, file: SpooledFile) -> str:
+        """Put an object into its folder, where there are folders, and say so; one that cannot be read has none."""
+        if self._folders is None:
+            return ""
+        try:
+            header = file.header or read_header(self._spool.path(file.name), self._configuration.header_paths)
+        except (NotPart10, NotAnObject, OSError):
+            return ""
+        return f"folder {self._folders.assign(file.name, header, file.origin.association, file.received_at)}"
 
     def _go_on(self, broker: Broker) -> bool:
         """Store the next batch."""
@@ -319,6 +323,18 @@ class Storing(Filing):
     def _dropped(self, instance: Instance, why: str) -> Change:
         self._tell([self._event(instance, "DUPLICATE", "dropped", why)])
         return Change(instance.id, State.DUPLICATE, reason=why)
+
+
+def _received(file: SpooledFile, folder: str) -> Event:
+    origin = file.origin
+    return Event(
+        file.meta.sop_instance_uid,
+        "RECEIVE",
+        file.received_at,
+        "received",
+        peer=f"{origin.calling}@{origin.peer}" if origin.peer else origin.calling,
+        detail=", ".join(filter(None, (f"{file.size} bytes", file.meta.transfer_syntax, origin.instrument, folder))),
+    )
 
 
 def _digest_of_filed(other: Instance) -> str:

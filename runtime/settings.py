@@ -68,6 +68,8 @@ class GatewaySettings(BaseModel):
     max_object_bytes: int = Field(default=4 * 1024**3, ge=1)
     free_space_floor_bytes: int = Field(default=256 * 1024**2, ge=0)
     normalise_patient_name: bool = False
+    folders: Literal["", "study", "procedure step"] = ""
+    folder_merge_seconds: float = Field(default=0.0, ge=0, le=86400)
     correct_seconds: float = Field(default=10.0, ge=1, le=86400)
     originals_days: int = Field(default=30, ge=0, le=365)
     placement_tries: int = Field(default=24, ge=1, le=1000)

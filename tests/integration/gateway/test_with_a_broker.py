@@ -447,3 +447,25 @@ def test_an_application_chooses_what_is_filed(tmp_path: Path, settings: Settings
     assert images(demo_store, mine) == images(demo_store, unwanted) == []
     spool = Configuration.from_settings(settings).spool
     assert [path for path in spool.rglob("*") if path.is_file()] == []
+
+
+def test_what_comes_over_one_association_is_one_folder_and_its_story_says_so(
+    tmp_path: Path, settings: Settings, demo_store: Store
+) -> None:
+    changed = settings.model_copy(update={"gateway": settings.gateway.model_copy(update={"folders": "study"})})
+    paths = [make_file(tmp_path) for _ in range(4)]
+    gateway = Gateway(Configuration.from_settings(changed))
+    gateway.start()
+    try:
+        for sent in (paths[:3], paths[3:]):
+            assert send(settings.gateway.dicom_port, *sent).returncode == 0
+
+        def told() -> dict[str, str]:
+            statement = select(ImageEvent.uid, ImageEvent.detail).where(ImageEvent.stage == "RECEIVE")
+            rows = demo_store.transact(lambda connection: connection.execute(statement).all())
+            return {uid: detail.rpartition(", ")[2] for uid, detail in rows}
+
+        until(lambda: len(told()) == len(paths))
+        assert [told()[path.stem] for path in paths] == ["folder 1", "folder 1", "folder 1", "folder 2"]
+    finally:
+        gateway.stop()

@@ -164,6 +164,7 @@ OLDER = {
     6: "DROP INDEX instance_waiting; DROP TABLE study_wait;",
     7: "ALTER TABLE instance DROP COLUMN taken_back;",
     8: "DROP TABLE commitment_reference; DROP TABLE commitment;",
+    9: "DROP TABLE folder; ALTER TABLE instance DROP COLUMN folder;",
 }
 
 
