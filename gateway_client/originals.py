@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway_client.errors import SpoolError
 from gateway_client.rewriting import Rewritten, rewrite
 from gateway_client.splicing import Change
 from gateway_client.spool import Spool
@@ -17,9 +18,13 @@ class Originals:
     """What the correcting task does to the files of the spool. Everything raises OSError."""
 
     def __init__(self, spool: Spool) -> None:
+        """Make the directory. Raises SpoolError."""
         self.directory = spool.directory / "original"
         self._spool = spool
-        make_directories(self.directory)
+        try:
+            make_directories(self.directory)
+        except OSError as error:
+            raise SpoolError(f"{self.directory} cannot be made: {error.strerror}.") from error
 
     def path(self, name: str) -> Path:
         """Give the path of an object's original."""
