@@ -10,7 +10,16 @@ from sqlalchemy import bindparam, select, update
 from fileman import Event, export_lock, lock_for_transaction, record_events, transmission, upserts
 from fileman.files import DicomExportImage, GatewayStatus
 from rpcs.call import Call
-from rpcs.export import NO_ORIGIN, Report, apply_reports, described, origins_of, take_entries
+from rpcs.export import (
+    NO_ORIGIN,
+    Report,
+    Room,
+    apply_reports,
+    described,
+    origins_of,
+    take_by_destination,
+    take_entries,
+)
 from rpcs.numbers import subscript
 from rpcs.registry import Access, Answer, listed, literal, procedure
 from rpcs.session import AskWhenWoken
@@ -94,13 +103,17 @@ def export_result(call: Call) -> str:
         listed("RESULTS"),
         literal("COUNT", 3),
         literal("WAIT", 10),
+        listed("ROOM"),
     ),
 )
 def export_next(call: Call) -> Answer | list[str]:
     """Take results as MAGB EXPORT RESULT does; give the next COUNT entries, 100 at most, and mark them as taken.
 
     They are those that MAG DICOM GET NEXT QUEUE ENTRY would give one after the other, written so too: 13 lines for each,
-    or its `-1` or `-2`. Where nothing waits it is waited for, WAIT seconds at most.
+    or its `-1` or `-2`. Where nothing waits it is waited for, WAIT seconds at most. With ROOM entries are given by
+    destination: elements are `application^count^export`, so many entries for the destination, those of the export that was
+    begun before any other; an element without application says how many for each that is not named. What waits for one
+    destination is no obstacle to the others.
     """
     since = call.store.sleepers.count
     origins = origins_of(call)
@@ -109,7 +122,11 @@ def export_next(call: Call) -> Answer | list[str]:
     lock_for_transaction(call.connection, *map(export_lock, origins))
     if not call.waited:
         apply_reports(call, _reports(call, 1))
-    entries = take_entries(call, origins, min(subscript(call.text(2)) or 1, MOST_ENTRIES))
+    rooms = [Room.read(line) for line in call.list(4).values()]
+    if rooms:
+        entries = take_by_destination(call, origins, rooms, MOST_ENTRIES)
+    else:
+        entries = take_entries(call, origins, min(subscript(call.text(2)) or 1, MOST_ENTRIES))
     seconds = float(m_number(call.text(3)))
     if entries or call.waited or seconds <= 0:
         return described(call, entries)

@@ -111,7 +111,8 @@ class DicomExportImage(File):
     """The images of an export (#2006.5744).
 
     Status WAITING, XMIT, SUCCESS, FAIL, HOLD; ours besides: RETRY, an entry that a destination refused and that waits for
-    `next_try_at` with its `reason`.
+    `next_try_at` with its `reason`. Origin, priority and application are those of the export: an index finds by them what is
+    next.
     """
 
     __tablename__ = "dicom_export_image"
@@ -122,6 +123,7 @@ class DicomExportImage(File):
     status: Mapped[str]
     origin: Mapped[int]
     priority: Mapped[int]
+    application: Mapped[str] = mapped_column(default="")
     status_at: Mapped[float] = mapped_column(Float(53))
     taken_by: Mapped[str] = mapped_column(default="")
     tries: Mapped[int] = mapped_column(default=0)
@@ -131,6 +133,9 @@ class DicomExportImage(File):
 
     __table_args__ = (
         Index(None, "origin", "status", "priority", "export", "sequence"),
+        Index(
+            "ix_dicom_export_image_by_destination", "origin", "status", "application", "priority", "export", "sequence"
+        ),  # SQLAlchemy's own name for it is longer than PostgreSQL takes
         Index(None, "taken_by", "status"),
         Index(None, "status", "next_try_at"),
         Index(None, "status", "status_at"),

@@ -1,6 +1,18 @@
 """The DICOM export queue (#2006.574): filled on request, emptied by transmitters, looked at."""
 
 from rpcs.export import listing, requests
+from rpcs.export.by_destination import Room, take_by_destination
 from rpcs.export.entries import NO_ORIGIN, Report, apply_reports, described, origins_of, take_entries
 
-__all__ = ["NO_ORIGIN", "Report", "apply_reports", "described", "listing", "origins_of", "requests", "take_entries"]
+__all__ = [
+    "NO_ORIGIN",
+    "Report",
+    "Room",
+    "apply_reports",
+    "described",
+    "listing",
+    "origins_of",
+    "requests",
+    "take_by_destination",
+    "take_entries",
+]

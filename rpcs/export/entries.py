@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, or_, select, update
 
 from fileman import Event, export_lock, lock_for_transaction, record_events, to_fileman
 from fileman.files import DicomExport, DicomExportImage, Image
@@ -39,28 +39,37 @@ _RETURN = (
     .where(DicomExportImage.origin.in_(bindparam("origins", expanding=True)))
     .values(status="WAITING")
 )
-_NEXT = (
-    select(
-        DicomExportImage.export,
-        DicomExportImage.sequence,
-        DicomExportImage.image,
-        DicomExport.application,
-        DicomExport.group,
-        DicomExport.accession,
-        DicomExport.image_count,
-        Image.ien,
-        Image.object_type,
-        Image.file_ref,
-        Image.location,
-        Image.abstract_location,
-        Image.jukebox_location,
-        Image.patient,
-        Image.big_location,
-        Image.big_jukebox_location,
-        Image.big_extension,
+#: What is told of an entry.
+NEXT_COLUMNS = (
+    DicomExportImage.export,
+    DicomExportImage.sequence,
+    DicomExportImage.image,
+    DicomExport.application,
+    DicomExport.group,
+    DicomExport.accession,
+    DicomExport.image_count,
+    Image.ien,
+    Image.object_type,
+    Image.file_ref,
+    Image.location,
+    Image.abstract_location,
+    Image.jukebox_location,
+    Image.patient,
+    Image.big_location,
+    Image.big_jukebox_location,
+    Image.big_extension,
+)
+
+
+def joined_to_entries(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Add the export and the image, which may be gone, of each entry to a statement."""
+    return statement.join(DicomExport, DicomExport.ien == DicomExportImage.export).join(
+        Image, Image.ien == DicomExportImage.image, isouter=True
     )
-    .join(DicomExport, DicomExport.ien == DicomExportImage.export)
-    .join(Image, Image.ien == DicomExportImage.image, isouter=True)
+
+
+_NEXT = (
+    joined_to_entries(select(*NEXT_COLUMNS))
     .where(
         DicomExportImage.status == "WAITING",
         DicomExportImage.origin == bindparam("one_origin"),
@@ -188,10 +197,10 @@ def next_queue_entry(call: Call) -> list[str]:
     apply_reports(call, [Report(subscript(export), subscript(sequence), status) for export, sequence, status in told])
     check = bool(m_number(call.text(2)))
     if not check:
-        _return(call, origins)
+        let_wait_again(call, origins)
     entries = _next(call, origins, 1)
     if not check:
-        _take(call, entries)
+        take(call, entries)
     return described(call, entries)
 
 
@@ -206,15 +215,15 @@ def take_entries(call: Call, origins: Sequence[int], most: int) -> list[Entry]:
 
     The caller holds `export_lock` of them.
     """
-    _return(call, origins)
+    let_wait_again(call, origins)
     taken: list[Entry] = []
     while len(taken) < most and (entries := _next(call, origins, most - len(taken))):
-        _take(call, entries)
+        take(call, entries)
         taken += entries
     return taken
 
 
-def _return(call: Call, origins: Sequence[int]) -> None:
+def let_wait_again(call: Call, origins: Sequence[int]) -> None:
     """Let what was taken too long ago wait again, and what waited to be tried again."""
     now = call.clock.seconds()
     call.connection.execute(_RETURN, {"before": now - EXPORT_TAKEN_FOR, "now": now, "origins": origins})
@@ -233,7 +242,8 @@ def _next(call: Call, origins: Sequence[int], most: int) -> Sequence[Entry]:
     return call.connection.execute(_NEXT, {"one_origin": origin, "one_priority": priority, "most": most}).all()
 
 
-def _take(call: Call, entries: Sequence[Entry]) -> None:
+def take(call: Call, entries: Sequence[Entry]) -> None:
+    """Note that this session's machine has some entries from now on."""
     now, machine = call.clock.seconds(), call.session.machine
     taken = [{"d0": it.export, "d1": it.sequence, "now": now, "machine": machine} for it in entries]
     if taken:

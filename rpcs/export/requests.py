@@ -147,10 +147,10 @@ def request_export(call: Call, request: ExportRequest) -> Requested:
         patients |= set(call.connection.execute(_REPORT_PATIENT, {"of_report": image.report}).scalars())
     sound = [member for member in members if patients <= {member.patient}]
     for member in sound:
-        queued = None if export is None else queue_export(call.connection, export, member.ien, study.priority, origin)
+        queued = None if export is None else queue_export(call.connection, export, member.ien, study, origin)
         if queued is None:
             export = make_export(call.connection, study, accession, origin)
-            queue_export(call.connection, export, member.ien, study.priority, origin)
+            queue_export(call.connection, export, member.ien, study, origin)
     _tell(call, request, members, sound)
     return Requested("1", len(sound))
 

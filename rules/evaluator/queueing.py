@@ -269,7 +269,7 @@ def queue_objects(connection: Connection, wanted: Sequence[Object], origin: Orig
     for export, those in new.items():
         last = connection.execute(_COUNT_UP, {"entry": export, "more": len(those)}).scalar_one()
         first = last - len(those) + 1
-        rows += [_object_row(export, first + at, it.image, it.study.priority, origin) for at, it in enumerate(those)]
+        rows += [_object_row(export, first + at, it.image, it.study, origin) for at, it in enumerate(those)]
     _write_objects(connection, rows, origin)
     return made
 
@@ -281,8 +281,13 @@ def _write_objects(connection: Connection, rows: Sequence[Mapping[str, object]],
         wake_after_commit(connection, transmission(origin.location))
 
 
-def _object_row(export: int, sequence: int, image: int, priority: int, origin: Origin) -> dict[str, object]:
-    where = {"origin": origin.location, "priority": priority, "status_at": origin.seconds}
+def _object_row(export: int, sequence: int, image: int, study: Study, origin: Origin) -> dict[str, object]:
+    where = {
+        "origin": origin.location,
+        "priority": study.priority,
+        "application": study.application,
+        "status_at": origin.seconds,
+    }
     return {"export": export, "sequence": sequence, "image": image, "status": "WAITING", **where}
 
 
@@ -313,7 +318,7 @@ def make_export(connection: Connection, study: Study, accession: str, origin: Or
     return export
 
 
-def queue_export(connection: Connection, export: int, image: int, priority: int, origin: Origin) -> bool | None:
+def queue_export(connection: Connection, export: int, image: int, study: Study, origin: Origin) -> bool | None:
     """Add an image to an export, unless it is under way in it already (ENQUEUE^MAGDRPC3).
 
     None when the export is gone: its last image was taken out of the queue this moment. The caller holds `export_lock` of the
@@ -324,5 +329,5 @@ def queue_export(connection: Connection, export: int, image: int, priority: int,
     sequence = connection.execute(_COUNT_UP, {"entry": export, "more": 1}).scalar()
     if sequence is None:
         return None
-    _write_objects(connection, [_object_row(export, sequence, image, priority, origin)], origin)
+    _write_objects(connection, [_object_row(export, sequence, image, study, origin)], origin)
     return True

@@ -318,6 +318,7 @@ def queue_export(store: Store, image: int, application: str = "READING ROOM") ->
                 "image": image,
                 "origin": 660,
                 "priority": 500,
+                "application": application,
                 "status": "WAITING",
                 "status_at": 0.0,
             },

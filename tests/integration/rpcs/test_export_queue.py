@@ -116,6 +116,45 @@ def test_the_next_entries_are_given_with_what_became_of_those_before(routing: Ro
     assert take_many(routing, "2")[6::13] == ["10"]
 
 
+def take_for(routing: Routing, *rooms: str, results: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    """Take entries by destination; gives destination and image of each."""
+    lines = list(routing.client.call("MAGB EXPORT NEXT", "660", list(results), "", "", list(rooms)).lines)
+    return [] if lines == [NOTHING] else list(zip(lines[3::13], lines[6::13], strict=True))
+
+
+def test_each_destination_has_its_own_next_entries(routing: Routing) -> None:
+    queue(routing, GROUP, "700", application="FULL")
+    queue(routing, "5", "250", application="SLOW")
+    queue(routing, "2", "500", application="SLOW")
+    queue(routing, "3", "500", application="FAST")
+    assert take_for(routing, "FULL^0", "SLOW^1", "^9") == [("FAST", "3"), ("SLOW", "2")]
+    assert take_for(routing, "FULL^0", "SLOW^1") == [("SLOW", "5")], (
+        "what is not named has no room without an element for the rest"
+    )
+    assert take_for(routing, "^1") == [("FULL", "9")]
+    assert take_for(routing, "^9") == [("FULL", "10")]
+    assert take_for(routing, "^9") == []
+
+
+def test_a_study_that_was_begun_goes_on_before_a_higher_priority(routing: Routing) -> None:
+    queue(routing, GROUP)
+    queue(routing, "2", "700")
+    queue(routing, "5", "600")
+    assert take_for(routing, "PACS-ARCHIVE^1^1") == [("PACS-ARCHIVE", "9")]
+    assert take_for(routing, "PACS-ARCHIVE^2^1") == [("PACS-ARCHIVE", "10"), ("PACS-ARCHIVE", "2")]
+    assert take_for(routing, "PACS-ARCHIVE^5^1") == [("PACS-ARCHIVE", "5")]
+
+
+def test_two_studies_of_a_destination_go_side_by_side(routing: Routing) -> None:
+    queue(routing, GROUP)
+    queue(routing, "2")
+    queue(routing, "5", "250")
+    asked = take_for(routing, "PACS-ARCHIVE^1^1", "PACS-ARCHIVE^1")
+    assert asked == [("PACS-ARCHIVE", "9"), ("PACS-ARCHIVE", "2")]
+    asked = take_for(routing, "PACS-ARCHIVE^1^1", "PACS-ARCHIVE^1^2")
+    assert asked == [("PACS-ARCHIVE", "10"), ("PACS-ARCHIVE", "5")]
+
+
 def test_who_waits_for_entries_has_them_once_they_are_queued(routing: Routing) -> None:
     queue(routing, "9")
     take(routing)
@@ -289,6 +328,8 @@ def test_the_cost_of_an_entry_does_not_grow_with_what_is_queued(routing: Routing
         take(routing)
         take(routing, "1^1^SUCCESS")
         take_many(routing, "5", "1^2^WAITING", "1^1^")
+        queue(routing, "5")
+        take_for(routing, "PACS-ARCHIVE^1^1", "PACS-ARCHIVE^5")
         routing.lines("GET NEXT QUEUE ENTRY", ["999"], [])
         routing.client.call("MAG GET DICOM XMIT ORIGIN")
     plans = {text: steps for text, steps in statements.plans(routing.store).items() if "dicom_export" in text}
