@@ -68,6 +68,8 @@ class Configuration:
     heartbeat_seconds: float = 5.0
     poll_seconds: float = 1.0
     association_idle_seconds: float = 1.0
+    associations_per_destination: int = 2
+    associations: int = 3
     stop_seconds: float = 20.0
     destinations: Mapping[str, DestinationSettings] = field(default_factory=dict)
     normalise_patient_name: bool = False
@@ -148,6 +150,8 @@ class Configuration:
             batch=gateway.batch,
             max_associations=gateway.max_associations,
             processes=gateway.processes,
+            associations_per_destination=gateway.associations_per_destination,
+            associations=gateway.associations,
             max_object_bytes=gateway.max_object_bytes,
             free_space_floor=gateway.free_space_floor_bytes,
             log_level=settings.log_level,

@@ -1,14 +1,13 @@
-"""The storage SCU: sends files' data sets bit by bit as they are, over an association that is kept for their study."""
+"""The storage SCU: sends files' data sets bit by bit as they are, over associations that are kept for their study."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from queue import SimpleQueue
 
 from pydicom.uid import UID
 from twisted.internet.defer import Deferred
@@ -52,33 +51,57 @@ Note = Callable[[int, Mark], None]
 """Marks an object by its place, in the reactor's thread. What it raises as OSError ends the association."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Consignment:
-    """Objects of one study for a destination, and where it is told how each ended; none is begun after `until`."""
+@dataclass(eq=False, slots=True)
+class Consignment:
+    """Objects of one study for a destination, which are closed in the end; none is begun after `until`, by `monotonic`.
+
+    `study` is any name of their study. `further` is one that goes beside others of its destination: its association is given
+    up early where the destination does not take it. `ended` is called in the reactor's thread when `outcomes` says how each
+    object ended, by its place, or when there was a `fault`.
+    """
 
     destination: Destination
     study: str
     objects: Sequence[ObjectFile]
     note: Note
-    until: float
-    heard: SimpleQueue[tuple[int, Outcome] | Exception] = field(default_factory=SimpleQueue)
+    ended: Callable[[Consignment], None]
+    until: float = math.inf
+    further: bool = False
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    fault: Exception | None = None
 
     def tell(self, place: int, outcome: Outcome) -> None:
+        """Say how an object ended."""
         self.objects[place].close()
         if outcome == Outcome(Result.SENT):
             self.note(place, Mark.SENT)
-        self.heard.put((place, outcome))
+        self.outcomes[place] = outcome
 
-    def outcomes(self) -> Iterator[tuple[int, Outcome]]:
-        for _ in self.objects:
-            heard = self.heard.get()
-            if isinstance(heard, Exception):
-                raise heard
-            yield heard
+
+@dataclass(eq=False, slots=True)
+class _Kept:
+    """An association for a study; `busy` while a consignment goes over it."""
+
+    destination: Destination
+    study: str
+    exchange: Exchange
+    used_at: float
+    busy: bool = True
+
+    def serves(self, consignment: Consignment, meta: FileMeta) -> bool:
+        return (
+            not self.exchange.over
+            and (self.destination, self.study) == (consignment.destination, consignment.study)
+            and self.exchange.context_for(meta.sop_class_uid, meta.transfer_syntax) is not None
+        )
 
 
 class StorageSCU:
-    """Keeps at most one association, to one destination, for one study. Its methods are for other threads than the reactor's."""
+    """Sends consignments side by side. Its methods are for other threads than the reactor's.
+
+    How many go to a destination at a time is up to who sends them: each has an association of its own, which is kept for its
+    study until another of the destination is wanted, or nothing was sent over it for a while.
+    """
 
     def __init__(
         self,
@@ -90,82 +113,99 @@ class StorageSCU:
         self._monotonic = monotonic
         self._own = reactor is None
         self._reactor = reactor or ReactorThread("dicom-scu")
-        self._exchange: Exchange | None = None
-        self._key: tuple[Destination, str] | None = None
+        self._kept: list[_Kept] = []
+        self._connecting = Counter[Destination]()
         self._offered: dict[Destination, dict[tuple[str, str], None]] = {}
-        self._used_at = 0.0
         self._halted = False
 
-    def send(
-        self, destination: Destination, study: str, objects: Sequence[ObjectFile], note: Note, until: float = math.inf
-    ) -> Iterator[tuple[int, Outcome]]:
-        """Begin to send objects, which are closed in the end; gives place and outcome of each as it comes.
-
-        `study` is any name of their study. An association that is lost leaves what was not begun UNSENT, and so does the
-        moment `until`, by the clock `monotonic`.
-        """
-        consignment = _Consignment(destination, study, objects, note, until)
+    def send(self, consignment: Consignment) -> None:
+        """Begin to send objects. An association that is lost leaves what was not begun UNSENT, and so does `until`."""
         self._reactor.soon(self._begin, consignment)
-        return consignment.outcomes()
 
     def halt(self) -> None:
         """Begin no further object."""
         self._halted = True
 
     def close_idle(self) -> None:
-        """Release an association that was not used for a while."""
-        if self._exchange is not None and self._monotonic() - self._used_at > self._configuration.association_idle_seconds:
-            self._reactor.call(self._release)
+        """Release associations that were not used for a while."""
+        if self._kept:
+            self._reactor.soon(self._release_idle)
 
     def close(self) -> None:
-        """Release the association, and end."""
-        self._reactor.call(self._release)
+        """Release the associations, abort those that are in use, and end."""
+        self._reactor.call(lambda: Deferred.fromCoroutine(self._close_all()))
         if self._own:
             self._reactor.stop()
 
-    def _release(self) -> Deferred[DulError | None] | None:
-        exchange, self._exchange, self._key = self._exchange, None, None
-        return exchange.release() if exchange is not None else None
+    async def _close_all(self) -> None:
+        for kept in [*self._kept]:
+            if kept.busy:
+                kept.exchange.abort()
+            await self._release(kept)
 
-    def _begin(self, consignment: _Consignment) -> None:
-        def fault(failure: Failure) -> None:
-            if self._exchange is not None:
-                self._exchange.abort()
-            consignment.heard.put(failure.value if isinstance(failure.value, Exception) else RuntimeError(failure.value))
+    def _release_idle(self) -> None:
+        before = self._monotonic() - self._configuration.association_idle_seconds
+        for kept in [*self._kept]:
+            if not kept.busy and kept.used_at < before:
+                self._release(kept)
 
-        Deferred.fromCoroutine(self._send(consignment)).addErrback(fault)
+    def _release(self, kept: _Kept) -> Deferred[DulError | None]:
+        if kept in self._kept:
+            self._kept.remove(kept)
+        return kept.exchange.release()
 
-    async def _send(self, consignment: _Consignment) -> None:
+    def _begin(self, consignment: Consignment) -> None:
+        def ended(failure: Failure | None) -> None:
+            if failure is not None:
+                consignment.fault = failure.value if isinstance(failure.value, Exception) else RuntimeError(failure.value)
+            consignment.ended(consignment)
+
+        Deferred.fromCoroutine(self._send(consignment)).addBoth(ended)
+
+    async def _send(self, consignment: Consignment) -> None:
         """Keep so many requests waiting that the next one goes out as soon as the window allows it."""
         left = deque(range(len(consignment.objects)))
         asked: deque[tuple[int, Asked]] = deque()
-        exchange: Exchange | None = None
-        while left or asked:
-            if left and not asked:
-                exchange = await self._exchange_for(consignment, left) if self._may_begin(consignment, left) else None
-            if exchange is None:
-                continue
-            while left and len(asked) <= WINDOW and self._may_begin(consignment, left):
-                request = self._ask(exchange, consignment, left[0])
-                if request is None:
-                    break  # it needs another association
-                asked.append((left.popleft(), request))
-            if not asked:
-                continue
-            place, request = asked.popleft()
-            try:
-                outcome = outcome_of(await request.response())
-            except DulError as error:
-                exchange.abort()
-                self._exchange = self._key = None
-                for at, lost in ((place, request), *asked):
-                    consignment.tell(at, outcome_when_lost(consignment.objects[at], lost, error))
-                self._leave(consignment, left, f"The association was lost: {error}")
-                return
-            self._used_at = self._monotonic()
-            consignment.tell(place, outcome)
+        kept: _Kept | None = None
+        try:
+            while left or asked:
+                if left and not asked:
+                    kept = await self._association_for(consignment, left, kept) if self._may_begin(consignment, left) else kept
+                if kept is None:
+                    continue
+                while left and len(asked) <= WINDOW and self._may_begin(consignment, left):
+                    request = self._ask(kept.exchange, consignment, left[0])
+                    if request is None:
+                        break  # it needs another association
+                    asked.append((left.popleft(), request))
+                if not asked:
+                    continue
+                place, request = asked.popleft()
+                try:
+                    outcome = outcome_of(await request.response())
+                except DulError as error:
+                    kept.exchange.abort()
+                    for at, lost in ((place, request), *asked):
+                        consignment.tell(at, outcome_when_lost(consignment.objects[at], lost, error))
+                    self._leave(consignment, left, f"The association was lost: {error}")
+                    return
+                kept.used_at = self._monotonic()
+                consignment.tell(place, outcome)
+        except BaseException:
+            if kept is not None:
+                kept.exchange.abort()
+            raise
+        finally:
+            if kept is not None:
+                self._put_down(kept)
 
-    def _may_begin(self, consignment: _Consignment, left: deque[int]) -> bool:
+    def _put_down(self, kept: _Kept) -> None:
+        """Keep an association for what may follow of its study, unless its destination is being asked for another one."""
+        kept.busy = False
+        if kept.exchange.over or self._connecting[kept.destination]:
+            self._release(kept)
+
+    def _may_begin(self, consignment: Consignment, left: deque[int]) -> bool:
         """Tell whether there is still time for another object; where there is not, leave the rest."""
         if self._halted:
             self._leave(consignment, left, "The gateway stops.")
@@ -173,43 +213,46 @@ class StorageSCU:
             self._leave(consignment, left, "Its turn did not come in time.")
         return bool(left)
 
-    def _leave(self, consignment: _Consignment, left: deque[int], why: str) -> None:
+    def _leave(self, consignment: Consignment, left: deque[int], why: str) -> None:
         while left:
             consignment.tell(left.popleft(), Outcome(Result.UNSENT, why))
 
-    async def _exchange_for(self, consignment: _Consignment, left: deque[int]) -> Exchange | None:
+    async def _association_for(self, consignment: Consignment, left: deque[int], kept: _Kept | None) -> _Kept | None:
         """Give an association that takes the next object; None where that one could not be sent, which is told."""
-        destination, meta = consignment.destination, consignment.objects[left[0]].meta
-        exchange = await self._associate(destination, consignment.study, meta)
-        if isinstance(exchange, Outcome):
-            consignment.tell(left.popleft(), exchange)
-            self._leave(consignment, left, exchange.reason)
+        meta = consignment.objects[left[0]].meta
+        if kept is not None:
+            if kept.serves(consignment, meta):
+                return kept
+            await self._release(kept)
+        found = await self._associate(consignment, meta)
+        if isinstance(found, Outcome):
+            consignment.tell(left.popleft(), found)
+            self._leave(consignment, left, found.reason)
             return None
-        if exchange.context_for(meta.sop_class_uid, meta.transfer_syntax) is None:
-            await _wait(self._release())
-            consignment.tell(left.popleft(), Outcome(Result.REFUSED, f"{destination.name} does not take {_describe(meta)}."))
+        if not found.serves(consignment, meta):
+            await self._release(found)
+            name = consignment.destination.name
+            consignment.tell(left.popleft(), Outcome(Result.REFUSED, f"{name} does not take {_describe(meta)}."))
             return None
-        return exchange
+        return found
 
-    async def _associate(self, destination: Destination, study: str, meta: FileMeta) -> Exchange | Outcome:
-        """Give the association for a study, the open one where it serves; or why there is none."""
-        kept = self._exchange
-        if (
-            kept is not None
-            and not kept.over
-            and self._key == (destination, study)
-            and kept.context_for(meta.sop_class_uid, meta.transfer_syntax) is not None
-        ):
-            return kept
-        await _wait(self._release())
+    async def _associate(self, consignment: Consignment, meta: FileMeta) -> _Kept | Outcome:
+        """Give the association for a study, an open one where it serves; or why there is none."""
+        for kept in self._kept:
+            if not kept.busy and kept.serves(consignment, meta):
+                kept.busy = True
+                return kept
+        destination, configuration = consignment.destination, self._configuration
+        await self._make_room(consignment)
         where = f"{destination.ae_title} at {destination.host}:{destination.port}"
-        configuration = self._configuration
+        seconds = configuration.connect_timeout if consignment.further else configuration.dimse_timeout
+        self._connecting[destination] += 1
         try:
             exchange = await connect(
                 self._reactor.reactor,
                 (destination.host, destination.port),
                 self._request(destination, meta),
-                timeouts=Timeouts(artim=configuration.dimse_timeout, idle=configuration.network_timeout),
+                timeouts=Timeouts(artim=seconds, idle=configuration.network_timeout),
                 connect_seconds=configuration.connect_timeout,
                 response_seconds=configuration.dimse_timeout,
             )
@@ -217,8 +260,20 @@ class StorageSCU:
             return Outcome(Result.UNREACHABLE, f"{where} rejects associations: {error}.")
         except DulError as error:
             return Outcome(Result.UNREACHABLE, f"No association with {where}: {error}")
-        self._exchange, self._key = exchange, (destination, study)
-        return exchange
+        finally:
+            self._connecting[destination] -= 1
+        kept = _Kept(destination, consignment.study, exchange, self._monotonic())
+        self._kept.append(kept)
+        return kept
+
+    async def _make_room(self, consignment: Consignment) -> None:
+        """Release idle associations that stand in the way: this destination's, and others' beyond their first."""
+        held = Counter(kept.destination for kept in self._kept)
+        for kept in [*self._kept]:
+            here = kept.destination == consignment.destination
+            if kept in self._kept and not kept.busy and (here or (consignment.further and held[kept.destination] > 1)):
+                held[kept.destination] -= 1
+                await self._release(kept)
 
     def _request(self, destination: Destination, meta: FileMeta) -> AssociateRequest:
         """Offer each pair of SOP class and transfer syntax that this destination has been sent, this file's first."""
@@ -240,16 +295,11 @@ class StorageSCU:
             implementation_version_name=IMPLEMENTATION_VERSION,
         )
 
-    def _ask(self, exchange: Exchange, consignment: _Consignment, place: int) -> Asked | None:
-        """Make one C-STORE; None where the association does not take the object."""
+    def _ask(self, exchange: Exchange, consignment: Consignment, place: int) -> Asked | None:
+        """Make one C-STORE (PS3.7 9.1.1); None where the association does not take the object."""
         one = consignment.objects[place]
         one.before_last = lambda: consignment.note(place, Mark.HANDED_OVER)
         return ask_to_store(exchange, one)
-
-
-async def _wait(deferred: Deferred[DulError | None] | None) -> None:
-    if deferred is not None:
-        await deferred
 
 
 def _describe(meta: FileMeta) -> str:

@@ -64,6 +64,8 @@ class GatewaySettings(BaseModel):
     max_associations: int = Field(default=64, ge=1, le=10_000)
     processes: int = Field(default=1, ge=1, le=64)
     destination: dict[str, DestinationSettings] = Field(default_factory=dict)
+    associations_per_destination: int = Field(default=2, ge=1, le=64)
+    associations: int = Field(default=3, ge=0, le=1000)
     rules: Path | None = None
     max_object_bytes: int = Field(default=4 * 1024**3, ge=1)
     free_space_floor_bytes: int = Field(default=256 * 1024**2, ge=0)

@@ -1,14 +1,36 @@
-"""One object sent by our storage SCU."""
+"""Objects sent by our storage SCU."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from queue import SimpleQueue
 
+from gateway_client.notes import Mark
 from gateway_client.object_file import ObjectFile, Outcome
-from gateway_client.scu import Destination, StorageSCU
+from gateway_client.scu import Consignment, Destination, Note, StorageSCU
+
+
+def unnoted(_place: int, _mark: Mark) -> None:
+    """Note nothing."""
+
+
+def send_all(
+    scu: StorageSCU,
+    destination: Destination,
+    study: str,
+    objects: Sequence[ObjectFile],
+    note: Note = unnoted,
+    until: float = float("inf"),
+) -> dict[int, Outcome]:
+    """Send objects and give what came of each, by its place."""
+    ended: SimpleQueue[Consignment] = SimpleQueue()
+    scu.send(Consignment(destination, study, objects, note, ended.put, until))
+    consignment = ended.get(timeout=60)
+    assert consignment.fault is None, consignment.fault
+    return consignment.outcomes
 
 
 def send_file(scu: StorageSCU, destination: Destination, study: str, path: Path) -> Outcome:
     """Send a file and give what came of it."""
-    ((_place, outcome),) = scu.send(destination, study, [ObjectFile(path)], lambda _place, _mark: None)
-    return outcome
+    return send_all(scu, destination, study, [ObjectFile(path)])[0]

@@ -6,6 +6,7 @@ import subprocess
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from pydicom.data import get_testdata_file
@@ -17,10 +18,10 @@ from gateway_client.errors import NotPart10
 from gateway_client.notes import Mark
 from gateway_client.object_file import WINDOW, ObjectFile, Result
 from gateway_client.part10 import FileMeta, digest_of, encode_head, read_meta
-from gateway_client.scu import Destination, StorageSCU
+from gateway_client.scu import Consignment, Destination, StorageSCU
 from runtime import ReactorThread, free_port
 from tests.integration.gateway.conftest import digest_as_sent, is_free, wait_for
-from tests.support.sending import send_file
+from tests.support.sending import send_all, send_file, unnoted
 
 NAMES = [
     "CT_small.dcm",
@@ -266,10 +267,8 @@ def test_as_many_objects_are_on_their_way_as_the_destination_takes(tmp_path: Pat
     answering = Answering(window, len(paths))
     marks: list[tuple[int, Mark]] = []
     objects = [ObjectFile(path) for path in paths]
-    sending = scu.send(
-        Destination("X", "X", "127.0.0.1", answering.port), "study", objects, lambda place, mark: marks.append((place, mark))
-    )
-    outcomes = dict(sending)
+    destination = Destination("X", "X", "127.0.0.1", answering.port)
+    outcomes = send_all(scu, destination, "study", objects, lambda place, mark: marks.append((place, mark)))
     answering.reactor.stop()
     assert answering.most == (window or WINDOW)
     assert [place for place, outcome in outcomes.items() if outcome.result is Result.REFUSED] == [5]
@@ -282,18 +281,51 @@ def test_what_was_not_begun_when_the_association_is_lost_is_unsent(tmp_path: Pat
     answering = Answering(3, 8, aborts_at=5)
     marks: dict[int, Mark] = {}
     objects = [ObjectFile(path) for path in copies(tmp_path, "CT_small.dcm", 8)]
-    outcomes = dict(scu.send(Destination("X", "X", "127.0.0.1", answering.port), "study", objects, marks.__setitem__))
+    outcomes = send_all(scu, Destination("X", "X", "127.0.0.1", answering.port), "study", objects, marks.__setitem__)
     answering.reactor.stop()
-    assert [outcome.result for outcome in outcomes.values()] == [Result.SENT] * 3 + [Result.DOUBT] * 3 + [Result.UNSENT] * 2
+    results = [outcome.result for _place, outcome in sorted(outcomes.items())]
+    assert results == [Result.SENT] * 3 + [Result.DOUBT] * 3 + [Result.UNSENT] * 2
     assert list(marks.values()) == [Mark.SENT] * 3 + [Mark.HANDED_OVER] * 3
 
 
 def test_nothing_is_begun_after_its_moment_or_a_halt(make_sink: Callable[..., Sink], scu: StorageSCU, tmp_path: Path) -> None:
     sink = make_sink()
     paths = copies(tmp_path, "CT_small.dcm", 2)
-    late = scu.send(sink.destination(), "study", [ObjectFile(paths[0])], lambda _place, _mark: None, until=0.0)
-    assert [outcome.result for _, outcome in late] == [Result.UNSENT]
+    late = send_all(scu, sink.destination(), "study", [ObjectFile(paths[0])], until=0.0)
+    assert [outcome.result for outcome in late.values()] == [Result.UNSENT]
     assert send_file(scu, sink.destination(), "study", paths[0]).result is Result.SENT
     scu.halt()
     assert send_file(scu, sink.destination(), "study", paths[1]).result is Result.UNSENT
     assert len(sink.files()) == 1
+
+
+def test_a_destination_that_hangs_holds_up_no_other(make_sink: Callable[..., Sink], tmp_path: Path) -> None:
+    scu = StorageSCU(Configuration(tmp_path, tmp_path, dimse_timeout=3.0))
+    ended: SimpleQueue[Consignment] = SimpleQueue()
+    hanging, healthy = make_sink("--sleep-during", "10"), make_sink()
+    paths = copies(tmp_path, "CT_small.dcm", 20)
+    for sink, some in ((hanging, paths[:1]), (healthy, paths[1:])):
+        objects = [ObjectFile(path) for path in some]
+        scu.send(Consignment(sink.destination(), "study", objects, unnoted, ended.put))
+    first, second = ended.get(timeout=30), ended.get(timeout=30)
+    assert [outcome.result for outcome in first.outcomes.values()] == [Result.SENT] * 19
+    assert [outcome.result for outcome in second.outcomes.values()] == [Result.DOUBT]
+    scu.close()
+
+
+def test_a_destination_that_takes_one_association_at_a_time_is_asked_for_the_next_when_it_is_free(
+    make_sink: Callable[..., Sink], tmp_path: Path
+) -> None:
+    scu = StorageSCU(Configuration(tmp_path, tmp_path, association_idle_seconds=3600.0))
+    ended: SimpleQueue[Consignment] = SimpleQueue()
+    sink = make_sink()
+    paths = copies(tmp_path, "CT_small.dcm", 20)
+    for study, further, some in (("first", False, paths[:10]), ("second", True, paths[10:])):
+        objects = [ObjectFile(path) for path in some]
+        scu.send(Consignment(sink.destination(), study, objects, unnoted, ended.put, further=further))
+    for study in ("first", "second"):
+        consignment = ended.get(timeout=30)
+        assert consignment.study == study
+        assert {outcome.result for outcome in consignment.outcomes.values()} == {Result.SENT}
+    assert len(sink.files()) == 20
+    scu.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_client.notes import Mark, Notes, boot_id
+from gateway_client.notes import LIMIT, Mark, Notes, boot_id
 
 
 @pytest.fixture
@@ -31,16 +31,16 @@ def read_again(path: Path, boot: str = "morning") -> dict[str, Mark] | None:
 
 
 def test_the_last_mark_of_each_entry_is_known(path: Path, notes: Notes) -> None:
-    notes.begin()
+    notes.begin([])
     for key, mark in (("1^1", Mark.HANDED_OVER), ("1^2", Mark.HANDED_OVER), ("1^1", Mark.SENT)):
         notes.add(key, mark)
     assert read_again(path) == {"1^1": Mark.SENT, "1^2": Mark.HANDED_OVER}
-    notes.begin()
+    notes.begin([])
     assert read_again(path) == {}
 
 
 def test_what_was_noted_before_the_machine_went_down_is_not_believed(path: Path, notes: Notes) -> None:
-    notes.begin()
+    notes.begin([])
     notes.add("1^1", Mark.SENT)
     assert read_again(path, "noon") is None
     assert read_again(path, "") is None
@@ -59,3 +59,23 @@ def test_half_a_line_at_the_end_says_nothing(path: Path) -> None:
 
 def test_the_machine_names_the_time_since_it_was_started() -> None:
     assert boot_id() == boot_id() != ""
+
+
+def test_what_begins_anew_is_not_what_was_noted_before(path: Path, notes: Notes) -> None:
+    notes.begin(["1^1", "1^2"])
+    notes.add("1^1", Mark.HANDED_OVER)
+    notes.add("1^2", Mark.HANDED_OVER)
+    notes.begin(["1^1"], {"1^2"})
+    assert read_again(path) == {"1^1": Mark.BEGUN, "1^2": Mark.HANDED_OVER}
+
+
+def test_notes_that_have_grown_long_keep_what_is_under_way(path: Path, notes: Notes) -> None:
+    notes.begin(["1^1"])
+    notes.add("1^1", Mark.HANDED_OVER)
+    for number in range(LIMIT // 15):
+        notes.add(f"2^{number}", Mark.HANDED_OVER)
+    assert path.stat().st_size > LIMIT
+    notes.begin(["3^1"], {"1^1"})
+    notes.add("3^1", Mark.SENT)
+    assert path.stat().st_size < 100
+    assert notes.read() == read_again(path) == {"1^1": Mark.HANDED_OVER, "3^1": Mark.SENT}

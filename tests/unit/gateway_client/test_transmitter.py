@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,13 +10,15 @@ import pytest
 
 from gateway_client.configuration import Configuration
 from gateway_client.errors import BrokerRefused
+from gateway_client.export_queue import read_destinations, read_entries
 from gateway_client.journal import Journal
 from gateway_client.notes import Mark, Notes
-from gateway_client.object_file import ObjectFile, Outcome, Result
+from gateway_client.object_file import Outcome, Result
 from gateway_client.part10 import FileMeta, encode_head
-from gateway_client.scu import Destination, Note
+from gateway_client.scu import Consignment, Destination
 from gateway_client.transmissions import Sending, Transmissions
-from gateway_client.transmitter import Transmitter, read_destinations, read_entries
+from gateway_client.transmitter import Transmitter
+from rpcs.export import Room
 from runtime import FixedClock
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, MOMENT, SHARE, FakeBroker, data_set
 from xwb import ConnectionLost, SecurityRefused
@@ -40,21 +42,44 @@ class FakeSender:
     outcomes: dict[str, list[Outcome | BaseException]] = field(default_factory=dict)
     sent: list[tuple[str, str, str]] = field(default_factory=list)
     at_once: list[int] = field(default_factory=list)
+    hanging: set[str] = field(default_factory=set)
+    hung: list[Consignment] = field(default_factory=list)
     before: Callable[[], None] = field(default=lambda: None)
 
-    def send(
-        self, destination: Destination, study: str, objects: Sequence[ObjectFile], note: Note, until: float
-    ) -> Iterator[tuple[int, Outcome]]:
+    def send(self, consignment: Consignment) -> None:
         """Send."""
-        self.at_once.append(len(objects))
-        lost = ""
-        for place, one in enumerate(objects):
+        if consignment.destination.name in self.hanging:
+            self.hung.append(consignment)
+        else:
+            self.finish(consignment)
+
+    def resume(self) -> None:
+        """Finish what hangs, and let nothing hang any more."""
+        self.hanging.clear()
+        hung, self.hung = self.hung, []
+        for consignment in hung:
+            self.finish(consignment)
+
+    def finish(self, consignment: Consignment) -> None:
+        """Send it now."""
+        self.at_once.append(len(consignment.objects))
+        try:
+            for place, outcome in self._outcomes(consignment):
+                consignment.tell(place, outcome)
+        finally:
+            for one in consignment.objects:
+                one.close()
+        consignment.ended(consignment)
+
+    def _outcomes(self, consignment: Consignment) -> Iterator[tuple[int, Outcome]]:
+        lost, name, note = "", consignment.destination.name, consignment.note
+        for place, one in enumerate(consignment.objects):
             if lost:
                 yield place, Outcome(Result.UNSENT, lost)
                 continue
             self.before()
-            self.sent.append((destination.name, study, one.meta.sop_instance_uid))
-            outcomes = self.outcomes.get(destination.name, [])
+            self.sent.append((name, consignment.study, one.meta.sop_instance_uid))
+            outcomes = self.outcomes.get(name, [])
             outcome = outcomes.pop(0) if outcomes else SENT
             if outcome is AT_ITS_BEGINNING:
                 raise Killed
@@ -62,9 +87,7 @@ class FakeSender:
                 note(place, Mark.HANDED_OVER)
             if isinstance(outcome, BaseException):
                 raise outcome
-            if outcome == SENT:
-                note(place, Mark.SENT)
-            elif outcome.result is not Result.REFUSED:
+            if outcome.result not in (Result.SENT, Result.REFUSED):
                 lost = outcome.reason
             yield place, outcome
 
@@ -79,16 +102,28 @@ class Queue:
     waiting: list[tuple[int, int, str, str, int, str]] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
     requeued: list[list[str]] = field(default_factory=list)
+    rooms: list[list[str]] = field(default_factory=list)
     lose: bool = False
 
     def next(self, _froms: list[str], sent: list[str]) -> list[str]:
         """MAG DICOM GET NEXT QUEUE ENTRY."""
-        return self.many(_froms, [f"{element}^0^" for element in sent], "1")
+        self.results += [f"{element}^0^" for element in sent]
+        if self.waiting and self.lose:
+            raise ConnectionLost("cut")
+        return self._lines(*self.waiting.pop(0)) if self.waiting else NOTHING
 
-    def many(self, _location: list[str], results: list[str], count: str, _wait: str = "") -> list[str]:
+    def many(self, _location: list[str], results: list[str], _count: str, _wait: str, room: list[str]) -> list[str]:
         """MAGB EXPORT NEXT."""
         self.results += results
-        taken, self.waiting = self.waiting[: int(count)], self.waiting[int(count) :]
+        self.rooms.append(room)
+        lines = [Room.read(line) for line in room]
+        others = next(it.count for it in lines if not it.application)
+        taken: list[tuple[int, int, str, str, int, str]] = []
+        for name in sorted({entry[2] for entry in self.waiting}):
+            named = [it.count for it in lines if it.application == name]
+            taken += [entry for entry in self.waiting if entry[2] == name][: sum(named) if named else others]
+        for entry in taken:
+            self.waiting.remove(entry)
         if taken and self.lose:
             raise ConnectionLost("cut")
         return [line for entry in taken for line in self._lines(*entry)] or NOTHING
@@ -154,14 +189,17 @@ class Office:
         self.stop()
         self.notes = Notes(self.directory / "sending.notes", self.boot)
         self.transmissions = Transmissions(Journal(self.directory / "journal.db", synchronous="NORMAL"))
-        configuration = Configuration(self.directory, self.directory)
+        configuration = Configuration(self.directory, self.directory, stop_seconds=0.0)
         self.transmitter = Transmitter(configuration, self.transmissions, self.notes, self.sender, self.clock, lambda: 0.5)
         self.transmitter.connected(self.broker)
 
     def stop(self) -> None:
-        """Close the notes."""
+        """Close files."""
         if self.notes is not None:
+            self.transmitter.close()
             self.notes.close()
+            for one in [one for consignment in self.sender.hung for one in consignment.objects]:
+                one.close()
 
     def put(self, entry: int, application: str = "READING ROOM", *, file: bool = True, image: int = 0) -> None:
         """Put an entry on the queue."""
@@ -286,6 +324,7 @@ def test_an_object_that_was_cut_off_before_its_end_is_no_doubt(office: Office) -
 def test_what_was_sent_is_reported_after_a_kill_and_not_sent_again(office: Office) -> None:
     office.put(1)
     assert office.transmitter.step(office.broker) is True
+    office.transmitter.offline()
     assert office.transmissions.counts() == {"SENT": 1}
     office.start()
     assert office.queue.requeued[-1] == ["1^1"]
@@ -404,23 +443,26 @@ def test_more_entries_are_taken_at_once_while_that_goes_quickly(large_office: Of
     for number in range(1, 101):
         office.put(number)
     office.run()
-    assert office.sender.at_once == [4, 4, 8, 16, 32, 32, 4]
+    assert office.sender.at_once == [4, 8, 16, 32, 32, 8]
     assert len(office.queue.results) == len(office.sender.sent) == 100
     office.sender.before = lambda: office.clock.advance(20)
     for number in range(101, 201):
         office.put(number)
     office.run()
-    assert office.sender.at_once[-4:] == [1, 1, 1, 1]
+    assert office.sender.at_once[-4:] == [2, 2, 2, 2]
 
 
 def test_the_next_entries_are_asked_for_while_these_are_sent(large_office: Office) -> None:
     office = large_office
+    office.sender.hanging.add("READING ROOM")
     for number in range(1, 6):
         office.put(number)
-    office.transmitter.step(office.broker)
-    assert len(office.sender.sent) == 4
+    for _ in range(2):
+        office.transmitter.step(office.broker)
+    assert [len(it.objects) for it in office.sender.hung] == [4]
     assert office.queue.waiting == []
     office.queue.lose = True
+    office.sender.resume()
     office.run()
     assert len(office.sender.sent) == 5
 
@@ -429,7 +471,7 @@ def test_a_session_that_is_lost_while_entries_are_sent_loses_no_outcome(large_of
     office = large_office
     for number in range(1, 7):
         office.put(number)
-    answers = iter([office.queue.many(["660"], [], "4")])
+    answers = iter([office.queue.many(["660"], [], "1", "0", ["^4"])])
     office.queue.lose = True
     office.broker.handlers["MAGB EXPORT NEXT"] = lambda *arguments: next(answers, None) or office.queue.many(*arguments)
     with pytest.raises(ConnectionLost):
@@ -439,7 +481,84 @@ def test_a_session_that_is_lost_while_entries_are_sent_loses_no_outcome(large_of
 
 def test_an_entry_that_the_broker_gives_again_while_it_is_sent_is_not_sent_twice(large_office: Office) -> None:
     office = large_office
+    office.sender.hanging.add("READING ROOM")
     for number in (1, 2, 3, 4, 4):
         office.put(number)
+    for _ in range(2):
+        office.transmitter.step(office.broker)
+    office.sender.resume()
     office.run()
     assert [uid for _, _, uid in office.sender.sent] == ["1.2.1", "1.2.2", "1.2.3", "1.2.4"]
+
+
+def test_a_destination_that_hangs_holds_up_no_other(large_office: Office) -> None:
+    office = large_office
+    office.sender.hanging.add("READING ROOM")
+    for number in range(1, 41):
+        office.put(number)
+        office.put(100 + number, "RESEARCH")
+    while any(entry[2] == "RESEARCH" for entry in office.queue.waiting) or len(office.sender.sent) < 40:
+        assert office.transmitter.step(office.broker)
+    assert {name for name, _, _ in office.sender.sent} == {"RESEARCH"}
+    assert len([entry for entry in office.queue.waiting if entry[2] == "READING ROOM"]) == 40 - 16, "two runs, and as many ahead"
+    office.sender.resume()
+    office.run()
+    assert len(office.sender.sent) == 80
+    assert sorted(line.split("^")[2] for line in office.queue.results) == ["SUCCESS"] * 80
+
+
+def test_what_ends_while_there_is_no_broker_is_journaled(large_office: Office) -> None:
+    office = large_office
+    office.sender.hanging.add("READING ROOM")
+    office.put(1)
+    for _ in range(2):
+        office.transmitter.step(office.broker)
+    assert office.transmissions.counts() == {"SENDING": 1}
+    office.transmitter.connected(office.broker)
+    assert office.transmissions.counts() == {"SENDING": 1}, "it is under way, and not left behind"
+    office.sender.resume()
+    office.transmitter.offline()
+    assert office.transmissions.counts() == {"SENT": 1}
+
+
+def test_a_fault_while_sending_is_told_and_the_notes_say_what_became_of_the_objects(large_office: Office) -> None:
+    office = large_office
+    office.sender.hanging.add("READING ROOM")
+    office.put(1)
+    office.put(2)
+    for _ in range(2):
+        office.transmitter.step(office.broker)
+    (consignment,) = office.sender.hung
+    consignment.note(0, Mark.HANDED_OVER)
+    consignment.tell(0, SENT)
+    consignment.fault = OSError("no space left")
+    consignment.ended(consignment)
+    with pytest.raises(OSError, match="no space left"):
+        office.transmitter.step(office.broker)
+    office.sender.hanging.clear()
+    office.transmitter.connected(office.broker)
+    office.run()
+    assert sorted(office.queue.results) == ["1^1^SUCCESS^0^", "2^1^SUCCESS^0^"]
+    assert [uid for _, _, uid in office.sender.sent] == ["1.2.2"]
+
+
+def test_a_destination_that_takes_one_association_only_gets_its_entries_over_that(large_office: Office) -> None:
+    office = large_office
+    office.sender.hanging.add("READING ROOM")
+    for number in range(1, 11):
+        office.put(number)
+    for _ in range(3):
+        office.transmitter.step(office.broker)
+    first, further = office.sender.hung
+    assert (first.further, further.further) == (False, True)
+    for place in range(len(further.objects)):
+        further.tell(place, Outcome(Result.UNREACHABLE if place == 0 else Result.UNSENT, "No association."))
+    further.ended(further)
+    office.sender.hung.remove(further)
+    for _ in range(3):
+        office.transmitter.step(office.broker)
+    assert office.sender.hung == [first], "it is not asked for another one soon"
+    assert all(line.split("^")[2:4] == ["WAITING", "0"] for line in office.queue.results)
+    office.sender.resume()
+    office.run()
+    assert len(office.sender.sent) == 10 - len(further.objects)
