@@ -65,13 +65,16 @@ class ExportQueue:
         self._location = str(location)
         self.one_at_a_time = False
 
-    def exchange(self, broker: Broker, items: Sequence[Transmission], room: Sequence[str], wait: float) -> list[Entry]:
+    def exchange(
+        self, broker: Broker, items: Sequence[Transmission], room: Sequence[str], wait: float, now: float
+    ) -> list[Entry]:
         """Report what became of entries and take the next ones: `room` has elements `application^count^export`.
 
-        Where there are none the broker may wait so many seconds. Raises xwb.XWBError; what was reported may then be known.
+        Where there are none the broker may wait so many seconds; `now` is in seconds since the epoch. Raises xwb.XWBError; what
+        was reported may then be known.
         """
         if not self.one_at_a_time:
-            results = [_result_line(item) for item in items]
+            results = [_result_line(item, now) for item in items]
             try:
                 lines = broker.call("MAGB EXPORT NEXT", [self._location], results, "1", f"{wait:g}", list(room)).lines
             except SecurityRefused as error:
@@ -79,19 +82,20 @@ class ExportQueue:
                 self.one_at_a_time = True
             else:
                 return read_entries(lines)
-        return self._exchange_one(broker, items)
+        return self._exchange_one(broker, items, now)
 
-    def _exchange_one(self, broker: Broker, items: Sequence[Transmission]) -> list[Entry]:
+    def _exchange_one(self, broker: Broker, items: Sequence[Transmission], now: float) -> list[Entry]:
         """Do as VistA knows it; what its procedure cannot say, repeats, reasons, what is to be tried again, is told before."""
         plain = [item for item in items if item.state is Sending.SENT and not (item.doubts or item.reason)]
         others = [item for item in items if item not in plain]
         if others:
-            broker.call("MAGB EXPORT RESULT", [_result_line(item) for item in others])
+            broker.call("MAGB EXPORT RESULT", [_result_line(item, now) for item in others])
         sent = [f"{item.key}^SUCCESS" for item in plain]
         return read_entries(broker.call("MAG DICOM GET NEXT QUEUE ENTRY", [self._location], sent).lines)
 
 
-def _result_line(item: Transmission) -> str:
-    """Write `entry^image^status^repeat^reason`."""
+def _result_line(item: Transmission, now: float) -> str:
+    """Write `entry^image^status^repeat^reason`, and the seconds to the next try where that is not up to the broker."""
     reason = "".join(" " if character in "^\r\n" else character for character in item.reason)[:_REASON_LIMIT]
-    return f"{item.key}^{_REPORTED[item.state]}^{int(bool(item.doubts))}^{reason}"
+    pause = f"^{max(0.0, item.next_try - now):.0f}" if item.state is Sending.WAITING and item.next_try else ""
+    return f"{item.key}^{_REPORTED[item.state]}^{int(bool(item.doubts))}^{reason}{pause}"

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from gateway_client.errors import JournalError
 from gateway_client.spool import SpooledFile
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 #: Objects that were corrected, or are deleted.
 _CORRECTIONS = """
 CREATE TABLE correction (
@@ -74,6 +74,7 @@ _NEWER = {
     6: "ALTER TABLE instance ADD COLUMN taken_back INTEGER NOT NULL DEFAULT 0;",
     7: _COMMITMENT,
     8: f"ALTER TABLE instance ADD COLUMN folder INTEGER; {_FOLDERS}",
+    9: "ALTER TABLE transmission ADD COLUMN next_try REAL NOT NULL DEFAULT 0;",
 }
 _SCHEMA = f"""
 CREATE TABLE instance (
@@ -96,7 +97,7 @@ CREATE TABLE event (id INTEGER PRIMARY KEY, line TEXT NOT NULL);
 CREATE TABLE transmission (
   entry INTEGER NOT NULL, sequence INTEGER NOT NULL, image INTEGER NOT NULL, destination TEXT NOT NULL, study TEXT NOT NULL,
   path TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, state TEXT NOT NULL, tries INTEGER NOT NULL, doubts INTEGER NOT NULL,
-  reason TEXT NOT NULL, changed_at REAL NOT NULL, PRIMARY KEY (entry, sequence)
+  reason TEXT NOT NULL, changed_at REAL NOT NULL, next_try REAL NOT NULL DEFAULT 0, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
 {_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}"""

@@ -11,6 +11,7 @@ from gateway_client.limits import Limits
 from gateway_client.object_file import ObjectFile
 from gateway_client.scu import Destination
 from gateway_client.transmissions import Transmission
+from runtime import DestinationSettings
 
 #: Entries that are taken at once: so many at most, the fewer the longer it takes to send them, in seconds.
 FIRST_COUNT, MOST, QUICK, SLOW = 4, 32, 20.0, 60.0
@@ -82,16 +83,19 @@ class Track:
 class Lane:
     """The way to one destination, which is left alone until `down_until` when it was not reached; `reason` says why.
 
+    `failures` counts in a row; where the settings have a breaker so many open it, for longer than the back-off would.
     `asked` is how many entries were asked for at last; when so many came, `more` wait.
     """
 
     name: str
+    settings: DestinationSettings
     backoff: Backoff
     tracks: list[Track] = field(default_factory=lambda: [Track(further=False)])
     asked: int = FIRST_COUNT
     more: bool = False
     down_until: float = 0.0
     alone_until: float = 0.0
+    failures: int = 0
     reason: str = ""
 
     def down(self, now: float) -> bool:
@@ -99,14 +103,20 @@ class Lane:
         return now < self.down_until
 
     def lost(self, now: float, reason: str) -> None:
-        """Leave the destination alone for a while, unless that is so already."""
+        """Leave the destination alone for a while, unless that is so already; then it is tried with one entry."""
         if not self.down(now):
-            self.down_until = now + self.backoff.next()
+            self.failures += 1
+            pause = self.backoff.next()
+            if self.settings.breaker and self.failures >= self.settings.breaker:
+                pause = max(pause, self.settings.breaker_minutes * 60)
+            self.down_until = now + pause
+        for track in self.tracks:
+            track.count = 1
         self.reason = reason
 
     def reached(self) -> None:
         """Note that the destination answers."""
-        self.down_until = 0.0
+        self.down_until, self.failures = 0.0, 0
         self.backoff.reset()
 
     def told(self, now: float) -> str:
@@ -122,7 +132,8 @@ class Lane:
         """Write what it has room for."""
         asking = [] if self.down(now) else [track for track in self.tracks if not track.ahead]
         self.asked = sum(track.count for track in asking)
-        return [f"{self.name}^{track.count}^{track.export or ''}" for track in asking] or [f"{self.name}^0"]
+        begun = {} if self.settings.interrupt else {track: track.export for track in asking if track.export}
+        return [f"{self.name}^{track.count}^{begun.get(track, '')}" for track in asking] or [f"{self.name}^0"]
 
     def take(self, shipments: Sequence[Shipment]) -> None:
         """Give entries to the tracks that asked: those of an export to the one that has it, or has the least to do."""
@@ -146,15 +157,15 @@ class Lane:
 class Lanes:
     """All lanes. Entries are asked for by `room`, come by `take`, and go out by `begin`."""
 
-    def __init__(self, limits: Limits, backoff: Callable[[], Backoff]) -> None:
+    def __init__(self, limits: Limits, make: Callable[[str], Lane]) -> None:
         self._limits = limits
-        self._backoff = backoff
+        self._make = make
         self._lanes: dict[str, Lane] = {}
 
     def lane(self, name: str) -> Lane:
         """Give the lane of a destination."""
         if name not in self._lanes:
-            self._lanes[name] = Lane(name, self._backoff())
+            self._lanes[name] = self._make(name)
         return self._lanes[name]
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -111,15 +111,15 @@ def ask_to_store(exchange: Exchange, one: ObjectFile) -> Asked | None:
     return exchange.ask(context, command, source=one)
 
 
-def outcome_of(response: Response) -> Outcome:
-    """Tell what an answer means: a warning counts as stored."""
+def outcome_of(response: Response, warnings: Collection[int] | None = None) -> Outcome:
+    """Tell what an answer means: a warning counts as stored, or those alone that are named."""
     status = response.command.status or 0
     if status == 0x0000:
         return Outcome(Result.SENT)
     comment = response.command.error_comment or ""
     reason = f"status {status:04X}{f', {comment}' if comment else ''}"
-    result = Result.SENT if response.category is Category.WARNING else Result.REFUSED
-    return Outcome(result, reason, status, comment)
+    taken = response.category is Category.WARNING if warnings is None else status in warnings
+    return Outcome(Result.SENT if taken else Result.REFUSED, reason, status, comment)
 
 
 def outcome_when_lost(one: ObjectFile, asked: Asked, error: DulError) -> Outcome:

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from pydicom.uid import UID
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 #: Pairs of SOP class and transfer syntax that a destination is offered (PS3.8 allows 128 contexts).
 _OFFERED = 64
+#: Coercion of data elements, elements discarded, data set does not match the SOP class (PS3.4 B.2.3).
+STORAGE_WARNINGS = (0xB000, 0xB006, 0xB007)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ class Consignment:
     """Objects of one study for a destination, which are closed in the end; none is begun after `until`, by `monotonic`.
 
     `study` is any name of their study. `further` is one that goes beside others of its destination: its association is given
-    up early where the destination does not take it. `ended` is called in the reactor's thread when `outcomes` says how each
-    object ended, by its place, or when there was a `fault`.
+    up early where the destination does not take it. `warnings` are statuses with which an object counts as sent. `ended` is
+    called in the reactor's thread when `outcomes` says how each object ended, by its place, or when there was a `fault`.
     """
 
     destination: Destination
@@ -67,6 +69,7 @@ class Consignment:
     ended: Callable[[Consignment], None]
     until: float = math.inf
     further: bool = False
+    warnings: Collection[int] = STORAGE_WARNINGS
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     fault: Exception | None = None
 
@@ -182,7 +185,7 @@ class StorageSCU:
                     continue
                 place, request = asked.popleft()
                 try:
-                    outcome = outcome_of(await request.response())
+                    outcome = outcome_of(await request.response(), consignment.warnings)
                 except DulError as error:
                     kept.exchange.abort()
                     for at, lost in ((place, request), *asked):

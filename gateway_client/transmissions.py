@@ -29,6 +29,8 @@ class Transmission:
     """One entry of the export queue in this gateway's hands.
 
     `doubts` counts how often it was sent without its answer being seen: one that arrived nevertheless is then a repeat.
+    `tries` counts how often it was not taken. One that waits is tried again at `next_try`, in seconds since the epoch; 0 leaves
+    that to the broker.
     """
 
     entry: int
@@ -42,6 +44,7 @@ class Transmission:
     tries: int = 0
     doubts: int = 0
     reason: str = ""
+    next_try: float = 0.0
 
     @property
     def key(self) -> str:
@@ -64,11 +67,11 @@ class Transmissions:
         with self._journal.transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO transmission (entry, sequence, image, destination, study, path, sop_instance_uid,"
-                " state, tries, doubts, reason, changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                " state, tries, doubts, reason, next_try, changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 [
                     (
                         *(item.entry, item.sequence, item.image, item.destination, item.study, item.path),
-                        *(item.sop_instance_uid, item.state, item.tries, item.doubts, item.reason, now),
+                        *(item.sop_instance_uid, item.state, item.tries, item.doubts, item.reason, item.next_try, now),
                     )
                     for item in items
                 ],
@@ -128,4 +131,5 @@ def _transmission(row: sqlite3.Row) -> Transmission:
         tries=row["tries"],
         doubts=row["doubts"],
         reason=row["reason"],
+        next_try=row["next_try"],
     )

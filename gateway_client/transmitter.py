@@ -19,6 +19,7 @@ from gateway_client.locations import NetworkLocations
 from gateway_client.notes import Mark, Notes
 from gateway_client.object_file import ObjectFile, Outcome, Result
 from gateway_client.patient_name import restore
+from gateway_client.retries import pause_before_retry
 from gateway_client.scu import Consignment, Destination
 from gateway_client.transmissions import Sending, Transmission, Transmissions
 from runtime import Clock
@@ -73,11 +74,15 @@ class Transmitter:
         self._destinations: dict[str, Destination] = {}
         self._locations = NetworkLocations()
         limits = Limits(configuration.associations_per_destination, configuration.associations)
-        self._lanes = Lanes(limits, lambda: Backoff(random, first=2.0, last=60.0))
+        self._random = random
+        self._lanes = Lanes(limits, self._lane)
         self._runs: dict[Consignment, tuple[Lane, Track]] = {}
         self._ended: SimpleQueue[Consignment] = SimpleQueue()
         self._asked_at = 0.0
         self._purged_at = 0.0
+
+    def _lane(self, name: str) -> Lane:
+        return Lane(name, self._configuration.destination(name), Backoff(self._random, first=2.0, last=60.0))
 
     def connected(self, broker: Broker) -> None:
         """Give back what this machine took and does not know; ask for destinations and locations.
@@ -147,7 +152,7 @@ class Transmitter:
         if not items and (full or quiet):
             return False
         self._asked_at = taken_at
-        entries = self._queue.exchange(broker, items, self._lanes.room(taken_at), wait)
+        entries = self._queue.exchange(broker, items, self._lanes.room(taken_at), wait, self._clock.seconds())
         self._transmissions.reported(items, self._clock.seconds())
         in_hand = self._lanes.in_hand  # what took so long that the broker gave it again
         new = [_transmission(entry) for entry in entries if f"{entry.entry}^{entry.sequence}" not in in_hand]
@@ -177,9 +182,7 @@ class Transmitter:
             reachable = self._locations.find(item.path).root.is_dir()
             state = Sending.FAILED if reachable else Sending.WAITING
             return replace(item, state=state, reason=f"{item.path}: {error.strerror}.")
-        sending = replace(
-            item, sop_instance_uid=one.meta.sop_instance_uid, state=Sending.SENDING, tries=item.tries + 1, reason=""
-        )
+        sending = replace(item, sop_instance_uid=one.meta.sop_instance_uid, state=Sending.SENDING, reason="", next_try=0.0)
         return Shipment(sending, until, destination, one)
 
     # to the destinations
@@ -197,12 +200,12 @@ class Transmitter:
         self._notes.begin([item.key for item in items], under_way)
         self._save(items)
         for lane, track in begun:
-            consignment = self._consignment(track)
+            consignment = self._consignment(lane, track)
             self._runs[consignment] = lane, track
             self._sender.send(consignment)
         return True
 
-    def _consignment(self, track: Track) -> Consignment:
+    def _consignment(self, lane: Lane, track: Track) -> Consignment:
         run = track.run
         destination, study = run[0].way
         return Consignment(
@@ -213,6 +216,7 @@ class Transmitter:
             self._ended.put,
             run[0].until,
             further=track.further,
+            warnings=[int(status, 16) for status in lane.settings.warnings],
         )
 
     def _wait(self, seconds: float) -> list[Consignment]:
@@ -237,7 +241,7 @@ class Transmitter:
         now = self._clock.monotonic()
         for lane, shipment in self._lanes.left_alone(now):
             shipment.close()
-            settled.append(_put_back(shipment.item, lane.told(now)))
+            settled.append(self._put_off(lane, shipment.item))
         if settled:
             self._save(settled)
         fault = next((consignment.fault for consignment in ended if consignment.fault is not None), None)
@@ -251,21 +255,37 @@ class Transmitter:
         if track.further and lost is not None and lost.result is Result.UNREACHABLE:
             lane.alone_until = now + ALONE_FOR
             log.info("%s takes no further association: %s", lane.name, lost.reason)
-            return [self._outcome(track.run[place].item, outcome, outcome.reason) for place, outcome in outcomes.items()]
+            return [_put_back(track.run[place].item, outcome.reason) for place, outcome in outcomes.items()]
         if lost is not None:
             lane.lost(now, lost.reason)
             log.warning("%s: %s", lane.name, lost.reason)
         elif outcomes:
             lane.reached()
-        unsent = lane.told(now) if lane.down(now) else ""
-        return [self._outcome(track.run[place].item, outcome, unsent) for place, outcome in outcomes.items()]
+        return [self._outcome(lane, track.run[place].item, outcome) for place, outcome in outcomes.items()]
 
-    def _outcome(self, item: Transmission, outcome: Outcome, unsent: str) -> Transmission:
-        if outcome.result is Result.DOUBT:
-            return _doubted(item, outcome.reason)
-        if outcome.result is Result.UNSENT and unsent:
-            return _put_back(item, unsent)
-        return replace(item, state=_AFTER[outcome.result], reason=outcome.reason)
+    def _outcome(self, lane: Lane, item: Transmission, outcome: Outcome) -> Transmission:
+        match outcome.result:
+            case Result.SENT:
+                return replace(item, state=Sending.SENT, reason=outcome.reason)
+            case Result.UNSENT:
+                return self._put_off(lane, item) if lane.down(self._clock.monotonic()) else _put_back(item, outcome.reason)
+            case Result.DOUBT:
+                return self._failed(lane, _doubted(item, outcome.reason))
+            case _:
+                return self._failed(lane, _put_back(item, outcome.reason))
+
+    def _failed(self, lane: Lane, item: Transmission) -> Transmission:
+        """Count a try that came to nothing, and let the entry be tried again in time, or fail."""
+        tries = item.tries + 1
+        pause = pause_before_retry(lane.settings, tries, self._random)
+        if item.state is Sending.FAILED or pause is None:
+            return replace(item, tries=tries, state=Sending.FAILED, reason=f"{item.reason} Tried {tries} times.")
+        return replace(item, tries=tries, next_try=self._clock.seconds() + pause)
+
+    def _put_off(self, lane: Lane, item: Transmission) -> Transmission:
+        """Let an entry wait for as long as its destination is left alone."""
+        now = self._clock.monotonic()
+        return replace(_put_back(item, lane.told(now)), next_try=self._clock.seconds() + lane.down_until - now)
 
     def _save(self, items: Iterable[Transmission]) -> None:
         self._transmissions.save(items, self._clock.seconds())
@@ -297,10 +317,3 @@ def _doubted(item: Transmission, why: str) -> Transmission:
 
 #: After these nothing more is sent to a destination for a while.
 _LOST = (Result.UNREACHABLE, Result.BROKEN, Result.DOUBT)
-_AFTER = {
-    Result.SENT: Sending.SENT,
-    Result.REFUSED: Sending.WAITING,
-    Result.UNREACHABLE: Sending.WAITING,
-    Result.BROKEN: Sending.WAITING,
-    Result.UNSENT: Sending.WAITING,
-}

@@ -27,6 +27,8 @@ from xwb import ResultType, m_number
 
 #: Seconds that a refused entry waits before it is tried again: doubled each time from the first to the last.
 FIRST_RETRY, LAST_RETRY = 5.0, 300.0
+#: Seconds that a gateway may let an entry wait at most.
+LONGEST_RETRY = 7 * 86400.0
 #: Entries of the export queue that are given at once.
 MOST_ENTRIES = 100
 
@@ -85,10 +87,11 @@ def _seconds(call: Call, text: str) -> float:
 
 @procedure("MAGB EXPORT RESULT", access=Access.WRITES, routine="magb", parameters=(listed("RESULTS", required=True),))
 def export_result(call: Call) -> str:
-    """Take what became of export entries, `entry^image^status^repeat^reason`; answer how many are known.
+    """Take what became of export entries, `entry^image^status^repeat^reason^seconds`; answer how many are known.
 
-    Status SUCCESS and FAIL end an entry. WAITING puts it back with the reason, to be tried again after a pause that doubles
-    with every try. Repeat 1 says that the instance may have reached the destination before.
+    Status SUCCESS and FAIL end an entry. WAITING puts it back with the reason, to be tried again after so many seconds, a week
+    at most; where none are given, after a pause that doubles with every try. Repeat 1 says that the instance may have reached
+    the destination before.
     """
     return str(apply_reports(call, _reports(call, 0)))
 
@@ -134,20 +137,26 @@ def export_next(call: Call) -> Answer | list[str]:
 
 
 def _reports(call: Call, argument: int) -> list[Report]:
-    """Read `entry^image^status^repeat^reason`; what waits gets the moment of its next try."""
+    """Read `entry^image^status^repeat^reason^seconds`; what waits gets the moment of its next try."""
     reports = []
     for line in call.list(argument).values():
-        entry, sequence, status, repeat, reason = [*line.split("^", 4), *[""] * 5][:5]
+        entry, sequence, status, repeat, reason, seconds = [*line.split("^", 5), *[""] * 6][:6]
         d0, d1 = subscript(entry), subscript(sequence)
         if not (d0 and d1 and status):
             continue
         next_try = 0.0
         if status == "WAITING":
-            tries = call.connection.execute(_TRIES, {"d0": d0, "d1": d1}).scalar() or 1
-            next_try = call.clock.seconds() + min(LAST_RETRY, FIRST_RETRY * 2 ** min(tries - 1, 10))
+            next_try = call.clock.seconds() + _pause(call, d0, d1, seconds)
             status = "RETRY"
         reports.append(Report(d0, d1, status, repeat == "1", reason, next_try))
     return reports
+
+
+def _pause(call: Call, d0: int, d1: int, seconds: str) -> float:
+    if seconds:
+        return min(LONGEST_RETRY, max(0.0, float(m_number(seconds))))
+    tries = call.connection.execute(_TRIES, {"d0": d0, "d1": d1}).scalar() or 1
+    return float(min(LAST_RETRY, FIRST_RETRY * 2 ** min(tries - 1, 10)))
 
 
 @procedure(

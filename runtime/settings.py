@@ -40,6 +40,13 @@ class DestinationSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    retries: int = Field(default=3, ge=0, le=10_000)
+    retry_minutes: float = Field(default=10.0, ge=0, le=10_080)
+    backoff: bool = False
+    breaker: int = Field(default=0, ge=0, le=10_000)
+    breaker_minutes: float = Field(default=10.0, ge=0, le=10_080)
+    interrupt: bool = False
+    warnings: tuple[Annotated[str, Field(pattern="^[0-9A-Fa-f]{4}$")], ...] = ("B000", "B006", "B007")
     restore_patient_name: bool = False
 
 
@@ -63,9 +70,9 @@ class GatewaySettings(BaseModel):
     batch: int = Field(default=32, ge=1, le=500)
     max_associations: int = Field(default=64, ge=1, le=10_000)
     processes: int = Field(default=1, ge=1, le=64)
-    destination: dict[str, DestinationSettings] = Field(default_factory=dict)
     associations_per_destination: int = Field(default=2, ge=1, le=64)
     associations: int = Field(default=3, ge=0, le=1000)
+    destination: dict[str, DestinationSettings] = Field(default_factory=dict)
     rules: Path | None = None
     max_object_bytes: int = Field(default=4 * 1024**3, ge=1)
     free_space_floor_bytes: int = Field(default=256 * 1024**2, ge=0)

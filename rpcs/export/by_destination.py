@@ -88,9 +88,8 @@ def _fill(call: Call, origin: int, room: Room, begun: Collection[int], most: int
     """Take so many entries: of the export that was begun, and then of those that nobody has begun, one after the other."""
     key = {"one_origin": origin, "one_application": room.application}
     taken: list[Entry] = []
-    for export in _exports(call.connection, key, room.export, begun):
-        if len(taken) >= most:
-            break
+    exports = _exports(call.connection, key, room.export, begun)
+    while len(taken) < most and (export := next(exports, None)) is not None:
         entries = call.connection.execute(_OF_EXPORT, {**key, "one_export": export, "most": most - len(taken)}).all()
         take(call, entries)
         taken += entries

@@ -21,7 +21,8 @@ RULE = f'dicom("DCMTK") when STATION_NAME="{STATION}"\n'
 def _services(directory: Path, port: int) -> Services:
     rules = directory / "slices.rule"
     rules.write_text(RULE, encoding="utf-8")
-    return Services(directory / "var", demo_site(directory / "site.toml", ("DCMTK", port)), rules)
+    environment = {"MAGBROKER_GATEWAY__DESTINATION": '{"*": {"retry_minutes": 0.1, "retries": 1000}}'}
+    return Services(directory / "var", demo_site(directory / "site.toml", ("DCMTK", port)), rules, environment)
 
 
 def _rows(services: Services, statement: str) -> list[tuple[object, ...]]:

@@ -155,6 +155,20 @@ def test_two_studies_of_a_destination_go_side_by_side(routing: Routing) -> None:
     assert asked == [("PACS-ARCHIVE", "10"), ("PACS-ARCHIVE", "5")]
 
 
+def test_an_entry_that_was_put_back_waits_for_as_long_as_it_is_told(routing: Routing, clock: FixedClock) -> None:
+    queue(routing, "2")
+    assert take_for(routing, "^1") == [("PACS-ARCHIVE", "2")]
+    assert take_for(routing, "^1", results=("1^1^WAITING^0^status A700^600",)) == []
+    clock.advance(599)
+    assert take_for(routing, "^1") == []
+    clock.advance(1)
+    assert take_for(routing, "^1") == [("PACS-ARCHIVE", "2")]
+    for seconds, pause in (("9" * 12, 7 * 86400), ("-5", 0)):
+        due = routing.clock.seconds() + pause
+        routing.client.call("MAGB EXPORT RESULT", [f"1^1^WAITING^0^^{seconds}"])
+        assert routing.all(select(DicomExportImage.next_try_at))[0].next_try_at == due
+
+
 def test_who_waits_for_entries_has_them_once_they_are_queued(routing: Routing) -> None:
     queue(routing, "9")
     take(routing)

@@ -165,6 +165,7 @@ OLDER = {
     7: "ALTER TABLE instance DROP COLUMN taken_back;",
     8: "DROP TABLE commitment_reference; DROP TABLE commitment;",
     9: "DROP TABLE folder; ALTER TABLE instance DROP COLUMN folder;",
+    10: "ALTER TABLE transmission DROP COLUMN next_try;",
 }
 
 

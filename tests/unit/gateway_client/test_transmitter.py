@@ -242,10 +242,28 @@ def test_a_refusal_puts_the_entry_back_with_the_reason(office: Office) -> None:
     office.put(1)
     office.sender.outcomes["READING ROOM"] = [Outcome(Result.REFUSED, "status A700, disk ^full\r\n")]
     office.run()
-    assert office.queue.results == ["1^1^WAITING^0^status A700, disk  full  "]
+    assert office.queue.results == ["1^1^WAITING^0^status A700, disk  full  ^600"]
     office.put(1)
     office.run()
     assert office.queue.results[1:] == ["1^1^SUCCESS^0^"]
+
+
+def test_after_the_last_try_an_entry_fails_with_its_status(office: Office) -> None:
+    office.sender.outcomes["READING ROOM"] = [Outcome(Result.REFUSED, "status C000.")] * 4
+    for _ in range(4):
+        office.put(1)
+        office.run()
+    assert office.queue.results == ["1^1^WAITING^0^status C000.^600"] * 3 + ["1^1^FAIL^0^status C000. Tried 4 times."]
+    assert office.transmissions.counts() == {}
+
+
+def test_what_was_not_begun_before_a_destination_was_lost_has_not_been_tried(office: Office) -> None:
+    office.sender.outcomes["READING ROOM"] = [Outcome(Result.UNREACHABLE, "No association.")]
+    for number in (1, 2):
+        office.put(number)
+    office.run()
+    pauses = {line.split("^")[0]: line.split("^")[5] for line in office.queue.results}
+    assert pauses == {"1": "600", "2": "2"}, "the other waits for as long as the destination is left alone, 1.5 s"
 
 
 def test_one_dead_destination_does_not_hold_up_the_others(office: Office) -> None:
@@ -269,7 +287,7 @@ def test_an_instance_whose_answer_was_not_seen_is_sent_once_more_and_marked(offi
     office.sender.outcomes["READING ROOM"] = [Outcome(Result.DOUBT, "No answer was seen.")]
     office.put(1)
     office.run()
-    assert office.queue.results == ["1^1^WAITING^1^It may have arrived; No answer was seen."]
+    assert office.queue.results == ["1^1^WAITING^1^It may have arrived; No answer was seen.^600"]
     office.clock.advance(60)
     office.put(1)
     office.run()
@@ -318,7 +336,7 @@ def test_an_object_that_was_cut_off_before_its_end_is_no_doubt(office: Office) -
     office.sender.outcomes["READING ROOM"] = [Outcome(Result.BROKEN, "The connection was lost.")]
     office.put(1)
     office.run()
-    assert office.queue.results == ["1^1^WAITING^0^The connection was lost."]
+    assert office.queue.results == ["1^1^WAITING^0^The connection was lost.^600"]
 
 
 def test_what_was_sent_is_reported_after_a_kill_and_not_sent_again(office: Office) -> None:
