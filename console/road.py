@@ -25,7 +25,7 @@ from fileman.files import (
     Task,
     TaskManager,
 )
-from rpcs import living_brokers
+from rpcs import held_destinations, living_brokers
 from rules.evaluator.decisions import read_decision
 from rules.evaluator.explaining import why_not
 from taskman import Status as TaskStatus
@@ -103,6 +103,7 @@ class Status:
     correct: int
     queues: dict[str, int]
     exports: dict[str, int]
+    held: list[str]
     tasks: dict[str, int]
     evaluators: list[str]
     brokers: list[str]
@@ -119,6 +120,7 @@ def read_status(connection: Connection, now: float) -> Status:
         correct=_count(connection, select(func.count()).where(DicomFailedImage.removed.is_(False))),
         queues=_grouped(connection, BackgroundQueue.queue),
         exports=_grouped(connection, DicomExportImage.status),
+        held=[it.destination for it in held_destinations(connection)],
         tasks={TaskStatus(code).text: count for code, count in _grouped(connection, Task.status).items()},
         evaluators=[
             f"{row.subject} (task {row.task})"

@@ -20,6 +20,7 @@ from rpcs import (
 )
 from rpcs.call import Argument, Call, Environment, ScratchGlobal
 from rpcs.errors import BadProcedure, MError, ProcedureStopped, RequestReused, RpcError, WrongValue, undefined
+from rpcs.export import held_destinations
 from rpcs.handling import handle, prepare
 from rpcs.icn import full_icn
 from rpcs.pack import Pack
@@ -124,6 +125,7 @@ __all__ = [
     "close_forgotten",
     "full_icn",
     "handle",
+    "held_destinations",
     "listed",
     "literal",
     "living_brokers",

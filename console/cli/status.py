@@ -28,8 +28,8 @@ def status(config: ConfigOption = None, data: DataOption = None, as_json: JsonOp
         table.add_row({"correct": "on the CORRECT list"}.get(name, name), str(state[name]))
     for name in ("queues", "exports", "tasks"):
         table.add_row(name, ", ".join(f"{key} {count}" for key, count in state[name].items()) or "empty")
-    for name in ("evaluators", "brokers", "managers"):
-        table.add_row(name, "\n".join(state[name]) or "none")
+    for name in ("held", "evaluators", "brokers", "managers"):
+        table.add_row({"held": "held destinations"}.get(name, name), "\n".join(state[name]) or "none")
     for machine, facts in state["gateways"].items():
         table.add_row(f"gateway {machine}", ", ".join(f"{key} {value}" for key, value in facts.items()))
     counts = [f"{name} {it['acquired']} acquired, {it['processed']} processed" for name, it in state["instruments"].items()]

@@ -142,6 +142,16 @@ class DicomExportImage(File):
     )
 
 
+class HeldDestination(File):
+    """A destination that is held: entries of the export queue that come for it have status HOLD."""
+
+    __tablename__ = "held_destination"
+
+    application: Mapped[str] = mapped_column(primary_key=True)
+    held_at: Mapped[float] = mapped_column(Float(53))
+    held_by: Mapped[str]
+
+
 class TransmitDestination(File):
     """DICOM TRANSMIT DESTINATION (#2006.587)."""
 

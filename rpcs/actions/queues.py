@@ -11,7 +11,7 @@ from fileman.files import BackgroundQueue, DicomExportImage, ImagingSite, Instit
 #: Nothing is counted further.
 COUNT_LIMIT = 10_000
 #: Entries that are still to be worked off, by status.
-_TO_SEND, _TO_EXPORT = ("WAITING", "SENDING", "FAILED"), ("WAITING", "RETRY", "XMIT", "FAIL")
+_TO_SEND, _TO_EXPORT = ("WAITING", "SENDING", "FAILED"), ("WAITING", "RETRY", "HOLD", "XMIT", "FAIL")
 
 _PLACES = select(ImagingSite.ien, ImagingSite.institution, Institution.name).join(
     Institution, Institution.ien == ImagingSite.institution, isouter=True

@@ -3,6 +3,7 @@
 from rpcs.export import listing, requests
 from rpcs.export.by_destination import Room, take_by_destination
 from rpcs.export.entries import NO_ORIGIN, Report, apply_reports, described, origins_of, take_entries
+from rpcs.export.holding import held_destinations
 
 __all__ = [
     "NO_ORIGIN",
@@ -10,6 +11,7 @@ __all__ = [
     "Room",
     "apply_reports",
     "described",
+    "held_destinations",
     "listing",
     "origins_of",
     "requests",

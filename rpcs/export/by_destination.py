@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.orm import aliased
 
-from fileman.files import DicomExport, DicomExportImage
+from fileman.files import DicomExport, DicomExportImage, HeldDestination
 from rpcs.call import Call
 from rpcs.export.entries import NEXT_COLUMNS, Entry, joined_to_entries, let_wait_again, take
 from rpcs.numbers import subscript
@@ -31,7 +31,11 @@ _FOLLOWING = (
     .scalar_subquery()
 )
 _WAITING = _FIRST.union_all(select(_FOLLOWING).where(_FIRST.c.application.is_not(None)))
-_APPLICATIONS = select(_WAITING.c.application).where(_WAITING.c.application.is_not(None)).limit(MOST_DESTINATIONS)
+_APPLICATIONS = (
+    select(_WAITING.c.application)
+    .where(_WAITING.c.application.is_not(None), _WAITING.c.application.not_in(select(HeldDestination.application)))
+    .limit(MOST_DESTINATIONS)
+)
 _PRIORITY = select(func.max(DicomExportImage.priority)).where(_FOR_ONE, DicomExportImage.priority <= bindparam("at_most"))
 _EXPORT = select(func.min(DicomExportImage.export)).where(
     _FOR_ONE,

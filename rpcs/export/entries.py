@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, delete, or_, select, update
 
 from fileman import Event, export_lock, lock_for_transaction, record_events, to_fileman
-from fileman.files import DicomExport, DicomExportImage, Image
+from fileman.files import DicomExport, DicomExportImage, HeldDestination, Image
 from fileman.files.routing import EXPORT_TAKEN_FOR
 from rpcs.call import Call
 from rpcs.file_find import FoundFile, find_file, has_big_file
@@ -37,7 +37,7 @@ _RETURN = (
         )
     )
     .where(DicomExportImage.origin.in_(bindparam("origins", expanding=True)))
-    .values(status="WAITING")
+    .values(status=case((DicomExportImage.application.in_(select(HeldDestination.application)), "HOLD"), else_="WAITING"))
 )
 #: What is told of an entry.
 NEXT_COLUMNS = (

@@ -112,13 +112,13 @@ def export_origins(call: Call) -> list[str]:
     An empty queue is the one line `No entries in transmission queue`. Entries that were sent count until they are purged.
     """
     lines = []
-    for origin in _origins(call.connection):
+    for origin in origins_in_queue(call.connection):
         institution = call.site.institutions.get(origin)
         lines.append(f"{origin}^{institution.name if institution is not None else ''}")
     return [str(len(lines) + 1), *lines] if lines else ["No entries in transmission queue"]
 
 
-def _origins(connection: Connection) -> Iterator[int]:
+def origins_in_queue(connection: Connection) -> Iterator[int]:
     """Give every origin of the queue in order, each found by one look into the index."""
     last: int | None = -1
     while (last := connection.execute(_NEXT_ORIGIN, {"after": last}).scalar()) is not None:

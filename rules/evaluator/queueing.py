@@ -18,7 +18,7 @@ from fileman import (
     transmission,
     wake_after_commit,
 )
-from fileman.files import DicomExport, DicomExportImage, SendQueue
+from fileman.files import DicomExport, DicomExportImage, HeldDestination, SendQueue
 from rules.evaluator.image_facts import KnownImage
 from rules.judging.carrying_out import Action
 from rules.language.ast import SEND
@@ -52,7 +52,7 @@ _EXPORT = (
             DicomExportImage.export == DicomExport.ien,
             DicomExportImage.origin == DicomExport.origin,  # as it is: by these an index finds what waits among all images
             DicomExportImage.priority == DicomExport.priority,
-            DicomExportImage.status.in_(["WAITING", "RETRY"]),
+            DicomExportImage.status.in_(["WAITING", "RETRY", "HOLD"]),
         ),
     )
     .order_by(DicomExport.ien)
@@ -62,7 +62,7 @@ _NEW_EXPORT = insert(DicomExport)
 _QUEUED = select(DicomExportImage.image).where(
     DicomExportImage.image.in_(bindparam("images", expanding=True)),
     DicomExportImage.export == bindparam("export"),
-    DicomExportImage.status.in_(["WAITING", "RETRY", "XMIT"]),
+    DicomExportImage.status.in_(["WAITING", "RETRY", "HOLD", "XMIT"]),
 )
 _COUNT_UP = (
     update(DicomExport)
@@ -70,6 +70,7 @@ _COUNT_UP = (
     .values(last_sequence=DicomExport.last_sequence + bindparam("more"), image_count=DicomExport.image_count + bindparam("more"))
     .returning(DicomExport.last_sequence)
 )
+_HELD = select(HeldDestination.application).where(HeldDestination.application.in_(bindparam("applications", expanding=True)))
 _NEW_IMAGE = ManyRows(DicomExportImage)
 
 
@@ -277,7 +278,8 @@ def queue_objects(connection: Connection, wanted: Sequence[Object], origin: Orig
 def _write_objects(connection: Connection, rows: Sequence[Mapping[str, object]], origin: Origin) -> None:
     """Write entries, and wake the location's transmitters."""
     if rows:
-        _NEW_IMAGE.write(connection, rows)
+        held = set(connection.execute(_HELD, {"applications": list({row["application"] for row in rows})}).scalars())
+        _NEW_IMAGE.write(connection, [{**row, "status": "HOLD"} if row["application"] in held else row for row in rows])
         wake_after_commit(connection, transmission(origin.location))
 
 

@@ -86,7 +86,7 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, arguments: tuple[str, .
 
 def test_help_teaches() -> None:
     listed, runner = magbroker("--help").stdout, CliRunner()
-    names = ("up", "broker", "gateway", "taskman", "status", "site", "rules", "fault", "rpc", "tasks", "migrate-store")
+    names = ("up", "broker", "gateway", "taskman", "status", "site", "rules", "fault", "rpc", "tasks", "queue", "migrate-store")
     for command in (*names, "echo", "send", "find", "move", "get"):
         assert runner.invoke(app, [command, "--help"]).exit_code == 0
         assert command in listed

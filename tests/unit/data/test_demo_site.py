@@ -145,7 +145,7 @@ def test_one_context_serves_the_gateway_and_no_va_context_holds_a_procedure_of_o
         "MAGB EXPORT RESULT",
         "MAGB EXPORT REQUEUE",
         "MAGB GATEWAY HEARTBEAT",
-        *(name for name in ACTIONS if name.startswith(("MAGB CORRECT ", "MAGB RULES "))),
+        *(name for name in ACTIONS if name.startswith(("MAGB CORRECT ", "MAGB EXPORT ", "MAGB RULES "))),
         "MAGB INSTANCE FILES",
         "MAG DICOM FIND LOCATION",
         "MAG DICOM IMAGE PROCESSING",

@@ -1,0 +1,81 @@
+"""What a person does with the export queue: hold destinations and entries, release them, see what failed.
+
+Everybody who may use the context may look; a change takes the key MAG SYSTEM.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rpcs.actions.action import Act, action
+from rpcs.actions.errors import BadRequest
+from rpcs.actions.rules import KEY
+from rpcs.export.holding import (
+    MOST_CHANGED,
+    MOST_LISTED,
+    WAITING,
+    Changed,
+    change_entries,
+    held_destinations,
+    hold_destination,
+    list_entries,
+    release_destination,
+)
+from rpcs.numbers import subscript
+
+#: What may be asked for by LIST.
+STATUSES = ("FAIL", "HOLD", "RETRY", "WAITING", "XMIT", "SUCCESS")
+
+
+def _entries(act: Act) -> list[tuple[int, int]]:
+    """Read ENTRIES, `entry^image`, parted by commas. Raises BadRequest."""
+    keys = []
+    for text in filter(None, act.text("ENTRIES").split(",")):
+        entry, _, image = text.partition("^")
+        keys.append((subscript(entry), subscript(image)))
+        if not all(keys[-1]):
+            raise BadRequest(f"An entry is written entry^image, not {text[:40]!r}.")
+    if len(keys) > MOST_CHANGED:
+        raise BadRequest(f"At most {MOST_CHANGED} entries are changed at once.")
+    return keys
+
+
+def _destination(act: Act, entries: list[tuple[int, int]]) -> str:
+    destination = act.text("DESTINATION")
+    if bool(destination) == bool(entries):
+        raise BadRequest("Either DESTINATION or ENTRIES says what is meant.")
+    return destination
+
+
+@action("MAGB EXPORT HOLD", writes=True, key=KEY)
+def export_hold(act: Act) -> Changed:
+    """Hold DESTINATION, for which nothing more is sent then, or ENTRIES, `entry^image` parted by commas.
+
+    What is being sent is finished. What waits has status HOLD then, 5000 entries with one call; `more` tells to call again.
+    """
+    entries = _entries(act)
+    if destination := _destination(act, entries):
+        return hold_destination(act.connection, destination, act.caller.name, act.now)
+    return change_entries(act.connection, entries, WAITING, "HOLD", act.now)
+
+
+@action("MAGB EXPORT RELEASE", writes=True, key=KEY)
+def export_release(act: Act) -> Changed:
+    """Let DESTINATION or ENTRIES go again; with FAILED 1 what failed for the destination is tried again too.
+
+    Of ENTRIES those that are held or failed wait again. 5000 entries with one call; `more` tells to call again.
+    """
+    entries = _entries(act)
+    if destination := _destination(act, entries):
+        return release_destination(act.connection, destination, act.now, failed=act.flag("FAILED"))
+    return change_entries(act.connection, entries, ("HOLD", "FAIL"), "WAITING", act.now)
+
+
+@action("MAGB EXPORT LIST")
+def export_list(act: Act) -> dict[str, Any]:
+    """List the destinations that are held, and entries in STATUS, FAIL if not told, with their reasons; LIMIT at most."""
+    status = act.text("STATUS") or "FAIL"
+    if status not in STATUSES:
+        raise BadRequest(f"STATUS is one of {', '.join(STATUSES)}, not {status[:20]!r}.")
+    found = list_entries(act.connection, status, act.integer("LIMIT", 100, MOST_LISTED))
+    return {"held": held_destinations(act.connection), "entries": found}
