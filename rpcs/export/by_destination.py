@@ -74,18 +74,25 @@ def take_by_destination(call: Call, origins: Sequence[int], rooms: Sequence[Room
     """Take the next entries of some locations for each destination; the caller holds `export_lock` of them.
 
     For a destination the highest priority comes first and the oldest export in it, after the export that its room names; what
-    another room names is left to that one.
+    another room names is left to that one. Where all want more than `most` together, each has a share.
     """
     let_wait_again(call, origins)
-    others = next((room.count for room in rooms if not room.application), 0)
+    asked = list(_asked(call, origins, rooms))
     taken: list[Entry] = []
+    for place, (origin, room, begun) in enumerate(asked):
+        share = -((len(taken) - most) // (len(asked) - place))  # rounded up
+        taken += _fill(call, origin, room, begun, min(room.count, share))
+    return taken
+
+
+def _asked(call: Call, origins: Sequence[int], rooms: Sequence[Room]) -> Iterator[tuple[int, Room, set[int]]]:
+    """Give location and room for whatever waits, and the exports that rooms of its destination name."""
+    others = next((room.count for room in rooms if not room.application), 0)
     for origin in origins:
         for application in call.connection.execute(_APPLICATIONS, {"one_origin": origin}).scalars().all():
-            named = [room for room in rooms if room.application == application] or [Room(application, others)]
-            begun = {room.export for room in named if room.count}
-            for room in named:
-                taken += _fill(call, origin, room, begun, min(room.count, most - len(taken)))
-    return taken
+            wanted = [room for room in rooms if room.application == application] or [Room(application, others)]
+            begun = {room.export for room in wanted if room.count}
+            yield from ((origin, room, begun) for room in wanted if room.count)
 
 
 def _fill(call: Call, origin: int, room: Room, begun: Collection[int], most: int) -> list[Entry]:

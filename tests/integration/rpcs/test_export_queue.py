@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import select, update
 
 from fileman import SiteKey, Store
 from fileman.files import DicomExport, DicomExportImage, Image
+from rpcs import magb
 from rpcs.export.entries import MOST_ORIGINS
 from rpcs.magb import MOST_ENTRIES
 from runtime import FixedClock
@@ -153,6 +155,17 @@ def test_two_studies_of_a_destination_go_side_by_side(routing: Routing) -> None:
     assert asked == [("PACS-ARCHIVE", "9"), ("PACS-ARCHIVE", "2")]
     asked = take_for(routing, "PACS-ARCHIVE^1^1", "PACS-ARCHIVE^1^2")
     assert asked == [("PACS-ARCHIVE", "10"), ("PACS-ARCHIVE", "5")]
+
+
+def test_where_more_is_wanted_than_is_given_at_once_each_destination_has_a_share(
+    routing: Routing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(magb, "MOST_ENTRIES", 5)
+    for image in ("2", "3", "5"):
+        for application in ("A", "B", "C"):
+            queue(routing, image, application=application)
+    assert Counter(application for application, _image in take_for(routing, "^3")) == {"A": 2, "B": 2, "C": 1}
+    assert Counter(application for application, _image in take_for(routing, "A^0", "B^9", "^9")) == {"B": 1, "C": 2}
 
 
 def test_an_entry_that_was_put_back_waits_for_as_long_as_it_is_told(routing: Routing, clock: FixedClock) -> None:
