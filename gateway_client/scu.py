@@ -32,6 +32,9 @@ from runtime import ReactorThread
 
 log = logging.getLogger(__name__)
 
+#: Seconds within which more of a study follows: a destination that takes one association at a time is not asked for another
+#: after each run of a study.
+FOLLOWS_WITHIN = 0.25
 #: Pairs of SOP class and transfer syntax that a destination is offered (PS3.8 allows 128 contexts).
 _OFFERED = 64
 #: Coercion of data elements, elements discarded, data set does not match the SOP class (PS3.4 B.2.3).
@@ -203,9 +206,15 @@ class StorageSCU:
                 self._put_down(kept)
 
     def _put_down(self, kept: _Kept) -> None:
-        """Keep an association for what may follow of its study, unless its destination is being asked for another one."""
+        """Keep an association for what may follow of its study, a moment only if its destination is being asked for another."""
         kept.busy = False
-        if kept.exchange.over or self._connecting[kept.destination]:
+        if kept.exchange.over:
+            self._release(kept)
+        elif self._connecting[kept.destination]:
+            self._reactor.reactor.callLater(FOLLOWS_WITHIN, self._make_way, kept)
+
+    def _make_way(self, kept: _Kept) -> None:
+        if not kept.busy and self._connecting[kept.destination]:
             self._release(kept)
 
     def _may_begin(self, consignment: Consignment, left: deque[int]) -> bool:
