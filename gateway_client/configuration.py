@@ -166,5 +166,6 @@ class Configuration:
             dictionaries=dictionaries,
             listeners=listeners_of(gateway, dictionaries.instruments),
             commitment_wait=gateway.commitment_wait_seconds,
+            abort_after_refusal=tuple(title for title, peer in gateway.peer.items() if peer.abort_after_refusal),
             peers={title: Peer(it.host, it.port, it.commitment) for title, it in gateway.peer.items()},
         )

@@ -19,13 +19,14 @@ _HINTS = {"extra_forbidden": "there is no such setting; remove it or correct its
 
 
 class PeerSettings(BaseModel):
-    """[gateway.peer."AE TITLE"]: where a peer listens, and over which association it hears of storage commitment."""
+    """[gateway.peer."AE TITLE"]: where a peer listens, how it hears of storage commitment and of what was not taken."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = ""
     port: Port = Field(default=0, ge=0, le=65535)
     commitment: Literal["", "new", "same", "next"] = ""
+    abort_after_refusal: bool = False
 
     @model_validator(mode="after")
     def _can_be_called(self) -> PeerSettings:

@@ -23,6 +23,7 @@ from gateway_client.object_file import Outcome, Result
 from gateway_client.part10 import digest_of, read_meta
 from gateway_client.scu import Destination, StorageSCU
 from runtime import DestinationSettings, GatewaySettings, Settings, free_port
+from runtime.settings import PeerSettings
 from tests.support.broker import RunningBroker
 from tests.support.sending import send_file
 from tests.support.waiting import until
@@ -470,3 +471,20 @@ def test_what_comes_over_one_association_is_one_folder_and_its_story_says_so(
         assert [told()[path.stem] for path in paths] == ["folder 1", "folder 1", "folder 1", "folder 2"]
     finally:
         gateway.stop()
+
+
+def test_the_association_of_a_peer_that_wants_it_is_aborted_after_a_refusal(tmp_path: Path, settings: Settings) -> None:
+    gateway = settings.gateway.model_copy(
+        update={"max_object_bytes": 1000, "peer": {"CT1": PeerSettings(abort_after_refusal=True)}}
+    )
+    running = Gateway(Configuration.from_settings(settings.model_copy(update={"gateway": gateway})))
+    running.start()
+    try:
+        files = [make_file(tmp_path) for _ in range(2)]
+        said = {title: send(gateway.dicom_port, *files, option="--no-halt", titles=("-aet", title)) for title in ("CT1", "CT2")}
+        refused = "Refused: OutOfResources"
+        assert said["CT1"].stderr.count(refused) == 1
+        assert "Peer aborted Association" in said["CT1"].stderr
+        assert said["CT2"].stderr.count(refused) == 2
+    finally:
+        running.stop()
