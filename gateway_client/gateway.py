@@ -1,4 +1,4 @@
-"""The gateway put together: a DICOM port, a spool, a journal, and five workers with a broker session each."""
+"""The gateway put together: a DICOM port, a spool, a journal, and workers with a broker session each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from gateway_client.application import Application
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
+from gateway_client.commitment_requestor import CommitmentRequestor
+from gateway_client.commitment_requests import CommitmentRequests
 from gateway_client.commitment_scp import CommitmentSCP
 from gateway_client.commitments import Commitments
 from gateway_client.committing import Committing
@@ -22,6 +24,7 @@ from gateway_client.journal import Journal
 from gateway_client.notes import Notes
 from gateway_client.receivers import Receivers
 from gateway_client.releasing import Releasing
+from gateway_client.requesting import Requesting
 from gateway_client.scp import StorageSCP
 from gateway_client.scu import StorageSCU
 from gateway_client.spool import Spool, SpooledFile
@@ -135,9 +138,12 @@ class _Running:
             self.storing.recover()
             self._reactor = ReactorThread("dicom")
             self._undo.append(self._reactor.stop)
-            self.scu = StorageSCU(configuration, reactor=self._reactor)
+            self.requests = CommitmentRequests(self.journal)
+            self._requestor = CommitmentRequestor(configuration, self.requests, self._reactor, clock)
+            self._undo.append(self._requestor.close)
+            self.scu = StorageSCU(configuration, reactor=self._reactor, services=self._requestor.services)
             self._undo.append(self.scu.close)
-            transmitter = Transmitter(configuration, self.transmissions, notes, self.scu, clock, random)
+            transmitter = Transmitter(configuration, self.transmissions, notes, self.scu, clock, random, self.requests)
             self._undo.append(transmitter.close)
             heartbeat = Heartbeat(configuration, self.status, gateway._elements)
             connect = gateway._connect
@@ -159,6 +165,9 @@ class _Running:
             committing = Committing(configuration, self.journal, commitment, clock, random)
             committing_worker = Worker("committing", committing, connect, clock, random, idle_seconds=pause)
             self._workers.append(committing_worker)
+            if any(it.commit for it in configuration.destinations.values()) or self.requests.destinations():
+                requesting = Requesting(configuration, self.requests, self._requestor, clock, random)
+                self._workers.append(Worker("requesting", requesting, connect, clock, random, idle_seconds=pause))
             self.scp = self._port(configuration, gateway._application, commitment, random)
             self.scp.start()
         except BaseException:
@@ -186,11 +195,12 @@ class _Running:
         counts = {f"spool_{state.lower()}": count for state, count in self.journal.counts().items()}
         sending = {f"send_{state.lower()}": count for state, count in self.transmissions.counts().items()}
         committing = {f"commit_{state.lower()}": count for state, count in self.commitments.counts().items()}
+        requesting = {f"commit_asked_{state.lower()}": count for state, count in self.requests.counts().items()}
         sessions = {f"{worker.name}_session": int(worker.up) for worker in self._workers}
         ports = {f"port_{instrument}": port for instrument, port in self.scp.ports.items() if instrument}
         counts["studies_waiting"] = len(self.storing.waits)
         facts = {"dicom_port": self.scp.port, **ports, "free_bytes": self.spool.free_bytes()}
-        return {**facts, "spool_originals": self.correcting.kept(), **counts, **sending, **committing, **sessions}
+        return {**facts, "spool_originals": self.correcting.kept(), **counts, **sending, **committing, **requesting, **sessions}
 
     def _port(
         self, configuration: Configuration, application: Application | None, commitment: CommitmentSCP, random: Randomness
@@ -201,7 +211,15 @@ class _Running:
         """
         if configuration.processes > 1 and application is None:
             return Receivers(configuration, self._received, self._lost, random)
-        return StorageSCP(configuration, self.spool, self._received, self._reactor, application, commitment=commitment)
+        return StorageSCP(
+            configuration,
+            self.spool,
+            self._received,
+            self._reactor,
+            application,
+            commitment=commitment,
+            services=self._requestor.services,
+        )
 
     def _lost(self, tag: str) -> None:
         self.storing.lost(tag)

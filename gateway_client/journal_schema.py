@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 #: Objects that were corrected, or are deleted.
 _CORRECTIONS = """
 CREATE TABLE correction (
@@ -47,6 +47,12 @@ CREATE TABLE folder (
 CREATE INDEX folder_key ON folder (study, step, number);
 CREATE INDEX folder_age ON folder (last_at);
 """
+#: What the gateway asks others to commit to (commitment_requests.py).
+_REQUESTED = """
+ALTER TABLE transmission ADD COLUMN sop_class_uid TEXT NOT NULL DEFAULT '';
+ALTER TABLE commitment_reference ADD COLUMN image INTEGER;
+CREATE UNIQUE INDEX commitment_gathering ON commitment (peer) WHERE state='GATHERING';
+"""
 #: What makes a journal of a version one of the next.
 NEWER = {
     1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);",
@@ -58,6 +64,7 @@ NEWER = {
     7: _COMMITMENT,
     8: f"ALTER TABLE instance ADD COLUMN folder INTEGER; {_FOLDERS}",
     9: "ALTER TABLE transmission ADD COLUMN next_try REAL NOT NULL DEFAULT 0;",
+    10: _REQUESTED,
 }
 SCHEMA = f"""
 CREATE TABLE instance (
@@ -83,4 +90,4 @@ CREATE TABLE transmission (
   reason TEXT NOT NULL, changed_at REAL NOT NULL, next_try REAL NOT NULL DEFAULT 0, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
-{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}"""
+{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}"""

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -65,7 +65,8 @@ class StorageSCP:
     """The gateway's DICOM ports. `received` hears of every object once it is durable, before its sender does.
 
     It is called from the thread that writes. An `application` is asked about connections and objects. The other
-    methods are for other threads than the reactor's. `beside` is that of Listening, by the listener's number.
+    methods are for other threads than the reactor's. `beside` is that of Listening, by the listener's number;
+    `services` are further ones.
     """
 
     def __init__(
@@ -77,10 +78,12 @@ class StorageSCP:
         application: Application | None = None,
         beside: Callable[[int, int], int] = lambda _listener, associations: none_beside(associations),
         commitment: CommitmentSCP | None = None,
+        services: Mapping[CommandField, Service] | None = None,
     ) -> None:
         self._beside = beside
         self._configuration = configuration
         self._commitment = commitment
+        self._services = services or {}
         self._application = application
         self._own = reactor is None
         self._reactor = reactor or ReactorThread("dicom")
@@ -102,6 +105,7 @@ class StorageSCP:
         services: dict[CommandField, Service] = {CommandField.C_ECHO_RQ: echo, CommandField.C_STORE_RQ: self._store}
         if self._commitment is not None:
             services |= self._commitment.services
+        services |= self._services
         for number, configuration in enumerate(self._configuration.all_listeners):
             listening = Listening(
                 partial(self._answer, configuration),

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydicom.uid import UID
@@ -17,12 +17,15 @@ from dul import (
     Asked,
     AssociateRequest,
     AssociationRejected,
+    CommandField,
     DulError,
     Exchange,
     ProposedContext,
+    Service,
     Timeouts,
     connect,
 )
+from gateway_client.commitment import COMMITMENT, TRANSFER_SYNTAXES
 from gateway_client.configuration import Configuration
 from gateway_client.notes import Mark
 from gateway_client.object_file import WINDOW, ObjectFile, Outcome, Result, ask_to_store, outcome_of, outcome_when_lost
@@ -106,7 +109,8 @@ class StorageSCU:
     """Sends consignments side by side. Its methods are for other threads than the reactor's.
 
     How many go to a destination at a time is up to who sends them: each has an association of its own, which is kept for its
-    study until another of the destination is wanted, or nothing was sent over it for a while.
+    study until another of the destination is wanted, or nothing was sent over it for a while. `services` answer what the
+    destination asks meanwhile.
     """
 
     def __init__(
@@ -114,8 +118,10 @@ class StorageSCU:
         configuration: Configuration,
         monotonic: Callable[[], float] = time.monotonic,
         reactor: ReactorThread | None = None,
+        services: Mapping[CommandField, Service] | None = None,
     ) -> None:
         self._configuration = configuration
+        self._services = services
         self._monotonic = monotonic
         self._own = reactor is None
         self._reactor = reactor or ReactorThread("dicom-scu")
@@ -264,6 +270,7 @@ class StorageSCU:
                 self._reactor.reactor,
                 (destination.host, destination.port),
                 self._request(destination, meta),
+                services=self._services,
                 timeouts=Timeouts(artim=seconds, idle=configuration.network_timeout),
                 connect_seconds=configuration.connect_timeout,
                 response_seconds=configuration.dimse_timeout,
@@ -295,12 +302,13 @@ class StorageSCU:
         pairs[pair] = None
         while len(pairs) > _OFFERED:
             del pairs[next(iter(pairs))]
+        proposed: list[tuple[str, tuple[str, ...]]] = [(sop_class, (syntax,)) for sop_class, syntax in reversed(pairs)]
+        if self._configuration.destination(destination.name).commit:  # it may tell what it commits to while it is sent more
+            proposed.append((COMMITMENT, TRANSFER_SYNTAXES))
         return AssociateRequest(
             destination.ae_title,
             self._configuration.calling_ae_title,
-            tuple(
-                ProposedContext(2 * place + 1, sop_class, (syntax,)) for place, (sop_class, syntax) in enumerate(reversed(pairs))
-            ),
+            tuple(ProposedContext(2 * place + 1, uid, syntaxes) for place, (uid, syntaxes) in enumerate(proposed)),
             maximum_length=MAXIMUM_PDU,
             operations_window=(WINDOW, 1),
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,

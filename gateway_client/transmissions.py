@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -45,6 +46,7 @@ class Transmission:
     doubts: int = 0
     reason: str = ""
     next_try: float = 0.0
+    sop_class_uid: str = ""
 
     @property
     def key(self) -> str:
@@ -62,16 +64,21 @@ class Transmissions:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
+    def together(self) -> AbstractContextManager[object]:
+        """Make what is written within `with` durable at once, in other tables of the journal too."""
+        return self._journal.transaction()
+
     def save(self, items: Iterable[Transmission], now: float) -> None:
         """Write transmissions down, durable."""
         with self._journal.transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO transmission (entry, sequence, image, destination, study, path, sop_instance_uid,"
-                " state, tries, doubts, reason, next_try, changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                " state, tries, doubts, reason, next_try, sop_class_uid, changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 [
                     (
                         *(item.entry, item.sequence, item.image, item.destination, item.study, item.path),
-                        *(item.sop_instance_uid, item.state, item.tries, item.doubts, item.reason, item.next_try, now),
+                        *(item.sop_instance_uid, item.state, item.tries, item.doubts, item.reason, item.next_try),
+                        *(item.sop_class_uid, now),
                     )
                     for item in items
                 ],
@@ -132,4 +139,5 @@ def _transmission(row: sqlite3.Row) -> Transmission:
         doubts=row["doubts"],
         reason=row["reason"],
         next_try=row["next_try"],
+        sop_class_uid=row["sop_class_uid"],
     )

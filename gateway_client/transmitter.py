@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from gateway_client.backoff import Backoff, Randomness
 from gateway_client.broker import Broker
+from gateway_client.commitment import Reference
+from gateway_client.commitment_requests import CommitmentRequests, Taken
 from gateway_client.configuration import Configuration
 from gateway_client.errors import ModificationError, NotPart10, UnknownShare
 from gateway_client.export_queue import Entry, ExportQueue, read_destinations
@@ -64,8 +66,10 @@ class Transmitter:
         sender: Sender,
         clock: Clock,
         random: Randomness,
+        requests: CommitmentRequests,
     ) -> None:
         self._configuration = configuration
+        self._requests = requests
         self._transmissions = transmissions
         self._notes = notes
         self._sender = sender
@@ -182,7 +186,8 @@ class Transmitter:
             reachable = self._locations.find(item.path).root.is_dir()
             state = Sending.FAILED if reachable else Sending.WAITING
             return replace(item, state=state, reason=f"{item.path}: {error.strerror}.")
-        sending = replace(item, sop_instance_uid=one.meta.sop_instance_uid, state=Sending.SENDING, reason="", next_try=0.0)
+        uid, sop_class = one.meta.sop_instance_uid, one.meta.sop_class_uid
+        sending = replace(item, sop_instance_uid=uid, sop_class_uid=sop_class, state=Sending.SENDING, reason="", next_try=0.0)
         return Shipment(sending, until, destination, one)
 
     # to the destinations
@@ -287,8 +292,18 @@ class Transmitter:
         now = self._clock.monotonic()
         return replace(_put_back(item, lane.told(now)), next_try=self._clock.seconds() + lane.down_until - now)
 
-    def _save(self, items: Iterable[Transmission]) -> None:
-        self._transmissions.save(items, self._clock.seconds())
+    def _save(self, items: Sequence[Transmission]) -> None:
+        """Write entries down, and what destinations took that are to commit to it."""
+        now = self._clock.seconds()
+        taken: dict[str, list[Taken]] = {}
+        for item in items:
+            if item.state is Sending.SENT and item.sop_class_uid and self._configuration.destination(item.destination).commit:
+                one = Taken(Reference(item.sop_class_uid, item.sop_instance_uid), item.image)
+                taken.setdefault(item.destination, []).append(one)
+        with self._transmissions.together():
+            self._transmissions.save(items, now)
+            for name, instances in taken.items():
+                self._requests.gather(name, instances, now + self._configuration.destination(name).commit_after_seconds, now)
 
 
 def _transmission(it: Entry) -> Transmission:

@@ -49,6 +49,10 @@ class DestinationSettings(BaseModel):
     interrupt: bool = False
     warnings: tuple[Annotated[str, Field(pattern="^[0-9A-Fa-f]{4}$")], ...] = ("B000", "B006", "B007")
     restore_patient_name: bool = False
+    commit: bool = False
+    commit_after_seconds: float = Field(default=10.0, ge=0, le=86400)
+    commit_retry_minutes: float = Field(default=60.0, gt=0, le=10_080)
+    commit_hours: float = Field(default=24.0, gt=0, le=720)
 
 
 class GatewaySettings(BaseModel):

@@ -16,6 +16,7 @@ from pydicom.uid import generate_uid
 from pynetdicom import AE, build_role, evt
 from pynetdicom.sop_class import (
     CTImageStorage,
+    MRImageStorage,
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
     Verification,
@@ -159,6 +160,7 @@ class Archive:
         self.ae = AE(self.title)
         self.ae.add_supported_context(StorageCommitmentPushModel, SYNTAXES)
         self.ae.add_supported_context(CTImageStorage, SYNTAXES)
+        self.ae.add_supported_context(MRImageStorage, SYNTAXES)
         self.ae.add_supported_context(Verification)
         self.ae.add_requested_context(StorageCommitmentPushModel, SYNTAXES)
         self.ae.acse_timeout = self.ae.dimse_timeout = self.ae.network_timeout = _SECONDS
@@ -182,6 +184,10 @@ class Archive:
         """Tell over a new association what could not be told before."""
         self.caller = port
         self._soon(self._tell_anew, self._untold.get_nowait())
+
+    def tell_unasked(self, transaction: str, reference: Reference) -> None:
+        """Tell over a new association what nobody asked for."""
+        self._tell_anew(action(transaction, [reference]))
 
     def _soon(self, work: Any, *arguments: Any) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)

@@ -166,6 +166,8 @@ OLDER = {
     8: "DROP TABLE commitment_reference; DROP TABLE commitment;",
     9: "DROP TABLE folder; ALTER TABLE instance DROP COLUMN folder;",
     10: "ALTER TABLE transmission DROP COLUMN next_try;",
+    11: "DROP INDEX commitment_gathering; ALTER TABLE commitment_reference DROP COLUMN image;"
+    "ALTER TABLE transmission DROP COLUMN sop_class_uid;",
 }
 
 

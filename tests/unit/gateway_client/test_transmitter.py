@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway_client.commitment_requests import CommitmentRequests
 from gateway_client.configuration import Configuration
 from gateway_client.errors import BrokerRefused
 from gateway_client.export_queue import read_destinations, read_entries
@@ -19,7 +20,7 @@ from gateway_client.scu import Consignment, Destination
 from gateway_client.transmissions import Sending, Transmissions
 from gateway_client.transmitter import Transmitter
 from rpcs.export import Room
-from runtime import FixedClock
+from runtime import DestinationSettings, FixedClock
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, MOMENT, SHARE, FakeBroker, data_set
 from xwb import ConnectionLost, SecurityRefused
 
@@ -167,6 +168,7 @@ class Office:
         self.directory = directory
         self.queue, self.sender, self.clock = Queue(), FakeSender(), FixedClock(MOMENT)
         self.boot = "since this morning"
+        self.destinations: dict[str, DestinationSettings] = {}
         self.notes: Notes | None = None
         self.broker = FakeBroker(
             {
@@ -188,9 +190,12 @@ class Office:
         """Start, also after a kill."""
         self.stop()
         self.notes = Notes(self.directory / "sending.notes", self.boot)
-        self.transmissions = Transmissions(Journal(self.directory / "journal.db", synchronous="NORMAL"))
-        configuration = Configuration(self.directory, self.directory, stop_seconds=0.0)
-        self.transmitter = Transmitter(configuration, self.transmissions, self.notes, self.sender, self.clock, lambda: 0.5)
+        journal = Journal(self.directory / "journal.db", synchronous="NORMAL")
+        self.transmissions, self.requests = Transmissions(journal), CommitmentRequests(journal)
+        configuration = Configuration(self.directory, self.directory, stop_seconds=0.0, destinations=self.destinations)
+        self.transmitter = Transmitter(
+            configuration, self.transmissions, self.notes, self.sender, self.clock, lambda: 0.5, self.requests
+        )
         self.transmitter.connected(self.broker)
 
     def stop(self) -> None:
@@ -416,6 +421,40 @@ def test_sending_is_journaled_before_the_first_byte(office: Office) -> None:
     office.put(1)
     office.run()
     assert seen == [{str(Sending.SENDING): 1}]
+
+
+def asked_for(office: Office) -> list[tuple[str, ...]]:
+    """Give the SOP Instance UIDs that the destination is to be asked for, by transaction."""
+    now = office.clock.seconds() + 60
+    due = office.requests.due("READING ROOM", now, 9)
+    return [tuple(it.sop_instance for it in office.requests.ask(one, now, now).references) for one in due]
+
+
+def test_a_destination_is_asked_to_commit_to_what_it_took_and_to_nothing_else(office: Office) -> None:
+    office.destinations = {"READING ROOM": DestinationSettings(commit=True)}
+    office.start()
+    for number in (1, 2, 3):
+        office.put(number)
+    office.put(4, "RESEARCH")
+    office.sender.outcomes["READING ROOM"] = [SENT, Outcome(Result.REFUSED, "status C000."), SENT]
+    office.run()
+    assert asked_for(office) == [("1.2.1", "1.2.3")]
+    assert office.requests.destinations() == ["READING ROOM"]
+
+
+def test_what_was_answered_before_a_kill_is_to_be_committed_too(large_office: Office) -> None:
+    """The journal knew it as sent only after the next start; what the kill left in doubt comes with its answer."""
+    office = large_office
+    office.destinations = {"READING ROOM": DestinationSettings(commit=True)}
+    office.start()
+    for number in (1, 2):
+        office.put(number)
+    office.sender.outcomes["READING ROOM"] = [SENT, Killed()]
+    with pytest.raises(Killed):
+        office.run()
+    assert asked_for(office) == []
+    office.start()
+    assert asked_for(office) == [("1.2.1",)]
 
 
 def test_of_many_entries_a_kill_leaves_in_doubt_what_was_handed_over_and_not_answered(large_office: Office) -> None:
