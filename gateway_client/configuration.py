@@ -119,6 +119,11 @@ class Configuration:
         return self.directory / "journal.db"
 
     @property
+    def transcoding(self) -> Path:
+        """The folder of objects that are being transcoded, empty at a start."""
+        return self.directory / "transcoding"
+
+    @property
     def notes(self) -> Path:
         """The file of the transmitter's notes."""
         return self.directory / "sending.notes"

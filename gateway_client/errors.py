@@ -44,6 +44,10 @@ class NotPart10(GatewayError):
         super().__init__(f"{path} has no file meta information that can be read{f': {why}' if why else '.'}")
 
 
+class CannotTranscode(GatewayError):
+    """The object cannot be brought into another transfer syntax."""
+
+
 class LotError(GatewayError):
     """A lot of imported objects cannot be read."""
 

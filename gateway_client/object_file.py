@@ -48,7 +48,8 @@ class ObjectFile:
     """An object in a file: what its head says, and its data set as it is, a source for the upper layer.
 
     With a `change` the data set is sent as that makes it, unless it is deflated. `begun` tells whether any of it was asked for;
-    `before_last` is called before the last of it is given.
+    `before_last` is called before the last of it is given. `transcoded` says from which transfer syntax into which it was
+    brought.
     """
 
     def __init__(self, path: Path, change: Change | None = None) -> None:
@@ -58,6 +59,7 @@ class ObjectFile:
             self.meta = decode_head(self._file.read(HEAD_LIMIT), path)
             changed = self._changed(change) if change is not None else None
             self._left = os.fstat(self._file.fileno()).st_size - self.meta.offset if changed is None else changed.size
+            self.path, self.changed = path, changed is not None
             self._file.seek(self.meta.offset)
             self._read = self._file.read if changed is None else changed.read
         except BaseException:
@@ -67,6 +69,7 @@ class ObjectFile:
         self._padding = b"\0" if self.meta.transfer_syntax == DEFLATED and self._left % 2 else b""
         self.size = self._left + len(self._padding)
         self.begun = False
+        self.transcoded = ""
         self.before_last: Callable[[], None] = _nothing
 
     def read(self, count: int) -> bytes:

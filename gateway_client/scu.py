@@ -1,4 +1,7 @@
-"""The storage SCU: sends files' data sets bit by bit as they are, over associations that are kept for their study."""
+"""The storage SCU: sends files' data sets bit by bit as they are, over associations that are kept for their study.
+
+What a destination does not take in its own transfer syntax is transcoded where its settings say so.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydicom.uid import UID
 from twisted.internet.defer import Deferred
@@ -27,10 +30,12 @@ from dul import (
 )
 from gateway_client.commitment import COMMITMENT, TRANSFER_SYNTAXES
 from gateway_client.configuration import Configuration
+from gateway_client.errors import CannotTranscode
 from gateway_client.notes import Mark
 from gateway_client.object_file import WINDOW, ObjectFile, Outcome, Result, ask_to_store, outcome_of, outcome_when_lost
 from gateway_client.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta
 from gateway_client.scp import MAXIMUM_PDU
+from gateway_client.transcoding import SYNTAXES, Transcoder
 from runtime import ReactorThread
 
 log = logging.getLogger(__name__)
@@ -65,12 +70,13 @@ class Consignment:
 
     `study` is any name of their study. `further` is one that goes beside others of its destination: its association is given
     up early where the destination does not take it. `warnings` are statuses with which an object counts as sent. `ended` is
-    called in the reactor's thread when `outcomes` says how each object ended, by its place, or when there was a `fault`.
+    called in the reactor's thread when `outcomes` says how each object ended, by its place, or when there was a `fault`. One that
+    is transcoded takes the place of the other in `objects`.
     """
 
     destination: Destination
     study: str
-    objects: Sequence[ObjectFile]
+    objects: list[ObjectFile]
     note: Note
     ended: Callable[[Consignment], None]
     until: float = math.inf
@@ -84,25 +90,41 @@ class Consignment:
         self.objects[place].close()
         if outcome == Outcome(Result.SENT):
             self.note(place, Mark.SENT)
+            outcome = replace(outcome, reason=self.objects[place].transcoded)
         self.outcomes[place] = outcome
 
 
 @dataclass(eq=False, slots=True)
 class _Kept:
-    """An association for a study; `busy` while a consignment goes over it."""
+    """An association for a study; `busy` while a consignment goes over it.
+
+    Objects whose own transfer syntax is among what was `offered`, and was not accepted, go in one of `others`.
+    """
 
     destination: Destination
     study: str
     exchange: Exchange
     used_at: float
+    offered: Collection[tuple[str, str]]
+    others: Collection[str]
     busy: bool = True
 
     def serves(self, consignment: Consignment, meta: FileMeta) -> bool:
         return (
             not self.exchange.over
             and (self.destination, self.study) == (consignment.destination, consignment.study)
-            and self.exchange.context_for(meta.sop_class_uid, meta.transfer_syntax) is not None
+            and (self.takes(meta) or bool(self.takes_transcoded(meta)))
         )
+
+    def takes(self, meta: FileMeta) -> bool:
+        """Tell whether an object goes as it is."""
+        return self.exchange.context_for(meta.sop_class_uid, meta.transfer_syntax) is not None
+
+    def takes_transcoded(self, meta: FileMeta) -> list[str]:
+        """Give the transfer syntaxes in which an object goes that does not go as it is."""
+        if self.takes(meta) or (meta.sop_class_uid, meta.transfer_syntax) not in self.offered:
+            return []
+        return [syntax for syntax in self.others if self.exchange.context_for(meta.sop_class_uid, syntax) is not None]
 
 
 class StorageSCU:
@@ -128,6 +150,7 @@ class StorageSCU:
         self._kept: list[_Kept] = []
         self._connecting = Counter[Destination]()
         self._offered: dict[Destination, dict[tuple[str, str], None]] = {}
+        self._transcoder = Transcoder(configuration.transcoding)
         self._halted = False
 
     def send(self, consignment: Consignment) -> None:
@@ -145,7 +168,9 @@ class StorageSCU:
 
     def close(self) -> None:
         """Release the associations, abort those that are in use, and end."""
+        self.halt()
         self._reactor.call(lambda: Deferred.fromCoroutine(self._close_all()))
+        self._transcoder.close()
         if self._own:
             self._reactor.stop()
 
@@ -186,6 +211,13 @@ class StorageSCU:
                 if kept is None:
                     continue
                 while left and len(asked) <= WINDOW and self._may_begin(consignment, left):
+                    if syntaxes := kept.takes_transcoded(consignment.objects[left[0]].meta):
+                        if len(asked) > 1:
+                            break  # answers are noted before the next one takes its time
+                        await self._transcode(consignment, left, syntaxes)
+                        if kept.exchange.over:
+                            break  # the peer did not wait
+                        continue
                     request = self._ask(kept.exchange, consignment, left[0])
                     if request is None:
                         break  # it needs another association
@@ -206,6 +238,8 @@ class StorageSCU:
         except BaseException:
             if kept is not None:
                 kept.exchange.abort()
+            for one in consignment.objects:
+                one.close()
             raise
         finally:
             if kept is not None:
@@ -261,6 +295,7 @@ class StorageSCU:
                 kept.busy = True
                 return kept
         destination, configuration = consignment.destination, self._configuration
+        request = self._request(destination, meta)
         await self._make_room(consignment)
         where = f"{destination.ae_title} at {destination.host}:{destination.port}"
         seconds = configuration.connect_timeout if consignment.further else configuration.dimse_timeout
@@ -269,7 +304,7 @@ class StorageSCU:
             exchange = await connect(
                 self._reactor.reactor,
                 (destination.host, destination.port),
-                self._request(destination, meta),
+                request,
                 services=self._services,
                 timeouts=Timeouts(artim=seconds, idle=configuration.network_timeout),
                 connect_seconds=configuration.connect_timeout,
@@ -281,7 +316,8 @@ class StorageSCU:
             return Outcome(Result.UNREACHABLE, f"No association with {where}: {error}")
         finally:
             self._connecting[destination] -= 1
-        kept = _Kept(destination, consignment.study, exchange, self._monotonic())
+        offered = {(it.abstract_syntax, syntax) for it in request.contexts for syntax in it.transfer_syntaxes}
+        kept = _Kept(destination, consignment.study, exchange, self._monotonic(), offered, self._others(destination))
         self._kept.append(kept)
         return kept
 
@@ -297,9 +333,10 @@ class StorageSCU:
     def _request(self, destination: Destination, meta: FileMeta) -> AssociateRequest:
         """Offer each pair of SOP class and transfer syntax that this destination has been sent, this file's first."""
         pairs = self._offered.setdefault(destination, {})
-        pair = (meta.sop_class_uid, meta.transfer_syntax)
-        pairs.pop(pair, None)
-        pairs[pair] = None
+        for syntax in (*reversed(self._others(destination)), meta.transfer_syntax):
+            pair = (meta.sop_class_uid, syntax)
+            pairs.pop(pair, None)
+            pairs[pair] = None
         while len(pairs) > _OFFERED:
             del pairs[next(iter(pairs))]
         proposed: list[tuple[str, tuple[str, ...]]] = [(sop_class, (syntax,)) for sop_class, syntax in reversed(pairs)]
@@ -314,6 +351,25 @@ class StorageSCU:
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
             implementation_version_name=IMPLEMENTATION_VERSION,
         )
+
+    def _others(self, destination: Destination) -> list[str]:
+        """Give the transfer syntaxes into which objects may be brought for a destination, the preferred first."""
+        return [SYNTAXES[name] for name in self._configuration.destination(destination.name).transcode]
+
+    async def _transcode(self, consignment: Consignment, left: deque[int], syntaxes: Sequence[str]) -> None:
+        """Put an object that the association takes in its place; one that cannot be made is told as refused."""
+        place, reactor = left[0], self._reactor.reactor
+        one = consignment.objects[place]
+        try:
+            made = await self._transcoder.transcode(reactor, one, syntaxes)
+        except CannotTranscode as error:
+            if not self._halted:
+                reason = f"{consignment.destination.name} does not take {_describe(one.meta)}, which is not transcoded: {error}"
+                consignment.tell(left.popleft(), Outcome(Result.REFUSED, reason))
+            return
+        made.transcoded = f"Transcoded from {UID(one.meta.transfer_syntax).name} into {UID(made.meta.transfer_syntax).name}."
+        one.close()
+        consignment.objects[place] = made
 
     def _ask(self, exchange: Exchange, consignment: Consignment, place: int) -> Asked | None:
         """Make one C-STORE (PS3.7 9.1.1); None where the association does not take the object."""

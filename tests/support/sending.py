@@ -25,7 +25,7 @@ def send_all(
 ) -> dict[int, Outcome]:
     """Send objects and give what came of each, by its place."""
     ended: SimpleQueue[Consignment] = SimpleQueue()
-    scu.send(Consignment(destination, study, objects, note, ended.put, until))
+    scu.send(Consignment(destination, study, list(objects), note, ended.put, until))
     consignment = ended.get(timeout=60)
     assert consignment.fault is None, consignment.fault
     return consignment.outcomes

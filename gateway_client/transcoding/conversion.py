@@ -1,0 +1,128 @@
+"""One object brought into another transfer syntax: pixels bit for bit as they decode, and every other element as it is."""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydicom import Dataset, FileDataset, config, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.pixels.utils import decompress
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+
+from gateway_client.errors import CannotTranscode
+from runtime import inflate
+
+#: Bytes of decoded pixels, or of an inflated data set, beyond which an object is not transcoded.
+MOST_BYTES = 1 << 30
+#: Bytes of address space: what the libraries map, and how often the larger of file and decoded pixels has a place in it.
+_BASE, _TIMES = 3 << 30, 6
+#: Bytes in a number of these VRs, which are in the order of the transfer syntax (PS3.5 7.3); pydicom leaves them as they are.
+_NUMBERS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
+
+config.settings.reading_validation_mode = config.IGNORE
+config.settings.writing_validation_mode = config.IGNORE
+
+
+def transcode_first(source: Path, target: Path, syntaxes: Sequence[str]) -> str:
+    """Write an object in the first of some transfer syntaxes for which it is fit; why it is fit for none, or nothing."""
+    reasons = []
+    for syntax in syntaxes:
+        try:
+            transcode(source, target, UID(syntax))
+        except CannotTranscode as error:
+            reasons.append(f"{UID(syntax).name}: {error}")
+        else:
+            return ""
+    return "; ".join(reasons)
+
+
+def transcode(source: Path, target: Path, syntax: UID) -> None:
+    """Write an object in a transfer syntax. Raises CannotTranscode."""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            _bound_memory(source)
+            dataset = _read(source)
+            _make_native(dataset)
+            dataset.file_meta.TransferSyntaxUID = syntax
+            dataset.save_as(target, implicit_vr=syntax.is_implicit_VR, little_endian=True)
+    except CannotTranscode:
+        raise
+    except Exception as error:  # codecs fail on a sender's bytes with every kind of error, MemoryError included
+        raise CannotTranscode(f"{type(error).__name__}: {error}".splitlines()[0]) from error
+
+
+def _bound_memory(source: Path) -> None:
+    """Let the process have as much memory as the object's size allows."""
+    meta = _read_meta(source)
+    largest = os.path.getsize(source)
+    if meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
+        largest = MOST_BYTES
+    elif meta.TransferSyntaxUID.is_encapsulated:
+        header = dcmread(source, stop_before_pixels=True)
+        names = ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "BitsAllocated")
+        rows, columns, samples, frames, bits = (int(header.get(name) or 1) for name in names)
+        decoded = rows * columns * samples * frames * ((bits + 7) // 8)
+        if decoded > MOST_BYTES:
+            raise CannotTranscode(f"its pixels would take {decoded} bytes, more than {MOST_BYTES}")
+        largest = max(largest, decoded)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (_BASE + _TIMES * largest, hard))
+
+
+def _read_meta(source: Path) -> FileMetaDataset:
+    with source.open("rb") as file:
+        read_preamble(file, force=False)
+        return FileMetaDataset(read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2))
+
+
+def _read(source: Path) -> FileDataset:
+    """Read an object; a deflated one within bounds, as pydicom's own reader would not."""
+    meta = _read_meta(source)
+    if meta.TransferSyntaxUID != DeflatedExplicitVRLittleEndian:
+        return dcmread(source)
+    with source.open("rb") as file:
+        preamble = read_preamble(file, force=False)
+        read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+        data = inflate(file.read(), MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise CannotTranscode(f"it inflates to more than {MOST_BYTES} bytes")
+    elements = read_dataset(io.BytesIO(data), False, True)
+    return FileDataset(str(source), elements, preamble, meta, is_implicit_VR=False, is_little_endian=True)
+
+
+def _make_native(dataset: FileDataset) -> None:
+    """Have all pixels uncompressed, and all numbers little endian."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated:
+        for one in _with_items(dataset):
+            if "PixelData" in one and (one is dataset or one["PixelData"].is_undefined_length):
+                one.file_meta = dataset.file_meta
+                one.PixelData = one["PixelData"].value
+                decompress(one, as_rgb=one.PhotometricInterpretation != "YBR_FULL", generate_instance_uid=False)
+                dataset.file_meta.TransferSyntaxUID = syntax  # for an icon, which has its own pixels
+    elif syntax == ExplicitVRBigEndian:
+        for one in _with_items(dataset):
+            for element in one:
+                size = _NUMBERS.get(element.VR, 0)
+                if element.keyword == "PixelData" and size:
+                    size = max(size, one.BitsAllocated // 8)
+                if size and isinstance(element.value, bytes):
+                    element.value = np.frombuffer(element.value, f">u{size}").astype(f"<u{size}").tobytes()
+            one.set_original_encoding(False, True)  # all values are decoded by now, which pydicom does not know
+
+
+def _with_items(dataset: Dataset) -> Iterator[Dataset]:
+    """Give a data set and all items of its sequences."""
+    yield dataset
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value or ():
+                yield from _with_items(item)

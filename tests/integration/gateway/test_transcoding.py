@@ -1,0 +1,96 @@
+"""Objects for a DCMTK storescp that does not take their own transfer syntax."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+from pydicom.pixels.utils import pixel_array
+
+from gateway_client.configuration import Configuration
+from gateway_client.notes import Mark
+from gateway_client.object_file import ObjectFile, Result
+from gateway_client.part10 import digest_of, read_meta
+from gateway_client.scu import Destination, StorageSCU
+from gateway_client.transcoding import SYNTAXES
+from runtime import DestinationSettings
+from tests.support.dicom import Storescp
+from tests.support.sending import send_all, send_file
+
+TRANSCODE = ("deflated", "explicit", "implicit")
+
+
+def shipped(name: str) -> Path:
+    """Find a file that comes with pydicom."""
+    return Path(str(get_testdata_file(name, download=False)))
+
+
+@pytest.fixture
+def scu(tmp_path: Path) -> Iterator[StorageSCU]:
+    settings = {"SINK": DestinationSettings(transcode=TRANSCODE)}
+    scu = StorageSCU(Configuration(tmp_path / "gateway", tmp_path, destinations=settings))
+    yield scu
+    scu.close()
+
+
+def sink(peer: Storescp, name: str = "SINK") -> Destination:
+    return Destination(name, "SINK", "127.0.0.1", peer.port)
+
+
+def arrived(peer: Storescp, path: Path) -> Path:
+    (file,) = peer.received()[read_meta(path).sop_instance_uid]
+    return file
+
+
+@pytest.mark.parametrize(
+    ("options", "syntax"),
+    [(("+xi",), "implicit"), (("+xe",), "explicit"), (("+xd",), "deflated")],
+)
+@pytest.mark.parametrize("name", ["MR_small_jp2klossless.dcm", "MR_small_RLE.dcm", "SC_rgb_jpeg_gdcm.dcm"])
+def test_an_object_goes_in_a_transfer_syntax_that_the_destination_takes(
+    tmp_path: Path, scu: StorageSCU, name: str, options: tuple[str, ...], syntax: str
+) -> None:
+    path = shipped(name)
+    with Storescp(tmp_path / "sink", options=options) as peer:
+        outcome = send_file(scu, sink(peer), "study", path)
+        assert outcome.result is Result.SENT, outcome
+        file = arrived(peer, path)
+    assert read_meta(file).transfer_syntax == SYNTAXES[syntax]
+    assert np.array_equal(pixel_array(dcmread(file)), pixel_array(path))
+    assert outcome.reason.startswith(f"Transcoded from {dcmread(path).file_meta.TransferSyntaxUID.name} into ")
+
+
+def test_what_is_taken_as_it_is_is_not_touched(tmp_path: Path, scu: StorageSCU) -> None:
+    path = shipped("MR_small_jp2klossless.dcm")
+    with Storescp(tmp_path / "sink") as peer:
+        outcome = send_file(scu, sink(peer), "study", path)
+        assert (outcome.result, outcome.reason) == (Result.SENT, "")
+        assert digest_of(arrived(peer, path)) == digest_of(path)
+
+
+def test_without_a_setting_nothing_is_transcoded(tmp_path: Path, scu: StorageSCU) -> None:
+    path = shipped("MR_small_jp2klossless.dcm")
+    with Storescp(tmp_path / "sink", options=("+xi",)) as peer:
+        outcome = send_file(scu, sink(peer, "OTHER"), "study", path)
+        assert outcome.result is Result.REFUSED
+        assert peer.received() == {}
+
+
+def test_a_study_of_several_transfer_syntaxes_goes_whole_and_what_cannot_be_transcoded_is_refused(
+    tmp_path: Path, scu: StorageSCU
+) -> None:
+    names = ["MR_small_jp2klossless.dcm", "MR_small_implicit.dcm", "SC_rgb_rle_2frame.dcm", "JPGExtended.dcm", "test-SR.dcm"]
+    marks: list[tuple[int, Mark]] = []
+    with Storescp(tmp_path / "sink", options=("+xi",)) as peer:
+        objects = [ObjectFile(shipped(name)) for name in names]
+        outcomes = send_all(scu, sink(peer), "study", objects, lambda place, mark: marks.append((place, mark)))
+    results = [outcome.result for _place, outcome in sorted(outcomes.items())]
+    assert results == [Result.SENT, Result.SENT, Result.SENT, Result.REFUSED, Result.SENT]
+    assert "which is not transcoded: Deflated Explicit VR Little Endian: " not in outcomes[3].reason
+    assert "which is not transcoded: Implicit VR Little Endian: " in outcomes[3].reason
+    assert sorted(place for place, mark in marks if mark is Mark.SENT) == [0, 1, 2, 4]
+    assert sorted(place for place, mark in marks if mark is Mark.HANDED_OVER) == [0, 1, 2, 4]

@@ -1,0 +1,198 @@
+"""Objects brought into each transfer syntax: pixels and elements stay what they are, and what cannot be done is refused."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.data import get_testdata_file
+from pydicom.dataelem import DataElement
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID
+from twisted.internet.defer import Deferred
+
+from gateway_client.errors import CannotTranscode
+from gateway_client.object_file import ObjectFile
+from gateway_client.transcoding import SYNTAXES, Transcoder
+from gateway_client.transcoding.conversion import transcode_first
+from runtime import ReactorThread
+
+UNCOMPRESSED = ("explicit", "implicit", "deflated")
+#: Of each transfer syntax in which pydicom has a file that decodes.
+NAMES = [
+    "CT_small.dcm",
+    "MR_small_implicit.dcm",
+    "MR_small_bigendian.dcm",
+    "rtdose_expb.dcm",
+    "SC_rgb_small_odd_big_endian.dcm",
+    "image_dfl.dcm",
+    "MR_small_RLE.dcm",
+    "SC_rgb_rle_16bit_2frame.dcm",
+    "rtdose_rle.dcm",
+    "MR_small_jp2klossless.dcm",
+    "693_J2KI.dcm",
+    "GDCMJ2K_TextGBR.dcm",
+    "MR_small_jpeg_ls_lossless.dcm",
+    "JPEGLSNearLossless_16.dcm",
+    "SC_rgb_jpeg_gdcm.dcm",
+    "SC_rgb_dcmtk_+eb+cy+s2.dcm",
+    "examples_palette.dcm",
+    "test-SR.dcm",
+]
+#: What says how the pixels are written, and goes with them.
+WITH_PIXELS = {"PixelData", "PhotometricInterpretation", "PlanarConfiguration"}
+
+
+def shipped(name: str) -> Path:
+    """Find a file that comes with pydicom."""
+    return Path(str(get_testdata_file(name, download=False)))
+
+
+def same(one: DataElement, other: DataElement | None) -> bool:
+    """Compare two elements; private ones lose their VR in implicit VR, and are then as the dictionary reads them."""
+    return one == other or (one.tag.is_private and other is not None)
+
+
+def assert_same(before: Dataset, after: Dataset) -> None:
+    """See to it that nothing but the writing of the pixels is another."""
+    kept = [element for element in before if element.keyword not in WITH_PIXELS and element.tag.element]
+    assert [str(element) for element in kept if not same(element, after.get(element.tag))] == []
+    assert {element.tag for element in after} - {element.tag for element in before} == set()
+    if "PixelData" in before:
+        assert np.array_equal(pixel_array(before), pixel_array(after))
+
+
+@pytest.mark.parametrize("syntax", UNCOMPRESSED)
+@pytest.mark.parametrize("name", NAMES)
+def test_an_object_is_the_same_uncompressed(tmp_path: Path, name: str, syntax: str) -> None:
+    assert transcode_first(shipped(name), tmp_path / "made", [SYNTAXES[syntax]]) == ""
+    made = dcmread(tmp_path / "made")
+    assert made.file_meta.TransferSyntaxUID == SYNTAXES[syntax]
+    assert_same(dcmread(shipped(name)), made)
+
+
+def test_private_elements_keep_their_bytes_where_the_syntax_keeps_their_vr(tmp_path: Path) -> None:
+    assert transcode_first(shipped("JPEG2000.dcm"), tmp_path / "made", [SYNTAXES["explicit"]]) == ""
+    before, made = dcmread(shipped("JPEG2000.dcm")), dcmread(tmp_path / "made")
+    private = [element for element in before if element.tag.is_private and element.tag.element]
+    assert private
+    assert [element for element in private if element != made.get(element.tag)] == []
+
+
+def test_words_of_big_endian_objects_are_turned_in_items_too(tmp_path: Path) -> None:
+    before = dcmread(shipped("MR_small_bigendian.dcm"))
+    item = Dataset()
+    item.add_new(0x60003000, "OW", b"\1\2\3\4")
+    item.add_new(0x60011010, "OF", b"\1\2\3\4")
+    before.add_new(0x00880200, "SQ", [item])
+    before.save_as(tmp_path / "source")
+    assert transcode_first(tmp_path / "source", tmp_path / "made", [SYNTAXES["explicit"]]) == ""
+    (turned,) = dcmread(tmp_path / "made").IconImageSequence
+    assert (turned[0x60003000].value, turned[0x60011010].value) == (b"\2\1\4\3", b"\4\3\2\1")
+
+
+def test_a_compressed_icon_is_decompressed_with_its_image(tmp_path: Path) -> None:
+    before = dcmread(shipped("MR_small_RLE.dcm"))
+    icon = Dataset()
+    for element in before.group_dataset(0x28):
+        icon.add(element)
+    icon.add(before["PixelData"])
+    before.add_new(0x00880200, "SQ", [icon])
+    before.save_as(tmp_path / "source")
+    assert transcode_first(tmp_path / "source", tmp_path / "made", [SYNTAXES["explicit"]]) == ""
+    made = dcmread(tmp_path / "made")
+    assert made.IconImageSequence[0].PixelData == made.PixelData
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"Rows": 60000, "Columns": 60000}, "its pixels would take 7200000000 bytes"),
+        ({"PixelData": b"\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0\4\0\0\0\1\2\3\4"}, ""),
+    ],
+)
+def test_what_cannot_be_decoded_is_refused_with_the_reason(tmp_path: Path, changes: dict[str, object], reason: str) -> None:
+    before = dcmread(shipped("MR_small_RLE.dcm"))
+    for keyword, value in changes.items():
+        setattr(before, keyword, value)
+    before.save_as(tmp_path / "source")
+    said = transcode_first(tmp_path / "source", tmp_path / "made", [SYNTAXES["explicit"]])
+    assert said.startswith("Explicit VR Little Endian: ")
+    assert reason in said
+
+
+class Transcoding:
+    """A transcoder with the reactor that it tells what became of objects."""
+
+    def __init__(self, directory: Path, patience: float = 60.0) -> None:
+        self.reactor = ReactorThread("transcoding")
+        self.transcoder = Transcoder(directory, patience)
+
+    def transcode(self, path: Path, *names: str) -> ObjectFile:
+        one = ObjectFile(path)
+
+        def ask() -> Deferred[ObjectFile]:
+            return self.transcoder.transcode(self.reactor.reactor, one, [SYNTAXES[name] for name in names])
+
+        try:
+            return cast(ObjectFile, self.reactor.call(ask))
+        finally:
+            one.close()
+
+    def pids(self) -> list[int]:
+        return [it._process.pid for it in self.transcoder._processes if it._process is not None]
+
+    def close(self) -> None:
+        self.transcoder.close()
+        self.reactor.stop()
+
+
+@pytest.fixture
+def transcoding(tmp_path: Path) -> Iterator[Transcoding]:
+    transcoding = Transcoding(tmp_path / "work")
+    yield transcoding
+    transcoding.close()
+
+
+def test_a_transcoded_file_is_gone_before_it_is_read(transcoding: Transcoding, tmp_path: Path) -> None:
+    one = transcoding.transcode(shipped("CT_small.dcm"), "implicit")
+    assert one.meta.transfer_syntax == UID(SYNTAXES["implicit"])
+    assert list((tmp_path / "work").iterdir()) == []
+    assert len(one.read(one.size)) > 32768
+    one.close()
+
+
+def test_a_codec_that_dies_costs_one_object_only(transcoding: Transcoding) -> None:
+    transcoding.transcode(shipped("CT_small.dcm"), "implicit").close()
+    (pid,) = transcoding.pids()
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(CannotTranscode, match="the codec died"):
+        transcoding.transcode(shipped("CT_small.dcm"), "implicit")
+    transcoding.transcode(shipped("CT_small.dcm"), "implicit").close()
+    assert transcoding.pids() != [pid]
+
+
+def test_a_codec_that_hangs_is_ended(tmp_path: Path) -> None:
+    transcoding = Transcoding(tmp_path / "work", patience=1.0)
+    transcoding.transcode(shipped("CT_small.dcm"), "implicit").close()
+    (pid,) = transcoding.pids()
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(CannotTranscode, match="it took longer than 1 seconds"):
+        transcoding.transcode(shipped("CT_small.dcm"), "implicit")
+    assert transcoding.pids() == []
+    transcoding.close()
+
+
+def test_what_a_killed_gateway_left_is_removed(tmp_path: Path) -> None:
+    shutil.copy(shipped("CT_small.dcm"), tmp_path / "left")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "left").rename(tmp_path / "work" / "left")
+    Transcoding(tmp_path / "work").close()
+    assert not (tmp_path / "work").exists()
