@@ -1,4 +1,4 @@
-"""One object brought into another transfer syntax: pixels bit for bit as they decode, and every other element as it is."""
+"""One object brought into another transfer syntax: the pixels as they decode, and every other element as it is."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from pydicom import Dataset, FileDataset, config, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.utils import decompress
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from gateway_client.errors import CannotTranscode
+from gateway_client.transcoding.encoding import compress
 from runtime import inflate
 
-#: Bytes of decoded pixels, or of an inflated data set, beyond which an object is not transcoded.
+#: Bytes of a file, of decoded pixels, or of an inflated data set, beyond which an object is not transcoded.
 MOST_BYTES = 1 << 30
 #: Bytes of address space: what the libraries map, and how often the larger of file and decoded pixels has a place in it.
 _BASE, _TIMES = 3 << 30, 6
@@ -50,13 +51,16 @@ def transcode(source: Path, target: Path, syntax: UID) -> None:
             warnings.simplefilter("ignore")
             _bound_memory(source)
             dataset = _read(source)
+            own = dataset.file_meta.TransferSyntaxUID
             _make_native(dataset)
+            if syntax.is_encapsulated:
+                compress(dataset, own, syntax)
             dataset.file_meta.TransferSyntaxUID = syntax
             dataset.save_as(target, implicit_vr=syntax.is_implicit_VR, little_endian=True)
     except CannotTranscode:
         raise
     except Exception as error:  # codecs fail on a sender's bytes with every kind of error, MemoryError included
-        raise CannotTranscode(f"{type(error).__name__}: {error}".splitlines()[0]) from error
+        raise CannotTranscode(" ".join(f"{type(error).__name__}: {error}".split())) from error
 
 
 def _bound_memory(source: Path) -> None:
@@ -69,10 +73,9 @@ def _bound_memory(source: Path) -> None:
         header = dcmread(source, stop_before_pixels=True)
         names = ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "BitsAllocated")
         rows, columns, samples, frames, bits = (int(header.get(name) or 1) for name in names)
-        decoded = rows * columns * samples * frames * ((bits + 7) // 8)
-        if decoded > MOST_BYTES:
-            raise CannotTranscode(f"its pixels would take {decoded} bytes, more than {MOST_BYTES}")
-        largest = max(largest, decoded)
+        largest = max(largest, rows * columns * samples * frames * ((bits + 7) // 8))
+    if largest > MOST_BYTES:
+        raise CannotTranscode(f"it takes {largest} bytes, more than {MOST_BYTES}")
     _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_BASE + _TIMES * largest, hard))
 
@@ -117,6 +120,7 @@ def _make_native(dataset: FileDataset) -> None:
                 if size and isinstance(element.value, bytes):
                     element.value = np.frombuffer(element.value, f">u{size}").astype(f"<u{size}").tobytes()
             one.set_original_encoding(False, True)  # all values are decoded by now, which pydicom does not know
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
 
 
 def _with_items(dataset: Dataset) -> Iterator[Dataset]:

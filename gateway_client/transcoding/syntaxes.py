@@ -6,10 +6,16 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    RLELossless,
 )
 
 SYNTAXES = {
     "explicit": str(ExplicitVRLittleEndian),
     "implicit": str(ImplicitVRLittleEndian),
     "deflated": str(DeflatedExplicitVRLittleEndian),
+    "rle": str(RLELossless),
+    "jpeg-lossless": str(JPEGLosslessSV1),
+    "jpeg-2000": str(JPEG2000Lossless),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from gateway_client.object_file import ObjectFile, Result
 from gateway_client.part10 import digest_of, read_meta
 from gateway_client.scu import Destination, StorageSCU
 from gateway_client.transcoding import SYNTAXES
+from gateway_client.transcoding.conversion import transcode_first
 from runtime import DestinationSettings
 from tests.support.dicom import Storescp
 from tests.support.sending import send_all, send_file
@@ -62,6 +64,32 @@ def test_an_object_goes_in_a_transfer_syntax_that_the_destination_takes(
     assert read_meta(file).transfer_syntax == SYNTAXES[syntax]
     assert np.array_equal(pixel_array(dcmread(file)), pixel_array(path))
     assert outcome.reason.startswith(f"Transcoded from {dcmread(path).file_meta.TransferSyntaxUID.name} into ")
+
+
+@pytest.mark.parametrize(
+    ("option", "syntax", "names", "decoder"),
+    [
+        ("+xs", "jpeg-lossless", ("examples_overlay.dcm", "examples_rgb_color.dcm", "examples_palette.dcm"), "dcmdjpeg"),
+        ("+xr", "rle", ("MR_small_jp2klossless.dcm", "examples_rgb_color.dcm", "examples_palette.dcm"), "dcmdrle"),
+    ],
+)
+def test_dcmtk_decodes_what_was_compressed(
+    tmp_path: Path, option: str, syntax: str, names: tuple[str, ...], decoder: str
+) -> None:
+    """What was deflated is not taken as it is."""
+    settings = {"SINK": DestinationSettings(transcode=("jpeg-lossless", "rle"))}
+    scu = StorageSCU(Configuration(tmp_path / "gateway", tmp_path, destinations=settings))
+    with Storescp(tmp_path / "sink", options=(option,)) as peer:
+        for name in names:
+            deflated = tmp_path / name
+            assert transcode_first(shipped(name), deflated, [SYNTAXES["deflated"]]) == ""
+            outcome = send_file(scu, sink(peer), "study", deflated)
+            assert outcome.result is Result.SENT, outcome
+            assert read_meta(arrived(peer, deflated)).transfer_syntax == SYNTAXES[syntax]
+            decoded = tmp_path / "decoded.dcm"
+            subprocess.run([decoder, arrived(peer, deflated), decoded], check=True, timeout=60)
+            assert np.array_equal(pixel_array(decoded), pixel_array(shipped(name)))
+    scu.close()
 
 
 def test_what_is_taken_as_it_is_is_not_touched(tmp_path: Path, scu: StorageSCU) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -46,6 +47,18 @@ NAMES = [
     "examples_palette.dcm",
     "test-SR.dcm",
 ]
+COMPRESSED = ("rle", "jpeg-2000")
+PIXELS = [
+    "CT_small.dcm",
+    "MR_small_bigendian.dcm",
+    "ExplVR_BigEnd.dcm",
+    "MR_small_RLE.dcm",
+    "SC_rgb_rle_16bit_2frame.dcm",
+    "GDCMJ2K_TextGBR.dcm",
+    "SC_rgb_jpeg_dcmtk.dcm",
+]
+#: Within the limits of JPEG, of 8 and 12 bits.
+FIT_FOR_JPEG = ["image_dfl.dcm", "examples_overlay.dcm", "examples_rgb_color.dcm", "examples_palette.dcm", "ExplVR_BigEnd.dcm"]
 #: What says how the pixels are written, and goes with them.
 WITH_PIXELS = {"PixelData", "PhotometricInterpretation", "PlanarConfiguration"}
 
@@ -69,9 +82,15 @@ def assert_same(before: Dataset, after: Dataset) -> None:
         assert np.array_equal(pixel_array(before), pixel_array(after))
 
 
-@pytest.mark.parametrize("syntax", UNCOMPRESSED)
-@pytest.mark.parametrize("name", NAMES)
-def test_an_object_is_the_same_uncompressed(tmp_path: Path, name: str, syntax: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "syntax"),
+    [
+        *itertools.product(NAMES, UNCOMPRESSED),
+        *itertools.product([*PIXELS, *FIT_FOR_JPEG], COMPRESSED),
+        *itertools.product(FIT_FOR_JPEG, ["jpeg-lossless"]),
+    ],
+)
+def test_an_object_is_the_same_in_another_transfer_syntax(tmp_path: Path, name: str, syntax: str) -> None:
     assert transcode_first(shipped(name), tmp_path / "made", [SYNTAXES[syntax]]) == ""
     made = dcmread(tmp_path / "made")
     assert made.file_meta.TransferSyntaxUID == SYNTAXES[syntax]
@@ -112,9 +131,32 @@ def test_a_compressed_icon_is_decompressed_with_its_image(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("name", "changes", "reason"),
+    [
+        ("MR_small_RLE.dcm", {}, "compressed before"),
+        ("CT_small.dcm", {}, "it has 16 Bits Allocated, 16 Bits Stored"),
+        ("examples_overlay.dcm", {"HighBit": 15}, "its High Bit is 15"),
+        ("examples_rgb_color.dcm", {"PhotometricInterpretation": "YBR_FULL"}, "its Photometric Interpretation is YBR_FULL"),
+        ("test-SR.dcm", {}, "it has no Pixel Data"),
+    ],
+)
+def test_what_is_beyond_the_limits_of_jpeg_gets_the_next_transfer_syntax(
+    tmp_path: Path, name: str, changes: dict[str, object], reason: str
+) -> None:
+    source = dcmread(shipped(name))
+    for keyword, value in changes.items():
+        setattr(source, keyword, value)
+    source.save_as(tmp_path / "source")
+    jpeg, explicit = SYNTAXES["jpeg-lossless"], SYNTAXES["explicit"]
+    assert reason in transcode_first(tmp_path / "source", tmp_path / "made", [jpeg])
+    assert transcode_first(tmp_path / "source", tmp_path / "made", [jpeg, explicit]) == ""
+    assert dcmread(tmp_path / "made").file_meta.TransferSyntaxUID == explicit
+
+
+@pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"Rows": 60000, "Columns": 60000}, "its pixels would take 7200000000 bytes"),
+        ({"Rows": 60000, "Columns": 60000}, "it takes 7200000000 bytes, more than 1073741824"),
         ({"PixelData": b"\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0\4\0\0\0\1\2\3\4"}, ""),
     ],
 )
