@@ -368,6 +368,8 @@ class StorageSCU:
                 consignment.tell(left.popleft(), Outcome(Result.REFUSED, reason))
             return
         made.transcoded = f"Transcoded from {UID(one.meta.transfer_syntax).name} into {UID(made.meta.transfer_syntax).name}."
+        if made.meta.sop_instance_uid != one.meta.sop_instance_uid:
+            made.transcoded += f" It is {made.meta.sop_instance_uid} there."
         one.close()
         consignment.objects[place] = made
 

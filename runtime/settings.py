@@ -53,7 +53,7 @@ class DestinationSettings(BaseModel):
     commit_after_seconds: float = Field(default=10.0, ge=0, le=86400)
     commit_retry_minutes: float = Field(default=60.0, gt=0, le=10_080)
     commit_hours: float = Field(default=24.0, gt=0, le=720)
-    transcode: tuple[Literal["explicit", "implicit", "deflated", "rle", "jpeg-lossless", "jpeg-2000"], ...] = ()
+    transcode: tuple[Literal["explicit", "implicit", "deflated", "rle", "jpeg-lossless", "jpeg-baseline", "jpeg-2000"], ...] = ()
 
 
 class GatewaySettings(BaseModel):

@@ -14,10 +14,11 @@ from pydicom import Dataset, FileDataset, config, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.utils import decompress
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, JPEGBaseline8Bit
 
 from gateway_client.errors import CannotTranscode
 from gateway_client.transcoding.encoding import compress
+from gateway_client.transcoding.lossy import compress_with_loss
 from runtime import inflate
 
 #: Bytes of a file, of decoded pixels, or of an inflated data set, beyond which an object is not transcoded.
@@ -53,7 +54,9 @@ def transcode(source: Path, target: Path, syntax: UID) -> None:
             dataset = _read(source)
             own = dataset.file_meta.TransferSyntaxUID
             _make_native(dataset)
-            if syntax.is_encapsulated:
+            if syntax == JPEGBaseline8Bit:
+                compress_with_loss(dataset, own)
+            elif syntax.is_encapsulated:
                 compress(dataset, own, syntax)
             dataset.file_meta.TransferSyntaxUID = syntax
             dataset.save_as(target, implicit_vr=syntax.is_implicit_VR, little_endian=True)

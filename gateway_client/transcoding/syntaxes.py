@@ -7,6 +7,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGBaseline8Bit,
     JPEGLosslessSV1,
     RLELossless,
 )
@@ -17,5 +18,6 @@ SYNTAXES = {
     "deflated": str(DeflatedExplicitVRLittleEndian),
     "rle": str(RLELossless),
     "jpeg-lossless": str(JPEGLosslessSV1),
+    "jpeg-baseline": str(JPEGBaseline8Bit),
     "jpeg-2000": str(JPEG2000Lossless),
 }

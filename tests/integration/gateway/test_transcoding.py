@@ -92,6 +92,20 @@ def test_dcmtk_decodes_what_was_compressed(
     scu.close()
 
 
+def test_what_is_compressed_with_loss_goes_as_another_instance(tmp_path: Path) -> None:
+    settings = {"SINK": DestinationSettings(transcode=("jpeg-baseline",))}
+    scu = StorageSCU(Configuration(tmp_path / "gateway", tmp_path, destinations=settings))
+    with Storescp(tmp_path / "sink", options=("+xy",)) as peer:
+        outcome = send_file(scu, sink(peer), "study", shipped("image_dfl.dcm"))
+        ((uid, (file,)),) = peer.received().items()
+    scu.close()
+    assert outcome.result is Result.SENT, outcome
+    assert uid != read_meta(shipped("image_dfl.dcm")).sop_instance_uid
+    assert outcome.reason.endswith(f"into JPEG Baseline (Process 1). It is {uid} there.")
+    subprocess.run(["dcmdjpeg", file, tmp_path / "decoded.dcm"], check=True, timeout=60)
+    assert dcmread(tmp_path / "decoded.dcm").SOPInstanceUID == uid
+
+
 def test_what_is_taken_as_it_is_is_not_touched(tmp_path: Path, scu: StorageSCU) -> None:
     path = shipped("MR_small_jp2klossless.dcm")
     with Storescp(tmp_path / "sink") as peer:

@@ -170,6 +170,51 @@ def test_what_cannot_be_decoded_is_refused_with_the_reason(tmp_path: Path, chang
     assert reason in said
 
 
+@pytest.mark.parametrize("name", ["image_dfl.dcm", "examples_rgb_color.dcm"])
+def test_what_is_compressed_with_loss_is_another_image_that_says_so(tmp_path: Path, name: str) -> None:
+    before = dcmread(shipped(name))
+    before.ImageType, before.DerivationDescription = ["ORIGINAL", "SECONDARY"], "Cut"
+    before.LossyImageCompressionRatio, before.LossyImageCompressionMethod = "4", "ISO_15444_1"
+    before.save_as(tmp_path / "source")
+    uids = set()
+    for made_at in (tmp_path / "made", tmp_path / "again"):
+        assert transcode_first(tmp_path / "source", made_at, [SYNTAXES["jpeg-baseline"]]) == ""
+        uids.add(dcmread(made_at).SOPInstanceUID)
+    made = dcmread(tmp_path / "made")
+    assert uids == {made.file_meta.MediaStorageSOPInstanceUID}
+    assert made.SOPInstanceUID.startswith("2.25.")
+    assert made.SOPInstanceUID.is_valid
+    assert made.SOPInstanceUID != before.SOPInstanceUID
+    assert (made.ImageType[0], made.ImageType[1], made.LossyImageCompression) == ("DERIVED", "SECONDARY", "01")
+    assert list(made.LossyImageCompressionMethod) == ["ISO_15444_1", "ISO_10918_1"]
+    assert made.LossyImageCompressionRatio[0] == 4
+    assert made.LossyImageCompressionRatio[1] > 1
+    assert made.DerivationDescription.startswith("Cut; JPEG baseline, quality 90, ")
+    (source,) = made.SourceImageSequence
+    assert source.ReferencedSOPInstanceUID == before.SOPInstanceUID
+    assert source.PurposeOfReferenceCodeSequence[0].CodeValue == "121320"
+    assert made.DerivationCodeSequence[0].CodeValue == "113040"
+    pixels, others = pixel_array(before).astype(int), pixel_array(made).astype(int)
+    assert np.abs(pixels - others).mean() < 3
+    changed = {"SOPInstanceUID", "ImageType", "DerivationDescription", *WITH_PIXELS}
+    changed |= {"LossyImageCompressionRatio", "LossyImageCompressionMethod", "LossyImageCompression"}
+    kept = [element for element in before if element.keyword not in changed and element.tag.element]
+    assert [str(element) for element in kept if element != made.get(element.tag)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("examples_overlay.dcm", "its samples are not of 8 bits"),
+        ("examples_palette.dcm", "a palette"),
+        ("SC_rgb_rle.dcm", "compressed before"),
+        ("test-SR.dcm", "it has no Pixel Data"),
+    ],
+)
+def test_what_is_beyond_the_limits_is_not_compressed_with_loss(tmp_path: Path, name: str, reason: str) -> None:
+    assert reason in transcode_first(shipped(name), tmp_path / "made", [SYNTAXES["jpeg-baseline"]])
+
+
 class Transcoding:
     """A transcoder with the reactor that it tells what became of objects."""
 
