@@ -12,6 +12,8 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.pixels.utils import pixel_array
 
+from dul import CommandField, Exchange, InMemory, Listener, Listening, Policy, Request, Timeouts, negotiate
+from dul import Sink as DataSink
 from gateway_client.configuration import Configuration
 from gateway_client.notes import Mark
 from gateway_client.object_file import ObjectFile, Result
@@ -19,7 +21,7 @@ from gateway_client.part10 import digest_of, read_meta
 from gateway_client.scu import Destination, StorageSCU
 from gateway_client.transcoding import SYNTAXES
 from gateway_client.transcoding.conversion import transcode_first
-from runtime import DestinationSettings
+from runtime import DestinationSettings, ReactorThread
 from tests.support.dicom import Storescp
 from tests.support.sending import send_all, send_file
 
@@ -104,6 +106,32 @@ def test_what_is_compressed_with_loss_goes_as_another_instance(tmp_path: Path) -
     assert outcome.reason.endswith(f"into JPEG Baseline (Process 1). It is {uid} there.")
     subprocess.run(["dcmdjpeg", file, tmp_path / "decoded.dcm"], check=True, timeout=60)
     assert dcmread(tmp_path / "decoded.dcm").SOPInstanceUID == uid
+
+
+def test_a_peer_that_does_not_wait_gets_what_was_transcoded_over_another_association(tmp_path: Path, scu: StorageSCU) -> None:
+    associations: list[Exchange] = []
+    objects: list[str] = []
+
+    def store(request: Request) -> DataSink:
+        objects.append(request.command.sop_instance or "")
+        return InMemory(lambda _data: request.respond(0), 1 << 20)
+
+    implicit = SYNTAXES["implicit"]
+    policy = Policy(choose=lambda _syntax, proposed: implicit if implicit in proposed else "")
+    listening = Listening(
+        lambda request, _peer: negotiate(request, policy),
+        {CommandField.C_STORE_RQ: store},
+        timeouts=Timeouts(idle=0.05),  # a process that transcodes takes longer to begin
+        established=associations.append,
+    )
+    reactor = ReactorThread("impatient")
+    port = reactor.call(Listener(listening, reactor.reactor).listen, 0, "127.0.0.1").getHost().port
+    path = shipped("MR_small_RLE.dcm")
+    outcome = send_file(scu, Destination("SINK", "SINK", "127.0.0.1", port), "study", path)
+    reactor.stop()
+    assert outcome.result is Result.SENT, outcome
+    assert objects == [read_meta(path).sop_instance_uid]
+    assert len(associations) == 2
 
 
 def test_what_is_taken_as_it_is_is_not_touched(tmp_path: Path, scu: StorageSCU) -> None:

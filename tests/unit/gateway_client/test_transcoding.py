@@ -21,6 +21,8 @@ from twisted.internet.defer import Deferred
 
 from gateway_client.errors import CannotTranscode
 from gateway_client.object_file import ObjectFile
+from gateway_client.patient_name import normalise
+from gateway_client.splicing import Change
 from gateway_client.transcoding import SYNTAXES, Transcoder
 from gateway_client.transcoding.conversion import transcode_first
 from runtime import ReactorThread
@@ -222,8 +224,8 @@ class Transcoding:
         self.reactor = ReactorThread("transcoding")
         self.transcoder = Transcoder(directory, patience)
 
-    def transcode(self, path: Path, *names: str) -> ObjectFile:
-        one = ObjectFile(path)
+    def transcode(self, path: Path, *names: str, change: Change | None = None) -> ObjectFile:
+        one = ObjectFile(path, change)
 
         def ask() -> Deferred[ObjectFile]:
             return self.transcoder.transcode(self.reactor.reactor, one, [SYNTAXES[name] for name in names])
@@ -254,6 +256,14 @@ def test_a_transcoded_file_is_gone_before_it_is_read(transcoding: Transcoding, t
     assert list((tmp_path / "work").iterdir()) == []
     assert len(one.read(one.size)) > 32768
     one.close()
+
+
+def test_what_is_sent_changed_is_transcoded_changed(transcoding: Transcoding) -> None:
+    one = transcoding.transcode(shipped("CT_small.dcm"), "rle", change=normalise)
+    data = one.read(one.size)
+    one.close()
+    assert b"COMPRESSEDSAMPLES^CT1" in data
+    assert len(data) < 32768
 
 
 def test_a_codec_that_dies_costs_one_object_only(transcoding: Transcoding) -> None:
