@@ -111,4 +111,4 @@ def _statuses(services: Services) -> set[str]:
 
 
 def test_a_hanging_a_refusing_and_a_dead_destination_hold_up_nobody(tmp_path: Path) -> None:
-    check_that_each_destination_has_its_own(tmp_path, 200)
+    check_that_each_destination_has_its_own(tmp_path, 60)

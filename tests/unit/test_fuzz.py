@@ -8,7 +8,7 @@ from tests.fuzz.__main__ import main
 from tests.fuzz.run import fuzz
 from tests.fuzz.targets import TARGETS
 
-INPUTS = 20_000
+INPUTS = 10_000
 SEED = 20261121
 
 

@@ -366,7 +366,7 @@ def test_the_command_says_it_with_its_exit_status_and_never_shows_a_code(broker:
     unknown = magbroker("doctor", address, "--no-sign-on")
     assert unknown.returncode == 0
     malformed = magbroker("doctor", "127.0.0.1")
-    assert malformed.returncode == 1
+    assert malformed.returncode == 2
     assert "HOST:PORT" in malformed.stderr
     for run in (well, bad, unknown):
         assert not any(code in run.stdout + run.stderr for code in CODES)
