@@ -23,6 +23,8 @@ REPETITIONS = 5
 PATIENCE, _LOOK = 180.0, 0.02
 _MEMORY_FOLDER = Path("/dev/shm")
 
+#: Prepares senders of a set to a port; gives what has them send it.
+Prepare = Callable[[int, ImageSet, int], contextlib.AbstractContextManager[Callable[[], None]]]
 #: Starts a peer in a folder of its own.
 Start = Callable[[Path], contextlib.AbstractContextManager[Peer]]
 
@@ -52,6 +54,12 @@ class Wanted:
     times: float = 0.0
 
 
+@contextlib.contextmanager
+def storescus(port: int, images: ImageSet, senders: int) -> Iterator[Callable[[], None]]:
+    """Send with DCMTK's storescu."""
+    yield lambda: send(port, images, senders)
+
+
 def interleaved(
     directory: Path,
     starts: Mapping[str, Start],
@@ -60,6 +68,7 @@ def interleaved(
     repetitions: int = REPETITIONS,
     *,
     passing: bool = False,
+    prepare: Prepare = storescus,
 ) -> dict[str, Run]:
     """Measure every peer so many times; gives the medians by name. What is `passing` is removed after each run.
 
@@ -74,21 +83,22 @@ def interleaved(
             folder = directory / f"{name.replace(' ', '-')}-{repetition}"
             with starts[name](folder) as peer:
                 os.sync()
-                runs[name].append(one_run(peer, images, senders))
+                runs[name].append(one_run(peer, images, senders, prepare))
             if passing:
                 shutil.rmtree(folder)
     return {name: _median(found) for name, found in runs.items()}
 
 
-def one_run(peer: Peer, images: ImageSet, senders: int) -> Run:
+def one_run(peer: Peer, images: ImageSet, senders: int, prepare: Prepare = storescus) -> Run:
     """Send a set and wait until the peer has taken all of it. Raises TooSlow."""
-    used, began = tree_cpu_seconds(peer.pids), time.perf_counter()
-    send(peer.port, images, senders)
-    while (taken := peer.taken()) < images.count:
-        if time.perf_counter() - began > PATIENCE:
-            raise TooSlow(f"Only {taken} of {images.count} images came through in {PATIENCE:g} s.")
-        time.sleep(_LOOK)
-    seconds = time.perf_counter() - began
+    with prepare(peer.port, images, senders) as send_all:
+        used, began = tree_cpu_seconds(peer.pids), time.perf_counter()
+        send_all()
+        while (taken := peer.taken()) < images.count:
+            if time.perf_counter() - began > PATIENCE:
+                raise TooSlow(f"Only {taken} of {images.count} images came through in {PATIENCE:g} s.")
+            time.sleep(_LOOK)
+        seconds = time.perf_counter() - began
     cpu = tree_cpu_seconds(peer.pids) - used
     peak = sum(map(peak_megabytes, peer.pids))
     return Run(images.count / seconds, 1000 * cpu / images.count, peak)

@@ -128,6 +128,8 @@ def own_part(part: str, directory: Path, processes: int = 1) -> Iterator[Peer]:
     port = free_port()
     command = [sys.executable, "-m", "bench.own_servers", part, str(port), str(_made(directory)), str(processes)]
     with _running(f"magbroker {part}", command, port, directory) as pid:
+        # where several processes receive, the port is there before they are
+        subprocess.run([program("echoscu"), "127.0.0.1", str(port)], check=True, capture_output=True, timeout=60)
         yield Peer(port, (pid,), lambda: _files(directory / "spool" / "in"))
 
 

@@ -14,14 +14,15 @@ from bench.figures import Figure
 from bench.image_sets import CT, SMALL, Shape, make_set
 from bench.interleaved import REPETITIONS, Start, Wanted, described, figures, in_memory, interleaved
 from bench.peers import TUNED, orthanc, own, own_part, pynetdicom, storescp, versions
+from bench.prepared_sender import prepared
 
 SENDERS = 4
 #: Images that each sender has.
 COUNTS: Mapping[Shape, int] = {CT: 200, SMALL: 500}
 #: Those that are filed are fewer: each takes its place in the database too.
 FILED_COUNTS: Mapping[Shape, int] = {CT: 75, SMALL: 200}
-OURS_TWO = "magbroker, 2 processes"
 OURS, DCMTK, ORTHANC, ORTHANC_TUNED, PYNETDICOM = "magbroker", "DCMTK", "Orthanc", "Orthanc tuned", "pynetdicom"
+ONE, TWO = "1 process", "2 processes"
 #: Ours against theirs.
 WRITTEN: Mapping[Shape, tuple[Wanted, ...]] = {
     CT: (Wanted(ORTHANC, 1.8), Wanted(DCMTK, 0.55)),
@@ -43,7 +44,6 @@ def measure_receiving(directory: Path, sizes: Sizes = Sizes(COUNTS, FILED_COUNTS
     """Measure what is written only in memory, then what 1,000 open associations weigh."""
     starts: dict[str, Start] = {
         OURS: functools.partial(own_part, "written"),
-        OURS_TWO: functools.partial(own_part, "written", processes=2),
         DCMTK: storescp,
         ORTHANC: orthanc,
         PYNETDICOM: pynetdicom,
@@ -56,7 +56,21 @@ def measure_receiving(directory: Path, sizes: Sizes = Sizes(COUNTS, FILED_COUNTS
             runs = interleaved(Path(sink), starts, images, SENDERS, sizes.repetitions, passing=True)
         yield from figures(f"{shape.name}, written", images, runs, WRITTEN[shape])
         shutil.rmtree(directory / "sets")
+    yield from _processes(directory, sizes)
     yield from measure_associations(directory / "associations")
+
+
+def _processes(directory: Path, sizes: Sizes) -> Iterator[Figure]:
+    """Measure two receiving processes beside one, with senders that leave them the processors."""
+    starts: dict[str, Start] = {
+        TWO: functools.partial(own_part, "written", processes=2),
+        ONE: functools.partial(own_part, "written"),
+    }
+    images = make_set(directory / "sets", SMALL, [4 * sizes.written[SMALL]] * SENDERS)
+    with tempfile.TemporaryDirectory(dir=in_memory(directory, images.megabytes)) as sink:
+        runs = interleaved(Path(sink), starts, images, SENDERS, sizes.repetitions, passing=True, prepare=prepared)
+    yield from figures("small, written, requests prepared", images, runs, (Wanted(ONE, 1.3),))
+    shutil.rmtree(directory / "sets")
 
 
 def measure_archiving(directory: Path, site: Path, sizes: Sizes = Sizes(COUNTS, FILED_COUNTS)) -> Iterator[Figure]:

@@ -266,12 +266,16 @@ class Transmitter:
             log.warning("%s: %s", lane.name, lost.reason)
         elif outcomes:
             lane.reached()
-        return [self._outcome(lane, track.run[place].item, outcome) for place, outcome in outcomes.items()]
+        return [
+            self._outcome(lane, track.run[place].item, outcome, consignment.objects[place].meta.sop_instance_uid)
+            for place, outcome in outcomes.items()
+        ]
 
-    def _outcome(self, lane: Lane, item: Transmission, outcome: Outcome) -> Transmission:
+    def _outcome(self, lane: Lane, item: Transmission, outcome: Outcome, sent_as: str) -> Transmission:
+        """Say what became of an entry; one that was compressed with losses was sent as another instance."""
         match outcome.result:
             case Result.SENT:
-                return replace(item, state=Sending.SENT, reason=outcome.reason)
+                return replace(item, state=Sending.SENT, reason=outcome.reason, sop_instance_uid=sent_as)
             case Result.UNSENT:
                 return self._put_off(lane, item) if lane.down(self._clock.monotonic()) else _put_back(item, outcome.reason)
             case Result.DOUBT:

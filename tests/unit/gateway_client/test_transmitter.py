@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +46,8 @@ class FakeSender:
     hanging: set[str] = field(default_factory=set)
     hung: list[Consignment] = field(default_factory=list)
     before: Callable[[], None] = field(default=lambda: None)
+    #: The SOP Instance UIDs of what goes out compressed with losses, as another instance.
+    compressed: dict[str, str] = field(default_factory=dict)
 
     def send(self, consignment: Consignment) -> None:
         """Send."""
@@ -80,6 +82,8 @@ class FakeSender:
                 continue
             self.before()
             self.sent.append((name, consignment.study, one.meta.sop_instance_uid))
+            uid = one.meta.sop_instance_uid
+            one.meta = replace(one.meta, sop_instance_uid=self.compressed.get(uid, uid))
             outcomes = self.outcomes.get(name, [])
             outcome = outcomes.pop(0) if outcomes else SENT
             if outcome is AT_ITS_BEGINNING:
@@ -440,6 +444,16 @@ def test_a_destination_is_asked_to_commit_to_what_it_took_and_to_nothing_else(of
     office.run()
     assert asked_for(office) == [("1.2.1", "1.2.3")]
     assert office.requests.destinations() == ["READING ROOM"]
+
+
+def test_a_destination_is_asked_for_what_it_was_sent_in_place_of_the_image(office: Office) -> None:
+    office.destinations = {"READING ROOM": DestinationSettings(commit=True)}
+    office.sender.compressed = {"1.2.2": "2.25.7"}
+    office.start()
+    for number in (1, 2):
+        office.put(number)
+    office.run()
+    assert asked_for(office) == [("1.2.1", "2.25.7")]
 
 
 def test_what_was_answered_before_a_kill_is_to_be_committed_too(large_office: Office) -> None:
