@@ -13,6 +13,7 @@ from runtime.errors import (
     RuntimeProblem,
     SettingsError,
 )
+from runtime.helper_process import HelperProcess
 from runtime.inflation import inflate
 from runtime.logs import set_up_logs
 from runtime.processes import DataDirectory, check_port, free_port, read_run_file, wait_until_ready, write_json
@@ -30,6 +31,7 @@ __all__ = [
     "DestinationSettings",
     "FixedClock",
     "GatewaySettings",
+    "HelperProcess",
     "ListenerSettings",
     "ModalitySettings",
     "NotReady",

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import select
 import shutil
-import subprocess
-import sys
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from queue import LifoQueue
@@ -23,15 +18,13 @@ from gateway_client.errors import CannotTranscode
 from gateway_client.object_file import ObjectFile
 from gateway_client.part10 import encode_head
 from gateway_client.transcoding.requests import READY, decode_answer, encode_request
-from runtime import make_directories
+from runtime import HelperProcess, make_directories
 
 #: Seconds that one object may take, and those that a process may take to start.
 PATIENCE, START = 120.0, 30.0
 #: Processes, and so objects that are transcoded at a time.
 PROCESSES = 2
 _CHUNK = 1 << 20
-#: Threads of linear algebra are of no use here, and each takes address space.
-_ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 class Transcoder:
@@ -95,13 +88,13 @@ class _Process:
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: HelperProcess | None = None
         self._closed = False
 
     def transcode(self, source: Path, target: Path, syntaxes: Sequence[str]) -> None:
         """Write an object in one of some transfer syntaxes. Raises CannotTranscode and OSError."""
         process = self._process or self._start()
-        answer = _ask(process, encode_request(source, target, syntaxes), self._patience)
+        answer = process.ask(encode_request(source, target, syntaxes), self._patience)
         if not answer:
             self.end()
             raise CannotTranscode("the codec died" if answer is not None else f"it took longer than {self._patience:g} seconds")
@@ -115,15 +108,12 @@ class _Process:
             if self._process is not None:
                 self._process.kill()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "gateway_client.transcoding"]
+    def _start(self) -> HelperProcess:
         with self._lock:
             if self._closed:
                 raise CannotTranscode("the gateway stops")
-            process = self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, env=_ENVIRONMENT
-            )
-        if _ask(process, b"", START) != READY:
+            process = self._process = HelperProcess("gateway_client.transcoding")
+        if process.ask(b"", START) != READY:
             self.end()
             raise CannotTranscode("the process does not start; python -m gateway_client.transcoding says why")
         return process
@@ -132,30 +122,5 @@ class _Process:
         """End it; the next object begins another."""
         with self._lock:
             process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-def _ask(process: subprocess.Popen[bytes], request: bytes, patience: float) -> bytes | None:
-    """Write a request and read a line; empty when the process died, None when it takes too long."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    answer, until = b"", time.monotonic() + patience
-    try:
-        process.stdin.write(request)
-    except BrokenPipeError:
-        return b""
-    while not answer.endswith(b"\n"):
-        ready, _, _ = select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))
-        if not ready:
-            return None
-        read = os.read(process.stdout.fileno(), 65536)
-        if not read:
-            return b""
-        answer += read
-    return answer
+        if process is not None:
+            process.end()

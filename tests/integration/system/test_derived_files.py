@@ -460,9 +460,8 @@ def test_a_decoder_that_crashes_takes_nobody_with_it(painter: Painter, tmp_path:
     picture().save_as(tmp_path / "x.dcm")
     good, bad, again = (PictureFile(Kind.ABSTRACT, tmp_path / f"{name}.ABS") for name in ("good", "bad", "again"))
     assert painter.paint(tmp_path / "x.dcm", [good]) == Painted()
-    process: Any = painter._process
-    process.kill()
-    process.wait()
+    assert painter._process is not None
+    painter._process.kill()
     assert painter.paint(tmp_path / "x.dcm", [bad]) == Painted("the decoder died")
     assert size(bad.path) == (drawing.PLACEHOLDER_SIDE, drawing.PLACEHOLDER_SIDE)
     assert painter.paint(tmp_path / "x.dcm", [again]) == Painted()
@@ -489,8 +488,8 @@ def test_a_picture_that_cannot_be_written_says_why(tmp_path: Path) -> None:
 def test_the_process_that_paints_yields_to_others_and_imports_no_more_than_it_needs(painter: Painter, tmp_path: Path) -> None:
     picture().save_as(tmp_path / "x.dcm")
     painter.paint(tmp_path / "x.dcm", [PictureFile(Kind.ABSTRACT, tmp_path / "x.ABS")])
-    process: Any = painter._process
-    assert os.getpriority(os.PRIO_PROCESS, process.pid) == 19
+    assert painter._process is not None
+    assert os.getpriority(os.PRIO_PROCESS, painter._process.pid) == 19
     script = "import sys, taskman.pictures.__main__; print({'dbos', 'sqlalchemy', 'twisted'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout == "set()\n"
 
