@@ -70,6 +70,11 @@ class Track:
         self.began = now
         return self.run
 
+    def take_back(self) -> None:
+        """Have a run that could not be written down not begun."""
+        self.ahead[:0] = self.run
+        self.run = ()
+
     def end(self, now: float) -> None:
         """Let the run end, and take more entries at once the next time, or fewer, as it was quick or slow."""
         if now - self.began < QUICK:

@@ -92,7 +92,8 @@ class Transmissions:
                 key = (item.entry, item.sequence)
                 row = connection.execute("SELECT * FROM transmission WHERE entry=? AND sequence=?", key).fetchone()
                 before = _transmission(row) if row is not None else None
-                found.append(before if before is not None and before.same_work(item) else item)
+                same = before is not None and before.same_work(item)
+                found.append(replace(before, path=item.path, study=item.study) if before is not None and same else item)
         return found
 
     def in_state(self, *states: Sending) -> list[Transmission]:

@@ -202,8 +202,13 @@ class Transmitter:
         if not begun:
             return bool(ended)
         items = [shipment.item for _lane, track in begun for shipment in track.run]
-        self._notes.begin([item.key for item in items], under_way)
-        self._save(items)
+        try:
+            self._notes.begin([item.key for item in items], under_way)
+            self._save(items)
+        except BaseException:
+            for _lane, track in begun:
+                track.take_back()
+            raise
         for lane, track in begun:
             consignment = self._consignment(lane, track)
             self._runs[consignment] = lane, track
@@ -260,22 +265,25 @@ class Transmitter:
         if track.further and lost is not None and lost.result is Result.UNREACHABLE:
             lane.alone_until = now + ALONE_FOR
             log.info("%s takes no further association: %s", lane.name, lost.reason)
-            return [_put_back(track.run[place].item, outcome.reason) for place, outcome in outcomes.items()]
-        if lost is not None:
+        elif lost is not None:
             lane.lost(now, lost.reason)
             log.warning("%s: %s", lane.name, lost.reason)
         elif outcomes:
             lane.reached()
         return [
-            self._outcome(lane, track.run[place].item, outcome, consignment.objects[place].meta.sop_instance_uid)
+            self._outcome(
+                lane, track.run[place].item, outcome, consignment.objects[place].meta.sop_instance_uid, further=track.further
+            )
             for place, outcome in outcomes.items()
         ]
 
-    def _outcome(self, lane: Lane, item: Transmission, outcome: Outcome, sent_as: str) -> Transmission:
+    def _outcome(self, lane: Lane, item: Transmission, outcome: Outcome, sent_as: str, *, further: bool) -> Transmission:
         """Say what became of an entry; one that was compressed with losses was sent as another instance."""
         match outcome.result:
             case Result.SENT:
                 return replace(item, state=Sending.SENT, reason=outcome.reason, sop_instance_uid=sent_as)
+            case Result.UNREACHABLE if further:  # the other associations go on
+                return _put_back(item, outcome.reason)
             case Result.UNSENT:
                 return self._put_off(lane, item) if lane.down(self._clock.monotonic()) else _put_back(item, outcome.reason)
             case Result.DOUBT:

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
-from gateway_client.errors import CannotTranscode
+from gateway_client.errors import CannotTranscode, ModificationError, NotPart10
 from gateway_client.object_file import ObjectFile
 from gateway_client.part10 import encode_head
 from gateway_client.transcoding.requests import READY, decode_answer, encode_request
@@ -64,6 +64,8 @@ class Transcoder:
                 return ObjectFile(target)
         except OSError as error:
             raise CannotTranscode(f"{error.filename or self._directory}: {error.strerror or error}") from error
+        except (NotPart10, ModificationError) as error:
+            raise CannotTranscode(str(error)) from error
 
     def close(self) -> None:
         """End the processes; what they were to transcode fails."""

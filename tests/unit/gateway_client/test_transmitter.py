@@ -10,7 +10,7 @@ import pytest
 from gateway_client.errors import BrokerRefused
 from gateway_client.export_queue import read_destinations, read_entries
 from gateway_client.journal import Journal
-from gateway_client.notes import Mark
+from gateway_client.notes import Mark, Notes
 from gateway_client.object_file import Outcome, Result
 from gateway_client.scu import Destination
 from gateway_client.transmissions import Sending, Transmissions
@@ -407,6 +407,52 @@ def test_a_fault_while_sending_is_told_and_the_notes_say_what_became_of_the_obje
     office.run()
     assert sorted(office.queue.results) == ["1^1^SUCCESS^0^", "2^1^SUCCESS^0^"]
     assert [uid for _, _, uid in office.sender.sent] == ["1.2.2"]
+
+
+def test_what_a_further_association_brought_over_before_it_was_refused_is_sent(large_office: Office) -> None:
+    office = large_office
+    office.sender.hanging.add("READING ROOM")
+    for number in range(1, 11):
+        office.put(number)
+    for _ in range(3):
+        office.transmitter.step(office.broker)
+    further = office.sender.hung[1]
+    results = [Result.SENT, Result.SENT, Result.REFUSED, Result.UNREACHABLE, *[Result.UNSENT] * len(further.objects)]
+    for place, result in zip(range(len(further.objects)), results, strict=False):
+        further.tell(place, Outcome(result, "" if result is Result.SENT else "No association."))
+    uids = [one.meta.sop_instance_uid for one in further.objects]
+    further.ended(further)
+    office.sender.hung.remove(further)
+    office.sender.resume()
+    office.run()
+    sent_again = [uid for _, _, uid in office.sender.sent]
+    assert uids[0] not in sent_again
+    assert uids[1] not in sent_again
+    told = [line.split("^") for line in office.queue.results]
+    assert [entry for entry, _, status, *_ in told if status == "SUCCESS"].count(uids[0].rpartition(".")[2]) == 1
+
+
+def test_a_run_that_could_not_be_written_down_is_begun_later(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2):
+        office.put(number)
+    begin = Notes.begin
+    failing = iter([OSError(28, "No space left on device")])
+
+    def full(notes: Notes, *arguments: object) -> None:
+        for error in failing:
+            raise error
+        begin(notes, *arguments)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(Notes, "begin", full)
+    with pytest.raises(OSError, match="No space"):
+        office.run()
+    assert office.sender.sent == []
+    office.transmitter.connected(office.broker)
+    office.queue.waiting.clear()
+    for number in (1, 2):
+        office.put(number)
+    office.run()
+    assert sorted(uid for _, _, uid in office.sender.sent) == ["1.2.1", "1.2.2"]
 
 
 def test_a_destination_that_takes_one_association_only_gets_its_entries_over_that(large_office: Office) -> None:
