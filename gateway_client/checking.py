@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 #: Bytes of files that are read in one go, before what was found out is written down.
 READ_AT_ONCE = 256 << 20
 #: States of an object of which the broker may yet hear, or a person decide.
-_PENDING = (State.RECEIVED, *UNDER_WAY, State.CORRECT)
+_PENDING = (State.RECEIVED, State.WAITING, *UNDER_WAY, State.CORRECT)
 _SHORT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 

@@ -36,6 +36,11 @@ def normalise_file(spool: Spool, file: SpooledFile) -> SpooledFile:
         with contextlib.suppress(OSError):
             temporary.unlink()
         return file
+    except Exception:  # its sender was told that it is safe: whatever its header is like, it is filed as it came
+        log.exception("the patient's name in %s stays as it came", path)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        return file
     try:
         sync_directory(path.parent)
     except OSError as error:

@@ -64,7 +64,8 @@ class Originals:
         """Remove every copy of objects, for good; what is gone already is no error."""
         directories = set[Path]()
         for name in names:
-            for path in (self.path(name), self._spool.held_path(name), self._spool.path(name)):
+            # a file is only ever moved to where it is looked for last
+            for path in (self.path(name), self._spool.path(name), self._spool.held_path(name)):
                 with contextlib.suppress(FileNotFoundError):
                     path.unlink()
                 directories.add(path.parent)

@@ -112,9 +112,14 @@ def _character_set(data: Bytes, spans: Sequence[Span]) -> bytes:
 
 
 def _written(raw: bytes, character_set: bytes) -> bytes | None:
-    """Write the normalised name before the other groups, which stay; None where its character set does not carry it."""
+    """Write the normalised name before the other groups, which stay; None where its character set does not carry it.
+
+    A name whose first group has escape sequences stays as it is too: there the byte of = may be part of a letter.
+    """
     group, mark, others = raw.partition(b"=")
-    (text,) = decode_values("PN", group, "<", encodings_of(character_set)) or ("",)
+    if b"\x1b" in group:
+        return None
+    text = "\\".join(decode_values("PN", group, "<", encodings_of(character_set)))
     written = carry(normalised(text), terms_of(character_set))
     return None if written is None else written + mark + others
 

@@ -78,7 +78,8 @@ class Storing(Filing):
         super().__init__(means)
         #: Objects, and tags of processes after all that they told.
         self._incoming: queue.SimpleQueue[SpooledFile | str] = queue.SimpleQueue()
-        #: Tags of which the spool is not searched yet.
+        #: Objects that are not journaled yet, and tags of which the spool is not searched yet.
+        self._untaken: list[SpooledFile] = []
         self._lost: list[str] = []
         self._headers = Headers()
         self._imported = ImportedObjects(means.configuration.imports, means.spool, means.journal, means.clock)
@@ -129,16 +130,17 @@ class Storing(Filing):
 
     def offline(self) -> None:
         """Journal what was received, whether there is a broker or not."""
-        files = []
         while not self._incoming.empty():
             found = self._incoming.get()
             if isinstance(found, str):
                 self._lost.append(found)
             else:
-                files.append(found)
-        if files:
-            self._take(self._normalised(files))
-            self.journaled += len(files)
+                self._untaken.append(found)
+        if self._untaken:
+            self._untaken = list(self._normalised(self._untaken))
+            self._take(self._untaken)
+            self.journaled += len(self._untaken)
+            self._untaken = []
         while self._lost:
             self._recover(self._lost[0])
             self._lost.pop(0)

@@ -15,13 +15,14 @@ from pydicom import dcmread
 
 from gateway_client import placement, storing
 from gateway_client.broker import Worker
+from gateway_client.errors import JournalError
 from gateway_client.filing import TRIES, Filing
 from gateway_client.header import HeaderItem, InstanceHeader, read_header
 from gateway_client.journal import Journal, Request
 from gateway_client.part10 import FileMeta, digest_of, read_meta
 from gateway_client.placement import place
 from gateway_client.releasing import Releasing
-from gateway_client.spool import Origin, Spool
+from gateway_client.spool import Origin, Spool, SpooledFile
 from gateway_client.storing import LOCK_PAUSE, Storing
 from runtime import SystemClock
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, SHARE, Desk
@@ -365,6 +366,25 @@ def test_the_journal_takes_objects_while_the_broker_is_away(desk: Desk) -> None:
     journal = Journal(desk.configuration.journal)
     assert journal.counts() == {"RECEIVED": 1}
     journal.close()
+
+
+def test_an_object_that_could_not_be_journaled_is_journaled_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sender was told that it is safe."""
+    add = Journal.add
+    failing = iter([JournalError("the disk is full")])
+
+    def full(journal: Journal, files: Sequence[SpooledFile]) -> list[int]:
+        for error in failing:
+            raise error
+        return add(journal, files)
+
+    monkeypatch.setattr(Journal, "add", full)
+    desk.receive("1.2.1")
+    with pytest.raises(JournalError):
+        desk.storing.offline()
+    desk.receive("1.2.2")
+    desk.step()
+    assert desk.states() == {"1.2.1": "FILED", "1.2.2": "FILED"}
 
 
 def test_a_text_file_that_cannot_be_written_keeps_its_image_waiting_and_the_others_are_filed(

@@ -90,12 +90,18 @@ def test_the_name_as_it_came_lies_in_a_block_of_its_own_and_comes_back(
         (b"DOE^JOHN=Ideographic=phonetic", []),
         (b"Doe^John", [SIENET, (0x00911020, "PN", b"doe^john")]),
         (b"Doe^John", [(0x00910020, "PN", b"doe^john")]),
+        (b"\x1b$B=U;3\x1b(B^Taro ", [(0x00080005, "CS", b"\\ISO 2022 IR 87 ")]),  # the byte of = is half a letter
         (b"D\xff^X ", [(0x00080005, "CS", b"ISO_IR 100")]),  # whose capital is not in Latin 1
         (b"Doe^John", [(0x00910000 | number, "LO", b"OTHER ") for number in range(0x10, 0x100)]),
     ],
 )
 def test_nothing_is_done_where_nothing_is_to_be_done_or_can_be(name: bytes, elements: list[tuple[int, str, bytes]]) -> None:
     assert normalise(data_set(name, *elements), EXPLICIT) is None
+
+
+def test_a_name_that_has_several_values_against_the_standard_is_no_trouble() -> None:
+    before = data_set(b"a\\b^c ")
+    assert values(joined(before, normalise(before, EXPLICIT)))[PATIENT_NAME].rstrip() == b"A\\B^C"
 
 
 def test_the_other_groups_of_a_name_stay() -> None:
