@@ -142,8 +142,8 @@ def test_nothing_is_lost_or_doubled_when_processes_are_killed(tmp_path: Path) ->
 
 
 def check_that_kills_lose_nothing(tmp_path: Path, seed: int) -> None:
-    """Send 200 slices while broker and gateway are killed twice each at moments that the seed gives; check every promise."""
-    slices = make_slices(tmp_path / "slices", 200)
+    """Send 400 slices while broker and gateway are killed twice each at moments that the seed gives; check every promise."""
+    slices = make_slices(tmp_path / "slices", 400)
     chance = random.Random(seed)
     with Storescp(tmp_path / "received") as destination, _services(tmp_path, destination.port) as services:
         sender = ResendingModality(services.dicom_port, slices.values())

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-_SECONDS = 60.0
+_SECONDS = 90.0
 _OPTIONS = (
     *(
         "--headless=new",
