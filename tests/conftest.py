@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import resource
 import shutil
 import signal
 from collections.abc import Iterator
@@ -34,6 +35,15 @@ settings.register_profile("magbroker", deadline=None, suppress_health_check=[Hea
 settings.load_profile("magbroker")
 
 ORACLE_SITE = Path(__file__).parent / "oracle" / "site.toml"
+
+
+@pytest.fixture(autouse=True)
+def _limits_of_this_process() -> Iterator[None]:
+    """Let no test leave a limit behind: what later tests start would inherit it."""
+    limits = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
+    before = [resource.getrlimit(limit) for limit in limits]
+    yield
+    assert [resource.getrlimit(limit) for limit in limits] == before
 
 
 @pytest.fixture(scope="session")

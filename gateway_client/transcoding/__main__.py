@@ -16,6 +16,8 @@ from gateway_client.transcoding.requests import READY, decode_request, encode_an
 
 #: The lowest priority there is.
 NICENESS = 19
+#: Bytes of address space: what the libraries map, and how often the larger of file and decoded pixels has a place in it.
+_BASE, _TIMES = 3 << 30, 6
 
 
 def main() -> None:
@@ -28,7 +30,13 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a codec prints is no answer
     answers.write(READY)
     for line in sys.stdin.buffer:
-        answers.write(encode_answer(transcode_first(*decode_request(line))))
+        answers.write(encode_answer(transcode_first(*decode_request(line), bound_memory)))
+
+
+def bound_memory(largest: int) -> None:
+    """Let this process have as much memory as an object of so many bytes takes."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (_BASE + _TIMES * largest, hard))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import resource
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +22,6 @@ from runtime import inflate
 
 #: Bytes of a file, of decoded pixels, or of an inflated data set, beyond which an object is not transcoded.
 MOST_BYTES = 1 << 30
-#: Bytes of address space: what the libraries map, and how often the larger of file and decoded pixels has a place in it.
-_BASE, _TIMES = 3 << 30, 6
 #: Bytes in a number of these VRs, which are in the order of the transfer syntax (PS3.5 7.3); pydicom leaves them as they are.
 _NUMBERS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 
@@ -32,12 +29,15 @@ config.settings.reading_validation_mode = config.IGNORE
 config.settings.writing_validation_mode = config.IGNORE
 
 
-def transcode_first(source: Path, target: Path, syntaxes: Sequence[str]) -> str:
-    """Write an object in the first of some transfer syntaxes for which it is fit; why it is fit for none, or nothing."""
+def transcode_first(source: Path, target: Path, syntaxes: Sequence[str], prepare: Callable[[int], None] | None = None) -> str:
+    """Write an object in the first of some transfer syntaxes for which it is fit; why it is fit for none, or nothing.
+
+    `prepare` is told how many bytes the object takes, the larger of file and decoded pixels, before it is read.
+    """
     reasons = []
     for syntax in syntaxes:
         try:
-            transcode(source, target, UID(syntax))
+            transcode(source, target, UID(syntax), prepare)
         except CannotTranscode as error:
             reasons.append(f"{UID(syntax).name}: {error}")
         else:
@@ -45,12 +45,14 @@ def transcode_first(source: Path, target: Path, syntaxes: Sequence[str]) -> str:
     return "; ".join(reasons)
 
 
-def transcode(source: Path, target: Path, syntax: UID) -> None:
+def transcode(source: Path, target: Path, syntax: UID, prepare: Callable[[int], None] | None = None) -> None:
     """Write an object in a transfer syntax. Raises CannotTranscode."""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            _bound_memory(source)
+            largest = _largest(source)
+            if prepare is not None:
+                prepare(largest)
             dataset = _read(source)
             own = dataset.file_meta.TransferSyntaxUID
             _make_native(dataset)
@@ -66,8 +68,8 @@ def transcode(source: Path, target: Path, syntax: UID) -> None:
         raise CannotTranscode(" ".join(f"{type(error).__name__}: {error}".split())) from error
 
 
-def _bound_memory(source: Path) -> None:
-    """Let the process have as much memory as the object's size allows."""
+def _largest(source: Path) -> int:
+    """Bytes of the file or of its decoded pixels, whichever are more."""
     meta = _read_meta(source)
     largest = os.path.getsize(source)
     if meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
@@ -79,8 +81,7 @@ def _bound_memory(source: Path) -> None:
         largest = max(largest, rows * columns * samples * frames * ((bits + 7) // 8))
     if largest > MOST_BYTES:
         raise CannotTranscode(f"it takes {largest} bytes, more than {MOST_BYTES}")
-    _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (_BASE + _TIMES * largest, hard))
+    return largest
 
 
 def _read_meta(source: Path) -> FileMetaDataset:

@@ -85,7 +85,8 @@ def test_what_a_header_holds_is_text_and_nothing_else(tmp_path: Path, browser: C
 def test_an_object_that_cannot_be_painted_has_a_placeholder(tmp_path: Path, browser: Chromium) -> None:
     make(tmp_path / "cd", SAMPLES / "MR_truncated.dcm")
     show(browser, tmp_path / "cd")
-    browser.wait_for("document.querySelector('li img').naturalWidth === 200")
+    browser.wait_for("document.querySelector('li img').complete")
+    assert browser.value("document.querySelector('li img').naturalWidth") == 200
 
 
 def test_pictures_are_painted_once_and_another_programs_page_is_left(tmp_path: Path) -> None:

@@ -99,6 +99,13 @@ def test_an_object_is_the_same_in_another_transfer_syntax(tmp_path: Path, name: 
     assert_same(dcmread(shipped(name)), made)
 
 
+@pytest.mark.parametrize(("name", "largest"), [("CT_small.dcm", 39206), ("MR_small_RLE.dcm", 64 * 64 * 2)])
+def test_how_much_an_object_takes_is_told_before_it_is_read(tmp_path: Path, name: str, largest: int) -> None:
+    told: list[int] = []
+    assert transcode_first(shipped(name), tmp_path / "made", [SYNTAXES["explicit"]], told.append) == ""
+    assert told == [max(largest, os.path.getsize(shipped(name)))]
+
+
 def test_private_elements_keep_their_bytes_where_the_syntax_keeps_their_vr(tmp_path: Path) -> None:
     assert transcode_first(shipped("JPEG2000.dcm"), tmp_path / "made", [SYNTAXES["explicit"]]) == ""
     before, made = dcmread(shipped("JPEG2000.dcm")), dcmread(tmp_path / "made")
