@@ -15,7 +15,7 @@ from bench.image_sets import SMALL, make_set
 from bench.peers import own_part
 from bench.processes import resident_megabytes
 from dul import AssociateRequest, Command, CommandField, Exchange, ProposedContext, connect
-from gateway_client.part10 import read_meta
+from gateway_client.objects.part10 import read_meta
 from runtime import ReactorThread
 
 OPEN = 1000

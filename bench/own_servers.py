@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway_client import Configuration, Gateway
-from gateway_client.receivers import Receivers
-from gateway_client.scp import StorageSCP
-from gateway_client.spool import Spool, SpooledFile
+from gateway_client.reception.receivers import Receivers
+from gateway_client.reception.scp import StorageSCP
+from gateway_client.reception.spool import Spool, SpooledFile
 from runtime import SystemClock, free_port
 
 #: Associations that the gateway takes: more than any bench opens.

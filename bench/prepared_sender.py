@@ -17,7 +17,7 @@ from bench.image_sets import ImageSet
 from dul import AssociateRequest, Command, CommandField, ProposedContext, decode_command, encode_command
 from dul.associate_codec import encode_associate_request
 from dul.pdata import split
-from gateway_client.part10 import read_meta
+from gateway_client.objects.part10 import read_meta
 
 _MAXIMUM_PDU = 131072
 _ACCEPT, _DATA = 2, 4

@@ -17,7 +17,7 @@ from console.trial_site import TrialSite
 from fileman import RADIOLOGY_FILE, ExamOfImage, to_fileman
 from fileman.files import Exam, Image
 from gateway_client.errors import GatewayError
-from gateway_client.header import InstanceHeader, read_header
+from gateway_client.objects.header import InstanceHeader, read_header
 from rpcs.image_processing.indexes import radiology_indexes
 from rpcs.image_processing.person_name import parse_dicom_name
 from rpcs.image_processing.study import Study, find_study

@@ -1,8 +1,8 @@
 # The public names; see runtime/late_names.py.
 
-from gateway_client.application import Application, Keep, Place, StoredObject
-from gateway_client.commitment import MOST_REFERENCES, CommitmentResult, Reference, reason_text
-from gateway_client.commitment_scu import CommitmentPeer, CommitmentSCU, commit_files, commit_instances, references_of
+from gateway_client.acquisition.lots import LotWriter
+from gateway_client.commitment.scu import CommitmentPeer, CommitmentSCU, commit_files, commit_instances, references_of
+from gateway_client.commitment.transaction import MOST_REFERENCES, CommitmentResult, Reference, reason_text
 from gateway_client.configuration import Configuration, imports_of
 from gateway_client.dictionaries import Dictionaries, DictionaryError, read_dictionaries
 from gateway_client.errors import (
@@ -27,12 +27,8 @@ from gateway_client.errors import (
 )
 from gateway_client.gateway import Gateway, run
 from gateway_client.heartbeat import start_evaluator
-from gateway_client.listeners import listeners_of
-from gateway_client.listening import ApplicationListener
 from gateway_client.locations import NetworkLocations
-from gateway_client.lots import LotWriter
-from gateway_client.object_file import WINDOW, ObjectFile, Outcome, Result, ask_to_store, outcome_of, outcome_when_lost
-from gateway_client.part10 import (
+from gateway_client.objects.part10 import (
     HEAD_LIMIT,
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION,
@@ -42,7 +38,19 @@ from gateway_client.part10 import (
     encode_head,
     read_meta,
 )
-from gateway_client.spool import Origin
+from gateway_client.reception.application import Application, Keep, Place, StoredObject
+from gateway_client.reception.listeners import listeners_of
+from gateway_client.reception.listening import ApplicationListener
+from gateway_client.reception.spool import Origin
+from gateway_client.transmission.object_file import (
+    WINDOW,
+    ObjectFile,
+    Outcome,
+    Result,
+    ask_to_store,
+    outcome_of,
+    outcome_when_lost,
+)
 
 __all__ = [
     "HEAD_LIMIT",

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from gateway_client.acquisition.folders import Grouping
+from gateway_client.acquisition.store_request import Station
 from gateway_client.dictionaries import Dictionaries, read_dictionaries
-from gateway_client.folders import Grouping
-from gateway_client.header import DEFAULT_PATHS
-from gateway_client.listeners import ListenerConfiguration, listeners_of
-from gateway_client.store_request import Station
+from gateway_client.objects.header import DEFAULT_PATHS
+from gateway_client.reception.listeners import ListenerConfiguration, listeners_of
 from runtime import DestinationSettings, Settings
 
 CommitmentWay = Literal["", "new", "same", "next"]

@@ -8,29 +8,29 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 
-from gateway_client.application import Application
+from gateway_client.acquisition.filing import Means
+from gateway_client.acquisition.releasing import Releasing
+from gateway_client.acquisition.storing import Storing
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
-from gateway_client.commitment_requestor import CommitmentRequestor
-from gateway_client.commitment_requests import CommitmentRequests
-from gateway_client.commitment_scp import CommitmentSCP
-from gateway_client.commitments import Commitments
-from gateway_client.committing import Committing
+from gateway_client.commitment.commitments import Commitments
+from gateway_client.commitment.committing import Committing
+from gateway_client.commitment.requesting import Requesting
+from gateway_client.commitment.requestor import CommitmentRequestor
+from gateway_client.commitment.requests import CommitmentRequests
+from gateway_client.commitment.scp import CommitmentSCP
 from gateway_client.configuration import Configuration
-from gateway_client.correcting import Correcting
-from gateway_client.filing import Means
+from gateway_client.correction.correcting import Correcting
 from gateway_client.heartbeat import Element, Heartbeat
 from gateway_client.journal import Journal
-from gateway_client.notes import Notes
-from gateway_client.receivers import Receivers
-from gateway_client.releasing import Releasing
-from gateway_client.requesting import Requesting
-from gateway_client.scp import StorageSCP
-from gateway_client.scu import StorageSCU
-from gateway_client.spool import Spool, SpooledFile
-from gateway_client.storing import Storing
-from gateway_client.transmissions import Transmissions
-from gateway_client.transmitter import Transmitter
+from gateway_client.reception.application import Application
+from gateway_client.reception.receivers import Receivers
+from gateway_client.reception.scp import StorageSCP
+from gateway_client.reception.spool import Spool, SpooledFile
+from gateway_client.transmission.notes import Notes
+from gateway_client.transmission.scu import StorageSCU
+from gateway_client.transmission.transmissions import Transmissions
+from gateway_client.transmission.transmitter import Transmitter
 from runtime import Clock, DataDirectory, ReactorThread, Settings, SystemClock, make_directories
 
 log = logging.getLogger(__name__)

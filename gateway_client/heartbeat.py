@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gateway_client.broker import Broker
 from gateway_client.configuration import Configuration
-from gateway_client.part10 import IMPLEMENTATION_VERSION
+from gateway_client.objects.part10 import IMPLEMENTATION_VERSION
 from xwb import RemoteError
 
 log = logging.getLogger(__name__)

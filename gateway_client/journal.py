@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from gateway_client.errors import JournalError
 from gateway_client.journal_schema import NEWER, SCHEMA, SCHEMA_VERSION
-from gateway_client.spool import SpooledFile
+from gateway_client.reception.spool import SpooledFile
 
 
 class State(StrEnum):

@@ -15,9 +15,9 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from gateway_client.errors import CannotTranscode, ModificationError, NotPart10
-from gateway_client.object_file import ObjectFile
-from gateway_client.part10 import encode_head
+from gateway_client.objects.part10 import encode_head
 from gateway_client.transcoding.requests import READY, decode_answer, encode_request
+from gateway_client.transmission.object_file import ObjectFile
 from runtime import HelperProcess, make_directories
 
 #: Seconds that one object may take, and those that a process may take to start.

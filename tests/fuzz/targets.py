@@ -21,7 +21,7 @@ from console.media import MediaError, encode_directory
 from console.media.directory import decode_directory
 from fileman import FileManError, parse_site
 from gateway_client import DictionaryError
-from gateway_client.commitment import (
+from gateway_client.commitment.transaction import (
     MOST_REFERENCES,
     TRANSFER_SYNTAXES,
     CommitmentRequest,

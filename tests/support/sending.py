@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
-from gateway_client.notes import Mark
-from gateway_client.object_file import ObjectFile, Outcome
-from gateway_client.scu import Consignment, Destination, Note, StorageSCU
+from gateway_client.transmission.notes import Mark
+from gateway_client.transmission.object_file import ObjectFile, Outcome
+from gateway_client.transmission.scu import Consignment, Destination, Note, StorageSCU
 
 
 def unnoted(_place: int, _mark: Mark) -> None:

@@ -16,9 +16,9 @@ import pytest
 from dul import Command, CommandField, Timeouts, encode_command, found_by
 from dul.pdata import pdv_header, split
 from dul.pdus import RELEASE_RP, RELEASE_RQ, encode_abort
-from gateway_client.receiving import Receiver
-from gateway_client.spool import Spool
-from gateway_client.spooling import SpoolThread
+from gateway_client.reception.receiving import Receiver
+from gateway_client.reception.spool import Spool
+from gateway_client.reception.spooling import SpoolThread
 from runtime import ReactorThread, SystemClock
 from tests.integration.dul.conftest import Port
 from tests.support.waiting import until

@@ -14,7 +14,7 @@ import pytest
 
 from fileman import SiteKey, Store, apply_site, read_site_file
 from gateway_client import Configuration, Gateway
-from gateway_client.part10 import read_meta
+from gateway_client.objects.part10 import read_meta
 from runtime import PortInUse, check_port
 from tests.support.broker import RunningBroker
 from tests.support.dicom import NO_DELAY

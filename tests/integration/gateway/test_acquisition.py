@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 
 from fileman import Fault, Store, clear_faults, set_fault
 from fileman.files import Image, ImageAudit
-from gateway_client import Gateway, storing, taking_back
+from gateway_client import Gateway
+from gateway_client.acquisition import storing, taking_back
 from tests.integration.gateway.conftest import storescu, wait_for
 from tests.integration.gateway.test_with_a_broker import ACCESSION, make_file
 from tests.support.broker import RunningBroker

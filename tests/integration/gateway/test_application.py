@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from gateway_client import offering
-from gateway_client.part10 import digest_of
+from gateway_client.objects.part10 import digest_of
+from gateway_client.reception import offering
 from magbroker.gateway import Application, FileMeta, Keep, Listener, Origin, Place, StoredObject
 from tests.integration.gateway import conftest
 from tests.support.dicom import make_slices
@@ -275,7 +275,7 @@ def _forward_and_fall_silent(middle: socket.socket, port: int, sent: threading.E
 
 
 def test_a_name_that_is_no_uid_makes_no_file(start: Start, tmp_path: Path) -> None:
-    from gateway_client.listening import _InFolder
+    from gateway_client.reception.listening import _InFolder
 
     inside = _InFolder(Program(), tmp_path)
     for name in ("../../x", "..", "1.2/3", "", "a", ".1", "1" * 65):

@@ -18,9 +18,9 @@ from sqlalchemy import delete, select
 from console.demo_samples import Sample, write_samples
 from fileman.files import Image, ImageEvent
 from gateway_client import Gateway
-from gateway_client.commitment import Reason
+from gateway_client.commitment.transaction import Reason
 from gateway_client.configuration import CommitmentWay, Peer
-from gateway_client.part10 import read_meta
+from gateway_client.objects.part10 import read_meta
 from runtime import free_port
 from tests.integration.gateway.conftest import storescu, wait_for
 from tests.support import orthanc
@@ -99,7 +99,7 @@ def test_orthanc_has_what_it_sent_committed(
 def test_a_peer_hears_on_a_new_association_again_until_it_answers(
     demo_broker: RunningBroker, make_gateway: Callable[..., Gateway], samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway_client.committing.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("gateway_client.commitment.committing.FIRST_PAUSE", 0.05)
     with Modality(statuses=[0x0110, 0x0110]) as modality:
         gateway = make_gateway(demo_broker.port, peers=at(modality))
         send(gateway.port, samples[:1])
@@ -278,7 +278,7 @@ def test_a_request_that_is_none_is_refused(command: dict[str, object], status: i
 def test_more_open_transactions_than_may_be_are_refused(
     make_gateway: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway_client.commitments.MOST_OPEN", 2)
+    monkeypatch.setattr("gateway_client.commitment.commitments.MOST_OPEN", 2)
     gateway = make_gateway(free_port())
     with Modality() as modality, modality.association(gateway.port) as association:
         statuses = [modality.ask(association, [UNKNOWN])[0] for _ in range(3)]

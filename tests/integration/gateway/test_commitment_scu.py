@@ -11,8 +11,7 @@ from twisted.internet.defer import Deferred
 from console.demo_samples import write_samples
 from dul import CommandField, Exchange, Listener, Listening, Policy, RequestFailed, c_store, negotiate, propose
 from gateway_client import Gateway
-from gateway_client.commitment import COMMITMENT, EXPLICIT, CommitmentRequest, CommitmentResult, Reason, Reference, report
-from gateway_client.commitment_scu import (
+from gateway_client.commitment.scu import (
     CommitmentPeer,
     CommitmentSCU,
     answered,
@@ -20,6 +19,15 @@ from gateway_client.commitment_scu import (
     commit_instances,
     hearing,
     references_of,
+)
+from gateway_client.commitment.transaction import (
+    COMMITMENT,
+    EXPLICIT,
+    CommitmentRequest,
+    CommitmentResult,
+    Reason,
+    Reference,
+    report,
 )
 from gateway_client.errors import BadCommitment, NoCommitmentResult
 from runtime import PortInUse, ReactorThread, free_port
@@ -115,7 +123,7 @@ def test_a_peer_that_tells_nothing_in_time_is_named() -> None:
 
 
 def test_a_request_that_the_peer_refuses_fails(make_gateway: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway_client.commitments.MOST_OPEN", 0)
+    monkeypatch.setattr("gateway_client.commitment.commitments.MOST_OPEN", 0)
     gateway = make_gateway(free_port())
     with pytest.raises(RequestFailed, match="0213"):
         commit_instances(CommitmentPeer("127.0.0.1", gateway.port), [ONE])

@@ -21,7 +21,7 @@ from console.demo_samples import Sample, write_samples
 from dul import Answer, CommandField, Exchange, Listener, Listening, Policy, Request, answered_by, negotiate
 from fileman.files import DicomExport, DicomExportImage, ImageEvent, TransmitDestination
 from gateway_client import Gateway
-from gateway_client.commitment import CommitmentRequest, CommitmentResult, decode_request, report
+from gateway_client.commitment.transaction import CommitmentRequest, CommitmentResult, decode_request, report
 from gateway_client.configuration import Peer
 from runtime import DestinationSettings, ReactorThread, free_port
 from tests.integration.gateway.conftest import storescu, wait_for

@@ -17,15 +17,15 @@ from pydicom.uid import generate_uid
 from sqlalchemy import select, update
 
 from fileman.files import DicomFailedImage, Exam, Image, ImageEvent, ImageHeader
-from gateway_client import originals
+from gateway_client.acquisition import originals
+from gateway_client.acquisition.filing import Means
+from gateway_client.acquisition.releasing import Releasing
+from gateway_client.acquisition.storing import Storing
 from gateway_client.configuration import Configuration
-from gateway_client.correcting import Correcting
-from gateway_client.filing import Means
+from gateway_client.correction.correcting import Correcting
 from gateway_client.journal import Journal, State
-from gateway_client.part10 import digest_of, read_meta
-from gateway_client.releasing import Releasing
-from gateway_client.spool import Origin, Spool
-from gateway_client.storing import Storing
+from gateway_client.objects.part10 import digest_of, read_meta
+from gateway_client.reception.spool import Origin, Spool
 from rpcs.actions import RefusedAction, answer_of
 from runtime import FixedClock
 from tests.support.broker import RunningBroker

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from pydicom.data import get_testdata_file
 
-from gateway_client.part10 import FileMeta, encode_head, read_meta
+from gateway_client.objects.part10 import FileMeta, encode_head, read_meta
 from tests.integration.gateway.conftest import storescu
 
 PROGRAM = """
 import resource, sys
 from pathlib import Path
 from gateway_client.configuration import Configuration
-from gateway_client.scp import StorageSCP
-from gateway_client.spool import Spool
+from gateway_client.reception.scp import StorageSCP
+from gateway_client.reception.spool import Spool
 from runtime import SystemClock
 directory = Path(sys.argv[1])
 received = []

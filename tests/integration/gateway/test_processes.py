@@ -22,9 +22,9 @@ import pytest
 from bench.image_sets import SMALL, make_set
 from console.demo_samples import write_samples
 from gateway_client import Configuration, Gateway
-from gateway_client.part10 import digest_of, read_meta
-from gateway_client.receivers import Receivers
-from gateway_client.spool import Spool, SpooledFile
+from gateway_client.objects.part10 import digest_of, read_meta
+from gateway_client.reception.receivers import Receivers
+from gateway_client.reception.spool import Spool, SpooledFile
 from runtime import PortInUse, SystemClock, free_port
 from tests.integration.gateway.conftest import echoscu, storescu, wait_for
 from tests.integration.gateway.test_receiving import Raw, command, shipped
@@ -239,7 +239,7 @@ def receiving(parent: int) -> list[int]:
     for children in Path(f"/proc/{parent}/task").glob("*/children"):
         for pid in children.read_text().split():
             with contextlib.suppress(FileNotFoundError):
-                if b"gateway_client.receiver_process" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"gateway_client.reception.receiver_process" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.append(int(pid))
     return sorted(found)
 

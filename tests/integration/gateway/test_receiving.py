@@ -20,11 +20,11 @@ from pydicom.data import get_testdata_file
 from dul import Exchange
 from gateway_client.configuration import Configuration
 from gateway_client.errors import SpoolFull
-from gateway_client.object_file import Result
-from gateway_client.part10 import FileMeta, digest_of, encode_head, read_meta
-from gateway_client.scp import StorageSCP
-from gateway_client.scu import Destination, StorageSCU
-from gateway_client.spool import Spool, SpooledFile, SpoolWriter
+from gateway_client.objects.part10 import FileMeta, digest_of, encode_head, read_meta
+from gateway_client.reception.scp import StorageSCP
+from gateway_client.reception.spool import Spool, SpooledFile, SpoolWriter
+from gateway_client.transmission.object_file import Result
+from gateway_client.transmission.scu import Destination, StorageSCU
 from runtime import PortInUse, SystemClock, free_port
 from tests.integration.gateway.conftest import digest_as_sent, echoscu, storescu, wait_for
 from tests.support.sending import send_file

@@ -18,7 +18,7 @@ from sqlalchemy import Select, select
 from console.demo_samples import Sample, write_samples
 from fileman.files import BackgroundQueue, Image, ImageEvent, ImageHeader
 from gateway_client import Gateway
-from gateway_client.part10 import digest_of
+from gateway_client.objects.part10 import digest_of
 from tests.integration.gateway.conftest import storescu, wait_for
 from tests.support.broker import RunningBroker
 from xwb.testing import ScriptedBroker

@@ -15,12 +15,12 @@ from pydicom.pixels.utils import pixel_array
 from dul import CommandField, Exchange, InMemory, Listener, Listening, Policy, Request, Timeouts, negotiate
 from dul import Sink as DataSink
 from gateway_client.configuration import Configuration
-from gateway_client.notes import Mark
-from gateway_client.object_file import ObjectFile, Result
-from gateway_client.part10 import digest_of, read_meta
-from gateway_client.scu import Destination, StorageSCU
+from gateway_client.objects.part10 import digest_of, read_meta
 from gateway_client.transcoding import SYNTAXES
 from gateway_client.transcoding.conversion import transcode_first
+from gateway_client.transmission.notes import Mark
+from gateway_client.transmission.object_file import ObjectFile, Result
+from gateway_client.transmission.scu import Destination, StorageSCU
 from runtime import DestinationSettings, ReactorThread
 from tests.support.dicom import Storescp
 from tests.support.sending import send_all, send_file

@@ -19,9 +19,9 @@ from fileman import SiteKey, Store, apply_site
 from fileman.files import BackgroundQueue, DicomExport, DicomExportImage, GatewayStatus, Image, ImageEvent, ImageHeader
 from fileman.site import parse_site
 from gateway_client import Application, Configuration, FileMeta, Gateway, Keep, Origin, Place, StoredObject
-from gateway_client.object_file import Outcome, Result
-from gateway_client.part10 import digest_of, read_meta
-from gateway_client.scu import Destination, StorageSCU
+from gateway_client.objects.part10 import digest_of, read_meta
+from gateway_client.transmission.object_file import Outcome, Result
+from gateway_client.transmission.scu import Destination, StorageSCU
 from runtime import DestinationSettings, GatewaySettings, Settings, free_port
 from runtime.settings import PeerSettings
 from tests.support.broker import RunningBroker

@@ -11,7 +11,7 @@ import pytest
 import console.routines  # noqa: F401  registers the task that carries a query out
 from fileman import Store
 from gateway_client import Gateway
-from gateway_client.part10 import digest_of
+from gateway_client.objects.part10 import digest_of
 from runtime import SystemClock
 from taskman import Engine
 from tests.integration.gateway.conftest import wait_for

@@ -19,7 +19,7 @@ from pydicom.fileset import FileSet
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from console.media import Addition, MediaError, Medium, NoFileSet, check, files_below, medium
-from gateway_client.part10 import digest_of, read_meta
+from gateway_client.objects.part10 import digest_of, read_meta
 from tests.support.dicom import make_slices
 
 SAMPLES = Path(pydicom.data.__file__).parent / "test_files"

@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from fileman.files import DicomFailedImage, Image, ImportableObject
 from gateway_client import Gateway
-from gateway_client.part10 import digest_of
+from gateway_client.objects.part10 import digest_of
 from tests.integration.gateway.conftest import wait_for
 from tests.integration.media.test_file_sets import SAMPLES, dcmmkdir, make
 from tests.support.broker import RunningBroker

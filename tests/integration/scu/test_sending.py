@@ -14,7 +14,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from dul import Answer, CommandField, InMemory, Request, Sink, answered_by
-from gateway_client.part10 import FileMeta, encode_head
+from gateway_client.objects.part10 import FileMeta, encode_head
 from runtime import free_port
 from tests.support.asking import storing
 from tests.support.certificates import Authority

@@ -8,14 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway_client.answers import NOT_ON_FILE
+from gateway_client.acquisition.answers import NOT_ON_FILE
+from gateway_client.acquisition.filing import Means
+from gateway_client.acquisition.releasing import Releasing
+from gateway_client.acquisition.storing import Storing
 from gateway_client.configuration import Configuration
-from gateway_client.filing import Means
 from gateway_client.journal import Journal
-from gateway_client.part10 import FileMeta
-from gateway_client.releasing import Releasing
-from gateway_client.spool import Origin, Spool, SpooledFile
-from gateway_client.storing import Storing
+from gateway_client.objects.part10 import FileMeta
+from gateway_client.reception.spool import Origin, Spool, SpooledFile
 from runtime import FixedClock
 from xwb import Argument
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_client.accession import Extracted, extract
-from gateway_client.corrections import Corrections, Values
+from gateway_client.acquisition.accession import Extracted, extract
+from gateway_client.correction.corrections import Corrections, Values
 from gateway_client.dictionaries import Dictionaries, Extractor, Modalities, Modality
-from gateway_client.header import InstanceHeader
 from gateway_client.journal import State
+from gateway_client.objects.header import InstanceHeader
 from tests.unit.gateway_client.fakes import Desk, element
 
 ROOT = "1.2.840.113754.1.4"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import tests.oracle
-from gateway_client.answers import (
+from gateway_client.acquisition.answers import (
     AlreadyThere,
     Failed,
     Locked,

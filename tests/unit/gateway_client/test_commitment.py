@@ -14,7 +14,7 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
 
-from gateway_client.commitment import (
+from gateway_client.commitment.transaction import (
     EXPLICIT,
     IMPLICIT,
     MOST_REFERENCES,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway_client import commitments as module
-from gateway_client.commitment import CommitmentRequest, CommitmentResult, Reason, Reference
-from gateway_client.commitments import COMMITTED, Commitments, Progress
+from gateway_client.commitment import commitments as module
+from gateway_client.commitment.commitments import COMMITTED, Commitments, Progress
+from gateway_client.commitment.transaction import CommitmentRequest, CommitmentResult, Reason, Reference
 from gateway_client.errors import TooManyCommitments
 from gateway_client.journal import Journal
 

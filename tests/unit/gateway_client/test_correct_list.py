@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway_client.correct_list import SAME_AGAIN, Step, decide, query_line, read_listed
-from gateway_client.corrections import Correction, Values
+from gateway_client.acquisition.store_request import Station
+from gateway_client.correction.correct_list import SAME_AGAIN, Step, decide, query_line, read_listed
+from gateway_client.correction.corrections import Correction, Values
 from gateway_client.journal import State
-from gateway_client.store_request import Station
 
 HERE = Station(660, "GWA", "CT1")
 #: As a VistA answered: a study of three images, and one to be deleted.

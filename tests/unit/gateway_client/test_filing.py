@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from gateway_client import placement, storing
+from gateway_client.acquisition import placement, storing
+from gateway_client.acquisition.filing import TRIES, Filing
+from gateway_client.acquisition.placement import place
+from gateway_client.acquisition.releasing import Releasing
+from gateway_client.acquisition.storing import LOCK_PAUSE, Storing
 from gateway_client.broker import Worker
 from gateway_client.errors import JournalError
-from gateway_client.filing import TRIES, Filing
-from gateway_client.header import HeaderItem, InstanceHeader, read_header
 from gateway_client.journal import Journal, Request
-from gateway_client.part10 import FileMeta, digest_of, read_meta
-from gateway_client.placement import place
-from gateway_client.releasing import Releasing
-from gateway_client.spool import Origin, Spool, SpooledFile
-from gateway_client.storing import LOCK_PAUSE, Storing
+from gateway_client.objects.header import HeaderItem, InstanceHeader, read_header
+from gateway_client.objects.part10 import FileMeta, digest_of, read_meta
+from gateway_client.reception.spool import Origin, Spool, SpooledFile
 from runtime import SystemClock
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, SHARE, Desk
 from xwb import ApplicationError, ConnectionLost, MError, SecurityRefused

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway_client.folders import Folder, Folders, Grouping
-from gateway_client.header import HeaderItem, InstanceHeader
+from gateway_client.acquisition.folders import Folder, Folders, Grouping
 from gateway_client.journal import Journal
-from gateway_client.part10 import FileMeta
-from gateway_client.spool import SpooledFile
+from gateway_client.objects.header import HeaderItem, InstanceHeader
+from gateway_client.objects.part10 import FileMeta
+from gateway_client.reception.spool import SpooledFile
 from tests.unit.gateway_client.fakes import CT, EXPLICIT
 
 A, B = Folder(7, "a", 100.0), Folder(8, "b", 110.0)

@@ -12,10 +12,10 @@ from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
 
-from gateway_client.elements import INFLATED, scan
 from gateway_client.errors import NotAnObject, UIDMismatch
-from gateway_client.header import DEFAULT_PATHS, identify, parse_paths, read_header
-from gateway_client.part10 import FileMeta, encode_head, read_meta
+from gateway_client.objects.elements import INFLATED, scan
+from gateway_client.objects.header import DEFAULT_PATHS, identify, parse_paths, read_header
+from gateway_client.objects.part10 import FileMeta, encode_head, read_meta
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, data_set
 
 FILES = ["CT_small.dcm", "MR_small_RLE.dcm", "image_dfl.dcm", "JPEG2000.dcm", "ExplVR_BigEnd.dcm", "rtplan.dcm", "test-SR.dcm"]

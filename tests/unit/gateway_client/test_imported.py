@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway_client import LotError, LotWriter, imported, lots, storing
-from gateway_client.part10 import FileMeta, encode_head
-from gateway_client.spool import Spool
+from gateway_client import LotError, LotWriter
+from gateway_client.acquisition import imported, lots, storing
+from gateway_client.objects.part10 import FileMeta, encode_head
+from gateway_client.reception.spool import Spool
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, Desk, data_set
 
 

@@ -11,9 +11,9 @@ import pytest
 from gateway_client import journal as journal_module
 from gateway_client.errors import JournalError
 from gateway_client.journal import SCHEMA_VERSION, UNDER_WAY, Change, Journal, Request, RequestKind, State
-from gateway_client.part10 import FileMeta
-from gateway_client.spool import SpooledFile
-from gateway_client.transmissions import Sending, Transmission, Transmissions
+from gateway_client.objects.part10 import FileMeta
+from gateway_client.reception.spool import SpooledFile
+from gateway_client.transmission.transmissions import Sending, Transmission, Transmissions
 from tests.unit.gateway_client.fakes import CT, EXPLICIT
 
 

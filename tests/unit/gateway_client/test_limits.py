@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway_client.limits import Limits
+from gateway_client.transmission.limits import Limits
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from gateway_client.errors import ModificationError, NotPart10
-from gateway_client.modification import Provenance, modify
-from gateway_client.part10 import digest_of, read_meta
-from gateway_client.rewriting import Rewritten, rewrite
-from gateway_client.spans import NESTING, Encoding, Reader, encoding_of
-from gateway_client.splicing import ACCESSION_NUMBER, PATIENT_ID, PATIENT_NAME, Change
+from gateway_client.objects.modification import Provenance, modify
+from gateway_client.objects.part10 import digest_of, read_meta
+from gateway_client.objects.rewriting import Rewritten, rewrite
+from gateway_client.objects.spans import NESTING, Encoding, Reader, encoding_of
+from gateway_client.objects.splicing import ACCESSION_NUMBER, PATIENT_ID, PATIENT_NAME, Change
 
 AT = datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)
 WHO = Provenance("DEMOGW1", AT, source="CT1")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_client.notes import LIMIT, Mark, Notes, boot_id
+from gateway_client.transmission.notes import LIMIT, Mark, Notes, boot_id
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from gateway_client.errors import NotPart10
-from gateway_client.part10 import FileMeta, decode_head, digest_of, encode_head, read_meta
+from gateway_client.objects.part10 import FileMeta, decode_head, digest_of, encode_head, read_meta
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 TABLE = [

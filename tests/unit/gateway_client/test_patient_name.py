@@ -10,13 +10,13 @@ import pytest
 from pydicom import dcmread
 
 from gateway_client.errors import ModificationError
-from gateway_client.modification import Provenance, modify
-from gateway_client.object_file import ObjectFile
-from gateway_client.part10 import read_meta
-from gateway_client.patient_name import normalise, normalised, restore
-from gateway_client.rewriting import rewrite
-from gateway_client.spans import Encoding, Reader, encoding_of
-from gateway_client.splicing import PATIENT_NAME, Modified
+from gateway_client.objects.modification import Provenance, modify
+from gateway_client.objects.part10 import read_meta
+from gateway_client.objects.patient_name import normalise, normalised, restore
+from gateway_client.objects.rewriting import rewrite
+from gateway_client.objects.spans import Encoding, Reader, encoding_of
+from gateway_client.objects.splicing import PATIENT_NAME, Modified
+from gateway_client.transmission.object_file import ObjectFile
 from tests.unit.gateway_client.test_modification import AT
 
 EXPLICIT = Encoding()

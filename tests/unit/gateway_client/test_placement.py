@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway_client.acquisition.placement import Placed, place, sync_parents
 from gateway_client.errors import PlacementError, UnknownShare
 from gateway_client.locations import NetworkLocations
-from gateway_client.part10 import FileMeta, digest_of, encode_head
-from gateway_client.placement import Placed, place, sync_parents
+from gateway_client.objects.part10 import FileMeta, digest_of, encode_head
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, data_set
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway_client.places import Places
+from gateway_client.reception.places import Places
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_connections_that_ended_are_counted_until_their_process_is_gone(places: 
 
 TAKER = """
 import sys
-from gateway_client.places import Places
+from gateway_client.reception.places import Places
 places, process = Places(int(sys.argv[1]), 3, 2), int(sys.argv[2])
 had = 0
 for _ in range(300):

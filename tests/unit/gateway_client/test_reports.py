@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from gateway_client.header import HeaderItem, InstanceHeader
-from gateway_client.part10 import FileMeta
-from gateway_client.reports import READY, ReportReader, encode_report
-from gateway_client.spool import Origin, SpooledFile
+from gateway_client.objects.header import HeaderItem, InstanceHeader
+from gateway_client.objects.part10 import FileMeta
+from gateway_client.reception.reports import READY, ReportReader, encode_report
+from gateway_client.reception.spool import Origin, SpooledFile
 
 META = FileMeta("1.2.840.10008.5.1.4.1.1.2", "1.2.3", "1.2.840.10008.1.2.1", "CT1", "ARCHIVE", 340)
 HEADER = InstanceHeader(

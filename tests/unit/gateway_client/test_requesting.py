@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway_client import commitment_requests as module
-from gateway_client.commitment import CommitmentRequest, CommitmentResult, Reason, Reference
-from gateway_client.commitment_requestor import Asked, Ended
-from gateway_client.commitment_requests import CommitmentRequests, Taken
+from gateway_client.commitment import requests as module
+from gateway_client.commitment.requesting import FIRST_PAUSE, REMEMBERED_FOR, Requesting
+from gateway_client.commitment.requestor import Asked, Ended
+from gateway_client.commitment.requests import CommitmentRequests, Taken
+from gateway_client.commitment.transaction import CommitmentRequest, CommitmentResult, Reason, Reference
 from gateway_client.configuration import Configuration
 from gateway_client.journal import Journal
-from gateway_client.requesting import FIRST_PAUSE, REMEMBERED_FOR, Requesting
-from gateway_client.scu import Destination
+from gateway_client.transmission.scu import Destination
 from runtime import DestinationSettings, FixedClock
 from tests.unit.gateway_client.fakes import MOMENT, FakeBroker
 

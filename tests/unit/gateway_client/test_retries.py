@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway_client.backoff import Backoff
-from gateway_client.lanes import Lane
-from gateway_client.retries import pause_before_retry
+from gateway_client.transmission.lanes import Lane
+from gateway_client.transmission.retries import pause_before_retry
 from runtime import DestinationSettings
 
 

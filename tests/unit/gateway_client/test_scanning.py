@@ -26,10 +26,18 @@ from pydicom.filereader import data_element_generator, read_sequence_item
 from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
 
-from gateway_client import scanning
-from gateway_client.elements import EXPLICIT_BIG, IMPLICIT_LITTLE, ITEM_LIMIT, Elements, scan, scan_file, scan_whole_header
 from gateway_client.errors import NotAnObject
-from gateway_client.scanning import known_vr
+from gateway_client.objects import scanning
+from gateway_client.objects.elements import (
+    EXPLICIT_BIG,
+    IMPLICIT_LITTLE,
+    ITEM_LIMIT,
+    Elements,
+    scan,
+    scan_file,
+    scan_whole_header,
+)
+from gateway_client.objects.scanning import known_vr
 from tests.unit.gateway_client.fakes import EXPLICIT
 
 SYNTAXES = (EXPLICIT, IMPLICIT_LITTLE, EXPLICIT_BIG)

@@ -12,8 +12,8 @@ import pytest
 from pydicom import dcmread
 
 from gateway_client.errors import ObjectTooLarge, SpoolError, SpoolFull
-from gateway_client.part10 import FileMeta
-from gateway_client.spool import Origin, Spool, SpooledFile, SpoolWriter
+from gateway_client.objects.part10 import FileMeta
+from gateway_client.reception.spool import Origin, Spool, SpooledFile, SpoolWriter
 from runtime import FixedClock
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, MOMENT, data_set
 

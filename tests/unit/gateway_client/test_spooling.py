@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from gateway_client.errors import NotAnObject, SpoolError
-from gateway_client.header import read_header
-from gateway_client.part10 import FileMeta
-from gateway_client.spool import Origin, Spool, SpooledFile
-from gateway_client.spooling import End, Spooling, SpoolThread
+from gateway_client.objects.header import read_header
+from gateway_client.objects.part10 import FileMeta
+from gateway_client.reception.spool import Origin, Spool, SpooledFile
+from gateway_client.reception.spooling import End, Spooling, SpoolThread
 from runtime import FixedClock
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, MOMENT, data_set
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway_client.acquisition.stations import Stations
+from gateway_client.acquisition.store_request import Station
+from gateway_client.acquisition.storing import LOCK_PAUSE
 from gateway_client.dictionaries import Dictionaries, Instrument
 from gateway_client.errors import UnknownInstitution
-from gateway_client.stations import Stations
-from gateway_client.store_request import Station
-from gateway_client.storing import LOCK_PAUSE
 from tests.unit.gateway_client.fakes import Desk, FakeBroker
 from xwb import SecurityRefused
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_client.header import HeaderItem, InstanceHeader
-from gateway_client.store_request import (
+from gateway_client.acquisition.store_request import (
     Station,
     StoreItem,
     clean,
@@ -22,6 +21,7 @@ from gateway_client.store_request import (
     store_lines,
     unescape,
 )
+from gateway_client.objects.header import HeaderItem, InstanceHeader
 from rpcs.image_processing.header_data import split_escaped
 from rpcs.image_processing.request import Item, StoreRequest
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway_client.answers import TakenBack, read_rollback_answers
+from gateway_client.acquisition.answers import TakenBack, read_rollback_answers
+from gateway_client.acquisition.taking_back import ANEW_PAUSE
 from gateway_client.errors import AnswerMismatch
-from gateway_client.part10 import digest_of
-from gateway_client.spool import SpooledFile
-from gateway_client.taking_back import ANEW_PAUSE
+from gateway_client.objects.part10 import digest_of
+from gateway_client.reception.spool import SpooledFile
 from tests.unit.gateway_client.fakes import Desk
 from xwb import ConnectionLost, MError
 

@@ -11,11 +11,11 @@ from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.sequence import Sequence
 
-from gateway_client import elements, scanning
+from gateway_client.acquisition.placement import place, place_texts
+from gateway_client.acquisition.text_file import LINE_VALUE, text_file
 from gateway_client.journal import Request
-from gateway_client.part10 import FileMeta, digest_of, encode_head
-from gateway_client.placement import place, place_texts
-from gateway_client.text_file import LINE_VALUE, text_file
+from gateway_client.objects import elements, scanning
+from gateway_client.objects.part10 import FileMeta, digest_of, encode_head
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, Desk, data_set
 
 

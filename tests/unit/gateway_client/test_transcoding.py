@@ -20,11 +20,11 @@ from pydicom.uid import UID
 from twisted.internet.defer import Deferred
 
 from gateway_client.errors import CannotTranscode
-from gateway_client.object_file import ObjectFile
-from gateway_client.patient_name import normalise
-from gateway_client.splicing import Change
+from gateway_client.objects.patient_name import normalise
+from gateway_client.objects.splicing import Change
 from gateway_client.transcoding import SYNTAXES, Transcoder
 from gateway_client.transcoding.conversion import transcode_first
+from gateway_client.transmission.object_file import ObjectFile
 from runtime import ReactorThread
 
 UNCOMPRESSED = ("explicit", "implicit", "deflated")

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from gateway_client.errors import BrokerRefused
-from gateway_client.export_queue import read_destinations, read_entries
 from gateway_client.journal import Journal
-from gateway_client.notes import Mark, Notes
-from gateway_client.object_file import Outcome, Result
-from gateway_client.scu import Destination
-from gateway_client.transmissions import Sending, Transmissions
+from gateway_client.transmission.export_queue import read_destinations, read_entries
+from gateway_client.transmission.notes import Mark, Notes
+from gateway_client.transmission.object_file import Outcome, Result
+from gateway_client.transmission.scu import Destination
+from gateway_client.transmission.transmissions import Sending, Transmissions
 from runtime import DestinationSettings
 from tests.unit.gateway_client.fakes import SHARE
 from tests.unit.gateway_client.transmitting import AT_ITS_BEGINNING, SENT, Killed, Office

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway_client.corrections import Corrections, Values
+from gateway_client.acquisition.storing import LOCK_PAUSE
+from gateway_client.acquisition.waits import _GO_ON, LONGEST, StudyWaits
+from gateway_client.correction.corrections import Corrections, Values
 from gateway_client.journal import Journal, State
-from gateway_client.storing import LOCK_PAUSE
-from gateway_client.waits import _GO_ON, LONGEST, StudyWaits
 from tests.unit.gateway_client.fakes import Desk
 
 LOCKED = ["STORE|-399^radiology exam locked||MAGDIR81|", "MSG|END|locked"]

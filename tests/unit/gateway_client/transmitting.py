@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gateway_client.commitment_requests import CommitmentRequests
+from gateway_client.commitment.requests import CommitmentRequests
 from gateway_client.configuration import Configuration
 from gateway_client.journal import Journal
-from gateway_client.notes import Mark, Notes
-from gateway_client.object_file import Outcome, Result
-from gateway_client.part10 import FileMeta, encode_head
-from gateway_client.scu import Consignment
-from gateway_client.transmissions import Transmissions
-from gateway_client.transmitter import Transmitter
+from gateway_client.objects.part10 import FileMeta, encode_head
+from gateway_client.transmission.notes import Mark, Notes
+from gateway_client.transmission.object_file import Outcome, Result
+from gateway_client.transmission.scu import Consignment
+from gateway_client.transmission.transmissions import Transmissions
+from gateway_client.transmission.transmitter import Transmitter
 from rpcs.export import Room
 from runtime import DestinationSettings, FixedClock
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, MOMENT, SHARE, FakeBroker, data_set

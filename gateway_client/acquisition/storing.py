@@ -1,0 +1,346 @@
+"""Storing: what lies in the spool is journaled, and told to the broker by STORE1 and STORE2."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from gateway_client.acquisition.accession import extract
+from gateway_client.acquisition.answers import AlreadyThere, Failed, Locked, Mismatch, Stored, StoreOutcome, read_store_answers
+from gateway_client.acquisition.filing import Filing, Means, Outcome
+from gateway_client.acquisition.folders import Folders
+from gateway_client.acquisition.imported import ImportedObjects
+from gateway_client.acquisition.lots import remove_lot
+from gateway_client.acquisition.normalising import normalise_file
+from gateway_client.acquisition.stations import Stations
+from gateway_client.acquisition.store_request import Imported, StoreItem, store_lines
+from gateway_client.acquisition.waits import StudyWaits
+from gateway_client.broker import Broker
+from gateway_client.correction.corrections import Corrections
+from gateway_client.dictionaries import Extractor
+from gateway_client.errors import NotAnObject, NotPart10, UnknownInstitution
+from gateway_client.journal import DONE, Change, Instance, Request, RequestKind, State
+from gateway_client.objects.header import InstanceHeader, read_header
+from gateway_client.objects.part10 import digest_of
+from gateway_client.reception.spool import SpooledFile
+from gateway_client.story import Event
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which a locked exam is asked for again.
+LOCK_PAUSE = 10.0
+#: Days that the journal remembers what is filed: an object sent again in that time is known without asking.
+DAYS_REMEMBERED = 365
+_PURGE_EVERY = 3600.0
+#: Characters of the headers that are kept in memory, and what one of their items counts for besides its value.
+ROOM, ITEM_SIZE = 8 << 20, 100
+
+
+class Headers:
+    """Headers that were read when their objects were received, by the names of the files, until they are told.
+
+    Of what comes when there is no more room the header is read again, from the file.
+    """
+
+    def __init__(self, room: int = ROOM) -> None:
+        self._room = room
+        self._headers: dict[str, tuple[InstanceHeader, int]] = {}
+
+    def keep(self, name: str, header: InstanceHeader) -> None:
+        """Keep a header, if there is room."""
+        *fields, items = header
+        size = sum(map(len, fields)) + sum([ITEM_SIZE + len(item.value) for item in items])
+        if name not in self._headers and size <= self._room:
+            self._room -= size
+            self._headers[name] = header, size
+
+    def take(self, name: str) -> InstanceHeader | None:
+        """Give a header away."""
+        header, size = self._headers.pop(name, (None, 0))
+        self._room += size
+        return header
+
+
+class Storing(Filing):
+    """The task that brings objects from the spool to STORED.
+
+    `received` may be called from any thread with an object that its sender was told to be safe, and `lost` with the tag of a
+    process that received and has died.
+    """
+
+    kind = RequestKind.STORE
+    before = State.RECEIVED
+
+    def __init__(self, means: Means) -> None:
+        super().__init__(means)
+        #: Objects, and tags of processes after all that they told.
+        self._incoming: queue.SimpleQueue[SpooledFile | str] = queue.SimpleQueue()
+        #: Objects that are not journaled yet, and tags of which the spool is not searched yet.
+        self._untaken: list[SpooledFile] = []
+        self._lost: list[str] = []
+        self._headers = Headers()
+        self._imported = ImportedObjects(means.configuration.imports, means.spool, means.journal, means.clock)
+        self._stations = Stations(self._configuration.station, self._configuration.dictionaries.instruments)
+        self._corrections = Corrections(self._journal)
+        self._modalities = self._configuration.dictionaries.modalities
+        self.waits = StudyWaits(self._journal, self._configuration.study_quiet_seconds)
+        grouping = means.configuration.grouping
+        self._folders = Folders(means.journal, grouping) if grouping is not None else None
+        self._purged_at = 0.0
+        #: How many objects were received since the start, and how many of these stand in the journal.
+        self.arrived = self.journaled = 0
+
+    def recover(self) -> None:
+        """Bring spool and journal together after a stop of any kind, before anything is received.
+
+        A file without a row gets one; a file whose object is done is removed; one that was refused is put aside.
+        """
+        self._recover("")
+
+    def _recover(self, tag: str) -> None:
+        self._spool.clear(tag)
+        for name in self._spool.unreadable(tag):
+            log.error("%s in the spool is no DICOM file and was put aside", name)
+        names = self._spool.names(tag)
+        states = self._journal.states_of(names)
+        for name in names:
+            state = states.get(name)
+            if state is None:
+                self._take(self._normalised([self._spool.read(name)]))
+            elif state in DONE:
+                self._spool.remove(name)
+            elif state is State.REFUSED:
+                self._spool.hold(name)
+
+    def received(self, file: SpooledFile) -> None:
+        """Take an object that lies in the spool."""
+        self.arrived += 1
+        self._incoming.put(file)
+
+    def lost(self, tag: str) -> None:
+        """Look for what a process did not tell of any more."""
+        self._incoming.put(tag)
+
+    def connected(self, broker: Broker) -> None:
+        """Ask for the institutions of the instruments."""
+        self._stations.connected(broker)
+
+    def offline(self) -> None:
+        """Journal what was received, whether there is a broker or not."""
+        while not self._incoming.empty():
+            found = self._incoming.get()
+            if isinstance(found, str):
+                self._lost.append(found)
+            else:
+                self._untaken.append(found)
+        if self._untaken:
+            self._untaken = list(self._normalised(self._untaken))
+            self._take(self._untaken)
+            self.journaled += len(self._untaken)
+            self._untaken = []
+        while self._lost:
+            self._recover(self._lost[0])
+            self._lost.pop(0)
+        now = self._clock.seconds()
+        if now - self._purged_at > _PURGE_EVERY:
+            self._purged_at = now
+            self._journal.purge(now - DAYS_REMEMBERED * 86400)
+
+    def _normalised(self, files: Sequence[SpooledFile]) -> Sequence[SpooledFile]:
+        """Give the names of patients one form, where that is asked for."""
+        return [normalise_file(self._spool, file) for file in files] if self._configuration.normalise_patient_name else files
+
+    def _take(self, files: Sequence[SpooledFile]) -> None:
+        for file in files:
+            if file.header is not None:
+                self._headers.keep(file.name, file.header)
+        with self._journal.transaction():
+            self._journal.add(files)
+            self._tell([_received(file, self._in_folder(file)) for file in files])
+
+    def _in_folder(self, file: SpooledFile) -> str:
+        """Put an object into its folder, where there are folders, and say so; one that cannot be read has none."""
+        if self._folders is None:
+            return ""
+        try:
+            header = file.header or read_header(self._spool.path(file.name), self._configuration.header_paths)
+        except (NotPart10, NotAnObject, OSError):
+            return ""
+        return f"folder {self._folders.assign(file.name, header, file.origin.association, file.received_at)}"
+
+    def _go_on(self, broker: Broker) -> bool:
+        """Store the next batch."""
+        now = self._clock.seconds()
+        self.waits.go_on(now)
+        batch = self._journal.batch(now, self._configuration.batch)
+        if not batch:
+            return self._import()  # what comes from media waits for what comes from modalities
+        copies = self._journal.copies([instance.id for instance in batch])
+        imported = self._imported.of([instance.name for instance in batch])
+        taken: list[tuple[Instance, StoreItem]] = []
+        left: list[tuple[Instance, Callable[[Instance, str], Change], str]] = []
+        for instance in batch:
+            header = self._headers.take(instance.name)
+            if instance.id in copies:
+                left.append((instance, self._dropped, "the same object is filed already"))
+                continue
+            try:
+                item = self._item(instance, header, imported.get(instance.name))
+                if item is None:
+                    left.append((instance, self._ignored, "MODALITY.DIC has it ignored"))
+                else:
+                    taken.append((instance, item))
+            except UnknownInstitution as error:
+                left.append((instance, self._unknown, str(error)))
+            except (NotPart10, NotAnObject, OSError) as error:
+                left.append((instance, self._refused, str(error)))
+        if any(end == self._unknown for _, end, _ in left):
+            self._stations.connected(broker)
+        taken, waiting = self._ready(taken, now)
+        number = self._new_uuid()
+        lines = store_lines(number, [item for _, item in taken])
+        with self._journal.transaction():
+            outcomes = [*waiting, *((instance, end(instance, why)) for instance, end, why in left)]
+            sent = [(it, Change(it.id, State.STORING, study=item.header.study_uid)) for it, item in taken]
+            self._record([*outcomes, *sent])
+            request = self._open(number, lines, [instance for instance, _ in taken]) if taken else None
+        self._clear(outcomes)
+        if request is not None:
+            self._carry_out(broker, request)
+        return True
+
+    def _import(self) -> bool:
+        """Take the oldest lot of objects from media over; False when there is none."""
+        taken = self._imported.take()
+        if taken is None:
+            return False
+        for entry in taken.known:
+            log.info("%s from %s is known already", entry.sop_instance_uid, entry.old_path)
+        at = self._clock.seconds()
+        with self._journal.transaction():
+            self._take(taken.files)
+            self._tell(Event(it.sop_instance_uid, "IMPORT", at, "known", detail=it.old_path) for it in taken.known)
+        remove_lot(taken.lot)
+        return True
+
+    def _ready(
+        self, taken: Sequence[tuple[Instance, StoreItem]], now: float
+    ) -> tuple[list[tuple[Instance, StoreItem]], list[Outcome]]:
+        """Part the objects that may be stored from those that wait for their study."""
+        self.waits.came([(item.header.study_uid, instance.received_at) for instance, item in taken], now)
+        ready: list[tuple[Instance, StoreItem]] = []
+        waiting: list[Outcome] = []
+        for instance, item in taken:
+            study = item.header.study_uid
+            if self.waits.must_wait(study, instance.received_at, now):
+                waiting.append((instance, Change(instance.id, State.WAITING, study=study)))
+            else:
+                ready.append((instance, item))
+        return ready, waiting
+
+    def _unknown(self, instance: Instance, why: str) -> Change:
+        """Have an object wait whose institution the broker does not know."""
+        return Change(instance.id, State.RECEIVED, reason=why, next_try=self._clock.seconds() + LOCK_PAUSE)
+
+    def _item(self, instance: Instance, header: InstanceHeader | None, imported: Imported | None) -> StoreItem | None:
+        """Tell of an object, as its equipment has it; None where it is to be ignored.
+
+        A header that is not known any more is read. Raises NotPart10, NotAnObject, OSError, or UnknownInstitution.
+        """
+        path = self._spool.path(instance.name)
+        header = header or read_header(path, self._configuration.header_paths)
+        moment = datetime.fromtimestamp(instance.received_at)  # noqa: DTZ006  VistA's times carry no zone
+        equipment = self._modalities.resolve(header.manufacturer, header.model, header.modality, header.sop_class_uid)
+        extracted = extract(equipment.extractor, header)
+        if extracted is None:
+            return None
+        if equipment.extractor is not Extractor.CORRECT and (accession := self._corrected(instance)):
+            extracted = extracted._replace(case_number=accession)
+        return StoreItem(
+            self._stations.station(instance.instrument, equipment.service),
+            header._replace(patient_id=extracted.patient_id, patient_name=extracted.patient_name),
+            extracted.case_number,
+            str(path),
+            moment,
+            instance.digest,
+            equipment.rules,
+            first_try=not instance.tries,
+            imported=imported,
+        )
+
+    def _outcomes(self, request: Request, answer: Sequence[str]) -> Iterable[Outcome]:
+        found = read_store_answers(answer, len(request.instances))
+        for instance, outcome in zip(self._journal.instances(request.instances), found, strict=True):
+            yield instance, self._change(instance, outcome)
+
+    def _change(self, instance: Instance, outcome: StoreOutcome) -> Change:
+        match outcome:
+            case Stored():
+                return Change(
+                    *(instance.id, State.STORED, outcome.ien, outcome.directory, outcome.file),
+                    reason=outcome.warning,
+                    tries=0,
+                    next_try=0.0,
+                    alone=False,
+                )
+            case AlreadyThere():
+                return self._duplicate(instance, outcome)
+            case Mismatch():
+                return Change(instance.id, State.CORRECT, reason=outcome.reason)
+            case Locked():
+                return self._locked(instance, outcome)
+            case Failed():
+                return self._later(instance, outcome.reason)
+
+    def _locked(self, instance: Instance, outcome: Locked) -> Change:
+        """Have an object wait whose exam is locked, and with it those of its study that have yet to be stored."""
+        tries = max(1, instance.tries)  # its ACQUIRED is counted already
+        now = self._clock.seconds()
+        until = now + LOCK_PAUSE
+        if not instance.study:
+            return Change(instance.id, State.RECEIVED, reason=outcome.what, tries=tries, next_try=until)
+        self.waits.locked(instance.study, now, until)
+        return Change(instance.id, State.WAITING, reason=outcome.what, tries=tries)
+
+    def _duplicate(self, instance: Instance, outcome: AlreadyThere) -> Change:
+        """Drop a duplicate only when what is filed is known to be the same data set; else hold it for a person."""
+        for other in self._journal.with_uid(instance.sop_instance_uid, (State.PLACED, State.FILED)):
+            if other.id != instance.id and _digest_of_filed(other) == instance.digest:
+                change = self._dropped(instance, f"the same object is filed as image {other.ien}")
+                return change._replace(reason=None, ien=other.ien)
+        return self._refused(instance, " ".join(outcome.messages) or "is already in the database")
+
+    def _corrected(self, instance: Instance) -> str:
+        """Give the accession number that an object was given on the CORRECT list, wherever its equipment would put one."""
+        _, correction = self._corrections.known([instance.name])[instance.name]
+        return correction.values.accession if correction is not None else ""
+
+    def _ignored(self, instance: Instance, why: str) -> Change:
+        self._tell([self._event(instance, "IGNORE", "dropped", why)])
+        return Change(instance.id, State.IGNORED, reason=why)
+
+    def _dropped(self, instance: Instance, why: str) -> Change:
+        self._tell([self._event(instance, "DUPLICATE", "dropped", why)])
+        return Change(instance.id, State.DUPLICATE, reason=why)
+
+
+def _received(file: SpooledFile, folder: str) -> Event:
+    origin = file.origin
+    return Event(
+        file.meta.sop_instance_uid,
+        "RECEIVE",
+        file.received_at,
+        "received",
+        peer=f"{origin.calling}@{origin.peer}" if origin.peer else origin.calling,
+        detail=", ".join(filter(None, (f"{file.size} bytes", file.meta.transfer_syntax, origin.instrument, folder))),
+    )
+
+
+def _digest_of_filed(other: Instance) -> str:
+    try:
+        return digest_of(Path(other.placed)) if other.placed else other.digest
+    except (OSError, NotPart10):
+        return ""

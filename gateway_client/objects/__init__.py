@@ -1,0 +1,1 @@
+"""A DICOM object as bytes: elements found, read, changed and written, whatever a sender wrote there."""

@@ -1,0 +1,198 @@
+"""What the gateway tells the broker of an object: the pieces of STORE1 and STORE2, and the header's elements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pydicom.tag import Tag
+
+from gateway_client.errors import NotAnObject, UIDMismatch
+from gateway_client.objects.elements import Elements, scan_beginning, scan_file
+from gateway_client.objects.part10 import HEAD_LIMIT, FileMeta, decode_head
+from gateway_client.objects.scanning import known_vr
+from gateway_client.objects.values import decode_values
+
+#: The elements that are sent as HEADER items, in order; `>` goes into every item of a sequence.
+DEFAULT_PATHS = (
+    "0008,0005", "0008,0008", "0008,0016", "0008,0018", "0008,0020", "0008,0021", "0008,0022", "0008,0023", "0008,002A",
+    "0008,0030", "0008,0031", "0008,0032", "0008,0033", "0008,0050", "0008,0060", "0008,0061", "0008,0064", "0008,0068",
+    "0008,0070", "0008,0080", "0008,0081", "0008,0090", "0008,1010", "0008,1030", "0008,1032>0008,0100",
+    "0008,1032>0008,0102", "0008,1032>0008,0104", "0008,103E", "0008,1040", "0008,1048", "0008,1050", "0008,1060",
+    "0008,1070", "0008,1090", "0008,1111>0008,1155", "0008,2111", "0010,0010", "0010,0020", "0010,0021", "0010,0030",
+    "0010,0040", "0010,1000", "0010,1010", "0010,1020", "0010,1030", "0010,2160", "0010,4000", "0018,0010", "0018,0015",
+    "0018,0050", "0018,0060", "0018,0088", "0018,1000", "0018,1020", "0018,1030", "0018,5100", "0018,5101", "0020,000D",
+    "0020,000E", "0020,0010", "0020,0011", "0020,0012", "0020,0013", "0020,0020", "0020,0052", "0020,0060", "0020,0062",
+    "0020,1002", "0020,4000", "0028,0002", "0028,0004", "0028,0008", "0028,0010", "0028,0011", "0028,0100", "0028,0101",
+    "0028,0301", "0028,2110", "0028,2112", "0028,2114", "0032,1032", "0032,1033", "0032,1060", "0032,4000", "0040,0241",
+    "0040,0244", "0040,0245", "0040,0253", "0040,0254", "0040,0260>0008,0100", "0040,0260>0008,0104",
+    "0040,0275>0040,0007", "0040,0275>0040,0009", "0040,0275>0040,1001", "0040,1001", "0040,1002", "0040,1003",
+    "0040,A030", "0040,A043>0008,0100", "0040,A043>0008,0104", "0040,A491", "0040,A493", "0070,0080", "300A,0002",
+    "300A,0003", "300E,0002",
+)  # fmt: skip
+#: HEADER items of one object, and characters of one value, beyond which the rest stays in the file only.
+ITEM_LIMIT, VALUE_LIMIT = 600, 1024
+#: The items of values up to so many bytes are remembered, the latest of them: most are those of the image before.
+_SHORT, _REMEMBERED = 256, 8192
+
+#: The items that tell of the association, whatever elements are chosen: Sending and Receiving Application Entity Title
+#: (PS3.10 7.1); rules know them as CALLING_AE_TITLE and CALLED_AE_TITLE.
+SENDING_AE_TITLE, RECEIVING_AE_TITLE = "0002,0017", "0002,0018"
+
+TagPath = tuple[int, ...]
+
+
+#: An element on a path, and those below it on the path; without one below it its values are told. No NamedTuple: those of the
+#: default paths are gone through for each image.
+_Step = tuple[int, tuple["_Step", ...]]
+
+
+SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
+#: The field of `InstanceHeader` and the element that fills it.
+_FIELDS = {
+    "sop_class_uid": SOP_CLASS_UID,
+    "sop_instance_uid": SOP_INSTANCE_UID,
+    "study_date": 0x00080020,
+    "study_time": 0x00080030,
+    "accession": 0x00080050,
+    "modality": 0x00080060,
+    "series_description": 0x0008103E,
+    "manufacturer": 0x00080070,
+    "model": 0x00081090,
+    "patient_name": 0x00100010,
+    "patient_id": 0x00100020,
+    "study_uid": 0x0020000D,
+    "series_uid": 0x0020000E,
+    "study_id": 0x00200010,
+    "series_number": 0x00200011,
+    "instance_number": 0x00200013,
+}
+
+
+class HeaderItem(NamedTuple):  # some sixty for each image: a frozen dataclass takes twice as long to make
+    """One value of one element; in a sequence the path names each item: `0040,0275>1>0040,1001`."""
+
+    path: str
+    vr: str
+    number: int
+    value: str
+
+
+class InstanceHeader(NamedTuple):  # as its items
+    """The header of one object, decoded by its Specific Character Set."""
+
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+    patient_id: str = ""
+    patient_name: str = ""
+    accession: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    modality: str = ""
+    series_number: str = ""
+    instance_number: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    study_id: str = ""
+    series_description: str = ""
+    items: tuple[HeaderItem, ...] = ()
+
+
+@lru_cache(maxsize=16)
+def parse_paths(texts: Sequence[str]) -> tuple[TagPath, ...]:
+    """Read `gggg,eeee` and `gggg,eeee>gggg,eeee`; raise NotAnObject naming the text that is neither."""
+    paths = []
+    for text in texts:
+        try:
+            parts = [part.strip().split(",") for part in text.split(">")]
+            paths.append(tuple(int(Tag(int(group, 16), int(element, 16))) for group, element in parts))
+        except (ValueError, OverflowError) as error:
+            raise NotAnObject(f"{text!r} names no data element; gggg,eeee is expected.") from error
+    return tuple(paths)
+
+
+def identify(head: bytes, meta: FileMeta, paths: Sequence[str] = DEFAULT_PATHS, *, whole: bool = False) -> InstanceHeader | None:
+    """Check that a data set, by its first bytes or all of them, is the object that its C-STORE request names; give its header.
+
+    None when the bytes do not hold all of the header. Raises NotAnObject when the data set has no SOP Class or Instance UID,
+    UIDMismatch when they are others (PS3.4 B.2.3).
+    """
+    wanted, steps = _plan(tuple(paths))
+    elements, ended = scan_beginning(head, meta.transfer_syntax, wanted)
+    found = elements.first(SOP_CLASS_UID), elements.first(SOP_INSTANCE_UID)
+    if not all(found):
+        raise NotAnObject("The data set has no SOP Class UID or no SOP Instance UID.")
+    if found != (meta.sop_class_uid, meta.sop_instance_uid):
+        raise UIDMismatch(f"The data set is {found[1]} of class {found[0]}, the request names {meta.sop_instance_uid}.")
+    return _header(elements, meta, steps) if ended or whole else None
+
+
+def read_header(path: Path, paths: Sequence[str] = DEFAULT_PATHS) -> InstanceHeader:
+    """Read the header of a file without its pixel data, and the association that brought it, of which its head tells.
+
+    Raises NotPart10 or NotAnObject for what is no DICOM file, and OSError.
+    """
+    wanted, steps = _plan(tuple(paths))
+    with path.open("rb") as file:
+        head = file.read(HEAD_LIMIT)
+        meta = decode_head(head, path)
+        elements = scan_file(file, head, meta.offset, meta.transfer_syntax, wanted)
+    if not elements.first(SOP_INSTANCE_UID):
+        raise NotAnObject("The data set has no SOP Instance UID.")
+    return _header(elements, meta, steps)
+
+
+def _header(elements: Elements, meta: FileMeta, steps: tuple[_Step, ...]) -> InstanceHeader:
+    fields = {name: elements.first(tag) for name, tag in _FIELDS.items()}
+    items = list(_titles(meta.sending_ae_title, meta.receiving_ae_title))
+    _add_items(items, elements, steps)
+    return InstanceHeader(**fields, items=tuple(items[:ITEM_LIMIT]))
+
+
+@lru_cache(maxsize=256)
+def _titles(sending: str, receiving: str) -> tuple[HeaderItem, ...]:
+    titles = {SENDING_AE_TITLE: sending, RECEIVING_AE_TITLE: receiving}
+    return tuple(HeaderItem(path, "AE", 1, title) for path, title in titles.items() if title)
+
+
+@lru_cache(maxsize=16)
+def _plan(texts: Sequence[str]) -> tuple[frozenset[int], tuple[_Step, ...]]:
+    """Give the elements that are wanted of a file for some paths, and the first step of each path."""
+    paths = parse_paths(texts)
+    return frozenset((*_FIELDS.values(), *(path[0] for path in paths))), tuple(_step(path) for path in paths)
+
+
+def _step(path: TagPath) -> _Step:
+    tag, *below = path
+    return tag, (_step(tuple(below)),) if below else ()
+
+
+def _add_items(items: list[HeaderItem], elements: Elements, steps: tuple[_Step, ...], above: str = "") -> None:
+    found, order, encodings = elements.found, elements.order, elements.encodings
+    for tag, below in steps:
+        if tag not in found:
+            continue
+        if below:
+            for number, item in enumerate(elements.items(tag), 1):
+                _add_items(items, item, below, f"{above}{_name(tag)}>{number}>")
+        else:
+            vr, value = found[tag]
+            items += (_known_items if len(value) <= _SHORT else _items)(above, tag, vr, value, order, encodings)
+
+
+def _items(above: str, tag: int, vr: str, value: bytes, order: str, encodings: tuple[str, ...]) -> tuple[HeaderItem, ...]:
+    """Give the items of one element."""
+    path, vr = above + _name(tag), vr or known_vr(tag) or "UN"
+    values = decode_values(vr, value, order, encodings)
+    return tuple(HeaderItem(path, vr, number, text[:VALUE_LIMIT]) for number, text in enumerate(values, 1))
+
+
+_known_items = lru_cache(maxsize=_REMEMBERED)(_items)
+
+
+def _name(tag: int) -> str:
+    return f"{tag >> 16:04X},{tag & 0xFFFF:04X}"

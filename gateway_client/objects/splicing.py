@@ -1,0 +1,74 @@
+"""A changed data set as stretches of the one that was there and new elements between them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway_client.objects.spans import Bytes, Encoding
+
+ACCESSION_NUMBER, PATIENT_NAME, PATIENT_ID = 0x00080050, 0x00100010, 0x00100020
+SPECIFIC_CHARACTER_SET = 0x00080005
+_LENGTH_TO_END = 0x00080001
+
+#: A stretch of the source, from and to, or new bytes.
+Piece = tuple[int, int] | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Modified:
+    """A changed data set: what it is put together from, the attributes that changed, the private elements that were removed.
+
+    An element is named by its tag, in sequences behind those that lead to it; a private one with its creator.
+    """
+
+    pieces: Sequence[Piece]
+    changed: Sequence[int]
+    removed: Sequence[str] = ()
+
+
+#: What changes a data set: None leaves it as it is. Raises ModificationError.
+Change = Callable[[Bytes, Encoding], Modified | None]
+
+
+def spliced(pieces: Iterable[tuple[int, Piece]], new: Mapping[int, bytes]) -> Iterator[Piece]:
+    """Put whole elements in their places; the lengths of groups in which one is new are left out."""
+    left, groups = dict(sorted(new.items())), {tag >> 16 for tag in new}
+    for tag, piece in pieces:
+        for before in [before for before in left if before < tag]:
+            yield left.pop(before)
+        if tag in left:
+            yield left.pop(tag)
+        elif tag not in new and tag != _LENGTH_TO_END and not (tag & 0xFFFF == 0 and tag >> 16 in groups):
+            yield piece
+    yield from left.values()
+
+
+class SplicedData:
+    """A changed data set, read from its beginning on; `size` counts all of its bytes."""
+
+    def __init__(self, data: Bytes, pieces: Sequence[Piece]) -> None:
+        self._data = data
+        self._pieces = deque(pieces)
+        self._begun = 0
+        self.size = sum(map(_length, pieces))
+
+    def read(self, count: int) -> bytes:
+        """Give so many bytes, or those that are left. Raises OSError."""
+        parts = list[bytes]()
+        while count and self._pieces:
+            piece = self._pieces[0]
+            source, start = (piece, 0) if isinstance(piece, bytes) else (self._data, piece[0])
+            step = min(count, _length(piece) - self._begun)
+            parts.append(source[start + self._begun : start + self._begun + step])
+            self._begun += step
+            count -= step
+            if self._begun == _length(piece):
+                self._pieces.popleft()
+                self._begun = 0
+        return b"".join(parts)
+
+
+def _length(piece: Piece) -> int:
+    return len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]

@@ -1,0 +1,1 @@
+"""Receiving: associations, the application that is asked, and the spool, durable before a C-STORE is answered."""

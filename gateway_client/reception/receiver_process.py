@@ -1,0 +1,61 @@
+"""A process that receives: `python -m gateway_client.reception.receiver_process SOCKET PLACES`, started by the gateway alone.
+
+Over the socket come connections, and objects are reported; when it is closed the gateway is gone, and so is this process.
+"""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import socket
+import sys
+from functools import partial
+
+from gateway_client.reception.places import Places
+from gateway_client.reception.receivers import STOP, Orders
+from gateway_client.reception.reports import READY, encode_report
+from gateway_client.reception.scp import StorageSCP
+from gateway_client.reception.spool import Spool, SpooledFile
+from runtime import SystemClock, set_up_logs
+
+
+def main() -> None:
+    """Receive until the gateway says that it stops, or is gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # a service manager may tell all processes; the gateway lets peers finish
+    orders: Orders = pickle.load(sys.stdin.buffer)
+    configuration, process = orders.configuration, orders.number
+    set_up_logs(configuration.log_level, configuration.log_format)
+    gateway = socket.socket(fileno=int(sys.argv[1]))
+    places = Places(int(sys.argv[2]), configuration.processes, len(configuration.all_listeners))
+
+    def report(file: SpooledFile) -> None:
+        gateway.sendall(encode_report(file))
+
+    spool = Spool(
+        configuration.spool,
+        SystemClock(),
+        max_object_bytes=configuration.max_object_bytes,
+        free_space_floor=configuration.free_space_floor,
+        tag=orders.tag,
+    )
+    scp = StorageSCP(configuration, spool, report, beside=partial(places.beside, process))
+    scp.open()
+    gateway.sendall(READY)
+    stop = _adopt_connections(gateway, scp, partial(places.connection_ended, process))
+    scp.stop(configuration.stop_seconds if stop else 0.0)
+    spool.close()
+
+
+def _adopt_connections(gateway: socket.socket, scp: StorageSCP, ended: partial[None]) -> bool:
+    """Take connections until there are no more; True when the gateway stops, False when it is gone."""
+    while True:
+        data, descriptors, _flags, _address = socket.recv_fds(gateway, 1, 1)
+        for descriptor in descriptors:
+            scp.adopt(data[0], socket.socket(fileno=descriptor), ended)
+        if not data or data == STOP:
+            return bool(data)
+
+
+if __name__ == "__main__":
+    main()

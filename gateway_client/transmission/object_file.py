@@ -1,0 +1,134 @@
+"""An object in a file, its C-STORE, and what became of it: what every storage SCU of ours is made of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from dul import Asked, Category, Command, CommandField, DulError, Exchange, Response
+from gateway_client.objects.elements import DEFLATED
+from gateway_client.objects.part10 import HEAD_LIMIT, decode_head
+from gateway_client.objects.spans import FileBytes, encoding_of
+from gateway_client.objects.splicing import Change, SplicedData
+
+#: C-STOREs on their way at a time to a peer that agrees to it (PS3.7 D.3.3.3); to others it is one.
+WINDOW = 8
+
+
+class Result(Enum):
+    """How a send ended.
+
+    DOUBT: everything was handed over and no answer was seen. UNREACHABLE: no association. BROKEN: the association ended
+    before the object was complete, so the destination cannot have it. REFUSED: the destination said no. UNSENT: not one byte
+    of it went out.
+    """
+
+    SENT = "sent"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    BROKEN = "broken"
+    DOUBT = "doubt"
+    UNSENT = "unsent"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a send ended, and why; with status and Error Comment (0000,0902) where the answer was another than success."""
+
+    result: Result
+    reason: str = ""
+    status: int = 0
+    comment: str = ""
+
+
+class ObjectFile:
+    """An object in a file: what its head says, and its data set as it is, a source for the upper layer.
+
+    With a `change` the data set is sent as that makes it, unless it is deflated. `begun` tells whether any of it was asked for;
+    `before_last` is called before the last of it is given. `transcoded` says from which transfer syntax into which it was
+    brought.
+    """
+
+    def __init__(self, path: Path, change: Change | None = None) -> None:
+        """Open it. Raises NotPart10, ModificationError for what cannot be changed, and OSError."""
+        self._file = path.open("rb", buffering=0)
+        try:
+            self.meta = decode_head(self._file.read(HEAD_LIMIT), path)
+            changed = self._changed(change) if change is not None else None
+            self._left = os.fstat(self._file.fileno()).st_size - self.meta.offset if changed is None else changed.size
+            self.path, self.changed = path, changed is not None
+            self._file.seek(self.meta.offset)
+            self._read = self._file.read if changed is None else changed.read
+        except BaseException:
+            self._file.close()
+            raise
+        #: A deflated data set of odd length is padded (PS3.5 A.5); DCMTK takes no odd length.
+        self._padding = b"\0" if self.meta.transfer_syntax == DEFLATED and self._left % 2 else b""
+        self.size = self._left + len(self._padding)
+        self.begun = False
+        self.transcoded = ""
+        self.before_last: Callable[[], None] = _nothing
+
+    def read(self, count: int) -> bytes:
+        """Give so many bytes. Raises OSError where the file ends before."""
+        self.begun = True
+        data = self._read(min(count, self._left))
+        if len(data) < min(count, self._left):
+            raise OSError(None, "the file has become shorter")
+        self._left -= len(data)
+        self.size -= count
+        if not self.size:
+            self.before_last()
+        return data if len(data) == count else data + self._padding
+
+    def _changed(self, change: Change) -> SplicedData | None:
+        if self.meta.transfer_syntax == DEFLATED:
+            return None
+        data = FileBytes(self._file, self.meta.offset)
+        modified = change(data, encoding_of(self.meta.transfer_syntax))
+        return None if modified is None else SplicedData(data, modified.pieces)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _nothing() -> None:
+    pass
+
+
+def ask_to_store(exchange: Exchange, one: ObjectFile) -> Asked | None:
+    """Make the C-STORE of an object (PS3.7 9.1.1); None where the association does not take it as it is."""
+    context = exchange.context_for(one.meta.sop_class_uid, one.meta.transfer_syntax)
+    if context is None:
+        return None
+    command = Command(
+        field=CommandField.C_STORE_RQ,
+        sop_class=one.meta.sop_class_uid,
+        sop_instance=one.meta.sop_instance_uid,
+        priority=0,
+    )
+    return exchange.ask(context, command, source=one)
+
+
+def outcome_of(response: Response, warnings: Collection[int] | None = None) -> Outcome:
+    """Tell what an answer means: a warning counts as stored, or those alone that are named."""
+    status = response.command.status or 0
+    if status == 0x0000:
+        return Outcome(Result.SENT)
+    comment = response.command.error_comment or ""
+    reason = f"status {status:04X}{f', {comment}' if comment else ''}"
+    taken = response.category is Category.WARNING if warnings is None else status in warnings
+    return Outcome(Result.SENT if taken else Result.REFUSED, reason, status, comment)
+
+
+def outcome_when_lost(one: ObjectFile, asked: Asked, error: DulError) -> Outcome:
+    """Tell what became of an object whose association was lost."""
+    if asked.handed_over:
+        return Outcome(Result.DOUBT, f"No answer was seen: {error}")
+    if one.begun:
+        return Outcome(Result.BROKEN, f"The connection was lost while the object was sent: {error}")
+    return Outcome(Result.UNSENT, f"The association was lost: {error}")

@@ -1,0 +1,392 @@
+"""The storage SCU: sends files' data sets bit by bit as they are, over associations that are kept for their study.
+
+What a destination does not take in its own transfer syntax is transcoded where its settings say so.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pydicom.uid import UID
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from dul import (
+    Asked,
+    AssociateRequest,
+    AssociationRejected,
+    CommandField,
+    DulError,
+    Exchange,
+    ProposedContext,
+    Service,
+    Timeouts,
+    connect,
+)
+from gateway_client.commitment.transaction import COMMITMENT, TRANSFER_SYNTAXES
+from gateway_client.configuration import Configuration
+from gateway_client.errors import CannotTranscode
+from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta
+from gateway_client.reception.scp import MAXIMUM_PDU
+from gateway_client.transcoding import SYNTAXES, Transcoder
+from gateway_client.transmission.notes import Mark
+from gateway_client.transmission.object_file import (
+    WINDOW,
+    ObjectFile,
+    Outcome,
+    Result,
+    ask_to_store,
+    outcome_of,
+    outcome_when_lost,
+)
+from runtime import ReactorThread
+
+log = logging.getLogger(__name__)
+
+#: Seconds within which more of a study follows: a destination that takes one association at a time is not asked for another
+#: after each run of a study.
+FOLLOWS_WITHIN = 0.25
+#: Pairs of SOP class and transfer syntax that a destination is offered (PS3.8 allows 128 contexts).
+_OFFERED = 64
+#: Coercion of data elements, elements discarded, data set does not match the SOP class (PS3.4 B.2.3).
+STORAGE_WARNINGS = (0xB000, 0xB006, 0xB007)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One entry of DICOM TRANSMIT DESTINATION (#2006.587)."""
+
+    name: str
+    ae_title: str
+    host: str
+    port: int
+    gateway: str = ""
+
+
+Note = Callable[[int, Mark], None]
+"""Marks an object by its place, in the reactor's thread. What it raises as OSError ends the association."""
+
+
+@dataclass(eq=False, slots=True)
+class Consignment:
+    """Objects of one study for a destination, which are closed in the end; none is begun after `until`, by `monotonic`.
+
+    `study` is any name of their study. `further` is one that goes beside others of its destination: its association is given
+    up early where the destination does not take it. `warnings` are statuses with which an object counts as sent. `ended` is
+    called in the reactor's thread when `outcomes` says how each object ended, by its place, or when there was a `fault`. One that
+    is transcoded takes the place of the other in `objects`.
+    """
+
+    destination: Destination
+    study: str
+    objects: list[ObjectFile]
+    note: Note
+    ended: Callable[[Consignment], None]
+    until: float = math.inf
+    further: bool = False
+    warnings: Collection[int] = STORAGE_WARNINGS
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    fault: Exception | None = None
+
+    def tell(self, place: int, outcome: Outcome) -> None:
+        """Say how an object ended."""
+        self.objects[place].close()
+        if outcome == Outcome(Result.SENT):
+            self.note(place, Mark.SENT)
+            outcome = replace(outcome, reason=self.objects[place].transcoded)
+        self.outcomes[place] = outcome
+
+
+@dataclass(eq=False, slots=True)
+class _Kept:
+    """An association for a study; `busy` while a consignment goes over it.
+
+    Objects whose own transfer syntax is among what was `offered`, and was not accepted, go in one of `others`.
+    """
+
+    destination: Destination
+    study: str
+    exchange: Exchange
+    used_at: float
+    offered: Collection[tuple[str, str]]
+    others: Collection[str]
+    busy: bool = True
+
+    def serves(self, consignment: Consignment, meta: FileMeta) -> bool:
+        return (
+            not self.exchange.over
+            and (self.destination, self.study) == (consignment.destination, consignment.study)
+            and (self.takes(meta) or bool(self.takes_transcoded(meta)))
+        )
+
+    def takes(self, meta: FileMeta) -> bool:
+        """Tell whether an object goes as it is."""
+        return self.exchange.context_for(meta.sop_class_uid, meta.transfer_syntax) is not None
+
+    def takes_transcoded(self, meta: FileMeta) -> list[str]:
+        """Give the transfer syntaxes in which an object goes that does not go as it is."""
+        if self.takes(meta) or (meta.sop_class_uid, meta.transfer_syntax) not in self.offered:
+            return []
+        return [syntax for syntax in self.others if self.exchange.context_for(meta.sop_class_uid, syntax) is not None]
+
+
+class StorageSCU:
+    """Sends consignments side by side. Its methods are for other threads than the reactor's.
+
+    How many go to a destination at a time is up to who sends them: each has an association of its own, which is kept for its
+    study until another of the destination is wanted, or nothing was sent over it for a while. `services` answer what the
+    destination asks meanwhile.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        monotonic: Callable[[], float] = time.monotonic,
+        reactor: ReactorThread | None = None,
+        services: Mapping[CommandField, Service] | None = None,
+    ) -> None:
+        self._configuration = configuration
+        self._services = services
+        self._monotonic = monotonic
+        self._own = reactor is None
+        self._reactor = reactor or ReactorThread("dicom-scu")
+        self._kept: list[_Kept] = []
+        self._connecting = Counter[Destination]()
+        self._offered: dict[Destination, dict[tuple[str, str], None]] = {}
+        self._transcoder = Transcoder(configuration.transcoding)
+        self._halted = False
+
+    def send(self, consignment: Consignment) -> None:
+        """Begin to send objects. An association that is lost leaves what was not begun UNSENT, and so does `until`."""
+        self._reactor.soon(self._begin, consignment)
+
+    def halt(self) -> None:
+        """Begin no further object."""
+        self._halted = True
+
+    def close_idle(self) -> None:
+        """Release associations that were not used for a while."""
+        if self._kept:
+            self._reactor.soon(self._release_idle)
+
+    def close(self) -> None:
+        """Release the associations, abort those that are in use, and end."""
+        self.halt()
+        self._reactor.call(lambda: Deferred.fromCoroutine(self._close_all()))
+        self._transcoder.close()
+        if self._own:
+            self._reactor.stop()
+
+    async def _close_all(self) -> None:
+        for kept in [*self._kept]:
+            if kept.busy:
+                kept.exchange.abort()
+            await self._release(kept)
+
+    def _release_idle(self) -> None:
+        before = self._monotonic() - self._configuration.association_idle_seconds
+        for kept in [*self._kept]:
+            if not kept.busy and kept.used_at < before:
+                self._release(kept)
+
+    def _release(self, kept: _Kept) -> Deferred[DulError | None]:
+        if kept in self._kept:
+            self._kept.remove(kept)
+        return kept.exchange.release()
+
+    def _begin(self, consignment: Consignment) -> None:
+        def ended(failure: Failure | None) -> None:
+            if failure is not None:
+                consignment.fault = failure.value if isinstance(failure.value, Exception) else RuntimeError(failure.value)
+            consignment.ended(consignment)
+
+        Deferred.fromCoroutine(self._send(consignment)).addBoth(ended)
+
+    async def _send(self, consignment: Consignment) -> None:
+        """Keep so many requests waiting that the next one goes out as soon as the window allows it."""
+        left = deque(range(len(consignment.objects)))
+        asked: deque[tuple[int, Asked]] = deque()
+        kept: _Kept | None = None
+        try:
+            while left or asked:
+                if left and not asked:
+                    kept = await self._association_for(consignment, left, kept) if self._may_begin(consignment, left) else kept
+                if kept is None:
+                    continue
+                while left and len(asked) <= WINDOW and self._may_begin(consignment, left):
+                    if syntaxes := kept.takes_transcoded(consignment.objects[left[0]].meta):
+                        if len(asked) > 1:
+                            break  # answers are noted before the next one takes its time
+                        await self._transcode(consignment, left, syntaxes)
+                        if kept.exchange.over:
+                            break  # the peer did not wait
+                        continue
+                    request = self._ask(kept.exchange, consignment, left[0])
+                    if request is None:
+                        break  # it needs another association
+                    asked.append((left.popleft(), request))
+                if not asked:
+                    continue
+                place, request = asked.popleft()
+                try:
+                    outcome = outcome_of(await request.response(), consignment.warnings)
+                except DulError as error:
+                    kept.exchange.abort()
+                    for at, lost in ((place, request), *asked):
+                        consignment.tell(at, outcome_when_lost(consignment.objects[at], lost, error))
+                    self._leave(consignment, left, f"The association was lost: {error}")
+                    return
+                kept.used_at = self._monotonic()
+                consignment.tell(place, outcome)
+        except BaseException:
+            if kept is not None:
+                kept.exchange.abort()
+            for one in consignment.objects:
+                one.close()
+            raise
+        finally:
+            if kept is not None:
+                self._put_down(kept)
+
+    def _put_down(self, kept: _Kept) -> None:
+        """Keep an association for what may follow of its study, a moment only if its destination is being asked for another."""
+        kept.busy = False
+        if kept.exchange.over:
+            self._release(kept)
+        elif self._connecting[kept.destination]:
+            self._reactor.reactor.callLater(FOLLOWS_WITHIN, self._make_way, kept)
+
+    def _make_way(self, kept: _Kept) -> None:
+        if not kept.busy and self._connecting[kept.destination]:
+            self._release(kept)
+
+    def _may_begin(self, consignment: Consignment, left: deque[int]) -> bool:
+        """Tell whether there is still time for another object; where there is not, leave the rest."""
+        if self._halted:
+            self._leave(consignment, left, "The gateway stops.")
+        elif self._monotonic() >= consignment.until:
+            self._leave(consignment, left, "Its turn did not come in time.")
+        return bool(left)
+
+    def _leave(self, consignment: Consignment, left: deque[int], why: str) -> None:
+        while left:
+            consignment.tell(left.popleft(), Outcome(Result.UNSENT, why))
+
+    async def _association_for(self, consignment: Consignment, left: deque[int], kept: _Kept | None) -> _Kept | None:
+        """Give an association that takes the next object; None where that one could not be sent, which is told."""
+        meta = consignment.objects[left[0]].meta
+        if kept is not None:
+            if kept.serves(consignment, meta):
+                return kept
+            await self._release(kept)
+        found = await self._associate(consignment, meta)
+        if isinstance(found, Outcome):
+            consignment.tell(left.popleft(), found)
+            self._leave(consignment, left, found.reason)
+            return None
+        if not found.serves(consignment, meta):
+            await self._release(found)
+            name = consignment.destination.name
+            consignment.tell(left.popleft(), Outcome(Result.REFUSED, f"{name} does not take {_describe(meta)}."))
+            return None
+        return found
+
+    async def _associate(self, consignment: Consignment, meta: FileMeta) -> _Kept | Outcome:
+        """Give the association for a study, an open one where it serves; or why there is none."""
+        for kept in self._kept:
+            if not kept.busy and kept.serves(consignment, meta):
+                kept.busy = True
+                return kept
+        destination, configuration = consignment.destination, self._configuration
+        request = self._request(destination, meta)
+        await self._make_room(consignment)
+        where = f"{destination.ae_title} at {destination.host}:{destination.port}"
+        seconds = configuration.connect_timeout if consignment.further else configuration.dimse_timeout
+        self._connecting[destination] += 1
+        try:
+            exchange = await connect(
+                self._reactor.reactor,
+                (destination.host, destination.port),
+                request,
+                services=self._services,
+                timeouts=Timeouts(artim=seconds, idle=configuration.network_timeout),
+                connect_seconds=configuration.connect_timeout,
+                response_seconds=configuration.dimse_timeout,
+            )
+        except AssociationRejected as error:
+            return Outcome(Result.UNREACHABLE, f"{where} rejects associations: {error}.")
+        except DulError as error:
+            return Outcome(Result.UNREACHABLE, f"No association with {where}: {error}")
+        finally:
+            self._connecting[destination] -= 1
+        offered = {(it.abstract_syntax, syntax) for it in request.contexts for syntax in it.transfer_syntaxes}
+        kept = _Kept(destination, consignment.study, exchange, self._monotonic(), offered, self._others(destination))
+        self._kept.append(kept)
+        return kept
+
+    async def _make_room(self, consignment: Consignment) -> None:
+        """Release idle associations that stand in the way: this destination's, and others' beyond their first."""
+        held = Counter(kept.destination for kept in self._kept)
+        for kept in [*self._kept]:
+            here = kept.destination == consignment.destination
+            if kept in self._kept and not kept.busy and (here or (consignment.further and held[kept.destination] > 1)):
+                held[kept.destination] -= 1
+                await self._release(kept)
+
+    def _request(self, destination: Destination, meta: FileMeta) -> AssociateRequest:
+        """Offer each pair of SOP class and transfer syntax that this destination has been sent, this file's first."""
+        pairs = self._offered.setdefault(destination, {})
+        for syntax in (*reversed(self._others(destination)), meta.transfer_syntax):
+            pair = (meta.sop_class_uid, syntax)
+            pairs.pop(pair, None)
+            pairs[pair] = None
+        while len(pairs) > _OFFERED:
+            del pairs[next(iter(pairs))]
+        proposed: list[tuple[str, tuple[str, ...]]] = [(sop_class, (syntax,)) for sop_class, syntax in reversed(pairs)]
+        if self._configuration.destination(destination.name).commit:  # it may tell what it commits to while it is sent more
+            proposed.append((COMMITMENT, TRANSFER_SYNTAXES))
+        return AssociateRequest(
+            destination.ae_title,
+            self._configuration.calling_ae_title,
+            tuple(ProposedContext(2 * place + 1, uid, syntaxes) for place, (uid, syntaxes) in enumerate(proposed)),
+            maximum_length=MAXIMUM_PDU,
+            operations_window=(WINDOW, 1),
+            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            implementation_version_name=IMPLEMENTATION_VERSION,
+        )
+
+    def _others(self, destination: Destination) -> list[str]:
+        """Give the transfer syntaxes into which objects may be brought for a destination, the preferred first."""
+        return [SYNTAXES[name] for name in self._configuration.destination(destination.name).transcode]
+
+    async def _transcode(self, consignment: Consignment, left: deque[int], syntaxes: Sequence[str]) -> None:
+        """Put an object that the association takes in its place; one that cannot be made is told as refused."""
+        place, reactor = left[0], self._reactor.reactor
+        one = consignment.objects[place]
+        try:
+            made = await self._transcoder.transcode(reactor, one, syntaxes)
+        except CannotTranscode as error:
+            if not self._halted:
+                reason = f"{consignment.destination.name} does not take {_describe(one.meta)}, which is not transcoded: {error}"
+                consignment.tell(left.popleft(), Outcome(Result.REFUSED, reason))
+            return
+        made.transcoded = f"Transcoded from {UID(one.meta.transfer_syntax).name} into {UID(made.meta.transfer_syntax).name}."
+        if made.meta.sop_instance_uid != one.meta.sop_instance_uid:
+            made.transcoded += f" It is {made.meta.sop_instance_uid} there."
+        one.close()
+        consignment.objects[place] = made
+
+    def _ask(self, exchange: Exchange, consignment: Consignment, place: int) -> Asked | None:
+        """Make one C-STORE (PS3.7 9.1.1); None where the association does not take the object."""
+        one = consignment.objects[place]
+        one.before_last = lambda: consignment.note(place, Mark.HANDED_OVER)
+        return ask_to_store(exchange, one)
+
+
+def _describe(meta: FileMeta) -> str:
+    return f"{UID(meta.sop_class_uid).name} in {UID(meta.transfer_syntax).name}"

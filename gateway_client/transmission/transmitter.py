@@ -1,0 +1,346 @@
+"""The transmitter: takes entries of the export queue, sends them, and says what became of each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from gateway_client.backoff import Backoff, Randomness
+from gateway_client.broker import Broker
+from gateway_client.commitment.requests import CommitmentRequests, Taken
+from gateway_client.commitment.transaction import Reference
+from gateway_client.configuration import Configuration
+from gateway_client.errors import ModificationError, NotPart10, UnknownShare
+from gateway_client.locations import NetworkLocations
+from gateway_client.objects.patient_name import restore
+from gateway_client.transmission.export_queue import Entry, ExportQueue, read_destinations
+from gateway_client.transmission.lanes import ALONE_FOR, MOST, Lane, Lanes, Shipment, Track
+from gateway_client.transmission.limits import Limits
+from gateway_client.transmission.notes import Mark, Notes
+from gateway_client.transmission.object_file import ObjectFile, Outcome, Result
+from gateway_client.transmission.retries import pause_before_retry
+from gateway_client.transmission.scu import Consignment, Destination
+from gateway_client.transmission.transmissions import Sending, Transmission, Transmissions
+from runtime import Clock
+
+log = logging.getLogger(__name__)
+
+#: How often an instance goes out without an answer being seen, before a person has to look.
+DOUBTS = 2
+#: Seconds after which what was taken is not begun any more: the broker gives it to another machine when 300 have passed.
+TAKEN_FOR = 240.0
+#: Seconds after which the broker is asked again for other destinations while something is being sent.
+LOOK_AGAIN = 0.2
+#: Days after which an entry that was put back and never came again is forgotten.
+_DAYS_REMEMBERED = 30
+_PURGE_EVERY = 3600.0
+
+
+class Sender(Protocol):
+    """Something that sends objects; StorageSCU is one."""
+
+    def send(self, consignment: Consignment) -> None:
+        """Begin to send objects of a study; `consignment.ended` is called in the end, by any thread."""
+
+    def close_idle(self) -> None:
+        """Let go of what was not used for a while."""
+
+
+class Transmitter:
+    """The task of the transmitting worker.
+
+    The journal says SENDING of a run of entries before the first of them is sent, and what became of them when the last is;
+    in between the notes tell which of them the destination may have. Each destination has a lane with entries taken ahead,
+    and runs of all lanes are sent side by side: one that hangs holds up nothing but itself. A destination that cannot be
+    reached is left alone for a while: its entries go back to the queue with the reason.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        transmissions: Transmissions,
+        notes: Notes,
+        sender: Sender,
+        clock: Clock,
+        random: Randomness,
+        requests: CommitmentRequests,
+    ) -> None:
+        self._configuration = configuration
+        self._requests = requests
+        self._transmissions = transmissions
+        self._notes = notes
+        self._sender = sender
+        self._clock = clock
+        self._queue = ExportQueue(configuration.location)
+        self._destinations: dict[str, Destination] = {}
+        self._locations = NetworkLocations()
+        limits = Limits(configuration.associations_per_destination, configuration.associations)
+        self._random = random
+        self._lanes = Lanes(limits, self._lane)
+        self._runs: dict[Consignment, tuple[Lane, Track]] = {}
+        self._ended: SimpleQueue[Consignment] = SimpleQueue()
+        self._asked_at = 0.0
+        self._purged_at = 0.0
+
+    def _lane(self, name: str) -> Lane:
+        return Lane(name, self._configuration.destination(name), Backoff(self._random, first=2.0, last=60.0))
+
+    def connected(self, broker: Broker) -> None:
+        """Give back what this machine took and does not know; ask for destinations and locations.
+
+        What an earlier run or session left SENDING is sent once more where its destination may have it, or for the first time.
+        """
+        self._lanes.let_go()
+        in_hand = self._transmissions.in_state(Sending.SENDING, Sending.SENT, Sending.WAITING, Sending.FAILED)
+        broker.call("MAGB EXPORT REQUEUE", self._configuration.machine, [item.key for item in in_hand])
+        self._learn(broker)
+        self._queue.one_at_a_time = False
+        self._prepare(broker, self._left_behind(), self._clock.monotonic())
+
+    def close(self) -> None:
+        """Wait for what is being sent, `stop_seconds` at most, and journal it; the broker is told at the next session."""
+        self._lanes.let_go()
+        until = self._clock.monotonic() + self._configuration.stop_seconds
+        while self._runs and (left := until - self._clock.monotonic()) > 0:
+            self._settle(self._wait(left))
+
+    def offline(self) -> None:
+        """Journal what was sent meanwhile; release associations that are not used any more."""
+        self._settle(self._wait(0.0))
+        self._sender.close_idle()
+        now = self._clock.seconds()
+        if now - self._purged_at > _PURGE_EVERY:
+            self._purged_at = now
+            self._transmissions.purge(now - _DAYS_REMEMBERED * 86400)
+
+    def step(self, broker: Broker) -> bool:
+        """Send the next entries; False when none waits, unless the broker has waited for some long enough."""
+        began, poll = self._clock.monotonic(), self._configuration.poll_seconds
+        moved = self._go_on()
+        fetched = self._fetch(broker, 0.0 if self._lanes.sending else poll)
+        moved |= self._go_on()
+        if self._runs and not fetched:
+            self._settle(self._wait(LOOK_AGAIN))
+            return True
+        return moved or fetched or self._clock.monotonic() - began >= poll / 2
+
+    def _learn(self, broker: Broker) -> None:
+        lines = broker.call("MAGB TRANSMIT DESTINATIONS").lines
+        self._destinations = read_destinations(lines, self._configuration.machine)
+        self._locations = NetworkLocations.parse(broker.call("MAGB NETWORK LOCATIONS").lines, self._configuration.data)
+
+    def _left_behind(self) -> list[Transmission]:
+        """Settle what is SENDING though nothing is sent; give what is to be sent."""
+        under_way = self._lanes.in_hand
+        left = [item for item in self._transmissions.in_state(Sending.SENDING) if item.key not in under_way]
+        marks = self._notes.read()
+        settled = [_recalled(item, Mark.HANDED_OVER if marks is None else marks.get(item.key)) for item in left]
+        if settled:
+            self._save(settled)
+        return [item for item in settled if item.state is Sending.WAITING]
+
+    # from the queue
+
+    def _fetch(self, broker: Broker, wait: float) -> bool:
+        """Report what became of entries, and take the next ones; where there are none the broker may wait so many seconds.
+
+        While some are sent it is not asked unless there is something to tell, or a lane wants more, or now and then.
+        """
+        taken_at = self._clock.monotonic()
+        items = self._transmissions.in_state(Sending.SENT, Sending.WAITING, Sending.FAILED)
+        full = self._queue.one_at_a_time and self._lanes.ahead >= MOST
+        quiet = self._lanes.sending and not self._lanes.wanting(taken_at) and taken_at - self._asked_at < LOOK_AGAIN
+        if not items and (full or quiet):
+            return False
+        self._asked_at = taken_at
+        entries = self._queue.exchange(broker, items, self._lanes.room(taken_at), wait, self._clock.seconds())
+        self._transmissions.reported(items, self._clock.seconds())
+        in_hand = self._lanes.in_hand  # what took so long that the broker gave it again
+        new = [_transmission(entry) for entry in entries if f"{entry.entry}^{entry.sequence}" not in in_hand]
+        self._prepare(broker, self._transmissions.known(new), taken_at)
+        return bool(entries)
+
+    def _prepare(self, broker: Broker, items: Sequence[Transmission], taken_at: float) -> None:
+        """Find destinations, open files, and give what can be sent to its lane."""
+        if any(item.destination not in self._destinations for item in items):
+            self._learn(broker)
+        prepared = [self._shipment(item, taken_at + TAKEN_FOR) for item in items]
+        self._lanes.take([it for it in prepared if isinstance(it, Shipment)])
+        if astray := [it for it in prepared if isinstance(it, Transmission)]:
+            self._save(astray)
+
+    def _shipment(self, item: Transmission, until: float) -> Shipment | Transmission:
+        """Give an entry as it is to be sent, or with the reason why it cannot be."""
+        destination = self._destinations.get(item.destination)
+        if destination is None:
+            return _put_back(item, f"{item.destination} is no transmit destination of this site.")
+        try:
+            wants_name = self._configuration.destination(item.destination).restore_patient_name
+            one = ObjectFile(self._locations.local_path(item.path), restore if wants_name else None)
+        except (UnknownShare, NotPart10, ModificationError) as error:
+            return replace(item, state=Sending.FAILED, reason=str(error))
+        except OSError as error:
+            reachable = self._locations.find(item.path).root.is_dir()
+            state = Sending.FAILED if reachable else Sending.WAITING
+            return replace(item, state=state, reason=f"{item.path}: {error.strerror}.")
+        uid, sop_class = one.meta.sop_instance_uid, one.meta.sop_class_uid
+        sending = replace(item, sop_instance_uid=uid, sop_class_uid=sop_class, state=Sending.SENDING, reason="", next_try=0.0)
+        return Shipment(sending, until, destination, one)
+
+    # to the destinations
+
+    def _go_on(self) -> bool:
+        """Journal what ended, and let every lane that has nothing on its way begin what was taken ahead; False for neither."""
+        ended = self._wait(0.0)
+        self._settle(ended)
+        now = self._clock.monotonic()
+        under_way = {shipment.item.key for _lane, track in self._runs.values() for shipment in track.run}
+        begun = list(self._lanes.begin(now))
+        if not begun:
+            return bool(ended)
+        items = [shipment.item for _lane, track in begun for shipment in track.run]
+        try:
+            self._notes.begin([item.key for item in items], under_way)
+            self._save(items)
+        except BaseException:
+            for _lane, track in begun:
+                track.take_back()
+            raise
+        for lane, track in begun:
+            consignment = self._consignment(lane, track)
+            self._runs[consignment] = lane, track
+            self._sender.send(consignment)
+        return True
+
+    def _consignment(self, lane: Lane, track: Track) -> Consignment:
+        run = track.run
+        destination, study = run[0].way
+        return Consignment(
+            destination,
+            study,
+            [shipment.object for shipment in run],
+            lambda place, mark: self._notes.add(run[place].item.key, mark),
+            self._ended.put,
+            run[0].until,
+            further=track.further,
+            warnings=[int(status, 16) for status in lane.settings.warnings],
+        )
+
+    def _wait(self, seconds: float) -> list[Consignment]:
+        """Give the consignments that have ended; for the first of them it may be waited."""
+        ended: list[Consignment] = []
+        try:
+            ended.append(self._ended.get(seconds > 0, seconds))
+            while True:
+                ended.append(self._ended.get_nowait())
+        except Empty:
+            return ended
+
+    def _settle(self, ended: Sequence[Consignment]) -> None:
+        """Journal how consignments ended. Raises what went wrong with one of them: the notes tell what became of its objects."""
+        settled: list[Transmission] = []
+        for consignment in ended:
+            lane, track = self._runs.pop(consignment)
+            settled += self._settled(lane, track, consignment)
+            for shipment in track.run:
+                shipment.close()
+            track.end(self._clock.monotonic())
+        now = self._clock.monotonic()
+        for lane, shipment in self._lanes.left_alone(now):
+            shipment.close()
+            settled.append(self._put_off(lane, shipment.item))
+        if settled:
+            self._save(settled)
+        fault = next((consignment.fault for consignment in ended if consignment.fault is not None), None)
+        if fault is not None:
+            raise fault
+
+    def _settled(self, lane: Lane, track: Track, consignment: Consignment) -> list[Transmission]:
+        """Say what became of a run's entries, and leave a destination alone that does not answer."""
+        now, outcomes = self._clock.monotonic(), consignment.outcomes
+        lost = next((it for it in outcomes.values() if it.result in _LOST), None)
+        if track.further and lost is not None and lost.result is Result.UNREACHABLE:
+            lane.alone_until = now + ALONE_FOR
+            log.info("%s takes no further association: %s", lane.name, lost.reason)
+        elif lost is not None:
+            lane.lost(now, lost.reason)
+            log.warning("%s: %s", lane.name, lost.reason)
+        elif outcomes:
+            lane.reached()
+        return [
+            self._outcome(
+                lane, track.run[place].item, outcome, consignment.objects[place].meta.sop_instance_uid, further=track.further
+            )
+            for place, outcome in outcomes.items()
+        ]
+
+    def _outcome(self, lane: Lane, item: Transmission, outcome: Outcome, sent_as: str, *, further: bool) -> Transmission:
+        """Say what became of an entry; one that was compressed with losses was sent as another instance."""
+        match outcome.result:
+            case Result.SENT:
+                return replace(item, state=Sending.SENT, reason=outcome.reason, sop_instance_uid=sent_as)
+            case Result.UNREACHABLE if further:  # the other associations go on
+                return _put_back(item, outcome.reason)
+            case Result.UNSENT:
+                return self._put_off(lane, item) if lane.down(self._clock.monotonic()) else _put_back(item, outcome.reason)
+            case Result.DOUBT:
+                return self._failed(lane, _doubted(item, outcome.reason))
+            case _:
+                return self._failed(lane, _put_back(item, outcome.reason))
+
+    def _failed(self, lane: Lane, item: Transmission) -> Transmission:
+        """Count a try that came to nothing, and let the entry be tried again in time, or fail."""
+        tries = item.tries + 1
+        pause = pause_before_retry(lane.settings, tries, self._random)
+        if item.state is Sending.FAILED or pause is None:
+            return replace(item, tries=tries, state=Sending.FAILED, reason=f"{item.reason} Tried {tries} times.")
+        return replace(item, tries=tries, next_try=self._clock.seconds() + pause)
+
+    def _put_off(self, lane: Lane, item: Transmission) -> Transmission:
+        """Let an entry wait for as long as its destination is left alone."""
+        now = self._clock.monotonic()
+        return replace(_put_back(item, lane.told(now)), next_try=self._clock.seconds() + lane.down_until - now)
+
+    def _save(self, items: Sequence[Transmission]) -> None:
+        """Write entries down, and what destinations took that are to commit to it."""
+        now = self._clock.seconds()
+        taken: dict[str, list[Taken]] = {}
+        for item in items:
+            if item.state is Sending.SENT and item.sop_class_uid and self._configuration.destination(item.destination).commit:
+                one = Taken(Reference(item.sop_class_uid, item.sop_instance_uid), item.image)
+                taken.setdefault(item.destination, []).append(one)
+        with self._transmissions.together():
+            self._transmissions.save(items, now)
+            for name, instances in taken.items():
+                self._requests.gather(name, instances, now + self._configuration.destination(name).commit_after_seconds, now)
+
+
+def _transmission(it: Entry) -> Transmission:
+    return Transmission(it.entry, it.sequence, it.image, it.application, it.group, it.path)
+
+
+def _recalled(item: Transmission, mark: Mark | None) -> Transmission:
+    if mark is Mark.SENT:
+        return replace(item, state=Sending.SENT)
+    if mark is Mark.HANDED_OVER:
+        return _doubted(item, "the gateway stopped while it was sent")
+    return replace(item, state=Sending.WAITING, reason="The gateway stopped before it was sent.")
+
+
+def _put_back(item: Transmission, reason: str) -> Transmission:
+    return replace(item, state=Sending.WAITING, reason=reason)
+
+
+def _doubted(item: Transmission, why: str) -> Transmission:
+    """Count a send whose answer was not seen: it is sent once more, marked as a repeat, and then not again."""
+    doubts = item.doubts + 1
+    last = doubts >= DOUBTS
+    reason = f"Sent {doubts} times without an answer being seen; {why}" if last else f"It may have arrived; {why}"
+    return replace(item, doubts=doubts, state=Sending.FAILED if last else Sending.WAITING, reason=reason)
+
+
+#: After these nothing more is sent to a destination for a while.
+_LOST = (Result.UNREACHABLE, Result.BROKEN, Result.DOUBT)
