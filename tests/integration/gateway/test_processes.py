@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import signal
@@ -24,6 +25,7 @@ from console.demo_samples import write_samples
 from gateway_client import Configuration, Gateway
 from gateway_client.objects.part10 import digest_of, read_meta
 from gateway_client.reception.receivers import Receivers
+from gateway_client.reception.receiving import GATHERED
 from gateway_client.reception.spool import Spool, SpooledFile
 from runtime import PortInUse, SystemClock, free_port
 from tests.integration.gateway.conftest import echoscu, storescu, wait_for
@@ -119,27 +121,30 @@ def test_a_port_that_is_taken_is_said_so(make_port: Callable[..., Port], tmp_pat
         Receivers(configuration, port.files.append, port.lost.append, lambda: 0.0).start()
 
 
-def test_stopping_lets_a_sender_finish_its_object(make_port: Callable[..., Port]) -> None:
+def test_stopping_lets_a_sender_finish_its_object(make_port: Callable[..., Port], tmp_path: Path) -> None:
     port = make_port()
     idle, raw = Raw(port.number), Raw(port.number)
     path = shipped("CT_small.dcm")
     meta = read_meta(path)
     uid = meta.sop_instance_uid.encode()
-    data = path.read_bytes()[meta.offset :]
+    padding = struct.pack("<HH2sHI", 0xFFFC, 0xFFFC, b"OB", 0, GATHERED) + bytes(GATHERED)
+    data = path.read_bytes()[meta.offset :] + padding
     begun = ((0x2, b"1.2.840.10008.5.1.4.1.1.2\0"), (0x100, b"\1\0"), (0x110, b"\1\0"), (0x700, b"\0\0"), (0x800, b"\1\0"))
     raw.send(3, command(*begun, (0x1000, uid + b"\0" * (len(uid) % 2))))
-    raw.send(0, data[:10000])
+    for start in range(0, len(data) - 10000, 100000):
+        raw.send(0, data[start : start + 100000][: len(data) - 10000 - start])
+    wait_for(lambda: any((tmp_path / "spool" / "tmp").iterdir()))  # it came, so the association is not an idle one
     stopping = threading.Thread(target=port.receivers.stop)
     stopping.start()
     assert idle.read_pdu()[:1] in (b"", b"\x07"), "nothing went on there"
-    raw.send(2, data[10000:])
+    raw.send(2, data[-10000:])
     answer = raw.read_pdu()
     raw.socket.close()
     idle.socket.close()
     stopping.join(15)
     assert not stopping.is_alive()
     assert struct.pack("<HHIH", 0, 0x900, 2, 0) in answer
-    assert [file.digest for file in port.files] == [digest_of(path)]
+    assert [file.digest for file in port.files] == [hashlib.sha256(data).hexdigest()]
     assert port.lost == []
 
 
