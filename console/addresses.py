@@ -33,11 +33,6 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def format_address(host: str, port: int) -> str:
-    """Write an address as it is read."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def listen(reactor: IReactorTCP, port: int, factory: ServerFactory, interface: str) -> Any:
     """Listen on a port, 0 lets the system choose; give Twisted's listening port. Raises ConsoleError when it is taken."""
     if not 0 <= port <= LAST_PORT:

@@ -10,9 +10,10 @@ from console.demo_samples import Sample
 from console.errors import ConsoleError
 from console.scu.files import Search
 from console.scu.keeping import Keeper
-from console.scu.peer import Peer, run
+from console.scu.running import run
 from console.scu.sending import Sender, Sent
 from dul import CommandField, Listener, Listening, Policy, echo, negotiate
+from gateway_client.query_retrieve import Peer
 from runtime import ReactorThread
 
 MODALITY_AE_TITLE = "DEMOMOD"
@@ -45,7 +46,7 @@ class DemoSink:
 
 
 def send_samples(host: str, port: int, samples: Sequence[Sample], told: Callable[[], None]) -> None:
-    """Send every sample as a modality would. Raises ConsoleError when one is refused."""
+    """Send every sample as a modality would. Raises ConsoleError when one is refused, GatewayError without an association."""
     search = Search()
     search.look_into(sample.path for sample in samples)
     failed: list[Sent] = []

@@ -18,6 +18,12 @@ class WrongUsage(ConsoleError):
     status = 2
 
 
+class Unreachable(ConsoleError):
+    """There is no association with the peer, or none any more."""
+
+    status = 4
+
+
 class NothingThere(ConsoleError):
     """There is nothing of this name or number."""
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.addresses import format_address, parse_address
+from console.addresses import parse_address
 from console.complaints import CONTEXT_REFUSALS, SIGN_ON_REFUSALS, Complaint, explain
 from console.errors import ConsoleError, WrongUsage
 from console.serving import ciphers_of
-from runtime import Settings, read_run_file
+from runtime import Settings, format_address, read_run_file
 from xwb import BrokerClient, Cipher, ConnectionLost, SecurityRefused, SignOnRefused
 
 #: Seconds that an answer may take.

@@ -106,3 +106,15 @@ class TooManyCommitments(GatewayError):
 
 class NoCommitmentResult(GatewayError):
     """The peer did not tell in time what came of a storage commitment."""
+
+
+class BadQuery(GatewayError):
+    """What is asked for cannot be understood."""
+
+
+class NoAssociation(GatewayError):
+    """There is no association with the peer, or none any more."""
+
+
+class PeerFailed(GatewayError):
+    """The peer did not do what it was asked."""

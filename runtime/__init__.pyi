@@ -16,7 +16,7 @@ from runtime.errors import (
 from runtime.helper_process import HelperProcess
 from runtime.inflation import inflate
 from runtime.logs import set_up_logs
-from runtime.processes import DataDirectory, check_port, free_port, read_run_file, wait_until_ready, write_json
+from runtime.processes import DataDirectory, check_port, format_address, free_port, read_run_file, wait_until_ready, write_json
 from runtime.reactor_thread import ReactorThread
 from runtime.settings import DestinationSettings, GatewaySettings, Settings, load_settings
 from runtime.tls import TLSFactory
@@ -47,6 +47,7 @@ __all__ = [
     "UserApplicationSettings",
     "WorklistSettings",
     "check_port",
+    "format_address",
     "free_port",
     "inflate",
     "load_settings",

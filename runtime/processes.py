@@ -105,6 +105,11 @@ def check_port(port: int, purpose: str, setting: str, host: str = "127.0.0.1") -
             raise PortRefused(port, purpose, setting, error.strerror or str(error)) from error
 
 
+def format_address(host: str, port: int) -> str:
+    """Write an address as people read it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def free_port() -> int:
     """Find a port on which nothing listens now, and which no outgoing connection takes before somebody does."""
     for port in (*SystemRandom().sample(_NEVER_OUTGOING, 50), 0):

@@ -17,18 +17,19 @@ from console.cli.dicom_options import Far, at_peer, bar, printed
 from console.cli.options import out
 from console.errors import NothingThere, WrongUsage
 from console.scu.files import Search
-from console.scu.peer import NoAssociation, Peer, PeerFailed
-from console.scu.words import told_status
 from dul import DulError, RequestFailed
 from gateway_client import (
     MOST_REFERENCES,
     CommitmentPeer,
     CommitmentResult,
     CommitmentSCU,
+    NoAssociation,
     NoCommitmentResult,
+    PeerFailed,
     Reference,
     reason_text,
 )
+from gateway_client.query_retrieve import Peer, told_status
 
 #: Instances of one failure reason that are named, of more the number.
 SHOWN = 20

@@ -19,8 +19,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Te
 
 from console.addresses import parse_address
 from console.cli.options import JsonOption, err, with_options
-from console.errors import WrongUsage
-from console.scu.peer import Peer
+from console.errors import ConsoleError, Unreachable, WrongUsage
+from gateway_client import BadQuery, GatewayError, NoAssociation
+from gateway_client.query_retrieve import Peer
 
 #: What each command says besides at its end.
 _EXITS = (
@@ -54,7 +55,7 @@ def at_peer(*, timeout: float = 30.0) -> Callable[[Callable[..., int]], Callable
         def command(**given: Any) -> None:
             address, called, calling = (given.pop(name) for name in ("address", "called", "calling"))
             peer = _peer(address, called, calling, given.pop("timeout"), _secured(given))
-            with _as_it_is():
+            with _as_it_is(), _with_its_status():
                 raise typer.Exit(work(peer, **given))
 
         _peer_itself, *own, _as_json = inspect.signature(work, eval_str=True).parameters.values()
@@ -75,6 +76,19 @@ def _as_it_is() -> Iterator[None]:
             yield
     finally:
         logging.getLogger().removeHandler(handler)
+
+
+@contextmanager
+def _with_its_status() -> Iterator[None]:
+    """Have what goes wrong with a peer end the command as `_EXITS` says."""
+    try:
+        yield
+    except BadQuery as error:
+        raise WrongUsage(str(error)) from error
+    except NoAssociation as error:
+        raise Unreachable(str(error)) from error
+    except GatewayError as error:
+        raise ConsoleError(str(error)) from error
 
 
 def _shared(timeout: float) -> list[inspect.Parameter]:
@@ -116,7 +130,7 @@ def _secured(given: dict[str, Any]) -> Any:
         return None
     if key is not None and certificate is None:
         raise WrongUsage("--key is that of --cert: give it too.")
-    from console.scu.tls import Secured  # TLS takes long to load, and few ask for it
+    from gateway_client.query_retrieve import Secured  # TLS takes long to load, and few ask for it
 
     return Secured(authority, certificate, key, any_name)
 

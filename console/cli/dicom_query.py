@@ -20,12 +20,24 @@ from console.cli.dicom_options import Far, ae_title, at_peer, bar, printed
 from console.cli.options import err, out
 from console.errors import NothingThere
 from console.scu.keeping import Keeper
-from console.scu.keys import to_json
-from console.scu.peer import Peer, run
-from console.scu.query import GET, MOVE, Question, find_matches, question, retrieval
-from console.scu.retrieval import Retrieved, get_objects, move_objects, sop_classes_of
-from console.scu.words import printable, told_status
+from console.scu.running import run
 from dul import Progress
+from gateway_client.query_retrieve import (
+    GET,
+    MOVE,
+    Peer,
+    Question,
+    Retrieved,
+    find_matches,
+    get_objects,
+    move_objects,
+    printable,
+    question,
+    sop_classes_of,
+    to_json,
+    told_status,
+    wanted_objects,
+)
 
 Level = Literal["patient", "study", "series", "image", "worklist"]
 ModelOption = Annotated[
@@ -128,7 +140,7 @@ def move(
 
     For example: magbroker move 127.0.0.1:4242 MAGBROKER StudyInstanceUID=1.2.3 --called ORTHANC
     """
-    level, query = retrieval(MOVE, model, keys)
+    level, query = wanted_objects(MOVE, model, keys)
     told = [Progress()]
     with bar(lambda: _far(f"{level} to {destination}", told[-1]), MofNCompleteColumn(), shown=not as_json):
         retrieved = run(lambda reactor: move_objects(reactor, peer, query, ae_title(destination), told.append))
@@ -155,13 +167,13 @@ def get(
 
     For example: magbroker get 127.0.0.1:4242 StudyInstanceUID=1.2.3 --called ORTHANC --output study
     """
-    level, query = retrieval(GET, model, keys)
+    level, query = wanted_objects(GET, model, keys)
     keeper = Keeper(folder)
     told = [Progress()]
 
     async def work(reactor: Any) -> Retrieved:
         classes = sop_classes or await sop_classes_of(reactor, peer, query)
-        return await get_objects(reactor, peer, query, classes, keeper, told.append)
+        return await get_objects(reactor, peer, query, classes, keeper.store, told.append)
 
     def far() -> Far:
         count, remaining = len(keeper.kept), told[-1].remaining

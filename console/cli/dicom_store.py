@@ -12,13 +12,13 @@ from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColu
 
 from console.cli.dicom_options import Far, at_peer, bar, printed
 from console.cli.options import out
-from console.errors import NothingThere
+from console.errors import NothingThere, Unreachable
 from console.scu.files import Search
-from console.scu.peer import NoAssociation, Peer, run
+from console.scu.running import run
 from console.scu.sending import Sender, Sent, Tally
 from console.scu.verification import Echo, Greeting, verify
-from console.scu.words import STORAGE, printable, told_status
 from gateway_client import Result
+from gateway_client.query_retrieve import STORAGE, Peer, printable, told_status
 
 #: Files of one trouble that are named, of more the number.
 SHOWN = 20
@@ -189,4 +189,4 @@ def _passed_over(files: Search) -> str:
 def _status(tally: Tally, files: Search) -> int:
     if tally.results[Result.SENT] == len(files.found):
         return 0
-    return 1 if tally.associations else NoAssociation.status
+    return 1 if tally.associations else Unreachable.status

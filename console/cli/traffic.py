@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from twisted.internet import asyncioreactor
 
-from console.addresses import LAST_PORT, format_address, parse_address
+from console.addresses import LAST_PORT, parse_address
 from console.cli.options import AccessOption, VerifyOption
 from console.doctor import Doctor, Plan, State, Step
 from console.errors import ConsoleError
@@ -36,7 +36,7 @@ from console.traffic import (
     error_of,
     read_recording,
 )
-from runtime import set_up_logs
+from runtime import format_address, set_up_logs
 from xwb import BadCipherTable, Cipher
 
 out, err = Console(), Console(stderr=True)

@@ -1,1 +1,1 @@
-"""What the command line asks DICOM peers: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET as SCU."""
+"""What the command line asks DICOM peers: C-ECHO, C-STORE of many files, and where objects of a C-GET go."""

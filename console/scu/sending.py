@@ -10,10 +10,19 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
 from console.scu.files import Found
-from console.scu.peer import NoAssociation, Peer
-from console.scu.words import named
 from dul import CONTEXTS_LIMIT, Asked, DulError, Exchange
-from gateway_client import WINDOW, NotPart10, ObjectFile, Outcome, Result, ask_to_store, outcome_of, outcome_when_lost
+from gateway_client import (
+    WINDOW,
+    NoAssociation,
+    NotPart10,
+    ObjectFile,
+    Outcome,
+    Result,
+    ask_to_store,
+    outcome_of,
+    outcome_when_lost,
+)
+from gateway_client.query_retrieve import Peer, named
 
 #: Associations one after another on which nothing is answered before they are lost, after which no more are tried.
 _FRUITLESS = 3

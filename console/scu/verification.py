@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from console.scu.keys import SYNTAXES
-from console.scu.peer import Peer
 from dul import VERIFICATION, c_echo
+from gateway_client.query_retrieve import SYNTAXES, Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Echo:
 
 
 async def verify(reactor: Any, peer: Peer, count: int, told: Callable[[Greeting | Echo], None]) -> None:
-    """Open an association and ask `count` times over it; tell of each answer as it comes. Raises ConsoleError."""
+    """Open an association and ask `count` times over it; tell of each answer as it comes. Raises GatewayError."""
     began = reactor.seconds()
     async with peer.association(reactor, [(VERIFICATION, SYNTAXES)]) as exchange:
         accept = exchange.accept

@@ -6,8 +6,9 @@ import pytest
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.testing import MemoryReactorClock
 
-from console.addresses import BadAddress, format_address, listen, parse_address
+from console.addresses import BadAddress, listen, parse_address
 from console.errors import ConsoleError
+from runtime import format_address
 
 GOOD = [("127.0.0.1:9430", ("127.0.0.1", 9430)), ("vista.example:1", ("vista.example", 1)), ("[::1]:65535", ("::1", 65535))]
 

@@ -28,10 +28,6 @@ from pydicom.uid import (
 )
 from pynetdicom import StoragePresentationContexts
 
-from console.scu.keeping import Keeper
-from console.scu.keys import SYNTAXES, decode, encode
-from console.scu.peer import Peer, PeerFailed
-from console.scu.query import FIND, GET, Query
 from dul import (
     AS_SCP,
     CONTEXTS_LIMIT,
@@ -42,10 +38,15 @@ from dul import (
     Progress,
     RequestFailed,
     Response,
+    Service,
     c_find,
     c_get,
     c_move,
 )
+from gateway_client.errors import PeerFailed
+from gateway_client.query_retrieve.keys import SYNTAXES, decode, encode
+from gateway_client.query_retrieve.peer import Peer
+from gateway_client.query_retrieve.query import FIND, GET, Query
 
 #: What objects may come in, those that many have first: as many are proposed as there is room for.
 TRANSFER_SYNTAXES = (
@@ -82,7 +83,7 @@ class Retrieved:
 
 
 async def move_objects(reactor: Any, peer: Peer, query: Query, destination: str, told: Callable[[Progress], None]) -> Retrieved:
-    """Have a peer send objects to an AE title that it knows, and tell of its progress. Raises ConsoleError."""
+    """Have a peer send objects to an AE title that it knows, and tell of its progress. Raises GatewayError."""
     async with peer.association(reactor, [(query.model, SYNTAXES)]) as exchange:
         syntax = peer.syntax_for(exchange, query.model)
         identifier = encode(query.identifier, syntax)
@@ -90,15 +91,15 @@ async def move_objects(reactor: Any, peer: Peer, query: Query, destination: str,
 
 
 async def get_objects(
-    reactor: Any, peer: Peer, query: Query, sop_classes: Sequence[str], keeper: Keeper, told: Callable[[Progress], None]
+    reactor: Any, peer: Peer, query: Query, sop_classes: Sequence[str], store: Service, told: Callable[[Progress], None]
 ) -> Retrieved:
-    """Have a peer send objects to us, and tell of its progress. Raises ConsoleError.
+    """Have a peer send objects to us, which `store` takes up, and tell of its progress. Raises GatewayError.
 
     Each SOP class is proposed once for each transfer syntax, as far as there is room: what is compressed comes as it is.
     """
     contexts = storage_contexts(sop_classes or _USUAL)
     roles = {sop_class: AS_SCP for sop_class, _syntaxes in contexts}
-    services = {CommandField.C_STORE_RQ: keeper.store}
+    services = {CommandField.C_STORE_RQ: store}
     async with peer.association(reactor, [(query.model, SYNTAXES), *contexts], roles, services) as exchange:
         syntax = peer.syntax_for(exchange, query.model)
         identifier = encode(query.identifier, syntax)

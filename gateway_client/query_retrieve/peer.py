@@ -1,17 +1,14 @@
-"""A DICOM peer as the command line names it, associations with it, and what it is when there is none."""
+"""A DICOM peer, associations with it, and what goes wrong with them in words."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
-from console.addresses import format_address
-from console.errors import ConsoleError
-from console.scu.words import named, told_status
 from dul import (
     AssociationRejected,
     CommandField,
@@ -24,13 +21,15 @@ from dul import (
     connect,
     propose,
 )
-from gateway_client import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, WINDOW
-from runtime import ReactorThread
+from gateway_client.errors import GatewayError, NoAssociation, PeerFailed
+from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from gateway_client.query_retrieve.words import named, told_status
+from gateway_client.transmission.object_file import WINDOW
+from runtime import format_address
 
 if TYPE_CHECKING:
-    from console.scu.tls import Secured
+    from gateway_client.query_retrieve.tls import Secured
 
-T = TypeVar("T")
 Contexts = Sequence[tuple[str, Sequence[str]]]
 """SOP classes, each with the transfer syntaxes of one presentation context."""
 #: The longest PDU that a peer is told it may send; DCMTK sends no longer ones.
@@ -39,16 +38,6 @@ _MAXIMUM_PDU = 131072
 _CONNECT = 10.0
 #: Seconds in which a peer that is listened to sends something, where an answer may take less.
 _SILENT = 60.0
-
-
-class NoAssociation(ConsoleError):
-    """There is no association with the peer, or none any more."""
-
-    status = 4
-
-
-class PeerFailed(ConsoleError):
-    """The peer did not do what it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +64,17 @@ class Peer:
     ) -> AsyncIterator[Exchange]:
         """Open an association, and release it; one on which something is cut short is aborted.
 
-        What the upper layer raises within comes out as ConsoleError.
+        What the upper layer raises within comes out as GatewayError.
         """
         exchange = None
         try:
             exchange = await self._connect(reactor, contexts, roles, services)
             yield exchange
             await exchange.release()
-        except (DulError, ConsoleError) as error:
+        except (DulError, GatewayError) as error:
             if exchange is not None:
                 await exchange.release()
-            if isinstance(error, ConsoleError):
+            if isinstance(error, GatewayError):
                 raise
             raise self._told(error, begun=exchange is not None) from error
         except BaseException:
@@ -128,7 +117,7 @@ class Peer:
             tls=self.tls.creator(self.host) if self.tls is not None else None,
         )
 
-    def _told(self, error: DulError, *, begun: bool) -> ConsoleError:
+    def _told(self, error: DulError, *, begun: bool) -> GatewayError:
         if isinstance(error, RequestFailed):
             return PeerFailed(f"{self} answered {told_status(error.status, error.comment)}.")
         if isinstance(error, AssociationRejected):
@@ -136,33 +125,3 @@ class Peer:
         if not begun:
             return NoAssociation(f"No association with {self}: {error}")
         return NoAssociation(f"The association with {self} was lost: {error}")
-
-
-def run(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine, which is given a reactor, to its end; give what it gives, or raise what it raises.
-
-    Ctrl-C cancels it and lets it end in order, with a C-CANCEL for a query; a second one does not wait.
-    """
-    thread = ReactorThread("scu")
-    begun: list[Deferred[T]] = []
-
-    def begin() -> Deferred[T]:
-        begun.append(Deferred.fromCoroutine(work(thread.reactor)))
-        return begun[0]
-
-    def cancel() -> Deferred[None]:
-        ended: Deferred[None] = Deferred()
-        for deferred in begun:
-            deferred.addBoth(lambda _result: ended.callback(None))
-            deferred.cancel()
-        return ended
-
-    try:
-        result: T = thread.call(begin)
-    except KeyboardInterrupt:
-        if begun:
-            thread.call(cancel)
-        raise
-    finally:
-        thread.stop()
-    return result

@@ -1,4 +1,4 @@
-"""TLS to a DICOM peer (PS3.15 B), as the command line says it."""
+"""TLS to a DICOM peer (PS3.15 B), as files of certificates and keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import crypto
 from twisted.internet.ssl import Certificate, CertificateOptions, optionsForClientTLS, platformTrust, trustRootFromCertificates
 
-from console.errors import ConsoleError
+from gateway_client.errors import GatewayError
 
 #: Twisted gives these no types.
 _SYSTEM: Any = platformTrust
@@ -19,7 +19,7 @@ _ROOTS: Any = trustRootFromCertificates
 _CERTIFICATE: Any = Certificate
 
 
-class Unusable(ConsoleError):
+class Unusable(GatewayError):
     """A certificate or key cannot be used."""
 
     def __init__(self, file: Path, what: str, why: object) -> None:

@@ -6,10 +6,10 @@ import pytest
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 
-from console.errors import WrongUsage
-from console.scu.keys import SYNTAXES, decode, encode, identifier_of, parse_key, to_json
-from console.scu.query import question, retrieval
-from console.scu.retrieval import TRANSFER_SYNTAXES, storage_contexts
+from gateway_client import BadQuery
+from gateway_client.query_retrieve.keys import SYNTAXES, decode, encode, identifier_of, parse_key, to_json
+from gateway_client.query_retrieve.query import question, wanted_objects
+from gateway_client.query_retrieve.retrieval import TRANSFER_SYNTAXES, storage_contexts
 
 _STEP = {"00400100": {"vr": "SQ", "Value": [{"00080060": {"vr": "CS", "Value": ["CT"]}}]}}
 CASES = [
@@ -56,7 +56,7 @@ def test_an_identifier_is_read_as_it_was_written(text: str, syntax: str) -> None
     ],
 )
 def test_what_is_no_key_is_said_with_what_it_may_mean(text: str, said: str) -> None:
-    with pytest.raises(WrongUsage) as refused:
+    with pytest.raises(BadQuery) as refused:
         identifier_of([parse_key(text)])
     assert said in str(refused.value)
 
@@ -118,13 +118,13 @@ def test_json_has_values_that_break_their_rules() -> None:
     ],
 )
 def test_the_lowest_unique_key_is_the_level_of_a_retrieval(words: list[str], level: str) -> None:
-    told, query = retrieval(".2", None, words)
+    told, query = wanted_objects(".2", None, words)
     assert (told, query.identifier.QueryRetrieveLevel) == (level, level.upper())
 
 
 def test_a_retrieval_without_a_unique_key_is_refused() -> None:
-    with pytest.raises(WrongUsage, match="Say what is wanted"):
-        retrieval(".2", None, ["PatientName=DOE*"])
+    with pytest.raises(BadQuery, match="Say what is wanted"):
+        wanted_objects(".2", None, ["PatientName=DOE*"])
 
 
 def test_keys_without_a_value_take_the_place_of_what_a_level_tells_by_itself() -> None:
@@ -134,7 +134,7 @@ def test_keys_without_a_value_take_the_place_of_what_a_level_tells_by_itself() -
 
 
 def test_the_study_root_has_no_patients() -> None:
-    with pytest.raises(WrongUsage, match="has no patients"):
+    with pytest.raises(BadQuery, match="has no patients"):
         question("patient", "study", [])
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from console.errors import WrongUsage
-from console.scu.keys import SYNTAXES, Key, decode, encode, identifier_of, parse_key
-from console.scu.peer import Peer
 from dul import c_find
+from gateway_client.errors import BadQuery
+from gateway_client.query_retrieve.keys import SYNTAXES, Key, decode, encode, identifier_of, parse_key
+from gateway_client.query_retrieve.peer import Peer
 
 #: The information models of Query/Retrieve (PS3.4 C.6); the services are .1 C-FIND, .2 C-MOVE, .3 C-GET.
 MODELS = {"patient": "1.2.840.10008.5.1.4.1.2.1", "study": "1.2.840.10008.5.1.4.1.2.2"}
@@ -58,7 +58,7 @@ class Question:
 def question(level: str, model: str | None, words: Sequence[str]) -> Question:
     """Make a C-FIND: what is asked back is what is matched, and what has no value, or the level's own where nothing is named so.
 
-    Raises WrongUsage.
+    Raises BadQuery.
     """
     keys = [parse_key(word) for word in words]
     told = [key for key in keys if key.value is None]
@@ -68,29 +68,29 @@ def question(level: str, model: str | None, words: Sequence[str]) -> Question:
     columns = tuple({key.path: key for key in (*(key for key in keys if key.value is not None), *told)}.values())
     if level == "worklist":
         if model is not None:
-            raise WrongUsage("--model is for queries of the archive; a worklist has a model of its own.")
+            raise BadQuery("--model is for queries of the archive; a worklist has a model of its own.")
         return Question(Query(_WORKLIST_MODEL, identifier_of(columns)), columns)
     return Question(Query(_model(level, model) + FIND, identifier_of(columns, level.upper())), columns)
 
 
 def _model(level: str, model: str | None) -> str:
     if level == "patient" and model == "study":
-        raise WrongUsage("The study root model has no patients: leave --model out, or ask for studies.")
+        raise BadQuery("The study root model has no patients: leave --model out, or ask for studies.")
     return MODELS[model or ("patient" if level == "patient" else "study")]
 
 
-def retrieval(service: str, model: str | None, words: Sequence[str]) -> tuple[str, Query]:
-    """Make the identifier of a C-MOVE or C-GET, and tell its level: that of the lowest unique key. Raises WrongUsage."""
+def wanted_objects(service: str, model: str | None, words: Sequence[str]) -> tuple[str, Query]:
+    """Make the identifier of a C-MOVE or C-GET, and tell its level: that of the lowest unique key. Raises BadQuery."""
     keys = [parse_key(word if "=" in word else f"{word}=") for word in words]
     values = {key.heading: key.value for key in keys if len(key.path) == 1}
     level = next((level for level, keyword in reversed(_UNIQUE.items()) if values.get(keyword)), None)
     if level is None:
-        raise WrongUsage(f"Say what is wanted: give one of {', '.join(f'{keyword}=...' for keyword in _UNIQUE.values())}.")
+        raise BadQuery(f"Say what is wanted: give one of {', '.join(f'{keyword}=...' for keyword in _UNIQUE.values())}.")
     return level, Query(_model(level, model) + service, identifier_of(keys, level.upper()))
 
 
 async def find_matches(reactor: Any, peer: Peer, query: Query, limit: int | None, told: Callable[[Dataset], None]) -> bool:
-    """Ask, and tell of each match as it comes; gives whether there were more than `limit`, which cancels. Raises ConsoleError."""
+    """Ask, and tell of each match as it comes; gives whether there were more than `limit`, which cancels. Raises GatewayError."""
     async with peer.association(reactor, [(query.model, SYNTAXES)]) as exchange:
         syntax = peer.syntax_for(exchange, query.model)
         count = 0

@@ -19,8 +19,8 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from console.errors import ConsoleError, WrongUsage
-from console.scu.words import printable
+from gateway_client.errors import BadQuery, GatewayError
+from gateway_client.query_retrieve.words import printable
 
 #: The transfer syntaxes of an identifier, as they are proposed.
 SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
@@ -37,7 +37,7 @@ _NUMBERS: dict[str, Callable[[str], object]] = {
 }
 
 
-class Unreadable(ConsoleError):
+class Unreadable(GatewayError):
     """What a peer sent cannot be read."""
 
 
@@ -64,7 +64,7 @@ class Key:
         return keyword_for_tag(tag) or f"{tag >> 16:04X},{tag & 0xFFFF:04X}"
 
     def put(self, identifier: Dataset) -> None:
-        """Put it into an identifier. Raises WrongUsage for a value or an item that cannot stand there."""
+        """Put it into an identifier. Raises BadQuery for a value or an item that cannot stand there."""
         at = identifier
         for step in self.path[:-1]:
             at = self._item(at, step)
@@ -82,7 +82,7 @@ class Key:
             at.add(DataElement(step.tag, "SQ", []))
         items = at[step.tag].value
         if step.item > len(items):
-            raise WrongUsage(f"Item {step.item} of {keyword_for_tag(step.tag)} is asked for, and item {len(items)} is not.")
+            raise BadQuery(f"Item {step.item} of {keyword_for_tag(step.tag)} is asked for, and item {len(items)} is not.")
         if step.item == len(items):
             items.append(Dataset())
         item: Dataset = items[step.item]
@@ -94,7 +94,7 @@ class Key:
             value: Any = [number(part) for part in text.split("\\")] if number and text else text
             return DataElement(step.tag, step.vr, value, validation_mode=IGNORE)
         except (ValueError, TypeError) as error:
-            raise WrongUsage(f"{text!r} is no value of {self.heading} ({step.vr}).") from error
+            raise BadQuery(f"{text!r} is no value of {self.heading} ({step.vr}).") from error
 
     def text(self, answer: Dataset) -> str:
         """Give what an answer says, values parted by a backslash; nothing where it does not have it."""
@@ -129,31 +129,31 @@ def _text(element: DataElement) -> str:
 
 
 def parse_key(text: str) -> Key:
-    """Read a key. Raises WrongUsage, with what was probably meant."""
+    """Read a key. Raises BadQuery, with what was probably meant."""
     written, sign, value = text.partition("=")
     steps = [_step(part, text) for part in written.split(".")]
     for step in steps[:-1]:
         if step.vr != "SQ" or step.item is None:
-            raise WrongUsage(f"{text!r}: what stands before a dot is an item of a sequence, as in Sequence[0].Keyword.")
+            raise BadQuery(f"{text!r}: what stands before a dot is an item of a sequence, as in Sequence[0].Keyword.")
     last = steps[-1]
     if last.item is not None and last.vr != "SQ":
-        raise WrongUsage(f"{text!r}: only sequences have items.")
+        raise BadQuery(f"{text!r}: only sequences have items.")
     if value and last.vr == "SQ":
-        raise WrongUsage(f"{text!r}: a sequence is matched by the attributes of its items, as in Sequence[0].Keyword=VALUE.")
+        raise BadQuery(f"{text!r}: a sequence is matched by the attributes of its items, as in Sequence[0].Keyword=VALUE.")
     return Key(tuple(steps), value if sign else None)
 
 
 def _step(part: str, text: str) -> Step:
     match = _STEP.fullmatch(part)
     if match is None:
-        raise WrongUsage(f"{text!r} is no key: write Keyword=VALUE, gggg,eeee=VALUE or Sequence[0].Keyword=VALUE.")
+        raise BadQuery(f"{text!r} is no key: write Keyword=VALUE, gggg,eeee=VALUE or Sequence[0].Keyword=VALUE.")
     item = int(match["item"]) if match["item"] is not None else None
     if match["keyword"] is None:
         tag = int(match["group"] + match["element"], 16)
     else:
         found = tag_for_keyword(match["keyword"])
         if found is None:
-            raise WrongUsage(f"There is no attribute {match['keyword']}{_meant(match['keyword'])}")
+            raise BadQuery(f"There is no attribute {match['keyword']}{_meant(match['keyword'])}")
         tag = int(found)
     try:
         known = dictionary_VR(tag).split(" ")[0]
@@ -161,7 +161,7 @@ def _step(part: str, text: str) -> Step:
         known = ""
     vr = match["vr"] or known
     if not vr:
-        raise WrongUsage(f"{part} is not in the dictionary: write its VR too, as in {part}:LO=VALUE.")
+        raise BadQuery(f"{part} is not in the dictionary: write its VR too, as in {part}:LO=VALUE.")
     return Step(tag, vr, item)
 
 
