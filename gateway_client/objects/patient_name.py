@@ -6,6 +6,7 @@ The name as it came is kept in (0091,xx20) of a block that is reserved for SIENE
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from gateway_client.objects.repertoire import carry, terms_of
@@ -13,8 +14,11 @@ from gateway_client.objects.spans import Bytes, Encoding, Reader, Span, as_writt
 from gateway_client.objects.splicing import PATIENT_NAME, SPECIFIC_CHARACTER_SET, Modified, spliced
 from gateway_client.objects.values import decode_values, encodings_of
 
+log = logging.getLogger(__name__)
+
 CREATOR = "SIENET"
 _GROUP, _ELEMENT, _BARE = 0x0091, 0x20, 0x00910020
+_SOP_INSTANCE_UID = 0x00080018
 _FIRST_BLOCK, _LAST_BLOCK = 0x10, 0xFF
 
 
@@ -56,11 +60,19 @@ def normalise(data: Bytes, encoding: Encoding) -> Modified | None:
 
 
 def restore(data: Bytes, encoding: Encoding) -> Modified | None:
-    """Give a data set with the name as it came, and without what kept it; None when none was kept. Raises ModificationError."""
+    """Give a data set with the name as it came, and without what kept it; None when none was kept. Raises ModificationError.
+
+    A name that somebody else changed since stays: what was kept may be another patient's.
+    """
     encoding = as_written(data, encoding)
     spans = Reader(data).data_set(encoding)
     kept, name = _kept(data, spans), _find(spans, PATIENT_NAME)
     if kept is None or name is None:
+        return None
+    if _form(data, spans, kept) != _form(data, spans, name):
+        uid = _find(spans, _SOP_INSTANCE_UID)
+        told = () if uid is None else decode_values("UI", data[uid.value : uid.after], "<", ())
+        log.error("the name that is kept in %s is not that of its patient; it is not restored", *told or ("an object",))
         return None
     original = encoding.element(PATIENT_NAME, "PN", data[kept.value : kept.after])
     return _changed(data, spans, {PATIENT_NAME: original}, keeping(data, spans) if kept.tag != _BARE else [])
@@ -122,6 +134,12 @@ def _written(raw: bytes, character_set: bytes) -> bytes | None:
     text = "\\".join(decode_values("PN", group, "<", encodings_of(character_set)))
     written = carry(normalised(text), terms_of(character_set))
     return None if written is None else written + mark + others
+
+
+def _form(data: Bytes, spans: Sequence[Span], name: Span) -> str:
+    """Give the alphabetic group of a name that stands in an element, normalised."""
+    values = decode_values("PN", data[name.value : name.after], "<", encodings_of(_character_set(data, spans)))
+    return normalised("\\".join(values).partition("=")[0])
 
 
 def _changed(data: Bytes, spans: Sequence[Span], new: Mapping[int, bytes], gone: Sequence[int]) -> Modified:

@@ -128,6 +128,26 @@ def test_a_corrected_name_is_not_undone_by_the_one_that_was_kept() -> None:
     assert restore(corrected, EXPLICIT) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        (b"ROE^JANE", (0x00911020, "PN", b"Doe^John")),
+        (b"", (0x00911020, "PN", b"Doe^John")),
+        (b"DOE^JOHN", (0x00911020, "PN", b"")),
+        (b"ROE^JANE", (0x00910020, "PN", b"Doe^John")),
+        (b"DOE^JOHN=IDEO", (0x00911020, "PN", b"=IDEO ")),
+    ],
+)
+def test_a_name_that_was_changed_since_is_not_undone_by_another_patients(
+    name: bytes, kept: tuple[int, str, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    uid = (0x00080018, "UI", b"1.2.77")
+    assert restore(data_set(name, uid, SIENET, kept), EXPLICIT) is None
+    (record,) = caplog.records
+    assert "1.2.77" in record.getMessage()
+    assert "oe" not in record.getMessage().casefold(), "names are not for the log"
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_files_are_sent_as_they_came_whatever_pieces_are_asked_for(name: str, tmp_path: Path) -> None:
     source, target = _FOLDER / name, tmp_path / "normalised.dcm"
