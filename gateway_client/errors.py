@@ -20,6 +20,10 @@ class SpoolFull(SpoolError):
     """There is no room in the spool."""
 
 
+class SpoolShort(SpoolError):
+    """The spool is short of open files or memory, for now."""
+
+
 class ObjectTooLarge(SpoolError):
     """The object is larger than this gateway takes."""
 

@@ -56,13 +56,16 @@ SELECT {_COLUMNS} FROM instance AS one WHERE state=? AND next_try<=? AND NOT EXI
 """
 _IN_STATE = f"SELECT {_COLUMNS} FROM instance WHERE state=? AND next_try<=? ORDER BY id LIMIT ?"
 _BY_NUMBER = f"SELECT {_COLUMNS} FROM instance WHERE id IN (SELECT value FROM json_each(?))"
-_COPIES = """
+_RECEIVED_AS = "(SELECT received_digest FROM normalised WHERE name={0}.name)"
+_CORRECTED_FROM = "(SELECT original_digest FROM correction WHERE name={0}.name)"
+#: The digests of all that a row of `instance` ever was: as it is, before it was corrected, and as it was received.
+DIGESTS = f"({{0}}.digest, {_CORRECTED_FROM}, {_RECEIVED_AS})"
+_COPIES = f"""
 SELECT one.id FROM json_each(?) AS asked JOIN instance AS one ON one.id=asked.value WHERE EXISTS (
   SELECT 1 FROM instance AS other WHERE other.sop_instance_uid=one.sop_instance_uid
   AND other.id<>one.id AND other.state IN (?,?) AND (
-    other.digest=one.digest
-    OR coalesce((SELECT original_digest FROM correction WHERE name=other.name), other.digest)
-      = coalesce((SELECT original_digest FROM correction WHERE name=one.name), one.digest)
+    one.digest IN {DIGESTS.format("other")}
+    OR coalesce({_RECEIVED_AS.format("one")}, {_CORRECTED_FROM.format("one")}) IN {DIGESTS.format("other")}
   )
 )
 """
@@ -241,7 +244,7 @@ class Journal:
     def copies(self, ids: Sequence[int]) -> set[int]:
         """Find out which of some objects the journal knows, the very same data set, as filed, or placed at the least.
 
-        Of a corrected object the data set that was received is compared too.
+        What an object was when it was received, before its patient's name was normalised or it was corrected, counts too.
         """
         with self.transaction() as connection:
             rows = connection.execute(_COPIES, (json.dumps(ids), State.PLACED, State.FILED)).fetchall()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 #: Objects that were corrected, or are deleted.
 _CORRECTIONS = """
 CREATE TABLE correction (
@@ -53,6 +53,11 @@ ALTER TABLE transmission ADD COLUMN sop_class_uid TEXT NOT NULL DEFAULT '';
 ALTER TABLE commitment_reference ADD COLUMN image INTEGER;
 CREATE UNIQUE INDEX commitment_gathering ON commitment (peer) WHERE state='GATHERING';
 """
+#: What objects were, by the SHA-256 of their data sets, before the names of their patients were normalised.
+_NORMALISED = """
+CREATE TABLE normalised (name TEXT PRIMARY KEY, received_digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER normalised_forgotten AFTER DELETE ON instance BEGIN DELETE FROM normalised WHERE name=old.name; END;
+"""
 #: What makes a journal of a version one of the next.
 NEWER = {
     1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);",
@@ -65,6 +70,7 @@ NEWER = {
     8: f"ALTER TABLE instance ADD COLUMN folder INTEGER; {_FOLDERS}",
     9: "ALTER TABLE transmission ADD COLUMN next_try REAL NOT NULL DEFAULT 0;",
     10: _REQUESTED,
+    11: _NORMALISED,
 }
 SCHEMA = f"""
 CREATE TABLE instance (
@@ -90,4 +96,4 @@ CREATE TABLE transmission (
   reason TEXT NOT NULL, changed_at REAL NOT NULL, next_try REAL NOT NULL DEFAULT 0, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
-{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}"""
+{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}{_NORMALISED}"""

@@ -17,7 +17,7 @@ from gateway_client.acquisition.store_request import request_list
 from gateway_client.backoff import Randomness, pause_after
 from gateway_client.broker import Broker
 from gateway_client.configuration import Configuration
-from gateway_client.errors import AnswerMismatch
+from gateway_client.errors import AnswerMismatch, SpoolError
 from gateway_client.journal import DONE, Change, Instance, Journal, Request, RequestKind, State
 from gateway_client.reception.spool import Spool
 from gateway_client.story import Event
@@ -141,7 +141,14 @@ class Filing(ABC):
     def _clear(self, outcomes: Iterable[Outcome]) -> None:
         """Bring the spool in line with the journal, which is durable by now."""
         for instance, change in outcomes:
-            if change.state in DONE:
-                self._spool.remove(instance.name)
-            elif change.state is State.REFUSED:
-                self._spool.hold(instance.name)
+            self._see_to(instance.name, change.state)
+
+    def _see_to(self, name: str, state: State) -> None:
+        """Remove a file, or set it aside, where its state wants that; one that stays is seen to after the next start."""
+        try:
+            if state in DONE:
+                self._spool.remove(name)
+            elif state is State.REFUSED:
+                self._spool.hold(name)
+        except SpoolError as error:
+            log.error("%s stays in the spool: %s", name, error)

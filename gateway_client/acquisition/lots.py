@@ -91,15 +91,17 @@ class LotWriter:
         sync_directory(self._new)
 
 
-def oldest_lot(directory: Path) -> Lot | None:
-    """Find the oldest lot that is ready. Raises LotError, after it was put aside in `held/`, for one that cannot be read."""
-    ready = directory / "ready"
+def ready_lots(directory: Path) -> list[str]:
+    """Name the lots that are ready, the oldest first. Raises OSError."""
     try:
-        name = min((entry.name for entry in os.scandir(ready)), default="")
+        return sorted(entry.name for entry in os.scandir(directory / "ready"))
     except FileNotFoundError:
-        return None
-    if not name:
-        return None
+        return []
+
+
+def read_lot(directory: Path, name: str) -> Lot:
+    """Read a lot. Raises LotError, after it was put aside in `held/`, for one that is none, and OSError."""
+    ready = directory / "ready"
     try:
         entries = tuple(LotEntry(**entry) for entry in json.loads((ready / name / _LIST).read_bytes()))
         if any("/" in entry.name or entry.name.startswith(".") for entry in entries):

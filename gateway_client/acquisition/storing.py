@@ -13,18 +13,17 @@ from gateway_client.acquisition.answers import AlreadyThere, Failed, Locked, Mis
 from gateway_client.acquisition.filing import Filing, Means, Outcome
 from gateway_client.acquisition.folders import Folders
 from gateway_client.acquisition.imported import ImportedObjects
-from gateway_client.acquisition.lots import remove_lot
-from gateway_client.acquisition.normalising import normalise_file
+from gateway_client.acquisition.normalising import Normalising
 from gateway_client.acquisition.stations import Stations
 from gateway_client.acquisition.store_request import Imported, StoreItem, store_lines
 from gateway_client.acquisition.waits import StudyWaits
 from gateway_client.broker import Broker
 from gateway_client.correction.corrections import Corrections
 from gateway_client.dictionaries import Extractor
-from gateway_client.errors import NotAnObject, NotPart10, UnknownInstitution
-from gateway_client.journal import DONE, Change, Instance, Request, RequestKind, State
+from gateway_client.errors import NotAnObject, NotPart10, SpoolError, SpoolShort, UnknownInstitution
+from gateway_client.journal import Change, Instance, Request, RequestKind, State
 from gateway_client.objects.header import InstanceHeader, read_header
-from gateway_client.objects.part10 import digest_of
+from gateway_client.objects.part10 import FileMeta, digest_of, read_meta
 from gateway_client.reception.spool import SpooledFile
 from gateway_client.story import Event
 
@@ -83,6 +82,7 @@ class Storing(Filing):
         self._lost: list[str] = []
         self._headers = Headers()
         self._imported = ImportedObjects(means.configuration.imports, means.spool, means.journal, means.clock)
+        self._normalising = Normalising(means.spool, means.journal)
         self._stations = Stations(self._configuration.station, self._configuration.dictionaries.instruments)
         self._corrections = Corrections(self._journal)
         self._modalities = self._configuration.dictionaries.modalities
@@ -96,24 +96,46 @@ class Storing(Filing):
     def recover(self) -> None:
         """Bring spool and journal together after a stop of any kind, before anything is received.
 
-        A file without a row gets one; a file whose object is done is removed; one that was refused is put aside.
+        A file without a row gets one; a file whose object is done is removed; one that was refused, or that cannot be read, is
+        set aside. Raises SpoolError and JournalError.
         """
         self._recover("")
 
     def _recover(self, tag: str) -> None:
         self._spool.clear(tag)
-        for name in self._spool.unreadable(tag):
-            log.error("%s in the spool is no DICOM file and was put aside", name)
         names = self._spool.names(tag)
-        states = self._journal.states_of(names)
+        states, imported = self._journal.states_of(names), self._imported.of(names)
         for name in names:
-            state = states.get(name)
-            if state is None:
-                self._take(self._normalised([self._spool.read(name)]))
-            elif state in DONE:
-                self._spool.remove(name)
-            elif state is State.REFUSED:
-                self._spool.hold(name)
+            if name in states:
+                self._see_to(name, states[name])
+            else:
+                self._take_found(name, is_imported=name in imported)
+
+    def _take_found(self, name: str, *, is_imported: bool) -> None:
+        """Take an object that lies in the spool without a row; what came from a medium keeps its name there too."""
+        try:
+            file = self._spool.read(name)
+        except SpoolShort:
+            raise  # nothing is wrong with it
+        except (NotPart10, SpoolError) as error:
+            self._set_aside(name, str(error))
+        else:
+            self._take([file] if is_imported else self._normalised([file]))
+
+    def _set_aside(self, name: str, why: str) -> None:
+        """Hold a file that cannot be read, for a person; its row and its story say why, as far as it tells what it is."""
+        log.error("%s in the spool is held: %s", name, why)
+        try:
+            meta = read_meta(self._spool.path(name))
+        except (NotPart10, OSError):
+            meta = FileMeta("", "", "")
+        now = self._clock.seconds()
+        with self._journal.transaction():
+            added = self._journal.add([SpooledFile(name, meta, 0, "", now)])
+            self._journal.change([Change(number, State.REFUSED, reason=why) for number in added], now)
+            if meta.sop_instance_uid:
+                self._tell([Event(meta.sop_instance_uid, "HOLD", now, "refused", detail=why)])
+        self._see_to(name, State.REFUSED)
 
     def received(self, file: SpooledFile) -> None:
         """Take an object that lies in the spool."""
@@ -151,7 +173,7 @@ class Storing(Filing):
 
     def _normalised(self, files: Sequence[SpooledFile]) -> Sequence[SpooledFile]:
         """Give the names of patients one form, where that is asked for."""
-        return [normalise_file(self._spool, file) for file in files] if self._configuration.normalise_patient_name else files
+        return self._normalising.normalise(files) if self._configuration.normalise_patient_name else files
 
     def _take(self, files: Sequence[SpooledFile]) -> None:
         for file in files:
@@ -223,7 +245,9 @@ class Storing(Filing):
         with self._journal.transaction():
             self._take(taken.files)
             self._tell(Event(it.sop_instance_uid, "IMPORT", at, "known", detail=it.old_path) for it in taken.known)
-        remove_lot(taken.lot)
+        for entry, why in taken.spoilt:
+            self._set_aside(entry.name, why)
+        self._imported.forget(taken.lot)
         return True
 
     def _ready(

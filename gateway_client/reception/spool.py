@@ -10,25 +10,29 @@ import contextlib
 import errno
 import hashlib
 import itertools
+import logging
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from gateway_client.errors import NotPart10, ObjectTooLarge, SpoolError, SpoolFull
+from gateway_client.errors import ObjectTooLarge, SpoolError, SpoolFull, SpoolShort
 from gateway_client.objects.header import InstanceHeader
 from gateway_client.objects.part10 import FileMeta, digest_of, encode_head, read_meta
 from runtime import Clock, make_directories, sync_directory
+
+log = logging.getLogger(__name__)
 
 #: Pieces that one system call takes.
 _AT_ONCE = 64
 #: Bytes at the beginning of a data set that a writer keeps, so that it can be identified without reading the file.
 HEAD = 1 << 16
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 #: Seconds from which on an fsync is slow: files that wait for slow ones are synced at once, by so many threads.
 _SLOW, _SYNCING = 0.0003, 8
 
@@ -126,12 +130,19 @@ class Spool:
                 return
 
     def clear(self, tag: str = "") -> None:
-        """Remove what was being received, all of it or that of a process that died. Raises SpoolError."""
+        """Remove what was being received, all of it or that of a process that died; nobody was told that it is safe.
+
+        Raises SpoolError where it cannot be listed.
+        """
         try:
-            for name in _of(self._temporary, tag):
-                (self._temporary / name).unlink()
+            names = _of(self._temporary, tag)
         except OSError as error:
             raise _problem(error) from error
+        for name in names:
+            try:
+                (self._temporary / name).unlink()
+            except OSError as error:
+                log.error("%s stays in %s: %s", name, self._temporary, error)
 
     def take_over(self, files: Sequence[Path]) -> None:
         """Move files that are on disk, in the spool's file system, among those that wait. Raises SpoolError."""
@@ -159,7 +170,7 @@ class Spool:
 
         Which instrument's port took it stands in its name.
 
-        Raises NotPart10, and SpoolError when it cannot be read.
+        Raises NotPart10, and SpoolError when it cannot be read, SpoolShort when it may be another time.
         """
         path = self.path(name)
         try:
@@ -170,19 +181,13 @@ class Spool:
         origin = Origin(meta.sending_ae_title, meta.receiving_ae_title, "", _instrument_of(name))
         return SpooledFile(name, meta, status.st_size - meta.offset, digest, status.st_mtime, origin)
 
-    def unreadable(self, tag: str = "") -> Iterator[str]:
-        """Move files that are no DICOM files out of the way, and name them."""
-        for name in self.names(tag):
-            try:
-                read_meta(self.path(name))
-            except NotPart10:
-                self.hold(name)
-                yield name
-
     def remove(self, name: str) -> None:
-        """Forget a file that is filed or superfluous; one that is gone already is no error."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{self._in}/{name}")
+        """Forget a file that is filed or superfluous; one that is gone already is no error. Raises SpoolError."""
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{self._in}/{name}")
+        except OSError as error:
+            raise _problem(error) from error
 
     def hold(self, name: str) -> None:
         """Put a refused file aside; one that is there already is no error. Raises SpoolError."""
@@ -343,4 +348,6 @@ def _instrument_of(name: str) -> str:
 
 
 def _problem(error: OSError) -> SpoolError:
-    return SpoolFull(f"{error.strerror}.") if error.errno in _FULL else SpoolError(f"The spool does not work: {error}.")
+    if error.errno in _FULL:
+        return SpoolFull(f"{error.strerror}.")
+    return (SpoolShort if error.errno in _SHORT else SpoolError)(f"The spool does not work: {error}.")

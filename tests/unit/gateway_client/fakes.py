@@ -133,6 +133,7 @@ def data_set(
     extra: bytes = b"",
     equipment: tuple[str, str] = ("", ""),
     study: str = "1.2.3",
+    name: str = "DEMO^PATIENT^ONE",
 ) -> bytes:
     """Make a small CT data set in explicit VR little endian, of equipment by manufacturer and model."""
     return (
@@ -142,7 +143,7 @@ def data_set(
         + element(8, 0x60, "CS", "CT")
         + element(8, 0x70, "LO", equipment[0])
         + element(8, 0x1090, "LO", equipment[1])
-        + element(0x10, 0x10, "PN", "DEMO^PATIENT^ONE")
+        + element(0x10, 0x10, "PN", name)
         + element(0x10, 0x20, "LO", "666-00-1100")
         + element(0x20, 0x0D, "UI", study)
         + element(0x20, 0x0E, "UI", "1.2.3.1")
@@ -196,13 +197,14 @@ class Desk:
         instrument: str = "",
         equipment: tuple[str, str] = ("", ""),
         study: str = "1.2.3",
+        name: str = "DEMO^PATIENT^ONE",
         tell: bool = True,
     ) -> SpooledFile:
         """Put an object into the spool, and tell filing of it."""
         writer = self.spool.begin(
             FileMeta(CT, uid, EXPLICIT, "MODALITY"), Origin("MODALITY", "MAGBROKER", "127.0.0.1", instrument)
         )
-        writer.write(data_set(uid, extra=extra, equipment=equipment, study=study))
+        writer.write(data_set(uid, extra=extra, equipment=equipment, study=study, name=name))
         file = writer.commit()
         if tell:
             self.storing.received(file)

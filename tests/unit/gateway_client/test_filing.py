@@ -19,10 +19,11 @@ from gateway_client.acquisition.placement import place
 from gateway_client.acquisition.releasing import Releasing
 from gateway_client.acquisition.storing import LOCK_PAUSE, Storing
 from gateway_client.broker import Worker
-from gateway_client.errors import JournalError
+from gateway_client.errors import JournalError, SpoolShort
 from gateway_client.journal import Journal, Request
 from gateway_client.objects.header import HeaderItem, InstanceHeader, read_header
 from gateway_client.objects.part10 import FileMeta, digest_of, read_meta
+from gateway_client.reception import spool
 from gateway_client.reception.spool import Origin, Spool, SpooledFile
 from runtime import SystemClock
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, SHARE, Desk
@@ -192,6 +193,71 @@ def test_what_a_process_that_died_left_is_filed_once_whether_it_told_of_it_or_no
     assert received == ["1.2.1", "1.2.2"]
     assert [path.name for path in (desk.configuration.spool / "tmp").iterdir()] == [Path(half._path).name]
     other.close()
+
+
+def fail_to_read(monkeypatch: pytest.MonkeyPatch, name: str, error: int) -> None:
+    """Have the disk fail where a data set is read."""
+
+    def read(path: Path) -> str:
+        if path.name == name:
+            raise OSError(error, os.strerror(error))
+        return digest_of(path)
+
+    monkeypatch.setattr(spool, "digest_of", read)
+
+
+def test_what_cannot_be_read_of_a_process_that_died_is_set_aside_with_its_reason_and_the_rest_is_filed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = desk.receive("1.2.1", tell=False), desk.receive("1.2.2", tell=False)
+    tag = Path(good.name).stem.rpartition("-")[2]
+    strange = f"00000000000000000-000000-{tag}.dcm"
+    desk.spool.path(strange).write_bytes(b"not a DICOM file")
+    fail_to_read(monkeypatch, bad.name, errno.EIO)
+    desk.storing.lost(tag)
+    while desk.step():
+        pass
+    assert desk.states() == {"": "REFUSED", "1.2.1": "REFUSED", "1.2.2": "FILED"}
+    assert desk.spool.held_path(bad.name).exists()
+    assert desk.spool.held_path(strange).exists()
+    (held,) = [event for event in desk.events() if event[0] == "1.2.1"]
+    assert (held[2], held[5]) == ("HOLD", "refused")
+    assert "Input/output error" in held[6]
+    desk.restart()
+    assert desk.journal.counts() == {"FILED": 1, "REFUSED": 2}
+
+
+def test_what_cannot_be_read_for_want_of_open_files_is_filed_when_there_are_some(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = desk.receive("1.2.1", tell=False)
+    desk.storing.lost(Path(file.name).stem.rpartition("-")[2])
+    with monkeypatch.context() as patched:
+        fail_to_read(patched, file.name, errno.EMFILE)
+        with pytest.raises(SpoolShort):
+            desk.step()
+    desk.step()
+    assert desk.states() == {"1.2.1": "FILED"}
+
+
+def test_a_file_that_cannot_be_removed_keeps_nothing_from_being_filed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = desk.receive("1.2.1")
+    real = os.unlink
+
+    def refuse(path: str) -> None:
+        if path.endswith(first.name):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)
+        desk.receive("1.2.2")
+        while desk.step():
+            pass
+    assert desk.states() == {"1.2.1": "FILED", "1.2.2": "FILED"}
+    assert desk.spool.names() == [first.name]
+    desk.restart()
+    assert desk.spool.names() == []
 
 
 def test_files_of_objects_that_are_done_are_cleaned_away_at_a_start(desk: Desk) -> None:

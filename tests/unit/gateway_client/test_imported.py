@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
-from gateway_client import LotError, LotWriter
+from gateway_client import LotWriter
 from gateway_client.acquisition import imported, lots, storing
+from gateway_client.acquisition.imported import LOT_PAUSE
 from gateway_client.objects.part10 import FileMeta, encode_head
 from gateway_client.reception.spool import Spool
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, Desk, data_set
 
+#: A name that has another form once it is normalised.
+NAME = "Demo^Patient"
 
-def put(desk: Desk, lot: LotWriter, uid: str, *, accession: str = "021026-201") -> None:
+
+def put(desk: Desk, lot: LotWriter, uid: str, name: str = NAME) -> None:
     """Put an object into a lot."""
-    data = data_set(uid, accession)
+    data = data_set(uid, name=name)
     lot.path().write_bytes(encode_head(FileMeta(CT, uid, EXPLICIT)) + data)
     lot.add(uid, hashlib.sha256(data).hexdigest(), f"/cd/{uid}", "N")
 
@@ -30,6 +36,14 @@ def hand_over(desk: Desk, *uids: str) -> None:
         for uid in uids:
             put(desk, lot, uid)
         lot.hand_over()
+
+
+@pytest.fixture
+def normalising(tmp_path: Path) -> Iterator[Desk]:
+    """Give a desk that normalises names."""
+    desk = Desk(tmp_path, changes={"normalise_patient_name": True})
+    yield desk
+    desk.close()
 
 
 def finish(desk: Desk) -> None:
@@ -105,7 +119,7 @@ PLACES: dict[str, tuple[object, str, int]] = {
     "before anything is moved": (Spool, "take_over", 1),
     "between two files": (Path, "rename", 2),
     "before they are journaled": (storing.Storing, "_take", 1),
-    "before the lot is removed": (storing, "remove_lot", 1),
+    "before the lot is removed": (imported, "remove_lot", 1),
     "while the lot is removed": (lots.shutil, "rmtree", 1),
 }
 
@@ -159,17 +173,137 @@ SPOILED: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("how", SPOILED)
-def test_a_lot_that_cannot_be_read_is_put_aside_and_holds_nothing_up(how: str, desk: Desk) -> None:
+def test_a_lot_that_cannot_be_read_is_put_aside_and_holds_nothing_up(
+    how: str, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     hand_over(desk, "1.2.1")
     (spoiled,) = (desk.configuration.imports / "ready").iterdir()
     SPOILED[how](spoiled / "lot.json")
     desk.clock.advance(1)
     hand_over(desk, "1.2.2")
-    with pytest.raises(LotError, match="put aside"):
-        desk.step()
     finish(desk)
     assert stored(desk) == ["1.2.2"]
+    assert "put aside" in caplog.text
     assert (desk.configuration.imports / "held" / spoiled.name / "lot.json").exists()
+
+
+def test_a_lot_that_cannot_be_moved_is_left_for_later_and_holds_nothing_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hand_over(desk, "1.2.1", "1.2.2")
+    desk.clock.advance(1)
+    hand_over(desk, "1.2.3")
+    real = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name.endswith(".dcm") and "-000001-" in path.name:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", refuse)
+        finish(desk)
+        assert stored(desk) == ["1.2.3"]
+        assert "Permission denied" in caplog.text
+        finish(desk)
+    finish(desk)
+    assert stored(desk) == ["1.2.3"], "it is not tried at every turn"
+    desk.clock.advance(LOT_PAUSE)
+    finish(desk)
+    assert stored(desk) == ["1.2.3", "1.2.1", "1.2.2"]
+
+
+def test_a_lot_that_cannot_be_removed_files_nothing_twice_and_holds_nothing_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_lot: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    hand_over(desk, "1.2.1")
+    with monkeypatch.context() as patched:
+        patched.setattr(imported, "remove_lot", refuse)
+        finish(desk)
+    desk.clock.advance(LOT_PAUSE)
+    finish(desk)
+    assert stored(desk) == ["1.2.1"]
+    assert not os.listdir(desk.configuration.imports / "ready")
+
+
+def test_an_object_of_a_lot_that_cannot_be_read_is_set_aside_with_its_reason(desk: Desk) -> None:
+    hand_over(desk, "1.2.1", "1.2.2")
+    (lot,) = (desk.configuration.imports / "ready").iterdir()
+    spoilt = min(lot.glob("*.dcm"))
+    spoilt.write_bytes(b"what the disk made of it")
+    finish(desk)
+    assert stored(desk) == ["1.2.2"]
+    assert desk.journal.counts() == {"FILED": 1, "REFUSED": 1}
+    assert desk.spool.held_path(spoilt.name).exists()
+
+
+def test_what_a_modality_sent_is_known_on_a_medium_though_its_name_was_normalised(normalising: Desk) -> None:
+    desk = normalising
+    desk.receive("1.2.1", name=NAME)
+    finish(desk)
+    hand_over(desk, "1.2.1")
+    finish(desk)
+    assert stored(desk) == ["1.2.1"]
+    assert [event[5] for event in desk.events() if event[2] == "IMPORT"] == ["known"]
+
+
+def test_what_was_imported_is_known_when_a_modality_sends_it_though_its_name_is_normalised_then(normalising: Desk) -> None:
+    desk = normalising
+    hand_over(desk, "1.2.1")
+    finish(desk)
+    desk.receive("1.2.1", name=NAME)
+    finish(desk)
+    assert stored(desk) == ["1.2.1"]
+    assert desk.journal.counts() == {"FILED": 1, "DUPLICATE": 1}
+
+
+def test_what_was_corrected_since_is_known_on_a_medium_as_it_came(desk: Desk) -> None:
+    file = desk.receive("1.2.1", name=NAME)
+    finish(desk)
+    with desk.journal.transaction() as connection:
+        statement = "INSERT INTO correction (name, new_values, tried_at, original_digest) VALUES (?, '[]', 0, ?)"
+        connection.execute(statement, (file.name, file.digest))
+        connection.execute("UPDATE instance SET digest='corrected'")
+    hand_over(desk, "1.2.1")
+    finish(desk)
+    assert desk.journal.counts() == {"FILED": 1}
+
+
+def test_an_imported_object_keeps_its_name_when_a_kill_left_it_in_the_spool(
+    normalising: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = normalising
+    hand_over(desk, "1.2.1")
+    with monkeypatch.context() as patched:
+        kill_before(patched, storing.Storing, "_take")
+        with pytest.raises(Killed):
+            desk.step()
+    desk.restart()
+    finish(desk)
+    (filed,) = (desk.directory / "image1").rglob("*.DCM")
+    assert dcmread(filed).PatientName == NAME
+
+
+@pytest.mark.parametrize("place", [(os, "rename"), (storing.Storing, "_take")])
+def test_what_an_object_was_is_known_wherever_a_kill_falls_while_its_name_is_normalised(
+    place: tuple[object, str], normalising: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = normalising
+    desk.receive("1.2.1", name=NAME)
+    with monkeypatch.context() as patched:
+        kill_before(patched, *place)
+        with pytest.raises(Killed):
+            desk.step()
+    desk.restart()
+    finish(desk)
+    (filed,) = (desk.directory / "image1").rglob("*.DCM")
+    assert dcmread(filed).PatientName == "DEMO^PATIENT"
+    hand_over(desk, "1.2.1")
+    finish(desk)
+    assert desk.journal.counts() == {"FILED": 1}
 
 
 def test_a_list_of_a_lot_says_where_each_object_came_from(desk: Desk) -> None:

@@ -168,6 +168,7 @@ OLDER = {
     10: "ALTER TABLE transmission DROP COLUMN next_try;",
     11: "DROP INDEX commitment_gathering; ALTER TABLE commitment_reference DROP COLUMN image;"
     "ALTER TABLE transmission DROP COLUMN sop_class_uid;",
+    12: "DROP TRIGGER normalised_forgotten; DROP TABLE normalised;",
 }
 
 

@@ -209,6 +209,23 @@ def test_what_was_being_received_is_gone_after_a_start(tmp_path: Path, spool: Sp
     assert len(again.names()) == 1
 
 
+def test_what_was_being_received_and_cannot_be_removed_is_no_trouble(
+    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        spool.begin(META)
+    stubborn = everything(tmp_path)[0]
+
+    def unlink(path: Path) -> None:
+        if path == tmp_path / stubborn:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        os.unlink(path)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    spool.clear()
+    assert everything(tmp_path) == [stubborn]
+
+
 def test_what_one_process_put_in_is_told_from_what_others_did(tmp_path: Path) -> None:
     one, other = (Spool(tmp_path, FixedClock(MOMENT), tag=tag) for tag in ("00000001", "00000002"))
     kept = [spool.begin(META).commit().name for spool in (one, other)]
