@@ -13,6 +13,7 @@ from gateway_client.acquisition.releasing import Releasing
 from gateway_client.acquisition.storing import Storing
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
+from gateway_client.commitment.checking import Checking
 from gateway_client.commitment.commitments import Commitments
 from gateway_client.commitment.committing import Committing
 from gateway_client.commitment.requesting import Requesting
@@ -24,6 +25,7 @@ from gateway_client.correction.correcting import Correcting
 from gateway_client.heartbeat import Element, Heartbeat
 from gateway_client.journal import Journal
 from gateway_client.reception.application import Application
+from gateway_client.reception.offering import Desk
 from gateway_client.reception.receivers import Receivers
 from gateway_client.reception.scp import StorageSCP
 from gateway_client.reception.spool import Spool, SpooledFile
@@ -39,7 +41,8 @@ log = logging.getLogger(__name__)
 class Gateway:
     """One DICOM gateway. `start` returns when it listens; `stop` when everything that was received is safe and journaled.
 
-    An application of yours is asked about connections and objects; it may take objects that are not to be filed.
+    An application of yours is asked about connections and objects, may take objects that are not to be filed, answer for
+    them, and hears what destinations commit to.
 
     Its directory belongs to it alone. Nothing in memory is needed to go on after a kill.
     """
@@ -139,7 +142,10 @@ class _Running:
             self._reactor = ReactorThread("dicom")
             self._undo.append(self._reactor.stop)
             self.requests = CommitmentRequests(self.journal)
-            self._requestor = CommitmentRequestor(configuration, self.requests, self._reactor, clock)
+            application = gateway._application
+            self._desk = Desk(application, self._reactor.reactor) if application is not None else None
+            told_too = self._desk.hear if self._desk is not None else None
+            self._requestor = CommitmentRequestor(configuration, self.requests, self._reactor, clock, told_too)
             self._undo.append(self._requestor.close)
             self.scu = StorageSCU(configuration, reactor=self._reactor, services=self._requestor.services)
             self._undo.append(self.scu.close)
@@ -162,13 +168,14 @@ class _Running:
             commitment = CommitmentSCP(
                 configuration, self.commitments, self.storing, self._reactor, clock, lambda: committing_worker.wake()
             )
-            committing = Committing(configuration, self.journal, commitment, clock, random)
+            checking = Checking(self.journal, configuration.data)
+            committing = Committing(configuration, self.journal, commitment, checking, clock, random, application)
             committing_worker = Worker("committing", committing, connect, clock, random, idle_seconds=pause)
             self._workers.append(committing_worker)
             if any(it.commit for it in configuration.destinations.values()) or self.requests.destinations():
                 requesting = Requesting(configuration, self.requests, self._requestor, clock, random)
                 self._workers.append(Worker("requesting", requesting, connect, clock, random, idle_seconds=pause))
-            self.scp = self._port(configuration, gateway._application, commitment, random)
+            self.scp = self._port(configuration, commitment, random)
             self.scp.start()
         except BaseException:
             self._close()
@@ -202,21 +209,19 @@ class _Running:
         facts = {"dicom_port": self.scp.port, **ports, "free_bytes": self.spool.free_bytes()}
         return {**facts, "spool_originals": self.correcting.kept(), **counts, **sending, **committing, **requesting, **sessions}
 
-    def _port(
-        self, configuration: Configuration, application: Application | None, commitment: CommitmentSCP, random: Randomness
-    ) -> StorageSCP | Receivers:
+    def _port(self, configuration: Configuration, commitment: CommitmentSCP, random: Randomness) -> StorageSCP | Receivers:
         """Give what receives; an application is asked in this process, whatever the configuration says.
 
         Several processes take no storage commitment.
         """
-        if configuration.processes > 1 and application is None:
+        if configuration.processes > 1 and self._desk is None:
             return Receivers(configuration, self._received, self._lost, random)
         return StorageSCP(
             configuration,
             self.spool,
             self._received,
             self._reactor,
-            application,
+            self._desk,
             commitment=commitment,
             services=self._requestor.services,
         )

@@ -28,8 +28,7 @@ class Sorter(Application):
         if not patient:
             return False  # its sender hears C000H
         if stored.file is not None:
-            (self.folder / patient).mkdir(exist_ok=True)
-            stored.file.rename(self.folder / patient / stored.file.name)
+            stored = stored.move(self.folder / patient / stored.file.name)
         print(f"{patient}: {dataset.SOPClassUID.name}, {len(stored.data) or 'file'}", flush=True)
         return True
 

@@ -62,6 +62,25 @@ def bring(source: Path, target: Path, digest: str) -> Placed:
         raise _not_written(target, error) from error
 
 
+def move(source: Path, target: Path, digest: str) -> None:
+    """Rename a file, also into another file system, durable. Raises PlaceTaken, and PlacementError."""
+    bring(source, target, digest)
+    sync_parents([target])
+    if source.resolve() == target.resolve():
+        return
+    try:
+        source.unlink(missing_ok=True)
+    except OSError as error:
+        raise PlacementError(f"{source} cannot be removed: {error.strerror or error}.") from error
+    sync_parents([source])
+
+
+def write(file: Path, data: bytes) -> None:
+    """Write a file, durable but for its name. Raises PlacementError."""
+    for error in write_files([(file, data)]).values():
+        raise _not_written(file, error) from error
+
+
 def unusable(source: Path, digest: str) -> str:
     """Say why a file can be placed nowhere: it is gone, or is not any more what was received. Empty where it can be."""
     try:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Protocol
 
 from gateway_client.backoff import Randomness, pause_after
 from gateway_client.broker import Broker
-from gateway_client.commitment.checking import Checking, Finding
+from gateway_client.commitment.checking import Finding
 from gateway_client.commitment.commitments import COMMITTED, Commitment, Commitments
 from gateway_client.commitment.scp import CommitmentSCP
-from gateway_client.commitment.transaction import Reason, reason_text
+from gateway_client.commitment.transaction import Reason, Reference, reason_text
 from gateway_client.configuration import Configuration
 from gateway_client.journal import Journal
+from gateway_client.reception.application import Application
+from gateway_client.reception.spool import Origin
 from gateway_client.story import Event
 from runtime import Clock
 
@@ -29,16 +33,37 @@ TELLING_FOR, REMEMBERED_FOR = 7 * 86400.0, 30 * 86400.0
 _PURGE_EVERY = 3600.0
 
 
+class Checks(Protocol):
+    """What finds out which instances are safe; `gateway_client.commitment.checking` does."""
+
+    def connected(self, broker: Broker) -> None:
+        """Begin on a new session."""
+
+    def findings(self, broker: Broker, references: Sequence[Reference]) -> Iterator[Finding]:
+        """Check references in their order, as many as may be at once, the first one at least."""
+
+
 class Committing:
-    """Brings transactions of storage commitment from CHECKING to TOLD, on a worker's thread."""
+    """Brings transactions of storage commitment from CHECKING to TOLD, on a worker's thread.
+
+    An `application` is asked for what is not on file.
+    """
 
     def __init__(
-        self, configuration: Configuration, journal: Journal, scp: CommitmentSCP, clock: Clock, random: Randomness
+        self,
+        configuration: Configuration,
+        journal: Journal,
+        scp: CommitmentSCP,
+        checking: Checks,
+        clock: Clock,
+        random: Randomness,
+        application: Application | None = None,
     ) -> None:
         self._patience = configuration.commitment_wait
+        self._application = application
         self._journal = journal
         self._commitments = Commitments(journal)
-        self._checking = Checking(journal, configuration.data)
+        self._checking = checking
         self._scp = scp
         self._clock = clock
         self._random = random
@@ -82,10 +107,23 @@ class Committing:
             waited = now - commitment.asked_at
             self._commitments.checked(commitment.id, [], now + min(LAST_LOOK, max(FIRST_LOOK, waited / 4)), now)
             return True
-        findings = list(self._checking.findings(broker, [reference for _, reference in batch]))
+        findings = [
+            self._asked(commitment, finding) for finding in self._checking.findings(broker, [reference for _, reference in batch])
+        ]
         self._found(commitment, [(place, finding) for (place, _), finding in zip(batch, findings, strict=False)], now)
         self._at = commitment.id, batch[len(findings) - 1][0]
         return True
+
+    def _asked(self, commitment: Commitment, finding: Finding) -> Finding:
+        """Ask the application for an instance that is not on file."""
+        if self._application is None or finding.outcome != Reason.NO_SUCH_OBJECT_INSTANCE:
+            return finding
+        try:
+            safe = self._application.commits(finding.reference, Origin(commitment.peer, commitment.ours))
+        except Exception:  # whatever it is, others are to be answered
+            log.exception("the application failed")
+            return replace(finding, outcome=Reason.PROCESSING_FAILURE, detail="the application failed")
+        return replace(finding, outcome=COMMITTED, detail="") if safe else finding
 
     def _found(self, commitment: Commitment, findings: Sequence[tuple[int, Finding]], now: float) -> None:
         """Write down what was found out; what did not come in time is not waited for any longer."""

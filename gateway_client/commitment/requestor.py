@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
@@ -12,23 +12,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
 from dul import (
-    Answer,
     CommandField,
     DulError,
     Exchange,
-    Request,
     RequestFailed,
-    RequestRefused,
     Service,
     Timeouts,
-    answered_by,
     connect,
 )
 from gateway_client.commitment.requests import CommitmentRequests
-from gateway_client.commitment.scu import ask_for_commitment
-from gateway_client.commitment.transaction import DATA_LIMIT, CommitmentRequest, Reason, commitment_proposal, decode_result
+from gateway_client.commitment.scu import ask_for_commitment, hearing
+from gateway_client.commitment.transaction import CommitmentRequest, CommitmentResult, commitment_proposal
 from gateway_client.configuration import Configuration
-from gateway_client.errors import BadCommitment, GatewayError
 from gateway_client.transmission.scu import Destination
 from runtime import Clock, ReactorThread
 
@@ -68,14 +63,22 @@ class _Stay:
 class CommitmentRequestor:
     """Asks destinations (N-ACTION), and takes results (N-EVENT-REPORT), each on disk before its answer.
 
-    What begins with an underscore belongs to the reactor's thread, all else to others.
+    What begins with an underscore belongs to the reactor's thread, all else to others. `told_too` hears of each result as well.
     """
 
-    def __init__(self, configuration: Configuration, requests: CommitmentRequests, reactor: ReactorThread, clock: Clock) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        requests: CommitmentRequests,
+        reactor: ReactorThread,
+        clock: Clock,
+        told_too: Callable[[CommitmentResult, Exchange], Awaitable[bool]] | None = None,
+    ) -> None:
         self._configuration = configuration
         self._requests = requests
         self._reactor = reactor
         self._clock = clock
+        self._told_too = told_too
         self._told: SimpleQueue[Ended] = SimpleQueue()
         self._stays: set[_Stay] = set()
         self._open: set[Exchange] = set()
@@ -83,7 +86,7 @@ class CommitmentRequestor:
     @property
     def services(self) -> Mapping[CommandField, Service]:
         """What takes results: for the gateway's port, and for associations with destinations."""
-        return {CommandField.N_EVENT_REPORT_RQ: answered_by(self._hear, DATA_LIMIT)}
+        return hearing(self._heard)
 
     def ask(self, destination: Destination, asked: Sequence[Asked]) -> None:
         """Begin to ask a destination over an association of its own; what becomes of it is `ended`."""
@@ -160,24 +163,18 @@ class CommitmentRequestor:
             response_seconds=configuration.dimse_timeout,
         )
 
-    async def _hear(self, request: Request, data: bytes) -> Answer:
-        try:
-            result = decode_result(data, request.transfer_syntax)
-        except BadCommitment as error:
-            raise RequestRefused(error.status, str(error)) from error
+    async def _heard(self, result: CommitmentResult, exchange: Exchange) -> bool:
+        """Write a result down, then tell the application, before the peer is answered."""
         reactor = self._reactor.reactor
-        try:
-            known = await deferToThreadPool(reactor, reactor.getThreadPool(), self._requests.heard, result, self._clock.seconds())
-        except GatewayError as error:
-            log.error("a result of storage commitment cannot be taken: %s", error)
-            raise RequestRefused(Reason.PROCESSING_FAILURE, str(error)) from error
-        if not known:
-            raise RequestRefused(Reason.PROCESSING_FAILURE, "this transaction is not known")
-        for reference, reason in result.failed:
-            log.warning("%s is not committed: reason %04X", reference.sop_instance, reason)
-        # its answer goes out before the association may be released
-        reactor.callLater(0, self._came, result.transaction)
-        return Answer(0x0000, fields={"event_type": request.command.event_type})
+        known = await deferToThreadPool(reactor, reactor.getThreadPool(), self._requests.heard, result, self._clock.seconds())
+        if self._told_too is not None:
+            known |= await self._told_too(result, exchange)
+        if known:
+            for reference, reason in result.failed:
+                log.warning("%s is not committed: reason %04X", reference.sop_instance, reason)
+            # its answer goes out before the association may be released
+            reactor.callLater(0, self._came, result.transaction)
+        return bool(known)
 
     def _came(self, transaction: str) -> None:
         """End the stay of an association whose last result has come."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -55,7 +55,7 @@ from gateway_client.commitment.transaction import (
     encode_request,
     transfer_syntax_for,
 )
-from gateway_client.errors import BadCommitment, NoCommitmentResult
+from gateway_client.errors import BadCommitment, GatewayError, NoCommitmentResult
 from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, read_meta
 from runtime import PortInUse, ReactorThread
 
@@ -86,15 +86,23 @@ async def ask_for_commitment(exchange: Exchange, request: CommitmentRequest) -> 
     await n_action(exchange, COMMITMENT, COMMITMENT_INSTANCE, REQUEST, data)
 
 
-def hearing(told: Callable[[CommitmentResult], bool]) -> Mapping[CommandField, Service]:
-    """Make the service that takes results; `told` says whether it knows the transaction. One that is not known is refused."""
+def hearing(told: Callable[[CommitmentResult, Exchange], Awaitable[bool]]) -> Mapping[CommandField, Service]:
+    """Make the service that takes results; `told` says whether it knows the transaction, and may raise GatewayError.
 
-    def hear(request: Request, data: bytes) -> Answer:
+    One that is not known, or cannot be taken, is refused.
+    """
+
+    async def hear(request: Request, data: bytes) -> Answer:
         try:
             result = decode_result(data, request.transfer_syntax)
         except BadCommitment as error:
             raise RequestRefused(error.status, str(error)) from error
-        if not told(result):
+        try:
+            known = await told(result, request.exchange)
+        except GatewayError as error:
+            log.error("a result of storage commitment cannot be taken: %s", error)
+            raise RequestRefused(Reason.PROCESSING_FAILURE, str(error)) from error
+        if not known:
             raise RequestRefused(Reason.PROCESSING_FAILURE, "this transaction is not known")
         return Answer(0x0000, fields={"event_type": request.command.event_type})
 
@@ -120,7 +128,7 @@ class CommitmentSCU:
     """Asks one peer within `with`, for one transaction after another. Its methods are for other threads than the reactor's.
 
     With `listen` it has a port, on all addresses, for a peer that opens an association to tell results. `heard` is called with
-    each result as it comes, in the reactor's thread. Raises PortInUse.
+    each result as it comes, in the thread in which it comes. Raises PortInUse.
     """
 
     def __init__(
@@ -145,7 +153,7 @@ class CommitmentSCU:
         """Begin; listen where that is wanted."""
         self._reactor = ReactorThread("commitment")
         if self._listen is not None:
-            listener = Listener(Listening(_answer, {CommandField.C_ECHO_RQ: echo, **hearing(self._hear)}), self._reactor.reactor)
+            listener = Listener(Listening(_answer, {CommandField.C_ECHO_RQ: echo, **hearing(self._heard)}), self._reactor.reactor)
             try:
                 self._port = self._reactor.call(listener.listen, self._listen)
             except OSError as error:
@@ -198,7 +206,11 @@ class CommitmentSCU:
         with self._came:
             return self._came.wait_for(lambda: transaction in self._results, seconds)
 
-    def _hear(self, result: CommitmentResult) -> bool:
+    async def _heard(self, result: CommitmentResult, _exchange: Exchange) -> bool:
+        return self.hear(result)
+
+    def hear(self, result: CommitmentResult) -> bool:
+        """Take a result that came another way, as to the port of a `Listener`; tell whether it was asked for here."""
         with self._came:
             if result.transaction not in self._asked:
                 return False
@@ -220,7 +232,7 @@ class CommitmentSCU:
             self._reactor.reactor,
             (peer.host, peer.port),
             commitment_proposal(peer.called, peer.calling, as_scp=False),
-            services=hearing(self._hear),
+            services=hearing(self._heard),
             timeouts=Timeouts(artim=peer.timeout),
             connect_seconds=peer.timeout,
             response_seconds=peer.timeout,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from gateway_client.configuration import Configuration
-from gateway_client.errors import NotAnObject
-from gateway_client.objects.part10 import FileMeta
-from gateway_client.reception.application import Application, Keep, Place, StoredObject
+from gateway_client.commitment.brokerless import BrokerlessCommitment
+from gateway_client.commitment.scu import hearing
+from gateway_client.configuration import Configuration, Peer
+from gateway_client.reception.application import Application
+from gateway_client.reception.folder import InFolder
+from gateway_client.reception.offering import Desk
 from gateway_client.reception.scp import StorageSCP
-from gateway_client.reception.spool import Origin, Spool
-from runtime import Clock, SystemClock, make_directories
-
-#: What may name a file; the standard allows no other UID (PS3.5 9.1).
-_UID = re.compile(r"[0-9][0-9.]{0,63}")
+from gateway_client.reception.spool import Spool
+from runtime import Clock, ReactorThread, SystemClock, make_directories
 
 
 class ApplicationListener:
@@ -23,6 +22,8 @@ class ApplicationListener:
 
     An object that the application gives no file of its own lies in the folder as its SOP Instance UID, with .dcm; so is what
     comes meanwhile, below `.incoming`. The folder is one listener's alone.
+
+    Peers may ask for storage commitment; those whose `addresses` are known by their AE titles are told on a new association.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class ApplicationListener:
         max_object_bytes: int = 4 << 30,
         network_timeout: float = 60.0,
         abort_after_refusal: tuple[str, ...] = (),
+        addresses: Mapping[str, tuple[str, int]] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._configuration = Configuration(
@@ -51,38 +53,51 @@ class ApplicationListener:
             max_object_bytes=max_object_bytes,
             network_timeout=network_timeout,
             abort_after_refusal=abort_after_refusal,
+            peers={title: Peer(*address) for title, address in (addresses or {}).items()},
         )
-        self._application = _InFolder(application, folder.absolute())
+        self._application = InFolder(application, folder)
         self._clock = clock or SystemClock()
-        self._running: tuple[StorageSCP, Spool] | None = None
+        self._scp: StorageSCP | None = None
+        self._undo: list[Callable[[], None]] = []
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        assert self._running is not None
-        return self._running[0].port
+        assert self._scp is not None
+        return self._scp.port
 
     def start(self) -> None:
-        """Listen. Raises PortInUse, and SpoolError where the folder cannot be used."""
+        """Listen. Raises PortInUse, and SpoolError or JournalError where the folder cannot be used."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
         configuration = self._configuration
         make_directories(configuration.directory)
         spool = Spool(configuration.directory, self._clock, max_object_bytes=configuration.max_object_bytes)
-        try:
-            spool.clear()
-            scp = StorageSCP(configuration, spool, lambda _file: None, application=self._application)
-            scp.start()
-        except BaseException:
-            spool.close()
-            raise
-        self._running = scp, spool
+        self._undo.append(spool.close)
+        spool.clear()
+        reactor = ReactorThread("dicom")
+        self._undo.append(reactor.stop)
+        commitment = BrokerlessCommitment(configuration, self._application, reactor, self._clock)
+        self._undo.append(commitment.stop)
+        desk = Desk(self._application, reactor.reactor)
+        scp = StorageSCP(
+            configuration, spool, lambda _file: None, reactor, desk, commitment=commitment.scp, services=hearing(desk.hear)
+        )
+        scp.start()
+        self._undo.append(scp.stop)
+        commitment.start()
+        self._scp = scp
 
     def stop(self) -> None:
         """Take no new associations, let each peer finish its object, wait for the application."""
-        running, self._running = self._running, None
-        if running is not None:
-            scp, spool = running
-            scp.stop()
-            spool.close()
+        self._scp = None
+        while self._undo:
+            self._undo.pop()()
 
     def __enter__(self) -> ApplicationListener:
         """Listen."""
@@ -92,32 +107,3 @@ class ApplicationListener:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop."""
         self.stop()
-
-
-class _InFolder(Application):
-    """An application whose objects lie in a folder where it names no other place."""
-
-    def __init__(self, application: Application, folder: Path) -> None:
-        self._application = application
-        self._folder = folder
-
-    def accept_connection(self, origin: Origin) -> bool:
-        return self._application.accept_connection(origin)
-
-    def accept_object(self, stored: StoredObject) -> bool:
-        return self._application.accept_object(stored)
-
-    def timed_out(self, origin: Origin) -> None:
-        self._application.timed_out(origin)
-
-    def disconnected(self, origin: Origin) -> None:
-        self._application.disconnected(origin)
-
-    def choose_place(self, meta: FileMeta, origin: Origin) -> Place:
-        """Name the file of an object that the application leaves to the listener."""
-        place = self._application.choose_place(meta, origin)
-        if place is not Keep.SPOOL:
-            return place
-        if not _UID.fullmatch(meta.sop_instance_uid):
-            raise NotAnObject(f"{meta.sop_instance_uid!r} is no UID.")
-        return self._folder / f"{meta.sop_instance_uid}.dcm"

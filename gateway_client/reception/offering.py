@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -17,10 +18,12 @@ from twisted.python.threadpool import ThreadPool
 
 from dul import NO_REASON, AssociateAccept, Decision, DulError, Exchange, PeerTimedOut, Request, Sink
 from gateway_client.acquisition.placement import Placed, bring, sync_parents
-from gateway_client.errors import GatewayError, NotAccepted, ObjectTooLarge, PlacementError
+from gateway_client.commitment.transaction import CommitmentResult
+from gateway_client.errors import GatewayError, NotAccepted, ObjectTooLarge, PlacementError, SpoolError
 from gateway_client.objects.header import identify
+from gateway_client.objects.part10 import FileMeta
 from gateway_client.reception.application import Application, Keep, Place, StoredObject
-from gateway_client.reception.receiving import Incoming, Told, caller, describe
+from gateway_client.reception.receiving import Incoming, Told, describe, sender
 from gateway_client.reception.spool import HEAD, Origin
 from gateway_client.reception.spooling import End, SpoolThread
 
@@ -62,8 +65,18 @@ class Desk:
             for tell in (*told, self.application.disconnected):
                 self.ask(exchange, partial(tell, origin)).addErrback(_raised)
 
-        origin = caller(exchange)
+        origin = sender(exchange)
         exchange.closed().addCallback(ended)
+
+    def hear(self, result: CommitmentResult, exchange: Exchange) -> Deferred[bool]:
+        """Tell the application what came of a storage commitment; gives whether it knows of it. Raises NotAccepted."""
+        heard = self.ask(exchange, partial(self.application.hear_commitment, result, sender(exchange)))
+        return heard.addErrback(_fail)
+
+    def not_stored(self, exchange: Exchange, meta: FileMeta, why: GatewayError) -> None:
+        """Tell the application of an object that it will not see."""
+        tell = partial(self.application.not_stored, meta, sender(exchange), why)
+        self.ask(exchange, tell).addErrback(_raised)
 
     def stop(self) -> None:
         """Wait for the calls that go on; for other threads than the reactor's."""
@@ -77,8 +90,8 @@ class Offered:
         self._desk = desk
         self._thread = thread
         self._request = request
-        self._told = told
-        self._meta, self._origin = describe(request), caller(request.exchange)
+        self._answer = told
+        self._meta, self._origin = describe(request), sender(request.exchange)
         self._early: list[bytes] = []
         self._finished = self._abandoned = False
         self._sink: Sink | None = None
@@ -102,8 +115,15 @@ class Offered:
     def abandon(self) -> None:
         """Forget the object."""
         self._abandoned = True
+        self._desk.not_stored(self._request.exchange, self._meta, SpoolError("The association ended before it was whole."))
         if self._sink is not None:
             self._sink.abandon()
+
+    def _told(self, problem: GatewayError | None) -> None:
+        """Answer, and tell the application of what was none of its doing."""
+        if problem is not None and not isinstance(problem, NotAccepted):
+            self._desk.not_stored(self._request.exchange, self._meta, problem)
+        self._answer(problem)
 
     # ---- where it goes ----
 
@@ -139,7 +159,8 @@ class Offered:
         except GatewayError as error:
             self._told(error)
             return
-        self._accept(lambda: self._show(StoredObject(self._meta, self._origin, data=data)), self._told)
+        digest = hashlib.sha256(data).hexdigest()
+        self._accept(lambda: self._show(StoredObject(self._meta, self._origin, data=data, digest=digest)), self._told)
 
     def _shown(self, incoming: Incoming, chosen: Place, problem: GatewayError | None) -> None:
         """Have the application look at an object that is on disk; what it takes is kept before its sender hears of it."""
@@ -157,7 +178,7 @@ class Offered:
             if isinstance(chosen, Path):
                 self._show_at(path, chosen, digest)
             else:
-                self._show(StoredObject(self._meta, self._origin, path))
+                self._show(StoredObject(self._meta, self._origin, path, digest=digest, in_spool=True))
 
         self._accept(show, end)
 
@@ -172,7 +193,7 @@ class Offered:
         placed = bring(path, chosen, digest)
         sync_parents([chosen])
         try:
-            self._show(StoredObject(self._meta, self._origin, chosen))
+            self._show(StoredObject(self._meta, self._origin, chosen, digest=digest))
         except BaseException:
             if placed is not Placed.THERE:  # that one was taken before
                 with contextlib.suppress(OSError):
@@ -231,3 +252,7 @@ def _raised(failure: Failure) -> GatewayError:
         return failure.value
     log.error("the application failed:\n%s", failure.getTraceback())
     return NotAccepted("The application failed.")
+
+
+def _fail(failure: Failure) -> bool:
+    raise _raised(failure)

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Collection
 from weakref import WeakKeyDictionary
 
-from dul import Exchange, Request, Sink
+from dul import Exchange, Request, Role, Sink
 from gateway_client.errors import GatewayError, NotAccepted, NotAnObject, ObjectTooLarge, SpoolError, SpoolFull, UIDMismatch
 from gateway_client.objects.part10 import FileMeta
 from gateway_client.reception.spool import Origin
@@ -61,7 +61,7 @@ class Receiver:
         exchange = request.exchange
         log.error("An object from %s was not taken: %s", exchange.connection.peer, problem)
         request.respond(_STATUS.get(type(problem), OUT_OF_RESOURCES))
-        if caller(exchange).calling in self._ended_by_refusal:
+        if sender(exchange).calling in self._ended_by_refusal:
             exchange.abort()
 
 
@@ -72,7 +72,7 @@ class Incoming:
     """
 
     def __init__(self, thread: SpoolThread, request: Request, told: Told, whole: End = End.WHOLE) -> None:
-        self.spooling = Spooling(describe(request), caller(request.exchange))
+        self.spooling = Spooling(describe(request), sender(request.exchange))
         self._thread = thread
         self._request = request
         self._told = told
@@ -133,13 +133,15 @@ class Incoming:
 
 def describe(request: Request) -> FileMeta:
     """Say what a C-STORE request names."""
-    command, by = request.command, caller(request.exchange)
+    command, by = request.command, sender(request.exchange)
     return FileMeta(command.sop_class or "", command.sop_instance or "", request.transfer_syntax, by.calling, by.called)
 
 
-def caller(exchange: Exchange) -> Origin:
-    """Say who asked for an association, and at which instrument's port."""
-    asked = exchange.connection.association.request
-    calling, called = (asked.calling_ae_title, asked.called_ae_title) if asked is not None else ("", "")
-    association = _ASSOCIATIONS.get(exchange) or _ASSOCIATIONS.setdefault(exchange, secrets.token_hex(8))
-    return Origin(calling, called, exchange.connection.peer, exchange.listener, association)
+def sender(exchange: Exchange) -> Origin:
+    """Say who the peer of an association is, and at which instrument's port; over one of ours it is the one that was called."""
+    association = exchange.connection.association
+    asked = association.request
+    titles = (asked.calling_ae_title, asked.called_ae_title) if asked is not None else ("", "")
+    calling, called = titles if association.role is Role.ACCEPTOR else titles[::-1]
+    name = _ASSOCIATIONS.get(exchange) or _ASSOCIATIONS.setdefault(exchange, secrets.token_hex(8))
+    return Origin(calling, called, exchange.connection.peer, exchange.listener, name)

@@ -37,7 +37,6 @@ from gateway_client.commitment.scp import CommitmentSCP
 from gateway_client.commitment.transaction import choose_commitment, commitment_roles
 from gateway_client.configuration import Configuration
 from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
-from gateway_client.reception.application import Application
 from gateway_client.reception.listeners import ListenerConfiguration
 from gateway_client.reception.offering import Desk, Offered
 from gateway_client.reception.receiving import Receiver
@@ -64,8 +63,8 @@ class _Open(NamedTuple):
 class StorageSCP:
     """The gateway's DICOM ports. `received` hears of every object once it is durable, before its sender does.
 
-    It is called from the thread that writes. An `application` is asked about connections and objects. The other
-    methods are for other threads than the reactor's. `beside` is that of Listening, by the listener's number;
+    It is called from the thread that writes. A `desk` asks an application about connections and objects; it stops with the
+    ports. The other methods are for other threads than the reactor's. `beside` is that of Listening, by the listener's number;
     `services` are further ones.
     """
 
@@ -75,7 +74,7 @@ class StorageSCP:
         spool: Spool,
         received: Callable[[SpooledFile], None],
         reactor: ReactorThread | None = None,
-        application: Application | None = None,
+        desk: Desk | None = None,
         beside: Callable[[int, int], int] = lambda _listener, associations: none_beside(associations),
         commitment: CommitmentSCP | None = None,
         services: Mapping[CommandField, Service] | None = None,
@@ -84,11 +83,10 @@ class StorageSCP:
         self._configuration = configuration
         self._commitment = commitment
         self._services = services or {}
-        self._application = application
         self._own = reactor is None
         self._reactor = reactor or ReactorThread("dicom")
         self._spooling = SpoolThread(spool, received, self._reactor.soon, configuration.header_paths)
-        self._desk = Desk(application, self._reactor.reactor) if application is not None else None
+        self._desk = desk
         self._receiver = Receiver(self._spooling, configuration.abort_after_refusal)
         self._open: list[_Open] = []
         self._listening: list[Any] = []

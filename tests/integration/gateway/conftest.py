@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fileman import SiteKey, Store, apply_site, read_site_file
-from gateway_client import Configuration, Gateway
+from gateway_client import Application, Configuration, Gateway
 from gateway_client.objects.part10 import read_meta
 from runtime import PortInUse, check_port
 from tests.support.broker import RunningBroker
@@ -95,7 +95,7 @@ def make_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     """Give a function that starts gateways on a free port, all on one directory, and stops them at the end."""
     running: list[Gateway] = []
 
-    def make(broker_port: int, **changes: object) -> Gateway:
+    def make(broker_port: int, application: Application | None = None, **changes: object) -> Gateway:
         configuration = Configuration(
             tmp_path / "gateway",
             tmp_path,
@@ -108,7 +108,7 @@ def make_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
             free_space_floor=0,
             **changes,  # what a test changes is of the field's type
         )
-        gateway = Gateway(configuration)
+        gateway = Gateway(configuration, application=application)
         gateway.start()
         running.append(gateway)
         return gateway

@@ -15,7 +15,8 @@ from pydicom import dcmread
 
 from gateway_client.objects.part10 import digest_of
 from gateway_client.reception import offering
-from magbroker.gateway import Application, FileMeta, Keep, Listener, Origin, Place, StoredObject
+from gateway_client.reception.folder import InFolder
+from magbroker.gateway import Application, FileMeta, Keep, Listener, Origin, Place, Reference, StoredObject
 from tests.integration.gateway import conftest
 from tests.support.dicom import make_slices
 
@@ -33,6 +34,7 @@ class Program(Application):
     object: Callable[[StoredObject], bool] = lambda _stored: True
     asked: list[str] = field(default_factory=list)
     stored: list[StoredObject] = field(default_factory=list)
+    lost: queue.SimpleQueue[tuple[str, str]] = field(default_factory=queue.SimpleQueue)
     ended: queue.SimpleQueue[Origin] = field(default_factory=queue.SimpleQueue)
     silent: queue.SimpleQueue[Origin] = field(default_factory=queue.SimpleQueue)
 
@@ -48,6 +50,9 @@ class Program(Application):
         self.asked.append("object")
         self.stored.append(stored)
         return self.object(stored)
+
+    def not_stored(self, meta: FileMeta, origin: Origin, why: Exception) -> None:
+        self.lost.put((meta.sop_instance_uid, str(why)))
 
     def timed_out(self, origin: Origin) -> None:
         self.silent.put(origin)
@@ -87,8 +92,9 @@ def images(tmp_path: Path) -> list[Path]:
 
 
 def files_of(tmp_path: Path) -> list[Path]:
-    """List what lies in the listener's folder, with what it left on the way."""
-    return sorted(path for path in (tmp_path / "listener0").rglob("*") if path.is_file())
+    """List what lies in the listener's folder, with what it left on the way, but for its journal."""
+    folder = tmp_path / "listener0"
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("journal.db"))
 
 
 def uid_of(path: Path) -> str:
@@ -131,6 +137,9 @@ def test_a_connection_is_refused_by_who_calls_whom_from_where(start: Start, imag
         ({"place": lambda _meta: Keep.MEMORY, "object": lambda _stored: False}, REFUSED),
         ({"place": lambda _meta: Keep.MEMORY, "object": raises}, REFUSED),
         ({"place": lambda _meta: Path("/proc/none/x.dcm")}, NO_ROOM),  # cannot be written
+        ({"object": lambda stored: stored.move(stored.file)}, SUCCESS),  # it is there already
+        ({"object": lambda stored: stored.move(Path("/proc/none/x.dcm"))}, NO_ROOM),
+        ({"object": lambda stored: stored.move(Path("moved.dcm"))}, NO_ROOM),
     ],
 )
 def test_the_peer_sees_what_was_decided(
@@ -182,6 +191,28 @@ def test_the_application_may_move_a_file_before_it_takes_it(start: Start, tmp_pa
     assert files_of(tmp_path) == []
 
 
+def test_an_object_is_moved_by_what_is_in_it_wherever_it_was(start: Start, tmp_path: Path, images: list[Path]) -> None:
+    def by_number(stored: StoredObject) -> bool:
+        moved = stored.move(tmp_path / "by number" / f"{stored.dataset().InstanceNumber}.dcm")
+        return moved.file is not None and moved.dataset().SOPInstanceUID == stored.meta.sop_instance_uid
+
+    places: list[Place] = [Keep.MEMORY, Keep.SPOOL, tmp_path / "chosen.dcm"]
+    said = storescu(start(Program(place=lambda _meta: places.pop(), object=by_number)).port, *images)
+    assert said.count(SUCCESS) == 3
+    moved = {path.name: digest_of(path) for path in (tmp_path / "by number").iterdir()}
+    assert moved == {f"{dcmread(image).InstanceNumber}.dcm": digest_of(image) for image in images}
+    assert files_of(tmp_path) == []
+    assert not (tmp_path / "chosen.dcm").exists()
+
+
+def test_what_is_moved_replaces_no_other_object(start: Start, tmp_path: Path, images: list[Path]) -> None:
+    listener = start(Program(object=lambda stored: bool(stored.move(tmp_path / "one.dcm"))))
+    assert SUCCESS in storescu(listener.port, images[0])
+    assert NO_ROOM in storescu(listener.port, images[1])
+    assert digest_of(tmp_path / "one.dcm") == digest_of(images[0])
+    assert files_of(tmp_path) == []
+
+
 def test_a_file_that_was_moved_away_before_it_was_refused_stays_where_it_is(
     start: Start, tmp_path: Path, images: list[Path]
 ) -> None:
@@ -208,6 +239,20 @@ def test_memory_is_bounded(start: Start, images: list[Path], monkeypatch: pytest
     monkeypatch.setattr(offering, "MEMORY_LIMIT", 20_000)
     program = Program(place=lambda _meta: Keep.MEMORY)
     assert NO_ROOM in storescu(start(program).port, images[0])
+    assert program.stored == []
+    assert program.lost.get(timeout=PATIENCE) == (uid_of(images[0]), "An object in memory may have 20000 bytes.")
+
+
+def test_the_application_hears_of_an_object_that_was_cut_off(start: Start, images: list[Path]) -> None:
+    program = Program()
+    listener = start(program)
+    with socket.create_server(("127.0.0.1", 0)) as middle:
+        forward = threading.Thread(target=_forward_and_cut_off, args=(middle, listener.port))
+        forward.start()
+        storescu(middle.getsockname()[1], images[0])
+        forward.join(PATIENCE)
+    assert program.lost.get(timeout=PATIENCE) == (uid_of(images[0]), "The association ended before it was whole.")
+    assert program.ended.get(timeout=PATIENCE).calling == "STORESCU"
     assert program.stored == []
 
 
@@ -274,11 +319,23 @@ def _forward_and_fall_silent(middle: socket.socket, port: int, sent: threading.E
         listener.recv(65536)  # the abort
 
 
-def test_a_name_that_is_no_uid_makes_no_file(start: Start, tmp_path: Path) -> None:
-    from gateway_client.reception.listening import _InFolder
+def _forward_and_cut_off(middle: socket.socket, port: int) -> None:
+    """Pass on an association, and its first object in part."""
+    peer, _ = middle.accept()
+    with peer, socket.create_connection(("127.0.0.1", port)) as listener:
+        listener.sendall(peer.recv(65536))
+        peer.sendall(listener.recv(65536))
+        left = 16384
+        while left > 0:
+            piece = peer.recv(left)
+            listener.sendall(piece)
+            left -= len(piece)
 
-    inside = _InFolder(Program(), tmp_path)
+
+def test_a_name_that_is_no_uid_makes_no_file(start: Start, tmp_path: Path) -> None:
+    inside = InFolder(Program(), tmp_path)
     for name in ("../../x", "..", "1.2/3", "", "a", ".1", "1" * 65):
         with pytest.raises(Exception, match="is no UID"):
             inside.choose_place(FileMeta("1.2", name, "1.2"), Origin())
+        assert not inside.commits(Reference("1.2", name), Origin())
     assert os.listdir(tmp_path) == []

@@ -86,7 +86,7 @@ def test_a_result_is_heard_while_objects_are_sent() -> None:
     def established(exchange: Exchange) -> None:
         Deferred.fromCoroutine(told(exchange))
 
-    def keep(given: CommitmentResult) -> bool:
+    async def keep(given: CommitmentResult, _exchange: Exchange) -> bool:
         heard.append(given)
         return True
 
