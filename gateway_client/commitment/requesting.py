@@ -8,6 +8,7 @@ from gateway_client.backoff import Randomness, pause_after
 from gateway_client.broker import Broker
 from gateway_client.commitment.requestor import Asked, CommitmentRequestor
 from gateway_client.commitment.requests import Asking, CommitmentRequests
+from gateway_client.commitment.transaction import CommitmentRequest
 from gateway_client.configuration import Configuration
 from gateway_client.transmission.export_queue import read_destinations
 from gateway_client.transmission.scu import Destination
@@ -78,16 +79,18 @@ class Requesting:
             self._learn(broker)
         settings, destination = self._configuration.destination(name), self._destinations.get(name)
         first = settings.commit_retry_minutes * 60
-        asked = []
+        asked: dict[Asking, CommitmentRequest] = {}
         for asking in due:
             pause = pause_after(asking.tries, first, first * _LONGEST, self._random)
-            asked.append(Asked(asking.id, self._requests.ask(asking, self._within(asking, now + pause, now), now)))
+            request = self._requests.ask(asking, self._within(asking, now + pause, now), now)
+            if request is not None:
+                asked[asking] = request
         if destination is None:
-            for asking in due:
+            for asking in asked:
                 self._not_asked(asking, f"{name} is no transmit destination of this site.", now)
-        else:
-            self._under_way[name] = {asking.id: asking for asking in due}
-            self._requestor.ask(destination, asked)
+        elif asked:
+            self._under_way[name] = {asking.id: asking for asking in asked}
+            self._requestor.ask(destination, [Asked(asking.id, request) for asking, request in asked.items()])
         return True
 
     def _learn(self, broker: Broker) -> None:

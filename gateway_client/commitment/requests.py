@@ -38,6 +38,10 @@ class Stage(StrEnum):
     FAILED = "FAILED"
 
 
+#: What has no result for all of its references.
+_UNANSWERED = (Stage.GATHERING, Stage.WAITING)
+
+
 class Taken(NamedTuple):
     """An instance that a destination answered with success, and its IMAGE (#2005)."""
 
@@ -95,7 +99,7 @@ class CommitmentRequests:
         """Give the destinations that have yet to answer for something."""
         with self._journal.transaction() as connection:
             rows = connection.execute(
-                "SELECT DISTINCT peer FROM commitment WHERE role=? AND state IN (?,?)", (_ROLE, Stage.GATHERING, Stage.WAITING)
+                "SELECT DISTINCT peer FROM commitment WHERE role=? AND state IN (?,?)", (_ROLE, *_UNANSWERED)
             ).fetchall()
         return [name for (name,) in rows]
 
@@ -105,21 +109,23 @@ class CommitmentRequests:
             rows = connection.execute(
                 f"SELECT {_COLUMNS} FROM commitment WHERE role=? AND state IN (?,?) AND peer=? AND next_try<=?"
                 " ORDER BY next_try, id LIMIT ?",
-                (_ROLE, Stage.GATHERING, Stage.WAITING, destination, now, most),
+                (_ROLE, *_UNANSWERED, destination, now, most),
             ).fetchall()
         return [Asking(number, peer, uid, Stage(state), *rest) for number, peer, uid, state, *rest in rows]
 
-    def ask(self, asking: Asking, next_try: float, now: float) -> CommitmentRequest:
+    def ask(self, asking: Asking, next_try: float, now: float) -> CommitmentRequest | None:
         """Write down that a transaction is asked for, once more, and when it is again; give the request, to be sent after that.
 
-        What has an outcome is not asked for again.
+        What has an outcome is not asked for again; None where a result has come for all of it.
         """
         tries = asking.tries + 1
         with self._journal.transaction() as connection:
-            connection.execute(
-                "UPDATE commitment SET state=?, tries=?, asked_at=?, next_try=?, changed_at=? WHERE id=?",
-                (Stage.WAITING, tries, asking.asked_at if asking.tries else now, next_try, now, asking.id),
+            changed = connection.execute(
+                "UPDATE commitment SET state=?, tries=?, asked_at=?, next_try=?, changed_at=? WHERE id=? AND state IN (?,?)",
+                (Stage.WAITING, tries, asking.asked_at if asking.tries else now, next_try, now, asking.id, *_UNANSWERED),
             )
+            if not changed.rowcount:
+                return None
             rows = connection.execute(
                 "SELECT sop_class_uid, sop_instance_uid FROM commitment_reference WHERE commitment=? AND reason IS NULL"
                 " ORDER BY place",
@@ -170,9 +176,15 @@ class CommitmentRequests:
         return True
 
     def give_up(self, asking: Asking, why: str, now: float) -> None:
-        """Write down that a transaction is not waited for any longer, and the stories of what has no outcome."""
+        """Write down that a transaction is not waited for any longer, and the stories of what has no outcome.
+
+        Unless a result has come for all of it.
+        """
         detail = f"transaction {asking.transaction}, {why}"
-        with self._journal.transaction():
+        with self._journal.transaction() as connection:
+            row = connection.execute("SELECT state FROM commitment WHERE id=?", (asking.id,)).fetchone()
+            if row is None or row["state"] not in _UNANSWERED:
+                return
             events = [_event(asking.destination, uid, image, False, detail, now) for _, uid, image in self._open(asking.id)]
             self._journal.add_events(events)
             self._end(asking.id, Stage.FAILED, why, now)

@@ -12,7 +12,7 @@ import pytest
 from gateway_client.commitment import requests as module
 from gateway_client.commitment.requesting import FIRST_PAUSE, REMEMBERED_FOR, Requesting
 from gateway_client.commitment.requestor import Asked, Ended
-from gateway_client.commitment.requests import CommitmentRequests, Taken
+from gateway_client.commitment.requests import Asking, CommitmentRequests, Taken
 from gateway_client.commitment.transaction import CommitmentRequest, CommitmentResult, Reason, Reference
 from gateway_client.configuration import Configuration
 from gateway_client.journal import Journal
@@ -160,6 +160,37 @@ def test_what_gets_no_result_in_time_is_told(site: Site) -> None:
     assert site.hear(CommitmentResult(site.requestor.asked[0].transaction, (ONE,)))
     assert site.stories()[1][2] == "committed", "it came too late, but it came"
     assert site.requests.counts() == {"COMMITTED": 1}
+
+
+def test_a_result_that_comes_just_before_it_is_asked_for_again_or_given_up_stands(site: Site) -> None:
+    site.take(ONE)
+    (first,) = site.after(10)
+    site.clock.advance(86400)
+    (found,) = site.requests.due(NAME, site.clock.seconds(), 9)
+    assert site.hear(CommitmentResult(first.transaction, (ONE,)))
+    now = site.clock.seconds()
+    assert site.requests.ask(found, now + 3600, now) is None
+    site.requests.give_up(found, "no result in 24 hours", now)
+    assert site.requests.counts() == {"COMMITTED": 1}
+    assert [story[2] for story in site.stories()] == ["committed"]
+
+
+def test_of_what_is_due_only_that_is_asked_for_to_which_no_result_came_meanwhile(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.take(ONE)
+    (first,) = site.after(10)
+    site.take(TWO)
+    due = CommitmentRequests.due
+
+    def overtaken(requests: CommitmentRequests, destination: str, now: float, most: int) -> list[Asking]:
+        found = due(requests, destination, now, most)
+        site.hear(CommitmentResult(first.transaction, (ONE,)))
+        return found
+
+    monkeypatch.setattr(CommitmentRequests, "due", overtaken)
+    assert [request.references for request in site.after(3600)] == [(TWO,)]
+    assert site.requests.counts() == {"COMMITTED": 1, "WAITING": 1}
 
 
 def test_what_could_not_be_asked_for_is_asked_for_soon(site: Site) -> None:

@@ -226,8 +226,8 @@ def test_sending_is_journaled_before_the_first_byte(office: Office) -> None:
 def asked_for(office: Office) -> list[tuple[str, ...]]:
     """Give the SOP Instance UIDs that the destination is to be asked for, by transaction."""
     now = office.clock.seconds() + 60
-    due = office.requests.due("READING ROOM", now, 9)
-    return [tuple(it.sop_instance for it in office.requests.ask(one, now, now).references) for one in due]
+    asked = [office.requests.ask(one, now, now) for one in office.requests.due("READING ROOM", now, 9)]
+    return [tuple(it.sop_instance for it in request.references) for request in asked if request is not None]
 
 
 def test_a_destination_is_asked_to_commit_to_what_it_took_and_to_nothing_else(office: Office) -> None:
