@@ -11,6 +11,7 @@ from fileman import Event, export_lock, lock_for_transaction, record_events, tra
 from fileman.files import DicomExportImage, GatewayStatus
 from rpcs.call import Call
 from rpcs.export import (
+    AGAIN,
     NO_ORIGIN,
     Report,
     Room,
@@ -40,8 +41,12 @@ _TAKEN = select(DicomExportImage.export, DicomExportImage.sequence).where(
 )
 _RETURN = (
     update(DicomExportImage)
-    .where(DicomExportImage.export == bindparam("d0"), DicomExportImage.sequence == bindparam("d1"))
-    .values(status="WAITING")
+    .where(
+        DicomExportImage.export == bindparam("d0"),
+        DicomExportImage.sequence == bindparam("d1"),
+        DicomExportImage.status == "XMIT",
+    )
+    .values(status=AGAIN)
 )
 _HEARTBEAT = upserts(
     GatewayStatus,
@@ -90,8 +95,8 @@ def export_result(call: Call) -> str:
     """Take what became of export entries, `entry^image^status^repeat^reason^seconds`; answer how many are known.
 
     Status SUCCESS and FAIL end an entry. WAITING puts it back with the reason, to be tried again after so many seconds, a week
-    at most; where none are given, after a pause that doubles with every try. Repeat 1 says that the instance may have reached
-    the destination before.
+    at most; where none are given, after a pause that doubles with every try; one that has arrived is not tried again. Repeat 1
+    says that the instance may have reached the destination before.
     """
     return str(apply_reports(call, _reports(call, 0)))
 
@@ -163,7 +168,10 @@ def _pause(call: Call, d0: int, d1: int, seconds: str) -> float:
     "MAGB EXPORT REQUEUE", access=Access.WRITES, routine="magb", parameters=(literal("MACHINE", required=True), listed("IN HAND"))
 )
 def export_requeue(call: Call) -> str:
-    """Return to the queue what this machine took and no longer knows of; IN HAND lists `entry^image` that it still has."""
+    """Return to the queue what this machine took and no longer knows of; IN HAND lists `entry^image` that it still has.
+
+    What is for a destination that was held meanwhile is held.
+    """
     in_hand = set(call.list(1).values())
     returned = [
         {"d0": row.export, "d1": row.sequence}

@@ -2,10 +2,11 @@
 
 from rpcs.export import listing, requests
 from rpcs.export.by_destination import Room, take_by_destination
-from rpcs.export.entries import NO_ORIGIN, Report, apply_reports, described, origins_of, take_entries
+from rpcs.export.entries import AGAIN, NO_ORIGIN, Report, apply_reports, described, origins_of, take_entries
 from rpcs.export.holding import held_destinations
 
 __all__ = [
+    "AGAIN",
     "NO_ORIGIN",
     "Report",
     "Room",

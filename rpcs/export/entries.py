@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, delete, or_, select, update
+from sqlalchemy import Connection, Row, Select, String, bindparam, case, delete, or_, select, update
 
 from fileman import Event, export_lock, lock_for_transaction, record_events, to_fileman
 from fileman.files import DicomExport, DicomExportImage, HeldDestination, Image
@@ -27,6 +27,8 @@ _LOOKED_UP = 500
 NO_ORIGIN = "-1,No Origin Specified"
 NOTHING = "-2,Nothing to be transmitted."
 
+#: What an entry becomes that is to be taken again.
+AGAIN = case((DicomExportImage.application.in_(select(HeldDestination.application)), "HOLD"), else_="WAITING")
 _ENTRY = (DicomExportImage.export == bindparam("d0")) & (DicomExportImage.sequence == bindparam("d1"))
 _RETURN = (
     update(DicomExportImage)
@@ -37,7 +39,7 @@ _RETURN = (
         )
     )
     .where(DicomExportImage.origin.in_(bindparam("origins", expanding=True)))
-    .values(status=case((DicomExportImage.application.in_(select(HeldDestination.application)), "HOLD"), else_="WAITING"))
+    .values(status=AGAIN)
 )
 #: What is told of an entry.
 NEXT_COLUMNS = (
@@ -68,22 +70,19 @@ def joined_to_entries(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any,
     )
 
 
+#: Of a destination that was held with very many entries some still have status WAITING.
+_WAITS = (
+    (DicomExportImage.status == "WAITING")
+    & (DicomExportImage.origin == bindparam("one_origin"))
+    & DicomExportImage.application.not_in(select(HeldDestination.application))
+)
 _NEXT = (
     joined_to_entries(select(*NEXT_COLUMNS))
-    .where(
-        DicomExportImage.status == "WAITING",
-        DicomExportImage.origin == bindparam("one_origin"),
-        DicomExportImage.priority == bindparam("one_priority"),
-    )
+    .where(_WAITS, DicomExportImage.priority == bindparam("one_priority"))
     .order_by(DicomExportImage.export, DicomExportImage.sequence)
     .limit(bindparam("most"))
 )
-_PRIORITY = (
-    select(DicomExportImage.priority)
-    .where(DicomExportImage.status == "WAITING", DicomExportImage.origin == bindparam("one_origin"))
-    .order_by(DicomExportImage.priority.desc())
-    .limit(1)
-)
+_PRIORITY = select(DicomExportImage.priority).where(_WAITS).order_by(DicomExportImage.priority.desc()).limit(1)
 _TAKE = (
     update(DicomExportImage)
     .where(_ENTRY)
@@ -95,14 +94,22 @@ _TAKE = (
     )
 )
 _SENT_IMAGES = (
-    select(DicomExportImage.export, DicomExportImage.sequence, DicomExportImage.image, Image.uid, DicomExport.application)
+    select(
+        DicomExportImage.export,
+        DicomExportImage.sequence,
+        DicomExportImage.image,
+        DicomExportImage.status,
+        Image.uid,
+        DicomExport.application,
+    )
     .join(DicomExport, DicomExport.ien == DicomExportImage.export)
     .join(Image, Image.ien == DicomExportImage.image, isouter=True)
     .where(DicomExportImage.export == bindparam("d0"), DicomExportImage.sequence.in_(bindparam("sequences", expanding=True)))
 )
+#: What has arrived is not tried again, whoever else had it and could not send it.
 _SET_STATUS = (
     update(DicomExportImage)
-    .where(_ENTRY)
+    .where(_ENTRY, or_(DicomExportImage.status != "SUCCESS", bindparam("new_status", type_=String) != "RETRY"))
     .values(
         status=bindparam("new_status"),
         status_at=bindparam("now"),
@@ -186,8 +193,8 @@ def next_queue_entry(call: Call) -> list[str]:
     LOCATION lists institutions, 100 at most. SENT elements are `entry^image^status`, an empty status takes the image out of the
     queue. Answers 1, entry, image subscript, application, group, accession number, image, object type, file, path, patient, path
     of the text file, number of images. `-1` without a location; `-2` when nothing waits: exports of 15 days ago are given up
-    then. The highest priority of all locations comes first, the oldest export in it. What was taken and not reported for five
-    minutes waits again.
+    then. The highest priority of all locations comes first, the oldest export in it; nothing is given for a destination that is
+    held. What was taken and not reported for five minutes waits again.
     """
     origins = origins_of(call)
     if not origins:
@@ -309,19 +316,26 @@ def _take_out(connection: Connection, export: int, key: dict[str, int]) -> None:
 
 
 def apply_reports(call: Call, reports: Sequence[Report]) -> int:
-    """Set what became of entries, and tell the images' stories; gives how many of them there are."""
+    """Set what became of entries, and tell the images' stories; gives how many of them there are.
+
+    One that has arrived is not tried again.
+    """
     rows = _reported(call.connection, reports)
     known = [report for report in reports if report.key in rows]
     for report in known:
         if not report.status:
             _take_out(call.connection, report.export, {"d0": report.export, "d1": report.sequence})
     now = call.clock.seconds()
-    told = [report for report in known if report.status]
+    told = [report for report in known if report.status and not (report.status == "RETRY" and _has_arrived(rows[report.key]))]
     if told:
         call.connection.execute(_SET_STATUS, [report.changes(now) for report in told])
         events = [_event(call, report, rows[report.key], now) for report in told]
         record_events(call.connection, events)
     return len(known)
+
+
+def _has_arrived(row: Entry) -> bool:
+    return bool(row.status == "SUCCESS")
 
 
 def _reported(connection: Connection, reports: Sequence[Report]) -> dict[tuple[int, int], Entry]:

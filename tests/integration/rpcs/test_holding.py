@@ -79,6 +79,15 @@ def test_what_is_under_way_when_its_destination_is_held_is_finished_or_held(rout
     assert statuses(routing) == ["SUCCESS", "HOLD"]
 
 
+def test_what_a_machine_gives_back_stays_held(routing: Routing) -> None:
+    queue(routing, "2")
+    queue(routing, "5", "OTHER")
+    assert take(routing) == ["2", "5"]
+    ask(routing, "HOLD", destination="ARCHIVE")
+    assert routing.client.call("MAGB EXPORT REQUEUE", routing.client.name, []).text == "2"
+    assert statuses(routing) == ["HOLD", "WAITING"]
+
+
 def test_single_entries_are_held_and_released(routing: Routing) -> None:
     queue(routing, "2")
     queue(routing, "5")
@@ -111,6 +120,10 @@ def test_so_many_entries_are_changed_at_once(routing: Routing, monkeypatch: pyte
         queue(routing, image)
     assert ask(routing, "HOLD", destination="ARCHIVE") == {"entries": 2, "more": True}
     assert take(routing) == [], "nothing is given even so"
+    assert routing.lines("GET NEXT QUEUE ENTRY", ["660"], []) == [NOTHING]
+    assert routing.client.call("MAGB EXPORT NEXT", "660", [], "5").lines == [NOTHING]
+    queue(routing, "9", "OTHER")
+    assert routing.lines("GET NEXT QUEUE ENTRY", ["660"], [])[6] == "9"
     assert ask(routing, "HOLD", destination="ARCHIVE") == {"entries": 1, "more": False}
 
 
