@@ -37,6 +37,7 @@ LOOK_AGAIN = 0.2
 #: Days after which an entry that was put back and never came again is forgotten.
 _DAYS_REMEMBERED = 30
 _PURGE_EVERY = 3600.0
+_TO_BE_TOLD = (Sending.SENT, Sending.WAITING, Sending.FAILED)
 
 
 class Sender(Protocol):
@@ -94,7 +95,7 @@ class Transmitter:
         What an earlier run or session left SENDING is sent once more where its destination may have it, or for the first time.
         """
         self._lanes.let_go()
-        in_hand = self._transmissions.in_state(Sending.SENDING, Sending.SENT, Sending.WAITING, Sending.FAILED)
+        in_hand = self._transmissions.in_state(Sending.SENDING, *_TO_BE_TOLD)
         broker.call("MAGB EXPORT REQUEUE", self._configuration.machine, [item.key for item in in_hand])
         self._learn(broker)
         self._queue.one_at_a_time = False
@@ -150,7 +151,8 @@ class Transmitter:
         While some are sent it is not asked unless there is something to tell, or a lane wants more, or now and then.
         """
         taken_at = self._clock.monotonic()
-        items = self._transmissions.in_state(Sending.SENT, Sending.WAITING, Sending.FAILED)
+        in_hand = self._lanes.in_hand  # what was found at a start is still WAITING, and is sent nevertheless
+        items = [it for it in self._transmissions.in_state(*_TO_BE_TOLD) if it.key not in in_hand]
         full = self._queue.one_at_a_time and self._lanes.ahead >= MOST
         quiet = self._lanes.sending and not self._lanes.wanting(taken_at) and taken_at - self._asked_at < LOOK_AGAIN
         if not items and (full or quiet):
@@ -158,7 +160,7 @@ class Transmitter:
         self._asked_at = taken_at
         entries = self._queue.exchange(broker, items, self._lanes.room(taken_at), wait, self._clock.seconds())
         self._transmissions.reported(items, self._clock.seconds())
-        in_hand = self._lanes.in_hand  # what took so long that the broker gave it again
+        # not what took so long that the broker gave it again
         new = [_transmission(entry) for entry in entries if f"{entry.entry}^{entry.sequence}" not in in_hand]
         self._prepare(broker, self._transmissions.known(new), taken_at)
         return bool(entries)

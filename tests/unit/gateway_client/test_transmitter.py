@@ -282,6 +282,27 @@ def test_of_many_entries_a_kill_leaves_in_doubt_what_was_handed_over_and_not_ans
     assert sorted(office.queue.results) == [f"{number}^1^SUCCESS^{int(number == 3)}^" for number in range(1, 5)]
 
 
+def test_what_a_kill_left_and_is_to_be_sent_again_is_not_told_as_waiting_meanwhile(large_office: Office) -> None:
+    office = large_office
+    office.sender.hanging.add("READING ROOM")
+    for number in range(1, 9):
+        office.put(number, group="11" if number < 5 else "12")
+    for _ in range(3):
+        office.transmitter.step(office.broker)
+    assert [it.study for it in office.sender.hung] == ["11", "12"]
+    for one in [one for it in office.sender.hung for one in it.objects]:
+        one.close()
+    office.sender.hung.clear()
+    office.start()
+    for _ in range(3):
+        office.transmitter.step(office.broker)
+    assert [it.study for it in office.sender.hung] == ["11"], "the other study lies ahead"
+    assert office.queue.results == []
+    office.sender.resume()
+    office.run()
+    assert {line.split("^")[2] for line in office.queue.results} == {"SUCCESS"}
+
+
 def test_an_object_that_was_not_handed_over_whole_before_a_kill_is_no_doubt(office: Office) -> None:
     office.put(1)
     office.sender.outcomes["READING ROOM"] = [AT_ITS_BEGINNING]

@@ -206,13 +206,15 @@ class Office:
             for one in [one for consignment in self.sender.hung for one in consignment.objects]:
                 one.close()
 
-    def put(self, entry: int, application: str = "READING ROOM", *, file: bool = True, image: int = 0) -> None:
+    def put(
+        self, entry: int, application: str = "READING ROOM", *, file: bool = True, image: int = 0, group: str = "11"
+    ) -> None:
         """Put an entry on the queue."""
         name = f"{entry}.DCM"
         if file:
             content = encode_head(FileMeta(CT, f"1.2.{entry}", EXPLICIT)) + data_set(f"1.2.{entry}")
             (self.directory / "image1" / name).write_bytes(content)
-        self.queue.waiting.append((entry, 1, application, "11", image or entry + 100, SHARE + name))
+        self.queue.waiting.append((entry, 1, application, group, image or entry + 100, SHARE + name))
 
     def run(self) -> None:
         """Work until there is nothing to do."""
