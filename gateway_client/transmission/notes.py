@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import threading
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -24,12 +27,38 @@ class Mark(StrEnum):
     SENT = "SENT"
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A mark; of what was answered with success also the SOP Instance UID under which it was sent, where that is not its own,
+    and what is to be told of it.
+    """
+
+    mark: Mark
+    sent_as: str = ""
+    remark: str = ""
+
+    def line(self, key: str) -> str:
+        """Write it as one line."""
+        detail = f" {json.dumps([self.sent_as, self.remark])}" if self.sent_as or self.remark else ""
+        return f"{key} {self.mark}{detail}\n"
+
+    @classmethod
+    def read(cls, line: str) -> tuple[str, Noted]:
+        """Read key and note of a line. Raises ValueError."""
+        key, mark, *detail = line.split(" ", 2)
+        sent_as, remark = json.loads(detail[0]) if detail else ("", "")
+        return key, cls(Mark(mark), sent_as, remark)
+
+
 def boot_id() -> str:
     """Name the time since the machine was started; empty where it does not say."""
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+_BEGUN = Noted(Mark.BEGUN)
 
 
 class Notes:
@@ -46,17 +75,24 @@ class Notes:
         with self._lock:
             if not under_way:
                 os.ftruncate(self._file.fileno(), 0)
-                self._file.write(f"{self._boot}\n".encode("ascii"))
+                self._write(f"{self._boot}\n")
             elif os.fstat(self._file.fileno()).st_size > LIMIT:
                 self._write_anew(under_way)
-            self._file.write("".join(f"{key} {Mark.BEGUN}\n" for key in keys).encode("ascii"))
+            self._write("".join(map(_BEGUN.line, keys)))
+
+    def _write(self, text: str) -> None:
+        """Write all or nothing, as what follows the half of a line could not be read."""
+        written = self._file.write(text.encode("ascii"))
+        if written != len(text):
+            os.ftruncate(self._file.fileno(), os.fstat(self._file.fileno()).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _write_anew(self, under_way: Collection[str]) -> None:
         """Put a file in place of this one that holds what is noted of transmissions under way only."""
-        marks = self._read()
-        if marks is None:  # nothing of it would be believed
+        notes = self._read()
+        if notes is None:  # nothing of it would be believed
             return
-        kept = "".join(f"{key} {mark}\n" for key, mark in marks.items() if key in under_way)
+        kept = "".join(noted.line(key) for key, noted in notes.items() if key in under_way)
         beside = self._path.with_suffix(".new")
         beside.write_text(f"{self._boot}\n{kept}", encoding="ascii")
         anew = beside.open("a+b", buffering=0)
@@ -64,29 +100,25 @@ class Notes:
         self._file.close()
         self._file = anew
 
-    def add(self, key: str, mark: Mark) -> None:
-        """Mark an entry."""
+    def add(self, key: str, noted: Noted) -> None:
+        """Note something of an entry."""
         with self._lock:
-            self._file.write(f"{key} {mark}\n".encode("ascii"))
+            self._write(noted.line(key))
 
-    def read(self) -> dict[str, Mark] | None:
-        """Give the last mark of each entry that has one; None where the notes are not to be believed."""
+    def read(self) -> dict[str, Noted] | None:
+        """Give what was noted last of each entry; None where the notes are not to be believed."""
         with self._lock:
             return self._read()
 
-    def _read(self) -> dict[str, Mark] | None:
+    def _read(self) -> dict[str, Noted] | None:
         self._file.seek(0)
         boot, *lines = self._file.read().decode("ascii", "replace").split("\n")
         if not boot or boot != self._boot or not lines:
             return None
-        marks = dict[str, Mark]()
         try:
-            for line in lines[:-1]:
-                key, mark = line.split(" ")
-                marks[key] = Mark(mark)
+            return dict(map(Noted.read, lines[:-1]))
         except ValueError:  # a full disk took half a line
             return None
-        return marks
 
     def close(self) -> None:
         """Close the file."""

@@ -23,7 +23,7 @@ class Result(Enum):
 
     DOUBT: everything was handed over and no answer was seen. UNREACHABLE: no association. BROKEN: the association ended
     before the object was complete, so the destination cannot have it. REFUSED: the destination said no. UNSENT: not one byte
-    of it went out.
+    of it went out. FAULT: it is not the destination's.
     """
 
     SENT = "sent"
@@ -32,6 +32,7 @@ class Result(Enum):
     BROKEN = "broken"
     DOUBT = "doubt"
     UNSENT = "unsent"
+    FAULT = "fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,11 @@ class ObjectFile:
         if not self.size:
             self.before_last()
         return data if len(data) == count else data + self._padding
+
+    @property
+    def handed_over(self) -> bool:
+        """Tell whether all of it was given."""
+        return self.begun and not self.size
 
     def _changed(self, change: Change) -> SplicedData | None:
         if self.meta.transfer_syntax == DEFLATED:

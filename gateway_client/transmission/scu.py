@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pydicom.uid import UID
@@ -69,7 +69,7 @@ class Destination:
 
 
 Note = Callable[[int, Mark], None]
-"""Marks an object by its place, in the reactor's thread. What it raises as OSError ends the association."""
+"""Marks an object by its place, in the reactor's thread; of what is SENT the outcome is there. OSError ends the association."""
 
 
 @dataclass(eq=False, slots=True)
@@ -93,13 +93,31 @@ class Consignment:
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     fault: Exception | None = None
 
+    def all_outcomes(self) -> Iterator[tuple[int, Outcome]]:
+        """Give place and outcome of every object that ended; after a fault of the others too.
+
+        The first that was not begun then is the one whose turn it was, which the fault may come from.
+        """
+        yield from self.outcomes.items()
+        left = [place for place in range(len(self.objects)) if self.fault is not None and place not in self.outcomes]
+        unbegun = [place for place in left if not self.objects[place].begun]
+        for place in left:
+            if self.objects[place].handed_over:
+                yield place, Outcome(Result.DOUBT, f"No answer was seen: {self.fault!r}.")
+            elif place in unbegun[1:]:
+                yield place, Outcome(Result.UNSENT, f"A fault with another: {self.fault!r}.")
+            else:
+                yield place, Outcome(Result.FAULT, f"A fault: {self.fault!r}.")
+
     def tell(self, place: int, outcome: Outcome) -> None:
         """Say how an object ended."""
-        self.objects[place].close()
-        if outcome == Outcome(Result.SENT):
-            self.note(place, Mark.SENT)
-            outcome = replace(outcome, reason=self.objects[place].transcoded)
+        one = self.objects[place]
+        one.close()
+        if outcome.result is Result.SENT:
+            outcome = replace(outcome, reason=" ".join(filter(None, (outcome.reason, one.transcoded))))
         self.outcomes[place] = outcome
+        if outcome.result is Result.SENT:
+            self.note(place, Mark.SENT)
 
 
 @dataclass(eq=False, slots=True)
@@ -220,7 +238,7 @@ class StorageSCU:
                     continue
                 while left and len(asked) <= WINDOW and self._may_begin(consignment, left):
                     if syntaxes := kept.takes_transcoded(consignment.objects[left[0]].meta):
-                        if len(asked) > 1:
+                        if asked:
                             break  # answers are noted before the next one takes its time
                         await self._transcode(consignment, left, syntaxes)
                         if kept.exchange.over:

@@ -13,13 +13,13 @@ from gateway_client.broker import Broker
 from gateway_client.commitment.requests import CommitmentRequests, Taken
 from gateway_client.commitment.transaction import Reference
 from gateway_client.configuration import Configuration
-from gateway_client.errors import ModificationError, NotPart10, UnknownShare
+from gateway_client.errors import JournalError, ModificationError, NotPart10, UnknownShare
 from gateway_client.locations import NetworkLocations
 from gateway_client.objects.patient_name import restore
 from gateway_client.transmission.export_queue import Entry, ExportQueue, read_destinations
 from gateway_client.transmission.lanes import ALONE_FOR, MOST, Lane, Lanes, Shipment, Track
 from gateway_client.transmission.limits import Limits
-from gateway_client.transmission.notes import Mark, Notes
+from gateway_client.transmission.notes import Mark, Noted, Notes
 from gateway_client.transmission.object_file import ObjectFile, Outcome, Result
 from gateway_client.transmission.retries import pause_before_retry
 from gateway_client.transmission.scu import Consignment, Destination
@@ -105,8 +105,11 @@ class Transmitter:
         """Wait for what is being sent, `stop_seconds` at most, and journal it; the broker is told at the next session."""
         self._lanes.let_go()
         until = self._clock.monotonic() + self._configuration.stop_seconds
-        while self._runs and (left := until - self._clock.monotonic()) > 0:
-            self._settle(self._wait(left))
+        try:
+            while self._runs and (left := until - self._clock.monotonic()) > 0:
+                self._settle(self._wait(left))
+        except JournalError as error:
+            log.error("What was sent last is known from the notes at the next start: %s", error)
 
     def offline(self) -> None:
         """Journal what was sent meanwhile; release associations that are not used any more."""
@@ -137,8 +140,8 @@ class Transmitter:
         """Settle what is SENDING though nothing is sent; give what is to be sent."""
         under_way = self._lanes.in_hand
         left = [item for item in self._transmissions.in_state(Sending.SENDING) if item.key not in under_way]
-        marks = self._notes.read()
-        settled = [_recalled(item, Mark.HANDED_OVER if marks is None else marks.get(item.key)) for item in left]
+        notes = self._notes.read()
+        settled = [_recalled(item, _MAYBE_HANDED_OVER if notes is None else notes.get(item.key)) for item in left]
         if settled:
             self._save(settled)
         return [item for item in settled if item.state is Sending.WAITING]
@@ -188,6 +191,9 @@ class Transmitter:
             reachable = self._locations.find(item.path).root.is_dir()
             state = Sending.FAILED if reachable else Sending.WAITING
             return replace(item, state=state, reason=f"{item.path}: {error.strerror}.")
+        except Exception as error:  # one object is no reason to send no other
+            log.exception("%s cannot be prepared", item.path)
+            return self._failed(self._lanes.lane(destination.name), _put_back(item, f"A fault: {error!r}."))
         uid, sop_class = one.meta.sop_instance_uid, one.meta.sop_class_uid
         sending = replace(item, sop_instance_uid=uid, sop_class_uid=sop_class, state=Sending.SENDING, reason="", next_try=0.0)
         return Shipment(sending, until, destination, one)
@@ -220,16 +226,25 @@ class Transmitter:
     def _consignment(self, lane: Lane, track: Track) -> Consignment:
         run = track.run
         destination, study = run[0].way
-        return Consignment(
+
+        def note(place: int, mark: Mark) -> None:
+            item, noted = run[place].item, Noted(mark)
+            if mark is Mark.SENT:
+                uid = consignment.objects[place].meta.sop_instance_uid
+                noted = Noted(mark, uid if uid != item.sop_instance_uid else "", consignment.outcomes[place].reason)
+            self._notes.add(item.key, noted)
+
+        consignment = Consignment(
             destination,
             study,
             [shipment.object for shipment in run],
-            lambda place, mark: self._notes.add(run[place].item.key, mark),
+            note,
             self._ended.put,
             run[0].until,
             further=track.further,
             warnings=[int(status, 16) for status in lane.settings.warnings],
         )
+        return consignment
 
     def _wait(self, seconds: float) -> list[Consignment]:
         """Give the consignments that have ended; for the first of them it may be waited."""
@@ -242,10 +257,12 @@ class Transmitter:
             return ended
 
     def _settle(self, ended: Sequence[Consignment]) -> None:
-        """Journal how consignments ended. Raises what went wrong with one of them: the notes tell what became of its objects."""
+        """Journal how consignments ended."""
         settled: list[Transmission] = []
         for consignment in ended:
             lane, track = self._runs.pop(consignment)
+            if consignment.fault is not None:
+                log.error("a fault while %s was sent to: %r", lane.name, consignment.fault, exc_info=consignment.fault)
             settled += self._settled(lane, track, consignment)
             for shipment in track.run:
                 shipment.close()
@@ -256,21 +273,18 @@ class Transmitter:
             settled.append(self._put_off(lane, shipment.item))
         if settled:
             self._save(settled)
-        fault = next((consignment.fault for consignment in ended if consignment.fault is not None), None)
-        if fault is not None:
-            raise fault
 
     def _settled(self, lane: Lane, track: Track, consignment: Consignment) -> list[Transmission]:
         """Say what became of a run's entries, and leave a destination alone that does not answer."""
-        now, outcomes = self._clock.monotonic(), consignment.outcomes
-        lost = next((it for it in outcomes.values() if it.result in _LOST), None)
+        now, outcomes = self._clock.monotonic(), dict(consignment.all_outcomes())
+        lost = next((it for it in outcomes.values() if it.result in _LOST and consignment.fault is None), None)
         if track.further and lost is not None and lost.result is Result.UNREACHABLE:
             lane.alone_until = now + ALONE_FOR
             log.info("%s takes no further association: %s", lane.name, lost.reason)
         elif lost is not None:
             lane.lost(now, lost.reason)
             log.warning("%s: %s", lane.name, lost.reason)
-        elif outcomes:
+        elif any(it.result in _ANSWERED for it in outcomes.values()):
             lane.reached()
         return [
             self._outcome(
@@ -324,10 +338,11 @@ def _transmission(it: Entry) -> Transmission:
     return Transmission(it.entry, it.sequence, it.image, it.application, it.group, it.path)
 
 
-def _recalled(item: Transmission, mark: Mark | None) -> Transmission:
-    if mark is Mark.SENT:
-        return replace(item, state=Sending.SENT)
-    if mark is Mark.HANDED_OVER:
+def _recalled(item: Transmission, noted: Noted | None) -> Transmission:
+    if noted is not None and noted.mark is Mark.SENT:
+        uid = noted.sent_as or item.sop_instance_uid
+        return replace(item, state=Sending.SENT, reason=noted.remark, sop_instance_uid=uid)
+    if noted is not None and noted.mark is Mark.HANDED_OVER:
         return _doubted(item, "the gateway stopped while it was sent")
     return replace(item, state=Sending.WAITING, reason="The gateway stopped before it was sent.")
 
@@ -344,5 +359,9 @@ def _doubted(item: Transmission, why: str) -> Transmission:
     return replace(item, doubts=doubts, state=Sending.FAILED if last else Sending.WAITING, reason=reason)
 
 
+#: What is believed of each entry where the notes are not.
+_MAYBE_HANDED_OVER = Noted(Mark.HANDED_OVER)
 #: After these nothing more is sent to a destination for a while.
 _LOST = (Result.UNREACHABLE, Result.BROKEN, Result.DOUBT)
+#: After these it is known to be there.
+_ANSWERED = (Result.SENT, Result.REFUSED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from dul import CommandField, Exchange, InMemory, Listener, Listening, Policy, R
 from dul import Sink as DataSink
 from gateway_client.configuration import Configuration
 from gateway_client.objects.part10 import digest_of, read_meta
-from gateway_client.transcoding import SYNTAXES
+from gateway_client.transcoding import SYNTAXES, Transcoder
 from gateway_client.transcoding.conversion import transcode_first
 from gateway_client.transmission.notes import Mark
 from gateway_client.transmission.object_file import ObjectFile, Result
@@ -132,6 +133,26 @@ def test_a_peer_that_does_not_wait_gets_what_was_transcoded_over_another_associa
     assert outcome.result is Result.SENT, outcome
     assert objects == [read_meta(path).sop_instance_uid]
     assert len(associations) == 2
+
+
+def test_what_was_answered_is_noted_before_the_next_object_takes_its_time(
+    tmp_path: Path, scu: StorageSCU, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["MR_small_RLE.dcm", "MR_small_implicit.dcm", "MR_small_RLE.dcm"]
+    marks: list[tuple[int, Mark]] = []
+    before: list[list[tuple[int, Mark]]] = []
+    transcode = Transcoder.transcode
+
+    def noticed(*arguments: Any) -> Any:
+        before.append([*marks])
+        return transcode(*arguments)
+
+    monkeypatch.setattr(Transcoder, "transcode", noticed)
+    with Storescp(tmp_path / "sink", options=("+xi",)) as peer:
+        objects = [ObjectFile(shipped(name)) for name in names]
+        outcomes = send_all(scu, sink(peer), "study", objects, lambda place, mark: marks.append((place, mark)))
+    assert [outcome.result for outcome in outcomes.values()] == [Result.SENT] * 3
+    assert [sorted(place for place, mark in marks if mark is Mark.SENT) for marks in before] == [[], [0, 1]]
 
 
 def test_what_is_taken_as_it_is_is_not_touched(tmp_path: Path, scu: StorageSCU) -> None:

@@ -186,6 +186,10 @@ class Office:
         (directory / "image1").mkdir()
         self.start()
 
+    def configure(self, stop_seconds: float) -> None:
+        """Let the transmitter wait at its end for so long."""
+        self.transmitter._configuration = replace(self.transmitter._configuration, stop_seconds=stop_seconds)
+
     def start(self) -> None:
         """Start, also after a kill."""
         self.stop()
@@ -206,9 +210,7 @@ class Office:
             for one in [one for consignment in self.sender.hung for one in consignment.objects]:
                 one.close()
 
-    def put(
-        self, entry: int, application: str = "READING ROOM", *, file: bool = True, image: int = 0, group: str = "11"
-    ) -> None:
+    def put(self, entry: int, application: str = "READING ROOM", *, file: bool = True, image: int = 0, group: str = "11") -> None:
         """Put an entry on the queue."""
         name = f"{entry}.DCM"
         if file:
