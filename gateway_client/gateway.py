@@ -21,6 +21,7 @@ from gateway_client.commitment.requestor import CommitmentRequestor
 from gateway_client.commitment.requests import CommitmentRequests
 from gateway_client.commitment.scp import CommitmentSCP
 from gateway_client.configuration import Configuration
+from gateway_client.copying.serving import Serving
 from gateway_client.correction.correcting import Correcting
 from gateway_client.heartbeat import Element, Heartbeat
 from gateway_client.journal import Journal
@@ -175,6 +176,8 @@ class _Running:
             if any(it.commit for it in configuration.destinations.values()) or self.requests.destinations():
                 requesting = Requesting(configuration, self.requests, self._requestor, clock, random)
                 self._workers.append(Worker("requesting", requesting, connect, clock, random, idle_seconds=pause))
+            self.serving = Serving(configuration, self.journal, connect, clock, random)
+            self._workers.append(Worker("copying", self.serving, connect, clock, random, idle_seconds=pause))
             self.scp = self._port(configuration, commitment, random)
             self.scp.start()
         except BaseException:
@@ -189,9 +192,11 @@ class _Running:
         self.scu.halt()
         for worker in self._workers:
             worker.stop()
-        for worker in self._workers:
+        self.serving.stop()
+        workers = [*self._workers, *self.serving.workers]
+        for worker in workers:
             worker.join(self._stop_seconds)
-        if any(worker.is_alive() for worker in self._workers):
+        if any(worker.is_alive() for worker in workers):
             log.warning("A worker still waits for a peer; what it leaves undone is done after the next start.")
         else:
             self.storing.offline()
@@ -203,7 +208,7 @@ class _Running:
         sending = {f"send_{state.lower()}": count for state, count in self.transmissions.counts().items()}
         committing = {f"commit_{state.lower()}": count for state, count in self.commitments.counts().items()}
         requesting = {f"commit_asked_{state.lower()}": count for state, count in self.requests.counts().items()}
-        sessions = {f"{worker.name}_session": int(worker.up) for worker in self._workers}
+        sessions = {f"{worker.name}_session": int(worker.up) for worker in [*self._workers, *self.serving.workers]}
         ports = {f"port_{instrument}": port for instrument, port in self.scp.ports.items() if instrument}
         counts["studies_waiting"] = len(self.storing.waits)
         facts = {"dicom_port": self.scp.port, **ports, "free_bytes": self.spool.free_bytes()}

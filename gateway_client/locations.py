@@ -11,12 +11,23 @@ from gateway_client.errors import UnknownShare
 
 @dataclass(frozen=True, slots=True)
 class NetworkLocation:
-    """One entry of NETWORK LOCATION (#2005.2): `physical` ends in a backslash, `root` is its directory here."""
+    """One entry of NETWORK LOCATION (#2005.2): `physical` ends in a backslash, `root` is its directory here.
+
+    A `relative` one lies in the data directory.
+    """
 
     ien: int
     name: str
     physical: str
     root: Path
+    relative: bool = False
+
+    def path(self, name: str) -> Path:
+        r"""Turn `SL00\00\name.DCM` into a path here. Raises UnknownShare for one that would lead out of the location."""
+        parts = [part for part in name.split("\\") if part]
+        if any(part in (".", "..") or "/" in part or "\0" in part for part in parts):
+            raise UnknownShare(self.physical + name)
+        return self.root.joinpath(*parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,8 @@ class NetworkLocations:
         for line in lines:
             ien, name, physical, path = [*line.split("^", 3), "", "", "", ""][:4]
             if ien.isdigit() and physical and path:
-                entries.append(NetworkLocation(int(ien), name, physical.rstrip("\\") + "\\", data / path))
+                relative = not Path(path).is_absolute()
+                entries.append(NetworkLocation(int(ien), name, physical.rstrip("\\") + "\\", data / path, relative))
         return cls(tuple(sorted(entries, key=lambda it: len(it.physical), reverse=True)))
 
     def find(self, path: str) -> NetworkLocation:
@@ -49,7 +61,4 @@ class NetworkLocations:
         Raises UnknownShare, also for a path that would lead out of the share.
         """
         entry = self.find(path)
-        parts = [part for part in path[len(entry.physical) :].split("\\") if part]
-        if any(part in (".", "..") or "/" in part or "\0" in part for part in parts):
-            raise UnknownShare(path)
-        return entry.root.joinpath(*parts)
+        return entry.path(path[len(entry.physical) :])

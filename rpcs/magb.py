@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import bindparam, select, update
 
 from fileman import Event, export_lock, lock_for_transaction, record_events, transmission, upserts
-from fileman.files import DicomExportImage, GatewayStatus
+from fileman.files import DicomExportImage, GatewayStatus, Image
 from rpcs.call import Call
 from rpcs.export import (
     AGAIN,
@@ -33,6 +33,7 @@ LONGEST_RETRY = 7 * 86400.0
 #: Entries of the export queue that are given at once.
 MOST_ENTRIES = 100
 
+_UID = select(Image.uid).where(Image.ien == bindparam("of_image"))
 _TRIES = select(DicomExportImage.tries).where(
     DicomExportImage.export == bindparam("d0"), DicomExportImage.sequence == bindparam("d1")
 )
@@ -71,12 +72,17 @@ def transmit_destinations(call: Call) -> list[str]:
 
 @procedure("MAGB IMAGE EVENTS", access=Access.WRITES, routine="magb", parameters=(listed("EVENTS", required=True),))
 def image_events(call: Call) -> str:
-    """Take steps of images' stories, `uid^ien^stage^ISO time^peer^outcome^detail`; answer how many were taken."""
+    """Take steps of images' stories, `uid^ien^stage^ISO time^peer^outcome^detail`; answer how many were taken.
+
+    Of an image on file its IEN is enough.
+    """
     events = []
     for line in call.list(0).values():
         uid, ien, stage, at, peer, outcome, detail = [*line.split("^", 6), *[""] * 7][:7]
         if stage:
             image = subscript(ien) or None
+            if image is not None and not uid:
+                uid = call.connection.execute(_UID, {"of_image": image}).scalar() or ""
             events.append(Event(uid, image, stage, _seconds(call, at), peer, outcome, detail))
     record_events(call.connection, events)
     return str(len(events))

@@ -1,17 +1,19 @@
 """Copies on routers' locations are taken away when they are older than the location keeps them.
 
-A gateway does the same by MAG DICOM ROUTE GET PURGE; both go by ROUTED IMAGE (#2005.0106), and what one has removed is not the
-other's any more. What became of the send queue's entries makes no difference.
+A gateway that copies to a location does the same by MAG DICOM ROUTE GET PURGE, once a day; a location where it did so today or
+yesterday is left to it. Both go by ROUTED IMAGE (#2005.0106), and what one has removed is not the other's any more. What became
+of the send queue's entries makes no difference.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, Row, String, bindparam, select, tuple_, update
 
 from fileman import Event, Folder, UnsafePath, file_name, read_folders, record_events, to_fileman
-from fileman.files import Image, RoutedCopy, SendQueue
+from fileman.files import Image, NetworkLocation, RoutedCopy, SendQueue
 from taskman.context import TaskContext
 from taskman.routines import routine
 from taskman.system.batches import change, rows_of
@@ -23,6 +25,7 @@ BATCH, MOST = 100, 50_000
 #: A row of the selection below.
 Entry = Row[*tuple[Any, ...]]
 
+_VISITED = select(NetworkLocation.ien).where(NetworkLocation.last_purge >= bindparam("yesterday"))
 _AFTER: ColumnElement[Any] = tuple_(
     bindparam("after_sent", type_=String), bindparam("after_image", type_=Integer), bindparam("after_copy", type_=Integer)
 )
@@ -76,15 +79,18 @@ _PURGED = (
 def purge_routed_copies(task: TaskContext) -> None:
     """Remove copies from routers' locations that are older than each location's retention_days.
 
-    A location without retention_days keeps its copies, and so does one that is off line or whose folder is not there. Only
-    files inside of the location's folder are touched, and none where that folder holds or lies in one of the archive's.
+    A location without retention_days keeps its copies, and so does one that is off line or whose folder is not there. One that a
+    gateway purges is left to it. Only files inside of the location's folder are touched, and none where that folder holds or lies
+    in one of the archive's.
     """
     folders = task.store.read(lambda connection: read_folders(connection, task.data))
+    yesterday = to_fileman(task.clock.now().date() - timedelta(days=1))
+    visited = {row.ien for row in rows_of(task, _VISITED, {"yesterday": yesterday})}
     said = []
     for folder in folders.values():
         if not _is_router(folder) or folder.retention_days is None:
             continue
-        if why := _unfit(folder, folders):
+        if why := "a gateway purges it" if folder.ien in visited else _unfit(folder, folders):
             said.append(f"{folder.name}: {why}")
             continue
         removed, failed = _purge_location(task, folder)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -116,3 +118,39 @@ def make_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     yield make
     for gateway in running:
         gateway.stop()
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from typing import Any
+from gateway_client import Configuration, Gateway
+directory, broker, port = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+gateway = Gateway(Configuration(directory / "gateway", directory, broker_port=broker, access="DEMOGW1", verify="1GWY!@#$",
+    dicom_port=port, poll_seconds=0.05, free_space_floor=0, batch=2))
+gateway.start()
+print(gateway.port, flush=True)
+gateway.wait()
+"""
+StartProcess = Callable[[int], tuple[subprocess.Popen[str], int]]
+
+
+@pytest.fixture
+def start_process(tmp_path: Path) -> Iterator[StartProcess]:
+    """Give a function that runs a gateway as a process of its own."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(broker_port: int) -> tuple[subprocess.Popen[str], int]:
+        command = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(tmp_path), str(broker_port), "0"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        running.append(process)
+        assert process.stdout is not None
+        return process, int(process.stdout.readline())
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+        if process.stdout is not None:
+            process.stdout.close()

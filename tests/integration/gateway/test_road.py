@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ from console.demo_samples import Sample, write_samples
 from fileman.files import BackgroundQueue, Image, ImageEvent, ImageHeader
 from gateway_client import Gateway
 from gateway_client.objects.part10 import digest_of
-from tests.integration.gateway.conftest import storescu, wait_for
+from tests.integration.gateway.conftest import StartProcess, storescu, wait_for
 from tests.support.broker import RunningBroker
 from xwb.testing import ScriptedBroker
 
@@ -124,45 +121,10 @@ def test_images_wait_for_a_broker_that_does_not_answer_and_are_filed_when_it_doe
     assert sum(line.startswith("STORE1") for call in calls for line in call.values()) == 3
 
 
-PROGRAM = """
-import sys
-from pathlib import Path
-from typing import Any
-from gateway_client import Configuration, Gateway
-directory, broker, port = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-gateway = Gateway(Configuration(directory / "gateway", directory, broker_port=broker, access="DEMOGW1", verify="1GWY!@#$",
-    dicom_port=port, poll_seconds=0.05, free_space_floor=0, batch=2))
-gateway.start()
-print(gateway.port, flush=True)
-gateway.wait()
-"""
-
-
-@pytest.fixture
-def start_process(tmp_path: Path) -> Iterator[Callable[[int], tuple[subprocess.Popen[str], int]]]:
-    """Give a function that runs a gateway as a process of its own."""
-    running: list[subprocess.Popen[str]] = []
-
-    def start(broker_port: int) -> tuple[subprocess.Popen[str], int]:
-        command = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(tmp_path), str(broker_port), "0"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        running.append(process)
-        assert process.stdout is not None
-        return process, int(process.stdout.readline())
-
-    yield start
-    for process in running:
-        if process.poll() is None:
-            process.kill()
-        process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
-
-
 def test_a_gateway_that_is_killed_again_and_again_files_every_image_once(
     tmp_path: Path,
     demo_broker: RunningBroker,
-    start_process: Callable[[int], tuple[subprocess.Popen[str], int]],
+    start_process: StartProcess,
     samples: list[Sample],
 ) -> None:
     """Each life of the gateway takes some images and is killed at once, while it files them."""

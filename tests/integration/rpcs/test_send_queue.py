@@ -354,3 +354,26 @@ def test_the_cost_of_a_file_does_not_grow_with_what_is_queued(routing: Routing) 
         assert not any(step.startswith("SCAN") or "TEMP B-TREE" in step for step in steps), (text, steps)
     (search,) = (steps for text, steps in plans.items() if "max(send_queue.priority)" in text)
     assert any("origin=? AND status=? AND destination=?" in step for step in search), search
+
+
+def test_our_gateway_is_told_of_every_router_whether_on_line_or_not(routing: Routing) -> None:
+    routing.set_location(FOUR, retention_days=None, retry_connect=0, retry_transmit=2)
+    lines = routing.client.call("MAGB ROUTE DESTINATIONS").lines
+    found = {int(line.split("^")[0]): line.split("^")[2:] for line in lines}
+    assert found[FOUR] == ["", "0", "2"]
+    assert OFFLINE in found
+    assert len(found) == len(routing.all(select(NetworkLocation.ien).where(NetworkLocation.router.is_(True))))
+
+
+def test_what_was_begun_for_a_destination_waits_again_for_who_has_its_lock(routing: Routing) -> None:
+    begun, waiting, other = routing.send(2, FOUR)[0], routing.send(3, FOUR)[0], routing.send(5, ONE)[0]
+    elsewhere = routing.send(7, FOUR, origin=OTHER_LOCATION)[0]
+    routing.next_file(FOUR)
+    routing.next_file(ONE)
+    routing.next_file(FOUR, location=OTHER_LOCATION)
+    key = (str(LOCATION), str(FOUR))
+    assert routing.client.call("MAGB ROUTE REQUEUE", *key).text == "-1,The destination is not locked"
+    assert routing.call("ROUTE LOCK TRANSMIT", str(FOUR), str(LOCATION), "1") == "1"
+    assert routing.client.call("MAGB ROUTE REQUEUE", *key).text == "1"
+    assert routing.client.call("MAGB ROUTE REQUEUE", *key).text == "0"
+    assert routing.statuses() == {begun: "WAITING", waiting: "WAITING", other: "SENDING", elsewhere: "SENDING"}

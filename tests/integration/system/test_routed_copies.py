@@ -140,6 +140,18 @@ def test_what_a_gateway_has_removed_already_is_not_looked_for(site: Site) -> Non
     assert copy.exists()
 
 
+@pytest.mark.parametrize(
+    ("last_purge", "said"),
+    [("3261121", "a gateway purges it"), ("3261120", "a gateway purges it"), ("3261119", "1 copies removed")],
+)
+def test_a_location_that_a_gateway_purges_is_left_to_it_until_it_stays_away(site: Site, last_purge: str, said: str) -> None:
+    site.image(1)
+    copy = sent(site, 1, 400, 1)
+    change(site, 3, last_purge=last_purge)
+    assert site.run(OPTION).said == f"OUTREACH: {said}"
+    assert copy.exists() is (said == "a gateway purges it")
+
+
 def test_a_copy_that_somebody_else_removed_is_written_off(site: Site) -> None:
     site.image(1)
     sent(site, 1, 400, 1).unlink()
