@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,13 +45,8 @@ def entries(services: Services) -> dict[str, dict[str, tuple[str, str, bool]]]:
     statement = (
         "SELECT e.application, i.uid, e.status, e.reason, e.repeated FROM dicom_export_image e JOIN image i ON i.ien = e.image"
     )
-    connection = sqlite3.connect(f"file:{services.directory / 'magbroker.db'}?mode=ro", uri=True)
-    try:
-        rows = connection.execute(statement).fetchall()
-    finally:
-        connection.close()
     found: dict[str, dict[str, tuple[str, str, bool]]] = {name: {} for name in (HEALTHY, HANGING, REFUSING, DOWN)}
-    for application, uid, status, reason, repeated in rows:
+    for application, uid, status, reason, repeated in services.rows(statement):
         found.setdefault(application, {})[uid] = status, reason, bool(repeated)
     return found
 

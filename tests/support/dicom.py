@@ -122,3 +122,44 @@ class ResendingModality(threading.Thread):
             if run.returncode == 0:
                 del self.left[: self._batch]
             time.sleep(self._pause)
+
+
+class ListeningModality(threading.Thread):
+    """Sends objects, `batch` in an association and with pauses between, and hears how each one is answered.
+
+    What is under way when an association is cut off has no answer: of such objects it sends every second one again at once and
+    holds the others back, so that a test sees what became of them.
+    """
+
+    def __init__(self, port: int, files: Iterable[Path], batch: int = 20, pause: float = 0.3) -> None:
+        super().__init__(daemon=True)
+        self.left = list(files)
+        self.answered: set[Path] = set()
+        self.cut_off: list[Path] = []
+        self._port, self._batch, self._pause = port, batch, pause
+
+    @property
+    def held_back(self) -> set[Path]:
+        """Those that were sent once and never answered."""
+        return set(self.cut_off[::2]) - self.answered
+
+    def run(self) -> None:
+        """Send until nothing is left."""
+        while self.left:
+            command = ["storescu", "-v", "-aec", "MAGBROKER", "127.0.0.1", str(self._port), *map(str, self.left[: self._batch])]
+            self._send(command)
+            self.left = [path for path in self.left if path not in self.answered and path not in self.held_back]
+            time.sleep(self._pause)
+
+    def _send(self, command: list[str]) -> None:
+        under_way = None
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=NO_DELAY) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("I: Sending file: "):
+                    under_way = Path(line.removeprefix("I: Sending file: ").rstrip())
+                elif under_way and line.startswith("I: Received Store Response (Success)"):
+                    self.answered.add(under_way)
+                    under_way = None
+        if under_way:
+            self.cut_off.append(under_way)

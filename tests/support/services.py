@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from console.demo import DEMO_ACCESS, DEMO_VERIFY
 from console.processes import Child
 from runtime import free_port
+from tests.support.dicom import STATION
 
 DEMO_SITE = Path(__file__).parents[2] / "data" / "demo.toml"
 
@@ -26,6 +29,14 @@ def demo_site(file: Path, *destinations: tuple[str, int]) -> Path:
         )
     file.write_text(text, encoding="utf-8")
     return file
+
+
+def services_sending_to(directory: Path, port: int) -> Services:
+    """Say how broker and gateway run that send every slice to a port, and again soon and often."""
+    rules = directory / "slices.rule"
+    rules.write_text(f'dicom("DCMTK") when STATION_NAME="{STATION}"\n', encoding="utf-8")
+    environment = {"MAGBROKER_GATEWAY__DESTINATION": '{"*": {"retry_minutes": 0.1, "retries": 1000}}'}
+    return Services(directory / "var", demo_site(directory / "site.toml", ("DCMTK", port)), rules, environment)
 
 
 def magbroker(
@@ -81,6 +92,22 @@ class Services:
     def database_url(self) -> str:
         """The database, for looking into it."""
         return f"sqlite:///{self.directory / 'magbroker.db'}"
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """Read rows of the database, as the processes left it."""
+        connection = sqlite3.connect(f"file:{self.directory / 'magbroker.db'}?mode=ro", uri=True)
+        try:
+            return connection.execute(statement).fetchall()
+        finally:
+            connection.close()
+
+    def filed_files(self) -> dict[str, list[Path]]:
+        """Give by name the files of objects at network locations; one that was copied to the jukebox stands at two."""
+        found: dict[str, list[Path]] = {}
+        for (place,) in self.rows("SELECT path FROM network_location WHERE path != ''"):
+            for path in (self.directory / str(place)).rglob("*.DCM"):
+                found.setdefault(path.name, []).append(path)
+        return found
 
     def start(self, *children: Child) -> None:
         """Start both, or those given, and wait until they listen."""
