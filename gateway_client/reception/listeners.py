@@ -10,8 +10,8 @@ from gateway_client.dictionaries import DictionaryError, Instrument, Problem
 from runtime import GatewaySettings, ListenerSettings, TLSFiles
 
 Network = IPv4Network | IPv6Network
-#: Instruments of one gateway: one byte tells a receiving process which of them a connection is for.
-MOST = 200
+#: Instruments of one gateway: each has a port, and with several processes a thread that accepts connections.
+MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import sys
 from functools import partial
 
 from gateway_client.reception.places import Places
-from gateway_client.reception.receivers import STOP, Orders
+from gateway_client.reception.receivers import NUMBER, STOP, Orders
 from gateway_client.reception.reports import READY, encode_report
 from gateway_client.reception.scp import StorageSCP
 from gateway_client.reception.spool import Spool, SpooledFile
@@ -50,9 +50,10 @@ def main() -> None:
 def _adopt_connections(gateway: socket.socket, scp: StorageSCP, ended: partial[None]) -> bool:
     """Take connections until there are no more; True when the gateway stops, False when it is gone."""
     while True:
-        data, descriptors, _flags, _address = socket.recv_fds(gateway, 1, 1)
+        data, descriptors, _flags, _address = socket.recv_fds(gateway, NUMBER.size, 1)
         for descriptor in descriptors:
-            scp.adopt(data[0], socket.socket(fileno=descriptor), ended)
+            (number,) = NUMBER.unpack(data)
+            scp.adopt(number, socket.socket(fileno=descriptor), ended)
         if not data or data == STOP:
             return bool(data)
 

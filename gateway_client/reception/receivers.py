@@ -10,6 +10,7 @@ import logging
 import pickle
 import secrets
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -27,7 +28,8 @@ from runtime import PortInUse, server_context
 log = logging.getLogger(__name__)
 
 #: With a connection the gateway sends the number of its listener, to end this one.
-STOP = b"\xff"
+NUMBER = struct.Struct("<H")
+STOP = NUMBER.pack(0xFFFF)
 _BACKLOG = 128
 #: Bytes of reports that are read at once, and seconds for which they gather: a wake-up for each costs more than reading it.
 _AT_ONCE, _GATHER = 1 << 20, 0.005
@@ -179,7 +181,7 @@ class _Receiver:
             if self._socket is None:
                 return False
             try:
-                socket.send_fds(self._socket, [bytes([number])], [connection.fileno()], socket.MSG_DONTWAIT)
+                socket.send_fds(self._socket, [NUMBER.pack(number)], [connection.fileno()], socket.MSG_DONTWAIT)
             except OSError:
                 return False
             self._passed += 1

@@ -24,6 +24,7 @@ from bench.image_sets import SMALL, make_set
 from console.demo_samples import write_samples
 from gateway_client import Configuration, Gateway
 from gateway_client.objects.part10 import digest_of, read_meta
+from gateway_client.reception.listeners import ListenerConfiguration
 from gateway_client.reception.receivers import Receivers
 from gateway_client.reception.receiving import GATHERED
 from gateway_client.reception.spool import Spool, SpooledFile
@@ -91,6 +92,14 @@ def test_the_limit_of_associations_is_that_of_all_processes(make_port: Callable[
     for peer in held:
         peer.socket.close()
     wait_for(lambda: port.connections == [0, 0])
+
+
+def test_each_of_many_listeners_gets_its_own_connections(make_port: Callable[..., Port]) -> None:
+    port = make_port(listeners=tuple(ListenerConfiguration(f"I{number}", "127.0.0.1", 0) for number in range(300)))
+    for instrument in ("I0", "I255", "I256", "I299"):
+        assert storescu(port.receivers.ports[instrument], shipped("CT_small.dcm")).returncode == 0
+    wait_for(lambda: len(port.files) == 4)
+    assert sorted(file.origin.instrument for file in port.files) == ["I0", "I255", "I256", "I299"]
 
 
 def test_an_object_comes_as_through_one_process(make_port: Callable[..., Port]) -> None:
