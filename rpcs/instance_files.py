@@ -13,18 +13,22 @@ from xwb import ResultType
 #: UIDs in one call; further ones are not looked up.
 MOST_UIDS = 500
 
-_BY_UID = select(
-    Image.uid,
-    Image.ien,
-    Image.digest,
-    Image.file_ref,
-    Image.location,
-    Image.abstract_location,
-    Image.jukebox_location,
-    Image.big_location,
-    Image.big_jukebox_location,
-    Image.big_extension,
-).where(Image.uid.in_(bindparam("uids", expanding=True)), Image.file_ref != "")
+_BY_UID = (
+    select(
+        Image.uid,
+        Image.ien,
+        Image.digest,
+        Image.file_ref,
+        Image.location,
+        Image.abstract_location,
+        Image.jukebox_location,
+        Image.big_location,
+        Image.big_jukebox_location,
+        Image.big_extension,
+    )
+    .where(Image.uid.in_(bindparam("uids", expanding=True)), Image.file_ref != "")
+    .order_by(Image.ien)
+)
 
 
 @procedure(
@@ -35,7 +39,7 @@ _BY_UID = select(
     parameters=(listed("UIDS", required=True),),
 )
 def instance_files(call: Call) -> list[str]:
-    """Answer `uid^ien^digest^path` for each image on file of some SOP Instance UIDs, at most 500.
+    """Answer `uid^ien^digest^path` for each image on file of some SOP Instance UIDs, at most 500, in the order of their IENs.
 
     The digest is the SHA-256 of the data set, empty where no gateway told it; the path is that of the object as it was received,
     empty where none lies on a location that is on line. A UID that is not on file has no line.
