@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,31 +12,11 @@ from fileman import Store
 from fileman.files import DicomFailedImage, ImageEvent
 from rpcs.actions import ACTIONS, ActionError, BadRequest, NotAllowed, NotFound, RefusedAction, answer_of
 from tests.integration.rpcs.conftest import MakeBroker
+from tests.integration.rpcs.two_users import MAY, UNA, site_of_two_users
 from tests.support.broker import RunningBroker
 from xwb import BrokerClient
 
-SITE = f"""
-[[user]]
-duz = 2
-name = "MANAGER,MAY"
-access = "MAY1"
-verify = "1MAYM!@#$"
-divisions = [660]
-contexts = ["MAGB GATEWAY"]
-keys = ["MAG SYSTEM"]
-
-[[user]]
-duz = 3
-name = "USER,UNA"
-access = "UNA1"
-verify = "1UNAU!@#$"
-divisions = [660]
-contexts = ["MAGB GATEWAY"]
-
-[[context]]
-name = "MAGB GATEWAY"
-rpcs = {json.dumps([name for name in ACTIONS if name.startswith("MAGB CORRECT ")])}
-"""
+SITE = site_of_two_users("MAGB GATEWAY", (name for name in ACTIONS if name.startswith("MAGB CORRECT ")), "MAG SYSTEM")
 
 Ask = Callable[..., Any]
 
@@ -79,12 +58,12 @@ def ask(broker: RunningBroker) -> Iterator[Callable[[str, str], Ask]]:
 
 @pytest.fixture
 def may(ask: Callable[[str, str], Ask]) -> Ask:
-    return ask("MAY1", "1MAYM!@#$")
+    return ask(MAY.access, MAY.verify)
 
 
 @pytest.fixture
 def una(ask: Callable[[str, str], Ask]) -> Ask:
-    return ask("UNA1", "1UNAU!@#$")
+    return ask(UNA.access, UNA.verify)
 
 
 def entry(store: Store, ien: int) -> tuple[str, ...]:

@@ -16,36 +16,11 @@ from rules.evaluator.versions import FILE, publish, store_version
 from runtime import FixedClock
 from taskman import api
 from tests.integration.rpcs.conftest import MakeBroker
+from tests.integration.rpcs.two_users import MAY, UNA, site_of_two_users
 from tests.support.broker import RecordingEngine, RunningBroker
 from xwb import BrokerClient
 
-SITE = f"""
-[[user]]
-duz = 2
-name = "MANAGER,MAY"
-access = "MAY1"
-verify = "1MAYM!@#$"
-divisions = [660]
-contexts = ["MAGB GATEWAY"]
-keys = ["MAG SYSTEM"]
-
-[[user]]
-duz = 3
-name = "USER,UNA"
-access = "UNA1"
-verify = "1UNAU!@#$"
-divisions = [660]
-contexts = ["MAGB GATEWAY"]
-
-[[imaging_site]]
-ien = 1
-institution = 660
-namespace = "SL"
-
-[[context]]
-name = "MAGB GATEWAY"
-rpcs = {json.dumps([name for name in ACTIONS if name.startswith("MAGB RULES ")])}
-"""
+SITE = site_of_two_users("MAGB GATEWAY", (name for name in ACTIONS if name.startswith("MAGB RULES ")), "MAG SYSTEM")
 FIRST = 'dicom("READING ROOM") when MODALITY=CT\n'
 SECOND = '# night\ndicom("READING ROOM") when MODALITY=MR priority HIGH\n'
 
@@ -82,12 +57,12 @@ def sign_on(broker: RunningBroker) -> Iterator[Callable[[str, str], Desk]]:
 
 @pytest.fixture
 def may(sign_on: Callable[[str, str], Desk]) -> Desk:
-    return sign_on("MAY1", "1MAYM!@#$")
+    return sign_on(MAY.access, MAY.verify)
 
 
 @pytest.fixture
 def una(sign_on: Callable[[str, str], Desk]) -> Desk:
-    return sign_on("UNA1", "1UNAU!@#$")
+    return sign_on(UNA.access, UNA.verify)
 
 
 def test_a_rule_file_is_published_listed_shown_and_gone_back_from(may: Desk, una: Desk) -> None:

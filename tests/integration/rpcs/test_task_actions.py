@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,37 +16,11 @@ from runtime import FixedClock
 from taskman import TaskContext, api, routine
 from taskman.error_log import log_error
 from tests.integration.rpcs.conftest import MakeBroker
+from tests.integration.rpcs.two_users import MAY, UNA, site_of_two_users
 from tests.support.broker import RecordingEngine, RunningBroker
 from xwb import BrokerClient, SecurityRefused
 
-SITE = f"""
-[[user]]
-duz = 2
-name = "MANAGER,MAY"
-access = "MAY1"
-verify = "1MAYM!@#$"
-divisions = [660]
-contexts = ["MAGB TASKMAN"]
-keys = ["ZTMQ"]
-
-[[user]]
-duz = 3
-name = "USER,UNA"
-access = "UNA1"
-verify = "1UNAU!@#$"
-divisions = [660]
-contexts = ["MAGB TASKMAN"]
-
-[[imaging_site]]
-ien = 1
-institution = 660
-namespace = "SL"
-
-[[context]]
-name = "MAGB TASKMAN"
-rpcs = {json.dumps(list(ACTIONS))}
-"""
-MAY, UNA = 2, 3
+SITE = site_of_two_users("MAGB TASKMAN", ACTIONS, "ZTMQ")
 
 
 @routine("NIGHT^ZZACT", option="ZZ ACT NIGHTLY", frequency="1D", variables={"days": 7})
@@ -100,19 +73,21 @@ def sign_on(broker: RunningBroker) -> Iterator[Callable[[str, str], Desk]]:
 
 @pytest.fixture
 def may(sign_on: Callable[[str, str], Desk]) -> Desk:
-    return sign_on("MAY1", "1MAYM!@#$")
+    return sign_on(MAY.access, MAY.verify)
 
 
 @pytest.fixture
 def una(sign_on: Callable[[str, str], Desk]) -> Desk:
-    return sign_on("UNA1", "1UNAU!@#$")
+    return sign_on(UNA.access, UNA.verify)
 
 
 @pytest.fixture
 def load(store: Store, clock: FixedClock) -> Callable[..., int]:
     """Make a task of a user, with what is written over its record."""
 
-    def load(duz: int = UNA, entry_point: str = "TAG^ZZACT", arguments: Mapping[str, Any] | None = None, **changes: Any) -> int:
+    def load(
+        duz: int = UNA.duz, entry_point: str = "TAG^ZZACT", arguments: Mapping[str, Any] | None = None, **changes: Any
+    ) -> int:
         def make(connection: Any) -> int:
             number = api.load(connection, entry_point, dict(arguments or {}), "a test", duz, clock.seconds())
             if changes:
@@ -129,7 +104,7 @@ def column(store: Store, number: int, name: str) -> Any:
 
 
 def test_users_see_their_own_tasks_and_a_holder_of_the_key_everyones(may: Desk, una: Desk, load: Callable[..., int]) -> None:
-    hers, mays = load(UNA), load(MAY)
+    hers, mays = load(UNA.duz), load(MAY.duz)
     assert una.listed() == [hers]
     assert may.listed() == [mays, hers]
     assert may.listed(mine=1) == [mays]
@@ -158,7 +133,7 @@ def test_a_list_says_when_it_was_cut_and_refuses_what_it_does_not_know(may: Desk
 
 @pytest.mark.parametrize("change", ["STOP", "REQUEUE", "DEQUEUE", "DELETE"])
 def test_others_change_their_own_tasks_only(una: Desk, store: Store, load: Callable[..., int], change: str) -> None:
-    hers, mays = load(UNA), load(MAY)
+    hers, mays = load(UNA.duz), load(MAY.duz)
     told = una.outcomes(change, numbers=f"{hers},{mays},4711")
     assert [done for done, _ in told.values()] == [True, False, False]
     assert "ZTMQ" in told[mays][1]
@@ -192,9 +167,9 @@ def test_changes_are_those_of_ztload(may: Desk, store: Store, load: Callable[...
 
 
 def test_the_evaluator_of_one_location_is_stopped(may: Desk, una: Desk, load: Callable[..., int]) -> None:
-    here = load(MAY, ENTRY_POINT, {"location": 660, "rules": []}, status="5", executor="here")
-    load(MAY, ENTRY_POINT, {"location": 688, "rules": []}, status="5", executor="here")
-    load(MAY, ENTRY_POINT, {"location": 660, "rules": []}, status="6")
+    here = load(MAY.duz, ENTRY_POINT, {"location": 660, "rules": []}, status="5", executor="here")
+    load(MAY.duz, ENTRY_POINT, {"location": 688, "rules": []}, status="5", executor="here")
+    load(MAY.duz, ENTRY_POINT, {"location": 660, "rules": []}, status="6")
     assert [done for done, _ in una.outcomes("STOP", location=660).values()] == [False]
     assert may.outcomes("STOP", location=660) == {here: (True, "Asked to stop")}
     with pytest.raises(NotFound, match="location 661"):
@@ -208,7 +183,7 @@ def test_an_evaluator_that_died_or_was_dequeued_while_it_runs_is_stopped_too(
     may: Desk, store: Store, load: Callable[..., int], facts: dict[str, str]
 ) -> None:
     """Otherwise the dead one would be begun again, and the other one run on."""
-    number = load(MAY, ENTRY_POINT, {"location": 660, "rules": []}, **facts)
+    number = load(MAY.duz, ENTRY_POINT, {"location": 660, "rules": []}, **facts)
     assert may.outcomes("STOP", location=660) == {number: (True, "Unscheduled")}
     assert column(store, number, "stop_requested") is True
     if facts["status"] == "E":
@@ -221,7 +196,7 @@ def test_a_task_that_is_started_is_handed_over_at_once(may: Desk, store: Store, 
     assert engine.taken == [made["number"]]
     shown = may.ask("SHOW", number=made["number"])["task"]
     assert (shown["entry_point"], shown["option"], shown["arguments"]) == ("ZTSK^XQ1", "ZZ ACT NIGHTLY", {"days": 3})
-    assert (shown["description"], shown["duz"], shown["stat"]) == ("tidy", MAY, "Active: Pending")
+    assert (shown["description"], shown["duz"], shown["stat"]) == ("tidy", MAY.duz, "Active: Pending")
     later = may.ask("START", what="TAG^ZZACT", at="+2H")
     urgent = may.ask("START", what="TAG^ZZACT", priority=10)
     assert engine.taken == [made["number"], urgent["number"]]  # the other one begins when its time comes
@@ -333,7 +308,7 @@ def test_flags_that_failed_tasks_keep_are_freed(may: Desk, una: Desk, store: Sto
 def test_errors_are_listed_by_task_and_cleared_by_kind_and_age(
     may: Desk, una: Desk, store: Store, clock: FixedClock, load: Callable[..., int]
 ) -> None:
-    hers, mays = load(UNA), load(MAY)
+    hers, mays = load(UNA.duz), load(MAY.duz)
     for number, error, days in ((hers, ValueError("v"), 0), (mays, KeyError("k"), 0), (mays, ValueError("old"), 9)):
         at = clock.seconds() - days * 86400
         store.transact(lambda it, n=number, e=error, at=at: log_error(it, n, "TAG^ZZACT", "here", e, at))
@@ -373,7 +348,7 @@ def test_the_monitor_counts_queues_and_is_for_managers(may: Desk, una: Desk, sto
 
 
 def test_an_evaluator_is_shown_with_the_end_of_its_log(may: Desk, store: Store, load: Callable[..., int]) -> None:
-    number = load(MAY, ENTRY_POINT, {"location": 660, "rules": []})
+    number = load(MAY.duz, ENTRY_POINT, {"location": 660, "rules": []})
     lines = [{"task": number, "line": line, "text": f"line {line}"} for line in range(1, 31)]
     store.transact(lambda it: it.execute(insert(EvaluatorLog), lines))
     assert may.ask("SHOW", number=number)["log"] == [f"line {line}" for line in range(11, 31)]
