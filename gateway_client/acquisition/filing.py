@@ -11,7 +11,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from gateway_client.acquisition.store_request import request_list
 from gateway_client.backoff import Randomness, pause_after
@@ -31,6 +31,8 @@ FIRST_PAUSE, LAST_PAUSE, TRIES = 5.0, 300.0, 24
 
 #: An object and what becomes of it.
 Outcome = tuple[Instance, Change]
+#: What an answer says of one object.
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Means:
     new_uuid: Callable[[], str] = lambda: str(uuid.uuid4())
 
 
-class Filing(ABC):
+class Filing(ABC, Generic[Found]):
     """What storing and releasing have in common; it belongs to the worker's thread."""
 
     kind: ClassVar[RequestKind]
@@ -72,8 +74,12 @@ class Filing(ABC):
         """Bring the oldest objects on; False when there are none."""
 
     @abstractmethod
-    def _outcomes(self, request: Request, answer: Sequence[str]) -> Iterable[Outcome]:
-        """Read what a request's answer says of its objects. Raises AnswerMismatch."""
+    def _found(self, instances: Sequence[Instance], answer: Sequence[str]) -> Sequence[Found]:
+        """Read what an answer says of each object, and whatever of files has to be known besides. Raises AnswerMismatch."""
+
+    @abstractmethod
+    def _change(self, instance: Instance, found: Found) -> Change:
+        """Say what becomes of an object; no file is read here, as the journal is held meanwhile."""
 
     def _open(self, number: str, lines: Sequence[str], instances: Sequence[Instance]) -> Request:
         """Write down a request before it is sent."""
@@ -95,8 +101,10 @@ class Filing(ABC):
             self._go_back(request, str(error), known=not isinstance(error, AnswerMismatch))
 
     def _finish(self, request: Request, answer: Sequence[str]) -> None:
+        instances = self._journal.instances(request.instances)
+        found = self._found(instances, answer)
         with self._journal.transaction():
-            outcomes = list(self._outcomes(request, answer))
+            outcomes = [(instance, self._change(instance, one)) for instance, one in zip(instances, found, strict=True)]
             self._journal.close_request(request.uuid, answer)
             self._record(outcomes)
         self._clear(outcomes)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway_client.acquisition.answers import Processed, ProcessedOutcome, read_processed_answers
-from gateway_client.acquisition.filing import Filing, Means, Outcome
+from gateway_client.acquisition.filing import Filing, Means
 from gateway_client.acquisition.placement import Placed, place, place_texts, sync_parents, text_path, unusable
 from gateway_client.acquisition.store_request import processed_lines
 from gateway_client.acquisition.taking_back import TakingBack
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 _InPlace = tuple[Instance, Path, Placed]
 
 
-class Releasing(Filing):
+class Releasing(Filing[ProcessedOutcome]):
     """The task that brings objects from STORED to FILED, and tells the broker the steps of all stories."""
 
     kind = RequestKind.PROCESSED
@@ -47,8 +47,9 @@ class Releasing(Filing):
         """Place what is stored, release what is placed, tell what was done."""
         stored = self._journal.in_state(State.STORED, self._clock.seconds(), 4 * self._configuration.batch)
         placed, failed = self._place(broker, stored)
+        not_placed = [(it, str(error), self._lost(it)) for it, error in failed]
         with self._journal.transaction():
-            self._record([(it, self._not_placed(it, str(error))) for it, error in failed])
+            self._record([(it, self._not_placed(it, why, lost)) for it, why, lost in not_placed])
             self._record([(it, Change(it.id, State.PLACED, placed=str(path), tries=0, next_try=0.0)) for it, path, _ in placed])
             self._tell([self._event(it, "PLACE", how, str(path)) for it, path, how in placed])
             request = self._release()
@@ -74,11 +75,18 @@ class Releasing(Filing):
             log.error("%s", problem)
         return [it for it in placed if it[1] not in problems], failed
 
-    def _not_placed(self, instance: Instance, why: str) -> Change:
+    def _lost(self, instance: Instance) -> str:
+        """Say why there is nothing to place, if so: it is looked for at the first and the last try."""
+        if instance.tries and not self._is_last_try(instance):
+            return ""
+        return unusable(self._spool.path(instance.name), instance.digest)
+
+    def _is_last_try(self, instance: Instance) -> bool:
+        return instance.tries + 1 >= self._configuration.placement_tries
+
+    def _not_placed(self, instance: Instance, why: str, lost: str) -> Change:
         """Have an object tried again, or its image taken back after too many tries, or at once if its file is lost."""
-        last = instance.tries + 1 >= self._configuration.placement_tries
-        lost = "" if instance.tries and not last else unusable(self._spool.path(instance.name), instance.digest)
-        if not last and not lost:
+        if not lost and not self._is_last_try(instance):
             return self._later(instance, why, State.STORED)
         self._tell([self._event(instance, "PLACE", "failed", lost or why)])
         return Change(instance.id, State.TAKING_BACK, reason=lost or why, tries=0, next_try=0.0)
@@ -126,15 +134,13 @@ class Releasing(Filing):
         lines = processed_lines(number, self._configuration.station, [(it.instrument, it.ien or 0) for it in ready])
         return self._open(number, lines, ready)
 
-    def _outcomes(self, request: Request, answer: Sequence[str]) -> Iterable[Outcome]:
-        found = read_processed_answers(answer, len(request.instances))
-        for instance, outcome in zip(self._journal.instances(request.instances), found, strict=True):
-            yield instance, self._change(instance, outcome)
+    def _found(self, instances: Sequence[Instance], answer: Sequence[str]) -> list[ProcessedOutcome]:
+        return read_processed_answers(answer, len(instances))
 
-    def _change(self, instance: Instance, outcome: ProcessedOutcome) -> Change:
-        if isinstance(outcome, Processed):
+    def _change(self, instance: Instance, found: ProcessedOutcome) -> Change:
+        if isinstance(found, Processed):
             return Change(instance.id, State.FILED, reason="")
-        if outcome.warning:
-            self._tell([self._event(instance, "PROCESSED", "warning", outcome.reason)])
-            return Change(instance.id, State.FILED, reason=outcome.reason)
-        return self._refused(instance, outcome.reason)
+        if found.warning:
+            self._tell([self._event(instance, "PROCESSED", "warning", found.reason)])
+            return Change(instance.id, State.FILED, reason=found.reason)
+        return self._refused(instance, found.reason)

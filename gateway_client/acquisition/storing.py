@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from gateway_client.broker import Broker
 from gateway_client.correction.corrections import Corrections
 from gateway_client.dictionaries import Extractor
 from gateway_client.errors import NotAnObject, NotPart10, SpoolError, SpoolShort, UnknownInstitution
-from gateway_client.journal import Change, Instance, Request, RequestKind, State
+from gateway_client.journal import Change, Instance, RequestKind, State
 from gateway_client.objects.header import InstanceHeader, read_header
 from gateway_client.objects.part10 import FileMeta, digest_of, read_meta
 from gateway_client.reception.spool import SpooledFile
@@ -63,7 +64,14 @@ class Headers:
         return header
 
 
-class Storing(Filing):
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The image is on file, and what is filed is known to be the very same data set."""
+
+    ien: int | None
+
+
+class Storing(Filing[StoreOutcome | Copy]):
     """The task that brings objects from the spool to STORED.
 
     `received` may be called from any thread with an object that its sender was told to be safe, and `lost` with the tag of a
@@ -179,19 +187,23 @@ class Storing(Filing):
         for file in files:
             if file.header is not None:
                 self._headers.keep(file.name, file.header)
+        if self._folders is not None:
+            files = [replace(file, header=file.header or self._header(file)) for file in files]
         with self._journal.transaction():
             self._journal.add(files)
             self._tell([_received(file, self._in_folder(file)) for file in files])
 
+    def _header(self, file: SpooledFile) -> InstanceHeader | None:
+        try:
+            return read_header(self._spool.path(file.name), self._configuration.header_paths)
+        except (NotPart10, NotAnObject, OSError):
+            return None
+
     def _in_folder(self, file: SpooledFile) -> str:
         """Put an object into its folder, where there are folders, and say so; one that cannot be read has none."""
-        if self._folders is None:
+        if self._folders is None or file.header is None:
             return ""
-        try:
-            header = file.header or read_header(self._spool.path(file.name), self._configuration.header_paths)
-        except (NotPart10, NotAnObject, OSError):
-            return ""
-        return f"folder {self._folders.assign(file.name, header, file.origin.association, file.received_at)}"
+        return f"folder {self._folders.assign(file.name, file.header, file.origin.association, file.received_at)}"
 
     def _go_on(self, broker: Broker) -> bool:
         """Store the next batch."""
@@ -295,29 +307,41 @@ class Storing(Filing):
             imported=imported,
         )
 
-    def _outcomes(self, request: Request, answer: Sequence[str]) -> Iterable[Outcome]:
-        found = read_store_answers(answer, len(request.instances))
-        for instance, outcome in zip(self._journal.instances(request.instances), found, strict=True):
-            yield instance, self._change(instance, outcome)
+    def _found(self, instances: Sequence[Instance], answer: Sequence[str]) -> list[StoreOutcome | Copy]:
+        found = read_store_answers(answer, len(instances))
+        return [
+            self._compared(instance, outcome) if isinstance(outcome, AlreadyThere) else outcome
+            for instance, outcome in zip(instances, found, strict=True)
+        ]
 
-    def _change(self, instance: Instance, outcome: StoreOutcome) -> Change:
-        match outcome:
+    def _compared(self, instance: Instance, outcome: AlreadyThere) -> AlreadyThere | Copy:
+        """Compare an object with what is filed under its UID."""
+        for other in self._journal.with_uid(instance.sop_instance_uid, (State.PLACED, State.FILED)):
+            if other.id != instance.id and _digest_of_filed(other) == instance.digest:
+                return Copy(other.ien)
+        return outcome
+
+    def _change(self, instance: Instance, found: StoreOutcome | Copy) -> Change:
+        match found:
             case Stored():
                 return Change(
-                    *(instance.id, State.STORED, outcome.ien, outcome.directory, outcome.file),
-                    reason=outcome.warning,
+                    *(instance.id, State.STORED, found.ien, found.directory, found.file),
+                    reason=found.warning,
                     tries=0,
                     next_try=0.0,
                     alone=False,
                 )
+            case Copy():
+                dropped = self._dropped(instance, f"the same object is filed as image {found.ien}")
+                return dropped._replace(reason=None, ien=found.ien)
             case AlreadyThere():
-                return self._duplicate(instance, outcome)
+                return self._refused(instance, " ".join(found.messages) or "is already in the database")
             case Mismatch():
-                return Change(instance.id, State.CORRECT, reason=outcome.reason)
+                return Change(instance.id, State.CORRECT, reason=found.reason)
             case Locked():
-                return self._locked(instance, outcome)
+                return self._locked(instance, found)
             case Failed():
-                return self._later(instance, outcome.reason)
+                return self._later(instance, found.reason)
 
     def _locked(self, instance: Instance, outcome: Locked) -> Change:
         """Have an object wait whose exam is locked, and with it those of its study that have yet to be stored."""
@@ -328,14 +352,6 @@ class Storing(Filing):
             return Change(instance.id, State.RECEIVED, reason=outcome.what, tries=tries, next_try=until)
         self.waits.locked(instance.study, now, until)
         return Change(instance.id, State.WAITING, reason=outcome.what, tries=tries)
-
-    def _duplicate(self, instance: Instance, outcome: AlreadyThere) -> Change:
-        """Drop a duplicate only when what is filed is known to be the same data set; else hold it for a person."""
-        for other in self._journal.with_uid(instance.sop_instance_uid, (State.PLACED, State.FILED)):
-            if other.id != instance.id and _digest_of_filed(other) == instance.digest:
-                change = self._dropped(instance, f"the same object is filed as image {other.ien}")
-                return change._replace(reason=None, ien=other.ien)
-        return self._refused(instance, " ".join(outcome.messages) or "is already in the database")
 
     def _corrected(self, instance: Instance) -> str:
         """Give the accession number that an object was given on the CORRECT list, wherever its equipment would put one."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from gateway_client.acquisition.answers import TakenBack, read_rollback_answers
-from gateway_client.acquisition.filing import Filing, Outcome
+from gateway_client.acquisition.filing import Filing
 from gateway_client.acquisition.placement import unusable
 from gateway_client.acquisition.store_request import rollback_lines
 from gateway_client.broker import Broker
-from gateway_client.journal import Change, Instance, Request, RequestKind, State
+from gateway_client.journal import Change, Instance, RequestKind, State
 
 #: Seconds after which an object that was taken back is stored anew, once; the second time it is held.
 ANEW_PAUSE = 300.0
 
 
-class TakingBack(Filing):
+class TakingBack(Filing[tuple[TakenBack, str]]):
     """The task that takes back what is TAKING_BACK."""
 
     kind = RequestKind.ROLLBACK
@@ -31,16 +31,17 @@ class TakingBack(Filing):
         self._carry_out(broker, self._open(number, rollback_lines(number, [it.ien or 0 for it in ready]), ready))
         return True
 
-    def _outcomes(self, request: Request, answer: Sequence[str]) -> Iterable[Outcome]:
-        found = read_rollback_answers(answer, len(request.instances))
-        for instance, outcome in zip(self._journal.instances(request.instances), found, strict=True):
-            yield instance, self._change(instance, outcome)
+    def _found(self, instances: Sequence[Instance], answer: Sequence[str]) -> list[tuple[TakenBack, str]]:
+        """Read the answers; with each, why the object cannot be stored anew, if its file says so."""
+        found = read_rollback_answers(answer, len(instances))
+        return [(outcome, unusable(self._spool.path(it.name), it.digest)) for it, outcome in zip(instances, found, strict=True)]
 
-    def _change(self, instance: Instance, outcome: TakenBack) -> Change:
+    def _change(self, instance: Instance, found: tuple[TakenBack, str]) -> Change:
+        outcome, lost = found
         if not outcome.gone:
             return self._refused(instance, f"{instance.reason} Imaging entry #{instance.ien} is still there: {outcome.message}")
         why = f"{instance.reason} Imaging entry #{instance.ien} was successfully removed."
-        if instance.taken_back or unusable(self._spool.path(instance.name), instance.digest):
+        if instance.taken_back or lost:
             return self._refused(instance, why)
         self._tell([self._event(instance, "PLACE", "taken back", why)])
         return Change(

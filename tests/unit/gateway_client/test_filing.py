@@ -240,6 +240,46 @@ def test_what_cannot_be_read_for_want_of_open_files_is_filed_when_there_are_some
     assert desk.states() == {"1.2.1": "FILED"}
 
 
+@pytest.fixture
+def read_whole(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give the files that are read whole, each while the journal is anybody's: it may take long."""
+    read: list[str] = []
+
+    def digest(path: Path) -> str:
+        other = threading.Thread(target=desk.journal.counts, daemon=True)
+        other.start()
+        other.join(20)
+        assert not other.is_alive(), "the journal is held"
+        read.append(path.name)
+        return digest_of(path)
+
+    for module in (placement, storing):
+        monkeypatch.setattr(module, "digest_of", digest)
+    return read
+
+
+def test_what_is_filed_is_compared_while_the_journal_is_free(desk: Desk, read_whole: list[str]) -> None:
+    desk.receive("1.2.1")
+    desk.step()
+    with desk.journal.transaction() as connection:
+        connection.execute("UPDATE instance SET digest='of the file as it was'")
+    desk.receive("1.2.1")
+    while desk.step():
+        pass
+    assert (desk.states(), read_whole) == ({"1.2.1": "DUPLICATE"}, ["SL000000000002.DCM"])
+
+
+def test_what_cannot_be_placed_is_looked_at_while_the_journal_is_free(desk: Desk, read_whole: list[str]) -> None:
+    (desk.directory / "image1").touch()
+    file = desk.receive("1.2.1")
+    desk.storing.offline()
+    desk.storing.step(desk.broker)
+    desk.spool.path(file.name).write_bytes(b"overwritten by something")
+    while desk.step():
+        pass
+    assert (desk.states(), read_whole) == ({"1.2.1": "REFUSED"}, [file.name] * 2)
+
+
 def test_a_file_that_cannot_be_removed_keeps_nothing_from_being_filed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     first = desk.receive("1.2.1")
     real = os.unlink
