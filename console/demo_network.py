@@ -10,10 +10,9 @@ from console.demo_samples import Sample
 from console.errors import ConsoleError
 from console.scu.files import Search
 from console.scu.keeping import Keeper
-from console.scu.running import run
 from console.scu.sending import Sender, Sent
 from dul import CommandField, Listener, Listening, Policy, echo, negotiate
-from gateway_client.query_retrieve import Peer
+from gateway_client.query_retrieve import Peer, run
 from runtime import ReactorThread
 
 MODALITY_AE_TITLE = "DEMOMOD"

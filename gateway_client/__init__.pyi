@@ -1,7 +1,7 @@
 # The public names; see runtime/late_names.py.
 
 from gateway_client.acquisition.lots import LotWriter
-from gateway_client.commitment.scu import CommitmentPeer, CommitmentSCU, commit_files, commit_instances, references_of
+from gateway_client.commitment.scu import CommitmentSCU, commit_files, commit_instances, references_of
 from gateway_client.commitment.transaction import MOST_REFERENCES, CommitmentResult, Reference, reason_text
 from gateway_client.configuration import Configuration, imports_of
 from gateway_client.dictionaries import Dictionaries, DictionaryError, read_dictionaries
@@ -67,7 +67,6 @@ __all__ = [
     "BadCommitment",
     "BadQuery",
     "BrokerRefused",
-    "CommitmentPeer",
     "CommitmentResult",
     "CommitmentSCU",
     "Configuration",

@@ -1,12 +1,11 @@
 """A DICOM gateway inside a program of yours: `run(settings, elements)` receives, files and sends until a signal.
 
-With an `Application` of yours it asks it about connections and objects. A `Listener` does so without any broker. `commit_files`
-and `commit_instances` ask a peer for storage commitment.
+With an `Application` of yours it asks it about connections and objects. A `Listener` does so without any broker, a `Requester`
+for what it gets from a peer. `commit_files` and `commit_instances` ask a peer for storage commitment.
 """
 
 from gateway_client import (
     Application,
-    CommitmentPeer,
     CommitmentResult,
     CommitmentSCU,
     FileMeta,
@@ -21,12 +20,12 @@ from gateway_client import (
     run,
 )
 from gateway_client import ApplicationListener as Listener
+from gateway_client.query_retrieve import Peer, Requester, Retrieved, Secured
 from rules import for_elements, for_vista, parse_rules, to_elements
 from runtime import GatewaySettings, Settings, load_settings
 
 __all__ = [
     "Application",
-    "CommitmentPeer",
     "CommitmentResult",
     "CommitmentSCU",
     "FileMeta",
@@ -35,8 +34,12 @@ __all__ = [
     "Keep",
     "Listener",
     "Origin",
+    "Peer",
     "Place",
     "Reference",
+    "Requester",
+    "Retrieved",
+    "Secured",
     "Settings",
     "StoredObject",
     "commit_files",

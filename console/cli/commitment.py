@@ -20,7 +20,6 @@ from console.scu.files import Search
 from dul import DulError, RequestFailed
 from gateway_client import (
     MOST_REFERENCES,
-    CommitmentPeer,
     CommitmentResult,
     CommitmentSCU,
     NoAssociation,
@@ -83,10 +82,8 @@ def commit(
 
 
 def _results(peer: Peer, parts: Sequence[Sequence[Reference]], listen: int | None, seconds: float) -> Iterator[CommitmentResult]:
-    tls = peer.tls.creator(peer.host) if peer.tls is not None else None
-    asked = CommitmentPeer(peer.host, peer.port, peer.called, peer.calling, peer.timeout, tls)
     try:
-        with CommitmentSCU(asked, listen=listen) as scu:
+        with CommitmentSCU(peer, listen=listen) as scu:
             for part in parts:
                 yield scu.result(scu.ask(part), seconds)
     except RequestFailed as error:

@@ -20,7 +20,6 @@ from console.cli.dicom_options import Far, ae_title, at_peer, bar, printed
 from console.cli.options import err, out
 from console.errors import NothingThere
 from console.scu.keeping import Keeper
-from console.scu.running import run
 from dul import Progress
 from gateway_client.query_retrieve import (
     GET,
@@ -33,6 +32,7 @@ from gateway_client.query_retrieve import (
     move_objects,
     printable,
     question,
+    run,
     sop_classes_of,
     to_json,
     told_status,
@@ -206,7 +206,7 @@ def _end(peer: Peer, retrieved: Retrieved, what: str, keeper: Keeper | None = No
 def _facts(retrieved: Retrieved) -> dict[str, Any]:
     progress, command = retrieved.progress, retrieved.response.command
     return {
-        "status": f"{command.status or 0:04X}",
+        "status": f"{retrieved.status:04X}",
         "comment": command.error_comment or "",
         **asdict(progress),
         "failed_uids": list(retrieved.failed),
@@ -223,5 +223,5 @@ def _tell(peer: Peer, retrieved: Retrieved, what: str, lost: dict[str, str]) -> 
     progress, command = retrieved.progress, retrieved.response.command
     others = {"with a warning": progress.warning, "failed": progress.failed, "left": progress.remaining}
     counts = [f"{progress.completed} objects {what}", *(f"{count} {name}" for name, count in others.items() if count)]
-    said = f"{peer}: {', '.join(counts)}; {told_status(command.status or 0, command.error_comment or '')}"
+    said = f"{peer}: {', '.join(counts)}; {told_status(retrieved.status, command.error_comment or '')}"
     out.print(f"[{'green' if retrieved.well and not lost else 'red'}]{escape(said)}[/]", highlight=False, soft_wrap=True)

@@ -14,11 +14,10 @@ from console.cli.dicom_options import Far, at_peer, bar, printed
 from console.cli.options import out
 from console.errors import NothingThere, Unreachable
 from console.scu.files import Search
-from console.scu.running import run
 from console.scu.sending import Sender, Sent, Tally
 from console.scu.verification import Echo, Greeting, verify
 from gateway_client import Result
-from gateway_client.query_retrieve import STORAGE, Peer, printable, told_status
+from gateway_client.query_retrieve import STORAGE, Peer, printable, run, told_status
 
 #: Files of one trouble that are named, of more the number.
 SHOWN = 20

@@ -8,14 +8,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from pydicom.uid import generate_uid
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLContextFactory
 
 from dul import (
     Answer,
@@ -57,27 +55,13 @@ from gateway_client.commitment.transaction import (
 )
 from gateway_client.errors import BadCommitment, GatewayError, NoCommitmentResult
 from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, read_meta
+from gateway_client.query_retrieve.peer import Peer
 from runtime import PortInUse, ReactorThread
 
 log = logging.getLogger(__name__)
 
 #: Seconds after which an association over which nothing was told is given up for the next one.
 NEXT_ASSOCIATION = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class CommitmentPeer:
-    """A peer that may commit: where it is, who is called and who calls. `timeout` is the seconds that an answer may take.
-
-    `tls` is what Twisted secures a connection with.
-    """
-
-    host: str
-    port: int
-    called: str = "ANY-SCP"
-    calling: str = "MAGBROKER"
-    timeout: float = 30.0
-    tls: IOpenSSLContextFactory | IOpenSSLClientConnectionCreator | None = None
 
 
 async def ask_for_commitment(exchange: Exchange, request: CommitmentRequest) -> None:
@@ -133,7 +117,7 @@ class CommitmentSCU:
 
     def __init__(
         self,
-        peer: CommitmentPeer,
+        peer: Peer,
         *,
         listen: int | None = None,
         heard: Callable[[CommitmentResult], None] = lambda _result: None,
@@ -236,7 +220,7 @@ class CommitmentSCU:
             timeouts=Timeouts(artim=peer.timeout),
             connect_seconds=peer.timeout,
             response_seconds=peer.timeout,
-            tls=peer.tls,
+            tls=peer.tls.creator(peer.host) if peer.tls is not None else None,
         )
 
     async def _released(self) -> None:
@@ -250,16 +234,14 @@ class CommitmentSCU:
 
 
 def commit_instances(
-    peer: CommitmentPeer, references: Iterable[Reference], *, seconds: float = 60.0, listen: int | None = None
+    peer: Peer, references: Iterable[Reference], *, seconds: float = 60.0, listen: int | None = None
 ) -> CommitmentResult:
     """Ask for instances to be committed, and wait for what comes of it, as `CommitmentSCU.result` does."""
     with CommitmentSCU(peer, listen=listen) as scu:
         return scu.result(scu.ask(references), seconds)
 
 
-def commit_files(
-    peer: CommitmentPeer, paths: Iterable[Path], *, seconds: float = 60.0, listen: int | None = None
-) -> CommitmentResult:
+def commit_files(peer: Peer, paths: Iterable[Path], *, seconds: float = 60.0, listen: int | None = None) -> CommitmentResult:
     """Ask for the objects of files, as `commit_instances`. Raises NotPart10 and OSError for a file that is none."""
     return commit_instances(peer, references_of(paths), seconds=seconds, listen=listen)
 

@@ -60,6 +60,8 @@ def question(level: str, model: str | None, words: Sequence[str]) -> Question:
 
     Raises BadQuery.
     """
+    if level not in LEVELS:
+        raise BadQuery(f"{level!r} is no level: write one of {', '.join(LEVELS)}.")
     keys = [parse_key(word) for word in words]
     told = [key for key in keys if key.value is None]
     if not told:
@@ -76,6 +78,8 @@ def question(level: str, model: str | None, words: Sequence[str]) -> Question:
 def _model(level: str, model: str | None) -> str:
     if level == "patient" and model == "study":
         raise BadQuery("The study root model has no patients: leave --model out, or ask for studies.")
+    if model is not None and model not in MODELS:
+        raise BadQuery(f"{model!r} is no information model: write one of {', '.join(MODELS)}.")
     return MODELS[model or ("patient" if level == "patient" else "study")]
 
 

@@ -58,7 +58,7 @@ TRANSFER_SYNTAXES = (
 _USUAL = [str(context.abstract_syntax) for context in StoragePresentationContexts]
 #: Presentation contexts beside that of the service.
 _ROOM = CONTEXTS_LIMIT - 1
-_FAILED_LIST = "FailedSOPInstanceUIDList"
+_FAILED_LIST = 0x00080058
 _LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 _UNIQUE = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
@@ -70,6 +70,11 @@ class Retrieved:
     response: Response
     progress: Progress
     failed: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> int:
+        """The final status (0000,0900)."""
+        return self.response.command.status or 0
 
     @property
     def well(self) -> bool:
@@ -91,16 +96,24 @@ async def move_objects(reactor: Any, peer: Peer, query: Query, destination: str,
 
 
 async def get_objects(
-    reactor: Any, peer: Peer, query: Query, sop_classes: Sequence[str], store: Service, told: Callable[[Progress], None]
+    reactor: Any,
+    peer: Peer,
+    query: Query,
+    sop_classes: Sequence[str],
+    store: Service,
+    told: Callable[[Progress], None],
+    established: Callable[[Exchange], None] = lambda _exchange: None,
 ) -> Retrieved:
     """Have a peer send objects to us, which `store` takes up, and tell of its progress. Raises GatewayError.
 
     Each SOP class is proposed once for each transfer syntax, as far as there is room: what is compressed comes as it is.
+    `established` hears of the association first.
     """
     contexts = storage_contexts(sop_classes or _USUAL)
     roles = {sop_class: AS_SCP for sop_class, _syntaxes in contexts}
     services = {CommandField.C_STORE_RQ: store}
     async with peer.association(reactor, [(query.model, SYNTAXES), *contexts], roles, services) as exchange:
+        established(exchange)
         syntax = peer.syntax_for(exchange, query.model)
         identifier = encode(query.identifier, syntax)
         return await _followed(c_get(exchange, query.model, identifier, transfer_syntax=syntax), syntax, told)
@@ -158,10 +171,11 @@ async def _followed(answers: Answers[Progress], syntax: str, told: Callable[[Pro
         pass  # that it failed, and with what, is in the final answer
     response = answers.final
     assert response is not None
-    failed = decode(response.data, syntax).get(_FAILED_LIST) if response.data else None
-    return Retrieved(response, Progress.of(response), tuple(_each(failed)))
+    return Retrieved(response, Progress.of(response), _failed(response.data, syntax) if response.data else ())
 
 
-def _each(value: Any) -> list[str]:
-    """Give the values of an element that may have none, one or many."""
-    return [] if not value else [value] if isinstance(value, str) else [str(one) for one in value]
+def _failed(data: bytes, syntax: str) -> tuple[str, ...]:
+    """Read Failed SOP Instance UID List, whatever stands there."""
+    element = decode(data, syntax).get_item(_FAILED_LIST)
+    value = getattr(element, "value", None) or b""
+    return tuple(filter(None, value.decode("ascii", "replace").rstrip("\0 ").split("\\")))

@@ -10,10 +10,10 @@ from queue import SimpleQueue
 import pytest
 
 from console.demo_samples import Sample, write_samples
-from gateway_client import CommitmentPeer, CommitmentSCU, Gateway
+from gateway_client import CommitmentSCU, Gateway
 from gateway_client.commitment.transaction import Reason
 from gateway_client.objects.part10 import read_meta
-from magbroker.gateway import Application, CommitmentResult, FileMeta, Keep, Listener, Origin, Place, Reference
+from magbroker.gateway import Application, CommitmentResult, FileMeta, Keep, Listener, Origin, Peer, Place, Reference
 from runtime import DestinationSettings
 from tests.integration.gateway.conftest import storescu
 from tests.integration.gateway.test_committing_destinations import export, point, stories
@@ -129,7 +129,7 @@ def test_a_program_that_asks_hears_at_its_listener(start: Start) -> None:
     program = Program(heard=lambda result: scus[0].hear(result))
     listener = start(program)
     with Archive("new", caller=listener.port) as archive:
-        peer = CommitmentPeer("127.0.0.1", archive.port, archive.title)
+        peer = Peer("127.0.0.1", archive.port, archive.title)
         with CommitmentSCU(peer) as scu:
             scus.append(scu)
             result = scu.result(scu.ask([ONE]), PATIENCE)

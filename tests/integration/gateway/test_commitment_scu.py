@@ -12,7 +12,6 @@ from console.demo_samples import write_samples
 from dul import CommandField, Exchange, Listener, Listening, Policy, RequestFailed, c_store, negotiate, propose
 from gateway_client import Gateway
 from gateway_client.commitment.scu import (
-    CommitmentPeer,
     CommitmentSCU,
     answered,
     commit_files,
@@ -30,6 +29,7 @@ from gateway_client.commitment.transaction import (
     report,
 )
 from gateway_client.errors import BadCommitment, NoCommitmentResult
+from gateway_client.query_retrieve import Peer
 from runtime import PortInUse, ReactorThread, free_port
 from tests.integration.gateway.conftest import storescu
 from tests.support import orthanc
@@ -52,7 +52,7 @@ def test_orthanc_commits_to_what_it_stored(tmp_path: Path) -> None:
     with Orthanc(tmp_path / "orthanc", {"OURS": ours}) as archive:
         for file in files[:2]:
             archive.post("/instances", file.read_bytes())
-        peer = CommitmentPeer("127.0.0.1", archive.port, orthanc.AE_TITLE, "OURS")
+        peer = Peer("127.0.0.1", archive.port, orthanc.AE_TITLE, "OURS")
         result = commit_files(peer, files, listen=ours)
     assert list(result.committed) == references_of(files[:2])
     assert result.failed == ((references_of(files)[2], Reason.NO_SUCH_OBJECT_INSTANCE),)
@@ -63,7 +63,7 @@ def test_a_result_is_heard_in_each_way(way: str) -> None:
     ours = free_port()
     heard: list[CommitmentResult] = []
     with Archive(way, lost=[TWO.sop_instance], caller=ours) as archive:
-        peer = CommitmentPeer("127.0.0.1", archive.port, archive.title)
+        peer = Peer("127.0.0.1", archive.port, archive.title)
         listen = ours if way == "new" else None
         with CommitmentSCU(peer, listen=listen, heard=heard.append, next_association=2.0 if way == "next" else 5.0) as scu:
             results = [scu.result(scu.ask(references), 20) for references in ((ONE, TWO), (THREE,))]
@@ -111,13 +111,13 @@ def test_the_gateway_commits_to_itself(demo_broker: RunningBroker, make_gateway:
     gateway = make_gateway(demo_broker.port)
     sample = next(it for it in write_samples(tmp_path / "samples") if it.outcome == "filed")
     assert storescu(gateway.port, sample.path).returncode == 0
-    result = commit_files(CommitmentPeer("127.0.0.1", gateway.port), [sample.path])
+    result = commit_files(Peer("127.0.0.1", gateway.port), [sample.path])
     assert (list(result.committed), result.failed) == (references_of([sample.path]), ())
 
 
 def test_a_peer_that_tells_nothing_in_time_is_named() -> None:
     with Archive("never") as archive:
-        peer = CommitmentPeer("127.0.0.1", archive.port, archive.title)
+        peer = Peer("127.0.0.1", archive.port, archive.title)
         with pytest.raises(NoCommitmentResult, match=r"ARCHIVE has not told of transaction .* within 0\.1 s"):
             commit_instances(peer, [ONE], seconds=0.1)
 
@@ -126,18 +126,18 @@ def test_a_request_that_the_peer_refuses_fails(make_gateway: Callable[..., Gatew
     monkeypatch.setattr("gateway_client.commitment.commitments.MOST_OPEN", 0)
     gateway = make_gateway(free_port())
     with pytest.raises(RequestFailed, match="0213"):
-        commit_instances(CommitmentPeer("127.0.0.1", gateway.port), [ONE])
+        commit_instances(Peer("127.0.0.1", gateway.port), [ONE])
 
 
 @pytest.mark.parametrize("count", [0, 10_001])
 def test_a_transaction_is_neither_empty_nor_endless(count: int) -> None:
-    with CommitmentSCU(CommitmentPeer("127.0.0.1", 1)) as scu, pytest.raises(BadCommitment, match=f"not {count}"):
+    with CommitmentSCU(Peer("127.0.0.1", 1)) as scu, pytest.raises(BadCommitment, match=f"not {count}"):
         scu.ask([ONE] * count)
 
 
 def test_a_port_that_is_taken_is_named(make_gateway: Callable[..., Gateway]) -> None:
     gateway = make_gateway(free_port())
-    with pytest.raises(PortInUse), CommitmentSCU(CommitmentPeer("127.0.0.1", 1), listen=gateway.port):
+    with pytest.raises(PortInUse), CommitmentSCU(Peer("127.0.0.1", 1), listen=gateway.port):
         pass
 
 

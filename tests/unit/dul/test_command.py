@@ -114,7 +114,7 @@ def test_junk_is_refused_or_read_and_raises_nothing_else(junk: bytes) -> None:
         (element(0x100, b"\x01\x00\x00\x00"), "a value that it cannot have"),
         (element(2, "1.2.é".encode()), "a value that it cannot have"),
         (element(0x901, b"\x01\x02\x03"), "a value that it cannot have"),
-        (element(2, b"1.2.3\0", group=8), r"\(0008,0002\)"),
+        (element(0x100, b"\x01\x80", group=8), "no Command Field"),
         (struct.pack("<HHI", 0, 2, 0xFFFFFFFF) + b"1.2", "4294967295 bytes"),
         (b"\0\0\0", "ends within an element's header at byte 0"),
     ],
@@ -127,6 +127,13 @@ def test_a_broken_command_set_is_refused_with_what_is_wrong(data: bytes, said: s
 def test_elements_without_a_field_and_empty_ones_are_passed_over() -> None:
     retired, empty = element(0x10, b"ACR-NEMA 2.0"), element(0x902, b"")
     assert decode_command(retired + encode_command(STORED) + empty) == STORED
+
+
+def test_elements_of_other_groups_are_passed_over() -> None:
+    """As those of Orthanc's answers to a C-GET that failed in part."""
+    failed = element(0x58, b"1.2.3\0", group=8)
+    group_length = element(0, struct.pack("<I", len(failed)), group=8)
+    assert decode_command(encode_command(STORED) + group_length + failed) == STORED
 
 
 def test_a_response_repeats_what_it_answers() -> None:
