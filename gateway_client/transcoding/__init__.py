@@ -2,5 +2,6 @@
 
 from gateway_client.transcoding.syntaxes import SYNTAXES
 from gateway_client.transcoding.transcoder import Transcoder
+from gateway_client.transcoding.turns import Turns
 
-__all__ = ["SYNTAXES", "Transcoder"]
+__all__ = ["SYNTAXES", "Transcoder", "Turns"]

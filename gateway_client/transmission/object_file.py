@@ -50,7 +50,7 @@ class ObjectFile:
 
     With a `change` the data set is sent as that makes it, unless it is deflated. `begun` tells whether any of it was asked for;
     `before_last` is called before the last of it is given. `transcoded` says from which transfer syntax into which it was
-    brought.
+    brought; `source` is what it was before.
     """
 
     def __init__(self, path: Path, change: Change | None = None) -> None:
@@ -59,7 +59,10 @@ class ObjectFile:
         try:
             self.meta = decode_head(self._file.read(HEAD_LIMIT), path)
             changed = self._changed(change) if change is not None else None
-            self._left = os.fstat(self._file.fileno()).st_size - self.meta.offset if changed is None else changed.size
+            status = os.fstat(self._file.fileno())
+            #: The same for the same bytes under the same name.
+            self.identity = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            self._left = status.st_size - self.meta.offset if changed is None else changed.size
             self.path, self.changed = path, changed is not None
             self._file.seek(self.meta.offset)
             self._read = self._file.read if changed is None else changed.read
@@ -71,6 +74,7 @@ class ObjectFile:
         self.size = self._left + len(self._padding)
         self.begun = False
         self.transcoded = ""
+        self.source: ObjectFile | None = None
         self.before_last: Callable[[], None] = _nothing
 
     def read(self, count: int) -> bytes:

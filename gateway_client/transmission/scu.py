@@ -33,7 +33,7 @@ from gateway_client.configuration import Configuration
 from gateway_client.errors import CannotTranscode
 from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta
 from gateway_client.reception.scp import MAXIMUM_PDU
-from gateway_client.transcoding import SYNTAXES, Transcoder
+from gateway_client.transcoding import SYNTAXES, Transcoder, Turns
 from gateway_client.transmission.notes import Mark
 from gateway_client.transmission.object_file import (
     WINDOW,
@@ -177,6 +177,7 @@ class StorageSCU:
         self._connecting = Counter[Destination]()
         self._offered: dict[Destination, dict[tuple[str, str], None]] = {}
         self._transcoder = Transcoder(configuration.transcoding)
+        self._turns = Turns(self._transcoder)
         self._halted = False
 
     def send(self, consignment: Consignment) -> None:
@@ -205,6 +206,7 @@ class StorageSCU:
             if kept.busy:
                 kept.exchange.abort()
             await self._release(kept)
+        self._turns.close()
 
     def _release_idle(self) -> None:
         before = self._monotonic() - self._configuration.association_idle_seconds
@@ -293,7 +295,13 @@ class StorageSCU:
 
     def _leave(self, consignment: Consignment, left: deque[int], why: str) -> None:
         while left:
-            consignment.tell(left.popleft(), Outcome(Result.UNSENT, why))
+            self._tell_unsent(consignment, left.popleft(), Outcome(Result.UNSENT, why))
+
+    def _tell_unsent(self, consignment: Consignment, place: int, outcome: Outcome) -> None:
+        """Say why an object was not begun; what was made of it is kept for its next try."""
+        if not self._halted:
+            consignment.objects[place] = self._turns.keep(consignment.destination.name, consignment.objects[place])
+        consignment.tell(place, outcome)
 
     async def _association_for(self, consignment: Consignment, left: deque[int], kept: _Kept | None) -> _Kept | None:
         """Give an association that takes the next object; None where that one could not be sent, which is told."""
@@ -304,7 +312,7 @@ class StorageSCU:
             await self._release(kept)
         found = await self._associate(consignment, meta)
         if isinstance(found, Outcome):
-            consignment.tell(left.popleft(), found)
+            self._tell_unsent(consignment, left.popleft(), found)
             self._leave(consignment, left, found.reason)
             return None
         if not found.serves(consignment, meta):
@@ -384,15 +392,22 @@ class StorageSCU:
 
     async def _transcode(self, consignment: Consignment, left: deque[int], syntaxes: Sequence[str]) -> None:
         """Put an object that the association takes in its place; one that cannot be made is told as refused."""
-        place, reactor = left[0], self._reactor.reactor
+        place, name = left[0], consignment.destination.name
         one = consignment.objects[place]
+
+        def in_time() -> bool:
+            return not self._halted and self._monotonic() < consignment.until
+
         try:
-            made = await self._transcoder.transcode(reactor, one, syntaxes)
+            made = await self._turns.transcode(self._reactor.reactor, name, one, syntaxes, in_time)
         except CannotTranscode as error:
             if not self._halted:
-                reason = f"{consignment.destination.name} does not take {_describe(one.meta)}, which is not transcoded: {error}"
+                reason = f"{name} does not take {_describe(one.meta)}, which is not transcoded: {error}"
                 consignment.tell(left.popleft(), Outcome(Result.REFUSED, reason))
             return
+        if made is None:
+            return
+        made.source = one
         made.transcoded = f"Transcoded from {UID(one.meta.transfer_syntax).name} into {UID(made.meta.transfer_syntax).name}."
         if made.meta.sop_instance_uid != one.meta.sop_instance_uid:
             made.transcoded += f" It is {made.meta.sop_instance_uid} there."

@@ -20,7 +20,7 @@ from gateway_client.objects.part10 import digest_of, read_meta
 from gateway_client.transcoding import SYNTAXES, Transcoder
 from gateway_client.transcoding.conversion import transcode_first
 from gateway_client.transmission.notes import Mark
-from gateway_client.transmission.object_file import ObjectFile, Result
+from gateway_client.transmission.object_file import ObjectFile, Outcome, Result
 from gateway_client.transmission.scu import Destination, StorageSCU
 from runtime import DestinationSettings, ReactorThread
 from tests.support.dicom import Storescp
@@ -153,6 +153,38 @@ def test_what_was_answered_is_noted_before_the_next_object_takes_its_time(
         outcomes = send_all(scu, sink(peer), "study", objects, lambda place, mark: marks.append((place, mark)))
     assert [outcome.result for outcome in outcomes.values()] == [Result.SENT] * 3
     assert [sorted(place for place, mark in marks if mark is Mark.SENT) for marks in before] == [[], [0, 1]]
+
+
+def test_what_was_transcoded_too_late_to_be_sent_is_there_at_the_next_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    calls: list[float] = []
+    transcode = Transcoder.transcode
+
+    def slowly(*arguments: Any) -> Any:
+        calls.append(now[0])
+        now[0] += 300.0
+        return transcode(*arguments)
+
+    monkeypatch.setattr(Transcoder, "transcode", slowly)
+    settings = {"SINK": DestinationSettings(transcode=TRANSCODE)}
+    scu = StorageSCU(Configuration(tmp_path / "gateway", tmp_path, destinations=settings), lambda: now[0])
+    path = shipped("MR_small_RLE.dcm")
+    with Storescp(tmp_path / "sink", options=("+xi",)) as peer:
+
+        def send(until: float) -> Outcome:
+            return send_all(scu, sink(peer), "study", [ObjectFile(path)], until=until)[0]
+
+        assert send(240.0).result is Result.UNSENT
+        second = send(1000.0)
+        assert second.result is Result.SENT
+        assert second.reason.startswith("Transcoded from RLE Lossless into ")
+        assert calls == [0.0]
+        assert len(peer.received()[read_meta(path).sop_instance_uid]) == 1
+        assert send(1000.0).result is Result.SENT
+        assert calls == [0.0, 300.0], "it is made again once it was sent"
+    scu.close()
 
 
 def test_what_is_taken_as_it_is_is_not_touched(tmp_path: Path, scu: StorageSCU) -> None:
