@@ -48,13 +48,13 @@ def modify(data: Bytes, encoding: Encoding, values: Mapping[int, str], provenanc
             raise ModificationError(f"{value!r} has characters that no name or number has.")
     reader, encoding = Reader(data), as_written(data, encoding)
     spans = reader.data_set(encoding)
-    work = _Work(reader, {span.tag: span for span in spans}, encoding)
+    work = Work(reader, {span.tag: span for span in spans}, encoding)
     changed = {tag: value for tag, value in sorted(values.items()) if not _is(work.value(tag), tag, value, work.character_set)}
     if not changed:
         return None
     kept_names = keeping(data, spans) if PATIENT_NAME in changed else []
     pieces = work.cleaned([span for span in spans if span.tag not in kept_names], encoding)
-    written = _written(work, spans, changed)
+    written = written_texts(work, spans, changed)
     written[ORIGINAL_ATTRIBUTES] = work.original_attributes(written, provenance)
     rest = spans[-1].end if spans else 0
     new = {tag: encoding.element(tag, _vr(tag), value) for tag, value in written.items()}
@@ -70,8 +70,8 @@ def _vr(tag: int) -> str:
     return known_vr(tag) or "UN"
 
 
-def _written(work: _Work, spans: Sequence[Span], changed: Mapping[int, str]) -> dict[int, bytes]:
-    """Encode the new values, and the character set that carries them where that of the data set does not."""
+def written_texts(work: Work, spans: Sequence[Span], changed: Mapping[int, str]) -> dict[int, bytes]:
+    """Encode new values, and the character set that carries them where the present one does not. Raises ModificationError."""
     terms = terms_of(work.character_set)
     encoded = {tag: carry(value, terms) for tag, value in changed.items()}
     if all(value is not None for value in encoded.values()):
@@ -84,7 +84,7 @@ def _written(work: _Work, spans: Sequence[Span], changed: Mapping[int, str]) -> 
 
 
 @dataclass(slots=True)
-class _Work:
+class Work:
     """A data set while it is changed."""
 
     reader: Reader

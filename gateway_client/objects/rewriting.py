@@ -50,6 +50,29 @@ def rewrite(source: Path, target: Path, change: Change, most: int) -> Rewritten 
     return Rewritten(size, digest, tuple(modified.changed), tuple(modified.removed))
 
 
+def rewritten_deflated(file: BinaryIO, meta: FileMeta, change: Change, most: int) -> tuple[BinaryIO, Modified] | None:
+    """Give the deflated data set of a file, changed and deflated anew, as a file without a name, and what is different in it.
+
+    None when nothing is to be changed. Raises as `rewrite`.
+    """
+    with tempfile.TemporaryFile() as inflated:
+        file.seek(meta.offset)
+        _inflate(file, inflated, most)
+        data = FileBytes(inflated, 0)
+        modified = change(data, encoding_of(meta.transfer_syntax))
+        if modified is None:
+            return None
+        out: BinaryIO = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (whoever gets it closes it)
+        try:
+            for piece in _deflated(_stretches(data, modified)):
+                out.write(piece)
+            out.seek(0)
+        except BaseException:
+            out.close()
+            raise
+        return out, modified
+
+
 @contextlib.contextmanager
 def _data_set(file: BinaryIO, meta: FileMeta, directory: Path, most: int) -> Iterator[FileBytes]:
     """Give a file's data set, inflated where it is deflated."""

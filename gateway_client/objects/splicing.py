@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from gateway_client.objects.spans import Bytes, Encoding
 
@@ -20,16 +22,76 @@ Piece = tuple[int, int] | bytes
 class Modified:
     """A changed data set: what it is put together from, the attributes that changed, the private elements that were removed.
 
-    An element is named by its tag, in sequences behind those that lead to it; a private one with its creator.
+    An element is named by its tag, in sequences behind those that lead to it; a private one with its creator. One that becomes
+    another instance has a new SOP Instance UID.
     """
 
     pieces: Sequence[Piece]
     changed: Sequence[int]
     removed: Sequence[str] = ()
+    sop_instance_uid: str = ""
 
 
 #: What changes a data set: None leaves it as it is. Raises ModificationError.
 Change = Callable[[Bytes, Encoding], Modified | None]
+
+
+def in_turn(changes: Sequence[Change]) -> Change:
+    """Make one change of several, of which each is given what those before it made."""
+
+    def change(data: Bytes, encoding: Encoding) -> Modified | None:
+        whole: Modified | None = None
+        for one in changes:
+            if whole is None:
+                whole = one(data, encoding)
+                continue
+            before = _PieceBytes(data, whole.pieces)
+            further = one(before, encoding)
+            if further is not None:
+                whole = replace(
+                    further,
+                    pieces=before.originals(further.pieces),
+                    changed=tuple(sorted({*whole.changed, *further.changed})),
+                    removed=(*whole.removed, *further.removed),
+                    sop_instance_uid=further.sop_instance_uid or whole.sop_instance_uid,
+                )
+        return whole
+
+    return change
+
+
+class _PieceBytes:
+    """The bytes of a changed data set. Raises OSError."""
+
+    def __init__(self, data: Bytes, pieces: Sequence[Piece]) -> None:
+        self._data = data
+        self._pieces = [piece for piece in pieces if _length(piece)]
+        self._ends = list(accumulate(map(_length, self._pieces)))
+
+    def __len__(self) -> int:
+        """Count them."""
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, stretch: slice) -> bytes:
+        """Give those of a stretch that are there."""
+        start, end, _ = stretch.indices(len(self))
+        cut = self._cut(start, end)
+        return b"".join(piece if isinstance(piece, bytes) else self._data[piece[0] : piece[1]] for piece in cut)
+
+    def originals(self, pieces: Iterable[Piece]) -> list[Piece]:
+        """Say of what was put together from these bytes how it is put together from those below them."""
+        found: list[Piece] = []
+        for piece in pieces:
+            found += [piece] if isinstance(piece, bytes) else self._cut(*piece)
+        return found
+
+    def _cut(self, start: int, end: int) -> Iterator[Piece]:
+        at = bisect_right(self._ends, start)
+        while start < end and at < len(self._pieces):
+            piece, begun = self._pieces[at], self._ends[at] - _length(self._pieces[at])
+            first, last = start - begun, min(end, self._ends[at]) - begun
+            yield piece[first:last] if isinstance(piece, bytes) else (piece[0] + first, piece[0] + last)
+            start, at = self._ends[at], at + 1
 
 
 def spliced(pieces: Iterable[tuple[int, Piece]], new: Mapping[int, bytes]) -> Iterator[Piece]:

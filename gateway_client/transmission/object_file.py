@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import BinaryIO
 
 from dul import Asked, Category, Command, CommandField, DulError, Exchange, Response
 from gateway_client.objects.elements import DEFLATED
 from gateway_client.objects.part10 import HEAD_LIMIT, decode_head
+from gateway_client.objects.rewriting import rewritten_deflated
 from gateway_client.objects.spans import FileBytes, encoding_of
 from gateway_client.objects.splicing import Change, SplicedData
 
 #: C-STOREs on their way at a time to a peer that agrees to it (PS3.7 D.3.3.3); to others it is one.
 WINDOW = 8
+#: Bytes of a deflated data set that is changed, inflated; more are refused.
+INFLATED = 1 << 30
 
 
 class Result(Enum):
@@ -48,24 +52,25 @@ class Outcome:
 class ObjectFile:
     """An object in a file: what its head says, and its data set as it is, a source for the upper layer.
 
-    With a `change` the data set is sent as that makes it, unless it is deflated. `begun` tells whether any of it was asked for;
-    `before_last` is called before the last of it is given. `transcoded` says from which transfer syntax into which it was
-    brought; `source` is what it was before.
+    With a `change` the data set is sent as that makes it. `begun` tells whether any of it was asked for; `before_last` is called
+    before the last of it is given. `told` says as what it is sent, where that is another than it is here; `source` is what it was
+    before it was transcoded.
     """
 
     def __init__(self, path: Path, change: Change | None = None) -> None:
         """Open it. Raises NotPart10, ModificationError for what cannot be changed, and OSError."""
-        self._file = path.open("rb", buffering=0)
+        self._file: BinaryIO = path.open("rb", buffering=0)
         try:
+            self.path, self.changed, self.told = path, False, ""
             self.meta = decode_head(self._file.read(HEAD_LIMIT), path)
-            changed = self._changed(change) if change is not None else None
             status = os.fstat(self._file.fileno())
             #: The same for the same bytes under the same name.
             self.identity = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-            self._left = status.st_size - self.meta.offset if changed is None else changed.size
-            self.path, self.changed = path, changed is not None
+            self._left = status.st_size - self.meta.offset
+            self._read: Callable[[int], bytes] = self._file.read
             self._file.seek(self.meta.offset)
-            self._read = self._file.read if changed is None else changed.read
+            if change is not None:
+                self._change(change)
         except BaseException:
             self._file.close()
             raise
@@ -73,7 +78,6 @@ class ObjectFile:
         self._padding = b"\0" if self.meta.transfer_syntax == DEFLATED and self._left % 2 else b""
         self.size = self._left + len(self._padding)
         self.begun = False
-        self.transcoded = ""
         self.source: ObjectFile | None = None
         self.before_last: Callable[[], None] = _nothing
 
@@ -94,12 +98,28 @@ class ObjectFile:
         """Tell whether all of it was given."""
         return self.begun and not self.size
 
-    def _changed(self, change: Change) -> SplicedData | None:
+    def _change(self, change: Change) -> None:
+        """Have the data set as a change makes it, under the SOP Instance UID that it then has."""
         if self.meta.transfer_syntax == DEFLATED:
-            return None
-        data = FileBytes(self._file, self.meta.offset)
-        modified = change(data, encoding_of(self.meta.transfer_syntax))
-        return None if modified is None else SplicedData(data, modified.pieces)
+            made = rewritten_deflated(self._file, self.meta, change, INFLATED)
+            self._file.seek(self.meta.offset)
+            if made is None:
+                return
+            self._file.close()
+            self._file, modified = made
+            self._read, self._left = self._file.read, os.fstat(self._file.fileno()).st_size
+        else:
+            data = FileBytes(self._file, self.meta.offset)
+            found = change(data, encoding_of(self.meta.transfer_syntax))
+            if found is None:
+                return
+            modified = found
+            spliced = SplicedData(data, modified.pieces)
+            self._read, self._left = spliced.read, spliced.size
+        self.changed = True
+        if modified.sop_instance_uid not in ("", self.meta.sop_instance_uid):
+            self.meta = replace(self.meta, sop_instance_uid=modified.sop_instance_uid)
+            self.told = f"It is {modified.sop_instance_uid} there."
 
     def close(self) -> None:
         """Close the file."""

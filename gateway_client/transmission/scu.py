@@ -114,7 +114,7 @@ class Consignment:
         one = self.objects[place]
         one.close()
         if outcome.result is Result.SENT:
-            outcome = replace(outcome, reason=" ".join(filter(None, (outcome.reason, one.transcoded))))
+            outcome = replace(outcome, reason=" ".join(filter(None, (outcome.reason, one.told))))
         self.outcomes[place] = outcome
         if outcome.result is Result.SENT:
             self.note(place, Mark.SENT)
@@ -408,9 +408,12 @@ class StorageSCU:
         if made is None:
             return
         made.source = one
-        made.transcoded = f"Transcoded from {UID(one.meta.transfer_syntax).name} into {UID(made.meta.transfer_syntax).name}."
+        told = f"Transcoded from {UID(one.meta.transfer_syntax).name} into {UID(made.meta.transfer_syntax).name}."
         if made.meta.sop_instance_uid != one.meta.sop_instance_uid:
-            made.transcoded += f" It is {made.meta.sop_instance_uid} there."
+            told += f" It is {made.meta.sop_instance_uid} there."
+        elif one.told:
+            told = f"{told} {one.told}"
+        made.told = told
         one.close()
         consignment.objects[place] = made
 
