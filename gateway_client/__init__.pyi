@@ -1,6 +1,7 @@
 # The public names; see runtime/late_names.py.
 
 from gateway_client.acquisition.lots import LotWriter
+from gateway_client.coercion.changes import check_destinations
 from gateway_client.commitment.scu import CommitmentSCU, commit_files, commit_instances, references_of
 from gateway_client.commitment.transaction import MOST_REFERENCES, CommitmentResult, Reference, reason_text
 from gateway_client.configuration import Configuration, imports_of
@@ -102,6 +103,7 @@ __all__ = [
     "UnknownInstitution",
     "UnknownShare",
     "ask_to_store",
+    "check_destinations",
     "commit_files",
     "commit_instances",
     "decode_head",

@@ -9,6 +9,7 @@ from typing import Literal
 
 from gateway_client.acquisition.folders import Grouping
 from gateway_client.acquisition.store_request import Station
+from gateway_client.coercion.changes import check_destinations
 from gateway_client.dictionaries import Dictionaries, read_dictionaries
 from gateway_client.objects.header import DEFAULT_PATHS
 from gateway_client.reception.listeners import ListenerConfiguration, listeners_of
@@ -124,6 +125,11 @@ class Configuration:
         return self.directory / "transcoding"
 
     @property
+    def pseudonym_key(self) -> Path:
+        """The file of the key without which nobody finds out who is meant by a pseudonym."""
+        return self.directory / "pseudonyms.key"
+
+    @property
     def notes(self) -> Path:
         """The file of the transmitter's notes."""
         return self.directory / "sending.notes"
@@ -132,9 +138,10 @@ class Configuration:
     def from_settings(cls, settings: Settings, broker_port: int | None = None) -> Configuration:
         """Take what the settings say; a broker that chose its own port is named by `broker_port`.
 
-        Raises DictionaryError when a dictionary cannot be used.
+        Raises DictionaryError when a dictionary cannot be used, CoercionError when a destination's changes cannot.
         """
         gateway = settings.gateway
+        check_destinations(gateway.destination)
         dictionaries = read_dictionaries(gateway)
         return cls(
             directory=settings.gateway_directory,

@@ -84,6 +84,18 @@ class ModificationError(GatewayError):
     """The object cannot be changed as it was corrected."""
 
 
+class MayShowIdentity(ModificationError):
+    """The object cannot be de-identified, as its pixels may show whose they are."""
+
+
+class CoercionError(GatewayError):
+    """What a destination is to get another way than it is stored cannot be done as the settings say it."""
+
+
+class PseudonymKeyError(GatewayError):
+    """The key of the pseudonyms cannot be read or made."""
+
+
 class UnknownInstitution(GatewayError):
     """The broker knows no institution of this name."""
 

@@ -1,6 +1,7 @@
 # The public names; see runtime/late_names.py.
 
 from runtime.clock import Clock, FixedClock, SystemClock
+from runtime.coercion_settings import CoerceSettings, DeidentificationSettings
 from runtime.dictionary_settings import ListenerSettings, ModalitySettings, UserApplicationSettings, WorklistSettings
 from runtime.durable import make_directories, sync_directory, write_file, write_files
 from runtime.errors import (
@@ -25,9 +26,11 @@ from runtime.tls_server import TLSFiles, server_context
 __all__ = [
     "BadCertificate",
     "Clock",
+    "CoerceSettings",
     "DataDirectory",
     "DataDirectoryInUse",
     "DataDirectoryUnusable",
+    "DeidentificationSettings",
     "DestinationSettings",
     "FixedClock",
     "GatewaySettings",

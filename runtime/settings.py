@@ -6,10 +6,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as OverlayError
 
+from runtime.coercion_settings import CoerceSettings, DeidentificationSettings
 from runtime.dictionary_settings import ListenerSettings, ModalitySettings, UserApplicationSettings, WorklistSettings
 from runtime.errors import SettingsError
 
@@ -54,6 +55,14 @@ class DestinationSettings(BaseModel):
     commit_retry_minutes: float = Field(default=60.0, gt=0, le=10_080)
     commit_hours: float = Field(default=24.0, gt=0, le=720)
     transcode: tuple[Literal["explicit", "implicit", "deflated", "rle", "jpeg-lossless", "jpeg-baseline", "jpeg-2000"], ...] = ()
+    coerce: tuple[CoerceSettings, ...] = ()
+    deidentify: DeidentificationSettings | None = None
+
+    @field_validator("deidentify", mode="before")
+    @classmethod
+    def _basic_has_no_options(cls, value: object) -> object:
+        """Take `"basic"` for the profile without options."""
+        return {} if value == "basic" else value
 
 
 class GatewaySettings(BaseModel):

@@ -104,9 +104,15 @@ def check_gateway(settings: GatewaySettings) -> None:
 
     Raises BadCertificate for a file of a listener's that cannot be used.
     """
-    from gateway_client import GatewayError, listeners_of, read_dictionaries  # its DICOM packages weigh too much for a broker
+    from gateway_client import (
+        GatewayError,
+        check_destinations,
+        listeners_of,
+        read_dictionaries,
+    )  # its DICOM packages weigh too much for a broker
 
     try:
+        check_destinations(settings.destination)
         found = read_dictionaries(settings)
         for listener in listeners_of(settings, found.instruments):
             if listener.tls is not None:

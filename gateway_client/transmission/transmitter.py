@@ -10,12 +10,13 @@ from typing import Protocol
 
 from gateway_client.backoff import Backoff, Randomness
 from gateway_client.broker import Broker
+from gateway_client.coercion.changes import change_for
+from gateway_client.coercion.pseudonyms import read_key
 from gateway_client.commitment.requests import CommitmentRequests, Taken
 from gateway_client.commitment.transaction import Reference
 from gateway_client.configuration import Configuration
 from gateway_client.errors import JournalError, ModificationError, NotPart10, UnknownShare
 from gateway_client.locations import NetworkLocations
-from gateway_client.objects.patient_name import restore
 from gateway_client.transmission.export_queue import Entry, ExportQueue, read_destinations
 from gateway_client.transmission.lanes import ALONE_FOR, MOST, Lane, Lanes, Shipment, Track
 from gateway_client.transmission.limits import Limits
@@ -76,6 +77,9 @@ class Transmitter:
         self._sender = sender
         self._clock = clock
         self._queue = ExportQueue(configuration.location)
+        self._changes = {
+            name: change_for(it, lambda: read_key(configuration.pseudonym_key)) for name, it in configuration.destinations.items()
+        }
         self._destinations: dict[str, Destination] = {}
         self._locations = NetworkLocations()
         limits = Limits(configuration.associations_per_destination, configuration.associations)
@@ -183,8 +187,8 @@ class Transmitter:
         if destination is None:
             return _put_back(item, f"{item.destination} is no transmit destination of this site.")
         try:
-            wants_name = self._configuration.destination(item.destination).restore_patient_name
-            one = ObjectFile(self._locations.local_path(item.path), restore if wants_name else None)
+            change = self._changes.get(item.destination, self._changes.get("*"))
+            one = ObjectFile(self._locations.local_path(item.path), change)
         except (UnknownShare, NotPart10, ModificationError) as error:
             return replace(item, state=Sending.FAILED, reason=str(error))
         except OSError as error:

@@ -13,9 +13,19 @@ from console.packs import load_packs
 from console.real_broker import RealBroker, SiteTemplate
 from console.rpc_reference import facts_of, reference
 from fileman.site import SiteSettings
+from gateway_client import check_destinations
 from gateway_client.dictionaries import Extractor
 from gateway_client.journal import State
-from runtime import ListenerSettings, ModalitySettings, Settings, UserApplicationSettings, WorklistSettings, load_settings
+from runtime import (
+    CoerceSettings,
+    DeidentificationSettings,
+    ListenerSettings,
+    ModalitySettings,
+    Settings,
+    UserApplicationSettings,
+    WorklistSettings,
+    load_settings,
+)
 from runtime.settings import DestinationSettings, GatewaySettings, PeerSettings, TaskManSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -55,6 +65,17 @@ def test_the_page_has_every_setting_with_its_default() -> None:
     assert rows(destination) == defaults(DestinationSettings)
     assert rows(taskman) == defaults(TaskManSettings)
     assert rows(site) == defaults(SiteSettings)
+
+
+def test_the_page_on_what_is_sent_has_every_key_with_its_default_and_its_settings_load(tmp_path: Path) -> None:
+    page = (DOCS / "how-to" / "change-what-is-sent.md").read_text(encoding="utf-8")
+    _, coercion, deidentification = re.split(r"^## (?:Coerce|De-identify).*$", page, flags=re.MULTILINE)
+    assert rows(coercion) == defaults(CoerceSettings) | {"attribute": ""}
+    assert rows(deidentification) == defaults(DeidentificationSettings)
+    for number, text in enumerate(TOML.findall(page)):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(text, encoding="utf-8")
+        check_destinations(load_settings(path).gateway.destination)
 
 
 def test_the_page_on_dictionaries_has_every_key_of_their_tables() -> None:

@@ -34,6 +34,14 @@ def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     assert (done.returncode, f"{tmp_path}/no.pem cannot be used for TLS" in done.stderr) == (1, True)
 
 
+def test_what_a_destination_cannot_get_is_named_with_it(tmp_path: Path) -> None:
+    settings = tmp_path / "magbroker.toml"
+    settings.write_text('[[gateway.destination."RESEARCH".coerce]]\nattribute = "PatientsID"\nset = "1"\n', encoding="utf-8")
+    done = magbroker("gateway", "--check", "--config", str(settings))
+    assert done.returncode == 1
+    assert """[gateway.destination."RESEARCH"] coerce: 'PatientsID' is no attribute; give a keyword""" in done.stderr
+
+
 def test_every_problem_is_told_with_its_place_and_a_gateway_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "INSTRUMENT.DIC").write_text("CR1|x|y|rad|1\nCR2|x|y|RAD|0\n", encoding="ascii")
     status, _, complaint = check(tmp_path)

@@ -19,7 +19,7 @@ from gateway_client.transmission.object_file import ObjectFile, Outcome, Result
 from gateway_client.transmission.scu import Destination
 from gateway_client.transmission.transmissions import Sending, Transmissions
 from runtime import DestinationSettings
-from tests.unit.gateway_client.fakes import SHARE
+from tests.unit.gateway_client.fakes import SHARE, element
 from tests.unit.gateway_client.transmitting import AT_ITS_BEGINNING, SENT, Killed, Office
 from xwb import ConnectionLost
 
@@ -619,3 +619,45 @@ def test_a_destination_that_takes_one_association_only_gets_its_entries_over_tha
     office.sender.resume()
     office.run()
     assert len(office.sender.sent) == 10 - len(further.objects)
+
+
+def test_what_is_deidentified_goes_journaled_and_committed_to_under_its_other_uid(office: Office) -> None:
+    office.destinations = {"RESEARCH": DestinationSettings.model_validate({"deidentify": "basic", "commit": True})}
+    office.start()
+    office.put(1, "RESEARCH")
+    office.put(2, "READING ROOM")
+    office.run()
+    uids = {name: uid for name, _study, uid in office.sender.sent}
+    assert uids["READING ROOM"] == "1.2.2"
+    assert uids["RESEARCH"].startswith("2.25.")
+    assert sorted(office.queue.results) == [f"1^1^SUCCESS^0^It is {uids['RESEARCH']} there.", "2^1^SUCCESS^0^"]
+    (asking,) = office.requests.due("RESEARCH", office.clock.seconds() + 60, 10)
+    references = office.requests.ask(asking, 0, 0).references
+    assert [reference.sop_instance for reference in references] == [uids["RESEARCH"]]
+
+
+def test_after_a_kill_what_was_deidentified_is_the_same_instance(large_office: Office) -> None:
+    office = large_office
+    office.destinations = {"RESEARCH": DestinationSettings.model_validate({"deidentify": "basic"})}
+    office.start()
+    office.put(1, "RESEARCH")
+    office.sender.outcomes["RESEARCH"] = [Killed()]
+    with pytest.raises(Killed):
+        office.run()
+    office.start()
+    office.put(1, "RESEARCH")
+    office.run()
+    first, second = (uid for _name, _study, uid in office.sender.sent)
+    assert first == second != "1.2.1"
+
+
+def test_what_may_show_whose_it_is_fails_with_the_reason_and_is_not_sent(office: Office) -> None:
+    office.destinations = {"*": DestinationSettings.model_validate({"deidentify": "basic"})}
+    office.start()
+    office.put(1, extra=element(0x28, 0x301, "CS", "YES"))
+    office.put(2)
+    office.run()
+    assert [uid[:5] for _name, _study, uid in office.sender.sent] == ["2.25."]
+    (failed,) = [line for line in office.queue.results if line.startswith("1^")]
+    assert failed.startswith("1^1^FAIL")
+    assert "Burned In Annotation (0028,0301) is YES; send_burned_in allows it." in failed

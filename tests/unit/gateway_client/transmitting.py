@@ -210,11 +210,20 @@ class Office:
             for one in [one for consignment in self.sender.hung for one in consignment.objects]:
                 one.close()
 
-    def put(self, entry: int, application: str = "READING ROOM", *, file: bool = True, image: int = 0, group: str = "11") -> None:
+    def put(
+        self,
+        entry: int,
+        application: str = "READING ROOM",
+        *,
+        file: bool = True,
+        image: int = 0,
+        group: str = "11",
+        extra: bytes = b"",
+    ) -> None:
         """Put an entry on the queue."""
         name = f"{entry}.DCM"
         if file:
-            content = encode_head(FileMeta(CT, f"1.2.{entry}", EXPLICIT)) + data_set(f"1.2.{entry}")
+            content = encode_head(FileMeta(CT, f"1.2.{entry}", EXPLICIT)) + data_set(f"1.2.{entry}", extra=extra)
             (self.directory / "image1" / name).write_bytes(content)
         self.queue.waiting.append((entry, 1, application, group, image or entry + 100, SHARE + name))
 
