@@ -18,7 +18,7 @@ from pydicom.datadict import dictionary_description
 from gateway_client.errors import NotAnObject, NotPart10
 from gateway_client.objects.elements import Elements, scan_whole_header
 from gateway_client.objects.part10 import HEAD_LIMIT, decode_head
-from gateway_client.objects.scanning import known_vr
+from gateway_client.objects.scanning import vr_of
 from gateway_client.objects.values import decode_values
 
 UNKNOWN = "<unknown>"
@@ -62,7 +62,7 @@ class _Section:
             if len(self.lines) >= MOST_LINES:
                 return
             vr, value = elements.found[tag]
-            vr = vr or known_vr(tag) or "UN"
+            vr = vr_of(tag, vr) or "UN"
             if vr == "SQ":
                 self._add_sequence(elements, tag, above, depth)
             elif tag & 0xFFFF:  # a group's length is no use here
@@ -141,7 +141,7 @@ def _first_section(elements: Elements | None) -> Iterator[str]:
         else:
             vr, value = elements.found[tag]
             line = _known_key_line if len(value) <= _SHORT else _key_line
-            yield line(key, which, vr or known_vr(tag), value, elements.order, elements.encodings)
+            yield line(key, which, vr_of(tag, vr), value, elements.order, elements.encodings)
 
 
 def _key_line(key: str, which: int, vr: str, value: bytes, order: str, encodings: tuple[str, ...]) -> str:

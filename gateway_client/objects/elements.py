@@ -10,7 +10,7 @@ from typing import BinaryIO
 from pydicom.tag import BaseTag
 
 from gateway_client.errors import NotAnObject
-from gateway_client.objects.scanning import Broken, Budget, FileStretch, Found, Scanner, Stretch, known_vr
+from gateway_client.objects.scanning import Broken, Budget, FileStretch, Found, Scanner, Stretch, vr_of
 from gateway_client.objects.values import DEFAULT_ENCODINGS, decode_values, encodings_of
 from runtime import inflate
 
@@ -54,14 +54,14 @@ class Elements:
         return found is not None and bool(found[1])
 
     def vr(self, tag: int) -> str:
-        """Give an element's VR, from the dictionary when the transfer syntax does not carry it."""
+        """Give an element's VR, from the dictionary when the transfer syntax does not carry it or the sender wrote UN."""
         found = self.found.get(tag)
-        return "" if found is None else found[0] or known_vr(tag) or "UN"
+        return "" if found is None else vr_of(tag, found[0]) or "UN"
 
     def values(self, tag: int) -> tuple[str, ...]:
         """Give an element's values as text; none when it is missing, empty, or of a VR without a text form."""
         found = self.found.get(tag)
-        return () if found is None else decode_values(found[0] or known_vr(tag), found[1], self.order, self.encodings)
+        return () if found is None else decode_values(vr_of(tag, found[0]), found[1], self.order, self.encodings)
 
     def first(self, tag: int) -> str:
         """Give an element's first value, empty when it has none."""
@@ -78,7 +78,7 @@ class Elements:
 
     def _read_items(self, tag: int, most: int) -> list[Elements]:
         vr, value = self.found[tag]
-        if (known_vr(tag) if vr in ("", "UN") else vr) != "SQ":
+        if vr_of(tag, vr) != "SQ":
             return []
         scanner = Scanner(Stretch(value), self.order, self._budget)
         try:

@@ -12,7 +12,7 @@ from pydicom.tag import Tag
 from gateway_client.errors import NotAnObject, UIDMismatch
 from gateway_client.objects.elements import Elements, scan_beginning, scan_file
 from gateway_client.objects.part10 import HEAD_LIMIT, FileMeta, decode_head
-from gateway_client.objects.scanning import known_vr
+from gateway_client.objects.scanning import vr_of
 from gateway_client.objects.values import decode_values
 
 #: The elements that are sent as HEADER items, in order; `>` goes into every item of a sequence.
@@ -186,7 +186,7 @@ def _add_items(items: list[HeaderItem], elements: Elements, steps: tuple[_Step, 
 
 def _items(above: str, tag: int, vr: str, value: bytes, order: str, encodings: tuple[str, ...]) -> tuple[HeaderItem, ...]:
     """Give the items of one element."""
-    path, vr = above + _name(tag), vr or known_vr(tag) or "UN"
+    path, vr = above + _name(tag), vr_of(tag, vr) or "UN"
     values = decode_values(vr, value, order, encodings)
     return tuple(HeaderItem(path, vr, number, text[:VALUE_LIMIT]) for number, text in enumerate(values, 1))
 

@@ -276,3 +276,8 @@ def known_vr(tag: int) -> str:
         return "" if tag >> 16 & 1 else dictionary_VR(tag)
     except KeyError:
         return ""
+
+
+def vr_of(tag: int, written: str) -> str:
+    """Give an element's VR, the dictionary's where none is written or UN, as by one that had no dictionary (PS3.5 6.2.2)."""
+    return known_vr(tag) if written in ("", "UN") else written

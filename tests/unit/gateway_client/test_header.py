@@ -16,6 +16,7 @@ from gateway_client.errors import NotAnObject, UIDMismatch
 from gateway_client.objects.elements import INFLATED, scan
 from gateway_client.objects.header import DEFAULT_PATHS, identify, parse_paths, read_header
 from gateway_client.objects.part10 import FileMeta, encode_head, read_meta
+from gateway_client.objects.spans import Encoding
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, data_set
 
 FILES = ["CT_small.dcm", "MR_small_RLE.dcm", "image_dfl.dcm", "JPEG2000.dcm", "ExplVR_BigEnd.dcm", "rtplan.dcm", "test-SR.dcm"]
@@ -63,6 +64,17 @@ def test_an_object_without_a_uid_is_not_identified() -> None:
     whole = data_set("1.2.3")
     with pytest.raises(NotAnObject, match="no SOP"):
         identify(whole[whole.index(b"\x08\x00\x50\x00") :], FileMeta(CT, "1.2.3", EXPLICIT))
+
+
+def test_elements_whose_vr_was_not_known_to_who_wrote_them_are_read_by_the_dictionary() -> None:
+    """As those of pydicom-data's explicit_VR-UN.dcm: one who converts without a dictionary writes UN (PS3.5 6.2.2)."""
+    elements = {0x00080016: b"1.2.840.10008.5.1.4.1.1.2\0", 0x00080018: b"1.2.3\0", 0x00100010: b"ROE^JANE"}
+    encoding = Encoding()
+    data = b"".join(encoding.element(tag, "UN", value) for tag, value in elements.items())
+    header = identify(data, FileMeta("1.2.840.10008.5.1.4.1.1.2", "1.2.3", "1.2.840.10008.1.2.4.90"), whole=True)
+    assert header is not None
+    assert (header.sop_instance_uid, header.patient_name) == ("1.2.3", "ROE^JANE")
+    assert ("0010,0010", "PN") in {(item.path, item.vr) for item in header.items}
 
 
 def written(tmp_path: Path, dataset: Dataset) -> Path:
