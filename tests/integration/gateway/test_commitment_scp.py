@@ -285,6 +285,34 @@ def test_more_open_transactions_than_may_be_are_refused(
     assert statuses == [0x0000, 0x0000, Reason.RESOURCE_LIMITATION]
 
 
+@pytest.mark.parametrize(("way", "reachable"), [("same", True), ("same", False), ("next", True)])
+def test_a_restart_between_request_and_result_ends_the_association_but_not_the_transaction(
+    way: CommitmentWay,
+    reachable: bool,
+    demo_broker: RunningBroker,
+    make_gateway: Callable[..., Gateway],
+    samples: list[Sample],
+) -> None:
+    """Over the same association nothing can be told any more: over a new one then, or the next, of a peer not to be called."""
+    with Modality() as modality:
+        peers = {modality.title: Peer("127.0.0.1", modality.port, way) if reachable else Peer(commitment=way)}
+        gateway = make_gateway(free_port(), peers=peers)  # without a broker it cannot check yet
+        send(gateway.port, samples[:1])
+        with modality.association(gateway.port) as association:
+            _status, transaction = modality.ask(association, [reference(samples[0])])
+            gateway.stop()
+        gateway = make_gateway(demo_broker.port, peers=peers)
+        if way == "same" and reachable:
+            result = modality.hears()
+        else:
+            wait_for(lambda: journaled(gateway, "SELECT state FROM commitment") == [("TELLING",)])
+            assert modality.heard_nothing()
+            with modality.association(gateway.port):
+                result = modality.hears()
+                wait_for(told(gateway))
+    assert (result.transaction, result.committed, result.failed) == (transaction, [reference(samples[0])], [])
+
+
 PROGRAM = """
 import sys
 from pathlib import Path

@@ -205,6 +205,43 @@ def test_a_result_of_a_transaction_that_is_not_ours_is_refused(make_gateway: Cal
         assert archive.statuses.get(timeout=20) == 0x0110
 
 
+def test_a_result_is_heard_over_the_next_association_after_a_restart(
+    demo_broker: RunningBroker, make_gateway: Callable[..., Gateway], samples: list[Sample]
+) -> None:
+    archive = NextTime()
+    point(demo_broker, "ARCHIVE", archive.port)
+    gateway = make_gateway(demo_broker.port, destinations=AT_ONCE)
+    receive(gateway.port, samples)
+    export(demo_broker, gateway.configuration.journal, samples[:1])
+    wait_for(lambda: asked(gateway) == ["WAITING"])
+    gateway.stop()
+    gateway = make_gateway(demo_broker.port, destinations=AT_ONCE)
+    export(demo_broker, gateway.configuration.journal, samples[1:])
+    assert archive.told.get(timeout=20) == samples[0].sop_instance_uid
+    assert stories(demo_broker, 1)[samples[0].sop_instance_uid][0] == "committed"
+    archive.stop()
+
+
+def test_what_was_to_be_told_over_an_association_that_a_restart_ended_is_asked_for_again(
+    demo_broker: RunningBroker, make_gateway: Callable[..., Gateway], samples: list[Sample]
+) -> None:
+    again_soon = DestinationSettings(commit=True, commit_after_seconds=0.2, commit_retry_minutes=0.02)
+    with Archive("never") as archive:
+        point(demo_broker, archive.title, archive.port)
+        gateway = make_gateway(demo_broker.port, destinations={"READING ROOM": again_soon})
+        receive(gateway.port, samples[:1])
+        export(demo_broker, gateway.configuration.journal, samples[:1])
+        first = archive.requests.get(timeout=20)
+        gateway.stop()
+        archive.way = "same"
+        gateway = make_gateway(demo_broker.port, destinations={"READING ROOM": again_soon})
+        assert stories(demo_broker, 1)[samples[0].sop_instance_uid][0] == "committed"
+        assert archive.statuses.get(timeout=20) == 0x0000
+        again = archive.requests.get(timeout=20)
+    assert again.ReferencedSOPSequence == first.ReferencedSOPSequence
+    assert asked(gateway) == ["COMMITTED"]
+
+
 PROGRAM = """
 import sys
 from pathlib import Path
