@@ -54,6 +54,8 @@ class DestinationSettings(BaseModel):
     commit_after_seconds: float = Field(default=10.0, ge=0, le=86400)
     commit_retry_minutes: float = Field(default=60.0, gt=0, le=10_080)
     commit_hours: float = Field(default=24.0, gt=0, le=720)
+    skip_present: bool = False
+    query_ae_title: str = Field(default="", max_length=16)
     transcode: tuple[Literal["explicit", "implicit", "deflated", "rle", "jpeg-lossless", "jpeg-baseline", "jpeg-2000"], ...] = ()
     coerce: tuple[CoerceSettings, ...] = ()
     deidentify: DeidentificationSettings | None = None
@@ -105,6 +107,15 @@ class GatewaySettings(BaseModel):
     user_application: tuple[UserApplicationSettings, ...] = ()
     commitment_wait_seconds: float = Field(default=600.0, ge=0)
     peer: dict[Annotated[str, Field(min_length=1, max_length=16)], PeerSettings] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> GatewaySettings:
+        """See to it that what is asked by its AE title has an address."""
+        for name, destination in self.destination.items():
+            title = destination.query_ae_title
+            if title and not (title in self.peer and self.peer[title].port):
+                raise ValueError(f'query_ae_title of {name} needs host and port in [gateway.peer."{title}"]')
+        return self
 
 
 class TaskManSettings(BaseModel):

@@ -112,6 +112,7 @@ class SplicedData:
 
     def __init__(self, data: Bytes, pieces: Sequence[Piece]) -> None:
         self._data = data
+        self._whole = pieces
         self._pieces = deque(pieces)
         self._begun = 0
         self.size = sum(map(_length, pieces))
@@ -130,6 +131,10 @@ class SplicedData:
                 self._pieces.popleft()
                 self._begun = 0
         return b"".join(parts)
+
+    def beginning(self, count: int) -> bytes:
+        """Give so many bytes from the beginning, wherever it is read. Raises OSError."""
+        return SplicedData(self._data, self._whole).read(count)
 
 
 def _length(piece: Piece) -> int:

@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from dul import Asked, Category, Command, CommandField, DulError, Exchange, Response
-from gateway_client.objects.elements import DEFLATED
+from gateway_client.objects.elements import DEFLATED, HEADER, scan_beginning
 from gateway_client.objects.part10 import HEAD_LIMIT, decode_head
 from gateway_client.objects.rewriting import rewritten_deflated
+from gateway_client.objects.scanning import CHUNK
 from gateway_client.objects.spans import FileBytes, encoding_of
 from gateway_client.objects.splicing import Change, SplicedData
 
@@ -20,6 +22,9 @@ from gateway_client.objects.splicing import Change, SplicedData
 WINDOW = 8
 #: Bytes of a deflated data set that is changed, inflated; more are refused.
 INFLATED = 1 << 30
+#: Study and Series Instance UID.
+_STUDY, _SERIES = 0x0020000D, 0x0020000E
+_STUDY_AND_SERIES = frozenset((_STUDY, _SERIES))
 
 
 class Result(Enum):
@@ -27,7 +32,7 @@ class Result(Enum):
 
     DOUBT: everything was handed over and no answer was seen. UNREACHABLE: no association. BROKEN: the association ended
     before the object was complete, so the destination cannot have it. REFUSED: the destination said no. UNSENT: not one byte
-    of it went out. FAULT: it is not the destination's.
+    of it went out. FAULT: it is not the destination's. PRESENT: not sent, as the destination says that it has it.
     """
 
     SENT = "sent"
@@ -37,6 +42,7 @@ class Result(Enum):
     DOUBT = "doubt"
     UNSENT = "unsent"
     FAULT = "fault"
+    PRESENT = "present"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class ObjectFile:
             #: The same for the same bytes under the same name.
             self.identity = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
             self._left = status.st_size - self.meta.offset
+            self._beginning: Callable[[int], bytes] = partial(self._read_from, self.meta.offset)
             self._read: Callable[[int], bytes] = self._file.read
             self._file.seek(self.meta.offset)
             if change is not None:
@@ -98,6 +105,16 @@ class ObjectFile:
         """Tell whether all of it was given."""
         return self.begun and not self.size
 
+    def study_and_series(self) -> tuple[str, str]:
+        """Give Study and Series Instance UID as they are sent. Raises NotAnObject and OSError."""
+        found, whole = scan_beginning(self._beginning(CHUNK), self.meta.transfer_syntax, _STUDY_AND_SERIES)
+        if not whole and not all(map(found.has_value, _STUDY_AND_SERIES)):
+            found, _ = scan_beginning(self._beginning(HEADER), self.meta.transfer_syntax, _STUDY_AND_SERIES)
+        return found.first(_STUDY), found.first(_SERIES)
+
+    def _read_from(self, offset: int, count: int) -> bytes:
+        return os.pread(self._file.fileno(), count, offset)
+
     def _change(self, change: Change) -> None:
         """Have the data set as a change makes it, under the SOP Instance UID that it then has."""
         if self.meta.transfer_syntax == DEFLATED:
@@ -108,6 +125,7 @@ class ObjectFile:
             self._file.close()
             self._file, modified = made
             self._read, self._left = self._file.read, os.fstat(self._file.fileno()).st_size
+            self._beginning = partial(self._read_from, 0)
         else:
             data = FileBytes(self._file, self.meta.offset)
             found = change(data, encoding_of(self.meta.transfer_syntax))
@@ -115,7 +133,7 @@ class ObjectFile:
                 return
             modified = found
             spliced = SplicedData(data, modified.pieces)
-            self._read, self._left = spliced.read, spliced.size
+            self._read, self._left, self._beginning = spliced.read, spliced.size, spliced.beginning
         self.changed = True
         if modified.sop_instance_uid not in ("", self.meta.sop_instance_uid):
             self.meta = replace(self.meta, sop_instance_uid=modified.sop_instance_uid)

@@ -30,8 +30,9 @@ from dul import (
 )
 from gateway_client.commitment.transaction import COMMITMENT, TRANSFER_SYNTAXES
 from gateway_client.configuration import Configuration
-from gateway_client.errors import CannotTranscode
+from gateway_client.errors import CannotTranscode, NotAnObject
 from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta
+from gateway_client.query_retrieve.presence import InstanceKey, Presence
 from gateway_client.reception.scp import MAXIMUM_PDU
 from gateway_client.transcoding import SYNTAXES, Transcoder, Turns
 from gateway_client.transmission.notes import Mark
@@ -77,9 +78,10 @@ class Consignment:
     """Objects of one study for a destination, which are closed in the end; none is begun after `until`, by `monotonic`.
 
     `study` is any name of their study. `further` is one that goes beside others of its destination: its association is given
-    up early where the destination does not take it. `warnings` are statuses with which an object counts as sent. `ended` is
-    called in the reactor's thread when `outcomes` says how each object ended, by its place, or when there was a `fault`. One that
-    is transcoded takes the place of the other in `objects`.
+    up early where the destination does not take it. `warnings` are statuses with which an object counts as sent. The places in
+    `doubtful` are those of objects that are sent though the destination may say that it has them. `ended` is called in the
+    reactor's thread when `outcomes` says how each object ended, by its place, or when there was a `fault`. One that is
+    transcoded takes the place of the other in `objects`.
     """
 
     destination: Destination
@@ -90,6 +92,7 @@ class Consignment:
     until: float = math.inf
     further: bool = False
     warnings: Collection[int] = STORAGE_WARNINGS
+    doubtful: Collection[int] = ()
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     fault: Exception | None = None
 
@@ -178,6 +181,7 @@ class StorageSCU:
         self._offered: dict[Destination, dict[tuple[str, str], None]] = {}
         self._transcoder = Transcoder(configuration.transcoding)
         self._turns = Turns(self._transcoder)
+        self._presence = Presence(configuration, self._reactor.reactor, monotonic)
         self._halted = False
 
     def send(self, consignment: Consignment) -> None:
@@ -187,6 +191,7 @@ class StorageSCU:
     def halt(self) -> None:
         """Begin no further object."""
         self._halted = True
+        self._reactor.soon(self._presence.close)
 
     def close_idle(self) -> None:
         """Release associations that were not used for a while."""
@@ -229,10 +234,11 @@ class StorageSCU:
 
     async def _send(self, consignment: Consignment) -> None:
         """Keep so many requests waiting that the next one goes out as soon as the window allows it."""
-        left = deque(range(len(consignment.objects)))
+        left = deque[int]()
         asked: deque[tuple[int, Asked]] = deque()
         kept: _Kept | None = None
         try:
+            left += await self._not_there(consignment)
             while left or asked:
                 if left and not asked:
                     kept = await self._association_for(consignment, left, kept) if self._may_begin(consignment, left) else kept
@@ -272,6 +278,20 @@ class StorageSCU:
         finally:
             if kept is not None:
                 self._put_down(kept)
+
+    async def _not_there(self, consignment: Consignment) -> list[int]:
+        """Give the places of what is to be sent; what the destination has already, as it says, is told."""
+        places, destination = list(range(len(consignment.objects))), consignment.destination
+        peer = self._presence.asked_for(destination.name, destination.ae_title, destination.host, destination.port)
+        if peer is None or self._halted:
+            return places
+        keys = {place: _key_of(consignment.objects[place]) for place in places if place not in consignment.doubtful}
+        there = await self._presence.there(peer, [key for key in keys.values() if key is not None])
+        for place, key in keys.items():
+            if key is not None and key.instance in there:
+                places.remove(place)
+                consignment.tell(place, Outcome(Result.PRESENT, f"Not sent: it is there already, by C-FIND at {peer}."))
+        return places
 
     def _put_down(self, kept: _Kept) -> None:
         """Keep an association for what may follow of its study, a moment only if its destination is being asked for another."""
@@ -422,6 +442,14 @@ class StorageSCU:
         one = consignment.objects[place]
         one.before_last = lambda: consignment.note(place, Mark.HANDED_OVER)
         return ask_to_store(exchange, one)
+
+
+def _key_of(one: ObjectFile) -> InstanceKey | None:
+    """Give the unique keys of an object as it is sent; None where they cannot be read."""
+    try:
+        return InstanceKey(*one.study_and_series(), one.meta.sop_instance_uid)
+    except (NotAnObject, OSError):
+        return None
 
 
 def _describe(meta: FileMeta) -> str:

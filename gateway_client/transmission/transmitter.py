@@ -247,6 +247,7 @@ class Transmitter:
             run[0].until,
             further=track.further,
             warnings=[int(status, 16) for status in lane.settings.warnings],
+            doubtful=[place for place, shipment in enumerate(run) if shipment.item.doubts],
         )
         return consignment
 
@@ -300,7 +301,7 @@ class Transmitter:
     def _outcome(self, lane: Lane, item: Transmission, outcome: Outcome, sent_as: str, *, further: bool) -> Transmission:
         """Say what became of an entry; one that was compressed with losses was sent as another instance."""
         match outcome.result:
-            case Result.SENT:
+            case Result.SENT | Result.PRESENT:
                 return replace(item, state=Sending.SENT, reason=outcome.reason, sop_instance_uid=sent_as)
             case Result.UNREACHABLE if further:  # the other associations go on
                 return _put_back(item, outcome.reason)

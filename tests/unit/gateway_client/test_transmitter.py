@@ -104,6 +104,25 @@ def test_an_instance_whose_answer_was_not_seen_is_sent_once_more_and_marked(offi
     assert office.queue.results[1:] == ["1^1^SUCCESS^1^"]
 
 
+def test_what_a_destination_has_already_is_done_and_told_so(office: Office) -> None:
+    office.put(1)
+    office.sender.outcomes["READING ROOM"] = [Outcome(Result.PRESENT, "Not sent: it is there already.")]
+    office.run()
+    assert office.queue.results == ["1^1^SUCCESS^0^Not sent: it is there already."]
+    assert office.transmissions.counts() == {}
+
+
+def test_whether_a_destination_has_what_may_have_arrived_is_not_asked(large_office: Office) -> None:
+    large_office.sender.outcomes["READING ROOM"] = [Outcome(Result.DOUBT, "No answer was seen.")]
+    large_office.put(1)
+    large_office.run()
+    large_office.clock.advance(60)
+    large_office.put(2)
+    large_office.put(1)
+    large_office.run()
+    assert large_office.sender.doubtful == [[], [1]]
+
+
 def test_it_is_not_sent_a_third_time(office: Office) -> None:
     doubt = Outcome(Result.DOUBT, "No answer was seen.")
     office.sender.outcomes["READING ROOM"] = [doubt, doubt]

@@ -38,6 +38,8 @@ class FakeSender:
 
     outcomes: dict[str, list[Outcome | BaseException]] = field(default_factory=dict)
     sent: list[tuple[str, str, str]] = field(default_factory=list)
+    #: Of each consignment the places that are sent whatever the destination says that it has.
+    doubtful: list[list[int]] = field(default_factory=list)
     at_once: list[int] = field(default_factory=list)
     hanging: set[str] = field(default_factory=set)
     hung: list[Consignment] = field(default_factory=list)
@@ -62,6 +64,7 @@ class FakeSender:
     def finish(self, consignment: Consignment) -> None:
         """Send it now."""
         self.at_once.append(len(consignment.objects))
+        self.doubtful.append(list(consignment.doubtful))
         try:
             for place, outcome in self._outcomes(consignment):
                 consignment.tell(place, outcome)
@@ -88,7 +91,7 @@ class FakeSender:
                 note(place, Mark.HANDED_OVER)
             if isinstance(outcome, BaseException):
                 raise outcome
-            if outcome.result not in (Result.SENT, Result.REFUSED):
+            if outcome.result not in (Result.SENT, Result.REFUSED, Result.PRESENT):
                 lost = outcome.reason
             yield place, outcome
 
