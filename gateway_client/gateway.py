@@ -30,6 +30,7 @@ from gateway_client.reception.offering import Desk
 from gateway_client.reception.receivers import Receivers
 from gateway_client.reception.scp import StorageSCP
 from gateway_client.reception.spool import Spool, SpooledFile
+from gateway_client.transmission.folder_contents import FolderContents
 from gateway_client.transmission.notes import Notes
 from gateway_client.transmission.scu import StorageSCU
 from gateway_client.transmission.transmissions import Transmissions
@@ -150,7 +151,8 @@ class _Running:
             self._undo.append(self._requestor.close)
             self.scu = StorageSCU(configuration, reactor=self._reactor, services=self._requestor.services)
             self._undo.append(self.scu.close)
-            transmitter = Transmitter(configuration, self.transmissions, notes, self.scu, clock, random, self.requests)
+            folders = FolderContents(self.journal, configuration.grouping.merge_seconds if configuration.grouping else 0.0)
+            transmitter = Transmitter(configuration, self.transmissions, notes, self.scu, clock, random, self.requests, folders)
             self._undo.append(transmitter.close)
             heartbeat = Heartbeat(configuration, self.status, gateway._elements)
             connect = gateway._connect

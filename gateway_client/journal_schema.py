@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 #: Objects that were corrected, or are deleted.
 _CORRECTIONS = """
 CREATE TABLE correction (
@@ -58,6 +58,11 @@ _NORMALISED = """
 CREATE TABLE normalised (name TEXT PRIMARY KEY, received_digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER normalised_forgotten AFTER DELETE ON instance BEGIN DELETE FROM normalised WHERE name=old.name; END;
 """
+#: Whole folders are sent, and what came again with its folder is marked (transmissions.py).
+_WHOLE_FOLDERS = """
+ALTER TABLE transmission ADD COLUMN repeated INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX instance_folder ON instance (folder) WHERE folder IS NOT NULL;
+"""
 #: What makes a journal of a version one of the next.
 NEWER = {
     1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);",
@@ -71,6 +76,7 @@ NEWER = {
     9: "ALTER TABLE transmission ADD COLUMN next_try REAL NOT NULL DEFAULT 0;",
     10: _REQUESTED,
     11: _NORMALISED,
+    12: _WHOLE_FOLDERS,
 }
 SCHEMA = f"""
 CREATE TABLE instance (
@@ -96,4 +102,4 @@ CREATE TABLE transmission (
   reason TEXT NOT NULL, changed_at REAL NOT NULL, next_try REAL NOT NULL DEFAULT 0, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
-{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}{_NORMALISED}"""
+{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}{_NORMALISED}{_WHOLE_FOLDERS}"""

@@ -54,6 +54,7 @@ class DestinationSettings(BaseModel):
     commit_after_seconds: float = Field(default=10.0, ge=0, le=86400)
     commit_retry_minutes: float = Field(default=60.0, gt=0, le=10_080)
     commit_hours: float = Field(default=24.0, gt=0, le=720)
+    whole_folders: bool = False
     skip_present: bool = False
     query_ae_title: str = Field(default="", max_length=16)
     transcode: tuple[Literal["explicit", "implicit", "deflated", "rle", "jpeg-lossless", "jpeg-baseline", "jpeg-2000"], ...] = ()

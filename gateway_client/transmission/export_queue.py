@@ -18,6 +18,7 @@ NOTHING = "-2,"
 #: Lines that an entry has.
 _LINES = 13
 _REASON_LIMIT = 200
+_IN_HAND = "KEPT"
 _REPORTED = {Sending.SENT: "SUCCESS", Sending.WAITING: "WAITING", Sending.FAILED: "FAIL"}
 
 
@@ -66,15 +67,21 @@ class ExportQueue:
         self.one_at_a_time = False
 
     def exchange(
-        self, broker: Broker, items: Sequence[Transmission], room: Sequence[str], wait: float, now: float
+        self,
+        broker: Broker,
+        items: Sequence[Transmission],
+        room: Sequence[str],
+        wait: float,
+        now: float,
+        in_hand: Sequence[str] = (),
     ) -> list[Entry]:
         """Report what became of entries and take the next ones: `room` has elements `application^count^export`.
 
-        Where there are none the broker may wait so many seconds; `now` is in seconds since the epoch. Raises xwb.XWBError; what
-        was reported may then be known.
+        `in_hand` names entries that are to stay with this machine. Where there are none the broker may wait so many seconds;
+        `now` is in seconds since the epoch. Raises xwb.XWBError; what was reported may then be known.
         """
         if not self.one_at_a_time:
-            results = [_result_line(item, now) for item in items]
+            results = [*(_result_line(item, now) for item in items), *(f"{key}^{_IN_HAND}" for key in in_hand)]
             try:
                 lines = broker.call("MAGB EXPORT NEXT", [self._location], results, "1", f"{wait:g}", list(room)).lines
             except SecurityRefused as error:
@@ -86,7 +93,7 @@ class ExportQueue:
 
     def _exchange_one(self, broker: Broker, items: Sequence[Transmission], now: float) -> list[Entry]:
         """Do as VistA knows it; what its procedure cannot say, repeats, reasons, what is to be tried again, is told before."""
-        plain = [item for item in items if item.state is Sending.SENT and not (item.doubts or item.reason)]
+        plain = [item for item in items if item.state is Sending.SENT and not (item.doubts or item.repeated or item.reason)]
         others = [item for item in items if item not in plain]
         if others:
             broker.call("MAGB EXPORT RESULT", [_result_line(item, now) for item in others])
@@ -98,4 +105,4 @@ def _result_line(item: Transmission, now: float) -> str:
     """Write `entry^image^status^repeat^reason`, and the seconds to the next try where that is not up to the broker."""
     reason = "".join(" " if character in "^\r\n" else character for character in item.reason)[:_REASON_LIMIT]
     pause = f"^{max(0.0, item.next_try - now):.0f}" if item.state is Sending.WAITING and item.next_try else ""
-    return f"{item.key}^{_REPORTED[item.state]}^{int(bool(item.doubts))}^{reason}{pause}"
+    return f"{item.key}^{_REPORTED[item.state]}^{int(bool(item.doubts or item.repeated))}^{reason}{pause}"

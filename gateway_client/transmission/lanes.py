@@ -21,17 +21,18 @@ ALONE_FOR = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """An entry as it is to be sent; `until` is the moment after which it is not begun."""
+    """An entry as it is to be sent; `until` is the moment after which it is not begun, `unit` the folder that it goes with."""
 
     item: Transmission
     until: float
     destination: Destination
     object: ObjectFile
+    unit: str = ""
 
     @property
     def way(self) -> tuple[Destination, str]:
         """Say what goes over one association."""
-        return self.destination, self.item.study
+        return self.destination, self.unit or self.item.study
 
     def close(self) -> None:
         """Close the file."""
@@ -129,6 +130,16 @@ class Lane:
         return f"{self.reason} It is left alone for {self.down_until - now:.0f} s more."
 
     @property
+    def has_room(self) -> bool:
+        """Tell whether it takes more entries."""
+        return not all(track.ahead for track in self.tracks)
+
+    @property
+    def wants_track(self) -> bool:
+        """Tell whether there is something for one more association."""
+        return self.more
+
+    @property
     def held(self) -> int:
         """Count the associations that it needs."""
         return sum(track.active for track in self.tracks)
@@ -140,7 +151,7 @@ class Lane:
         begun = {} if self.settings.interrupt else {track: track.export for track in asking if track.export}
         return [f"{self.name}^{track.count}^{begun.get(track, '')}" for track in asking] or [f"{self.name}^0"]
 
-    def take(self, shipments: Sequence[Shipment]) -> None:
+    def take(self, shipments: Sequence[Shipment], _now: float) -> None:
         """Give entries to the tracks that asked: those of an export to the one that has it, or has the least to do."""
         if self.asked:
             self.more = len(shipments) >= self.asked
@@ -150,6 +161,13 @@ class Lane:
         for track in self.tracks:
             if not track.active:
                 track.export = 0
+
+    def begin(self, now: float) -> Iterator[tuple[Lane, Track]]:
+        """Let every track that has nothing on its way begin its next run, and give them."""
+        for track in self.tracks:
+            if track.ahead and not track.run and not self.down(now):
+                track.begin(now)
+                yield self, track
 
     def take_ahead(self) -> list[Shipment]:
         """Give what was not begun out of the hands."""
@@ -179,15 +197,19 @@ class Lanes:
         return {it.item.key for lane in self._lanes.values() for track in lane.tracks for it in (*track.ahead, *track.run)}
 
     @property
+    def in_folders(self) -> set[str]:
+        """Name those that are kept in hand until their folder is complete, and sent."""
+        tracks = [track for lane in self._lanes.values() if lane.settings.whole_folders for track in lane.tracks]
+        return {it.item.key for track in tracks for it in (*track.ahead, *track.run)}
+
+    @property
     def ahead(self) -> int:
         """Count the entries that were taken and not begun."""
         return sum(len(track.ahead) for lane in self._lanes.values() for track in lane.tracks)
 
     def wanting(self, now: float) -> bool:
         """Tell whether more waits for a lane that has room."""
-        return any(
-            lane.more and not lane.down(now) and not all(track.ahead for track in lane.tracks) for lane in self._lanes.values()
-        )
+        return any(lane.more and not lane.down(now) and lane.has_room for lane in self._lanes.values())
 
     @property
     def sending(self) -> bool:
@@ -206,23 +228,25 @@ class Lanes:
         """Let another study go beside those that are sent, where more waits and one more association is allowed."""
         lane.tracks[1:] = [track for track in lane.tracks[1:] if track.active]
         elsewhere = (other.held for other in self._lanes.values() if other is not lane)
-        if lane.more and now >= lane.alone_until and lane.held == len(lane.tracks) and self._limits.allow(lane.held, elsewhere):
+        if (
+            lane.wants_track
+            and now >= lane.alone_until
+            and lane.held == len(lane.tracks)
+            and self._limits.allow(lane.held, elsewhere)
+        ):
             lane.tracks.append(Track(further=True))
 
-    def take(self, shipments: Sequence[Shipment]) -> None:
+    def take(self, shipments: Sequence[Shipment], now: float) -> None:
         """Give entries that came, in their order, to the lanes of their destinations."""
         for shipment in shipments:
             self.lane(shipment.destination.name)
         for lane in self._lanes.values():
-            lane.take([shipment for shipment in shipments if shipment.destination.name == lane.name])
+            lane.take([shipment for shipment in shipments if shipment.destination.name == lane.name], now)
 
     def begin(self, now: float) -> Iterator[tuple[Lane, Track]]:
         """Let every track that has nothing on its way begin its next run, and give them."""
         for lane in self._lanes.values():
-            for track in lane.tracks:
-                if track.ahead and not track.run and not lane.down(now):
-                    track.begin(now)
-                    yield lane, track
+            yield from lane.begin(now)
 
     def left_alone(self, now: float) -> Iterator[tuple[Lane, Shipment]]:
         """Give what was taken for destinations that are left alone out of the hands."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dul import Asked, Category, Command, CommandField, DulError, Exchange, Response
+from gateway_client.errors import GatewayError
 from gateway_client.objects.elements import DEFLATED, HEADER, scan_beginning
 from gateway_client.objects.part10 import HEAD_LIMIT, decode_head
 from gateway_client.objects.rewriting import rewritten_deflated
@@ -45,6 +46,10 @@ class Result(Enum):
     PRESENT = "present"
 
 
+#: The destination has it.
+TAKEN = (Result.SENT, Result.PRESENT)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a send ended, and why; with status and Error Comment (0000,0902) where the answer was another than success."""
@@ -66,9 +71,11 @@ class ObjectFile:
     def __init__(self, path: Path, change: Change | None = None) -> None:
         """Open it. Raises NotPart10, ModificationError for what cannot be changed, and OSError."""
         self._file: BinaryIO = path.open("rb", buffering=0)
+        self._made_by, self._closed = change, False
         try:
             self.path, self.changed, self.told = path, False, ""
             self.meta = decode_head(self._file.read(HEAD_LIMIT), path)
+            self.stored_as = self.meta.sop_instance_uid
             status = os.fstat(self._file.fileno())
             #: The same for the same bytes under the same name.
             self.identity = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
@@ -91,6 +98,7 @@ class ObjectFile:
     def read(self, count: int) -> bytes:
         """Give so many bytes. Raises OSError where the file ends before."""
         self.begun = True
+        self._open_again()
         data = self._read(min(count, self._left))
         if len(data) < min(count, self._left):
             raise OSError(None, "the file has become shorter")
@@ -107,6 +115,7 @@ class ObjectFile:
 
     def study_and_series(self) -> tuple[str, str]:
         """Give Study and Series Instance UID as they are sent. Raises NotAnObject and OSError."""
+        self._open_again()
         found, whole = scan_beginning(self._beginning(CHUNK), self.meta.transfer_syntax, _STUDY_AND_SERIES)
         if not whole and not all(map(found.has_value, _STUDY_AND_SERIES)):
             found, _ = scan_beginning(self._beginning(HEADER), self.meta.transfer_syntax, _STUDY_AND_SERIES)
@@ -139,8 +148,25 @@ class ObjectFile:
             self.meta = replace(self.meta, sop_instance_uid=modified.sop_instance_uid)
             self.told = f"It is {modified.sop_instance_uid} there."
 
+    def put_away(self) -> None:
+        """Close the file until it is read: of many objects that wait few are open."""
+        self._file.close()
+
+    def _open_again(self) -> None:
+        """Have the file open again that was put away. Raises OSError where it has changed meanwhile."""
+        if self._closed or not self._file.closed:
+            return
+        try:
+            again = ObjectFile(self.path, self._made_by)
+        except GatewayError as error:
+            raise OSError(None, str(error)) from error
+        self._file, self._read, self._beginning = again._file, again._read, again._beginning
+        if again.size != self.size:
+            raise OSError(None, "the file has changed")
+
     def close(self) -> None:
         """Close the file."""
+        self._closed = True
         self._file.close()
 
 

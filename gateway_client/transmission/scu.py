@@ -37,6 +37,7 @@ from gateway_client.reception.scp import MAXIMUM_PDU
 from gateway_client.transcoding import SYNTAXES, Transcoder, Turns
 from gateway_client.transmission.notes import Mark
 from gateway_client.transmission.object_file import (
+    TAKEN,
     WINDOW,
     ObjectFile,
     Outcome,
@@ -79,7 +80,8 @@ class Consignment:
 
     `study` is any name of their study. `further` is one that goes beside others of its destination: its association is given
     up early where the destination does not take it. `warnings` are statuses with which an object counts as sent. The places in
-    `doubtful` are those of objects that are sent though the destination may say that it has them. `ended` is called in the
+    `doubtful` are those of objects that are sent though the destination may say that it has them. A `whole` one goes over one
+    association, one object after the other, and is broken off by the first that is not taken. `ended` is called in the
     reactor's thread when `outcomes` says how each object ended, by its place, or when there was a `fault`. One that is
     transcoded takes the place of the other in `objects`.
     """
@@ -93,6 +95,8 @@ class Consignment:
     further: bool = False
     warnings: Collection[int] = STORAGE_WARNINGS
     doubtful: Collection[int] = ()
+    whole: bool = False
+    broken_off: bool = False
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     fault: Exception | None = None
 
@@ -121,6 +125,7 @@ class Consignment:
         self.outcomes[place] = outcome
         if outcome.result is Result.SENT:
             self.note(place, Mark.SENT)
+        self.broken_off |= self.whole and outcome.result not in TAKEN
 
 
 @dataclass(eq=False, slots=True)
@@ -244,7 +249,7 @@ class StorageSCU:
                     kept = await self._association_for(consignment, left, kept) if self._may_begin(consignment, left) else kept
                 if kept is None:
                     continue
-                while left and len(asked) <= WINDOW and self._may_begin(consignment, left):
+                while left and len(asked) <= (0 if consignment.whole else WINDOW) and self._may_begin(consignment, left):
                     if syntaxes := kept.takes_transcoded(consignment.objects[left[0]].meta):
                         if asked:
                             break  # answers are noted before the next one takes its time
@@ -277,6 +282,8 @@ class StorageSCU:
             raise
         finally:
             if kept is not None:
+                if consignment.broken_off:
+                    kept.exchange.abort()
                 self._put_down(kept)
 
     async def _not_there(self, consignment: Consignment) -> list[int]:
@@ -309,6 +316,8 @@ class StorageSCU:
         """Tell whether there is still time for another object; where there is not, leave the rest."""
         if self._halted:
             self._leave(consignment, left, "The gateway stops.")
+        elif consignment.broken_off:
+            self._leave(consignment, left, "The folder was broken off.")
         elif self._monotonic() >= consignment.until:
             self._leave(consignment, left, "Its turn did not come in time.")
         return bool(left)
@@ -349,6 +358,9 @@ class StorageSCU:
                 kept.busy = True
                 return kept
         destination, configuration = consignment.destination, self._configuration
+        if consignment.whole:
+            for one in consignment.objects:
+                self._offer(destination, one.meta)
         request = self._request(destination, meta)
         await self._make_room(consignment)
         where = f"{destination.ae_title} at {destination.host}:{destination.port}"
@@ -384,8 +396,8 @@ class StorageSCU:
                 held[kept.destination] -= 1
                 await self._release(kept)
 
-    def _request(self, destination: Destination, meta: FileMeta) -> AssociateRequest:
-        """Offer each pair of SOP class and transfer syntax that this destination has been sent, this file's first."""
+    def _offer(self, destination: Destination, meta: FileMeta) -> dict[tuple[str, str], None]:
+        """Put a file's pair of SOP class and transfer syntax last among those that a destination is offered; give them."""
         pairs = self._offered.setdefault(destination, {})
         for syntax in (*reversed(self._others(destination)), meta.transfer_syntax):
             pair = (meta.sop_class_uid, syntax)
@@ -393,6 +405,11 @@ class StorageSCU:
             pairs[pair] = None
         while len(pairs) > _OFFERED:
             del pairs[next(iter(pairs))]
+        return pairs
+
+    def _request(self, destination: Destination, meta: FileMeta) -> AssociateRequest:
+        """Offer each pair of SOP class and transfer syntax that this destination has been sent, this file's first."""
+        pairs = self._offer(destination, meta)
         proposed: list[tuple[str, tuple[str, ...]]] = [(sop_class, (syntax,)) for sop_class, syntax in reversed(pairs)]
         if self._configuration.destination(destination.name).commit:  # it may tell what it commits to while it is sent more
             proposed.append((COMMITMENT, TRANSFER_SYNTAXES))

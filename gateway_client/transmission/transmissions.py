@@ -30,8 +30,8 @@ class Transmission:
     """One entry of the export queue in this gateway's hands.
 
     `doubts` counts how often it was sent without its answer being seen: one that arrived nevertheless is then a repeat.
-    `tries` counts how often it was not taken. One that waits is tried again at `next_try`, in seconds since the epoch; 0 leaves
-    that to the broker.
+    `tries` counts how often it was not taken; `repeated` is one that was sent before, with its folder. One that waits is tried
+    again at `next_try`, in seconds since the epoch; 0 leaves that to the broker.
     """
 
     entry: int
@@ -47,6 +47,7 @@ class Transmission:
     reason: str = ""
     next_try: float = 0.0
     sop_class_uid: str = ""
+    repeated: bool = False
 
     @property
     def key(self) -> str:
@@ -73,12 +74,13 @@ class Transmissions:
         with self._journal.transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO transmission (entry, sequence, image, destination, study, path, sop_instance_uid,"
-                " state, tries, doubts, reason, next_try, sop_class_uid, changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                " state, tries, doubts, reason, next_try, sop_class_uid, repeated, changed_at)"
+                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 [
                     (
                         *(item.entry, item.sequence, item.image, item.destination, item.study, item.path),
                         *(item.sop_instance_uid, item.state, item.tries, item.doubts, item.reason, item.next_try),
-                        *(item.sop_class_uid, now),
+                        *(item.sop_class_uid, item.repeated, now),
                     )
                     for item in items
                 ],
@@ -141,4 +143,5 @@ def _transmission(row: sqlite3.Row) -> Transmission:
         reason=row["reason"],
         next_try=row["next_try"],
         sop_class_uid=row["sop_class_uid"],
+        repeated=bool(row["repeated"]),
     )

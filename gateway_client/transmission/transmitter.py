@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -18,10 +19,12 @@ from gateway_client.configuration import Configuration
 from gateway_client.errors import JournalError, ModificationError, NotPart10, UnknownShare
 from gateway_client.locations import NetworkLocations
 from gateway_client.transmission.export_queue import Entry, ExportQueue, read_destinations
+from gateway_client.transmission.folder_contents import FolderContents
+from gateway_client.transmission.folder_lane import FolderLane
 from gateway_client.transmission.lanes import ALONE_FOR, MOST, Lane, Lanes, Shipment, Track
 from gateway_client.transmission.limits import Limits
 from gateway_client.transmission.notes import Mark, Noted, Notes
-from gateway_client.transmission.object_file import ObjectFile, Outcome, Result
+from gateway_client.transmission.object_file import TAKEN, ObjectFile, Outcome, Result
 from gateway_client.transmission.retries import pause_before_retry
 from gateway_client.transmission.scu import Consignment, Destination
 from gateway_client.transmission.transmissions import Sending, Transmission, Transmissions
@@ -33,6 +36,10 @@ log = logging.getLogger(__name__)
 DOUBTS = 2
 #: Seconds after which what was taken is not begun any more: the broker gives it to another machine when 300 have passed.
 TAKEN_FOR = 240.0
+#: Seconds after which the broker is told that entries of folders are still in hand.
+KEPT_FOR = 120.0
+#: The names of what is sent as one: a folder, and for want of one what was exported together.
+_FOLDER, _EXPORT = "folder", "export"
 #: Seconds after which the broker is asked again for other destinations while something is being sent.
 LOOK_AGAIN = 0.2
 #: Days after which an entry that was put back and never came again is forgotten.
@@ -69,8 +76,10 @@ class Transmitter:
         clock: Clock,
         random: Randomness,
         requests: CommitmentRequests,
+        folders: FolderContents,
     ) -> None:
         self._configuration = configuration
+        self._folders = folders
         self._requests = requests
         self._transmissions = transmissions
         self._notes = notes
@@ -88,10 +97,16 @@ class Transmitter:
         self._runs: dict[Consignment, tuple[Lane, Track]] = {}
         self._ended: SimpleQueue[Consignment] = SimpleQueue()
         self._asked_at = 0.0
+        self._told_at = 0.0
         self._purged_at = 0.0
 
     def _lane(self, name: str) -> Lane:
-        return Lane(name, self._configuration.destination(name), Backoff(self._random, first=2.0, last=60.0))
+        settings, backoff = self._configuration.destination(name), Backoff(self._random, first=2.0, last=60.0)
+        return (
+            FolderLane(name, settings, backoff, complete=self._complete)
+            if settings.whole_folders
+            else Lane(name, settings, backoff)
+        )
 
     def connected(self, broker: Broker) -> None:
         """Give back what this machine took and does not know; ask for destinations and locations.
@@ -165,19 +180,29 @@ class Transmitter:
         if not items and (full or quiet):
             return False
         self._asked_at = taken_at
-        entries = self._queue.exchange(broker, items, self._lanes.room(taken_at), wait, self._clock.seconds())
+        kept = self._kept(taken_at)
+        room, now = self._lanes.room(taken_at), self._clock.seconds()
+        entries = self._queue.exchange(broker, items, room, wait, now, kept)
         self._transmissions.reported(items, self._clock.seconds())
         # not what took so long that the broker gave it again
         new = [_transmission(entry) for entry in entries if f"{entry.entry}^{entry.sequence}" not in in_hand]
         self._prepare(broker, self._transmissions.known(new), taken_at)
         return bool(entries)
 
+    def _kept(self, now: float) -> list[str]:
+        """Name the entries that are kept in hand, when it is time to tell the broker so."""
+        kept = self._lanes.in_folders
+        if kept and now - self._told_at <= KEPT_FOR:
+            return []
+        self._told_at = now
+        return sorted(kept)
+
     def _prepare(self, broker: Broker, items: Sequence[Transmission], taken_at: float) -> None:
         """Find destinations, open files, and give what can be sent to its lane."""
         if any(item.destination not in self._destinations for item in items):
             self._learn(broker)
         prepared = [self._shipment(item, taken_at + TAKEN_FOR) for item in items]
-        self._lanes.take([it for it in prepared if isinstance(it, Shipment)])
+        self._lanes.take([it for it in prepared if isinstance(it, Shipment)], self._clock.monotonic())
         if astray := [it for it in prepared if isinstance(it, Transmission)]:
             self._save(astray)
 
@@ -186,6 +211,7 @@ class Transmitter:
         destination = self._destinations.get(item.destination)
         if destination is None:
             return _put_back(item, f"{item.destination} is no transmit destination of this site.")
+        settings = self._configuration.destination(item.destination)
         try:
             change = self._changes.get(item.destination, self._changes.get("*"))
             one = ObjectFile(self._locations.local_path(item.path), change)
@@ -200,7 +226,19 @@ class Transmitter:
             return self._failed(self._lanes.lane(destination.name), _put_back(item, f"A fault: {error!r}."))
         uid, sop_class = one.meta.sop_instance_uid, one.meta.sop_class_uid
         sending = replace(item, sop_instance_uid=uid, sop_class_uid=sop_class, state=Sending.SENDING, reason="", next_try=0.0)
-        return Shipment(sending, until, destination, one)
+        if not settings.whole_folders:
+            return Shipment(sending, until, destination, one)
+        one.put_away()
+        folder = self._folders.folder_of(one.stored_as, item.image)
+        return Shipment(
+            sending, math.inf, destination, one, f"{_EXPORT} {item.entry}" if folder is None else f"{_FOLDER} {folder}"
+        )
+
+    def _complete(self, unit: str) -> bool:
+        """Tell whether nothing is added to a folder any more; what is no folder of this gateway goes when no more of it comes."""
+        kind, _, number = unit.partition(" ")
+        now = self._clock.seconds()
+        return kind != _FOLDER or now >= self._folders.complete_at(int(number), now)
 
     # to the destinations
 
@@ -247,7 +285,8 @@ class Transmitter:
             run[0].until,
             further=track.further,
             warnings=[int(status, 16) for status in lane.settings.warnings],
-            doubtful=[place for place, shipment in enumerate(run) if shipment.item.doubts],
+            doubtful=[place for place, shipment in enumerate(run) if shipment.item.doubts or shipment.item.repeated],
+            whole=lane.settings.whole_folders,
         )
         return consignment
 
@@ -291,6 +330,10 @@ class Transmitter:
             log.warning("%s: %s", lane.name, lost.reason)
         elif any(it.result in _ANSWERED for it in outcomes.values()):
             lane.reached()
+        if lane.settings.whole_folders and not (track.further and lost is not None and lost.result is Result.UNREACHABLE):
+            broken = next((place for place, it in outcomes.items() if it.result not in (*TAKEN, Result.UNSENT)), None)
+            if broken is not None:
+                return self._broken_off(lane, track.run, outcomes, broken)
         return [
             self._outcome(
                 lane, track.run[place].item, outcome, consignment.objects[place].meta.sop_instance_uid, further=track.further
@@ -311,6 +354,24 @@ class Transmitter:
                 return self._failed(lane, _doubted(item, outcome.reason))
             case _:
                 return self._failed(lane, _put_back(item, outcome.reason))
+
+    def _broken_off(self, lane: Lane, run: Sequence[Shipment], outcomes: Mapping[int, Outcome], place: int) -> list[Transmission]:
+        """Count a try of a whole folder, which goes again as one: what was sent, or may have been, is marked as a repeat then."""
+        tries = max(shipment.item.tries for shipment in run) + 1
+        pause = pause_before_retry(lane.settings, tries, self._random)
+        why = f"Its {run[place].unit} was broken off at {run[place].item.sop_instance_uid}: {outcomes[place].reason}"
+        again = {Result.SENT, Result.DOUBT}
+        return [
+            replace(
+                shipment.item,
+                tries=tries,
+                repeated=shipment.item.repeated or outcomes[at].result in again,
+                state=Sending.FAILED if pause is None else Sending.WAITING,
+                reason=f"{why} Tried {tries} times." if pause is None else why,
+                next_try=0.0 if pause is None else self._clock.seconds() + pause,
+            )
+            for at, shipment in enumerate(run)
+        ]
 
     def _failed(self, lane: Lane, item: Transmission) -> Transmission:
         """Count a try that came to nothing, and let the entry be tried again in time, or fail."""

@@ -24,6 +24,8 @@ GIVEN_UP_AFTER, GIVEN_UP_AT_ONCE = 15, 100
 MOST_ORIGINS = 100
 #: Reports that one statement looks up: databases bound its parameters.
 _LOOKED_UP = 500
+#: The status with which a machine says that it still has an entry.
+KEPT = "KEPT"
 NO_ORIGIN = "-1,No Origin Specified"
 NOTHING = "-2,Nothing to be transmitted."
 
@@ -117,6 +119,12 @@ _SET_STATUS = (
         next_try_at=bindparam("next_try"),
         repeated=or_(DicomExportImage.repeated, bindparam("again")),  # who sends it at last need not know of it
     )
+)
+#: A machine says that it still has an entry.
+_KEEP = (
+    update(DicomExportImage)
+    .where(_ENTRY, DicomExportImage.status == "XMIT", DicomExportImage.taken_by == bindparam("machine"))
+    .values(status_at=bindparam("now"))
 )
 _DELETE = delete(DicomExportImage).where(_ENTRY)
 _COUNT_DOWN = (
@@ -326,7 +334,16 @@ def apply_reports(call: Call, reports: Sequence[Report]) -> int:
         if not report.status:
             _take_out(call.connection, report.export, {"d0": report.export, "d1": report.sequence})
     now = call.clock.seconds()
-    told = [report for report in known if report.status and not (report.status == "RETRY" and _has_arrived(rows[report.key]))]
+    kept = [
+        {"d0": it.export, "d1": it.sequence, "machine": call.session.machine, "now": now} for it in known if it.status == KEPT
+    ]
+    if kept:
+        call.connection.execute(_KEEP, kept)
+    told = [
+        report
+        for report in known
+        if report.status not in ("", KEPT) and not (report.status == "RETRY" and _has_arrived(rows[report.key]))
+    ]
     if told:
         call.connection.execute(_SET_STATUS, [report.changes(now) for report in told])
         events = [_event(call, report, rows[report.key], now) for report in told]

@@ -20,8 +20,9 @@ from fileman.files import BackgroundQueue, DicomExport, DicomExportImage, Gatewa
 from fileman.site import parse_site
 from gateway_client import Application, Configuration, FileMeta, Gateway, Keep, Origin, Place, StoredObject
 from gateway_client.objects.part10 import digest_of, read_meta
+from gateway_client.transmission import folder_lane
 from gateway_client.transmission.object_file import Outcome, Result
-from gateway_client.transmission.scu import Destination, StorageSCU
+from gateway_client.transmission.scu import Consignment, Destination, StorageSCU
 from runtime import DestinationSettings, GatewaySettings, Settings, free_port
 from runtime.settings import PeerSettings
 from tests.support.broker import RunningBroker
@@ -381,6 +382,38 @@ def test_a_name_is_filed_in_one_form_and_sent_as_the_destination_wants_it(
     (received,) = (dcmread(file) for file in sink.iterdir())
     assert received.PatientName == ("Demo, Patient One" if restored else "DEMO^PATIENT^ONE")
     assert (0x00911020 in received) is not restored
+
+
+def test_what_came_over_one_association_goes_over_one(
+    tmp_path: Path, settings: Settings, demo_store: Store, sink: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[tuple[str, list[str]]] = []
+    sends = StorageSCU.send
+
+    def noted(scu: StorageSCU, consignment: Consignment) -> None:
+        runs.append((consignment.study, sorted(one.meta.sop_instance_uid for one in consignment.objects)))
+        sends(scu, consignment)
+
+    monkeypatch.setattr(StorageSCU, "send", noted)
+    monkeypatch.setattr(folder_lane, "SETTLED", 1.0)
+    changes = {"folders": "study", "destination": {"READING ROOM": DestinationSettings(whole_folders=True)}}
+    changed = settings.model_copy(update={"gateway": settings.gateway.model_copy(update=changes)})
+    paths = [make_file(tmp_path) for _ in range(3)]
+    uids = [path.stem for path in paths]
+    gateway = Gateway(Configuration.from_settings(changed))
+    gateway.start()
+    try:
+        assert send(settings.gateway.dicom_port, *paths[:2]).returncode == 0
+        assert send(settings.gateway.dicom_port, paths[2]).returncode == 0
+        until(lambda: all(images(demo_store, uid) and queued(demo_store, images(demo_store, uid)[0]) for uid in uids))
+        ours = [images(demo_store, uid)[0] for uid in uids]
+        for image in ours:
+            queue_export(demo_store, image)
+        until(lambda: all(export(demo_store, image)[0] == "SUCCESS" for image in ours))
+    finally:
+        gateway.stop()
+    assert sorted(runs) == [("folder 1", sorted(uids[:2])), ("folder 2", uids[2:])]
+    assert len(list(sink.iterdir())) == 3
 
 
 # pynetdicom leaves a socket that could not connect to the garbage collector, which closes it at once

@@ -168,6 +168,21 @@ def test_where_more_is_wanted_than_is_given_at_once_each_destination_has_a_share
     assert Counter(application for application, _image in take_for(routing, "A^0", "B^9", "^9")) == {"B": 1, "C": 2}
 
 
+def test_an_entry_that_is_still_in_hand_is_given_to_nobody_else(routing: Routing, clock: FixedClock) -> None:
+    queue(routing, "2")
+    queue(routing, "3")
+    assert take_for(routing, "^2") == [("PACS-ARCHIVE", "2"), ("PACS-ARCHIVE", "3")]
+    told = [routing.stories(image) for image in (2, 3)]
+    clock.advance(200)
+    assert take_for(routing, "^2", results=("1^1^KEPT",)) == []
+    clock.advance(200)
+    assert take_for(routing, "^2") == [("PACS-ARCHIVE", "3")], "the other was taken 400 s ago"
+    assert [routing.stories(image) for image in (2, 3)] == told
+    routing.client.call("MAGB EXPORT RESULT", ["1^1^SUCCESS", "1^1^KEPT"])
+    assert routing.stories(2)[-1] == "success"
+    assert routing.all(select(DicomExportImage.status).where(DicomExportImage.image == 2))[0].status == "SUCCESS"
+
+
 def test_an_entry_that_was_put_back_waits_for_as_long_as_it_is_told(routing: Routing, clock: FixedClock) -> None:
     queue(routing, "2")
     assert take_for(routing, "^1") == [("PACS-ARCHIVE", "2")]

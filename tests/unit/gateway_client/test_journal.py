@@ -169,6 +169,7 @@ OLDER = {
     11: "DROP INDEX commitment_gathering; ALTER TABLE commitment_reference DROP COLUMN image;"
     "ALTER TABLE transmission DROP COLUMN sop_class_uid;",
     12: "DROP TRIGGER normalised_forgotten; DROP TABLE normalised;",
+    13: "DROP INDEX instance_folder; ALTER TABLE transmission DROP COLUMN repeated;",
 }
 
 

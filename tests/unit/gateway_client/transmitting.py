@@ -10,6 +10,7 @@ from gateway_client.commitment.requests import CommitmentRequests
 from gateway_client.configuration import Configuration
 from gateway_client.journal import Journal
 from gateway_client.objects.part10 import FileMeta, encode_head
+from gateway_client.transmission.folder_contents import FolderContents
 from gateway_client.transmission.notes import Mark, Notes
 from gateway_client.transmission.object_file import Outcome, Result
 from gateway_client.transmission.scu import Consignment
@@ -91,7 +92,7 @@ class FakeSender:
                 note(place, Mark.HANDED_OVER)
             if isinstance(outcome, BaseException):
                 raise outcome
-            if outcome.result not in (Result.SENT, Result.REFUSED, Result.PRESENT):
+            if outcome.result not in (Result.SENT, Result.PRESENT, *([] if consignment.whole else [Result.REFUSED])):
                 lost = outcome.reason
             yield place, outcome
 
@@ -197,11 +198,18 @@ class Office:
         """Start, also after a kill."""
         self.stop()
         self.notes = Notes(self.directory / "sending.notes", self.boot)
-        journal = Journal(self.directory / "journal.db", synchronous="NORMAL")
+        self.journal = journal = Journal(self.directory / "journal.db", synchronous="NORMAL")
         self.transmissions, self.requests = Transmissions(journal), CommitmentRequests(journal)
         configuration = Configuration(self.directory, self.directory, stop_seconds=0.0, destinations=self.destinations)
         self.transmitter = Transmitter(
-            configuration, self.transmissions, self.notes, self.sender, self.clock, lambda: 0.5, self.requests
+            configuration,
+            self.transmissions,
+            self.notes,
+            self.sender,
+            self.clock,
+            lambda: 0.5,
+            self.requests,
+            FolderContents(journal, merge_seconds=30.0),
         )
         self.transmitter.connected(self.broker)
 
