@@ -1,7 +1,9 @@
 # The public names; see runtime/late_names.py.
 
 from gateway_client.acquisition.lots import LotWriter
-from gateway_client.coercion.changes import check_destinations
+from gateway_client.coercion.changes import change_for, check_destinations
+from gateway_client.coercion.comparison import Difference, compare
+from gateway_client.coercion.pseudonyms import read_key
 from gateway_client.commitment.scu import CommitmentSCU, commit_files, commit_instances, references_of
 from gateway_client.commitment.transaction import MOST_REFERENCES, CommitmentResult, Reference, reason_text
 from gateway_client.configuration import Configuration, imports_of
@@ -42,6 +44,7 @@ from gateway_client.objects.part10 import (
     encode_head,
     read_meta,
 )
+from gateway_client.objects.splicing import Change
 from gateway_client.reception.application import Application, Keep, Place, StoredObject
 from gateway_client.reception.listeners import listeners_of
 from gateway_client.reception.listening import ApplicationListener
@@ -68,11 +71,13 @@ __all__ = [
     "BadCommitment",
     "BadQuery",
     "BrokerRefused",
+    "Change",
     "CommitmentResult",
     "CommitmentSCU",
     "Configuration",
     "Dictionaries",
     "DictionaryError",
+    "Difference",
     "FileMeta",
     "Gateway",
     "GatewayError",
@@ -103,9 +108,11 @@ __all__ = [
     "UnknownInstitution",
     "UnknownShare",
     "ask_to_store",
+    "change_for",
     "check_destinations",
     "commit_files",
     "commit_instances",
+    "compare",
     "decode_head",
     "digest_of",
     "encode_head",
@@ -114,6 +121,7 @@ __all__ = [
     "outcome_of",
     "outcome_when_lost",
     "read_dictionaries",
+    "read_key",
     "read_meta",
     "reason_text",
     "references_of",

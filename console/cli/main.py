@@ -42,6 +42,10 @@ COMMANDS = {
         "console.cli.dicom_store:send",
         "Send DICOM files to a peer as they are (C-STORE): nothing is decoded, each in the transfer syntax that it has.",
     ),
+    "coerce": Late(
+        "console.cli.coerce:coerce",
+        "Show what a destination's settings change in files, or write the changed files (--to). Nothing is sent.",
+    ),
     "find": Late(
         "console.cli.dicom_query:find", "Query a peer (C-FIND): patients, studies, series, images, or a modality worklist."
     ),

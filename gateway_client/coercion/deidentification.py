@@ -22,7 +22,8 @@ from runtime import DeidentificationSettings
 _BIRTH_DATE, _BURNED_IN, _TEXT_VALUE = 0x00100030, 0x00280301, 0x0040A160
 _REMOVED, _METHOD, _METHOD_CODES, _TIMES_MODIFIED = 0x00120062, 0x00120063, 0x00120064, 0x00280303
 _CODE_VALUE, _CODING_SCHEME, _CODE_MEANING = 0x00080100, 0x00080102, 0x00080104
-_OVERLAYS, _OVERLAY_DATA, _OVERLAY_TYPE = range(0x6000, 0x6100), 0x3000, 0x0040
+_CURVES, _OVERLAYS = range(0x5000, 0x5100), range(0x6000, 0x6100)
+_OVERLAY_DATA, _OVERLAY_TYPE, _OVERLAY_BIT = 0x3000, 0x0040, 0x0102
 #: Overlay Description, Label and Comments.
 _OVERLAY_TEXTS = {0x0022, 0x1500, 0x4000}
 #: UIDs beside the table that name kinds and schemes, not instances.
@@ -36,6 +37,12 @@ _SHAPES = {"CS", "US", "UL", "SS", "SL", "AT"}
 _SCREENS = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(7|3|6|77\.1)(\..*)?")
 _DOCUMENTS = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.104\..*")
 _PRIVATE = re.compile(r"\((....),xx(..)\) (.+)")
+#: A date that can be put back, and what stays behind it.
+_MOMENTS = {
+    "DA": re.compile(r"(?P<day>[0-9]{8})(?P<time>)"),
+    "DT": re.compile(r"(?P<day>[0-9]{8})(?P<time>[0-9.+-]*)"),
+    "TM": re.compile(r"(?P<day>)(?P<time>[0-9.:]*)"),
+}
 _METHOD_TEXT = "PS3.15 Basic Application Level Confidentiality Profile"
 
 
@@ -96,15 +103,17 @@ class _Object:
         sop_class, burned_in = level.text(SOP_CLASS_UID), level.text(_BURNED_IN).upper()
         if _DOCUMENTS.fullmatch(sop_class):
             raise MayShowIdentity("It is not de-identified: an encapsulated document says whose it is in its own way.")
-        if self.by.settings.send_burned_in or burned_in == "NO":
+        if self.by.settings.send_burned_in:
             return
         if burned_in == "YES":
             raise MayShowIdentity("It is not de-identified: Burned In Annotation (0028,0301) is YES; send_burned_in allows it.")
-        if _SCREENS.fullmatch(sop_class):
+        if burned_in != "NO" and _SCREENS.fullmatch(sop_class):
             raise MayShowIdentity(
                 "It is not de-identified: pixels of its SOP class often show whose they are, and Burned In Annotation (0028,0301)"
                 " is not NO; send_burned_in allows it."
             )
+        if any(_lies_in_pixels(level, span) for span in level.spans):
+            raise MayShowIdentity("It is not de-identified: an overlay lies in its Pixel Data; send_burned_in allows it.")
 
     def inside(self, level: Level) -> Edit:
         """Say what becomes of a data set or item."""
@@ -116,7 +125,7 @@ class _Object:
                     found.gone.add(span.tag)
                 elif span.vr == "SQ":
                     found.entered[span.tag] = self.inside
-            elif group < 8 or not known_vr(span.tag):
+            elif group < 8 or group in _CURVES or not known_vr(span.tag):
                 found.gone.add(span.tag)
             elif group in _OVERLAYS:
                 self._overlay(level, span, found)
@@ -188,23 +197,21 @@ class _Object:
     def _shift(self, level: Level, span: Span, found: Edit) -> bool:
         """Put a date back; tell whether it is one. Times of day stay."""
         vr = level.vr(span.tag)
-        if vr not in ("DA", "DT", "TM"):
-            return False
-        if vr == "TM":
-            return True
+        matches = [_MOMENTS[vr].fullmatch(text) for text in level.texts(span.tag)] if vr in _MOMENTS else [None]
         try:
-            values = [self._shifted(text) for text in level.texts(span.tag)]
+            values = [self._shifted(match) for match in matches]
         except (ValueError, OverflowError):
             return False
         found.written[span.tag] = vr, "\\".join(values).encode("ascii")
         return True
 
-    def _shifted(self, text: str) -> str:
-        """Put back the date that a value begins with. Raises ValueError and OverflowError."""
-        if not text[:8].isdecimal():
-            raise ValueError(text)
-        day = self.by.pseudonyms.shifted(date.fromisoformat(text[:8]), self.identity)
-        return f"{day.isoformat().replace('-', '')}{text[8:]}"
+    def _shifted(self, match: re.Match[str] | None) -> str:
+        """Put back the date in a value. Raises ValueError and OverflowError."""
+        if match is None:
+            raise ValueError("no date")
+        day, time = match["day"], match["time"]
+        shifted = self.by.pseudonyms.shifted(date.fromisoformat(day), self.identity).isoformat() if day else ""
+        return f"{shifted.replace('-', '')}{time}"
 
     def _not_clean(self, _level: Level, _span: Span, _found: Edit) -> bool:
         return False
@@ -234,6 +241,12 @@ _TRIED: Mapping[Action, Callable[[_Object, Level, Span, Edit], bool]] = {
 
 def _is_creator(tag: int) -> bool:
     return bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF
+
+
+def _lies_in_pixels(level: Level, span: Span) -> bool:
+    """Tell of an element whether it says that an overlay takes bits of the pixels that they leave free (PS3.5 8.1.2)."""
+    is_bit = span.tag >> 16 in _OVERLAYS and span.tag & 0xFFFF == _OVERLAY_BIT
+    return is_bit and level.text(span.tag) not in ("", "0") and span.tag & 0xFFFF0000 | _OVERLAY_DATA not in level.found
 
 
 def _code(encoding: Encoding, option: Option) -> bytes:

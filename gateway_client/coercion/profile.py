@@ -90,16 +90,16 @@ class Profile:
 
 
 def profile_with(options: tuple[Option, ...]) -> Profile:
-    """Give the profile under some options. What one of them keeps stays, whatever the others say."""
+    """Give the profile under some options. What one of them keeps stays, but for dates that are put back."""
     actions, basic = {}, {}
     for tag, row in _table():
         plain = _RESOLVED.get(row["basic"]) or Action(row["basic"])
         chosen = {option.column: row[option.column] for option in options if option.column and row[option.column]}
         basic[tag] = plain
-        if "K" in chosen.values():
-            actions[tag] = Action.KEEP
-        elif MODIFIED_DATES.column in chosen:
+        if MODIFIED_DATES.column in chosen:
             actions[tag] = Action.SHIFT
+        elif "K" in chosen.values():
+            actions[tag] = Action.KEEP
         elif "structured" in chosen:
             actions[tag] = Action.INNER
         else:

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import tempfile
 from dataclasses import dataclass, field
@@ -19,8 +20,8 @@ from runtime import make_directories, sync_directory
 
 #: Bytes of the key (RFC 2104: as many as the hash has).
 KEY_BYTES = 32
-#: UIDs that the standard or a registry defines stay what they are (PS3.6 annex A).
-_DICOM_ROOT = "1.2.840.10008."
+#: UIDs that the standard defines stay what they are (PS3.6 annex A).
+_DEFINED = re.compile(r"1\.2\.840\.10008(\.[0-9]{1,5}){1,10}")
 #: Days by which the dates of a patient are put back, at most: ten years.
 _MOST_DAYS = 3653
 
@@ -33,7 +34,7 @@ class Pseudonyms:
 
     def uid(self, uid: str) -> str:
         """Give another UID (PS3.5 B.2); what DICOM itself defines stays."""
-        if not uid or uid.startswith(_DICOM_ROOT):
+        if not uid or _DEFINED.fullmatch(uid):
             return uid
         return f"2.25.{UUID(bytes=self._of('UID', uid)[:16], version=4).int}"
 

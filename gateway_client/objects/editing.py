@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway_client.errors import ModificationError
+from gateway_client.objects.part10 import LONG_VRS, SHORT_VRS
 from gateway_client.objects.scanning import known_vr
 from gateway_client.objects.spans import NESTED_IN_UN, NESTING, Bytes, Encoding, Reader, Span, as_written
 from gateway_client.objects.splicing import SPECIFIC_CHARACTER_SET, Modified, Piece, spliced
 from gateway_client.objects.values import decode_values, encodings_of
+
+_VRS = {code.decode() for code in (*LONG_VRS, *SHORT_VRS)} - {"UN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,9 @@ class Level:
         return b"" if span is None else self.data[span.value : span.after]
 
     def vr(self, tag: int) -> str:
-        """Give an element's VR, the dictionary's where none or UN is written."""
+        """Give an element's VR, the dictionary's where UN is written, none, or none that there is."""
         span = self.found.get(tag)
-        return span.vr if span is not None and span.vr not in ("", "UN") else known_vr(tag) or "UN"
+        return span.vr if span is not None and span.vr in _VRS else known_vr(tag) or "UN"
 
     def texts(self, tag: int) -> tuple[str, ...]:
         """Give an element's values as text; none when it is missing, empty, or of a VR without a text form."""
@@ -54,10 +57,17 @@ Editor = Callable[[Level], Edit]
 """Says what becomes of a level. Raises ModificationError."""
 
 
+def level_of(data: Bytes, spans: Sequence[Span], encoding: Encoding, character_set: bytes) -> Level:
+    """Give the level of some elements, and the character set that is in force above it."""
+    found = {span.tag: span for span in spans}
+    own = found.get(SPECIFIC_CHARACTER_SET)
+    return Level(data, spans, encoding, character_set if own is None else data[own.value : own.after], found)
+
+
 def top_level(reader: Reader, encoding: Encoding) -> Level:
     """Give the data set itself. Raises ModificationError for what cannot be read."""
     encoding = as_written(reader.data, encoding)
-    return _level(reader.data, reader.data_set(encoding), encoding, b"")
+    return level_of(reader.data, reader.data_set(encoding), encoding, b"")
 
 
 def edit(data: Bytes, encoding: Encoding, editor: Editor) -> Modified | None:
@@ -73,12 +83,6 @@ def edit(data: Bytes, encoding: Encoding, editor: Editor) -> Modified | None:
 def padded(vr: str, value: bytes) -> bytes:
     """Give a value an even number of bytes."""
     return value + (b"\0" if vr in ("UI", "OB", "UN") else b" ") * (len(value) % 2)
-
-
-def _level(data: Bytes, spans: Sequence[Span], encoding: Encoding, character_set: bytes) -> Level:
-    found = {span.tag: span for span in spans}
-    own = found.get(SPECIFIC_CHARACTER_SET)
-    return Level(data, spans, encoding, character_set if own is None else data[own.value : own.after], found)
 
 
 @dataclass(slots=True)
@@ -114,7 +118,7 @@ class _Work:
         """Write a sequence whose items are edited, of defined length; None when nothing in it changes."""
         data, items, is_changed = self.reader.data, list[bytes](), False
         for item in self.reader.items(span, level.encoding):
-            pieces = self.edited(_level(data, item.spans, item.encoding, level.character_set), inner, depth + 1)
+            pieces = self.edited(level_of(data, item.spans, item.encoding, level.character_set), inner, depth + 1)
             is_changed |= pieces is not None
             kept: Sequence[Piece] = [(one.start, one.end) for one in item.spans] if pieces is None else pieces
             content = b"".join(piece if isinstance(piece, bytes) else bytes(data[piece[0] : piece[1]]) for piece in kept)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import zlib
+from pathlib import Path
 
 from pydicom import Dataset, FileDataset, dcmread
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from gateway_client.objects.part10 import FileMeta, encode_head
 from gateway_client.objects.spans import encoding_of
@@ -40,6 +42,22 @@ def encoded(dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> bytes:
     out.is_little_endian, out.is_implicit_VR = encoding.order == "<", encoding.implicit
     write_dataset(out, dataset)
     return out.getvalue()
+
+
+def item(**values: object) -> Dataset:
+    """Make an item of a sequence."""
+    dataset = Dataset()
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def deflated(path: Path, dataset: Dataset) -> Path:
+    """Write an object to a file, deflated."""
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    head = encode_head(FileMeta(CT, dataset.SOPInstanceUID, DeflatedExplicitVRLittleEndian))
+    path.write_bytes(head + deflater.compress(encoded(dataset)) + deflater.flush())
+    return path
 
 
 def changed_bytes(data: bytes, change: Change, syntax: str = ExplicitVRLittleEndian) -> bytes:

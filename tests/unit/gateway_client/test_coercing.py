@@ -14,7 +14,7 @@ from gateway_client.errors import CoercionError, ModificationError
 from gateway_client.objects.spans import Encoding
 from gateway_client.objects.splicing import Change, Modified, in_turn
 from runtime import CoerceSettings, DestinationSettings
-from tests.support.changing import changed, changed_bytes, ct, encoded
+from tests.support.changing import changed, changed_bytes, ct, encoded, item
 
 
 def no_key() -> bytes:
@@ -27,13 +27,6 @@ def coercing(*tables: dict[str, object]) -> Change:
     return change
 
 
-def request(**values: object) -> Dataset:
-    item = Dataset()
-    for keyword, value in values.items():
-        setattr(item, keyword, value)
-    return item
-
-
 def full() -> Dataset:
     return ct(
         AccessionNumber="A1",
@@ -41,7 +34,7 @@ def full() -> Dataset:
         StudyID="",
         ReferringPhysicianName="DOE^JOHN",
         ImageType=["ORIGINAL", "PRIMARY"],
-        RequestAttributesSequence=[request(RequestedProcedureID="R1"), request(RequestedProcedureID="R2", AccessionNumber="A2")],
+        RequestAttributesSequence=[item(RequestedProcedureID="R1"), item(RequestedProcedureID="R2", AccessionNumber="A2")],
     )
 
 

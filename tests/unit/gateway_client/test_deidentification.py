@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,18 +13,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydicom import Dataset, Sequence
 from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from gateway_client.coercion.changes import change_for
 from gateway_client.coercion.profile import profile_with
 from gateway_client.coercion.pseudonyms import Pseudonyms, read_key
-from gateway_client.errors import MayShowIdentity, PseudonymKeyError
+from gateway_client.errors import MayShowIdentity, ModificationError, PseudonymKeyError
 from gateway_client.objects.part10 import FileMeta, encode_head
 from gateway_client.objects.spans import Encoding
 from gateway_client.objects.splicing import Change
 from gateway_client.transmission.object_file import ObjectFile
 from runtime import DestinationSettings
-from tests.support.changing import CT, changed, changed_bytes, ct, decoded, encoded
+from tests.support.changing import CT, changed, changed_bytes, ct, decoded, deflated, encoded, item
 
 KEY = bytes(range(32))
 DAY = date(2024, 1, 1)
@@ -44,13 +45,6 @@ def deidentifying(*, key: bytes = KEY, **options: object) -> Change:
     change = change_for(DestinationSettings.model_validate({"deidentify": options}), lambda: key)
     assert change is not None
     return change
-
-
-def item(**values: object) -> Dataset:
-    dataset = Dataset()
-    for keyword, value in values.items():
-        setattr(dataset, keyword, value)
-    return dataset
 
 
 def named() -> list[int]:
@@ -267,6 +261,16 @@ def test_pixels_that_may_show_whose_they_are_do_not_leave_unless_settings_allow_
     assert changed(ct(**values), deidentifying(send_burned_in=True)).PatientIdentityRemoved == "YES"
 
 
+def test_an_overlay_in_the_pixels_does_not_leave_unless_settings_allow_it() -> None:
+    dataset = ct(BurnedInAnnotation="NO")
+    dataset.add_new(0x60000102, "US", 12)
+    with pytest.raises(MayShowIdentity, match="an overlay lies in its Pixel Data"):
+        changed(dataset, deidentifying())
+    assert (0x6000, 0x0102) not in changed(dataset, deidentifying(send_burned_in=True))
+    dataset.add_new(0x60003000, "OW", b"SECRET")
+    assert (0x6000, 0x3000) not in changed(dataset, deidentifying())
+
+
 def test_a_screen_without_identity_leaves_and_a_document_never_does() -> None:
     assert changed(ct(SOPClassUID=ULTRASOUND, BurnedInAnnotation="NO"), deidentifying()).PatientIdentityRemoved == "YES"
     with pytest.raises(MayShowIdentity, match="encapsulated document"):
@@ -326,14 +330,6 @@ def test_what_follows_the_data_set_does_not_leave() -> None:
     assert b"SECRET" not in changed_bytes(data, deidentifying())
 
 
-def deflated(path: Path, dataset: Dataset) -> Path:
-    """Write an object to a file, deflated."""
-    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    head = encode_head(FileMeta(CT, dataset.SOPInstanceUID, DeflatedExplicitVRLittleEndian))
-    path.write_bytes(head + deflater.compress(encoded(dataset)) + deflater.flush())
-    return path
-
-
 def test_a_deflated_object_leaves_without_identity_too(tmp_path: Path) -> None:
     one = ObjectFile(deflated(tmp_path / "one.dcm", scan()), deidentifying())
     assert one.meta.sop_instance_uid == PSEUDONYMS.uid("1.2.3.4.5")
@@ -370,15 +366,20 @@ def test_a_key_that_is_broken_is_not_made_anew(tmp_path: Path, content: bytes) -
     assert (tmp_path / "key").read_bytes() == content
 
 
-@given(st.binary(min_size=32, max_size=32), st.from_regex(r"[1-9]\d{0,8}(\.[1-9]\d{0,8}){1,5}", fullmatch=True))
+@pytest.mark.parametrize(
+    ("uid", "stays"),
+    [(CT, True), ("1.2.840.10008.1.4.1.1", True), ("", True), ("1.2.840.100080.1", False), ("1.2.840.10008.SECRET", False)],
+)
+def test_uids_that_the_standard_defines_stay(uid: str, stays: bool) -> None:
+    assert (PSEUDONYMS.uid(uid) == uid) is stays
+
+
+@given(st.binary(min_size=32, max_size=32), st.from_regex(r"[12]\.[3-9]\d{0,8}(\.[1-9]\d{0,8}){1,5}", fullmatch=True))
 def test_a_pseudonym_is_a_uid_that_does_not_tell_the_other(key: bytes, uid: str) -> None:
     found = Pseudonyms(key).uid(uid)
-    if uid.startswith("1.2.840.10008."):
-        assert found == uid
-    else:
-        assert found != uid
-        assert UID(found).is_valid
-        assert found.startswith("2.25.")
+    assert found != uid
+    assert UID(found).is_valid
+    assert found.startswith("2.25.")
 
 
 @given(st.binary(min_size=32, max_size=32), st.text(max_size=8), st.dates(min_value=date(1900, 1, 1)), st.integers(0, 300))
@@ -414,3 +415,26 @@ def test_what_is_coerced_is_coerced_in_what_was_deidentified() -> None:
     after = changed(ct(ClinicalTrialProtocolID="OTHER"), change)
     assert after.ClinicalTrialSubjectID == after.PatientID == PSEUDONYMS.patient("666-00-1100")
     assert after.ClinicalTrialProtocolID == "TRIAL 7"
+
+
+@pytest.mark.parametrize("value", ["20240231", "SECRET", "20240101SECRET", "00010101"])
+def test_what_is_no_date_is_not_put_back_but_replaced(value: str) -> None:
+    data = encoded(ct()) + Encoding().element(0x00404011, "DT", value.encode())
+    assert value.encode() not in changed_bytes(data, deidentifying(retain_dates="modified"))
+
+
+MOVED = {"retain_dates": "modified", "clean_structured_content": True, "clean_graphics": True, "clean_descriptors": ["a*"]}
+WHOLE = {syntax: encoded(scan(), syntax) for syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)}
+
+
+@given(st.sampled_from(sorted(WHOLE)), st.booleans(), st.lists(st.tuples(st.integers(0), st.binary(max_size=4)), max_size=5))
+def test_whatever_the_bytes_are_they_are_deidentified_or_refused(
+    syntax: str, moved: bool, spoiled: list[tuple[int, bytes]]
+) -> None:
+    data = WHOLE[syntax]
+    for place, other in spoiled:
+        at = place % len(data)
+        data = data[:at] + other + data[at + 2 :]
+    change = deidentifying(**(MOVED if moved else {}))
+    with suppress(ModificationError):
+        changed_bytes(data, change, syntax)
