@@ -53,9 +53,14 @@ class Desk:
         return deferToThreadPool(self._reactor, self._pool, function)
 
     def admit(self, origin: Origin, accept: AssociateAccept) -> Deferred[Decision]:
-        """Accept an association if the application wants it."""
+        """Accept an association if the application wants it, and has no fault."""
+
+        def refused(failure: Failure) -> Decision:
+            _raised(failure)
+            return NO_REASON
+
         wanted = self._call(lambda: self.application.accept_connection(origin))
-        return wanted.addCallback(lambda accepted: accept if accepted else NO_REASON)
+        return wanted.addCallback(lambda accepted: accept if accepted else NO_REASON).addErrback(refused)
 
     def attend(self, exchange: Exchange) -> None:
         """Tell the application how an association ends."""

@@ -125,6 +125,12 @@ def test_a_connection_is_refused_by_who_calls_whom_from_where(start: Start, imag
     assert SUCCESS in storescu(listener.port, images[0], options=("-aet", "ANOTHER"))
 
 
+def test_a_connection_is_refused_when_the_application_has_a_fault(start: Start, images: list[Path]) -> None:
+    program = Program(connection=raises)
+    assert "Reason: No Reason" in storescu(start(program).port, images[0])
+    assert program.stored == []
+
+
 @pytest.mark.parametrize(
     ("decides", "status"),
     [
@@ -159,6 +165,18 @@ def test_the_application_chooses_the_file(start: Start, tmp_path: Path, images: 
     assert SUCCESS in said
     assert digest_of(chosen) == digest_of(images[0])
     assert [stored.file for stored in program.stored] == [chosen]
+    assert files_of(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("decides", "status"), [(lambda _stored: True, SUCCESS), (lambda _stored: False, REFUSED), (raises, REFUSED)]
+)
+def test_the_peer_sees_what_was_decided_of_an_object_in_a_chosen_file(
+    start: Start, tmp_path: Path, images: list[Path], decides: Callable[[object], bool], status: str
+) -> None:
+    chosen = tmp_path / "mine.dcm"
+    assert status in storescu(start(Program(place=lambda _meta: chosen, object=decides)).port, images[0])
+    assert chosen.exists() is (status == SUCCESS)
     assert files_of(tmp_path) == []
 
 
