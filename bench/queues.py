@@ -23,6 +23,8 @@ CONTEXT = "MAG DICOM GATEWAY FULL"
 SIZES = (10_000, 1_000_000)
 #: Images that the entries are of, entries of one export, rows that are written at a time.
 IMAGES, PER_EXPORT, CHUNK = 10_000, 100, 20_000
+#: Destinations that entries wait for, and their priorities, one export after the other.
+DESTINATIONS, PRIORITIES = 50, (500, 750, 250)
 #: The demo site's router, and the institution that entries come from.
 ROUTER, LOCATION = 3, 660
 MOMENT = "3260101.12"
@@ -34,16 +36,32 @@ NEXT_FILE = encode_call(
 NEXT_ENTRY = encode_call(
     b"MAG DICOM GET NEXT QUEUE ENTRY", [ListParameter(((b"1", b"%d" % LOCATION),)), ListParameter(()), Literal(b"")]
 )
+NEXT_OF_DESTINATION = encode_call(
+    b"MAGB EXPORT NEXT",
+    [Literal(b"%d" % LOCATION), ListParameter(()), Literal(b"1"), Literal(b"0"), ListParameter(((b"1", b"BENCH 7^1^"),))],
+)
 
 
 def measure_queues(directory: Path, site: Path, sizes: tuple[int, ...] = SIZES) -> Iterator[Figure]:
-    """Measure NEXT FILE and GET NEXT QUEUE ENTRY on many connections, with queues of several sizes."""
+    """Measure NEXT FILE and GET NEXT QUEUE ENTRY on many connections, EXPORT NEXT on one, with queues of several sizes."""
     for size in sizes:
         folder = directory / str(size)
         with services(folder, site, gateway=False) as running:
             fill(folder / "magbroker.db", size)
             yield _measure("NEXT FILE", running.broker_port, size, NEXT_FILE)
             yield _measure("GET NEXT QUEUE ENTRY", running.broker_port, size, NEXT_ENTRY)
+            yield _measure_next(running.broker_port, size)
+
+
+def _measure_next(port: int, size: int) -> Figure:
+    """Measure how long a gateway waits for the next entry of a destination: taken, written down for good, and told."""
+    connection = signed_on(port, DEMO_ACCESS, DEMO_VERIFY, "MAGB GATEWAY")
+    try:
+        rate = run_load([connection], itertools.repeat(NEXT_OF_DESTINATION), SECONDS, lambda answer: b"\r\nBENCH 7" in answer)
+    finally:
+        connection.close()
+    note = f"EXPORT NEXT, one connection, one of {DESTINATIONS} destinations; median, 99 % in {rate.p99_ms:.2f} ms"
+    return Figure(f"queue of {size:,} entries: next entry", rate.median_ms, note, unit="ms", digits=2)
 
 
 def _measure(subject: str, port: int, size: int, request: bytes) -> Figure:
@@ -116,10 +134,10 @@ def _copy(number: int) -> dict[str, object]:
 def _export(number: int) -> dict[str, object]:
     return {
         "ien": number + 1,
-        "application": "READING ROOM",
+        "application": f"BENCH {number % DESTINATIONS}",
         "group": 1,
         "origin": LOCATION,
-        "priority": 500,
+        "priority": PRIORITIES[number % len(PRIORITIES)],
         "requested": MOMENT,
         "study_uid": f"1.2.826.0.1.3680043.8.498.79.{number}",
         "last_sequence": PER_EXPORT,
@@ -133,7 +151,8 @@ def _object(number: int) -> dict[str, object]:
         "sequence": number % PER_EXPORT + 1,
         "image": number % IMAGES + 1,
         "status": "WAITING",
+        "application": f"BENCH {number // PER_EXPORT % DESTINATIONS}",
         "origin": LOCATION,
-        "priority": 500,
+        "priority": PRIORITIES[number // PER_EXPORT % len(PRIORITIES)],
         "status_at": 0.0,
     }
