@@ -162,7 +162,8 @@ class _Object:
             found.gone.add(tag)
         elif action in (Action.CLEAN, Action.SHIFT, Action.INNER):
             if not _TRIED[action](self, level, span, found):
-                self._apply(Action.DUMMY if tag == _TEXT_VALUE else self.by.profile.plain(tag), level, span, found)
+                plain = Action.DUMMY if tag == _TEXT_VALUE else self.by.profile.plain(tag)
+                self._apply(Action.REMOVE if plain is action else plain, level, span, found)
         elif action is not Action.KEEP:
             found.written[tag] = vr, self._value(action, level, tag, vr)
 

@@ -96,6 +96,8 @@ class _Work:
         """Give the pieces of a level; None when nothing changes."""
         if depth > NESTING:
             raise ModificationError(f"More than {NESTING} sequences lie in one another.")
+        if len(level.found) < len(level.spans):  # which of them counts is up to who reads them
+            raise ModificationError("An element is there more than once.")
         found = editor(level)
         new = {
             tag: level.encoding.element(tag, vr, padded(vr, value))

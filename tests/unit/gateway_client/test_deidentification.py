@@ -16,7 +16,7 @@ from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from gateway_client.coercion.changes import change_for
-from gateway_client.coercion.profile import profile_with
+from gateway_client.coercion.profile import FULL_DATES, MODIFIED_DATES, UIDS, Action, profile_with
 from gateway_client.coercion.pseudonyms import Pseudonyms, read_key
 from gateway_client.errors import MayShowIdentity, ModificationError, PseudonymKeyError
 from gateway_client.objects.part10 import FileMeta, encode_head
@@ -31,6 +31,8 @@ DAY = date(2024, 1, 1)
 PSEUDONYMS = Pseudonyms(KEY)
 ULTRASOUND, SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.6.1", "1.2.840.10008.5.1.4.1.1.7"
 PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+#: Moments and UIDs that no option keeps: of birth, of a place; of observations (retired), of signatures.
+KEPT_BY_NONE = {0x00100030, 0x00100032, 0x00160077, 0x0040A124, 0x04000100}
 #: A value of each VR that can be found again, and dates that are found by their years.
 SECRETS: dict[str, object] = {
     "AE": "SECRET", "AS": "077Y", "CS": "SECRET", "DA": "19770707", "DS": "77.7777", "DT": "19770707070707", "IS": "777777",
@@ -77,6 +79,17 @@ def test_no_attribute_of_the_table_keeps_its_value_wherever_it_is_nested() -> No
         after = changed_bytes(encoded(with_secret(tag)), change)
         assert not [needle for needle in NEEDLES if needle in after], f"{tag:08X}"
         decoded(after)
+
+
+def test_the_table_lets_every_date_be_kept_or_put_back_and_every_uid_be_kept() -> None:
+    full, modified, uids = (profile_with((option,)) for option in (FULL_DATES, MODIFIED_DATES, UIDS))
+    for tag in named():
+        if tag in KEPT_BY_NONE:
+            assert {one.action(tag) for one in (full, modified, uids)} == {profile_with(()).action(tag)}, f"{tag:08X}"
+        elif dictionary_VR(tag) in ("DA", "DT", "TM"):
+            assert (full.action(tag), modified.action(tag)) == (Action.KEEP, Action.SHIFT), f"{tag:08X}"
+        elif profile_with(()).action(tag) is Action.UID:
+            assert uids.action(tag) is Action.KEEP, f"{tag:08X}"
 
 
 @pytest.mark.parametrize(
@@ -293,6 +306,23 @@ def test_every_transfer_syntax_gives_the_same_object(syntax: str, undefined: boo
             element.is_undefined_length = undefined
     expected = changed(scan(), deidentifying())
     assert changed(dataset, deidentifying(), syntax).to_json_dict() == expected.to_json_dict()
+
+
+@pytest.mark.parametrize("tag", [0x00081140, 0x0040A730, 0x00700001, 0x00080090, 0x00080020])
+@pytest.mark.parametrize("vr", ["LO", "US", "DA", "UI", "AT", "OB", "ZZ"])
+def test_what_has_another_vr_than_it_should_does_not_leave_either(tag: int, vr: str) -> None:
+    data = encoded(ct()) + Encoding().element(tag, vr, b"19770707")
+    for options in ({}, {"clean_structured_content": True, "clean_graphics": True}):
+        with suppress(ModificationError):  # a sequence that has no items
+            assert b"1977" not in changed_bytes(data, deidentifying(**options))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_object_that_has_an_element_twice_does_not_leave(nested: bool) -> None:
+    twice = Encoding().element(0x00081070, "PN", b"SECRET") + Encoding().element(0x00081070, "PN", b"")
+    data = Encoding().element(0x00400260, "SQ", Encoding().item(twice)) if nested else twice
+    with pytest.raises(ModificationError, match="more than once"):
+        changed_bytes(encoded(ct()) + data, deidentifying())
 
 
 def test_a_sequence_that_was_written_as_unknown_is_entered() -> None:

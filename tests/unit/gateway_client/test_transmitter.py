@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway_client.backoff import Backoff
-from gateway_client.errors import BrokerRefused, JournalError
+from gateway_client.errors import BrokerRefused, JournalError, PseudonymKeyError
 from gateway_client.journal import Journal
 from gateway_client.objects.splicing import Change
 from gateway_client.transmission import transmitter
@@ -680,3 +680,11 @@ def test_what_may_show_whose_it_is_fails_with_the_reason_and_is_not_sent(office:
     (failed,) = [line for line in office.queue.results if line.startswith("1^")]
     assert failed.startswith("1^1^FAIL")
     assert "Burned In Annotation (0028,0301) is YES; send_burned_in allows it." in failed
+
+
+def test_nothing_is_sent_under_new_pseudonyms_where_the_key_is_broken(large_office: Office) -> None:
+    office = large_office
+    (office.directory / "pseudonyms.key").write_text("half a k", encoding="ascii")
+    office.destinations = {"RESEARCH": DestinationSettings.model_validate({"deidentify": "basic"})}
+    with pytest.raises(PseudonymKeyError, match="put back the one that was there"):
+        office.start()
