@@ -77,6 +77,7 @@ class Configuration:
     grouping: Grouping | None = None
     correct_seconds: float = 10.0
     originals_days: int = 30
+    delete_after_commitment: tuple[str, ...] = ()
     study_quiet_seconds: float = 0.0
     placement_tries: int = 24
     header_paths: tuple[str, ...] = DEFAULT_PATHS
@@ -173,6 +174,7 @@ class Configuration:
             grouping=Grouping(gateway.folders == "procedure step", gateway.folder_merge_seconds) if gateway.folders else None,
             correct_seconds=gateway.correct_seconds,
             originals_days=gateway.originals_days,
+            delete_after_commitment=gateway.delete_after_commitment,
             study_quiet_seconds=gateway.study_quiet_seconds,
             placement_tries=gateway.placement_tries,
             dictionaries=dictionaries,

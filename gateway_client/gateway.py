@@ -16,6 +16,7 @@ from gateway_client.broker import Connect, Worker, connector
 from gateway_client.commitment.checking import Checking
 from gateway_client.commitment.commitments import Commitments
 from gateway_client.commitment.committing import Committing
+from gateway_client.commitment.kept import SPOOL, Kept
 from gateway_client.commitment.requesting import Requesting
 from gateway_client.commitment.requestor import CommitmentRequestor
 from gateway_client.commitment.requests import CommitmentRequests
@@ -143,7 +144,8 @@ class _Running:
             self.storing.recover()
             self._reactor = ReactorThread("dicom")
             self._undo.append(self._reactor.stop)
-            self.requests = CommitmentRequests(self.journal)
+            self.kept = Kept(self.journal, configuration)
+            self.requests = CommitmentRequests(self.journal, self.kept.committed)
             application = gateway._application
             self._desk = Desk(application, self._reactor.reactor) if application is not None else None
             told_too = self._desk.hear if self._desk is not None else None
@@ -213,6 +215,7 @@ class _Running:
         sessions = {f"{worker.name}_session": int(worker.up) for worker in [*self._workers, *self.serving.workers]}
         ports = {f"port_{instrument}": port for instrument, port in self.scp.ports.items() if instrument}
         counts["studies_waiting"] = len(self.storing.waits)
+        counts["spool_kept"] = self.kept.count(SPOOL)
         facts = {"dicom_port": self.scp.port, **ports, "free_bytes": self.spool.free_bytes()}
         return {**facts, "spool_originals": self.correcting.kept(), **counts, **sending, **committing, **requesting, **sessions}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 #: Objects that were corrected, or are deleted.
 _CORRECTIONS = """
 CREATE TABLE correction (
@@ -63,6 +63,17 @@ _WHOLE_FOLDERS = """
 ALTER TABLE transmission ADD COLUMN repeated INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX instance_folder ON instance (folder) WHERE folder IS NOT NULL;
 """
+#: What is kept until destinations have committed to it (kept.py).
+_KEPT = """
+CREATE TABLE kept (
+  place TEXT NOT NULL, file TEXT NOT NULL, image INTEGER NOT NULL, kept_at REAL NOT NULL, due INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (place, file)
+) WITHOUT ROWID;
+CREATE INDEX kept_image ON kept (image);
+CREATE INDEX kept_age ON kept (place, kept_at);
+CREATE INDEX kept_due ON kept (place, kept_at) WHERE due;
+CREATE INDEX commitment_image ON commitment_reference (image) WHERE image IS NOT NULL;
+"""
 #: What makes a journal of a version one of the next.
 NEWER = {
     1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);",
@@ -77,6 +88,7 @@ NEWER = {
     10: _REQUESTED,
     11: _NORMALISED,
     12: _WHOLE_FOLDERS,
+    13: _KEPT,
 }
 SCHEMA = f"""
 CREATE TABLE instance (
@@ -102,4 +114,4 @@ CREATE TABLE transmission (
   reason TEXT NOT NULL, changed_at REAL NOT NULL, next_try REAL NOT NULL DEFAULT 0, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
-{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}{_NORMALISED}{_WHOLE_FOLDERS}"""
+{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}{_NORMALISED}{_WHOLE_FOLDERS}{_KEPT}"""

@@ -57,6 +57,7 @@ class DestinationSettings(BaseModel):
     whole_folders: bool = False
     skip_present: bool = False
     query_ae_title: str = Field(default="", max_length=16)
+    delete_after_commitment: tuple[str, ...] = ()
     transcode: tuple[Literal["explicit", "implicit", "deflated", "rle", "jpeg-lossless", "jpeg-baseline", "jpeg-2000"], ...] = ()
     coerce: tuple[CoerceSettings, ...] = ()
     deidentify: DeidentificationSettings | None = None
@@ -99,6 +100,7 @@ class GatewaySettings(BaseModel):
     folder_merge_seconds: float = Field(default=0.0, ge=0, le=86400)
     correct_seconds: float = Field(default=10.0, ge=1, le=86400)
     originals_days: int = Field(default=30, ge=0, le=365)
+    delete_after_commitment: tuple[str, ...] = ()
     placement_tries: int = Field(default=24, ge=1, le=1000)
     study_quiet_seconds: float = Field(default=0.0, ge=0, le=3600)
     dictionaries: Path | None = None
@@ -116,6 +118,18 @@ class GatewaySettings(BaseModel):
             title = destination.query_ae_title
             if title and not (title in self.peer and self.peer[title].port):
                 raise ValueError(f'query_ae_title of {name} needs host and port in [gateway.peer."{title}"]')
+        return self
+
+    @model_validator(mode="after")
+    def _commitment_is_asked_for(self) -> GatewaySettings:
+        """See to it that what waits for a commitment does not wait in vain, nor for one to something else."""
+        tables = self.destination
+        for name in {*self.delete_after_commitment, *(it for table in tables.values() for it in table.delete_after_commitment)}:
+            asked = tables.get(name) or tables.get("*")
+            if asked is None or not asked.commit:
+                raise ValueError(f'delete_after_commitment names "{name}", which needs commit = true')
+            if asked.deidentify is not None or "jpeg-baseline" in asked.transcode:
+                raise ValueError(f'delete_after_commitment names "{name}", which gets less than the image')
         return self
 
 

@@ -16,6 +16,7 @@ from typing import ClassVar, Generic, TypeVar
 from gateway_client.acquisition.store_request import request_list
 from gateway_client.backoff import Randomness, pause_after
 from gateway_client.broker import Broker
+from gateway_client.commitment.kept import SPOOL, Kept, KeptFile
 from gateway_client.configuration import Configuration
 from gateway_client.errors import AnswerMismatch, SpoolError
 from gateway_client.journal import DONE, Change, Instance, Journal, Request, RequestKind, State
@@ -61,6 +62,7 @@ class Filing(ABC, Generic[Found]):
         self._clock = means.clock
         self._random = means.random
         self._new_uuid = means.new_uuid
+        self._kept = Kept(means.journal, means.configuration)
 
     def step(self, broker: Broker) -> bool:
         """Bring the oldest objects one or more steps on."""
@@ -144,7 +146,11 @@ class Filing(ABC, Generic[Found]):
 
     def _record(self, outcomes: Iterable[Outcome]) -> None:
         """Journal what becomes of objects."""
-        self._journal.change([change for _, change in outcomes], self._clock.seconds())
+        now = self._clock.seconds()
+        outcomes = list(outcomes)
+        self._journal.change([change for _, change in outcomes], now)
+        filed = [KeptFile(it.name, it.ien) for it, change in outcomes if change.state is State.FILED and it.ien is not None]
+        self._kept.keep(SPOOL, filed, now)
 
     def _clear(self, outcomes: Iterable[Outcome]) -> None:
         """Bring the spool in line with the journal, which is durable by now."""
@@ -154,7 +160,9 @@ class Filing(ABC, Generic[Found]):
     def _see_to(self, name: str, state: State) -> None:
         """Remove a file, or set it aside, where its state wants that; one that stays is seen to after the next start."""
         try:
-            if state in DONE:
+            if state is State.FILED and self._kept.needs(SPOOL) and self._kept.has(SPOOL, name):
+                self._spool.retain(name)
+            elif state in DONE:
                 self._spool.remove(name)
             elif state is State.REFUSED:
                 self._spool.hold(name)

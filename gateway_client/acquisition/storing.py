@@ -14,6 +14,7 @@ from gateway_client.acquisition.answers import AlreadyThere, Failed, Locked, Mis
 from gateway_client.acquisition.filing import Filing, Means, Outcome
 from gateway_client.acquisition.folders import Folders
 from gateway_client.acquisition.imported import ImportedObjects
+from gateway_client.acquisition.keeping import Keeping
 from gateway_client.acquisition.normalising import Normalising
 from gateway_client.acquisition.stations import Stations
 from gateway_client.acquisition.store_request import Imported, StoreItem, store_lines
@@ -97,6 +98,7 @@ class Storing(Filing[StoreOutcome | Copy]):
         self.waits = StudyWaits(self._journal, self._configuration.study_quiet_seconds)
         grouping = means.configuration.grouping
         self._folders = Folders(means.journal, grouping) if grouping is not None else None
+        self._keeping = Keeping(means)
         self._purged_at = 0.0
         #: How many objects were received since the start, and how many of these stand in the journal.
         self.arrived = self.journaled = 0
@@ -175,6 +177,7 @@ class Storing(Filing[StoreOutcome | Copy]):
             self._recover(self._lost[0])
             self._lost.pop(0)
         now = self._clock.seconds()
+        self._keeping.go_on(now)
         if now - self._purged_at > _PURGE_EVERY:
             self._purged_at = now
             self._journal.purge(now - DAYS_REMEMBERED * 86400)

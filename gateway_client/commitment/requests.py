@@ -6,7 +6,7 @@ references has an outcome or the time is over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -69,8 +69,10 @@ class CommitmentRequests:
     seen, and a late result of an earlier try counts as well.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, committed: Callable[[Iterable[int]], None] = lambda images: None) -> None:
+        """`committed` hears of images, in the transaction that writes it down."""
         self._journal = journal
+        self._committed = committed
 
     def gather(self, destination: str, taken: Sequence[Taken], due_at: float, now: float) -> None:
         """Add what a destination took to its transaction; a new one is to be asked for at `due_at`."""
@@ -158,15 +160,18 @@ class CommitmentRequests:
             if known is None:
                 return False
             number, destination = known["id"], known["peer"]
-            outcomes, events = [], []
+            outcomes, events, safe = [], [], set[int]()
             for place, uid, image in self._open(number):
                 reason = failed.get(uid, COMMITTED if uid in committed else Reason.PROCESSING_FAILURE)
                 if reason == Reason.RESOURCE_LIMITATION:
                     continue
                 outcomes.append((reason, number, place))
+                if reason == COMMITTED:
+                    safe.add(image)
                 why = "" if reason == COMMITTED else f", {reason_text(reason)}"
                 events.append(_event(destination, uid, image, reason == COMMITTED, f"transaction {transaction}{why}", now))
             connection.executemany("UPDATE commitment_reference SET reason=? WHERE commitment=? AND place=?", outcomes)
+            self._committed(safe)
             self._journal.add_events(events)
             if not self._open(number, 1):
                 (lost,) = connection.execute(

@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway_client.acquisition.store_request import fileman_moment
 from gateway_client.backoff import Randomness, pause_after
 from gateway_client.broker import Broker
+from gateway_client.commitment.kept import Kept, KeptFile
 from gateway_client.configuration import Configuration
 from gateway_client.copying.copies import Blame, NotCopied, copy_file
 from gateway_client.copying.purging import Purging
@@ -51,7 +52,8 @@ class Copying:
         self._clock = clock
         self._random = random
         self._queue = SendQueue(configuration.location, router.ien)
-        self._purging = Purging(self._queue, clock)
+        self._kept = Kept(journal, configuration)
+        self._purging = Purging(self._queue, self._kept, journal, clock)
         self._locked = False
         self._entry: Entry | None = None
         self._failures = 0
@@ -100,6 +102,7 @@ class Copying:
         except NotCopied as error:
             self._not_copied(broker, entry, error, began)
             return
+        self._kept.keep(self._router.name, [KeptFile(entry.path_there, entry.image)], self._clock.seconds())
         self._queue.sent(broker, entry, began)
         seconds = self._clock.monotonic() - at
         self._tell(entry, "copied" if copied.anew else "already there", f"{target}: {copied.size} bytes in {seconds:.2f} s")

@@ -95,6 +95,13 @@ class SendQueue:
     def old_copies(self, broker: Broker, done: Sequence[OldCopy] = (), after: OldCopy | None = None) -> list[OldCopy]:
         """Report copies that are gone, or list those that have been kept long enough, the oldest first, from one on."""
         said = [copy.line for copy in done] or ([after.start] if after is not None else [])
-        lines = broker.call("MAG DICOM ROUTE GET PURGE", self._location, self._destination, str(_AT_ONCE), said).lines
-        pieces = [(line, *[*line.split("^", 4), *[""] * 5][:5]) for line in lines[1:]]
-        return [OldCopy(line, int(image), file) for line, _, image, _, _, file in pieces if image.isdigit()]
+        return _copies(broker.call("MAG DICOM ROUTE GET PURGE", self._location, self._destination, str(_AT_ONCE), said).lines)
+
+    def copies_of(self, broker: Broker, images: Sequence[int]) -> list[OldCopy]:
+        """List the copies of images that lie at the destination, however old."""
+        return _copies(broker.call("MAGB ROUTE COPIES", self._destination, [str(image) for image in images]).lines)
+
+
+def _copies(lines: Sequence[str]) -> list[OldCopy]:
+    pieces = [(line, *[*line.split("^", 4), *[""] * 5][:5]) for line in lines[1:]]
+    return [OldCopy(line, int(image), file) for line, _, image, _, _, file in pieces if image.isdigit()]

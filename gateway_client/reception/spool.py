@@ -82,9 +82,9 @@ class Spool:
         self._clock = clock
         self._numbers = itertools.count()
         self._tag = tag or secrets.token_hex(4)
-        self._temporary, self._in, self._held = (directory / name for name in ("tmp", "in", "held"))
+        self._temporary, self._in, self._held, self._kept = (directory / name for name in ("tmp", "in", "held", "kept"))
         try:
-            for folder in (self._temporary, self._in, self._held):
+            for folder in (self._temporary, self._in, self._held, self._kept):
                 make_directories(folder)
             self._in_descriptor = os.open(self._in, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
@@ -195,6 +195,25 @@ class Spool:
             with contextlib.suppress(FileNotFoundError):
                 self.path(name).rename(self.held_path(name))
                 sync_directory(self._held)
+        except OSError as error:
+            raise _problem(error) from error
+
+    def retain(self, name: str) -> None:
+        """Put a file that is filed where it is kept; one that is there already is no error. Raises SpoolError."""
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                self.path(name).rename(self._kept / name)
+        except OSError as error:
+            raise _problem(error) from error
+
+    def let_go(self, names: Sequence[str]) -> None:
+        """Remove files that were kept, wherever a kill left them; what is gone already is no error. Raises SpoolError."""
+        try:
+            for name in names:
+                for path in (self.path(name), self._kept / name):
+                    with contextlib.suppress(FileNotFoundError):
+                        path.unlink()
+            sync_directory(self._kept)
         except OSError as error:
             raise _problem(error) from error
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy import bindparam, select, true, update
 
 from fileman import transmit_lock
-from fileman.files import NetworkLocation, SendQueue
+from fileman.files import NetworkLocation, RoutedCopy, SendQueue
 from rpcs.call import Call
 from rpcs.numbers import subscript, whole
-from rpcs.registry import Access, literal, procedure
+from rpcs.registry import Access, listed, literal, procedure
+from rpcs.routing.copies import FILE
 from xwb import ResultType
 
 _ROUTERS = (
@@ -31,6 +32,17 @@ _REQUEUE = (
     )
     .values(status="WAITING", status_at=bindparam("now"))
 )
+_COPIES = (
+    select(RoutedCopy.image, RoutedCopy.copy, RoutedCopy.sent, RoutedCopy.file)
+    .where(
+        RoutedCopy.image.in_(bindparam("images", expanding=True)),
+        RoutedCopy.copy.is_not(None),
+        RoutedCopy.destination == bindparam("location"),
+    )
+    .order_by(RoutedCopy.image, RoutedCopy.copy)
+)
+#: Images that are asked about at once.
+MOST_IMAGES = 1000
 
 
 @procedure("MAGB ROUTE DESTINATIONS", returns=ResultType.ARRAY, access=Access.READS, routine="magb")
@@ -59,3 +71,20 @@ def requeue_destination(call: Call) -> str:
         "now": call.clock.seconds(),
     }
     return str(call.connection.execute(_REQUEUE, key).rowcount)
+
+
+@procedure(
+    "MAGB ROUTE COPIES",
+    returns=ResultType.ARRAY,
+    access=Access.READS,
+    routine="magb",
+    parameters=(literal("DEST", 30, required=True), listed("IMAGES", required=True)),
+)
+def copies_of_images(call: Call) -> list[str]:
+    """Answer a count and `2005^image^n^sent^file` of the copies that a destination has of images, a thousand images at most.
+
+    They are written as MAG DICOM ROUTE GET PURGE has them, which takes them when they are gone.
+    """
+    images = [subscript(ien) for ien in list(call.list(1).values())[:MOST_IMAGES]]
+    rows = call.connection.execute(_COPIES, {"images": images, "location": subscript(call.text(0))}).all()
+    return [str(len(rows)), *(f"{FILE}^{row.image}^{row.copy}^{row.sent}^{row.file}" for row in rows)]

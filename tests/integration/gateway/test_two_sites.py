@@ -37,14 +37,18 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from gateway_client import Configuration, Gateway
+from gateway_client.commitment import requesting
 from gateway_client.configuration import Peer
 from runtime import DestinationSettings
+requesting.FIRST_PAUSE = 0.5
 facts = json.loads(sys.argv[1])
 data = Path(facts["data"])
+needed = (facts["other"],)
 other = DestinationSettings(retry_minutes=0.01, commit=True, commit_after_seconds=0.2, commit_retry_minutes=0.02)
 gateway = Gateway(Configuration(data / "gateway", data, broker_port=facts["broker"], access="DEMOGW1", verify="1GWY!@#$",
     ae_title=facts["title"], calling_ae_title=facts["title"], dicom_port=facts["port"], poll_seconds=0.05, free_space_floor=0,
-    destinations={facts["other"]: other}, peers={facts["other"]: Peer("127.0.0.1", facts["other_port"])}, batch=2))
+    destinations={facts["other"]: other, "OUTREACH": DestinationSettings(delete_after_commitment=needed)},
+    delete_after_commitment=needed, peers={facts["other"]: Peer("127.0.0.1", facts["other_port"])}, batch=2))
 gateway.start()
 print("started", flush=True)
 gateway.wait()
@@ -107,14 +111,24 @@ class Site:
     def unjudged(self) -> int:
         return len(self.rows(select(BackgroundQueue.ien).where(BackgroundQueue.queue == "EVAL")))
 
-    def committed(self) -> list[str]:
+    def committed(self) -> set[str]:
         statement = select(ImageEvent.uid).where(ImageEvent.stage == "COMMIT", ImageEvent.outcome == "committed")
-        return sorted(row.uid for row in self.rows(statement))
+        return {row.uid for row in self.rows(statement)}
 
     def states(self) -> Counter[str]:
         """Count what the gateway received, by state."""
         with closing(sqlite3.connect(self.data / "gateway" / "journal.db")) as connection:
             return Counter(state for (state,) in connection.execute("SELECT state FROM instance"))
+
+    def purged(self) -> set[tuple[str, str]]:
+        """Give UID and place of what was deleted since the other site had committed to it."""
+        rows = self.rows(select(ImageEvent.uid, ImageEvent.peer, ImageEvent.detail).where(ImageEvent.stage == "PURGE"))
+        return {(row.uid, row.peer) for row in rows if "committed to by SITE" in row.detail}
+
+    def left(self) -> list[Path]:
+        """Find what is kept in the spool, and in the router's folder."""
+        folders = (self.data / "gateway" / "spool" / "in", self.data / "gateway" / "spool" / "kept", self.data / "outreach")
+        return [file for folder in folders for file in folder.rglob("*") if file.is_file()]
 
     def close(self) -> None:
         if self._process is not None:
@@ -125,9 +139,10 @@ class Site:
 
 @pytest.fixture
 def sites(tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    """Run a site SITEA that sends its CT to SITEB, and SITEB that sends them to SITEA."""
+    """Run a site SITEA that sends its CT to SITEB and copies them to a share, and SITEB that sends them to SITEA."""
     first, second = free_port(), free_port()
-    a = Site(tmp_path / "a", "SITEA", first, "SITEB", second, 'dicom("SITEB") when MODALITY=CT\n')
+    rules = 'dicom("SITEB") when MODALITY=CT\nsend("OUTREACH") when MODALITY=CT\n'
+    a = Site(tmp_path / "a", "SITEA", first, "SITEB", second, rules)
     b = Site(tmp_path / "b", "SITEB", second, "SITEA", first, 'dicom("SITEA") when MODALITY=CT\n')
     for site in (a, b):
         site.start()
@@ -153,7 +168,7 @@ def write_images(directory: Path, count: int) -> dict[str, Path]:
     return files
 
 
-def wait_with(sites: Sequence[Site], condition: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_with(sites: Sequence[Site], condition: Callable[[], object], seconds: float = 90.0) -> None:
     """Wait until something is so, while the sites' evaluators work."""
 
     def evaluated() -> object:
@@ -167,19 +182,24 @@ def wait_with(sites: Sequence[Site], condition: Callable[[], object], seconds: f
 def test_two_sites_that_send_to_each_other_file_each_image_once_though_both_are_killed(
     tmp_path: Path, sites: tuple[Site, Site]
 ) -> None:
+    """Never in one send: what may have arrived twice is not sent a third time."""
     a, b = sites
-    images = write_images(tmp_path / "images", 10)
+    images = write_images(tmp_path / "images", 8)
     for file in images.values():
         assert storescu(a.port, file).returncode == 0
     wait_with(sites, lambda: len(b.filed()) >= 2)
     b.kill()
     b.start()
-    wait_with(sites, lambda: len(b.filed()) >= 5)
+    count = len(images)
+    wait_with(sites, lambda: a.sent() == {"SUCCESS": count})
     a.kill()
     a.start()
-    count = len(images)
-    wait_with(sites, lambda: (len(a.committed()), len(b.committed())) == (count, count))
+    wait_with(sites, lambda: a.committed() == b.committed() == set(images))
     wait_with(sites, lambda: a.sent() == b.sent() == {"SUCCESS": count} and not a.unjudged() and not b.unjudged())
-    assert a.filed() == b.filed() == a.committed() == b.committed() == sorted(images)
+    assert a.filed() == sorted(images)
+    assert b.filed() == sorted(images)
     assert set(a.states()) == {"FILED", "DUPLICATE"}, "what comes back is known, and is not judged again"
     assert a.states()["FILED"] == b.states()["FILED"] == count
+    wait_with(sites, lambda: len(a.purged()) == 2 * count and len(b.purged()) == count)
+    assert a.purged() == {(uid, place) for uid in images for place in ("", "OUTREACH")}
+    wait_with(sites, lambda: a.left() == b.left() == [])

@@ -365,6 +365,20 @@ def test_our_gateway_is_told_of_every_router_whether_on_line_or_not(routing: Rou
     assert len(found) == len(routing.all(select(NetworkLocation.ien).where(NetworkLocation.router.is_(True))))
 
 
+def test_the_copies_of_images_are_listed_as_the_purge_takes_them(routing: Routing) -> None:
+    for image in (2, 3):
+        for kind in ("FULL", "TEXT"):
+            entry = routing.send(image, FOUR, 500, kind)[0]
+            routing.call("ROUTE LOG XMIT", str(entry), str(FOUR), str(LOCATION), "SENT", f"\\{image}.{kind}", "", "1")
+    other = routing.send(2, ONE)[0]
+    routing.call("ROUTE LOG XMIT", str(other), str(ONE), str(LOCATION), "SENT", "\\elsewhere", "", "1")
+    count, *copies = routing.client.call("MAGB ROUTE COPIES", str(FOUR), ["2", "99"]).lines
+    assert count == "2"
+    assert [(line.split("^")[1:3], line.split("^")[4]) for line in copies] == [(["2", "1"], "\\2.FULL"), (["2", "2"], "\\2.TEXT")]
+    routing.lines("ROUTE GET PURGE", str(LOCATION), str(FOUR), "2", copies[:1])
+    assert routing.client.call("MAGB ROUTE COPIES", str(FOUR), ["2"]).lines == ["1", copies[1]]
+
+
 def test_what_was_begun_for_a_destination_waits_again_for_who_has_its_lock(routing: Routing) -> None:
     begun, waiting, other = routing.send(2, FOUR)[0], routing.send(3, FOUR)[0], routing.send(5, ONE)[0]
     elsewhere = routing.send(7, FOUR, origin=OTHER_LOCATION)[0]

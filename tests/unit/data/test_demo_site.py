@@ -153,6 +153,7 @@ def test_one_context_serves_the_gateway_and_no_va_context_holds_a_procedure_of_o
         "MAG DICOM ROUTE EVAL START",
         "MAG DICOM ROUTE EVAL STOP",
         "MAG DICOM ROUTE EVAL LOG",
+        "MAGB ROUTE COPIES",
         "MAGB ROUTE DESTINATIONS",
         "MAGB ROUTE REQUEUE",
         "MAG DICOM ROUTE LOCK TRANSMIT",

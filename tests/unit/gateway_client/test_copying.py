@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway_client.commitment.kept import Kept
+from gateway_client.commitment.requests import CommitmentRequests, Taken
+from gateway_client.commitment.transaction import CommitmentResult, Reference
 from gateway_client.configuration import Configuration
 from gateway_client.copying import copies as module
 from gateway_client.copying.copies import Blame, NotCopied, copy_file
@@ -19,7 +22,7 @@ from gateway_client.copying.routers import RETRIES, read_routers
 from gateway_client.copying.serving import LOOK_AGAIN, Serving
 from gateway_client.journal import Journal
 from gateway_client.locations import NetworkLocations
-from runtime import FixedClock
+from runtime import DestinationSettings, FixedClock
 from tests.unit.gateway_client.fakes import MOMENT, SHARE, FakeBroker
 from xwb import ConnectionLost, SecurityRefused
 
@@ -35,6 +38,7 @@ class Queue:
     sending: dict[int, list[str]] = field(default_factory=dict)
     logged: list[tuple[int, str, str]] = field(default_factory=list)
     old: list[str] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
     online: bool = True
     locked: bool = False
 
@@ -55,6 +59,7 @@ class Queue:
                 "MAG DICOM ROUTE STATUS": self._status,
                 "MAG DICOM NETWORK STATUS": self._network,
                 "MAG DICOM ROUTE GET PURGE": self._purge,
+                "MAGB ROUTE COPIES": self._copies,
             }
         )
 
@@ -87,10 +92,16 @@ class Queue:
 
     def _purge(self, _from: str, _to: str, most: str, done: list[str]) -> list[str]:
         gone = [line for line in done if not line.startswith("^")]
+        self.reported += gone
         self.old = [line for line in self.old if line not in gone]
         start = next((at for at, line in enumerate(self.old) if done and done[0] == "^^^" + "^".join(line.split("^")[:3])), 0)
         lines = self.old[start : start + int(most) - 1]
         return [str(len(lines) + 1), *lines]
+
+    def _copies(self, _to: str, images: list[str]) -> list[str]:
+        lines = [f"2005^{100 + number}^{number}^3261121^{name}" for number, status, name in self.logged if status == "SENT"]
+        found = [line for line in lines if line.split("^")[1] in images]
+        return [str(len(found)), *found]
 
 
 @dataclass
@@ -422,3 +433,80 @@ def test_a_broker_that_knows_nothing_of_it_keeps_nothing_else_from_working(desk:
     serving = Serving(desk.configuration, desk.journal, desk.queue.broker, desk.clock, lambda: 1.0)
     serving.connected(FakeBroker({"MAGB ROUTE DESTINATIONS": refuse}))
     assert serving.workers == []
+
+
+def committing(desk: Desk, *names: str) -> tuple[Callable[[str, int], None], Kept]:
+    """Have copies at OUTREACH deleted when destinations have committed; give what has one commit to an image."""
+    settings = {"OUTREACH": DestinationSettings(delete_after_commitment=names)}
+    desk.configuration = replace(desk.configuration, destinations=settings)
+    desk.restart()
+    kept = Kept(desk.journal, desk.configuration)
+    requests = CommitmentRequests(desk.journal, kept.committed)
+
+    def commit(name: str, image: int) -> None:
+        reference, now = Reference("1.2", f"1.2.{image}"), desk.clock.seconds()
+        requests.gather(name, [Taken(reference, image)], now, now)
+        (asking,) = requests.due(name, now, 1)
+        request = requests.ask(asking, now, now)
+        assert requests.heard(CommitmentResult(request.transaction, (reference,), ()), now)
+
+    return commit, kept
+
+
+def test_a_copy_goes_when_every_destination_that_must_has_committed_and_not_before(desk: Desk) -> None:
+    commit, kept = committing(desk, "ARCHIVE", "VAULT")
+    for number in (1, 2, 3):
+        desk.file(number)
+    desk.run()
+    commit("ARCHIVE", 101)
+    commit("READING ROOM", 101)
+    commit("ARCHIVE", 102)
+    desk.run()
+    assert desk.names() == ["1.DCM", "2.DCM", "3.DCM"]
+    commit("VAULT", 101)
+    desk.run()
+    assert desk.names() == ["2.DCM", "3.DCM"]
+    assert desk.stories()[-1:] == [("101", "purged")]
+    assert desk.queue.reported == ["2005^101^1^3261121^\\1.DCM"]
+    assert kept.count("OUTREACH") == 2
+
+
+def test_a_copy_that_is_made_after_they_have_committed_goes_at_once(desk: Desk) -> None:
+    commit, kept = committing(desk, "ARCHIVE")
+    commit("ARCHIVE", 101)
+    desk.file(1)
+    desk.run()
+    assert (desk.names(), kept.count("OUTREACH")) == ([], 0)
+    assert desk.queue.logged == [(1, "SENT", "\\1.DCM")]
+
+
+def test_what_fails_to_commit_stays_until_its_time_is_over(desk: Desk) -> None:
+    _, kept = committing(desk, "ARCHIVE")
+    desk.file(1)
+    desk.run()
+    desk.clock.advance(29 * DAY)
+    desk.run()
+    assert desk.names() == ["1.DCM"]
+    desk.clock.advance(2 * DAY)
+    desk.queue.old = ["2005^101^1^3261121^\\1.DCM"]
+    desk.run()
+    assert (desk.names(), kept.count("OUTREACH")) == ([], 0)
+
+
+@pytest.mark.parametrize("moment", ["MAGB ROUTE COPIES", "MAG DICOM ROUTE GET PURGE"])
+def test_a_deletion_that_was_cut_off_is_finished(desk: Desk, moment: str) -> None:
+    commit, kept = committing(desk, "ARCHIVE")
+    desk.file(1)
+    desk.run()
+    commit("ARCHIVE", 101)
+
+    def lose(*_: Any) -> str:
+        raise ConnectionLost
+
+    desk.broker.handlers[moment] = lose
+    with pytest.raises(ConnectionLost):
+        desk.run()
+    desk.restart()
+    desk.run()
+    assert (desk.names(), kept.count("OUTREACH")) == ([], 0)
+    assert desk.queue.reported == ["2005^101^1^3261121^\\1.DCM"]

@@ -170,6 +170,7 @@ OLDER = {
     "ALTER TABLE transmission DROP COLUMN sop_class_uid;",
     12: "DROP TRIGGER normalised_forgotten; DROP TABLE normalised;",
     13: "DROP INDEX instance_folder; ALTER TABLE transmission DROP COLUMN repeated;",
+    14: "DROP TABLE kept; DROP INDEX commitment_image;",
 }
 
 
