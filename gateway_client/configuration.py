@@ -99,6 +99,11 @@ class Configuration:
         """Say how a transmit destination is sent to: as its own settings say, or those of `*`, or the defaults."""
         return self.destinations.get(name) or self.destinations.get("*") or DestinationSettings()
 
+    def address_of(self, title: str) -> tuple[str, int] | None:
+        """Give the address at which a peer is told of commitment on a new association, if it may be."""
+        peer = self.peers.get(title)
+        return (peer.host, peer.port) if peer and peer.host and peer.port and peer.commitment != "next" else None
+
     @property
     def all_listeners(self) -> tuple[ListenerConfiguration, ...]:
         """Give the ports to listen on: the default one alone unless others are named."""

@@ -13,6 +13,7 @@ from gateway_client.acquisition.releasing import Releasing
 from gateway_client.acquisition.storing import Storing
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
+from gateway_client.commitment.arrivals import Arrivals
 from gateway_client.commitment.checking import Checking
 from gateway_client.commitment.commitments import Commitments
 from gateway_client.commitment.committing import Committing
@@ -170,8 +171,9 @@ class _Running:
                 Worker("heartbeat", heartbeat, connect, clock, random, idle_seconds=beat),
             ]
             self.commitments = Commitments(self.journal)
+            self._arrivals = Arrivals(self.storing)
             commitment = CommitmentSCP(
-                configuration, self.commitments, self.storing, self._reactor, clock, lambda: committing_worker.wake()
+                configuration, self.commitments, self._arrivals, self._reactor, clock, lambda: committing_worker.wake()
             )
             checking = Checking(self.journal, configuration.data)
             committing = Committing(configuration, self.journal, commitment, checking, clock, random, application)
@@ -220,12 +222,11 @@ class _Running:
         return {**facts, "spool_originals": self.correcting.kept(), **counts, **sending, **committing, **requesting, **sessions}
 
     def _port(self, configuration: Configuration, commitment: CommitmentSCP, random: Randomness) -> StorageSCP | Receivers:
-        """Give what receives; an application is asked in this process, whatever the configuration says.
-
-        Several processes take no storage commitment.
-        """
+        """Give what receives; an application is asked in this process, whatever the configuration says."""
         if configuration.processes > 1 and self._desk is None:
-            return Receivers(configuration, self._received, self._lost, random)
+            receivers = Receivers(configuration, self._received, self._lost, random, self._arrivals.run)
+            self._arrivals.heard = receivers.heard
+            return receivers
         return StorageSCP(
             configuration,
             self.spool,

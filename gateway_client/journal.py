@@ -134,7 +134,10 @@ class Change(NamedTuple):  # several for each image, as Instance; in the order o
 
 
 class Journal:
-    """The journal's file, for all threads. Raises JournalError when it cannot be opened, read or written."""
+    """The journal's file, for all threads; receiving processes write down there what they are asked to commit to.
+
+    Raises JournalError when it cannot be opened, read or written.
+    """
 
     def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
         self._lock = threading.RLock()

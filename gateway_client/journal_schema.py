@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 #: Objects that were corrected, or are deleted.
 _CORRECTIONS = """
 CREATE TABLE correction (
@@ -74,6 +74,8 @@ CREATE INDEX kept_age ON kept (place, kept_at);
 CREATE INDEX kept_due ON kept (place, kept_at) WHERE due;
 CREATE INDEX commitment_image ON commitment_reference (image) WHERE image IS NOT NULL;
 """
+#: What had been received when something was asked to be committed (arrivals.py).
+_ARRIVALS = "ALTER TABLE commitment ADD COLUMN received TEXT NOT NULL DEFAULT '';"
 #: What makes a journal of a version one of the next.
 NEWER = {
     1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);",
@@ -89,6 +91,7 @@ NEWER = {
     11: _NORMALISED,
     12: _WHOLE_FOLDERS,
     13: _KEPT,
+    14: _ARRIVALS,
 }
 SCHEMA = f"""
 CREATE TABLE instance (
@@ -114,4 +117,4 @@ CREATE TABLE transmission (
   reason TEXT NOT NULL, changed_at REAL NOT NULL, next_try REAL NOT NULL DEFAULT 0, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
-{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}{_NORMALISED}{_WHOLE_FOLDERS}{_KEPT}"""
+{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}{_NORMALISED}{_WHOLE_FOLDERS}{_KEPT}{_ARRIVALS}"""

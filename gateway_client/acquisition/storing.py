@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -100,8 +101,9 @@ class Storing(Filing[StoreOutcome | Copy]):
         self._folders = Folders(means.journal, grouping) if grouping is not None else None
         self._keeping = Keeping(means)
         self._purged_at = 0.0
-        #: How many objects were received since the start, and how many of these stand in the journal.
-        self.arrived = self.journaled = 0
+        #: How many objects, and tags, were received since the start, how many of them were taken up, and are done with.
+        self.arrived = self._taken_up = self.journaled = 0
+        self._arriving = threading.Lock()
 
     def recover(self) -> None:
         """Bring spool and journal together after a stop of any kind, before anything is received.
@@ -149,12 +151,16 @@ class Storing(Filing[StoreOutcome | Copy]):
 
     def received(self, file: SpooledFile) -> None:
         """Take an object that lies in the spool."""
-        self.arrived += 1
-        self._incoming.put(file)
+        self._arrive(file)
 
     def lost(self, tag: str) -> None:
         """Look for what a process did not tell of any more."""
-        self._incoming.put(tag)
+        self._arrive(tag)
+
+    def _arrive(self, what: SpooledFile | str) -> None:
+        with self._arriving:
+            self.arrived += 1
+            self._incoming.put(what)
 
     def connected(self, broker: Broker) -> None:
         """Ask for the institutions of the instruments."""
@@ -164,6 +170,7 @@ class Storing(Filing[StoreOutcome | Copy]):
         """Journal what was received, whether there is a broker or not."""
         while not self._incoming.empty():
             found = self._incoming.get()
+            self._taken_up += 1
             if isinstance(found, str):
                 self._lost.append(found)
             else:
@@ -171,11 +178,11 @@ class Storing(Filing[StoreOutcome | Copy]):
         if self._untaken:
             self._untaken = list(self._normalised(self._untaken))
             self._take(self._untaken)
-            self.journaled += len(self._untaken)
             self._untaken = []
         while self._lost:
             self._recover(self._lost[0])
             self._lost.pop(0)
+        self.journaled = self._taken_up
         now = self._clock.seconds()
         self._keeping.go_on(now)
         if now - self._purged_at > _PURGE_EVERY:

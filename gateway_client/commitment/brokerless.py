@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from dul import may_be_stored
 from gateway_client.broker import Broker, Worker
+from gateway_client.commitment.arrivals import Arrivals
 from gateway_client.commitment.checking import Finding
 from gateway_client.commitment.commitments import Commitments
 from gateway_client.commitment.committing import Committing
@@ -25,7 +26,7 @@ class BrokerlessCommitment:
     def __init__(self, configuration: Configuration, application: Application, reactor: ReactorThread, clock: Clock) -> None:
         self._journal = Journal(configuration.journal)
         self.scp = CommitmentSCP(
-            configuration, Commitments(self._journal), _NothingFiled(), reactor, clock, lambda: self._worker.wake()
+            configuration, Commitments(self._journal), Arrivals(_NothingFiled()), reactor, clock, lambda: self._worker.wake()
         )
         committing = Committing(configuration, self._journal, self.scp, _NothingFiled(), clock, random.random, application)
         self._worker = Worker("committing", committing, _NoBroker, clock, random.random, idle_seconds=configuration.poll_seconds)

@@ -19,7 +19,7 @@ MOST_OPEN = 5_000
 #: Outcome of a reference that is committed; others are failure reasons.
 COMMITTED = 0
 _ROLE = "SCP"
-_COLUMNS = "id, peer, transaction_uid, ours, state, asked_at, tries, next_try, reason"
+_COLUMNS = "id, peer, transaction_uid, ours, state, asked_at, tries, next_try, reason, received"
 
 
 class Progress(StrEnum):
@@ -33,7 +33,10 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """One row of `commitment`; `peer` and `ours` are the AE titles that asked and were asked."""
+    """One row of `commitment`; `peer` and `ours` are the AE titles that asked and were asked.
+
+    What had been `received` by then is to be in the journal before it is checked (`Arrivals`); empty where it is.
+    """
 
     id: int
     peer: str
@@ -44,6 +47,7 @@ class Commitment:
     tries: int
     next_try: float
     reason: str
+    received: str
 
 
 class Commitments:
@@ -52,8 +56,12 @@ class Commitments:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def take(self, peer: str, ours: str, request: CommitmentRequest, now: float) -> int:
+    def take(
+        self, peer: str, ours: str, request: CommitmentRequest, now: float, received: str = "", first_look: float = 0.0
+    ) -> int:
         """Write down what a peer asks for, durable; give the transaction's number. Raises TooManyCommitments.
+
+        Nothing is done about it before the `first_look`.
 
         The same request again, as its answer or its result may have been lost, is the same transaction, told again if it was
         told. Another one under the UID of an earlier one fails as a whole, which is its result.
@@ -65,8 +73,8 @@ class Commitments:
             ).fetchone()
             if known is not None and self._references(known["id"]) == request.references:
                 connection.execute(
-                    "UPDATE commitment SET state=?, tries=0, next_try=0, changed_at=? WHERE id=? AND state IN (?,?)",
-                    (Progress.TELLING, now, known["id"], Progress.TOLD, Progress.GIVEN_UP),
+                    "UPDATE commitment SET state=?, tries=0, next_try=?, changed_at=? WHERE id=? AND state IN (?,?)",
+                    (Progress.TELLING, first_look, now, known["id"], Progress.TOLD, Progress.GIVEN_UP),
                 )
                 return int(known["id"])
             (waiting,) = connection.execute(
@@ -76,8 +84,9 @@ class Commitments:
                 raise TooManyCommitments
             state, outcome = (Progress.CHECKING, None) if known is None else (Progress.TELLING, Reason.DUPLICATE_TRANSACTION)
             number = connection.execute(
-                "INSERT INTO commitment (role, peer, transaction_uid, ours, state, asked_at, changed_at) VALUES (?,?,?,?,?,?,?)",
-                (_ROLE, peer, request.transaction, ours, state, now, now),
+                "INSERT INTO commitment (role, peer, transaction_uid, ours, state, asked_at, changed_at, received, next_try)"
+                " VALUES (?,?,?,?,?,?,?,?,?)",
+                (_ROLE, peer, request.transaction, ours, state, now, now, received, first_look),
             ).lastrowid
             connection.executemany(
                 "INSERT INTO commitment_reference (commitment, place, sop_class_uid, sop_instance_uid, reason)"
@@ -111,7 +120,7 @@ class Commitments:
             done = not self.unchecked(number, -1, 1)
             state, next_try = (Progress.TELLING, 0.0) if done else (Progress.CHECKING, again_at)
             connection.execute(
-                "UPDATE commitment SET state=?, next_try=?, changed_at=? WHERE id=?", (state, next_try, now, number)
+                "UPDATE commitment SET state=?, next_try=?, received='', changed_at=? WHERE id=?", (state, next_try, now, number)
             )
         return done
 

@@ -6,57 +6,32 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
 
 from dul import (
     Answer,
+    AssociateRequest,
     CommandField,
     DulError,
     Exchange,
     Request,
     RequestFailed,
-    RequestRefused,
     Service,
     Timeouts,
     answered_by,
     connect,
 )
+from gateway_client.commitment.arrivals import Arrivals, mark_of
 from gateway_client.commitment.commitments import Commitment, Commitments
-from gateway_client.commitment.transaction import (
-    COMMITMENT,
-    COMMITMENT_INSTANCE,
-    DATA_LIMIT,
-    REQUEST,
-    CommitmentResult,
-    Reason,
-    commitment_proposal,
-    decode_request,
-    report,
-)
+from gateway_client.commitment.taking import TAKEN, Taking, titles
+from gateway_client.commitment.transaction import COMMITMENT, DATA_LIMIT, CommitmentResult, commitment_proposal, report
 from gateway_client.configuration import Configuration, Peer
-from gateway_client.errors import BadCommitment, GatewayError, TooManyCommitments
 from runtime import Clock, ReactorThread
 
 log = logging.getLogger(__name__)
 
-#: PS3.7 C.5: the request is not for the well-known instance, or asks for another action.
-_NO_SUCH_SOP_INSTANCE, _NO_SUCH_ACTION = 0x0112, 0x0123
 _UNKNOWN_PEER = Peer()
-
-
-class Arrivals(Protocol):
-    """What counts the objects that were received; `gateway_client.acquisition.storing` does."""
-
-    @property
-    def arrived(self) -> int:
-        """How many were received."""
-
-    @property
-    def journaled(self) -> int:
-        """How many of these stand in the journal."""
 
 
 class CommitmentSCP:
@@ -75,14 +50,11 @@ class CommitmentSCP:
         woken: Callable[[], None],
     ) -> None:
         self._configuration = configuration
-        self._commitments = commitments
         self._arrivals = arrivals
+        self._requests = Taking(commitments, lambda: mark_of(arrivals.run), reactor, clock)
         self._reactor = reactor
-        self._clock = clock
         self._woken = woken
         self._heard: SimpleQueue[tuple[str, int, str]] = SimpleQueue()
-        #: How many objects had been received when a transaction was asked for: those have to be in the journal first.
-        self._marks: dict[tuple[str, str], int] = {}
         self._open: dict[str, list[Exchange]] = defaultdict(list)
         self._asked_over: dict[int, Exchange] = {}
         self._taking: Counter[str] = Counter()
@@ -92,10 +64,14 @@ class CommitmentSCP:
         """What answers at the port."""
         return {CommandField.N_ACTION_RQ: answered_by(self._act, DATA_LIMIT)}
 
+    def takes(self, _request: AssociateRequest) -> bool:
+        """Take everybody's: who has no address is told on an association of his own."""
+        return True
+
     def established(self, exchange: Exchange) -> None:
         """Hear of an association at the port, in the reactor's thread: its peer may be told over it."""
         if any(it.abstract_syntax == COMMITMENT and it.scp for it in exchange.connection.association.contexts.values()):
-            self._open[_titles(exchange)[0]].append(exchange)
+            self._open[titles(exchange)[0]].append(exchange)
             exchange.closed().addCallback(lambda _error: self._closed(exchange))
             self._woken()
 
@@ -103,14 +79,11 @@ class CommitmentSCP:
 
     def may_check(self, commitment: Commitment) -> bool:
         """Tell whether all that was received before a transaction was asked for is known to the journal."""
-        journaled = self._arrivals.journaled
-        for key in [key for key, mark in list(self._marks.items()) if mark <= journaled]:
-            del self._marks[key]
-        return (commitment.peer, commitment.transaction) not in self._marks
+        return self._arrivals.journaled(commitment)
 
     def can_tell(self, peer: str) -> bool:
         """Tell whether there may be a way to a peer now."""
-        return bool(self._address(peer)) or bool(self._reactor.call(self._open.get, peer))
+        return bool(self._configuration.address_of(peer)) or bool(self._reactor.call(self._open.get, peer))
 
     def tell(self, peer: str, results: Sequence[tuple[Commitment, CommitmentResult]]) -> list[Commitment]:
         """Begin to tell a peer of results; gives those for which there is a way now. What becomes of them is `heard`."""
@@ -131,23 +104,10 @@ class CommitmentSCP:
     # Taking requests.
 
     async def _act(self, request: Request, data: bytes) -> Answer:
-        command = request.command
-        if command.requested_sop_instance != COMMITMENT_INSTANCE or request.abstract_syntax != COMMITMENT:
-            raise RequestRefused(_NO_SUCH_SOP_INSTANCE, "not the storage commitment instance")
-        if command.action_type != REQUEST:
-            raise RequestRefused(_NO_SUCH_ACTION, f"no action {command.action_type}")
-        peer, ours = _titles(request.exchange)
-        arrived = self._arrivals.arrived
+        peer, _ = titles(request.exchange)
         self._taking[peer] += 1
         try:
-            number = await self._in_thread(self._take, peer, ours, data, request.transfer_syntax, arrived)
-        except BadCommitment as error:
-            raise RequestRefused(error.status, str(error)) from error
-        except TooManyCommitments as error:
-            raise RequestRefused(Reason.RESOURCE_LIMITATION, str(error)) from error
-        except GatewayError as error:
-            log.error("a storage commitment of %s cannot be taken: %s", peer, error)
-            raise RequestRefused(Reason.PROCESSING_FAILURE, str(error)) from error
+            number = await self._requests.take(request, data)
         finally:
             self._taking[peer] -= 1
             if not self._taking[peer]:
@@ -155,34 +115,19 @@ class CommitmentSCP:
         if not request.exchange.over:
             self._asked_over[number] = request.exchange
         self._woken()
-        return Answer(0x0000, fields={"action_type": REQUEST})
-
-    def _take(self, peer: str, ours: str, data: bytes, transfer_syntax: str, arrived: int) -> int:
-        """Read a request and write it down, off the reactor's thread."""
-        request = decode_request(data, transfer_syntax)
-        self._marks[peer, request.transaction] = arrived
-        return self._commitments.take(peer, ours, request, self._clock.seconds())
-
-    def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        reactor = self._reactor.reactor
-        return deferToThreadPool(reactor, reactor.getThreadPool(), work, *arguments)
+        return TAKEN
 
     # Telling results.
 
     def _peer(self, title: str) -> Peer:
         return self._configuration.peers.get(title, _UNKNOWN_PEER)
 
-    def _address(self, title: str) -> tuple[str, int] | None:
-        """Give the address at which a peer is told on a new association, if it may be."""
-        peer = self._peer(title)
-        return (peer.host, peer.port) if peer.host and peer.port and peer.commitment != "next" else None
-
     def _begin(self, peer: str, results: Sequence[tuple[Commitment, CommitmentResult]]) -> list[Commitment]:
         """Sort results by the associations over which they go, None for a new one; those without a way are left."""
         if self._taking[peer]:  # the answer to its request comes first
             return []
         ways: dict[Exchange | None, list[tuple[Commitment, CommitmentResult]]] = {}
-        address = self._address(peer)
+        address = self._configuration.address_of(peer)
         for commitment, result in results:
             exchange = self._association_for(commitment, address is not None)
             if exchange is not None or address is not None:
@@ -235,7 +180,7 @@ class CommitmentSCP:
                 await over.release()
 
     async def _connect(self, peer: str, ours: str) -> Exchange:
-        address = self._address(peer)
+        address = self._configuration.address_of(peer)
         assert address is not None
         configuration = self._configuration
         return await connect(
@@ -248,15 +193,9 @@ class CommitmentSCP:
         )
 
     def _closed(self, exchange: Exchange) -> None:
-        peer = _titles(exchange)[0]
+        peer = titles(exchange)[0]
         self._open[peer].remove(exchange)
         if not self._open[peer]:
             del self._open[peer]
         for number in [number for number, it in self._asked_over.items() if it is exchange]:
             del self._asked_over[number]
-
-
-def _titles(exchange: Exchange) -> tuple[str, str]:
-    """Give the calling and the called AE title of an association at the port."""
-    request = exchange.connection.association.request
-    return (request.calling_ae_title, request.called_ae_title) if request is not None else ("", "")

@@ -9,20 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _NUMBER = 8
+#: Numbers of a process besides those of its listeners.
+_BESIDE = 2
 
 
 class Places:
     """The numbers of all processes, each of which changes its own only; those of one that died are cleared by the gateway.
 
-    Of each process there are the associations that it has, by listener, and the connections that have ended since it began. The
-    kernel gives the lock of one that dies back.
+    Of each process there are the associations that it has, by listener, the connections that have ended since it began, and the
+    objects that it has reported, it or those before it. The kernel gives the lock of one that dies back.
     """
 
     def __init__(self, descriptor: int, processes: int, listeners: int = 1) -> None:
         self.descriptor = descriptor
         self._processes = processes
         self._listeners = listeners
-        self._fields = listeners + 1
+        self._fields = listeners + _BESIDE
         self._memory = mmap.mmap(descriptor, processes * self._fields * _NUMBER)
         self._numbers = memoryview(self._memory).cast("Q")
 
@@ -30,7 +32,7 @@ class Places:
     def create(cls, processes: int, listeners: int = 1) -> Places:
         """Make them for so many processes, to which `descriptor` is passed."""
         descriptor = os.memfd_create("places")
-        os.truncate(descriptor, processes * (listeners + 1) * _NUMBER)
+        os.truncate(descriptor, processes * (listeners + _BESIDE) * _NUMBER)
         return cls(descriptor, processes, listeners)
 
     def beside(self, process: int, listener: int, associations: int) -> int:
@@ -47,8 +49,16 @@ class Places:
         """Give how many connections of a process have ended."""
         return self._numbers[process * self._fields + self._listeners]
 
+    def object_reported(self, process: int) -> None:
+        """Tell that a process reports an object: before it does, and before the sender has its answer."""
+        self._numbers[process * self._fields + self._listeners + 1] += 1
+
+    def reported(self) -> list[int]:
+        """Give how many objects each process has reported, or is about to."""
+        return self._numbers[self._listeners + 1 :: self._fields].tolist()
+
     def clear(self, process: int) -> None:
-        """Forget a process that is gone."""
+        """Forget a process that is gone; what it has reported stays."""
         for listener in range(self._listeners):
             self.beside(process, listener, 0)
         self._numbers[process * self._fields + self._listeners] = 0

@@ -11,12 +11,18 @@ import socket
 import sys
 from functools import partial
 
+from gateway_client.commitment.arrivals import mark_of
+from gateway_client.commitment.commitments import Commitments
+from gateway_client.commitment.requestor import CommitmentRequestor
+from gateway_client.commitment.requests import CommitmentRequests
+from gateway_client.commitment.taking import CommitmentInProcess, Taking
+from gateway_client.journal import Journal
 from gateway_client.reception.places import Places
 from gateway_client.reception.receivers import NUMBER, STOP, Orders
 from gateway_client.reception.reports import READY, encode_report
 from gateway_client.reception.scp import StorageSCP
 from gateway_client.reception.spool import Spool, SpooledFile
-from runtime import SystemClock, set_up_logs
+from runtime import ReactorThread, SystemClock, set_up_logs
 
 
 def main() -> None:
@@ -30,20 +36,29 @@ def main() -> None:
     places = Places(int(sys.argv[2]), configuration.processes, len(configuration.all_listeners))
 
     def report(file: SpooledFile) -> None:
+        places.object_reported(process)
         gateway.sendall(encode_report(file))
 
+    clock = SystemClock()
     spool = Spool(
         configuration.spool,
-        SystemClock(),
+        clock,
         max_object_bytes=configuration.max_object_bytes,
         free_space_floor=configuration.free_space_floor,
         tag=orders.tag,
     )
-    scp = StorageSCP(configuration, spool, report, beside=partial(places.beside, process))
+    journal = Journal(configuration.journal, synchronous=configuration.journal_synchronous)
+    reactor = ReactorThread("dicom")
+    taking = Taking(Commitments(journal), lambda: mark_of(orders.run, places.reported()), reactor, clock)
+    results = CommitmentRequestor(configuration, CommitmentRequests(journal), reactor, clock).services
+    commitment = CommitmentInProcess(configuration, taking, results)
+    scp = StorageSCP(configuration, spool, report, reactor, beside=partial(places.beside, process), commitment=commitment)
     scp.open()
     gateway.sendall(READY)
     stop = _adopt_connections(gateway, scp, partial(places.connection_ended, process))
     scp.stop(configuration.stop_seconds if stop else 0.0)
+    reactor.stop()
+    journal.close()
     spool.close()
 
 

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway_client.backoff import Backoff, Randomness
@@ -43,11 +43,12 @@ _END_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What a receiving process is told first; its files in the spool bear the tag."""
+    """What a receiving process is told first; its files in the spool bear the tag, and `run` is that of the gateway."""
 
     configuration: Configuration
     number: int
     tag: str
+    run: str
 
 
 class Receivers:
@@ -62,8 +63,10 @@ class Receivers:
         received: Callable[[SpooledFile], None],
         lost: Callable[[str], None],
         random: Randomness,
+        run: str = "",
     ) -> None:
         self._configuration = configuration
+        self._run = run
         self._received = received
         self._lost = lost
         self._random = random
@@ -112,6 +115,10 @@ class Receivers:
             raise PortInUse(listener.port, "DICOM", listener.setting) from error
         self._listening.append(listening)
         self.ports[listener.instrument] = int(listening.getsockname()[1])
+
+    def heard(self, reported: Sequence[int]) -> bool:
+        """Tell whether `received` has heard of so many objects of each process, and `lost` of those that died with some."""
+        return all(receiver.heard >= count for receiver, count in zip(self._receivers, reported, strict=True))
 
     def stop(self) -> None:
         """Take no new connections, let each peer finish the object that it is sending, then end the processes."""
@@ -163,6 +170,8 @@ class _Receiver:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._passed = 0
+        #: How many objects it reported that were heard of.
+        self.heard = 0
         self._process: subprocess.Popen[bytes] | None = None
         #: Set when the first process takes connections, or has ended.
         self.begun = threading.Event()
@@ -231,7 +240,7 @@ class _Receiver:
                 raise
         assert process.stdin is not None
         with process.stdin as orders, contextlib.suppress(BrokenPipeError):  # one that died already is noticed at its socket
-            pickle.dump(Orders(receivers._configuration, self._number, tag), orders)
+            pickle.dump(Orders(receivers._configuration, self._number, tag, receivers._run), orders)
         with self._lock:
             self._process, self._socket, self._passed = process, ours, 0
             if receivers._stopping.is_set():  # it was not told
@@ -246,6 +255,7 @@ class _Receiver:
                 self.begun.set()
                 for file in reader.read(data):
                     self._receivers._received(file)
+                    self.heard += 1
                     self._backoff.reset()
                 stopping.wait(_GATHER)
 
@@ -265,3 +275,4 @@ class _Receiver:
             self._receivers._places.clear(self._number)
         if died:
             self._receivers._lost(tag)
+        self.heard = self._receivers._places.reported()[self._number]

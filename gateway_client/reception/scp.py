@@ -34,6 +34,7 @@ from dul import (
     none_beside,
 )
 from gateway_client.commitment.scp import CommitmentSCP
+from gateway_client.commitment.taking import CommitmentInProcess
 from gateway_client.commitment.transaction import choose_commitment, commitment_roles
 from gateway_client.configuration import Configuration
 from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
@@ -76,7 +77,7 @@ class StorageSCP:
         reactor: ReactorThread | None = None,
         desk: Desk | None = None,
         beside: Callable[[int, int], int] = lambda _listener, associations: none_beside(associations),
-        commitment: CommitmentSCP | None = None,
+        commitment: CommitmentSCP | CommitmentInProcess | None = None,
         services: Mapping[CommandField, Service] | None = None,
     ) -> None:
         self._beside = beside
@@ -204,7 +205,7 @@ class StorageSCP:
             log.warning("%s at %s is rejected: it is none of the hosts of %s", calling, peer, configuration.setting)
             return NO_REASON
         policy = Policy(
-            choose=_choose if self._commitment is None else _choose_with_commitment,
+            choose=_choose if self._commitment is None or not self._commitment.takes(request) else _choose_with_commitment,
             roles=commitment_roles,
             called_ae_titles=configuration.called_ae_titles or None,
             calling_ae_titles=configuration.calling_ae_titles or None,

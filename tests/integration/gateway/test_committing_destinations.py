@@ -100,15 +100,15 @@ def stories(broker: RunningBroker, count: int) -> dict[str, tuple[str, str]]:
     return found
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 def test_orthanc_commits_to_what_it_was_sent(
-    demo_broker: RunningBroker, make_gateway: Callable[..., Gateway], samples: list[Sample], tmp_path: Path
+    processes: int, demo_broker: RunningBroker, make_gateway: Callable[..., Gateway], samples: list[Sample], tmp_path: Path
 ) -> None:
     """One transaction for all of it. Its result comes over an association that Orthanc opens to the gateway's port."""
     port = free_port()
     point(demo_broker, orthanc.AE_TITLE, port)
-    gateway = make_gateway(
-        demo_broker.port, destinations={"READING ROOM": DestinationSettings(commit=True, commit_after_seconds=3)}
-    )
+    settings = {"READING ROOM": DestinationSettings(commit=True, commit_after_seconds=3)}
+    gateway = make_gateway(demo_broker.port, destinations=settings, processes=processes)
     receive(gateway.port, samples)
     with Orthanc(tmp_path / "orthanc", {"MAGBROKER": gateway.port}, port):
         export(demo_broker, gateway.configuration.journal, samples)

@@ -23,6 +23,9 @@ import pytest
 from bench.image_sets import SMALL, make_set
 from console.demo_samples import write_samples
 from gateway_client import Configuration, Gateway
+from gateway_client.commitment.transaction import Reason
+from gateway_client.configuration import Peer
+from gateway_client.journal import Journal
 from gateway_client.objects.part10 import digest_of, read_meta
 from gateway_client.reception.listeners import ListenerConfiguration
 from gateway_client.reception.receivers import Receivers
@@ -32,6 +35,7 @@ from runtime import PortInUse, SystemClock, free_port
 from tests.integration.gateway.conftest import echoscu, storescu, wait_for
 from tests.integration.gateway.test_receiving import Raw, command, shipped
 from tests.support.broker import RunningBroker
+from tests.support.commitment import Modality
 from tests.support.dicom import NO_DELAY
 
 
@@ -42,6 +46,7 @@ class Port:
         settings: dict[str, object] = {"dicom_port": 0, "stop_seconds": 5.0, "free_space_floor": 0, "processes": 2, **changes}
         configuration = Configuration(directory, directory, **settings)  # a test's changes
         self.spool = Spool(configuration.spool, SystemClock())
+        Journal(configuration.journal).close()
         self.files: list[SpooledFile] = []
         self.lost: list[str] = []
         self.receivers = Receivers(configuration, self.files.append, self.lost.append, lambda: 0.0)
@@ -167,6 +172,33 @@ def test_images_that_come_through_two_processes_are_filed(
     assert [process.returncode for process in done] == [0] * len(samples)
     outcomes = {sample.sop_instance_uid: sample.outcome.upper() for sample in samples}
     wait_for(lambda: states(gateway.configuration.journal) == outcomes)
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
+def test_what_any_of_them_received_is_committed_and_told_on_a_new_association(
+    demo_broker: RunningBroker, make_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    """It is asked for as soon as it was sent, over another association: what is on its way is waited for."""
+    samples = [it for it in write_samples(tmp_path / "samples") if it.outcome == "filed"][:4]
+    references = [(read_meta(it.path).sop_class_uid, it.sop_instance_uid) for it in samples]
+    unknown = ("1.2.840.10008.5.1.4.1.1.2", "1.2.826.0.1.3680043.9.9")
+    with Modality() as modality:
+        gateway = make_gateway(demo_broker.port, processes=2, peers={modality.title: Peer("127.0.0.1", modality.port)})
+        for sample in samples:
+            assert storescu(gateway.port, sample.path).returncode == 0
+        with modality.association(gateway.port) as association:
+            status, transaction = modality.ask(association, [*references, unknown])
+            assert status == 0x0000
+        result = modality.hears()
+    assert (result.transaction, result.event_type) == (transaction, 2)
+    assert (result.committed, result.failed) == (references, [(*unknown, Reason.NO_SUCH_OBJECT_INSTANCE)])
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
+def test_a_peer_that_could_not_be_told_gets_no_context_for_commitment(make_gateway: Callable[..., Gateway]) -> None:
+    gateway = make_gateway(free_port(), processes=2)
+    with Modality() as modality, modality.association(gateway.port) as association:
+        assert [it.abstract_syntax for it in association.rejected_contexts] == ["1.2.840.10008.1.20.1"]
 
 
 def test_what_a_process_that_is_killed_has_answered_is_journaled_and_another_takes_its_place(

@@ -171,6 +171,7 @@ OLDER = {
     12: "DROP TRIGGER normalised_forgotten; DROP TABLE normalised;",
     13: "DROP INDEX instance_folder; ALTER TABLE transmission DROP COLUMN repeated;",
     14: "DROP TABLE kept; DROP INDEX commitment_image;",
+    15: "ALTER TABLE commitment DROP COLUMN received;",
 }
 
 

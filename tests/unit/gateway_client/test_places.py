@@ -35,6 +35,14 @@ def test_connections_that_ended_are_counted_until_their_process_is_gone(places: 
     assert [places.ended(process) for process in range(3)] == [1, 0, 0]
 
 
+def test_what_was_reported_is_counted_beyond_the_end_of_a_process(places: Places) -> None:
+    for process in (0, 2, 2):
+        places.object_reported(process)
+    places.clear(2)
+    places.object_reported(2)
+    assert places.reported() == [1, 0, 3]
+
+
 TAKER = """
 import sys
 from gateway_client.reception.places import Places
