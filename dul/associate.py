@@ -138,6 +138,11 @@ class AssociateReject:
     source: int
     reason: int
 
+    @property
+    def text(self) -> str:
+        """Say why."""
+        return _REJECTIONS.get(self, f"reason {self.reason}")
+
 
 NO_REASON = AssociateReject(1, 1, 1)
 PROTOCOL_VERSION_NOT_SUPPORTED = AssociateReject(1, 2, 2)
@@ -145,6 +150,14 @@ APPLICATION_CONTEXT_NOT_SUPPORTED = AssociateReject(1, 1, 2)
 CALLING_AE_TITLE_NOT_RECOGNIZED = AssociateReject(1, 1, 3)
 CALLED_AE_TITLE_NOT_RECOGNIZED = AssociateReject(1, 1, 7)
 LOCAL_LIMIT_EXCEEDED = AssociateReject(2, 3, 2)
+_REJECTIONS = {
+    NO_REASON: "no reason given",
+    APPLICATION_CONTEXT_NOT_SUPPORTED: "application context name not supported",
+    CALLED_AE_TITLE_NOT_RECOGNIZED: "called AE title not recognized",
+    CALLING_AE_TITLE_NOT_RECOGNIZED: "calling AE title not recognized",
+    LOCAL_LIMIT_EXCEEDED: "local limit exceeded",
+    PROTOCOL_VERSION_NOT_SUPPORTED: "protocol version not supported",
+}
 
 
 def _no_roles(_sop_class: str, _proposed: Roles) -> Roles | None:

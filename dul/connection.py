@@ -52,6 +52,8 @@ _OWED = {
 _RELEASING = frozenset((State.Sta8, State.Sta9))
 
 End = Released | Aborted | DulError | None
+#: Reasons of OpenSSL that hide what is wrong.
+_TLS = {"wrong version number": "it does not speak TLS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class Connection(TwistedProtocol):
     def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: N802  Twisted's name
         """End what has not ended."""
         if reason is not None and not isinstance(reason.value, ConnectionDone):
-            self._reason = reason.getErrorMessage()
+            self._reason = _words(reason)
         try:
             self._perform(self.association.connection_closed())
             self._end(Aborted(AbortSource.SERVICE_PROVIDER, AbortReason.NOT_SPECIFIED, self._reason, lost=True))
@@ -419,3 +421,14 @@ def _as_bytes(buffer: bytes | memoryview) -> bytes:
         return buffer
     whole = buffer.obj
     return whole if isinstance(whole, bytes) and len(whole) == len(buffer) else bytes(buffer)
+
+
+def _words(reason: Failure) -> str:
+    """Say why a connection was lost. What TLS raises is known by its module, as that takes long to load and most have none."""
+    module = type(reason.value).__module__
+    if reason.value is not None and module.startswith("OpenSSL."):
+        reasons = [str(one[-1]) for one in next(iter(reason.value.args), ())]
+        return f"TLS: {', '.join(_TLS.get(one, one) for one in reasons) or 'the handshake was cut off'}."
+    if module.startswith("service_identity."):
+        return "TLS: its certificate names another host."
+    return reason.getErrorMessage()

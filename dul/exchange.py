@@ -12,12 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from dul.associate import (
-    APPLICATION_CONTEXT_NOT_SUPPORTED,
-    CALLED_AE_TITLE_NOT_RECOGNIZED,
-    CALLING_AE_TITLE_NOT_RECOGNIZED,
     LOCAL_LIMIT_EXCEEDED,
-    NO_REASON,
-    PROTOCOL_VERSION_NOT_SUPPORTED,
     AssociateAccept,
     AssociateReject,
     AssociateRequest,
@@ -55,16 +50,6 @@ _FED = frozenset((CommandField.C_GET_RQ,))
 _UNASKING = frozenset((CommandField.C_STORE_RQ, CommandField.C_ECHO_RQ))
 #: Whoever answers so has everything that was asked, or says so.
 _DONE = frozenset((Category.SUCCESS, Category.WARNING))
-_REJECTIONS = {
-    NO_REASON: "no reason given",
-    APPLICATION_CONTEXT_NOT_SUPPORTED: "application context name not supported",
-    CALLED_AE_TITLE_NOT_RECOGNIZED: "called AE title not recognized",
-    CALLING_AE_TITLE_NOT_RECOGNIZED: "calling AE title not recognized",
-    LOCAL_LIMIT_EXCEEDED: "local limit exceeded",
-    PROTOCOL_VERSION_NOT_SUPPORTED: "protocol version not supported",
-}
-
-
 Decision = AssociateAccept | AssociateReject
 #: Answers the request for an association of a peer, which is named by its address, at once or later.
 Decide = Callable[[AssociateRequest, str], Decision | Deferred[Decision]]
@@ -379,9 +364,7 @@ class Exchange:
 
     def rejected(self, reject: AssociateReject) -> None:
         """Hear that there is to be no association."""
-        self._ended = AssociationRejected(
-            _REJECTIONS.get(reject, f"reason {reject.reason}"), reject.result, reject.source, reject.reason
-        )
+        self._ended = AssociationRejected(reject.text, reject.result, reject.source, reject.reason)
 
     def not_connected(self, error: DulError) -> None:
         """Hear that there is no connection to begin with."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as OverlayError
 
@@ -223,22 +224,25 @@ class Settings(BaseSettings):
 def load_settings(file: Path | None = None, **given: Any) -> Settings:
     """Read the settings: the file, over it the environment, over both what is given (None is not given).
 
-    Raises SettingsError, which names the key and what to do.
+    Raises SettingsError, which names each key that is wrong and what to do, a line for each.
     """
     values = _read(file) if file is not None else {}
     try:
         overlay = EnvSettingsSource(Settings)()
         return Settings(**_laid_over(values, overlay, {name: value for name, value in given.items() if value is not None}))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
         source = f" in {file}" if file is not None else ""
-        hint = _HINTS.get(first["type"], first["msg"])
-        variable = PREFIX + key.upper().replace(".", "__")
-        override = "" if first["type"] == "extra_forbidden" else f" ({variable} overrides it)"
-        raise SettingsError(f"Setting {key}{source}: {hint}{override}.") from error
+        raise SettingsError("\n".join(_told(one, source) for one in error.errors())) from error
     except OverlayError as error:
         raise SettingsError(f"The environment variables {PREFIX}* cannot be read: {error}.") from error
+
+
+def _told(error: ErrorDetails, source: str) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    hint = _HINTS.get(error["type"], error["msg"])
+    variable = PREFIX + key.upper().replace(".", "__")
+    override = "" if error["type"] == "extra_forbidden" else f" ({variable} overrides it)"
+    return f"Setting {key}{source}: {hint}{override}."
 
 
 def _read(file: Path) -> dict[str, Any]:

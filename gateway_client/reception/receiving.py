@@ -59,9 +59,11 @@ class Receiver:
             request.respond(SUCCESS)
             return
         exchange = request.exchange
-        log.error("An object from %s was not taken: %s", exchange.connection.peer, problem)
-        request.respond(_STATUS.get(type(problem), OUT_OF_RESOURCES))
-        if sender(exchange).calling in self._ended_by_refusal:
+        by = sender(exchange)
+        log.error("An object from %s at %s was not taken: %s", by.calling, by.peer, problem)
+        # what stands in the message may be paths of ours
+        request.respond(_STATUS.get(type(problem), OUT_OF_RESOURCES), error_comment=_summary(problem))
+        if by.calling in self._ended_by_refusal:
             exchange.abort()
 
 
@@ -129,6 +131,11 @@ class Incoming:
         if held is not self._held:
             self._held = held
             (self._request.exchange.hold if held else self._request.exchange.unhold)()
+
+
+def _summary(problem: GatewayError) -> str:
+    """Say in an Error Comment (0000,0902), of 64 characters, what kind of problem there is."""
+    return (type(problem).__doc__ or "").splitlines()[0][:64]
 
 
 def describe(request: Request) -> FileMeta:

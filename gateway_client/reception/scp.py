@@ -214,7 +214,10 @@ class StorageSCP:
             implementation_version_name=IMPLEMENTATION_VERSION,
         )
         decision = negotiate(request, policy)
-        if self._desk is None or isinstance(decision, AssociateReject):
+        if isinstance(decision, AssociateReject):
+            log.warning("%s at %s, which calls %s, is rejected: %s", calling, peer, called, decision.text)
+            return decision
+        if self._desk is None:
             return decision
         return self._desk.admit(Origin(calling, called, peer, configuration.instrument), decision)
 

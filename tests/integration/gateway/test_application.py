@@ -274,6 +274,12 @@ def test_the_application_hears_of_an_object_that_was_cut_off(start: Start, image
     assert program.stored == []
 
 
+def test_the_peer_hears_why_without_paths_of_ours(start: Start, images: list[Path]) -> None:
+    said = storescu(start(Program(place=lambda _meta: Path("/proc/none/x.dcm"))).port, images[0], options=("-d",))
+    assert "A file could not be brought to its network location." in said
+    assert "/proc" not in said
+
+
 def test_after_a_refusal_the_association_goes_on(start: Start, images: list[Path]) -> None:
     refused = uid_of(images[0])
     program = Program(object=lambda stored: stored.meta.sop_instance_uid != refused)

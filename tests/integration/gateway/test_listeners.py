@@ -97,6 +97,15 @@ def test_the_two_titles_and_the_host_decide_who_gets_in(listen: Listen, files: l
     wait_for(lambda: sorted(file.origin.instrument for file in files) == ["NEAR", "TITLED"])
 
 
+@pytest.mark.parametrize("listen", [1], indirect=True)
+def test_the_log_tells_who_was_rejected_and_why(listen: Listen, caplog: pytest.LogCaptureFixture) -> None:
+    scp = listen({"mnemonic": "TITLED", "ae_titles": ["ONE"], "calling_ae_titles": ["CT_1"]})
+    sent(scp.ports["TITLED"], "-aec", "THREE", "-aet", "CT_1")
+    sent(scp.ports["TITLED"], "-aec", "ONE", "-aet", "CT_2")
+    assert "CT_1 at 127.0.0.1, which calls THREE, is rejected: called AE title not recognized" in caplog.text
+    assert "CT_2 at 127.0.0.1, which calls ONE, is rejected: calling AE title not recognized" in caplog.text
+
+
 def test_a_busy_listener_keeps_nobody_from_another(listen: Listen) -> None:
     scp = listen({"mnemonic": "A", "max_associations": 1}, {"mnemonic": "B"})
     held = Raw(scp.ports["A"])

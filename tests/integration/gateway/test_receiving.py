@@ -156,7 +156,10 @@ def test_an_object_that_is_another_than_announced_is_refused(port: Port, scu: St
     meta = FileMeta("1.2.840.10008.5.1.4.1.1.2", "1.2.3.4", "1.2.840.10008.1.2.1")
     (tmp_path / "other.dcm").write_bytes(encode_head(meta) + data)
     outcome = send_file(scu, port.destination(), "study", tmp_path / "other.dcm")
-    assert (outcome.result, outcome.reason) == (Result.REFUSED, "status A900")
+    assert (outcome.result, outcome.reason) == (
+        Result.REFUSED,
+        "status A900, The data set is not the one that the C-STORE request names.",
+    )
     assert port.files == []
     assert port.leftovers() == []
 
@@ -166,7 +169,10 @@ def test_what_is_no_data_set_is_refused(port: Port, scu: StorageSCU, tmp_path: P
     meta = FileMeta("1.2.840.10008.5.1.4.1.1.2", "1.2.3.4", "1.2.840.10008.1.2.1")
     (tmp_path / "nothing.dcm").write_bytes(encode_head(meta) + data)
     outcome = send_file(scu, port.destination(), "study", tmp_path / "nothing.dcm")
-    assert (outcome.result, outcome.reason) == (Result.REFUSED, "status C000")
+    assert (outcome.result, outcome.reason) == (
+        Result.REFUSED,
+        "status C000, The bytes are not a DICOM data set that can be identified.",
+    )
     assert port.files == []
     assert port.leftovers() == []
     assert send_file(scu, port.destination(), "study", shipped("CT_small.dcm")).result is Result.SENT

@@ -251,9 +251,13 @@ class TestTLS:
             any_name = terminal.run("echo", f"127.0.0.1:{scp.port}", *ours, "--any-name")
             clear = terminal.run("echo", f"localhost:{scp.port}")
             without = terminal.run("echo", f"localhost:{scp.port}", "--tls", "--ca", secured.authority.file)
+        with QueryProvider(Table([])) as provider:
+            unsecured = terminal.run("echo", f"localhost:{provider.port}", *ours)
         assert said.status == 0, said
         assert set(received) == set(slices)
-        assert [one.status for one in (unnamed, any_name, clear, without)] == [4, 0, 4, 4]
+        assert [one.status for one in (unnamed, any_name, clear, without, unsecured)] == [4, 0, 4, 4, 4]
+        assert "TLS: its certificate names another host." in unnamed.words
+        assert "TLS: it does not speak TLS." in unsecured.words
 
     def test_a_certificate_of_another_authority_is_not_taken(self, terminal: Terminal, tmp_path: Path, secured: Secured) -> None:
         (tmp_path / "other").mkdir()

@@ -81,6 +81,15 @@ def test_a_bad_file_is_refused_with_the_key_and_the_way_out(tmp_path: Path, text
         load_settings(path)
 
 
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text('[[gateway.listener]]\nmnemonic = "CT1"\nport = 0\nhosts = ["10.0.0.0/33"]\n[gateway.peer.CT1]\nport = -1\n')
+    with pytest.raises(SettingsError) as told:
+        load_settings(path)
+    keys = [line.split()[1] for line in str(told.value).splitlines()]
+    assert sorted(keys) == ["gateway.listener.0.hosts.0", "gateway.listener.0.port", "gateway.peer.CT1.port"]
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.toml cannot be read: No such file"):
         load_settings(tmp_path / "none.toml")
