@@ -1,7 +1,7 @@
 # The public names; see runtime/late_names.py.
 
 from runtime.clock import Clock, FixedClock, SystemClock
-from runtime.coercion_settings import CoerceSettings, DeidentificationSettings
+from runtime.coercion_settings import PRIVATE_ELEMENT, CoerceSettings, DeidentificationSettings
 from runtime.dictionary_settings import ListenerSettings, ModalitySettings, UserApplicationSettings, WorklistSettings
 from runtime.durable import make_directories, sync_directory, write_file, write_files
 from runtime.errors import (
@@ -24,6 +24,7 @@ from runtime.tls import TLSFactory
 from runtime.tls_server import TLSFiles, server_context
 
 __all__ = [
+    "PRIVATE_ELEMENT",
     "BadCertificate",
     "Clock",
     "CoerceSettings",

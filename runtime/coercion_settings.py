@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+#: Group, number in whichever block, and the creator of the block.
+PRIVATE_ELEMENT = re.compile(r"\(([0-9A-Fa-f]{3}[13579BDFbdf]),xx([0-9A-Fa-f]{2})\) (.+)")
 _TABLE = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -46,8 +49,26 @@ class DeidentificationSettings(BaseModel):
     retain_institution_identity: bool = False
     retain_patient_characteristics: bool = False
     retain_dates: Literal["", "full", "modified"] = ""
-    clean_descriptors: tuple[Annotated[str, Field(pattern=r"[^*?\s]")], ...] = ()
+    clean_descriptors: tuple[str, ...] = ()
     clean_structured_content: bool = False
     clean_graphics: bool = False
-    safe_private: tuple[Annotated[str, Field(pattern=r"^\([0-9A-Fa-f]{3}[13579BDFbdf],xx[0-9A-Fa-f]{2}\) .+$")], ...] = ()
+    safe_private: tuple[str, ...] = ()
     send_burned_in: bool = False
+
+    @field_validator("clean_descriptors")
+    @classmethod
+    def _patterns_tell_texts_apart(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        """See to it that no pattern matches whatever somebody wrote."""
+        for pattern in patterns:
+            if not pattern.strip("*? "):
+                raise ValueError(f"{pattern!r} matches texts of any kind; name those that have no identity")
+        return patterns
+
+    @field_validator("safe_private")
+    @classmethod
+    def _are_private_elements(cls, elements: tuple[str, ...]) -> tuple[str, ...]:
+        """See to it that each is a private element of somebody's."""
+        for element in elements:
+            if not PRIVATE_ELEMENT.fullmatch(element):
+                raise ValueError(f"{element!r} is no private element; write it as (0019,xx0A) SIEMENS MR HEADER")
+        return elements

@@ -67,6 +67,8 @@ class DestinationSettings(BaseModel):
     @classmethod
     def _basic_has_no_options(cls, value: object) -> object:
         """Take `"basic"` for the profile without options."""
+        if isinstance(value, str) and value != "basic":
+            raise ValueError('give "basic", or a table of options')
         return {} if value == "basic" else value
 
 

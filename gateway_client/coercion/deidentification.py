@@ -17,7 +17,7 @@ from gateway_client.objects.header import SOP_CLASS_UID, SOP_INSTANCE_UID
 from gateway_client.objects.scanning import known_vr
 from gateway_client.objects.spans import Bytes, Encoding, Span
 from gateway_client.objects.splicing import PATIENT_ID, PATIENT_NAME, Modified
-from runtime import DeidentificationSettings
+from runtime import PRIVATE_ELEMENT, DeidentificationSettings
 
 _BIRTH_DATE, _BURNED_IN, _TEXT_VALUE = 0x00100030, 0x00280301, 0x0040A160
 _REMOVED, _METHOD, _METHOD_CODES, _TIMES_MODIFIED = 0x00120062, 0x00120063, 0x00120064, 0x00280303
@@ -36,7 +36,6 @@ _SHAPES = {"CS", "US", "UL", "SS", "SL", "AT"}
 #: Secondary captures, ultrasound, photographs and videos: equipment writes into these what was on its screen.
 _SCREENS = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(7|3|6|77\.1)(\..*)?")
 _DOCUMENTS = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.104\..*")
-_PRIVATE = re.compile(r"\((....),xx(..)\) (.+)")
 #: A date that can be put back, and what stays behind it.
 _MOMENTS = {
     "DA": re.compile(r"(?P<day>[0-9]{8})(?P<time>)"),
@@ -54,7 +53,7 @@ class Deidentification:
         self.pseudonyms = pseudonyms
         self.options = options_of(settings)
         self.profile = profile_with(self.options)
-        matches = [match for match in map(_PRIVATE.fullmatch, settings.safe_private) if match]
+        matches = [match for match in map(PRIVATE_ELEMENT.fullmatch, settings.safe_private) if match]
         self.safe = {(int(match[1], 16), int(match[2], 16), match[3]) for match in matches}
 
     def change(self, data: Bytes, encoding: Encoding) -> Modified | None:

@@ -421,10 +421,16 @@ def test_days_between_dates_stay(key: bytes, patient: str, day: date, days: int)
 
 
 @pytest.mark.parametrize(
-    "options", [{"clean_descriptors": ["*"]}, {"safe_private": ["(0018,xx10) EVEN"]}, {"retain_dates": "all"}]
+    ("options", "problem"),
+    [
+        ({"clean_descriptors": ["CT *", "* ?"]}, "matches texts of any kind; name those that have no identity"),
+        ({"safe_private": ["(0018,xx10) EVEN"]}, r"is no private element; write it as \(0019,xx0A\) SIEMENS MR HEADER"),
+        ({"retain_dates": "all"}, "should be '', 'full' or 'modified'"),
+        ("full", 'give "basic", or a table of options'),
+    ],
 )
-def test_an_option_that_would_keep_all_or_nothing_is_refused(options: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
+def test_an_option_that_is_none_is_told_with_what_to_do(options: object, problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
         DestinationSettings.model_validate({"deidentify": options})
 
 
