@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -414,6 +414,44 @@ def test_what_came_over_one_association_goes_over_one(
         gateway.stop()
     assert sorted(runs) == [("folder 1", sorted(uids[:2])), ("folder 2", uids[2:])]
     assert len(list(sink.iterdir())) == 3
+
+
+def test_a_deidentified_object_is_the_same_instance_after_a_restart_and_the_queue_says_which(
+    tmp_path: Path, settings: Settings, demo_store: Store, sink: Path
+) -> None:
+    changes = {"destination": {"READING ROOM": DestinationSettings.model_validate({"deidentify": "basic"})}}
+    changed = settings.model_copy(update={"gateway": settings.gateway.model_copy(update=changes)})
+    path = make_file(tmp_path)
+    uid = read_meta(path).sop_instance_uid
+
+    def sent_by_another_gateway(prepare: Callable[[], None]) -> tuple[int, bytes]:
+        gateway = Gateway(Configuration.from_settings(changed))
+        gateway.start()
+        try:
+            prepare()
+            (image,) = images(demo_store, uid)
+            until(lambda: export(demo_store, image)[0] == "SUCCESS")
+        finally:
+            gateway.stop()
+        (file,) = sink.iterdir()
+        assert export(demo_store, image)[1] == f"It is {dcmread(file).SOPInstanceUID} there."
+        content = file.read_bytes()
+        file.unlink()
+        return image, content
+
+    def arrive() -> None:
+        assert send(settings.gateway.dicom_port, path).returncode == 0
+        until(lambda: bool(images(demo_store, uid)) and queued(demo_store, images(demo_store, uid)[0]))
+        queue_export(demo_store, images(demo_store, uid)[0])
+
+    def again() -> None:
+        anew = update(DicomExportImage).values(status="WAITING", reason="")
+        demo_store.transact(lambda connection: connection.execute(anew))
+
+    image, content = sent_by_another_gateway(arrive)
+    assert sent_by_another_gateway(again) == (image, content)
+    assert not [it for it in (b"DEMO^PATIENT", b"666-00-1100", uid.encode()) if it in content]
+    assert dcmread(filed_path(settings, demo_store, image)).SOPInstanceUID == uid, "what is filed stays as it is"
 
 
 # pynetdicom leaves a socket that could not connect to the garbage collector, which closes it at once
