@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from gateway_client.acquisition.filing import Means
 from gateway_client.commitment.kept import SPOOL, Kept, KeptFile
+from gateway_client.errors import SpoolError
 from gateway_client.story import Event
+
+log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
 _EXPIRE_EVERY = 3600.0
+#: Seconds after which it is tried again to remove what could not be.
+_PAUSE = 60.0
 
 
 class Keeping:
@@ -21,9 +27,19 @@ class Keeping:
         self._configuration = means.configuration
         self._kept = Kept(means.journal, means.configuration)
         self._next_expiry = 0.0
+        self._pause_until = 0.0
 
     def go_on(self, now: float) -> None:
-        """Remove what is due, and now and then what was kept for long enough."""
+        """Remove what is due, and now and then what was kept for long enough; what cannot be removed stops nothing else."""
+        if now < self._pause_until:
+            return
+        try:
+            self._remove_some(now)
+        except SpoolError as error:
+            log.error("What is kept in the spool cannot be removed: %s", error)
+            self._pause_until = now + _PAUSE
+
+    def _remove_some(self, now: float) -> None:
         named = ", ".join(sorted(self._kept.needs(SPOOL)))
         self._remove(self._kept.due(SPOOL, _AT_ONCE), f"committed to by {named}", now)
         if now >= self._next_expiry:

@@ -67,11 +67,20 @@ def copy_file(source: Path, target: Path, mark: str, now: float) -> Copied:
             with contextlib.suppress(OSError):  # some shares set times themselves
                 os.utime(target, (now, now))
             _sync(target)
-            sync_directory(target.parent)
+            sync_names(target.parent)
             return Copied(os.fstat(reader.fileno()).st_size, anew=not there)
         except OSError as error:
             blame = Blame.LOCATION if error.errno in _OF_THE_LOCATION else Blame.FILE
             raise NotCopied(f"{target} cannot be written: {error.strerror or error}.", blame) from error
+
+
+def sync_names(directory: Path) -> None:
+    """Make the names in a directory durable; some shares know nothing of that, and are as durable as they are. Raises OSError."""
+    try:
+        sync_directory(directory)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
 
 
 def _not_read(source: Path, error: OSError) -> NotCopied:

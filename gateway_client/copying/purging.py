@@ -10,12 +10,12 @@ from pathlib import Path
 
 from gateway_client.broker import Broker
 from gateway_client.commitment.kept import Kept
-from gateway_client.copying.copies import NotCopied
+from gateway_client.copying.copies import NotCopied, sync_names
 from gateway_client.copying.routers import Router
 from gateway_client.copying.send_queue import OldCopy, SendQueue
 from gateway_client.journal import Journal
 from gateway_client.story import Event
-from runtime import Clock, sync_directory
+from runtime import Clock
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,10 @@ class Purging:
             except (OSError, NotCopied) as error:
                 log.warning("A copy of image %d at %s cannot be purged: %s", copy.image, router.name, error)
         for directory in directories:
-            sync_directory(directory)
+            try:
+                sync_names(directory)
+            except OSError as error:  # at worst a copy comes back when the power fails
+                log.warning("%s cannot be made durable: %s", directory, error)
         return done
 
     def _report(self, broker: Broker, router: Router, done: _Fates, why: str) -> None:

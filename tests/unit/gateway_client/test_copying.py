@@ -264,6 +264,24 @@ def test_a_location_that_is_full_is_left_alone_after_its_tries_and_the_file_wait
     assert desk.queue.logged == [(1, "SENT", "\\1.DCM")]
 
 
+@pytest.mark.parametrize(("number", "logged"), [(errno.EINVAL, 1), (errno.EIO, 0)])
+def test_a_share_that_cannot_sync_names_is_taken_as_it_is_and_one_that_fails_is_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, number: int, logged: int
+) -> None:
+    def sync(_directory: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(module, "sync_directory", sync)
+    desk.file(1)
+    old = kept(desk, 2, 31)
+    for _ in range(3):
+        desk.run()
+        desk.clock.advance(30)
+    assert len(desk.queue.logged) == logged
+    assert not old.exists()
+    assert desk.queue.old == []
+
+
 def test_a_share_that_is_not_mounted_is_not_written_to_in_place(desk: Desk) -> None:
     mounted = desk.directory / "mnt" / "share"
     desk.restart(str(mounted))

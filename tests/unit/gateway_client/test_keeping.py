@@ -105,6 +105,23 @@ def test_a_kill_between_journal_and_spool_leaves_it_kept(desk: Desk, monkeypatch
     assert (kept(desk), Kept(desk.journal, desk.configuration).count(SPOOL)) == ([], 0)
 
 
+def test_what_cannot_be_removed_stops_no_filing_and_goes_later(desk: Desk) -> None:
+    answer(desk, file(desk))
+    (name,) = kept(desk)
+    stuck = desk.configuration.spool / "kept" / name
+    stuck.unlink()
+    stuck.mkdir()
+    desk.step()
+    file(desk, "1.2.3.5")
+    assert stuck.exists()
+    stuck.rmdir()
+    desk.step()
+    assert Kept(desk.journal, desk.configuration).count(SPOOL) == 2, "it is not tried all the time"
+    desk.clock.advance(60)
+    desk.step()
+    assert Kept(desk.journal, desk.configuration).count(SPOOL) == 1
+
+
 def test_nothing_is_kept_unless_it_is_asked_for(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     file(desk)
