@@ -62,11 +62,11 @@ def copy_file(source: Path, target: Path, mark: str, now: float) -> Copied:
     with reader:
         try:
             there = _is_there(reader, target)
-            if not there:
-                _write(reader, target, target.with_name(f".{target.name}.{mark}.part"))
-            with contextlib.suppress(OSError):  # some shares set times themselves
-                os.utime(target, (now, now))
-            _sync(target)
+            if there:
+                with target.open("rb") as copy:
+                    _sync(copy, now)
+            else:
+                _write(reader, target, target.with_name(f".{target.name}.{mark}.part"), now)
             sync_names(target.parent)
             return Copied(os.fstat(reader.fileno()).st_size, anew=not there)
         except OSError as error:
@@ -107,7 +107,7 @@ def _is_there(reader: BinaryIO, target: Path) -> bool:
     return _digest_on_disk(target) == digest.digest()
 
 
-def _write(reader: BinaryIO, target: Path, temporary: Path) -> None:
+def _write(reader: BinaryIO, target: Path, temporary: Path, now: float) -> None:
     make_directories(target.parent)
     digest = hashlib.sha256()
     try:
@@ -116,7 +116,7 @@ def _write(reader: BinaryIO, target: Path, temporary: Path) -> None:
                 writer.write(chunk)
                 digest.update(chunk)
             writer.flush()
-            os.fsync(writer.fileno())
+            _sync(writer, now)
         if _digest_on_disk(temporary) != digest.digest():
             raise NotCopied(f"The copy {temporary} differs from what was read.", Blame.FILE)
         temporary.rename(target)
@@ -134,6 +134,7 @@ def _digest_on_disk(file: Path) -> bytes:
         return hashlib.file_digest(reader, "sha256").digest()
 
 
-def _sync(file: Path) -> None:
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
+def _sync(copy: BinaryIO, now: float) -> None:
+    with contextlib.suppress(OSError):  # some shares set times themselves
+        os.utime(copy.fileno(), (now, now))
+    os.fsync(copy.fileno())

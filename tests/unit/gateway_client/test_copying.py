@@ -528,3 +528,14 @@ def test_a_deletion_that_was_cut_off_is_finished(desk: Desk, moment: str) -> Non
     desk.run()
     assert (desk.names(), kept.count("OUTREACH")) == ([], 0)
     assert desk.queue.reported == ["2005^101^1^3261121^\\1.DCM"]
+
+
+@pytest.mark.parametrize("content", [b"", b"other", b"picture"])
+def test_a_copy_is_as_old_as_its_last_sending(desk: Desk, content: bytes) -> None:
+    desk.there.mkdir()
+    if content:
+        (desk.there / "1.DCM").write_bytes(content)
+    desk.clock.advance(DAY)
+    desk.file(1)
+    desk.run()
+    assert (desk.there / "1.DCM").stat().st_mtime == pytest.approx(desk.clock.seconds())
