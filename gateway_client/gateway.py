@@ -7,6 +7,7 @@ import random as _random
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from gateway_client.acquisition.filing import Means
 from gateway_client.acquisition.releasing import Releasing
@@ -27,6 +28,11 @@ from gateway_client.copying.serving import Serving
 from gateway_client.correction.correcting import Correcting
 from gateway_client.heartbeat import Element, Heartbeat
 from gateway_client.journal import Journal
+from gateway_client.priors.archive import archives_of
+from gateway_client.priors.fetching import Fetching
+from gateway_client.priors.noting import StudiesSeen
+from gateway_client.priors.searches import PriorSearches
+from gateway_client.query_retrieve.presence import asked_for
 from gateway_client.reception.application import Application
 from gateway_client.reception.offering import Desk
 from gateway_client.reception.receivers import Receivers
@@ -155,7 +161,11 @@ class _Running:
             self.scu = StorageSCU(configuration, reactor=self._reactor, services=self._requestor.services)
             self._undo.append(self.scu.close)
             folders = FolderContents(self.journal, configuration.grouping.merge_seconds if configuration.grouping else 0.0)
-            transmitter = Transmitter(configuration, self.transmissions, notes, self.scu, clock, random, self.requests, folders)
+            self.priors = PriorSearches(self.journal)
+            seen = StudiesSeen(configuration, self.priors)
+            transmitter = Transmitter(
+                configuration, self.transmissions, notes, self.scu, clock, random, self.requests, folders, seen
+            )
             self._undo.append(transmitter.close)
             heartbeat = Heartbeat(configuration, self.status, gateway._elements)
             connect = gateway._connect
@@ -182,6 +192,13 @@ class _Running:
             if any(it.commit for it in configuration.destinations.values()) or self.requests.destinations():
                 requesting = Requesting(configuration, self.requests, self._requestor, clock, random)
                 self._workers.append(Worker("requesting", requesting, connect, clock, random, idle_seconds=pause))
+            self._archives = archives_of(configuration, self._reactor)
+            for archive in self._archives:
+                asked = partial(asked_for, configuration)
+                fetching = Fetching(configuration, self.priors, archive, asked, clock, random)
+                self._workers.append(
+                    Worker(f"priors_{archive.peer.called}", fetching, connect, clock, random, idle_seconds=pause)
+                )
             self.serving = Serving(configuration, self.journal, connect, clock, random)
             self._workers.append(Worker("copying", self.serving, connect, clock, random, idle_seconds=pause))
             self.scp = self._port(configuration, commitment, random)
@@ -199,6 +216,8 @@ class _Running:
         for worker in self._workers:
             worker.stop()
         self.serving.stop()
+        for archive in self._archives:
+            archive.close()
         workers = [*self._workers, *self.serving.workers]
         for worker in workers:
             worker.join(self._stop_seconds)
@@ -214,6 +233,7 @@ class _Running:
         sending = {f"send_{state.lower()}": count for state, count in self.transmissions.counts().items()}
         committing = {f"commit_{state.lower()}": count for state, count in self.commitments.counts().items()}
         requesting = {f"commit_asked_{state.lower()}": count for state, count in self.requests.counts().items()}
+        requesting |= {f"prior_{state.lower()}": count for state, count in self.priors.counts().items()}
         sessions = {f"{worker.name}_session": int(worker.up) for worker in [*self._workers, *self.serving.workers]}
         ports = {f"port_{instrument}": port for instrument, port in self.scp.ports.items() if instrument}
         counts["studies_waiting"] = len(self.storing.waits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 15
+SCHEMA_VERSION = 16
 #: Objects that were corrected, or are deleted.
 _CORRECTIONS = """
 CREATE TABLE correction (
@@ -76,6 +76,22 @@ CREATE INDEX commitment_image ON commitment_reference (image) WHERE image IS NOT
 """
 #: What had been received when something was asked to be committed (arrivals.py).
 _ARRIVALS = "ALTER TABLE commitment ADD COLUMN received TEXT NOT NULL DEFAULT '';"
+#: Prior studies that archives are asked for (priors/searches.py).
+_PRIORS = """
+CREATE TABLE prior_search (
+  id INTEGER PRIMARY KEY, archive TEXT NOT NULL, destination TEXT NOT NULL, export INTEGER NOT NULL, image INTEGER NOT NULL,
+  sop_instance_uid TEXT NOT NULL, study TEXT NOT NULL, patient_id TEXT NOT NULL, birth_date TEXT NOT NULL,
+  study_date TEXT NOT NULL, modality TEXT NOT NULL, body_part TEXT NOT NULL, state TEXT NOT NULL,
+  tries INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0, changed_at REAL NOT NULL, UNIQUE (destination, study)
+);
+CREATE INDEX prior_search_due ON prior_search (archive, state);
+CREATE TABLE prior_move (
+  archive TEXT NOT NULL, destination TEXT NOT NULL, study TEXT NOT NULL, search INTEGER NOT NULL, place INTEGER NOT NULL,
+  told TEXT NOT NULL, state TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '', changed_at REAL NOT NULL, PRIMARY KEY (destination, study)
+) WITHOUT ROWID;
+CREATE INDEX prior_move_due ON prior_move (archive, state, next_try);
+"""
 #: What makes a journal of a version one of the next.
 NEWER = {
     1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);",
@@ -92,6 +108,7 @@ NEWER = {
     12: _WHOLE_FOLDERS,
     13: _KEPT,
     14: _ARRIVALS,
+    15: _PRIORS,
 }
 SCHEMA = f"""
 CREATE TABLE instance (
@@ -117,4 +134,4 @@ CREATE TABLE transmission (
   reason TEXT NOT NULL, changed_at REAL NOT NULL, next_try REAL NOT NULL DEFAULT 0, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
-{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}{_NORMALISED}{_WHOLE_FOLDERS}{_KEPT}{_ARRIVALS}"""
+{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}{_NORMALISED}{_WHOLE_FOLDERS}{_KEPT}{_ARRIVALS}{_PRIORS}"""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import bindparam, select, update
 
 from fileman import Event, export_lock, lock_for_transaction, record_events, transmission, upserts
-from fileman.files import DicomExportImage, GatewayStatus, Image
+from fileman.files import DicomExport, DicomExportImage, GatewayStatus, Image
 from rpcs.call import Call
 from rpcs.export import (
     AGAIN,
@@ -48,6 +48,17 @@ _RETURN = (
         DicomExportImage.status == "XMIT",
     )
     .values(status=AGAIN)
+)
+_MOST_LOOKED_UP = 1000
+_WITH_PRIORS = (
+    select(DicomExport.ien)
+    .where(DicomExport.ien.in_(bindparam("exports", expanding=True)), DicomExport.with_priors)
+    .order_by(DicomExport.ien)
+)
+_IN_QUEUE = (
+    select(DicomExport.ien)
+    .where(DicomExport.study_uid == bindparam("uid_"), DicomExport.application == bindparam("application_"))
+    .limit(1)
 )
 _HEARTBEAT = upserts(
     GatewayStatus,
@@ -169,6 +180,30 @@ def _pause(call: Call, d0: int, d1: int, seconds: str) -> float:
         return min(LONGEST_RETRY, max(0.0, float(m_number(seconds))))
     tries = call.connection.execute(_TRIES, {"d0": d0, "d1": d1}).scalar() or 1
     return float(min(LAST_RETRY, FIRST_RETRY * 2 ** min(tries - 1, 10)))
+
+
+@procedure(
+    "MAGB EXPORT PRIORS",
+    returns=ResultType.ARRAY,
+    access=Access.READS,
+    routine="magb",
+    parameters=(listed("EXPORTS"), listed("STUDIES")),
+)
+def export_priors(call: Call) -> list[str]:
+    """Answer `export^number` of those EXPORTS with which prior studies are to go, as a rule with PRIORSTUDY YES queued them.
+
+    Then, of STUDIES `application^study UID`, those that stand in the export queue: `study^application^study UID`. Of each list
+    1,000 are looked up at most.
+    """
+    numbers = [number for text in call.list(0).values() if (number := subscript(text))][:_MOST_LOOKED_UP]
+    found = call.connection.execute(_WITH_PRIORS, {"exports": numbers}).scalars().all() if numbers else []
+    studies = [line.split("^", 1) for line in call.list(1).values() if line.count("^") == 1][:_MOST_LOOKED_UP]
+    there = [
+        (application, uid)
+        for application, uid in studies
+        if call.connection.execute(_IN_QUEUE, {"application_": application, "uid_": uid}).first() is not None
+    ]
+    return [*(f"export^{number}" for number in found), *(f"study^{application}^{uid}" for application, uid in there)]
 
 
 @procedure(

@@ -19,7 +19,7 @@ from runtime.inflation import inflate
 from runtime.logs import set_up_logs
 from runtime.processes import DataDirectory, check_port, format_address, free_port, read_run_file, wait_until_ready, write_json
 from runtime.reactor_thread import ReactorThread
-from runtime.settings import DestinationSettings, GatewaySettings, Settings, load_settings
+from runtime.settings import DestinationSettings, GatewaySettings, PriorSettings, Settings, load_settings
 from runtime.tls import TLSFactory
 from runtime.tls_server import TLSFiles, server_context
 
@@ -41,6 +41,7 @@ __all__ = [
     "NotReady",
     "PortInUse",
     "PortRefused",
+    "PriorSettings",
     "ReactorThread",
     "RuntimeProblem",
     "Settings",

@@ -38,6 +38,19 @@ class PeerSettings(BaseModel):
         return self
 
 
+class PriorSettings(BaseModel):
+    """[gateway.destination."NAME".priors]: which earlier studies an archive sends there along with a new one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    archive: str = Field(min_length=1, max_length=16)
+    number: int = Field(default=3, ge=1, le=50)
+    years: float = Field(default=5.0, gt=0, le=200)
+    same_modality: bool = False
+    same_body_part: bool = False
+    every_study: bool = False
+
+
 class DestinationSettings(BaseModel):
     """[gateway.destination."NAME"]: how a transmit destination is sent to."""
 
@@ -59,6 +72,7 @@ class DestinationSettings(BaseModel):
     skip_present: bool = False
     query_ae_title: str = Field(default="", max_length=16)
     delete_after_commitment: tuple[str, ...] = ()
+    priors: PriorSettings | None = None
     transcode: tuple[Literal["explicit", "implicit", "deflated", "rle", "jpeg-lossless", "jpeg-baseline", "jpeg-2000"], ...] = ()
     coerce: tuple[CoerceSettings, ...] = ()
     deidentify: DeidentificationSettings | None = None
@@ -118,9 +132,12 @@ class GatewaySettings(BaseModel):
     def _can_be_asked(self) -> GatewaySettings:
         """See to it that what is asked by its AE title has an address."""
         for name, destination in self.destination.items():
-            title = destination.query_ae_title
-            if title and not (title in self.peer and self.peer[title].port):
-                raise ValueError(f'query_ae_title of {name} needs host and port in [gateway.peer."{title}"]')
+            archive = destination.priors.archive if destination.priors is not None else ""
+            for setting, title in (("query_ae_title", destination.query_ae_title), ("priors.archive", archive)):
+                if title and not (title in self.peer and self.peer[title].port):
+                    raise ValueError(f'{setting} of {name} needs host and port in [gateway.peer."{title}"]')
+            if archive and (destination.coerce or destination.deidentify is not None):
+                raise ValueError(f"priors of {name} come from the archive as they are, without its coerce and deidentify")
         return self
 
     @model_validator(mode="after")

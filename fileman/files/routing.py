@@ -99,6 +99,7 @@ class DicomExport(File):
     study_uid: Mapped[str] = mapped_column(default="")
     last_sequence: Mapped[int] = mapped_column(default=0)  # third piece of the images' header
     image_count: Mapped[int] = mapped_column(default=0)  # fourth piece
+    with_priors: Mapped[bool] = mapped_column(default=False)  # a rule said PRIORSTUDY YES
 
     __table_args__ = (
         Index(None, "origin", "priority"),

@@ -53,6 +53,16 @@ class _Study:
         return max(0, min(MOST_INSTANCES, MOST_OF_STUDY - sum(len(it) for it in self.series.values() if it)))
 
 
+def asked_for(configuration: Configuration, destination: str, ae_title: str, host: str, port: int) -> Peer | None:
+    """Give the peer that says what a destination has: itself unless another is named; None where none is asked."""
+    settings = configuration.destination(destination)
+    if not settings.skip_present:
+        return None
+    if (other := configuration.peers.get(settings.query_ae_title)) is not None:
+        ae_title, host, port = settings.query_ae_title, other.host, other.port
+    return Peer(host, port, ae_title, configuration.calling_ae_title, timeout=configuration.dimse_timeout)
+
+
 class Presence:
     """Asks peers, once for a study within a minute. It belongs to the reactor's thread."""
 
@@ -63,16 +73,6 @@ class Presence:
         self._studies: dict[tuple[Peer, str], _Study] = {}
         self._silent: dict[Peer, float] = {}
         self._open: set[Exchange] = set()
-
-    def asked_for(self, destination: str, ae_title: str, host: str, port: int) -> Peer | None:
-        """Give the peer that says what a destination has: itself unless another is named; None where none is asked."""
-        configuration = self._configuration
-        settings = configuration.destination(destination)
-        if not settings.skip_present:
-            return None
-        if (other := configuration.peers.get(settings.query_ae_title)) is not None:
-            ae_title, host, port = settings.query_ae_title, other.host, other.port
-        return Peer(host, port, ae_title, configuration.calling_ae_title, timeout=configuration.dimse_timeout)
 
     async def there(self, peer: Peer, wanted: Sequence[InstanceKey]) -> set[str]:
         """Give the instances that a peer has; where it cannot be asked it has none, and the log says why."""
@@ -134,6 +134,23 @@ class Presence:
             words = (f"StudyInstanceUID={study}", f"SeriesInstanceUID={series}", "SOPInstanceUID")
             there = await _find(exchange, peer.syntax_for(exchange, _MODEL), "image", words, known.room)
             known.series[series] = frozenset(there)
+
+
+async def contents(reactor: Any, peer: Peer, study: str) -> dict[str, frozenset[str]]:
+    """Give the instances of a study that a peer has by their series, `MOST_OF_STUDY` at most. Raises GatewayError."""
+    async with peer.association(reactor, [(_MODEL, SYNTAXES)]) as exchange:
+        limit = reactor.callLater(ASKED_FOR, exchange.abort)
+        try:
+            syntax, known = peer.syntax_for(exchange, _MODEL), _Study(0.0)
+            for series in await _find(
+                exchange, syntax, "series", (f"StudyInstanceUID={study}", "SeriesInstanceUID"), MOST_SERIES
+            ):
+                words = (f"StudyInstanceUID={study}", f"SeriesInstanceUID={series}", "SOPInstanceUID")
+                known.series[series] = frozenset(await _find(exchange, syntax, "image", words, known.room))
+        finally:
+            if limit.active():
+                limit.cancel()
+    return {series: instances for series, instances in known.series.items() if instances is not None}
 
 
 async def _find(exchange: Exchange, syntax: str, level: str, words: Sequence[str], most: int) -> list[str]:

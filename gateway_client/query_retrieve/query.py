@@ -8,7 +8,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from dul import c_find
+from dul import Exchange, c_find
 from gateway_client.errors import BadQuery
 from gateway_client.query_retrieve.keys import SYNTAXES, Key, decode, encode, identifier_of, parse_key
 from gateway_client.query_retrieve.peer import Peer
@@ -93,9 +93,20 @@ def wanted_objects(service: str, model: str | None, words: Sequence[str]) -> tup
     return level, Query(_model(level, model) + service, identifier_of(keys, level.upper()))
 
 
-async def find_matches(reactor: Any, peer: Peer, query: Query, limit: int | None, told: Callable[[Dataset], None]) -> bool:
-    """Ask, and tell of each match as it comes; gives whether there were more than `limit`, which cancels. Raises GatewayError."""
+async def find_matches(
+    reactor: Any,
+    peer: Peer,
+    query: Query,
+    limit: int | None,
+    told: Callable[[Dataset], None],
+    established: Callable[[Exchange], None] = lambda _exchange: None,
+) -> bool:
+    """Ask, and tell of each match as it comes; gives whether there were more than `limit`, which cancels. Raises GatewayError.
+
+    `established` hears of the association first.
+    """
     async with peer.association(reactor, [(query.model, SYNTAXES)]) as exchange:
+        established(exchange)
         syntax = peer.syntax_for(exchange, query.model)
         count = 0
         async with c_find(exchange, query.model, encode(query.identifier, syntax), transfer_syntax=syntax) as answers:

@@ -87,9 +87,20 @@ class Retrieved:
         return self.well and not (self.progress.completed or self.progress.warning)
 
 
-async def move_objects(reactor: Any, peer: Peer, query: Query, destination: str, told: Callable[[Progress], None]) -> Retrieved:
-    """Have a peer send objects to an AE title that it knows, and tell of its progress. Raises GatewayError."""
+async def move_objects(
+    reactor: Any,
+    peer: Peer,
+    query: Query,
+    destination: str,
+    told: Callable[[Progress], None],
+    established: Callable[[Exchange], None] = lambda _exchange: None,
+) -> Retrieved:
+    """Have a peer send objects to an AE title that it knows, and tell of its progress. Raises GatewayError.
+
+    `established` hears of the association first.
+    """
     async with peer.association(reactor, [(query.model, SYNTAXES)]) as exchange:
+        established(exchange)
         syntax = peer.syntax_for(exchange, query.model)
         identifier = encode(query.identifier, syntax)
         return await _followed(c_move(exchange, query.model, destination, identifier, transfer_syntax=syntax), syntax, told)

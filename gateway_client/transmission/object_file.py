@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from dul import Asked, Category, Command, CommandField, DulError, Exchange, Response
 from gateway_client.errors import GatewayError
-from gateway_client.objects.elements import DEFLATED, HEADER, scan_beginning
+from gateway_client.objects.elements import DEFLATED, HEADER, Elements, scan_beginning
 from gateway_client.objects.part10 import HEAD_LIMIT, decode_head
 from gateway_client.objects.rewriting import rewritten_deflated
 from gateway_client.objects.scanning import CHUNK
@@ -23,9 +23,6 @@ from gateway_client.objects.splicing import Change, SplicedData
 WINDOW = 8
 #: Bytes of a deflated data set that is changed, inflated; more are refused.
 INFLATED = 1 << 30
-#: Study and Series Instance UID.
-_STUDY, _SERIES = 0x0020000D, 0x0020000E
-_STUDY_AND_SERIES = frozenset((_STUDY, _SERIES))
 
 
 class Result(Enum):
@@ -113,13 +110,13 @@ class ObjectFile:
         """Tell whether all of it was given."""
         return self.begun and not self.size
 
-    def study_and_series(self) -> tuple[str, str]:
-        """Give Study and Series Instance UID as they are sent. Raises NotAnObject and OSError."""
+    def elements(self, wanted: frozenset[int]) -> Elements:
+        """Give elements as they are sent. Raises NotAnObject and OSError."""
         self._open_again()
-        found, whole = scan_beginning(self._beginning(CHUNK), self.meta.transfer_syntax, _STUDY_AND_SERIES)
-        if not whole and not all(map(found.has_value, _STUDY_AND_SERIES)):
-            found, _ = scan_beginning(self._beginning(HEADER), self.meta.transfer_syntax, _STUDY_AND_SERIES)
-        return found.first(_STUDY), found.first(_SERIES)
+        found, whole = scan_beginning(self._beginning(CHUNK), self.meta.transfer_syntax, wanted)
+        if not whole and not all(map(found.has_value, wanted)):
+            found, _ = scan_beginning(self._beginning(HEADER), self.meta.transfer_syntax, wanted)
+        return found
 
     def _read_from(self, offset: int, count: int) -> bytes:
         return os.pread(self._file.fileno(), count, offset)

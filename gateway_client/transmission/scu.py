@@ -32,7 +32,7 @@ from gateway_client.commitment.transaction import COMMITMENT, TRANSFER_SYNTAXES
 from gateway_client.configuration import Configuration
 from gateway_client.errors import CannotTranscode, NotAnObject
 from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta
-from gateway_client.query_retrieve.presence import InstanceKey, Presence
+from gateway_client.query_retrieve.presence import InstanceKey, Presence, asked_for
 from gateway_client.reception.scp import MAXIMUM_PDU
 from gateway_client.transcoding import SYNTAXES, Transcoder, Turns
 from gateway_client.transmission.notes import Mark
@@ -55,6 +55,8 @@ log = logging.getLogger(__name__)
 FOLLOWS_WITHIN = 0.25
 #: Pairs of SOP class and transfer syntax that a destination is offered (PS3.8 allows 128 contexts).
 _OFFERED = 64
+#: Study and Series Instance UID.
+_STUDY, _SERIES = 0x0020000D, 0x0020000E
 #: Coercion of data elements, elements discarded, data set does not match the SOP class (PS3.4 B.2.3).
 STORAGE_WARNINGS = (0xB000, 0xB006, 0xB007)
 
@@ -289,7 +291,8 @@ class StorageSCU:
     async def _not_there(self, consignment: Consignment) -> list[int]:
         """Give the places of what is to be sent; what the destination has already, as it says, is told."""
         places, destination = list(range(len(consignment.objects))), consignment.destination
-        peer = self._presence.asked_for(destination.name, destination.ae_title, destination.host, destination.port)
+        where = destination.ae_title, destination.host, destination.port
+        peer = asked_for(self._configuration, destination.name, *where)
         if peer is None or self._halted:
             return places
         keys = {place: _key_of(consignment.objects[place]) for place in places if place not in consignment.doubtful}
@@ -464,9 +467,10 @@ class StorageSCU:
 def _key_of(one: ObjectFile) -> InstanceKey | None:
     """Give the unique keys of an object as it is sent; None where they cannot be read."""
     try:
-        return InstanceKey(*one.study_and_series(), one.meta.sop_instance_uid)
+        found = one.elements(frozenset((_STUDY, _SERIES)))
     except (NotAnObject, OSError):
         return None
+    return InstanceKey(found.first(_STUDY), found.first(_SERIES), one.meta.sop_instance_uid)
 
 
 def _describe(meta: FileMeta) -> str:

@@ -18,6 +18,7 @@ from gateway_client.commitment.transaction import Reference
 from gateway_client.configuration import Configuration
 from gateway_client.errors import JournalError, ModificationError, NotPart10, UnknownShare
 from gateway_client.locations import NetworkLocations
+from gateway_client.priors.noting import StudiesSeen
 from gateway_client.transmission.export_queue import Entry, ExportQueue, read_destinations
 from gateway_client.transmission.folder_contents import FolderContents
 from gateway_client.transmission.folder_lane import FolderLane
@@ -77,9 +78,11 @@ class Transmitter:
         random: Randomness,
         requests: CommitmentRequests,
         folders: FolderContents,
+        seen: StudiesSeen,
     ) -> None:
         self._configuration = configuration
         self._folders = folders
+        self._seen = seen
         self._requests = requests
         self._transmissions = transmissions
         self._notes = notes
@@ -224,6 +227,7 @@ class Transmitter:
         except Exception as error:  # one object is no reason to send no other
             log.exception("%s cannot be prepared", item.path)
             return self._failed(self._lanes.lane(destination.name), _put_back(item, f"A fault: {error!r}."))
+        self._seen.see(item.destination, item.entry, item.image, one, self._clock.seconds())
         uid, sop_class = one.meta.sop_instance_uid, one.meta.sop_class_uid
         sending = replace(item, sop_instance_uid=uid, sop_class_uid=sop_class, state=Sending.SENDING, reason="", next_try=0.0)
         if not settings.whole_folders:

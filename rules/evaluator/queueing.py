@@ -70,6 +70,7 @@ _COUNT_UP = (
     .values(last_sequence=DicomExport.last_sequence + bindparam("more"), image_count=DicomExport.image_count + bindparam("more"))
     .returning(DicomExport.last_sequence)
 )
+_WITH_PRIORS = update(DicomExport).where(DicomExport.ien == bindparam("entry"), ~DicomExport.with_priors).values(with_priors=True)
 _HELD = select(HeldDestination.application).where(HeldDestination.application.in_(bindparam("applications", expanding=True)))
 _NEW_IMAGE = ManyRows(DicomExportImage)
 
@@ -227,16 +228,18 @@ def _object(image: KnownImage, action: Action) -> Object:
     if (prior := action.prior) is not None:
         study = Study(action.name, prior.group, prior.study_uid, action.priority)
         return Object(action.image, study, prior.accession)
-    return Object(action.image, Study(action.name, image.group, image.facts.study_uid, action.priority), image.accession)
+    study = Study(action.name, image.group, image.facts.study_uid, action.priority)
+    return Object(action.image, study, image.accession, action.with_priors)
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """An image that is to be exported by DICOM, as part of a study."""
+    """An image that is to be exported by DICOM, as part of a study, with which prior studies are to go or not."""
 
     image: int
     study: Study
     accession: str
+    with_priors: bool = False
 
 
 def queue_objects(connection: Connection, wanted: Sequence[Object], origin: Origin) -> list[bool]:
@@ -252,6 +255,8 @@ def queue_objects(connection: Connection, wanted: Sequence[Object], origin: Orig
             found = open_export(connection, it.study, origin.location)
             exports[key] = make_export(connection, it.study, it.accession, origin) if found is None else found
         images.setdefault(exports[key], []).append(it.image)
+    if with_priors := {exports[it.study.application, it.study.study_uid, it.study.priority] for it in wanted if it.with_priors}:
+        connection.execute(_WITH_PRIORS, [{"entry": export} for export in sorted(with_priors)])
     under_way = {
         (export, image)
         for export, those in images.items()

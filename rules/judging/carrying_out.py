@@ -15,7 +15,8 @@ from rules.language.ast import BALANCE, DICOM, SEND, Rule
 class Action:
     """Something to queue: copies of an image to a router's location (SEND), or a DICOM object to a service (DICOM).
 
-    BALANCE makes SEND actions. `prior` is the prior study whose image goes along; None for the image that was judged.
+    BALANCE makes SEND actions. `prior` is the prior study whose image goes along; None for the image that was judged, with which
+    prior studies are to go where `with_priors` is set.
     """
 
     verb: str
@@ -25,6 +26,7 @@ class Action:
     priority: int
     image: int
     prior: PriorStudy | None = None
+    with_priors: bool = False
 
 
 @dataclass(slots=True)
@@ -52,8 +54,9 @@ class CarryingOut:
         if destination is None and (rule.verb != BALANCE or not self.semantics.balances_blindly):
             self.not_done.append(f'Cannot find location "{name}".')
             return
-        self._queue(rule, name, destination, None, self.facts.image)
-        if self.semantics.takes_priors(rule, decided_before=decided_before):
+        with_priors = self.semantics.takes_priors(rule, decided_before=decided_before)
+        self._queue(rule, name, destination, None, self.facts.image, with_priors=with_priors)
+        if with_priors:
             for prior in self.desk.priors(self.facts):
                 for image in prior.images:
                     self._queue(rule, name, destination, prior, image)
@@ -72,8 +75,17 @@ class CarryingOut:
             self.not_done.append(f"No location for rule {rule.number}")
         return rule.location
 
-    def _queue(self, rule: Rule, name: str, destination: int | None, prior: PriorStudy | None, image: int) -> None:
+    def _queue(
+        self,
+        rule: Rule,
+        name: str,
+        destination: int | None,
+        prior: PriorStudy | None,
+        image: int,
+        *,
+        with_priors: bool = False,
+    ) -> None:
         if destination is not None:
             verb = DICOM if rule.verb == DICOM else SEND
             priority = self.semantics.priority(rule.priority, self.facts)
-            self.actions.append(Action(verb, rule.number, name, destination, priority, image, prior))
+            self.actions.append(Action(verb, rule.number, name, destination, priority, image, prior, with_priors))

@@ -26,7 +26,7 @@ from runtime import (
     WorklistSettings,
     load_settings,
 )
-from runtime.settings import DestinationSettings, GatewaySettings, PeerSettings, TaskManSettings
+from runtime.settings import DestinationSettings, GatewaySettings, PeerSettings, PriorSettings, TaskManSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 SETTINGS = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
@@ -58,11 +58,12 @@ def defaults(model: type[BaseModel], *besides: str) -> dict[str, str]:
 
 def test_the_page_has_every_setting_with_its_default() -> None:
     sections = re.split(r"^###? .*$", SETTINGS, flags=re.MULTILINE)
-    general, gateway, peer, destination, taskman, site = sections
+    general, gateway, peer, destination, priors, taskman, site = sections
     assert rows(general) == defaults(Settings, "gateway", "taskman")
     assert rows(gateway) == defaults(GatewaySettings)
     assert rows(peer) == defaults(PeerSettings)
     assert rows(destination) == defaults(DestinationSettings)
+    assert rows(priors) == defaults(PriorSettings) | {"archive": ""}
     assert rows(taskman) == defaults(TaskManSettings)
     assert rows(site) == defaults(SiteSettings)
 

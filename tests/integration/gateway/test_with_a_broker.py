@@ -23,9 +23,11 @@ from gateway_client.objects.part10 import digest_of, read_meta
 from gateway_client.transmission import folder_lane
 from gateway_client.transmission.object_file import Outcome, Result
 from gateway_client.transmission.scu import Consignment, Destination, StorageSCU
-from runtime import DestinationSettings, GatewaySettings, Settings, free_port
+from runtime import DestinationSettings, GatewaySettings, PriorSettings, Settings, free_port
 from runtime.settings import PeerSettings
 from tests.support.broker import RunningBroker
+from tests.support.dcmtk_archive import AE_TITLE as ARCHIVE
+from tests.support.dcmtk_archive import Dcmqrscp
 from tests.support.sending import send_file
 from tests.support.waiting import until
 
@@ -296,7 +298,7 @@ def sink(tmp_path: Path, sink_port: int) -> Iterator[Path]:
         process.terminate()
 
 
-def queue_export(store: Store, image: int, application: str = "READING ROOM") -> None:
+def queue_export(store: Store, image: int, application: str = "READING ROOM", *, with_priors: bool = False) -> None:
     """Put an image into the export queue."""
 
     def work(connection: Connection) -> None:
@@ -310,6 +312,7 @@ def queue_export(store: Store, image: int, application: str = "READING ROOM") ->
                 "priority": 500,
                 "requested": "",
                 "image_count": 1,
+                "with_priors": with_priors,
             },
         )
         connection.execute(
@@ -452,6 +455,38 @@ def test_a_deidentified_object_is_the_same_instance_after_a_restart_and_the_queu
     assert sent_by_another_gateway(again) == (image, content)
     assert not [it for it in (b"DEMO^PATIENT", b"666-00-1100", uid.encode()) if it in content]
     assert dcmread(filed_path(settings, demo_store, image)).SOPInstanceUID == uid, "what is filed stays as it is"
+
+
+def test_a_study_whose_rule_wants_priors_brings_them_from_the_archive(
+    tmp_path: Path, settings: Settings, demo_store: Store, sink: Path, sink_port: int
+) -> None:
+    prior, new = make_file(tmp_path), make_file(tmp_path)
+    dataset = dcmread(prior)
+    dataset.StudyInstanceUID, dataset.StudyDate = generate_uid(), "20031231"
+    dataset.save_as(prior)
+    with Dcmqrscp(tmp_path / "archive", {"READROOM": sink_port}) as port:
+        command = ["storescu", "-aec", ARCHIVE, "127.0.0.1", str(port), str(prior)]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        changes = {
+            "destination": {"READING ROOM": DestinationSettings(priors=PriorSettings(archive=ARCHIVE))},
+            "peer": {ARCHIVE: PeerSettings(host="127.0.0.1", port=port)},
+        }
+        changed = settings.model_copy(update={"gateway": settings.gateway.model_copy(update=changes)})
+        gateway = Gateway(Configuration.from_settings(changed))
+        gateway.start()
+        try:
+            assert send(settings.gateway.dicom_port, new).returncode == 0
+            until(lambda: bool(images(demo_store, new.stem)) and queued(demo_store, images(demo_store, new.stem)[0]))
+            queue_export(demo_store, images(demo_store, new.stem)[0], with_priors=True)
+            until(lambda: {str(dcmread(file).SOPInstanceUID) for file in whole(sink)} == {prior.stem, new.stem})
+            until(lambda: gateway.status().get("prior_over") == 1)
+        finally:
+            gateway.stop()
+
+
+def whole(sink: Path) -> list[Path]:
+    """Give the files that are not being written."""
+    return [file for file in sink.iterdir() if file.stat().st_size > 30_000]
 
 
 # pynetdicom leaves a socket that could not connect to the garbage collector, which closes it at once

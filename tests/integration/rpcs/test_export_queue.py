@@ -183,6 +183,17 @@ def test_an_entry_that_is_still_in_hand_is_given_to_nobody_else(routing: Routing
     assert routing.all(select(DicomExportImage.status).where(DicomExportImage.image == 2))[0].status == "SUCCESS"
 
 
+def test_which_exports_take_priors_along_and_what_stands_in_the_queue_is_told(routing: Routing) -> None:
+    queue(routing, GROUP)
+    queue(routing, "2")
+    routing.broker.store.transact(
+        lambda connection: connection.execute(update(DicomExport).values(with_priors=DicomExport.ien == 1))
+    )
+    ask = ["1", "2", "77", "x", *map(str, range(1000, 2500))], ["PACS-ARCHIVE^9.4", "OTHER^9.4", "PACS-ARCHIVE^9.9", "x"]
+    assert routing.client.call("MAGB EXPORT PRIORS", *ask).lines == ["export^1", "study^PACS-ARCHIVE^9.4"]
+    assert routing.client.call("MAGB EXPORT PRIORS", [], []).lines == []
+
+
 def test_an_entry_that_was_put_back_waits_for_as_long_as_it_is_told(routing: Routing, clock: FixedClock) -> None:
     queue(routing, "2")
     assert take_for(routing, "^1") == [("PACS-ARCHIVE", "2")]

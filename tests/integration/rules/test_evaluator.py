@@ -16,6 +16,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from fileman import SiteKey, Store, StoreFailed, apply_site, evaluation, next_ien, read_site_file, wake_after_commit
 from fileman.files import (
     BackgroundQueue,
+    DicomExport,
     DicomExportImage,
     EvaluatorFlag,
     EvaluatorLog,
@@ -438,3 +439,13 @@ def test_no_statement_of_the_evaluator_reads_a_whole_file(tmp_path: Path, clock:
     }
     store.close()
     assert scans == {}
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("YES", True), ("NO", False)])
+def test_an_export_says_whether_prior_studies_go_along(site: Store, clock: FixedClock, answer: str, expected: bool) -> None:
+    evaluator = make(site, clock, [*EXPORT_ALL, f"1^PRIORSTUDY^{answer}"], "documented")
+    for image in (2, 3):  # of one study: the first one decides it, and the second joins its export
+        queue(site, image)
+        evaluator.work_off()
+    exports = site.read(lambda connection: connection.execute(select(DicomExport.with_priors, DicomExport.image_count)).all())
+    assert [tuple(row) for row in exports] == [(expected, 2)]

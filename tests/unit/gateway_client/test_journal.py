@@ -172,6 +172,7 @@ OLDER = {
     13: "DROP INDEX instance_folder; ALTER TABLE transmission DROP COLUMN repeated;",
     14: "DROP TABLE kept; DROP INDEX commitment_image;",
     15: "ALTER TABLE commitment DROP COLUMN received;",
+    16: "DROP TABLE prior_move; DROP TABLE prior_search;",
 }
 
 

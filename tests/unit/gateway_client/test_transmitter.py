@@ -11,6 +11,7 @@ from gateway_client.backoff import Backoff
 from gateway_client.errors import BrokerRefused, JournalError, PseudonymKeyError
 from gateway_client.journal import Journal
 from gateway_client.objects.splicing import Change
+from gateway_client.priors.searches import PriorSearches, Stage
 from gateway_client.transmission import transmitter
 from gateway_client.transmission.export_queue import read_destinations, read_entries
 from gateway_client.transmission.lanes import Lane
@@ -18,7 +19,7 @@ from gateway_client.transmission.notes import Notes
 from gateway_client.transmission.object_file import ObjectFile, Outcome, Result
 from gateway_client.transmission.scu import Destination
 from gateway_client.transmission.transmissions import Sending, Transmissions
-from runtime import DestinationSettings
+from runtime import DestinationSettings, PriorSettings
 from tests.unit.gateway_client.fakes import SHARE, element
 from tests.unit.gateway_client.transmitting import AT_ITS_BEGINNING, SENT, Killed, Office
 from xwb import ConnectionLost
@@ -121,6 +122,20 @@ def test_whether_a_destination_has_what_may_have_arrived_is_not_asked(large_offi
     large_office.put(1)
     large_office.run()
     assert large_office.sender.doubtful == [[], [1]]
+
+
+def test_the_study_of_an_export_is_noted_once_for_its_priors(large_office: Office) -> None:
+    office = large_office
+    office.destinations = {"READING ROOM": DestinationSettings(priors=PriorSettings(archive="ARCHIVE"))}
+    office.start()
+    office.put(1)
+    office.put(2, "RESEARCH")
+    office.run()
+    office.put(1)
+    office.run()
+    (search,) = PriorSearches(office.journal).searches(Stage.NEW, "ARCHIVE", office.clock.seconds(), 9)
+    assert (search.destination, search.export, search.image, search.sop_instance_uid) == ("READING ROOM", 1, 101, "1.2.1")
+    assert search.study.patient_id
 
 
 def test_it_is_not_sent_a_third_time(office: Office) -> None:

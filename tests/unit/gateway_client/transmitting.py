@@ -10,6 +10,8 @@ from gateway_client.commitment.requests import CommitmentRequests
 from gateway_client.configuration import Configuration
 from gateway_client.journal import Journal
 from gateway_client.objects.part10 import FileMeta, encode_head
+from gateway_client.priors.noting import StudiesSeen
+from gateway_client.priors.searches import PriorSearches
 from gateway_client.transmission.folder_contents import FolderContents
 from gateway_client.transmission.notes import Mark, Notes
 from gateway_client.transmission.object_file import Outcome, Result
@@ -210,6 +212,7 @@ class Office:
             lambda: 0.5,
             self.requests,
             FolderContents(journal, merge_seconds=30.0),
+            StudiesSeen(configuration, PriorSearches(journal)),
         )
         self.transmitter.connected(self.broker)
 

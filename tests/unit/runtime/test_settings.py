@@ -63,6 +63,14 @@ def test_tables_are_laid_over_each_other_key_by_key(file: Path, monkeypatch: pyt
             '[gateway.destination."A"]\nquery_ae_title = "B"\n',
             r'query_ae_title of A needs host and port in \[gateway\.peer\."B"\]',
         ),
+        (
+            '[gateway.destination.A.priors]\narchive = "B"\n',
+            r'priors\.archive of A needs host and port in \[gateway\.peer\."B"\]',
+        ),
+        (
+            '[gateway.peer.B]\nhost = "b"\nport = 104\n[gateway.destination.A]\ndeidentify = "basic"\npriors = {archive = "B"}\n',
+            r"priors of A come from the archive as they are",
+        ),
         ("broker_prot = 1\n", r"Setting broker_prot in .*: there is no such setting; remove it or correct its name"),
         ("broker_port = 70000\n", r"Setting broker_port in .*less than or equal to 65535 \(MAGBROKER_BROKER_PORT overrides it\)"),
         ('[gateway]\nbatch = "many"\n', r"Setting gateway\.batch in .*\(MAGBROKER_GATEWAY__BATCH overrides it\)"),
