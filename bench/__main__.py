@@ -22,6 +22,7 @@ from bench.road import measure_road
 from bench.routing import measure_routing
 from bench.rule_evaluation import measure_rules
 from bench.rule_replay import measure_replay
+from bench.sending import measure_sending
 from bench.sessions import measure_sessions
 from bench.taskman import measure_taskman
 
@@ -46,6 +47,7 @@ def main() -> None:
             "road": lambda: measure_road(directory / "road", site),
             "receiving": lambda: measure_receiving(directory / "receiving"),
             "archiving": lambda: measure_archiving(directory / "archiving", site),
+            "sending": lambda: measure_sending(directory / "sending", site),
             "routing": lambda: measure_routing(directory / "routing", site),
         }
         wanted = {name: parts[name] for name in sys.argv[1:] or parts}

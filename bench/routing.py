@@ -71,24 +71,30 @@ def _growing(directory: Path, starts: Mapping[str, Start], sizes: Backlogs, befo
 @contextlib.contextmanager
 def _own(directory: Path, site: Path) -> Iterator[Peer]:
     """Run our broker and gateway with a rule, and a sink; taken is what the sink has."""
-    with _sink(directory) as sink:
-        rules, routed = directory / "bench.rule", directory / "site.toml"
+    with sink(directory) as peer:
+        rules = directory / "bench.rule"
         rules.write_text(RULE, encoding="utf-8")
-        routed.write_text(site.read_text(encoding="utf-8").replace(_DESTINATION, f"port = {sink.port}"), encoding="utf-8")
-        with own(directory / "magbroker", routed, rules) as router:
-            yield replace(router, taken=sink.taken)
+        with own(directory / "magbroker", sending_to(peer.port, site, directory), rules) as router:
+            yield replace(router, taken=peer.taken)
 
 
 @contextlib.contextmanager
 def _orthanc(directory: Path) -> Iterator[Peer]:
     """Run Orthanc with a script that does what the rule does, and a sink."""
-    with _sink(directory) as sink, orthanc(directory / "orthanc", sink=sink.port) as router:
-        yield replace(router, taken=sink.taken)
+    with sink(directory) as peer, orthanc(directory / "orthanc", sink=peer.port) as router:
+        yield replace(router, taken=peer.taken)
+
+
+def sending_to(port: int, site: Path, directory: Path) -> Path:
+    """Write a site file like the demo site's, whose destinations listen on a port."""
+    routed = directory / "site.toml"
+    routed.write_text(site.read_text(encoding="utf-8").replace(_DESTINATION, f"port = {port}"), encoding="utf-8")
+    return routed
 
 
 @contextlib.contextmanager
-def _sink(directory: Path) -> Iterator[Peer]:
+def sink(directory: Path) -> Iterator[Peer]:
     """Run storescp, which keeps up with any router as it writes into memory."""
     directory.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(dir=in_memory(directory, 1000)) as folder, storescp(Path(folder), ("+B",)) as sink:
-        yield sink
+    with tempfile.TemporaryDirectory(dir=in_memory(directory, 1000)) as folder, storescp(Path(folder), ("+B",)) as peer:
+        yield peer

@@ -65,7 +65,7 @@ class Transmissions:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def together(self) -> AbstractContextManager[object]:
+    def together(self) -> AbstractContextManager[sqlite3.Connection]:
         """Make what is written within `with` durable at once, in other tables of the journal too."""
         return self._journal.transaction()
 
@@ -109,6 +109,8 @@ class Transmissions:
 
     def reported(self, items: Sequence[Transmission], now: float) -> None:
         """Note that the broker knows the outcome: what is over is forgotten, what waits again is remembered as put back."""
+        if not items:
+            return
         with self._journal.transaction() as connection:
             self.save([replace(item, state=Sending.QUEUED) for item in items if item.state is Sending.WAITING], now)
             connection.executemany(

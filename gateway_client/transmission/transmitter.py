@@ -99,6 +99,8 @@ class Transmitter:
         self._lanes = Lanes(limits, self._lane)
         self._runs: dict[Consignment, tuple[Lane, Track]] = {}
         self._ended: SimpleQueue[Consignment] = SimpleQueue()
+        #: What the broker knows to be sent and the journal has yet to forget, with what is written next.
+        self._reported: dict[str, Transmission] = {}
         self._asked_at = 0.0
         self._told_at = 0.0
         self._purged_at = 0.0
@@ -129,13 +131,14 @@ class Transmitter:
         until = self._clock.monotonic() + self._configuration.stop_seconds
         try:
             while self._runs and (left := until - self._clock.monotonic()) > 0:
-                self._settle(self._wait(left))
+                self._save(self._settle(self._wait(left)))
+            self._save([])
         except JournalError as error:
             log.error("What was sent last is known from the notes at the next start: %s", error)
 
     def offline(self) -> None:
         """Journal what was sent meanwhile; release associations that are not used any more."""
-        self._settle(self._wait(0.0))
+        self._save(self._settle(self._wait(0.0)))
         self._sender.close_idle()
         now = self._clock.seconds()
         if now - self._purged_at > _PURGE_EVERY:
@@ -145,11 +148,11 @@ class Transmitter:
     def step(self, broker: Broker) -> bool:
         """Send the next entries; False when none waits, unless the broker has waited for some long enough."""
         began, poll = self._clock.monotonic(), self._configuration.poll_seconds
-        moved = self._go_on()
+        moved = self._go_on(self._wait(0.0))
         fetched = self._fetch(broker, 0.0 if self._lanes.sending else poll)
-        moved |= self._go_on()
+        moved |= self._go_on(self._wait(0.0))
         if self._runs and not fetched:
-            self._settle(self._wait(LOOK_AGAIN))
+            self._go_on(self._wait(LOOK_AGAIN))
             return True
         return moved or fetched or self._clock.monotonic() - began >= poll / 2
 
@@ -177,7 +180,8 @@ class Transmitter:
         """
         taken_at = self._clock.monotonic()
         in_hand = self._lanes.in_hand  # what was found at a start is still WAITING, and is sent nevertheless
-        items = [it for it in self._transmissions.in_state(*_TO_BE_TOLD) if it.key not in in_hand]
+        known = in_hand | self._reported.keys()
+        items = [it for it in self._transmissions.in_state(*_TO_BE_TOLD) if it.key not in known]
         full = self._queue.one_at_a_time and self._lanes.ahead >= MOST
         quiet = self._lanes.sending and not self._lanes.wanting(taken_at) and taken_at - self._asked_at < LOOK_AGAIN
         if not items and (full or quiet):
@@ -186,7 +190,10 @@ class Transmitter:
         kept = self._kept(taken_at)
         room, now = self._lanes.room(taken_at), self._clock.seconds()
         entries = self._queue.exchange(broker, items, room, wait, now, kept)
-        self._transmissions.reported(items, self._clock.seconds())
+        self._reported.update((it.key, it) for it in items if it.state is Sending.SENT)
+        self._transmissions.reported([it for it in items if it.state is not Sending.SENT], self._clock.seconds())
+        if not (entries or self._lanes.sending):
+            self._save([])
         # not what took so long that the broker gave it again
         new = [_transmission(entry) for entry in entries if f"{entry.entry}^{entry.sequence}" not in in_hand]
         self._prepare(broker, self._transmissions.known(new), taken_at)
@@ -206,8 +213,7 @@ class Transmitter:
             self._learn(broker)
         prepared = [self._shipment(item, taken_at + TAKEN_FOR) for item in items]
         self._lanes.take([it for it in prepared if isinstance(it, Shipment)], self._clock.monotonic())
-        if astray := [it for it in prepared if isinstance(it, Transmission)]:
-            self._save(astray)
+        self._save([it for it in prepared if isinstance(it, Transmission)])
 
     def _shipment(self, item: Transmission, until: float) -> Shipment | Transmission:
         """Give an entry as it is to be sent, or with the reason why it cannot be."""
@@ -246,19 +252,20 @@ class Transmitter:
 
     # to the destinations
 
-    def _go_on(self) -> bool:
-        """Journal what ended, and let every lane that has nothing on its way begin what was taken ahead; False for neither."""
-        ended = self._wait(0.0)
-        self._settle(ended)
-        now = self._clock.monotonic()
-        under_way = {shipment.item.key for _lane, track in self._runs.values() for shipment in track.run}
-        begun = list(self._lanes.begin(now))
-        if not begun:
-            return bool(ended)
+    def _go_on(self, ended: Sequence[Consignment]) -> bool:
+        """Journal what ended, and let every lane that has nothing on its way begin what was taken ahead; False for neither.
+
+        Both are written at once, as a lane waits for the disk meanwhile.
+        """
+        settled = self._settle(ended)
+        begun = list(self._lanes.begin(self._clock.monotonic()))
         items = [shipment.item for _lane, track in begun for shipment in track.run]
         try:
-            self._notes.begin([item.key for item in items], under_way)
-            self._save(items)
+            if items:
+                runs = [track.run for _lane, track in self._runs.values()]
+                under_way = {shipment.item.key for run in runs for shipment in run}
+                self._notes.begin([item.key for item in items], under_way | {item.key for item in settled})
+            self._save([*settled, *items])
         except BaseException:
             for _lane, track in begun:
                 track.take_back()
@@ -267,7 +274,7 @@ class Transmitter:
             consignment = self._consignment(lane, track)
             self._runs[consignment] = lane, track
             self._sender.send(consignment)
-        return True
+        return bool(ended or begun)
 
     def _consignment(self, lane: Lane, track: Track) -> Consignment:
         run = track.run
@@ -304,8 +311,8 @@ class Transmitter:
         except Empty:
             return ended
 
-    def _settle(self, ended: Sequence[Consignment]) -> None:
-        """Journal how consignments ended."""
+    def _settle(self, ended: Sequence[Consignment]) -> list[Transmission]:
+        """Say how consignments ended, and what is put off, to be journaled."""
         settled: list[Transmission] = []
         for consignment in ended:
             lane, track = self._runs.pop(consignment)
@@ -319,8 +326,7 @@ class Transmitter:
         for lane, shipment in self._lanes.left_alone(now):
             shipment.close()
             settled.append(self._put_off(lane, shipment.item))
-        if settled:
-            self._save(settled)
+        return settled
 
     def _settled(self, lane: Lane, track: Track, consignment: Consignment) -> list[Transmission]:
         """Say what became of a run's entries, and leave a destination alone that does not answer."""
@@ -391,7 +397,9 @@ class Transmitter:
         return replace(_put_back(item, lane.told(now)), next_try=self._clock.seconds() + lane.down_until - now)
 
     def _save(self, items: Sequence[Transmission]) -> None:
-        """Write entries down, and what destinations took that are to commit to it."""
+        """Write entries down, and what destinations took that are to commit to it; forget what is over."""
+        if not (items or self._reported):
+            return
         now = self._clock.seconds()
         taken: dict[str, list[Taken]] = {}
         for item in items:
@@ -399,9 +407,11 @@ class Transmitter:
                 one = Taken(Reference(item.sop_class_uid, item.sop_instance_uid), item.image)
                 taken.setdefault(item.destination, []).append(one)
         with self._transmissions.together():
+            self._transmissions.reported(list(self._reported.values()), now)
             self._transmissions.save(items, now)
             for name, instances in taken.items():
                 self._requests.gather(name, instances, now + self._configuration.destination(name).commit_after_seconds, now)
+        self._reported.clear()
 
 
 def _transmission(it: Entry) -> Transmission:

@@ -326,7 +326,7 @@ def _take_out(connection: Connection, export: int, key: dict[str, int]) -> None:
 def apply_reports(call: Call, reports: Sequence[Report]) -> int:
     """Set what became of entries, and tell the images' stories; gives how many of them there are.
 
-    One that has arrived is not tried again.
+    One that has arrived is not tried again; that it has is told its story once.
     """
     rows = _reported(call.connection, reports)
     known = [report for report in reports if report.key in rows]
@@ -346,8 +346,8 @@ def apply_reports(call: Call, reports: Sequence[Report]) -> int:
     ]
     if told:
         call.connection.execute(_SET_STATUS, [report.changes(now) for report in told])
-        events = [_event(call, report, rows[report.key], now) for report in told]
-        record_events(call.connection, events)
+        new = [report for report in told if not (report.status == "SUCCESS" and _has_arrived(rows[report.key]))]
+        record_events(call.connection, [_event(call, report, rows[report.key], now) for report in new])
     return len(known)
 
 

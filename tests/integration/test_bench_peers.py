@@ -14,6 +14,7 @@ from bench.image_sets import CT, SMALL, Shape, make_set
 from bench.interleaved import Start, Wanted, figures, interleaved, one_run
 from bench.peers import TUNED, MissingPeer, Peer, orthanc, own, own_part, program, pynetdicom, storescp
 from bench.routing import Backlogs, measure_routing
+from bench.sending import measure_sending
 from tests.support.services import DEMO_SITE
 
 PEERS: dict[str, Start] = {
@@ -45,6 +46,12 @@ def test_both_routers_send_images_on(tmp_path: Path) -> None:
     assert "small, in until out, 2: magbroker" in lines
     assert "small, in until out, 2: Orthanc" not in lines
     assert lines["time for an image of 2"].note == "against one of 1; linear is 1"
+
+
+def test_what_waits_in_the_export_queue_is_sent_and_told(tmp_path: Path) -> None:
+    (figure,) = measure_sending(tmp_path, DEMO_SITE, {SMALL: 3})
+    assert figure.subject == "small, sent from the export queue"
+    assert figure.value > 0
 
 
 def test_associations_stay_open_with_an_image_sent_over_each(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from gateway_client.transmission.lanes import Lane
 from gateway_client.transmission.notes import Notes
 from gateway_client.transmission.object_file import ObjectFile, Outcome, Result
 from gateway_client.transmission.scu import Destination
-from gateway_client.transmission.transmissions import Sending, Transmissions
+from gateway_client.transmission.transmissions import Sending, Transmission, Transmissions
 from runtime import DestinationSettings, PriorSettings
 from tests.unit.gateway_client.fakes import SHARE, element
 from tests.unit.gateway_client.transmitting import AT_ITS_BEGINNING, SENT, Killed, Office
@@ -376,6 +376,52 @@ def test_more_entries_are_taken_at_once_while_that_goes_quickly(large_office: Of
         office.put(number)
     office.run()
     assert office.sender.at_once[-4:] == [2, 2, 2, 2]
+
+
+def test_a_run_that_follows_another_waits_for_the_disk_once(large_office: Office) -> None:
+    office = large_office
+    statements: list[str] = []
+    with office.transmissions.together() as connection:
+        connection.set_trace_callback(lambda statement: statements.append(statement.partition(" ")[0]))
+    office.sender.hanging.add("READING ROOM")
+    for number in range(1, 101):
+        office.put(number)
+    while len(office.sender.sent) < 100:
+        for _ in range(2):
+            office.transmitter.step(office.broker)
+        hung, office.sender.hung = office.sender.hung, []
+        for consignment in hung:
+            office.sender.finish(consignment)
+    office.run()
+    transactions = " ".join(statements).split("BEGIN")
+    writes = [one for one in transactions if "INSERT" in one or "DELETE" in one]
+    assert len(writes) < 1.5 * len(office.sender.at_once), "each run was begun, ended and forgotten"
+    assert office.transmissions.counts() == {}
+
+
+def test_what_was_told_and_not_forgotten_before_a_kill_is_told_again_and_not_sent(
+    large_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = large_office
+    for number in range(1, 6):
+        office.put(number)
+    save = Transmissions.save
+
+    def killed(transmissions: Transmissions, items: Iterable[Transmission], now: float) -> None:
+        if office.queue.results:
+            raise Killed
+        save(transmissions, items, now)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Transmissions, "save", killed)
+        with pytest.raises(Killed):
+            office.run()
+        patched.setattr(office.transmitter, "close", office.transmitter._lanes.let_go)
+        office.start()
+    office.run()
+    assert office.queue.results.count("1^1^SUCCESS^0^") == 2
+    assert sorted(uid for _, _, uid in office.sender.sent) == [f"1.2.{number}" for number in range(1, 5)]
+    assert office.transmissions.counts() == {}
 
 
 def test_the_next_entries_are_asked_for_while_these_are_sent(large_office: Office) -> None:
