@@ -12,7 +12,7 @@ from structlog.typing import Processor
 from runtime.errors import SettingsError
 
 #: Libraries that say at INFO what nobody asked for.
-NOISY = ("alembic", "asyncio", "dbos", "pydicom", "pynetdicom", "sqlalchemy.engine")
+NOISY = ("alembic", "asyncio", "dbos", "pydicom", "sqlalchemy.engine")
 
 
 def set_up_logs(level: str = "INFO", style: str = "console", file: Path | None = None) -> None:

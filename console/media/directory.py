@@ -23,6 +23,7 @@ MOST_BYTES = 512 << 20
 #: Levels of records; PS3.3 F.4 has four.
 _LEVELS = 8
 _FIRST_TAG, _SEQUENCE_TAG = 0x00041200, 0x00041220
+_UNDEFINED, _SEQUENCE_END = 0xFFFFFFFF, b"\xfe\xff\xdd\xe0\0\0\0\0"
 _IN_USE = 0xFFFF
 #: Where the two offsets of an item stand, from its beginning: behind its head and that of the element, the lower one behind
 #: (0004,1400) and (0004,1410) too.
@@ -107,11 +108,26 @@ def decode_directory(data: bytes, path: Path) -> Directory:
             whole = dcmread(io.BytesIO(data))
             if whole.file_meta.get("MediaStorageSOPClassUID") != MediaStorageDirectoryStorage:
                 raise NoFileSet(f"{path} is no DICOMDIR.")
+            if not _is_whole(whole, data):
+                raise NoFileSet(
+                    f"{path} is damaged: it ends before its last record does; remove it, and make a new one of the files."
+                )
             return _tree(path, whole)
     except NoFileSet:
         raise
     except Exception as error:  # pydicom raises every kind of error for bytes that others wrote
         raise NoFileSet(f"{path} cannot be read as a DICOMDIR: {error}") from error
+
+
+def _is_whole(whole: Dataset, data: bytes) -> bool:
+    """Tell whether nothing was cut off; pydicom takes what is left for all, and who extends that loses the rest."""
+    if _FIRST_TAG not in whole:
+        return False
+    if _SEQUENCE_TAG not in whole:
+        return bool(whole[_FIRST_TAG].value == 0)
+    start = whole[_SEQUENCE_TAG].file_tell or 0
+    (length,) = struct.unpack_from("<I", data, start - 4)
+    return _SEQUENCE_END in data[start:] if length == _UNDEFINED else start + length <= len(data)
 
 
 def _tree(path: Path, whole: Dataset) -> Directory:

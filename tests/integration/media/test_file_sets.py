@@ -19,6 +19,7 @@ from pydicom.fileset import FileSet
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from console.media import Addition, MediaError, Medium, NoFileSet, check, files_below, medium
+from console.media.directory import decode_directory
 from gateway_client.objects.part10 import digest_of, read_meta
 from tests.support.dicom import make_slices
 
@@ -228,6 +229,19 @@ def test_a_name_that_leads_out_of_the_medium_is_not_followed(tmp_path: Path) -> 
             record.dataset.ReferencedFileID = name
         with pytest.raises(NoFileSet):
             opened.file(record)
+
+
+def test_a_directory_that_was_cut_off_is_neither_read_nor_extended(tmp_path: Path) -> None:
+    """What is left of it would be taken for all, and its other records be lost."""
+    make(tmp_path / "cd", *make_slices(tmp_path / "images", 3).values())
+    whole = (tmp_path / "cd" / "DICOMDIR").read_bytes()
+    for end in {*range(len(whole) - 40, len(whole)), *range(0, len(whole), 7)}:
+        with pytest.raises(NoFileSet):
+            decode_directory(whole[:end], tmp_path)
+    (tmp_path / "cd" / "DICOMDIR").write_bytes(whole[:-2])
+    with pytest.raises(NoFileSet, match="it ends before its last record does"):
+        extend(tmp_path / "cd", *make_slices(tmp_path / "others", 1).values())
+    assert (tmp_path / "cd" / "DICOMDIR").read_bytes() == whole[:-2]
 
 
 def test_names_that_a_system_shows_in_lower_case_are_found(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def test_levels_keep_out_what_is_below_and_libraries_that_chatter(tmp_path: Path
     set_up_logs("ERROR", "json", tmp_path / "log2")
     logging.getLogger("alembic").warning("not heard")
     assert (tmp_path / "log2").read_text() == ""
+
+
+def test_what_peers_make_pynetdicom_say_stays_out(tmp_path: Path) -> None:
+    """The upper layer wants it to be silent, whether it was loaded before or after."""
+    import_module("dul.associate")
+    set_up_logs("INFO", "json", tmp_path / "log")
+    logging.getLogger("pynetdicom.pdu").error("a traceback that a peer asked for")
+    assert (tmp_path / "log").read_text() == ""
 
 
 def test_setting_up_again_writes_each_line_once(tmp_path: Path) -> None:
