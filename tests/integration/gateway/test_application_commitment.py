@@ -15,10 +15,10 @@ from gateway_client.commitment.transaction import Reason
 from gateway_client.objects.part10 import read_meta
 from magbroker.gateway import Application, CommitmentResult, FileMeta, Keep, Listener, Origin, Peer, Place, Reference
 from runtime import DestinationSettings
-from tests.integration.gateway.conftest import storescu
-from tests.integration.gateway.test_committing_destinations import export, point, stories
+from tests.integration.gateway.conftest import storescu, wait_for
+from tests.integration.gateway.test_committing_destinations import export, journaled, point, stories
 from tests.support.broker import RunningBroker
-from tests.support.commitment import Archive, Modality
+from tests.support.commitment import Archive, Modality, Told
 
 #: pynetdicom closes no socket whose peer is gone already.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
@@ -76,6 +76,18 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     return next(it for it in write_samples(tmp_path_factory.mktemp("samples")) if it.outcome == "filed")
 
 
+def journal_of(folder: Path) -> Path:
+    """Say where the journal of a test's listener lies."""
+    return folder / "listener" / ".incoming" / "journal.db"
+
+
+def heard_by(modality: Modality, journal: Path) -> Told:
+    """Wait for a result, and until its answer has come: pynetdicom must not be asked to release before."""
+    told = modality.hears()
+    wait_for(lambda: journaled(journal, "SELECT count(*) FROM commitment WHERE state='TOLD'") == [(1,)])
+    return told
+
+
 @pytest.mark.parametrize(
     ("safe", "committed", "reason"),
     [
@@ -87,18 +99,18 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     ],
 )
 def test_the_peer_hears_what_the_application_answers_for(
-    start: Start, safe: Callable[[Reference, Origin], bool], committed: bool, reason: int
+    start: Start, tmp_path: Path, safe: Callable[[Reference, Origin], bool], committed: bool, reason: int
 ) -> None:
     listener = start(Program(safe=safe))
     with Modality() as modality, modality.association(listener.port) as association:
         status, transaction = modality.ask(association, [ONE])
-        told = modality.hears()
+        told = heard_by(modality, journal_of(tmp_path))
     assert (status, told.transaction, told.event_type) == (0x0000, transaction, 1 if committed else 2)
     assert told.committed == ([ONE] if committed else [])
     assert told.failed == ([] if committed else [(*ONE, reason)])
 
 
-def test_a_listener_answers_for_what_lies_in_its_folder(start: Start, sample: Sample) -> None:
+def test_a_listener_answers_for_what_lies_in_its_folder(start: Start, sample: Sample, tmp_path: Path) -> None:
     listener = start(Program())
     assert storescu(listener.port, sample.path).returncode == 0
     meta = read_meta(sample.path)
@@ -106,7 +118,7 @@ def test_a_listener_answers_for_what_lies_in_its_folder(start: Start, sample: Sa
     others = [Reference("1.2.840.10008.5.1.4.1.1.128", here.sop_instance), ONE, Reference("1.2.840.10008.1.1", "1.2")]
     with Modality() as modality, modality.association(listener.port) as association:
         modality.ask(association, [here, *others])
-        told = modality.hears()
+        told = heard_by(modality, journal_of(tmp_path))
     assert told.committed == [here]
     assert [reason for *_, reason in told.failed] == [Reason.NO_SUCH_OBJECT_INSTANCE] * 2 + [Reason.SOP_CLASS_NOT_SUPPORTED]
 
@@ -161,7 +173,7 @@ def test_a_gateway_asks_its_application_for_what_that_took_and_tells_it_of_its_d
             assert storescu(gateway.port, one.path).returncode == 0
         with Modality() as modality, modality.association(gateway.port) as association:
             modality.ask(association, [taken, ONE])
-            told = modality.hears()
+            told = heard_by(modality, gateway.configuration.journal)
         export(demo_broker, gateway.configuration.journal, [filed])
         assert stories(demo_broker, 1)[filed.sop_instance_uid][0] == "committed"
         assert archive.statuses.get(timeout=PATIENCE) == 0x0000
