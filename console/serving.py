@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTCP
 
 import console.routines  # noqa: F401  registers what tasks run in this process
 from broker import BrokerService, Dispatcher, Hub, Limits, Listener, Reactor, hl7_listener, text_listener
+from console.ciphers import ciphers_of
 from console.errors import ConsoleError
 from console.packs import load_packs
 from console.site_state import SiteState
@@ -21,7 +22,6 @@ from fileman.files import AnsweredRequest
 from rpcs import Environment, Registry, SiteCache
 from runtime import Clock, Settings, SystemClock, TLSFiles, server_context
 from taskman import Engine, Pace
-from xwb import Cipher
 
 log = logging.getLogger(__name__)
 
@@ -156,15 +156,6 @@ def pace_of(settings: Settings) -> Pace:
         lease=chosen.lease_seconds,
         dead_after=chosen.dead_after_seconds,
     )
-
-
-def ciphers_of(settings: Settings) -> tuple[Cipher, dict[str, Cipher]]:
-    """Give the cipher of the site, and the others that are known by name. Raises BadCipherTable."""
-    standard = Cipher.standard()
-    others = {name: Cipher.from_file(path) for name, path in settings.known_cipher_tables.items()}
-    if settings.cipher_table is None:
-        return standard, others
-    return Cipher.from_file(settings.cipher_table), {"VA (the standard one)": standard, **others}
 
 
 def limits_of(settings: Settings) -> Limits:

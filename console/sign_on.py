@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.addresses import parse_address
+from console.ciphers import ciphers_of
 from console.complaints import CONTEXT_REFUSALS, SIGN_ON_REFUSALS, Complaint, explain
 from console.errors import ConsoleError, WrongUsage
-from console.serving import ciphers_of
 from runtime import Settings, format_address, read_run_file
 from xwb import BrokerClient, Cipher, ConnectionLost, SecurityRefused, SignOnRefused
 

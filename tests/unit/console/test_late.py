@@ -40,6 +40,12 @@ def test_the_list_of_commands_loads_nothing_heavy() -> None:
     assert told.strip() == "[]"
 
 
+def test_signing_on_at_a_broker_loads_no_broker() -> None:
+    script = "import sys; import console.sign_on; print(sorted(set(sys.modules) & {'broker', 'fileman', 'rpcs', 'taskman'}))"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == "[]"
+
+
 def greet(name: str, loud: bool = False) -> None:
     """Greet somebody."""
     typer.echo(f"Hello {name}{'!' if loud else '.'}")
