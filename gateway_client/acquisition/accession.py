@@ -19,7 +19,8 @@ _LONG_CASE = re.compile(rf"(?<![0-9A-Z-]){_LONG}(?![0-9-])", re.IGNORECASE)
 _CASE = rf"(?:{_LONG}|[0-9]{{1,5}})"
 _ANY_CASE = re.compile(rf"(?<![0-9A-Z-]){_CASE}(?![0-9A-Z-])", re.IGNORECASE)
 _AFTER_SSN = re.compile(rf"([0-9]{{3}}-?[0-9]{{2}}-?[0-9]{{4}}P?)[ ,;:/^-]*({_CASE})", re.IGNORECASE)
-_AFTER_NAME = re.compile(rf"(.*?)[ ^,]+({_CASE})[ ^]*", re.IGNORECASE)
+#: A run of blanks is looked at once, from its beginning: names of thousands of them took minutes.
+_AFTER_NAME = re.compile(rf"(.*?)(?<![ ^,])[ ^,]++({_CASE})[ ^]*", re.IGNORECASE)
 #: `root.1.4.station.RADTI.fraction.RACNI.[site.]mmddyy.case`, punctuation as dots and leading zeros gone (STUDYUID^MAGDRAHL).
 _STUDY_UID = re.compile(r"[0-9.]+?\.1\.4\.[0-9]+\.([0-9]{7})\.[0-9]{1,4}\.[0-9]+\.(?:([0-9]+)\.)?([0-9]{5,6})\.([0-9]{1,5})")
 #: RADTI is this less the FileMan date and time of the exam.

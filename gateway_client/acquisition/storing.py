@@ -241,6 +241,9 @@ class Storing(Filing[StoreOutcome | Copy]):
                 left.append((instance, self._unknown, str(error)))
             except (NotPart10, NotAnObject, OSError) as error:
                 left.append((instance, self._refused, str(error)))
+            except Exception as error:  # whatever its header is like, it holds up no other
+                log.exception("the header of %s cannot be told", instance.sop_instance_uid)
+                left.append((instance, self._refused, f"Its header cannot be told: {error!r}."))
         if any(end == self._unknown for _, end, _ in left):
             self._stations.connected(broker)
         taken, waiting = self._ready(taken, now)

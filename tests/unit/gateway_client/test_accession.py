@@ -80,6 +80,14 @@ def test_every_code_is_tried_and_one_has_images_ignored() -> None:
 _texts = st.text(max_size=64)
 
 
+@pytest.mark.parametrize("filler", [" ", "^", ", ", "A ", "12-"])
+@pytest.mark.parametrize("extractor", Extractor)
+def test_values_of_any_length_hold_nothing_up(extractor: Extractor, filler: str) -> None:
+    """With expressions that go back and forth it would take longer than any test."""
+    text = f"A{filler * 30_000}B"
+    extract(extractor, InstanceHeader(*[text] * (len(InstanceHeader._fields) - 1)))
+
+
 @given(st.sampled_from(Extractor), st.builds(InstanceHeader, *[_texts] * 16))
 def test_whatever_a_header_says_nothing_raises(extractor: Extractor, header: InstanceHeader) -> None:
     extracted = extract(extractor, header)

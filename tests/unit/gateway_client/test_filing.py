@@ -455,6 +455,23 @@ def test_an_object_whose_header_cannot_be_read_is_held_and_the_others_are_filed(
     assert desk.spool.held_path(file.name).exists()
 
 
+def test_an_object_on_whose_header_the_gateway_itself_fails_is_held_and_the_others_are_filed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path, _paths: Sequence[str]) -> InstanceHeader:
+        if path.name == bad.name:
+            raise RuntimeError("a fault")
+        return read_header(path)
+
+    monkeypatch.setattr(storing, "read_header", read)
+    bad = desk.receive("1.2.1")
+    desk.receive("1.2.2")
+    while desk.step():
+        pass
+    assert desk.states() == {"1.2.1": "REFUSED", "1.2.2": "FILED"}
+    assert desk.spool.held_path(bad.name).exists()
+
+
 def test_events_that_the_broker_does_not_take_are_kept(desk: Desk) -> None:
     def refuse(_: object) -> str:
         raise SecurityRefused("unknown procedure")
