@@ -60,17 +60,22 @@ class Originals:
             os.link(path, original)
         sync_directory(self.directory)
 
-    def erase(self, names: Sequence[str]) -> None:
-        """Remove every copy of objects, for good; what is gone already is no error."""
-        directories = set[Path]()
+    def erase(self, names: Sequence[str]) -> dict[str, OSError]:
+        """Remove every copy of objects, for good; what is gone already is no error. Gives those of which something is left."""
+        left, directories = dict[str, OSError](), set[Path]()
         for name in names:
             # a file is only ever moved to where it is looked for last
             for path in (self.path(name), self._spool.path(name), self._spool.held_path(name)):
-                with contextlib.suppress(FileNotFoundError):
+                try:
                     path.unlink()
+                except FileNotFoundError:
+                    pass
+                except OSError as error:
+                    left[name] = error
                 directories.add(path.parent)
         for directory in directories:
             sync_directory(directory)
+        return left
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove originals; what is gone already is no error."""

@@ -22,6 +22,8 @@ from gateway_client.story import DETAIL_LIMIT, Event
 log = logging.getLogger(__name__)
 
 STAGE = "CORRECT"
+#: Seconds after which it is tried again to remove what could not be.
+DELETE_AGAIN = 60.0
 _PURGE_EVERY, _PURGED_AT_ONCE = 3600.0, 1000
 _KEYWORDS = {PATIENT_NAME: "PatientName", PATIENT_ID: "PatientID", ACCESSION_NUMBER: "AccessionNumber"}
 
@@ -40,9 +42,11 @@ class Correcting:
         self._new_uuid = means.new_uuid
         self._originals = Originals(means.spool)
         self._corrections = Corrections(means.journal)
-        self._next_query = self._next_purge = 0.0
+        self._next_query = self._next_purge = self._next_deletion = 0.0
         self._came_on = True
         self._unknown: set[str] = set()
+        #: What could not be removed, until that is tried again.
+        self._stubborn: set[str] = set()
 
     def connected(self, broker: Broker) -> None:
         """Ask at once on a new session."""
@@ -50,8 +54,10 @@ class Correcting:
 
     def offline(self) -> None:
         """Finish deletions that were cut off, and remove originals whose time is over."""
-        self._delete(self._corrections.deletions())
         now = self._clock.seconds()
+        if now >= self._next_deletion:
+            self._stubborn.clear()
+            self._delete(self._corrections.deletions())
         if now >= self._next_purge:
             self._next_purge = now + _PURGE_EVERY
             self._purge(now - self._configuration.originals_days * 86400)
@@ -77,12 +83,13 @@ class Correcting:
         for one, step in steps:
             if step is Step.CORRECT:
                 self._correct(known[one.name][0], one.values, now)
-        doomed = {one.name: known[one.name][0] for one, step in steps if step is Step.DELETE}
+        deleted = (one.name for one, step in steps if step is Step.DELETE)
+        doomed = {name: known[name][0] for name in deleted if name not in self._stubborn}
         self._corrections.begin_deletion(list(doomed.values()), now)
         self._delete(list(doomed.values()))
         if self._answer(broker, [one for one, step in steps if step is Step.ANSWER]):
             self._next_query = 0.0  # the list is shorter now, and may have had more than one answer holds
-        self._came_on = not self._next_query or any(step in (Step.CORRECT, Step.DELETE) for _, step in steps)
+        self._came_on = not self._next_query or bool(doomed) or any(step is Step.CORRECT for _, step in steps)
         return self._came_on
 
     def _call(self, broker: Broker, lines: Sequence[str]) -> list[str]:
@@ -98,9 +105,11 @@ class Correcting:
             changed = self._originals.correct(instance.name, change)
         except (ModificationError, NotPart10, OSError) as error:
             log.error("%s cannot be corrected: %s", instance.sop_instance_uid, error)
-            with self._journal.transaction():
-                self._corrections.try_values(instance, values, now, str(error))
-                self._tell(instance, "refused", [str(error)])
+            self._not_corrected(instance, values, now, str(error))
+            return
+        except Exception as error:  # whatever it is, others are to be corrected
+            log.exception("%s cannot be corrected", instance.sop_instance_uid)
+            self._not_corrected(instance, values, now, repr(error))
             return
         details = [f"{', '.join(_KEYWORDS[tag] for tag in changed.changed) if changed else 'nothing'} changed"]
         if changed is not None and changed.removed:
@@ -110,15 +119,28 @@ class Correcting:
             self._corrections.store_again(instance, changed, self._originals.path(instance.name).exists(), now)
             self._tell(instance, "corrected", details)
 
+    def _not_corrected(self, instance: Instance, values: Values, now: float, why: str) -> None:
+        """Leave an object on the list; its story says why, once."""
+        with self._journal.transaction():
+            self._corrections.try_values(instance, values, now, why)
+            if instance.reason != why:
+                self._tell(instance, "refused", [why])
+
     def _delete(self, instances: Sequence[Instance]) -> None:
-        """Remove objects of which it is written down that they are to be."""
+        """Remove objects of which it is written down that they are to be; what cannot be removed is tried again later."""
         if not instances:
             return
-        self._originals.erase([instance.name for instance in instances])
+        left = self._originals.erase([instance.name for instance in instances])
+        for name, error in left.items():
+            log.error("%s cannot be removed: %s", name, error)
         with self._journal.transaction():
             for instance in instances:
-                self._corrections.forget(instance)
-                self._tell(instance, "deleted", [instance.reason])
+                if instance.name not in left:
+                    self._corrections.forget(instance)
+                    self._tell(instance, "deleted", [instance.reason])
+        if left:
+            self._stubborn |= left.keys()
+            self._next_deletion = self._clock.seconds() + DELETE_AGAIN
 
     def _answer(self, broker: Broker, done: Sequence[Listed]) -> bool:
         """Say what is done, under a REQUEST uuid; an answer that is lost is made up for by the next query.
