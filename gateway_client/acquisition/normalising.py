@@ -31,14 +31,17 @@ class Normalising:
         self._spool = spool
         self._journal = journal
 
-    def normalise(self, files: Sequence[SpooledFile]) -> list[SpooledFile]:
-        """Normalise the names in files, and give the files as they are now. Raises JournalError.
+    def normalise(self, files: list[SpooledFile]) -> None:
+        """Normalise the names in files; the list says then how they are, and does where JournalError is raised in the middle.
 
         Cut off anywhere it leaves each file as it came or as it is to be, and may be done again; the digest of what came is in
         the journal before that is changed. What cannot be changed stays as it came, and so does a deflated data set: it could
         not be sent with its name restored but by deflating it anew.
         """
-        return [file for part in _parts(files) for file in self._normalise(part)]
+        begin = 0
+        for part in _parts(tuple(files)):
+            files[begin : begin + len(part)] = self._normalise(part)
+            begin += len(part)
 
     def _normalise(self, files: Sequence[SpooledFile]) -> list[SpooledFile]:
         written = {file.name: rewritten for file in files if (rewritten := self._write(file)) is not None}

@@ -132,7 +132,10 @@ class Storing(Filing[StoreOutcome | Copy]):
         except (NotPart10, SpoolError) as error:
             self._set_aside(name, str(error))
         else:
-            self._take([file] if is_imported else self._normalised([file]))
+            files = [file]
+            if not is_imported:
+                self._normalise(files)
+            self._take(files)
 
     def _set_aside(self, name: str, why: str) -> None:
         """Hold a file that cannot be read, for a person; its row and its story say why, as far as it tells what it is."""
@@ -176,7 +179,7 @@ class Storing(Filing[StoreOutcome | Copy]):
             else:
                 self._untaken.append(found)
         if self._untaken:
-            self._untaken = list(self._normalised(self._untaken))
+            self._normalise(self._untaken)
             self._take(self._untaken)
             self._untaken = []
         while self._lost:
@@ -189,9 +192,10 @@ class Storing(Filing[StoreOutcome | Copy]):
             self._purged_at = now
             self._journal.purge(now - DAYS_REMEMBERED * 86400)
 
-    def _normalised(self, files: Sequence[SpooledFile]) -> Sequence[SpooledFile]:
+    def _normalise(self, files: list[SpooledFile]) -> None:
         """Give the names of patients one form, where that is asked for."""
-        return self._normalising.normalise(files) if self._configuration.normalise_patient_name else files
+        if self._configuration.normalise_patient_name:
+            self._normalising.normalise(files)
 
     def _take(self, files: Sequence[SpooledFile]) -> None:
         for file in files:

@@ -112,7 +112,10 @@ def test_an_object_comes_as_through_one_process(make_port: Callable[..., Port]) 
     path = shipped("CT_small.dcm")
     for _ in range(2):
         assert storescu(port.number, path).returncode == 0
-    wait_for(lambda: len(port.files) == 2)
+    wait_for(lambda: len(port.files) == 2 and port.receivers.heard(port.receivers._places.reported()))
+    assert not port.receivers.heard([2, 2])
+    port.receivers.stop()
+    assert port.receivers.heard([2, 2]), "there is no more to hear of"
     for file in port.files:
         assert file.digest == digest_of(port.spool.path(file.name))
         assert file.meta.sop_instance_uid == read_meta(path).sop_instance_uid

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,11 @@ from pydicom import dcmread
 from gateway_client import LotWriter
 from gateway_client.acquisition import imported, lots, storing
 from gateway_client.acquisition.imported import LOT_PAUSE
-from gateway_client.objects.part10 import FileMeta, encode_head
-from gateway_client.reception.spool import Spool
+from gateway_client.acquisition.normalising import Normalising
+from gateway_client.errors import JournalError
+from gateway_client.journal import State
+from gateway_client.objects.part10 import FileMeta, digest_of, encode_head
+from gateway_client.reception.spool import Spool, SpooledFile
 from tests.unit.gateway_client.fakes import CT, EXPLICIT, Desk, data_set
 
 #: A name that has another form once it is normalised.
@@ -304,6 +307,33 @@ def test_what_an_object_was_is_known_wherever_a_kill_falls_while_its_name_is_nor
     hand_over(desk, "1.2.1")
     finish(desk)
     assert desk.journal.counts() == {"FILED": 1}
+
+
+def test_names_that_were_normalised_before_the_journal_failed_are_journaled_as_they_are_then(
+    normalising: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = normalising
+    for uid in ("1.2.1", "1.2.2"):
+        desk.receive(uid, name=NAME)
+    real, times = Normalising._normalise, list[int]()
+
+    def fails_once(normalising: Normalising, files: Sequence[SpooledFile]) -> list[SpooledFile]:
+        times.append(1)
+        if len(times) == 2:
+            raise JournalError("The journal does not work.")
+        return real(normalising, files)
+
+    monkeypatch.setattr("gateway_client.acquisition.normalising._AT_ONCE", 1)
+    monkeypatch.setattr(Normalising, "_normalise", fails_once)
+    with pytest.raises(JournalError):
+        desk.step()
+    finish(desk)
+    filed = desk.journal.with_uid("1.2.1", (State.FILED,)) + desk.journal.with_uid("1.2.2", (State.FILED,))
+    assert [digest_of(Path(one.placed)) for one in filed] == [one.digest for one in filed]
+    assert len(filed) == 2
+    hand_over(desk, "1.2.1", "1.2.2")
+    finish(desk)
+    assert desk.journal.counts() == {"FILED": 2}
 
 
 def test_a_list_of_a_lot_says_where_each_object_came_from(desk: Desk) -> None:
