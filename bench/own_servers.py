@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway_client import Configuration, Gateway
+from gateway_client.journal import Journal
 from gateway_client.reception.receivers import Receivers
 from gateway_client.reception.scp import StorageSCP
 from gateway_client.reception.spool import Spool, SpooledFile
@@ -28,6 +29,7 @@ SILENT = 600.0
 def _written(configuration: Configuration) -> Iterator[None]:
     """Receive into a spool, the header of each object read before its sender hears of success; nothing is filed."""
     spool = Spool(configuration.spool, SystemClock())
+    Journal(configuration.journal).close()  # receiving processes have one that is there
     several = configuration.processes > 1
     scp = Receivers(configuration, _check, _fail, random.random) if several else StorageSCP(configuration, spool, _check)
     scp.start()
