@@ -29,6 +29,7 @@ from gateway_client.objects.header import InstanceHeader, read_header
 from gateway_client.objects.part10 import FileMeta, digest_of, read_meta
 from gateway_client.reception.spool import SpooledFile
 from gateway_client.story import Event
+from xwb import RemoteError
 
 log = logging.getLogger(__name__)
 
@@ -227,6 +228,7 @@ class Storing(Filing[StoreOutcome | Copy]):
         if not batch:
             return self._import()  # what comes from media waits for what comes from modalities
         copies = self._journal.copies([instance.id for instance in batch])
+        copies -= {instance.id for instance in batch if instance.id in copies and not self._is_there(broker, instance)}
         imported = self._imported.of([instance.name for instance in batch])
         taken: list[tuple[Instance, StoreItem]] = []
         left: list[tuple[Instance, Callable[[Instance, str], Change], str]] = []
@@ -262,6 +264,22 @@ class Storing(Filing[StoreOutcome | Copy]):
         if request is not None:
             self._carry_out(broker, request)
         return True
+
+    def _is_there(self, broker: Broker, instance: Instance) -> bool:
+        """Tell whether what a copy is of is there: where it was placed, or where the broker says that it lies since.
+
+        What was deleted there is stored anew. A VistA has no procedure for it: there the journal counts.
+        """
+        filed = self._journal.with_uid(instance.sop_instance_uid, (State.PLACED, State.FILED))
+        if any(other.placed and Path(other.placed).exists() for other in filed):
+            return True
+        try:
+            lines = broker.call("MAGB INSTANCE FILES", [instance.sop_instance_uid]).lines
+        except RemoteError:
+            return True
+        digests = {other.digest for other in filed}
+        told = ([*line.split("^", 3), "", "", ""][2:4] for line in lines)
+        return any(path and digest in digests for digest, path in told)
 
     def _import(self) -> bool:
         """Take the oldest lot of objects from media over; False when there is none."""

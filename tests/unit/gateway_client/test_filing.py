@@ -106,6 +106,37 @@ def test_a_duplicate_is_dropped_only_when_the_filed_one_is_really_there(desk: De
     assert desk.journal.counts() == {"FILED": 1, "REFUSED": 1}
 
 
+def test_what_was_deleted_on_file_is_filed_anew_when_it_is_sent_again(desk: Desk) -> None:
+    desk.receive("1.2.1")
+    desk.step()
+    stored_file(desk, 2).unlink()
+    desk.imaging.images.clear()
+    desk.receive("1.2.1")
+    while desk.step():
+        pass
+    assert desk.journal.counts() == {"FILED": 2}
+    assert stored_file(desk, 4).exists()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_copy_of_what_was_moved_on_file_is_dropped(desk: Desk, known: bool) -> None:
+    """As to the jukebox; a VistA does not say where an instance lies, there the journal counts."""
+    file = desk.receive("1.2.1")
+    desk.step()
+    stored_file(desk, 2).unlink()
+
+    def files(uids: Sequence[str]) -> list[str]:
+        if not known:
+            raise MError("no such procedure")
+        return [f"{uid}^2^{file.digest}^\\\\JUKEBOX\\SL2.DCM" for uid in uids]
+
+    desk.broker.handlers["MAGB INSTANCE FILES"] = files
+    desk.receive("1.2.1")
+    while desk.step():
+        pass
+    assert desk.journal.counts() == {"FILED": 1, "DUPLICATE": 1}
+
+
 @pytest.mark.parametrize("lost_call", [0, 1])
 def test_a_request_whose_answer_was_lost_is_sent_again_word_for_word(desk: Desk, lost_call: int) -> None:
     desk.receive("1.2.1")
