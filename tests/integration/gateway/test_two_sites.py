@@ -198,6 +198,7 @@ def test_two_sites_that_send_to_each_other_file_each_image_once_though_both_are_
     wait_with(sites, lambda: a.sent() == b.sent() == {"SUCCESS": count} and not a.unjudged() and not b.unjudged())
     assert a.filed() == sorted(images)
     assert b.filed() == sorted(images)
+    wait_with(sites, lambda: "RECEIVED" not in a.states() + b.states())
     assert set(a.states()) == {"FILED", "DUPLICATE"}, "what comes back is known, and is not judged again"
     assert a.states()["FILED"] == b.states()["FILED"] == count
     wait_with(sites, lambda: len(a.purged()) == 2 * count and len(b.purged()) == count)
