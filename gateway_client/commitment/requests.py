@@ -69,7 +69,7 @@ class CommitmentRequests:
     seen, and a late result of an earlier try counts as well.
     """
 
-    def __init__(self, journal: Journal, committed: Callable[[Iterable[int]], None] = lambda images: None) -> None:
+    def __init__(self, journal: Journal, committed: Callable[[Iterable[int]], None]) -> None:
         """`committed` hears of images, in the transaction that writes it down."""
         self._journal = journal
         self._committed = committed

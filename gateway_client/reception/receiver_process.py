@@ -13,6 +13,7 @@ from functools import partial
 
 from gateway_client.commitment.arrivals import mark_of
 from gateway_client.commitment.commitments import Commitments
+from gateway_client.commitment.kept import Kept
 from gateway_client.commitment.requestor import CommitmentRequestor
 from gateway_client.commitment.requests import CommitmentRequests
 from gateway_client.commitment.taking import CommitmentInProcess, Taking
@@ -50,7 +51,8 @@ def main() -> None:
     journal = Journal(configuration.journal, synchronous=configuration.journal_synchronous)
     reactor = ReactorThread("dicom")
     taking = Taking(Commitments(journal), lambda: mark_of(orders.run, places.reported()), reactor, clock)
-    results = CommitmentRequestor(configuration, CommitmentRequests(journal), reactor, clock).services
+    requests = CommitmentRequests(journal, Kept(journal, configuration).committed)
+    results = CommitmentRequestor(configuration, requests, reactor, clock).services
     commitment = CommitmentInProcess(configuration, taking, results)
     scp = StorageSCP(configuration, spool, report, reactor, beside=partial(places.beside, process), commitment=commitment)
     scp.open()

@@ -104,11 +104,16 @@ def stories(broker: RunningBroker, count: int) -> dict[str, tuple[str, str]]:
 def test_orthanc_commits_to_what_it_was_sent(
     processes: int, demo_broker: RunningBroker, make_gateway: Callable[..., Gateway], samples: list[Sample], tmp_path: Path
 ) -> None:
-    """One transaction for all of it. Its result comes over an association that Orthanc opens to the gateway's port."""
+    """One transaction for all of it. Its result comes over an association that Orthanc opens to the gateway's port.
+
+    What was kept until then goes, whichever process hears it.
+    """
     port = free_port()
     point(demo_broker, orthanc.AE_TITLE, port)
     settings = {"READING ROOM": DestinationSettings(commit=True, commit_after_seconds=3)}
-    gateway = make_gateway(demo_broker.port, destinations=settings, processes=processes)
+    gateway = make_gateway(
+        demo_broker.port, destinations=settings, processes=processes, delete_after_commitment=("READING ROOM",)
+    )
     receive(gateway.port, samples)
     with Orthanc(tmp_path / "orthanc", {"MAGBROKER": gateway.port}, port):
         export(demo_broker, gateway.configuration.journal, samples)
@@ -118,6 +123,7 @@ def test_orthanc_commits_to_what_it_was_sent(
     )
     assert asked(gateway) == ["COMMITTED"]
     assert gateway.status()["commit_asked_committed"] == 1
+    wait_for(lambda: gateway.status()["spool_kept"] == 0)
 
 
 def test_a_result_over_the_association_of_the_request_is_heard_and_what_failed_has_its_reason(

@@ -56,7 +56,7 @@ class Site:
 
     def restart(self) -> None:
         self.journal = Journal(self.path, synchronous="NORMAL")
-        self.requests = CommitmentRequests(self.journal)
+        self.requests = CommitmentRequests(self.journal, lambda _images: None)
         configuration = Configuration(self.path.parent, self.path.parent, destinations={NAME: self.settings})
         self.task = Requesting(configuration, self.requests, self.requestor, self.clock, lambda: 1.0)  # type: ignore[arg-type]  # a fake
         self.task.connected(self.broker)

@@ -201,7 +201,7 @@ class Office:
         self.stop()
         self.notes = Notes(self.directory / "sending.notes", self.boot)
         self.journal = journal = Journal(self.directory / "journal.db", synchronous="NORMAL")
-        self.transmissions, self.requests = Transmissions(journal), CommitmentRequests(journal)
+        self.transmissions, self.requests = Transmissions(journal), CommitmentRequests(journal, lambda _images: None)
         configuration = Configuration(self.directory, self.directory, stop_seconds=0.0, destinations=self.destinations)
         self.transmitter = Transmitter(
             configuration,
