@@ -33,6 +33,8 @@ _KINDS = {
 }  # fmt: skip
 #: VRs of what keeps its value in an item that says nothing.
 _SHAPES = {"CS", "US", "UL", "SS", "SL", "AT"}
+#: VRs by which it is judged what is in an attribute: one that is written with another does not stay.
+_JUDGED = {"SQ", "PN", "UI", "DA", "DT", "TM"}
 #: Secondary captures, ultrasound, photographs and videos: equipment writes into these what was on its screen.
 _SCREENS = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(7|3|6|77\.1)(\..*)?")
 _DOCUMENTS = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.104\..*")
@@ -153,6 +155,8 @@ class _Object:
         tag, vr = span.tag, level.vr(span.tag)
         if action is None:
             action = self._unnamed(tag, vr)
+        if action in (Action.KEEP, Action.INNER) and vr != known_vr(tag) in _JUDGED:
+            action = Action.REMOVE
         if vr == "SQ" and action in (Action.KEEP, Action.INNER):
             found.entered[tag] = self.inside
         elif vr == "SQ" and action is Action.DUMMY:
@@ -221,11 +225,11 @@ class _Object:
         found = Edit()
         for span in level.spans:
             tag, vr = span.tag, level.vr(span.tag)
-            if tag >> 16 & 1 or not known_vr(tag):
+            if tag >> 16 & 1 or not known_vr(tag) or (vr != known_vr(tag) in _JUDGED):
                 found.gone.add(tag)
             elif vr == "SQ":
                 found.entered[tag] = self.dummies
-            elif vr not in _SHAPES and tag not in _KINDS:
+            elif not (vr in _SHAPES and vr in known_vr(tag).split(" or ")) and tag not in _KINDS:
                 found.written[tag] = vr, self._value(Action.DUMMY, level, tag, vr)
         return found
 

@@ -135,6 +135,8 @@ class Reader:
         while position < end and (depth or position + 8 <= end):
             group, number = self._unpack(f"{encoding.order}HH", position, end)
             if group << 16 | number == _ITEM_END:
+                if not depth:
+                    raise ModificationError("An item ends that was not begun.")
                 return found, position + 8
             span = self._element(group << 16 | number, position, end, encoding, depth)
             found.append(span)
@@ -179,6 +181,8 @@ class Reader:
     def _items(self, position: int, end: int, encoding: Encoding, depth: int) -> Iterator[Item]:
         while position < end:
             tag, length = self._head(position, end, encoding)
+            if tag == _SEQUENCE_END and position + 8 < end:
+                raise ModificationError("A sequence ends before its length is over.")
             if tag == _SEQUENCE_END:
                 return
             item, position = self._item(position, end, length, encoding, depth)
@@ -195,6 +199,8 @@ class Reader:
         if stop > end:
             raise ModificationError("An item is longer than the sequence that holds it.")
         spans, after = self._elements(start, stop, inner, depth)
+        if length != _UNDEFINED and after != stop:
+            raise ModificationError("An item ends before its length is over.")
         return Item(spans, inner), after
 
     def _after_fragments(self, position: int, end: int, encoding: Encoding) -> int:

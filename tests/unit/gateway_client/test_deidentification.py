@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from contextlib import suppress
 from datetime import date, timedelta
@@ -308,13 +309,43 @@ def test_every_transfer_syntax_gives_the_same_object(syntax: str, undefined: boo
     assert changed(dataset, deidentifying(), syntax).to_json_dict() == expected.to_json_dict()
 
 
-@pytest.mark.parametrize("tag", [0x00081140, 0x0040A730, 0x00700001, 0x00080090, 0x00080020])
-@pytest.mark.parametrize("vr", ["LO", "US", "DA", "UI", "AT", "OB", "ZZ"])
+#: A sequence, a person, a moment and a UID beside the table.
+BESIDE = [0x00400260, 0x00142006, 0x40101025, 0x00081167]
+
+
+@pytest.mark.parametrize("tag", [0x00081140, 0x0040A730, 0x00700001, 0x00080090, 0x00080020, *BESIDE])
+@pytest.mark.parametrize("vr", ["LO", "US", "DA", "UI", "AT", "OB", "UT", "ZZ"])
 def test_what_has_another_vr_than_it_should_does_not_leave_either(tag: int, vr: str) -> None:
     data = encoded(ct()) + Encoding().element(tag, vr, b"19770707")
     for options in ({}, {"clean_structured_content": True, "clean_graphics": True}):
         with suppress(ModificationError):  # a sequence that has no items
             assert b"1977" not in changed_bytes(data, deidentifying(**options))
+
+
+@pytest.mark.parametrize("inner", [0x00081032, 0x00142006, 0x00080104])
+@pytest.mark.parametrize("vr", ["CS", "UL", "LO", "OB"])
+def test_nor_does_it_in_an_item_that_says_nothing(inner: int, vr: str) -> None:
+    """Those of sequences with action D."""
+    data = Encoding().element(0x00080082, "SQ", Encoding().item(Encoding().element(inner, vr, b"SECRET")))
+    assert b"SECRET" not in changed_bytes(encoded(ct()) + data, deidentifying())
+
+
+SEQUENCE_END, ITEM_END = (struct.pack("<HHI", 0xFFFE, element, 0) for element in (0xE0DD, 0xE00D))
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        Encoding().element(0x00400260, "SQ", SEQUENCE_END + b"SECRET"),
+        Encoding().element(0x00400260, "SQ", Encoding().item(b"") + SEQUENCE_END + b"SECRET"),
+        Encoding().element(0x00400260, "SQ", Encoding().item(ITEM_END + Encoding().item(b"SECRET^X"))),
+        ITEM_END + Encoding().element(0x7FE00010, "OW", b"SECRET"),
+    ],
+    ids=["behind the end", "behind an item and the end", "behind the end of an item", "behind an end of nothing"],
+)
+def test_what_is_hidden_where_a_reader_may_not_look_does_not_leave_and_pixels_are_not_cut_off(hidden: bytes) -> None:
+    with pytest.raises(ModificationError, match="ends"):
+        changed_bytes(encoded(ct()) + hidden, deidentifying())
 
 
 @pytest.mark.parametrize("nested", [False, True])
