@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 ONCE ?=
+# tests wait for processes that they started: one worker more than there are processors, four at most
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n + 1 : 4)))
 
 .PHONY: help install run test lint bench soak packages clean
 
@@ -28,7 +30,7 @@ packages:
 	@sh tests/packages.sh
 
 test: $(VENV)/.test packages lint  ## run every test, side by side (Debian packages are installed when run as root)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(VENV)/.test  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
