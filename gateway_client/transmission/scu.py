@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from pydicom.uid import UID
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from dul import (
@@ -293,9 +294,12 @@ class StorageSCU:
         places, destination = list(range(len(consignment.objects))), consignment.destination
         where = destination.ae_title, destination.host, destination.port
         peer = asked_for(self._configuration, destination.name, *where)
-        if peer is None or self._halted:
+        if peer is None:
             return places
-        keys = {place: _key_of(consignment.objects[place]) for place in places if place not in consignment.doubtful}
+        reactor = self._reactor.reactor
+        keys = await deferToThreadPool(reactor, reactor.getThreadPool(), _keys_of, consignment)
+        if self._halted:
+            return places
         there = await self._presence.there(peer, [key for key in keys.values() if key is not None])
         for place, key in keys.items():
             if key is not None and key.instance in there:
@@ -462,6 +466,17 @@ class StorageSCU:
         one = consignment.objects[place]
         one.before_last = lambda: consignment.note(place, Mark.HANDED_OVER)
         return ask_to_store(exchange, one)
+
+
+def _keys_of(consignment: Consignment) -> dict[int, InstanceKey | None]:
+    """Read the unique keys of the objects whose destination may have them, by their places, in any thread."""
+    keys, doubtful = dict[int, InstanceKey | None](), {*consignment.doubtful}
+    for place, one in enumerate(consignment.objects):
+        if place not in doubtful:
+            keys[place] = _key_of(one)
+        if consignment.whole:  # they are many
+            one.put_away()
+    return keys
 
 
 def _key_of(one: ObjectFile) -> InstanceKey | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import resource
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,10 +42,14 @@ class Sender:
         configuration = Configuration(self.directory, self.directory, destinations=destinations, peers=self.peers, **times)
         self.scu = StorageSCU(configuration, monotonic=lambda: self.now)
 
-    def send(self, *paths: Path, doubtful: tuple[int, ...] = ()) -> list[Outcome]:
+    def send(self, *paths: Path, doubtful: tuple[int, ...] = (), whole: bool = False) -> list[Outcome]:
         ended: SimpleQueue[Consignment] = SimpleQueue()
-        objects = [ObjectFile(path) for path in paths]
-        self.scu.send(Consignment(self.destination, "study", objects, unnoted, ended.put, doubtful=doubtful))
+        objects: list[ObjectFile] = []
+        for path in paths:
+            objects.append(ObjectFile(path))
+            if whole:
+                objects[-1].put_away()
+        self.scu.send(Consignment(self.destination, "study", objects, unnoted, ended.put, doubtful=doubtful, whole=whole))
         consignment = ended.get(timeout=60)
         assert consignment.fault is None, consignment.fault
         assert len(consignment.outcomes) == len(paths)
@@ -104,6 +110,23 @@ def test_a_destination_that_answers_no_queries_is_sent_all_and_not_asked_for_a_w
     finally:
         sender.scu.close()
         sink.stop()
+
+
+def test_a_folder_may_have_more_objects_than_files_may_be_open(tmp_path: Path) -> None:
+    """Whoever else wants to open one meanwhile, as a port for its peers, is not kept from it."""
+    sink, most = Sink(tmp_path / "sink"), resource.getrlimit(resource.RLIMIT_NOFILE)
+    paths = made(tmp_path, series=1, images=100)
+    settings = DestinationSettings(skip_present=True, query_ae_title="TABLE")
+    with QueryProvider(Table.of_files(paths[:1])) as provider:
+        sender = Sender(tmp_path, sink.destination(), settings, {"TABLE": Peer("127.0.0.1", provider.port)})
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 50, most[1]))
+            outcomes = sender.send(*paths, whole=True)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, most)
+            sender.scu.close()
+            sink.stop()
+    assert [it.result for it in outcomes] == [Result.PRESENT, *[Result.SENT] * 99]
 
 
 def test_another_query_service_may_be_named_and_is_asked_once_for_a_study(tmp_path: Path) -> None:
