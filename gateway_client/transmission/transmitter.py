@@ -93,6 +93,7 @@ class Transmitter:
             name: change_for(it, lambda: read_key(configuration.pseudonym_key)) for name, it in configuration.destinations.items()
         }
         self._destinations: dict[str, Destination] = {}
+        self._strangers: set[str] = set()
         self._locations = NetworkLocations()
         limits = Limits(configuration.associations_per_destination, configuration.associations)
         self._random = random
@@ -160,6 +161,16 @@ class Transmitter:
         lines = broker.call("MAGB TRANSMIT DESTINATIONS").lines
         self._destinations = read_destinations(lines, self._configuration.machine)
         self._locations = NetworkLocations.parse(broker.call("MAGB NETWORK LOCATIONS").lines, self._configuration.data)
+        self._tell_strangers()
+
+    def _tell_strangers(self) -> None:
+        """Tell of destinations for which objects are to be changed and that there are not: one was renamed, or mistyped."""
+        changing = {name for name, change in self._changes.items() if change is not None and name != "*"}
+        strangers = changing - self._destinations.keys()
+        if strangers - self._strangers:
+            names = ", ".join(sorted(strangers))
+            log.error("Nothing is coerced or de-identified for %s: no transmit destination of this site has the name.", names)
+        self._strangers = strangers
 
     def _left_behind(self) -> list[Transmission]:
         """Settle what is SENDING though nothing is sent; give what is to be sent."""

@@ -232,6 +232,19 @@ def test_a_file_that_is_no_dicom_file_fails(office: Office) -> None:
     assert office.queue.results[0].startswith("1^1^FAIL^0^")
 
 
+def test_a_destination_that_would_be_changed_for_and_is_none_is_told_of_once(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who renames a destination, or mistypes it in the settings, has identities leave else without a word."""
+    deidentify = DestinationSettings.model_validate({"deidentify": "basic"})
+    office.destinations = {"READING ROOM": deidentify, "RESAERCH": deidentify, "ROUTER": DestinationSettings(retries=1)}
+    office.start()
+    office.transmitter.connected(office.broker)
+    assert caplog.messages == [
+        "Nothing is coerced or de-identified for RESAERCH: no transmit destination of this site has the name."
+    ]
+
+
 def test_the_doubts_of_an_entry_are_not_those_of_another_with_its_number(office: Office) -> None:
     office.sender.outcomes["READING ROOM"] = [Outcome(Result.DOUBT, "No answer."), Outcome(Result.DOUBT, "No answer.")]
     office.put(1, image=7)
