@@ -112,9 +112,9 @@ def export_result(call: Call) -> str:
     """Take what became of export entries, `entry^image^status^repeat^reason^seconds`; answer how many are known.
 
     Status SUCCESS and FAIL end an entry. WAITING puts it back with the reason, to be tried again after so many seconds, a week
-    at most; where none are given, after a pause that doubles with every try; one that has arrived is not tried again. KEPT says
-    that this machine still has an entry that it took, which else waits again after five minutes. Repeat 1 says that the
-    instance may have reached the destination before.
+    at most; where none are given, after a pause that doubles with every try; one that has arrived, or that another machine has
+    taken since, is not tried again. KEPT says that this machine still has an entry that it took, which else waits again after
+    five minutes. Repeat 1 says that the instance may have reached the destination before.
     """
     return str(apply_reports(call, _reports(call, 0)))
 

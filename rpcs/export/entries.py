@@ -101,6 +101,7 @@ _SENT_IMAGES = (
         DicomExportImage.sequence,
         DicomExportImage.image,
         DicomExportImage.status,
+        DicomExportImage.taken_by,
         Image.uid,
         DicomExport.application,
     )
@@ -326,7 +327,7 @@ def _take_out(connection: Connection, export: int, key: dict[str, int]) -> None:
 def apply_reports(call: Call, reports: Sequence[Report]) -> int:
     """Set what became of entries, and tell the images' stories; gives how many of them there are.
 
-    One that has arrived is not tried again; that it has is told its story once.
+    One that has arrived, or that another machine has taken since, is not tried again; that it has is told its story once.
     """
     rows = _reported(call.connection, reports)
     known = [report for report in reports if report.key in rows]
@@ -342,7 +343,7 @@ def apply_reports(call: Call, reports: Sequence[Report]) -> int:
     told = [
         report
         for report in known
-        if report.status not in ("", KEPT) and not (report.status == "RETRY" and _has_arrived(rows[report.key]))
+        if report.status not in ("", KEPT) and not (report.status == "RETRY" and _is_settled(call, rows[report.key]))
     ]
     if told:
         call.connection.execute(_SET_STATUS, [report.changes(now) for report in told])
@@ -353,6 +354,11 @@ def apply_reports(call: Call, reports: Sequence[Report]) -> int:
 
 def _has_arrived(row: Entry) -> bool:
     return bool(row.status == "SUCCESS")
+
+
+def _is_settled(call: Call, row: Entry) -> bool:
+    """Tell whether it is not for this session's machine any more to have an entry tried again: another one is sending it."""
+    return _has_arrived(row) or (row.status == "XMIT" and row.taken_by not in ("", call.session.machine))
 
 
 def _reported(connection: Connection, reports: Sequence[Report]) -> dict[tuple[int, int], Entry]:

@@ -220,6 +220,20 @@ def test_what_has_arrived_is_not_tried_again_whoever_else_had_it(routing: Routin
     assert routing.stories(2)[-1] == "fail", "whoever knows better may say so"
 
 
+def test_who_reports_late_takes_no_entry_from_the_machine_that_has_it_since(routing: Routing) -> None:
+    """Else both would send it: one that the first could not send waits for whoever asks, while the other is at it."""
+    queue(routing, "2")
+    take_for(routing, "^1")
+    taken = update(DicomExportImage).values(taken_by="OTHER", status="XMIT")
+    routing.broker.store.transact(lambda connection: connection.execute(taken))
+    routing.client.call("MAGB EXPORT RESULT", ["1^1^WAITING^0^It could not be reached.^0"])
+    assert take_for(routing, "^1") == []
+    assert [row.status for row in routing.all(select(DicomExportImage.status))] == ["XMIT"]
+    assert "retry" not in routing.stories(2)
+    routing.client.call("MAGB EXPORT RESULT", ["1^1^SUCCESS"])
+    assert routing.stories(2)[-1] == "success", "it was this one that the destination answered"
+
+
 def test_who_waits_for_entries_has_them_once_they_are_queued(routing: Routing) -> None:
     queue(routing, "9")
     take(routing)
