@@ -196,11 +196,13 @@ class Lanes:
         """Name the entries that were taken and whose outcome is not known."""
         return {it.item.key for lane in self._lanes.values() for track in lane.tracks for it in (*track.ahead, *track.run)}
 
-    @property
-    def in_folders(self) -> set[str]:
-        """Name those that are kept in hand until their folder is complete, and sent."""
-        tracks = [track for lane in self._lanes.values() if lane.settings.whole_folders for track in lane.tracks]
-        return {it.item.key for track in tracks for it in (*track.ahead, *track.run)}
+    def kept(self, until: float) -> set[str]:
+        """Name those that stay in hand for long: what is being sent and would not be begun after `until` any more, and what
+        waits until its folder is complete.
+        """
+        tracks = [(lane.settings.whole_folders, track) for lane in self._lanes.values() for track in lane.tracks]
+        waiting = {it.item.key for whole, track in tracks if whole for it in track.ahead}
+        return waiting | {it.item.key for whole, track in tracks for it in track.run if whole or it.until <= until}
 
     @property
     def ahead(self) -> int:

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 DOUBTS = 2
 #: Seconds after which what was taken is not begun any more: the broker gives it to another machine when 300 have passed.
 TAKEN_FOR = 240.0
-#: Seconds after which the broker is told that entries of folders are still in hand.
+#: Seconds after which the broker is told of what is still in hand: entries of folders, and what takes long to be sent.
 KEPT_FOR = 120.0
 #: The names of what is sent as one: a folder, and for want of one what was exported together.
 _FOLDER, _EXPORT = "folder", "export"
@@ -212,7 +212,7 @@ class Transmitter:
 
     def _kept(self, now: float) -> list[str]:
         """Name the entries that are kept in hand, when it is time to tell the broker so."""
-        kept = self._lanes.in_folders
+        kept = self._lanes.kept(now + TAKEN_FOR - KEPT_FOR)
         if kept and now - self._told_at <= KEPT_FOR:
             return []
         self._told_at = now

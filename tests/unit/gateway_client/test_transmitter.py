@@ -476,6 +476,32 @@ def test_an_entry_that_the_broker_gives_again_while_it_is_sent_is_not_sent_twice
     assert [uid for _, _, uid in office.sender.sent] == ["1.2.1", "1.2.2", "1.2.3", "1.2.4"]
 
 
+def test_what_takes_long_to_be_sent_is_not_given_to_another_machine_meanwhile(
+    large_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker gives again what it has heard nothing of for 300 s; what was not begun by then may go to another."""
+    office = large_office
+    office.sender.hanging.add("READING ROOM")
+    for number in range(1, 11):
+        office.put(number)
+    while len(office.sender.hung) < 2:
+        office.transmitter.step(office.broker)
+    monkeypatch.setattr(transmitter, "LOOK_AGAIN", 0.0)
+    under_way = [one for consignment in office.sender.hung for one in consignment.objects]
+    kept = sorted(f"{one.path.stem}^1^KEPT" for one in under_way)
+    told = [0]
+    for seconds in range(0, 900, 30):
+        office.transmitter.step(office.broker)
+        if office.queue.results:
+            told.append(seconds)
+            assert office.queue.results == kept
+        office.queue.results.clear()
+        office.clock.advance(30)
+    assert all(later - earlier < 300 for earlier, later in zip(told, [*told[1:], 900], strict=True))
+    office.sender.resume()
+    office.run()
+
+
 def test_a_destination_that_hangs_holds_up_no_other(large_office: Office) -> None:
     office = large_office
     office.sender.hanging.add("READING ROOM")
