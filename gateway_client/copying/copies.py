@@ -61,6 +61,8 @@ def copy_file(source: Path, target: Path, mark: str, now: float) -> Copied:
         raise _not_read(source, error) from error
     with reader:
         try:
+            if _is_itself(reader, target):
+                raise NotCopied(f"{target} is the file itself, and no copy: its purge would be its end.", Blame.FILE)
             there = _is_there(reader, target)
             if there:
                 with target.open("rb") as copy:
@@ -95,6 +97,14 @@ def _chunks(reader: BinaryIO) -> Iterator[bytes]:
             yield chunk
     except OSError as error:
         raise _not_read(Path(reader.name), error) from error
+
+
+def _is_itself(reader: BinaryIO, target: Path) -> bool:
+    """Tell whether the place is that of the file, whatever way leads there."""
+    try:
+        return os.path.samestat(os.fstat(reader.fileno()), target.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _is_there(reader: BinaryIO, target: Path) -> bool:

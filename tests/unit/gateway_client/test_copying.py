@@ -306,6 +306,25 @@ def test_nothing_is_copied_to_or_purged_from_the_archive(desk: Desk, path: str) 
     assert (desk.queue.logged, desk.queue.online, len(desk.queue.old)) == ([], False, 1)
 
 
+@pytest.mark.parametrize("share", [OUTREACH, SHARE], ids=["it lies at the router", "its folder is mounted there too"])
+def test_what_lies_in_its_place_itself_is_no_copy_and_is_not_purged(tmp_path: Path, share: str) -> None:
+    """Neither when it is old nor when destinations have committed to it."""
+    desk = Desk(tmp_path, retention="0")
+    desk.file(1)
+    original = desk.archive / "1.DCM"
+    at = original.stat().st_mtime
+    desk.queue.waiting[1][6] = f"{share}1.DCM"
+    desk.there.mkdir()
+    os.link(original, desk.there / "1.DCM")  # the same file, as through a second mount
+    while desk.queue.waiting or desk.queue.sending:
+        desk.run()
+        desk.clock.advance(60)
+    assert desk.queue.logged == [(1, "FAILED", "\\1.DCM")]
+    assert desk.stories() == [("101", "failed")]
+    assert original.stat().st_mtime == at, "and it is as old as it was"
+    desk.journal.close()
+
+
 def test_a_link_does_not_lead_out_of_the_location(desk: Desk) -> None:
     desk.there.mkdir()
     (desk.there / "SUB").symlink_to(desk.archive)
