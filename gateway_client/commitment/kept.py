@@ -12,6 +12,12 @@ from gateway_client.journal import Journal
 #: The place of what is kept in the spool; other places are routers' locations, by name.
 SPOOL = ""
 
+#: Where and as which files an image is kept, and of one in the spool which instance it is: its number may have been given again,
+#: by a database that was restored, and what was committed to may have been another instance, without identity or with loss.
+_KEPT_OF = """
+SELECT place, file, (SELECT sop_instance_uid FROM instance WHERE name=kept.file) FROM kept WHERE image=? AND NOT due
+"""
+
 
 class KeptFile(NamedTuple):
     """A file at a place, and its IMAGE (#2005)."""
@@ -51,20 +57,22 @@ class Kept:
         """Have files of images be due that all have committed to who must."""
         with self._journal.transaction() as connection:
             for image in images:
-                rows = connection.execute("SELECT DISTINCT place FROM kept WHERE image=? AND NOT due", (image,)).fetchall()
-                peers = self._peers(image) if rows else set()
-                due = [place for (place,) in rows if (needed := self.needs(place)) and needed <= peers]
-                connection.executemany("UPDATE kept SET due=1 WHERE image=? AND place=?", [(image, place) for place in due])
+                rows = connection.execute(_KEPT_OF, (image,)).fetchall()
+                peers = self._peers(image) if rows else ()
+                for place, file, uid in rows:
+                    answered = {peer for peer, instance in peers if uid in (None, instance)}
+                    if (needed := self.needs(place)) and needed <= answered:
+                        connection.execute("UPDATE kept SET due=1 WHERE place=? AND file=?", (place, file))
 
-    def _peers(self, image: int) -> set[str]:
-        """Name the destinations that have committed to an image."""
+    def _peers(self, image: int) -> list[tuple[str, str]]:
+        """Name the destinations that have committed to an image, and to which instance that was sent to them."""
         with self._journal.transaction() as connection:
             rows = connection.execute(
-                "SELECT DISTINCT peer FROM commitment_reference AS one JOIN commitment ON commitment.id=one.commitment"
-                " WHERE one.image=? AND one.reason=?",
+                "SELECT DISTINCT peer, sop_instance_uid FROM commitment_reference AS one JOIN commitment ON"
+                " commitment.id=one.commitment WHERE one.image=? AND one.reason=?",
                 (image, COMMITTED),
             ).fetchall()
-        return {peer for (peer,) in rows}
+        return [(peer, uid) for peer, uid in rows]
 
     def has(self, place: str, file: str) -> bool:
         """Tell whether a file is kept."""

@@ -33,10 +33,10 @@ def file(desk: Desk, uid: str = "1.2.3.4") -> int:
     return max(desk.imaging.images)
 
 
-def answer(desk: Desk, image: int, reason: int = 0, name: str = NAME) -> None:
+def answer(desk: Desk, image: int, reason: int = 0, name: str = NAME, uid: str = "") -> None:
     """Have a destination answer for an image."""
     requests, now = CommitmentRequests(desk.journal, Kept(desk.journal, desk.configuration).committed), desk.clock.seconds()
-    reference = Reference("1.2", desk.imaging.images[image])
+    reference = Reference("1.2", uid or desk.imaging.images[image])
     requests.gather(name, [Taken(reference, image)], now, now)
     (asking,) = requests.due(name, now, 1)
     transaction = requests.ask(asking, now, now).transaction
@@ -84,6 +84,17 @@ def test_what_is_not_committed_to_is_kept_as_long_as_originals(desk: Desk, reaso
 def test_a_refusal_that_was_mended_counts_as_committed(desk: Desk) -> None:
     image = file(desk)
     answer(desk, image, Reason.NO_SUCH_OBJECT_INSTANCE)
+    answer(desk, image)
+    desk.step()
+    assert kept(desk) == []
+
+
+def test_a_commitment_to_another_instance_frees_nothing(desk: Desk) -> None:
+    """The image's number was given again, or the destination was sent less than the image before settings forbade it."""
+    image = file(desk)
+    answer(desk, image, uid="1.2.99")
+    desk.step()
+    assert len(kept(desk)) == 1
     answer(desk, image)
     desk.step()
     assert kept(desk) == []
