@@ -15,7 +15,6 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from gateway_client.errors import CannotTranscode, ModificationError, NotPart10
-from gateway_client.objects.part10 import encode_head
 from gateway_client.transcoding.requests import READY, decode_answer, encode_request
 from gateway_client.transmission.object_file import ObjectFile
 from runtime import HelperProcess, make_directories
@@ -24,7 +23,6 @@ from runtime import HelperProcess, make_directories
 PATIENCE, START = 120.0, 30.0
 #: Processes, and so objects that are transcoded at a time.
 PROCESSES = 2
-_CHUNK = 1 << 20
 
 
 class Transcoder:
@@ -55,7 +53,7 @@ class Transcoder:
                 source, target = one.path, Path(work, "transcoded")
                 if one.changed:
                     source = Path(work, "changed")
-                    _write(one, source)
+                    one.save(source)
                 process = self._idle.get()
                 try:
                     process.transcode(source, target, syntaxes)
@@ -75,13 +73,6 @@ class Transcoder:
             self._pool.stop()
         for process in self._processes:
             process.end()
-
-
-def _write(one: ObjectFile, path: Path) -> None:
-    with path.open("wb") as file:
-        file.write(encode_head(one.meta))
-        while one.size:
-            file.write(one.read(min(one.size, _CHUNK)))
 
 
 class _Process:

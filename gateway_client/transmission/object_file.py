@@ -13,7 +13,7 @@ from typing import BinaryIO
 from dul import Asked, Category, Command, CommandField, DulError, Exchange, Response
 from gateway_client.errors import GatewayError
 from gateway_client.objects.elements import DEFLATED, HEADER, Elements, scan_beginning
-from gateway_client.objects.part10 import HEAD_LIMIT, decode_head
+from gateway_client.objects.part10 import HEAD_LIMIT, decode_head, encode_head
 from gateway_client.objects.rewriting import rewritten_deflated
 from gateway_client.objects.scanning import CHUNK
 from gateway_client.objects.spans import FileBytes, encoding_of
@@ -21,6 +21,8 @@ from gateway_client.objects.splicing import Change, SplicedData
 
 #: C-STOREs on their way at a time to a peer that agrees to it (PS3.7 D.3.3.3); to others it is one.
 WINDOW = 8
+#: Bytes that are read at once where an object is written to a file.
+_AT_ONCE = 1 << 20
 #: Bytes of a deflated data set that is changed, inflated; more are refused.
 INFLATED = 1 << 30
 
@@ -144,6 +146,17 @@ class ObjectFile:
         if modified.sop_instance_uid not in ("", self.meta.sop_instance_uid):
             self.meta = replace(self.meta, sop_instance_uid=modified.sop_instance_uid)
             self.told = f"It is {modified.sop_instance_uid} there."
+
+    def save(self, path: Path) -> None:
+        """Write it to a file as it is sent, of which nothing is begun by that. Raises OSError, and as when it is opened."""
+        again = ObjectFile(self.path, self._made_by)
+        try:
+            with path.open("wb") as file:
+                file.write(encode_head(again.meta))
+                while again.size:
+                    file.write(again.read(min(again.size, _AT_ONCE)))
+        finally:
+            again.close()
 
     def put_away(self) -> None:
         """Close the file until it is read: of many objects that wait few are open."""

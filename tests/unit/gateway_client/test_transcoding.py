@@ -21,7 +21,6 @@ from twisted.internet.defer import Deferred
 
 from gateway_client.errors import CannotTranscode
 from gateway_client.objects.patient_name import normalise
-from gateway_client.objects.splicing import Change
 from gateway_client.transcoding import SYNTAXES, Transcoder
 from gateway_client.transcoding.conversion import transcode_first
 from gateway_client.transmission.object_file import ObjectFile
@@ -231,8 +230,8 @@ class Transcoding:
         self.reactor = ReactorThread("transcoding")
         self.transcoder = Transcoder(directory, patience)
 
-    def transcode(self, path: Path, *names: str, change: Change | None = None) -> ObjectFile:
-        one = ObjectFile(path, change)
+    def transcode(self, source: Path | ObjectFile, *names: str) -> ObjectFile:
+        one = ObjectFile(source) if isinstance(source, Path) else source
 
         def ask() -> Deferred[ObjectFile]:
             return self.transcoder.transcode(self.reactor.reactor, one, [SYNTAXES[name] for name in names])
@@ -266,9 +265,12 @@ def test_a_transcoded_file_is_gone_before_it_is_read(transcoding: Transcoding, t
 
 
 def test_what_is_sent_changed_is_transcoded_changed(transcoding: Transcoding) -> None:
-    one = transcoding.transcode(shipped("CT_small.dcm"), "rle", change=normalise)
+    """None of what it was before has begun to be sent by that: with a fault it would count as what may have arrived."""
+    before = ObjectFile(shipped("CT_small.dcm"), normalise)
+    one = transcoding.transcode(before, "rle")
     data = one.read(one.size)
     one.close()
+    assert (before.begun, before.handed_over) == (False, False)
     assert b"COMPRESSEDSAMPLES^CT1" in data
     assert len(data) < 32768
 
