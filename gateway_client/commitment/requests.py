@@ -28,6 +28,12 @@ from gateway_client.story import Event
 _ROLE = "SCU"
 _COLUMNS = "id, peer, transaction_uid, state, asked_at, tries, reason"
 
+_OVER = """
+SELECT id FROM commitment WHERE role=? AND state IN (?,?) AND changed_at<? AND NOT EXISTS (
+  SELECT 1 FROM commitment_reference AS one JOIN kept ON kept.image=one.image WHERE one.commitment=commitment.id
+)
+"""
+
 
 class Stage(StrEnum):
     """How far a transaction is. FAILED: something in it is not committed."""
@@ -201,12 +207,9 @@ class CommitmentRequests:
         return dict(rows)
 
     def purge(self, before: float) -> None:
-        """Forget what was over before a moment."""
+        """Forget what was over before a moment, unless something is kept until others have committed to it as well."""
         with self._journal.transaction() as connection:
-            over = connection.execute(
-                "SELECT id FROM commitment WHERE role=? AND state IN (?,?) AND changed_at<?",
-                (_ROLE, Stage.COMMITTED, Stage.FAILED, before),
-            ).fetchall()
+            over = connection.execute(_OVER, (_ROLE, Stage.COMMITTED, Stage.FAILED, before)).fetchall()
             connection.executemany("DELETE FROM commitment_reference WHERE commitment=?", [tuple(row) for row in over])
             connection.executemany("DELETE FROM commitment WHERE id=?", [tuple(row) for row in over])
 

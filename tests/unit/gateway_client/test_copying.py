@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway_client.commitment.kept import Kept
+from gateway_client.commitment.requesting import REMEMBERED_FOR
 from gateway_client.commitment.requests import CommitmentRequests, Taken
 from gateway_client.commitment.transaction import CommitmentResult, Reference
 from gateway_client.configuration import Configuration
@@ -506,6 +507,24 @@ def test_a_copy_goes_when_every_destination_that_must_has_committed_and_not_befo
     assert desk.stories()[-1:] == [("101", "purged")]
     assert desk.queue.reported == ["2005^101^1^3261121^\\1.DCM"]
     assert kept.count("OUTREACH") == 2
+
+
+def test_who_has_committed_is_remembered_until_the_others_have(desk: Desk) -> None:
+    commit, kept = committing(desk, "ARCHIVE", "VAULT")
+    requests = CommitmentRequests(desk.journal, kept.committed)
+    for number in (1, 2):
+        desk.file(number)
+    desk.run()
+    commit("ARCHIVE", 101)
+    desk.clock.advance(REMEMBERED_FOR + 1)
+    requests.purge(desk.clock.seconds() - REMEMBERED_FOR)
+    assert requests.counts() == {"COMMITTED": 1}
+    commit("VAULT", 101)
+    desk.run()
+    assert desk.names() == ["2.DCM"]
+    desk.clock.advance(REMEMBERED_FOR + 1)
+    requests.purge(desk.clock.seconds() - REMEMBERED_FOR)
+    assert requests.counts() == {}
 
 
 def test_a_copy_that_is_made_after_they_have_committed_goes_at_once(desk: Desk) -> None:
