@@ -22,6 +22,14 @@ class NetworkLocation:
     root: Path
     relative: bool = False
 
+    @property
+    def is_there(self) -> bool:
+        """Tell whether its folder is there, and answers."""
+        try:
+            return self.root.is_dir()
+        except OSError:
+            return False
+
     def path(self, name: str) -> Path:
         r"""Turn `SL00\00\name.DCM` into a path here. Raises UnknownShare for one that would lead out of the location."""
         parts = [part for part in name.split("\\") if part]

@@ -114,7 +114,7 @@ class Copying:
             location, path = self._locations.find(entry.path), self._locations.local_path(entry.path)
         except UnknownShare as error:
             raise NotCopied(str(error), Blame.FILE) from error
-        if not location.root.is_dir():
+        if not location.is_there:
             raise NotCopied(f"The folder of {location.name}, {location.root}, is not there.", Blame.ARCHIVE)
         return path
 

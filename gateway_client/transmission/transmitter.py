@@ -238,9 +238,12 @@ class Transmitter:
         except (UnknownShare, NotPart10, ModificationError) as error:
             return replace(item, state=Sending.FAILED, reason=str(error))
         except OSError as error:
-            reachable = self._locations.find(item.path).root.is_dir()
-            state = Sending.FAILED if reachable else Sending.WAITING
-            return replace(item, state=state, reason=f"{item.path}: {error.strerror}.")
+            waiting = _put_back(item, f"{item.path}: {error.strerror}.")
+            if not self._locations.find(item.path).is_there:
+                return waiting
+            if isinstance(error, FileNotFoundError):
+                return replace(waiting, state=Sending.FAILED)
+            return self._failed(self._lanes.lane(destination.name), waiting)
         except Exception as error:  # one object is no reason to send no other
             log.exception("%s cannot be prepared", item.path)
             return self._failed(self._lanes.lane(destination.name), _put_back(item, f"A fault: {error!r}."))

@@ -338,10 +338,21 @@ def test_a_link_does_not_lead_out_of_the_location(desk: Desk) -> None:
     assert not (desk.archive / "2.DCM").exists()
 
 
-def test_an_archive_that_is_away_is_no_fault_of_the_file(desk: Desk) -> None:
+@pytest.mark.parametrize("answers", [True, False])
+def test_an_archive_that_is_away_is_no_fault_of_the_file(desk: Desk, monkeypatch: pytest.MonkeyPatch, answers: bool) -> None:
+    is_dir = Path.is_dir
+
+    def answer(path: Path) -> bool:
+        if path == desk.archive:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return is_dir(path)
+
     desk.file(1)
     desk.archive.rename(desk.directory / "away")
-    desk.run()
+    with monkeypatch.context() as patch:
+        if not answers:
+            patch.setattr(Path, "is_dir", answer)
+        desk.run()
     assert (list(desk.queue.waiting), desk.queue.online) == ([1], True)
     desk.run()
     assert desk.queue.logged == [], "it is not asked for at once"

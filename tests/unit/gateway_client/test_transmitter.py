@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -223,6 +225,39 @@ def test_a_share_that_is_not_mounted_keeps_the_entry_waiting(office: Office) -> 
     (office.directory / "image1").rmdir()
     office.run()
     assert office.queue.results[0].startswith("1^1^WAITING^0^")
+
+
+@pytest.mark.parametrize(
+    ("problem", "result"),
+    [
+        (errno.EMFILE, "1^1^WAITING^0^%s: Too many open files.^600"),
+        (errno.EIO, "1^1^WAITING^0^%s: Input/output error.^600"),
+        (errno.ENOENT, "1^1^FAIL^0^%s: No such file or directory."),
+    ],
+)
+def test_a_file_that_cannot_be_opened_now_is_tried_again_and_one_that_is_gone_is_not(
+    office: Office, monkeypatch: pytest.MonkeyPatch, problem: int, result: str
+) -> None:
+    def opened(path: Path, _change: Change | None = None) -> ObjectFile:
+        raise OSError(problem, os.strerror(problem), path)
+
+    monkeypatch.setattr(transmitter, "ObjectFile", opened)
+    office.put(1)
+    office.run()
+    assert office.queue.results == [result % f"{SHARE}1.DCM"]
+
+
+def test_a_share_that_does_not_answer_keeps_the_entry_waiting_and_no_other_from_being_sent(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(_path: Path) -> bool:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    office.put(1, file=False)
+    office.put(2)
+    monkeypatch.setattr(Path, "is_dir", answer)
+    office.run()
+    assert [line.split("^")[2] for line in office.queue.results] == ["WAITING", "SUCCESS"]
 
 
 def test_a_file_that_is_no_dicom_file_fails(office: Office) -> None:
