@@ -107,8 +107,9 @@ class Checking:
         return found
 
     def _local(self, path: str) -> Path | None:
+        """Say where a file lies; None where that is on no share of the site, or on one that is away with all that lies there."""
         try:
-            return self._locations.local_path(path) if path else None
+            return self._locations.local_path(path) if path and self._locations.find(path).is_there else None
         except UnknownShare:
             return None
 
