@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.gateway_client.fakes import Desk
+from tests.unit.gateway_client.transmitting import Office
 
 
 @pytest.fixture
@@ -16,3 +17,19 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(tmp_path)
     yield desk
     desk.close()
+
+
+@pytest.fixture(params=["many at once", "one at a time"])
+def office(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Office]:
+    """Give a transmitter that takes entries many at once, and one at a time."""
+    office = Office(tmp_path, many=request.param == "many at once")
+    yield office
+    office.stop()
+
+
+@pytest.fixture
+def large_office(tmp_path: Path) -> Iterator[Office]:
+    """Give a transmitter that takes entries many at once."""
+    office = Office(tmp_path, many=True)
+    yield office
+    office.stop()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway_client.backoff import Backoff
-from gateway_client.errors import BrokerRefused, JournalError, PseudonymKeyError
+from gateway_client.errors import BrokerRefused, JournalError
 from gateway_client.journal import Journal
 from gateway_client.objects.splicing import Change
 from gateway_client.priors.searches import PriorSearches, Stage
@@ -20,25 +19,11 @@ from gateway_client.transmission.lanes import Lane
 from gateway_client.transmission.notes import Notes
 from gateway_client.transmission.object_file import ObjectFile, Outcome, Result
 from gateway_client.transmission.scu import Destination
-from gateway_client.transmission.transmissions import Sending, Transmission, Transmissions
+from gateway_client.transmission.transmissions import Sending, Transmissions
 from runtime import DestinationSettings, PriorSettings
-from tests.unit.gateway_client.fakes import SHARE, element
-from tests.unit.gateway_client.transmitting import AT_ITS_BEGINNING, SENT, Killed, Office
+from tests.unit.gateway_client.fakes import SHARE
+from tests.unit.gateway_client.transmitting import SENT, Office, asked_for
 from xwb import ConnectionLost
-
-
-@pytest.fixture(params=["many at once", "one at a time"])
-def office(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Office]:
-    office = Office(tmp_path, many=request.param == "many at once")
-    yield office
-    office.stop()
-
-
-@pytest.fixture
-def large_office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path, many=True)
-    yield office
-    office.stop()
 
 
 def test_what_was_sent_is_reported_with_the_call_for_the_next_entry(office: Office) -> None:
@@ -151,49 +136,11 @@ def test_it_is_not_sent_a_third_time(office: Office) -> None:
     assert office.transmissions.counts() == {}
 
 
-def test_after_a_kill_while_sending_it_is_sent_once_more_and_marked(office: Office) -> None:
-    office.put(1)
-    office.sender.outcomes["READING ROOM"] = [Killed()]
-    with pytest.raises(Killed):
-        office.run()
-    assert office.transmissions.counts() == {"SENDING": 1}
-    office.start()
-    assert office.queue.requeued[-1] == ["1^1"]
-    office.run()
-    assert [uid for _, _, uid in office.sender.sent] == ["1.2.1", "1.2.1"]
-    assert office.queue.results == ["1^1^SUCCESS^1^"]
-    assert office.transmissions.counts() == {}
-
-
-def test_after_two_kills_while_sending_a_person_decides(office: Office) -> None:
-    office.put(1)
-    office.sender.outcomes["READING ROOM"] = [Killed(), Killed()]
-    for _ in range(2):
-        with pytest.raises(Killed):
-            office.run()
-        office.start()
-    office.run()
-    assert len(office.sender.sent) == 2
-    assert office.queue.results[-1].startswith("1^1^FAIL^1^")
-
-
 def test_an_object_that_was_cut_off_before_its_end_is_no_doubt(office: Office) -> None:
     office.sender.outcomes["READING ROOM"] = [Outcome(Result.BROKEN, "The connection was lost.")]
     office.put(1)
     office.run()
     assert office.queue.results == ["1^1^WAITING^0^The connection was lost.^600"]
-
-
-def test_what_was_sent_is_reported_after_a_kill_and_not_sent_again(office: Office) -> None:
-    office.put(1)
-    assert office.transmitter.step(office.broker) is True
-    office.transmitter.offline()
-    assert office.transmissions.counts() == {"SENT": 1}
-    office.start()
-    assert office.queue.requeued[-1] == ["1^1"]
-    office.run()
-    assert len(office.sender.sent) == 1
-    assert office.queue.results == ["1^1^SUCCESS^0^"]
 
 
 def test_an_entry_that_was_taken_and_whose_answer_was_lost_is_given_back(office: Office) -> None:
@@ -267,19 +214,6 @@ def test_a_file_that_is_no_dicom_file_fails(office: Office) -> None:
     assert office.queue.results[0].startswith("1^1^FAIL^0^")
 
 
-def test_a_destination_that_would_be_changed_for_and_is_none_is_told_of_once(
-    office: Office, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Who renames a destination, or mistypes it in the settings, has identities leave else without a word."""
-    deidentify = DestinationSettings.model_validate({"deidentify": "basic"})
-    office.destinations = {"READING ROOM": deidentify, "RESAERCH": deidentify, "ROUTER": DestinationSettings(retries=1)}
-    office.start()
-    office.transmitter.connected(office.broker)
-    assert caplog.messages == [
-        "Nothing is coerced or de-identified for RESAERCH: no transmit destination of this site has the name."
-    ]
-
-
 def test_the_doubts_of_an_entry_are_not_those_of_another_with_its_number(office: Office) -> None:
     office.sender.outcomes["READING ROOM"] = [Outcome(Result.DOUBT, "No answer."), Outcome(Result.DOUBT, "No answer.")]
     office.put(1, image=7)
@@ -309,13 +243,6 @@ def test_sending_is_journaled_before_the_first_byte(office: Office) -> None:
     assert seen == [{str(Sending.SENDING): 1}]
 
 
-def asked_for(office: Office) -> list[tuple[str, ...]]:
-    """Give the SOP Instance UIDs that the destination is to be asked for, by transaction."""
-    now = office.clock.seconds() + 60
-    asked = [office.requests.ask(one, now, now) for one in office.requests.due("READING ROOM", now, 9)]
-    return [tuple(it.sop_instance for it in request.references) for request in asked if request is not None]
-
-
 def test_a_destination_is_asked_to_commit_to_what_it_took_and_to_nothing_else(office: Office) -> None:
     office.destinations = {"READING ROOM": DestinationSettings(commit=True)}
     office.start()
@@ -336,80 +263,6 @@ def test_a_destination_is_asked_for_what_it_was_sent_in_place_of_the_image(offic
         office.put(number)
     office.run()
     assert asked_for(office) == [("1.2.1", "2.25.7")]
-
-
-def test_what_was_answered_before_a_kill_is_to_be_committed_too(large_office: Office) -> None:
-    """The journal knew it as sent only after the next start; what the kill left in doubt comes with its answer."""
-    office = large_office
-    office.destinations = {"READING ROOM": DestinationSettings(commit=True)}
-    office.start()
-    for number in (1, 2):
-        office.put(number)
-    office.sender.outcomes["READING ROOM"] = [SENT, Killed()]
-    with pytest.raises(Killed):
-        office.run()
-    assert asked_for(office) == []
-    office.start()
-    assert asked_for(office) == [("1.2.1",)]
-
-
-def test_of_many_entries_a_kill_leaves_in_doubt_what_was_handed_over_and_not_answered(large_office: Office) -> None:
-    office = large_office
-    for number in range(1, 5):
-        office.put(number)
-    office.sender.outcomes["READING ROOM"] = [SENT, SENT, Killed()]
-    with pytest.raises(Killed):
-        office.run()
-    assert office.transmissions.counts() == {"SENDING": 4}
-    office.start()
-    assert office.queue.requeued[-1] == ["1^1", "2^1", "3^1", "4^1"]
-    office.run()
-    assert [uid for _, _, uid in office.sender.sent] == ["1.2.1", "1.2.2", "1.2.3", "1.2.3", "1.2.4"]
-    assert sorted(office.queue.results) == [f"{number}^1^SUCCESS^{int(number == 3)}^" for number in range(1, 5)]
-
-
-def test_what_a_kill_left_and_is_to_be_sent_again_is_not_told_as_waiting_meanwhile(large_office: Office) -> None:
-    office = large_office
-    office.sender.hanging.add("READING ROOM")
-    for number in range(1, 9):
-        office.put(number, group="11" if number < 5 else "12")
-    for _ in range(3):
-        office.transmitter.step(office.broker)
-    assert [it.study for it in office.sender.hung] == ["11", "12"]
-    for one in [one for it in office.sender.hung for one in it.objects]:
-        one.close()
-    office.sender.hung.clear()
-    office.start()
-    for _ in range(3):
-        office.transmitter.step(office.broker)
-    assert [it.study for it in office.sender.hung] == ["11"], "the other study lies ahead"
-    assert office.queue.results == []
-    office.sender.resume()
-    office.run()
-    assert {line.split("^")[2] for line in office.queue.results} == {"SUCCESS"}
-
-
-def test_an_object_that_was_not_handed_over_whole_before_a_kill_is_no_doubt(office: Office) -> None:
-    office.put(1)
-    office.sender.outcomes["READING ROOM"] = [AT_ITS_BEGINNING]
-    with pytest.raises(Killed):
-        office.run()
-    office.start()
-    office.run()
-    assert office.queue.results == ["1^1^SUCCESS^0^"]
-
-
-def test_after_a_power_cut_all_that_was_being_sent_is_in_doubt(large_office: Office) -> None:
-    office = large_office
-    office.put(1)
-    office.put(2)
-    office.sender.outcomes["READING ROOM"] = [SENT, Killed()]
-    with pytest.raises(Killed):
-        office.run()
-    office.boot = "since noon"
-    office.start()
-    office.run()
-    assert sorted(office.queue.results) == ["1^1^SUCCESS^1^", "2^1^SUCCESS^1^"]
 
 
 def test_more_entries_are_taken_at_once_while_that_goes_quickly(large_office: Office) -> None:
@@ -444,31 +297,6 @@ def test_a_run_that_follows_another_waits_for_the_disk_once(large_office: Office
     transactions = " ".join(statements).split("BEGIN")
     writes = [one for one in transactions if "INSERT" in one or "DELETE" in one]
     assert len(writes) < 1.5 * len(office.sender.at_once), "each run was begun, ended and forgotten"
-    assert office.transmissions.counts() == {}
-
-
-def test_what_was_told_and_not_forgotten_before_a_kill_is_told_again_and_not_sent(
-    large_office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    office = large_office
-    for number in range(1, 6):
-        office.put(number)
-    save = Transmissions.save
-
-    def killed(transmissions: Transmissions, items: Iterable[Transmission], now: float) -> None:
-        if office.queue.results:
-            raise Killed
-        save(transmissions, items, now)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Transmissions, "save", killed)
-        with pytest.raises(Killed):
-            office.run()
-        patched.setattr(office.transmitter, "close", office.transmitter._lanes.let_go)
-        office.start()
-    office.run()
-    assert office.queue.results.count("1^1^SUCCESS^0^") == 2
-    assert sorted(uid for _, _, uid in office.sender.sent) == [f"1.2.{number}" for number in range(1, 5)]
     assert office.transmissions.counts() == {}
 
 
@@ -665,33 +493,6 @@ def test_a_journal_that_fails_at_the_end_does_not_keep_the_rest_from_ending(
     assert len(office.sender.sent) == 1
 
 
-def test_a_warning_that_was_answered_before_a_kill_is_told_and_the_object_not_sent_again(large_office: Office) -> None:
-    office = large_office
-    office.sender.outcomes["READING ROOM"] = [Outcome(Result.SENT, "status B000, coerced", 0xB000), Killed()]
-    for number in (1, 2):
-        office.put(number)
-    with pytest.raises(Killed):
-        office.run()
-    office.start()
-    office.run()
-    assert sorted(office.queue.results) == ["1^1^SUCCESS^0^status B000, coerced", "2^1^SUCCESS^1^"]
-    assert [uid for _, _, uid in office.sender.sent] == ["1.2.1", "1.2.2", "1.2.2"]
-
-
-def test_a_destination_is_asked_after_a_kill_for_what_it_was_sent_in_place_of_the_image(large_office: Office) -> None:
-    office = large_office
-    office.destinations = {"READING ROOM": DestinationSettings(commit=True)}
-    office.sender.compressed = {"1.2.1": "2.25.7"}
-    office.sender.outcomes["READING ROOM"] = [SENT, Killed()]
-    office.start()
-    for number in (1, 2):
-        office.put(number)
-    with pytest.raises(Killed):
-        office.run()
-    office.start()
-    assert asked_for(office) == [("2.25.7",)]
-
-
 def test_a_destination_that_nothing_was_begun_for_is_not_known_to_be_there(large_office: Office) -> None:
     office = large_office
     destination = Lane("READING ROOM", DestinationSettings(), Backoff(lambda: 0.5))
@@ -773,53 +574,3 @@ def test_a_destination_that_takes_one_association_only_gets_its_entries_over_tha
     office.sender.resume()
     office.run()
     assert len(office.sender.sent) == 10 - len(further.objects)
-
-
-def test_what_is_deidentified_goes_journaled_and_committed_to_under_its_other_uid(office: Office) -> None:
-    office.destinations = {"RESEARCH": DestinationSettings.model_validate({"deidentify": "basic", "commit": True})}
-    office.start()
-    office.put(1, "RESEARCH")
-    office.put(2, "READING ROOM")
-    office.run()
-    uids = {name: uid for name, _study, uid in office.sender.sent}
-    assert uids["READING ROOM"] == "1.2.2"
-    assert uids["RESEARCH"].startswith("2.25.")
-    assert sorted(office.queue.results) == [f"1^1^SUCCESS^0^It is {uids['RESEARCH']} there.", "2^1^SUCCESS^0^"]
-    (asking,) = office.requests.due("RESEARCH", office.clock.seconds() + 60, 10)
-    references = office.requests.ask(asking, 0, 0).references
-    assert [reference.sop_instance for reference in references] == [uids["RESEARCH"]]
-
-
-def test_after_a_kill_what_was_deidentified_is_the_same_instance(large_office: Office) -> None:
-    office = large_office
-    office.destinations = {"RESEARCH": DestinationSettings.model_validate({"deidentify": "basic"})}
-    office.start()
-    office.put(1, "RESEARCH")
-    office.sender.outcomes["RESEARCH"] = [Killed()]
-    with pytest.raises(Killed):
-        office.run()
-    office.start()
-    office.put(1, "RESEARCH")
-    office.run()
-    first, second = (uid for _name, _study, uid in office.sender.sent)
-    assert first == second != "1.2.1"
-
-
-def test_what_may_show_whose_it_is_fails_with_the_reason_and_is_not_sent(office: Office) -> None:
-    office.destinations = {"*": DestinationSettings.model_validate({"deidentify": "basic"})}
-    office.start()
-    office.put(1, extra=element(0x28, 0x301, "CS", "YES"))
-    office.put(2)
-    office.run()
-    assert [uid[:5] for _name, _study, uid in office.sender.sent] == ["2.25."]
-    (failed,) = [line for line in office.queue.results if line.startswith("1^")]
-    assert failed.startswith("1^1^FAIL")
-    assert "Burned In Annotation (0028,0301) is YES; send_burned_in allows it." in failed
-
-
-def test_nothing_is_sent_under_new_pseudonyms_where_the_key_is_broken(large_office: Office) -> None:
-    office = large_office
-    (office.directory / "pseudonyms.key").write_text("half a k", encoding="ascii")
-    office.destinations = {"RESEARCH": DestinationSettings.model_validate({"deidentify": "basic"})}
-    with pytest.raises(PseudonymKeyError, match="put back the one that was there"):
-        office.start()

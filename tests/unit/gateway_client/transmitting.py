@@ -245,3 +245,10 @@ class Office:
         """Work until there is nothing to do."""
         while self.transmitter.step(self.broker):
             pass
+
+
+def asked_for(office: Office) -> list[tuple[str, ...]]:
+    """Give the SOP Instance UIDs that the destination is to be asked for, by transaction."""
+    now = office.clock.seconds() + 60
+    asked = [office.requests.ask(one, now, now) for one in office.requests.due("READING ROOM", now, 9)]
+    return [tuple(it.sop_instance for it in request.references) for request in asked if request is not None]
