@@ -20,7 +20,7 @@ SECONDS = 4.0
 CONNECTIONS = 16
 CONTEXT = "MAG DICOM GATEWAY FULL"
 #: Entries that wait in either queue: with the last it should go as fast as with the first.
-SIZES = (10_000, 1_000_000)
+SIZES = (20_000, 1_000_000)
 #: Images that the entries are of, entries of one export, rows that are written at a time.
 IMAGES, PER_EXPORT, CHUNK = 10_000, 100, 20_000
 #: Destinations that entries wait for, and their priorities, one export after the other.
@@ -36,10 +36,20 @@ NEXT_FILE = encode_call(
 NEXT_ENTRY = encode_call(
     b"MAG DICOM GET NEXT QUEUE ENTRY", [ListParameter(((b"1", b"%d" % LOCATION),)), ListParameter(()), Literal(b"")]
 )
-NEXT_OF_DESTINATION = encode_call(
-    b"MAGB EXPORT NEXT",
-    [Literal(b"%d" % LOCATION), ListParameter(()), Literal(b"1"), Literal(b"0"), ListParameter(((b"1", b"BENCH 7^1^"),))],
-)
+#: Each is for the next entry of one destination, one destination after the other.
+NEXT_OF_DESTINATIONS = [
+    encode_call(
+        b"MAGB EXPORT NEXT",
+        [
+            Literal(b"%d" % LOCATION),
+            ListParameter(()),
+            Literal(b"1"),
+            Literal(b"0"),
+            ListParameter(((b"1", b"BENCH %d^1^" % place),)),
+        ],
+    )
+    for place in range(DESTINATIONS)
+]
 
 
 def measure_queues(directory: Path, site: Path, sizes: tuple[int, ...] = SIZES) -> Iterator[Figure]:
@@ -48,16 +58,16 @@ def measure_queues(directory: Path, site: Path, sizes: tuple[int, ...] = SIZES) 
         folder = directory / str(size)
         with services(folder, site, gateway=False) as running:
             fill(folder / "magbroker.db", size)
+            yield _measure_next(running.broker_port, size)
             yield _measure("NEXT FILE", running.broker_port, size, NEXT_FILE)
             yield _measure("GET NEXT QUEUE ENTRY", running.broker_port, size, NEXT_ENTRY)
-            yield _measure_next(running.broker_port, size)
 
 
 def _measure_next(port: int, size: int) -> Figure:
     """Measure how long a gateway waits for the next entry of a destination: taken, written down for good, and told."""
     connection = signed_on(port, DEMO_ACCESS, DEMO_VERIFY, "MAGB GATEWAY")
     try:
-        rate = run_load([connection], itertools.repeat(NEXT_OF_DESTINATION), SECONDS, lambda answer: b"\r\nBENCH 7" in answer)
+        rate = run_load([connection], itertools.cycle(NEXT_OF_DESTINATIONS), SECONDS, lambda answer: b"\r\nBENCH " in answer)
     finally:
         connection.close()
     note = f"EXPORT NEXT, one connection, one of {DESTINATIONS} destinations; median, 99 % in {rate.p99_ms:.2f} ms"
