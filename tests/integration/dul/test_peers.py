@@ -57,6 +57,7 @@ def test_dcmtk_echoes(listen: Listen, security: Security | None) -> None:
     port = listen(**listening(security))
     run("echoscu", *options(security), "--repeat", "3", "localhost", port.number)
     until(lambda: port.connections() == 0, "the connection is closed")
+    assert port.associations() == 0
 
 
 @pytest.mark.parametrize("file", UNCHANGED, ids=lambda file: file.name)
@@ -114,8 +115,9 @@ def test_our_abort_is_heard_by_pynetdicom(listen: Listen, security: Security | N
     port = listen(**listening(security))
     association = client_of(security, port, (VERIFICATION, IMPLICIT))
     port.reactor.call(lambda: [exchange.abort() for exchange in list(port.listener.exchanges)])
-    until(lambda: association.is_aborted, "it has heard")
     until(lambda: port.connections() == 0, "the connection is closed")
+    until(lambda: association.is_aborted, "it has heard")
+    assert not association.is_established
 
 
 def contexts_of(files: list[Path]) -> list[tuple[str, str]]:

@@ -235,3 +235,8 @@ class Desk:
         """End."""
         self.journal.close()
         self.spool.close()
+
+
+def stored_file(desk: Desk, number: int) -> Path:
+    """Say where the file of an image is placed."""
+    return desk.directory / "image1" / "SL00" / "00" / f"SL{number:012d}.DCM"

@@ -11,7 +11,7 @@ from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from gateway_client.coercion.changes import change_for, check_destinations
 from gateway_client.errors import CoercionError, ModificationError
-from gateway_client.objects.spans import Encoding
+from gateway_client.objects.spans import Bytes, Encoding
 from gateway_client.objects.splicing import Change, Modified, in_turn
 from runtime import CoerceSettings, DestinationSettings
 from tests.support.changing import changed, changed_bytes, ct, encoded, item
@@ -149,8 +149,8 @@ def test_a_value_that_becomes_too_long_or_cannot_be_written_is_refused() -> None
 def cut(pieces: list[bytes | tuple[int, int]]) -> Change:
     """Put a data set together from such pieces, as far as it has them."""
 
-    def change(data: object, _encoding: Encoding) -> Modified:
-        most = len(data)  # type: ignore[arg-type]  # any bytes
+    def change(data: Bytes, _encoding: Encoding) -> Modified:
+        most = len(data)
         return Modified([it if isinstance(it, bytes) else (min(it[0], most), min(sum(it), most)) for it in pieces], ())
 
     return change
