@@ -17,6 +17,8 @@ from dul.states import State
 
 log = logging.getLogger(__name__)
 
+#: Bytes that are read of a source at once, where the peer's fragments are smaller.
+_AT_ONCE = 1 << 16
 #: Where data may be sent: PS3.8 table 9-10, P-DATA request.
 _MAY_SEND = frozenset((State.Sta6, State.Sta8))
 
@@ -114,12 +116,13 @@ class Outbox:
         self._go_on(message)  # with the command set in one write
 
     def _go_on(self, message: Outgoing) -> None:
-        """Write the next fragment of a source."""
+        """Write the next fragments of a source."""
         source = message.source
         assert source is not None
         association = self.connection.association
+        fragment = association.fragment_size
         try:
-            data = source.read(min(association.fragment_size, source.size))
+            data = source.read(min(max(fragment, _AT_ONCE - _AT_ONCE % fragment), source.size))
         except OSError as error:
             text = f"What is sent to {self.connection.peer} cannot be read: {error.strerror or error}"
             log.warning("%s", text)

@@ -18,6 +18,9 @@ from runtime import DestinationSettings, Settings
 CommitmentWay = Literal["", "new", "same", "next"]
 """Over which association a peer hears what came of a storage commitment; empty is a new one where its address is known."""
 
+#: How a destination is sent to of which nothing else is said.
+_AS_EVERY_OTHER = DestinationSettings()
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -97,7 +100,7 @@ class Configuration:
 
     def destination(self, name: str) -> DestinationSettings:
         """Say how a transmit destination is sent to: as its own settings say, or those of `*`, or the defaults."""
-        return self.destinations.get(name) or self.destinations.get("*") or DestinationSettings()
+        return self.destinations.get(name) or self.destinations.get("*") or _AS_EVERY_OTHER
 
     def address_of(self, title: str) -> tuple[str, int] | None:
         """Give the address at which a peer is told of commitment on a new association, if it may be."""

@@ -73,16 +73,18 @@ class ObjectFile:
         self._made_by, self._closed = change, False
         try:
             self.path, self.changed, self.told = path, False, ""
-            self.meta = decode_head(self._file.read(HEAD_LIMIT), path)
+            head = self._file.read(HEAD_LIMIT)
+            self.meta = decode_head(head, path)
             self.stored_as = self.meta.sop_instance_uid
             status = os.fstat(self._file.fileno())
             #: The same for the same bytes under the same name.
             self.identity = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
             self._left = status.st_size - self.meta.offset
             self._beginning: Callable[[int], bytes] = partial(self._read_from, self.meta.offset)
-            self._read: Callable[[int], bytes] = self._file.read
-            self._file.seek(self.meta.offset)
+            self._read: Callable[[int], bytes] = _Begun(memoryview(head)[self.meta.offset :], self._file).read
             if change is not None:
+                self._file.seek(self.meta.offset)
+                self._read = self._file.read
                 self._change(change)
         except BaseException:
             self._file.close()
@@ -161,6 +163,7 @@ class ObjectFile:
     def put_away(self) -> None:
         """Close the file until it is read: of many objects that wait few are open."""
         self._file.close()
+        self._read = self._file.read  # what was read with the head is let go
 
     def _open_again(self) -> None:
         """Have the file open again that was put away. Raises OSError where it has changed meanwhile."""
@@ -177,7 +180,19 @@ class ObjectFile:
     def close(self) -> None:
         """Close the file."""
         self._closed = True
-        self._file.close()
+        self.put_away()
+
+
+class _Begun:
+    """Reads on in a file of which something was read already: of a small one no more than its end."""
+
+    def __init__(self, held: memoryview, file: BinaryIO) -> None:
+        self._held, self._file = held, file
+
+    def read(self, count: int) -> bytes:
+        """Give so many bytes, or what is left."""
+        data, self._held = bytes(self._held[:count]), self._held[count:]
+        return data if len(data) == count else data + self._file.read(count - len(data))
 
 
 def _nothing() -> None:
