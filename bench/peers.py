@@ -23,7 +23,7 @@ from runtime import free_port, wait_until_ready
 #: Seconds until a peer must answer.
 _READY = 60.0
 _FILED = "SELECT count(DISTINCT uid) FROM image_event WHERE stage = 'PROCESSED'"
-#: Senders and peers are told to send small messages at once; without it every image waits 88 ms for delayed acknowledgements.
+#: Senders and peers are told to send small messages at once; without it images wait for acknowledgements that receivers delay.
 ENVIRONMENT = {**os.environ, **NO_DELAY}
 #: Programs that are no Python, where they may lie beside PATH, and the Debian packages that have them.
 _PACKAGES = {"storescp": "dcmtk", "storescu": "dcmtk", "Orthanc": "orthanc"}
@@ -78,11 +78,11 @@ def versions() -> str:
 
 
 @contextlib.contextmanager
-def storescp(directory: Path, options: Sequence[str] = ()) -> Iterator[Peer]:
+def storescp(directory: Path, options: Sequence[str] = (), environment: Mapping[str, str] = ENVIRONMENT) -> Iterator[Peer]:
     """Run DCMTK's storescp with a process for each association."""
     port, images = free_port(), _made(directory / "images")
     command = [program("storescp"), "--fork", *options, "-od", str(images), str(port)]
-    with _running("storescp", command, port, directory) as pid:
+    with _running("storescp", command, port, directory, environment) as pid:
         yield Peer(port, (pid,), lambda: _files(images))
 
 
@@ -143,11 +143,13 @@ def own(directory: Path, site: Path, rules: Path | None = None) -> Iterator[Peer
 
 
 @contextlib.contextmanager
-def _running(name: str, command: Sequence[str], port: int, directory: Path) -> Iterator[int]:
+def _running(
+    name: str, command: Sequence[str], port: int, directory: Path, environment: Mapping[str, str] = ENVIRONMENT
+) -> Iterator[int]:
     """Run a program until the block ends, once it listens; gives its process id."""
     log_file = _made(directory) / f"{name.replace(' ', '-')}.log"
     with log_file.open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=ENVIRONMENT)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     child = Child(name, (), port, log_file, process=process)
     try:
         child.await_ready()

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.figures import Figure
 from bench.image_sets import CT, SMALL, Shape, make_set
 from bench.interleaved import REPETITIONS, Run, Start, Wanted, described, figures, in_memory, interleaved
-from bench.peers import Peer, orthanc, own, storescp
+from bench.peers import ENVIRONMENT, Peer, orthanc, own, storescp
 from bench.receiving import OURS
 
 ORTHANC = "Orthanc"
@@ -93,8 +93,9 @@ def sending_to(port: int, site: Path, directory: Path) -> Path:
 
 
 @contextlib.contextmanager
-def sink(directory: Path) -> Iterator[Peer]:
+def sink(directory: Path, environment: Mapping[str, str] = ENVIRONMENT) -> Iterator[Peer]:
     """Run storescp, which keeps up with any router as it writes into memory."""
     directory.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(dir=in_memory(directory, 1000)) as folder, storescp(Path(folder), ("+B",)) as peer:
+    memory = tempfile.TemporaryDirectory(dir=in_memory(directory, 1000))
+    with memory as folder, storescp(Path(folder), ("+B",), environment) as peer:
         yield peer

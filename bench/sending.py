@@ -16,6 +16,7 @@ from sqlalchemy import delete, insert
 from bench.figures import Figure
 from bench.filled import written
 from bench.image_sets import CT, SMALL, ImageSet, Shape, make_set
+from bench.peers import ENVIRONMENT
 from bench.processes import tree_cpu_seconds
 from bench.queues import LOCATION, MOMENT
 from bench.routing import sending_to, sink
@@ -51,18 +52,20 @@ class Sent:
 
 def measure_sending(directory: Path, site: Path, counts: Mapping[Shape, int] = COUNTS) -> Iterator[Figure]:
     """Measure from the moment when the first entry is taken to that when the last is known to have arrived."""
-    for shape, count in counts.items():
-        folder = directory / shape.name
-        with sink(folder / "sink") as peer:
+    rows = [(shape.name, shape, ENVIRONMENT, "; storescp with TCP_NODELAY=1") for shape in counts]
+    rows.append((f"{SMALL.name} to a storescp as it comes", SMALL, os.environ, ""))
+    for name, shape, environment, how in rows:
+        folder, count = directory / name.replace(" ", "-"), counts[shape]
+        with sink(folder / "sink", environment) as peer:
             routed = sending_to(peer.port, site, folder)
             sent = _sent(folder / "magbroker", routed, make_set(folder / "sets", shape, [count]))
             arrived = peer.taken()
         assert arrived == count, f"{arrived} of {count} arrived"
         note = (
             f"{count:,} images, {min(count, PER_STUDY)} a study, fsynced; wanted {WANTED[shape]:,};"
-            f" {sent.gateway_ms:.2f} ms CPU an image in the gateway, {sent.broker_ms:.2f} in the broker"
+            f" {sent.gateway_ms:.2f} ms CPU an image in the gateway, {sent.broker_ms:.2f} in the broker{how}"
         )
-        yield Figure(f"{shape.name}, sent from the export queue", sent.per_second, note)
+        yield Figure(f"{name}, sent from the export queue", sent.per_second, note)
 
 
 def _sent(directory: Path, site: Path, images: ImageSet) -> Sent:
