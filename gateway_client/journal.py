@@ -286,14 +286,19 @@ class Journal:
         with self.transaction() as connection:
             connection.executemany("INSERT INTO event (line) VALUES (?)", [(line,) for line in lines])
 
-    def events(self, limit: int) -> tuple[list[str], int]:
-        """Give the oldest events, and the number up to which `forget_events` may forget."""
+    def events(self, limit: int) -> tuple[list[str], list[int]]:
+        """Give the oldest events, and their numbers, up to which `forget_events` may forget."""
         with self.transaction() as connection:
             rows = connection.execute("SELECT id, line FROM event ORDER BY id LIMIT ?", (limit,)).fetchall()
-        return [row["line"] for row in rows], rows[-1]["id"] if rows else 0
+        return [row["line"] for row in rows], [row["id"] for row in rows]
+
+    def last_event(self) -> int:
+        """Give the number of the youngest event; 0 where there is none."""
+        with self.transaction() as connection:
+            return int(connection.execute("SELECT coalesce(max(id), 0) FROM event").fetchone()[0])
 
     def forget_events(self, last: int) -> None:
-        """Forget events that the broker has."""
+        """Forget events up to a number."""
         with self.transaction() as connection:
             connection.execute("DELETE FROM event WHERE id<=?", (last,))
 

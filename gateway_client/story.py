@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -9,8 +11,12 @@ from gateway_client.broker import Broker
 from gateway_client.journal import Journal
 from xwb import RemoteError
 
+log = logging.getLogger(__name__)
+
 #: Events in one call, and characters of one detail.
 EVENTS_AT_ONCE, DETAIL_LIMIT = 500, 500
+#: Events that wait for a broker which takes none; older ones are forgotten.
+EVENTS_KEPT = 100_000
 _CLEAN = str.maketrans(dict.fromkeys((*range(32), ord("^")), " "))
 
 
@@ -39,14 +45,30 @@ class Event(NamedTuple):  # several for each image: a frozen dataclass takes thr
 def report_events(broker: Broker, journal: Journal) -> int:
     """Send the events that wait; they are kept until the broker has them. Gives how many were sent.
 
-    A broker that refuses them, as a VistA without this procedure does, keeps nothing else from working: they wait.
+    A broker that refuses them, as a VistA without this procedure does, keeps nothing else from working: they wait, so many at
+    most. One that it refuses though it takes the next is left out.
     """
-    lines, last = journal.events(EVENTS_AT_ONCE)
+    lines, numbers = journal.events(EVENTS_AT_ONCE)
     if not lines:
         return 0
+    told = len(lines) if _taken(broker, lines) else _told_singly(broker, lines[:2])
+    journal.forget_events(numbers[told - 1] if told else journal.last_event() - EVENTS_KEPT)
+    return told
+
+
+def _told_singly(broker: Broker, lines: Sequence[str]) -> int:
+    """Give how many events are told, or are never to be, of some that were refused together."""
+    for count, line in enumerate(lines, start=1):
+        if _taken(broker, [line]):
+            if count > 1:
+                log.error("The broker does not take an event, which is left out: %s", lines[0])
+            return count
+    return 0
+
+
+def _taken(broker: Broker, lines: Sequence[str]) -> bool:
     try:
-        broker.call("MAGB IMAGE EVENTS", lines)
+        broker.call("MAGB IMAGE EVENTS", list(lines))
     except RemoteError:
-        return 0
-    journal.forget_events(last)
-    return len(lines)
+        return False
+    return True
