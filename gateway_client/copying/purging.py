@@ -54,7 +54,7 @@ class Purging:
         if not committed and not aged:
             return False
         try:
-            router.connect()
+            router.connect(to_purge=True)
         except NotCopied:
             self._day = None  # another time
             return False

@@ -39,10 +39,10 @@ class Router:
         """Its name."""
         return self.location.name
 
-    def connect(self) -> None:
+    def connect(self, *, to_purge: bool = False) -> None:
         """See whether its folder is there: one in the data directory is made, another is a share that has to be mounted.
 
-        Raises NotCopied.
+        Where there is something to purge a folder in which nothing lies is that of a share which is not. Raises NotCopied.
         """
         root = self.location.root
         try:
@@ -50,6 +50,8 @@ class Router:
                 make_directories(root)
             if not root.is_dir():
                 raise NotCopied(f"The folder of {self.name}, {root}, is not there.", Blame.CONNECTION)
+            if to_purge and not self.location.relative and not any(root.iterdir()):
+                raise NotCopied(f"Nothing lies in {root}, the folder of {self.name}: its share is not mounted.", Blame.CONNECTION)
             real = root.resolve()
             for other in self.archive:
                 its = other.root.resolve()

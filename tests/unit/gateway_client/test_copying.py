@@ -427,13 +427,33 @@ def test_a_location_without_retention_keeps_its_copies(tmp_path: Path) -> None:
     desk.journal.close()
 
 
+def test_nothing_is_told_as_purged_where_a_share_is_not_mounted(desk: Desk) -> None:
+    mounted = desk.directory / "mnt" / "share"
+    mounted.mkdir(parents=True)
+    desk.restart(str(mounted))
+    desk.file(1)
+    desk.run()
+    (copy,) = (path for path in mounted.rglob("*") if path.is_file())
+    desk.queue.old = [f"2005^101^1^3261121^{desk.queue.logged[0][2]}"]
+    elsewhere = mounted.rename(mounted.with_name("unmounted"))
+    mounted.mkdir()
+    desk.clock.advance(40 * 86400)
+    desk.run()
+    assert desk.queue.reported == []
+    mounted.rmdir()
+    elsewhere.rename(mounted)
+    os.utime(copy, (MOMENT.timestamp(), MOMENT.timestamp()))
+    desk.run()
+    assert (len(desk.queue.reported), copy.exists()) == (1, False)
+
+
 def test_a_location_that_is_away_is_purged_when_it_is_there_again(desk: Desk) -> None:
     share = desk.directory.parent / f"{desk.directory.name}-share"
     desk.restart(str(share))
     desk.queue.old = ["2005^1^1^3261001.12^\\1.DCM"]
     desk.run()
     assert desk.queue.old
-    share.mkdir()
+    (share / "SL00").mkdir(parents=True)
     desk.run()
     assert desk.queue.old == []
 
