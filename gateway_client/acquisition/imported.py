@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway_client.acquisition.lots import Lot, LotEntry, read_lot, ready_lots, remove_lot
 from gateway_client.acquisition.store_request import Imported
 from gateway_client.errors import LotError, NotPart10, SpoolError
-from gateway_client.journal import DIGESTS, Journal
+from gateway_client.journal import DIGESTS, Journal, State
 from gateway_client.objects.part10 import read_meta
 from gateway_client.reception.spool import Origin, Spool, SpooledFile
 from runtime import Clock
@@ -23,7 +23,12 @@ LOT_PAUSE = 60.0
 _ADD = "INSERT INTO imported (name, old_path, origin) VALUES (?,?,?) ON CONFLICT (name) DO NOTHING"
 _OF = "SELECT name, old_path, origin FROM imported WHERE name IN (SELECT value FROM json_each(?))"
 #: An object that was refused may be imported again: somebody may have seen to what was wrong.
-_KNOWN = f"SELECT 1 FROM instance WHERE sop_instance_uid=? AND ? IN {DIGESTS.format('instance')} AND state<>'REFUSED' LIMIT 1"
+_KNOWN = (
+    "SELECT DISTINCT state FROM instance"
+    f" WHERE sop_instance_uid=? AND ? IN {DIGESTS.format('instance')} AND state<>'{State.REFUSED}'"
+)
+#: What is in place, or was there already, may have been deleted since.
+_IN_PLACE = {State.PLACED, State.FILED, State.DUPLICATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,10 @@ class ImportedObjects:
         #: When lots are tried again that could not be taken over.
         self._later: dict[str, float] = {}
 
-    def take(self) -> Taken | None:
+    def take(self, is_there: Callable[[str], bool]) -> Taken | None:
         """Move the objects of the oldest lot into the spool; None when there is no lot that can be taken over now.
 
+        `is_there` tells of a SOP Instance UID that was filed whether it is on file still: what was deleted is taken anew.
         The journal knows of them next, then the lot goes (`forget`): a lot that is there after a kill is taken again, and
         what of it the journal knows by then is left. Raises JournalError.
         """
@@ -66,7 +72,7 @@ class ImportedObjects:
         for name in names:
             if name not in self._later:
                 try:
-                    return self._take(read_lot(self._directory, name))
+                    return self._take(read_lot(self._directory, name), is_there)
                 except (LotError, SpoolError, OSError) as error:
                     self._put_off(name, error)
         return None
@@ -82,8 +88,8 @@ class ImportedObjects:
         log.error("the lot %s from a medium is not taken over now: %s", name, error)
         self._later[name] = self._clock.seconds() + LOT_PAUSE
 
-    def _take(self, lot: Lot) -> Taken:
-        wanted, known = self._sorted([entry for entry in lot.entries if (lot.directory / entry.name).is_file()])
+    def _take(self, lot: Lot, is_there: Callable[[str], bool]) -> Taken:
+        wanted, known = self._sorted([entry for entry in lot.entries if (lot.directory / entry.name).is_file()], is_there)
         with self._journal.transaction() as connection:
             connection.executemany(_ADD, [(entry.name, entry.old_path, entry.origin) for entry in wanted])
         self._spool.take_over([lot.directory / entry.name for entry in wanted])
@@ -104,17 +110,19 @@ class ImportedObjects:
             rows = connection.execute(_OF, (json.dumps(names),)).fetchall()
         return {row["name"]: Imported(row["old_path"], row["origin"]) for row in rows}
 
-    def _sorted(self, entries: Sequence[LotEntry]) -> tuple[list[LotEntry], list[LotEntry]]:
+    def _sorted(self, entries: Sequence[LotEntry], is_there: Callable[[str], bool]) -> tuple[list[LotEntry], list[LotEntry]]:
         """Part what is to be taken from what is known, the very same data set, from before or from this lot."""
         wanted: list[LotEntry] = []
         known: list[LotEntry] = []
         seen: set[tuple[str, str]] = set()
-        with self._journal.transaction() as connection:
-            for entry in entries:
-                same = entry.sop_instance_uid, entry.digest
-                is_known = same in seen or connection.execute(_KNOWN, same).fetchone() is not None
-                (known if is_known else wanted).append(entry)
-                seen.add(same)
+        for entry in entries:
+            same = entry.sop_instance_uid, entry.digest
+            with self._journal.transaction() as connection:
+                states = {State(state) for (state,) in connection.execute(_KNOWN, same)}
+            on_the_way = same in seen or bool(states - _IN_PLACE)
+            is_known = on_the_way or (bool(states) and is_there(entry.sop_instance_uid))
+            (known if is_known else wanted).append(entry)
+            seen.add(same)
         return wanted, known
 
     def _described(self, entry: LotEntry) -> SpooledFile:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from gateway_client.acquisition.accession import extract
@@ -226,9 +227,10 @@ class Storing(Filing[StoreOutcome | Copy]):
         self.waits.go_on(now)
         batch = self._journal.batch(now, self._configuration.batch)
         if not batch:
-            return self._import()  # what comes from media waits for what comes from modalities
+            return self._import(broker)  # what comes from media waits for what comes from modalities
         copies = self._journal.copies([instance.id for instance in batch])
-        copies -= {instance.id for instance in batch if instance.id in copies and not self._is_there(broker, instance)}
+        again = [instance for instance in batch if instance.id in copies]
+        copies -= {instance.id for instance in again if not self._is_there(broker, instance.sop_instance_uid)}
         imported = self._imported.of([instance.name for instance in batch])
         taken: list[tuple[Instance, StoreItem]] = []
         left: list[tuple[Instance, Callable[[Instance, str], Change], str]] = []
@@ -265,25 +267,25 @@ class Storing(Filing[StoreOutcome | Copy]):
             self._carry_out(broker, request)
         return True
 
-    def _is_there(self, broker: Broker, instance: Instance) -> bool:
+    def _is_there(self, broker: Broker, uid: str) -> bool:
         """Tell whether what a copy is of is there: where it was placed, or where the broker says that it lies since.
 
         What was deleted there is stored anew. A VistA has no procedure for it: there the journal counts.
         """
-        filed = self._journal.with_uid(instance.sop_instance_uid, (State.PLACED, State.FILED))
+        filed = self._journal.with_uid(uid, (State.PLACED, State.FILED))
         if any(other.placed and Path(other.placed).exists() for other in filed):
             return True
         try:
-            lines = broker.call("MAGB INSTANCE FILES", [instance.sop_instance_uid]).lines
+            lines = broker.call("MAGB INSTANCE FILES", [uid]).lines
         except RemoteError:
             return True
         digests = {other.digest for other in filed}
         told = ([*line.split("^", 3), "", "", ""][2:4] for line in lines)
         return any(path and digest in digests for digest, path in told)
 
-    def _import(self) -> bool:
+    def _import(self, broker: Broker) -> bool:
         """Take the oldest lot of objects from media over; False when there is none."""
-        taken = self._imported.take()
+        taken = self._imported.take(partial(self._is_there, broker))
         if taken is None:
             return False
         for entry in taken.known:

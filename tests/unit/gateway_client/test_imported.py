@@ -232,6 +232,19 @@ def test_a_lot_that_cannot_be_removed_files_nothing_twice_and_holds_nothing_up(
     assert not os.listdir(desk.configuration.imports / "ready")
 
 
+def test_what_was_deleted_on_file_is_imported_anew(desk: Desk) -> None:
+    hand_over(desk, "1.2.1", "1.2.2")
+    finish(desk)
+    files = {path.stem[-1]: path for path in desk.configuration.data.rglob("image1/**/*.DCM")}
+    assert len(files) == 2
+    files["2"].unlink()
+    desk.imaging.images.clear()
+    hand_over(desk, "1.2.1", "1.2.2")
+    finish(desk)
+    anew = [event[0] for event in desk.events() if event[2] == "IMPORT"]
+    assert (len(stored(desk)), len(anew)) == (3, 1), "one of the two was known"
+
+
 def test_an_object_of_a_lot_that_cannot_be_read_is_set_aside_with_its_reason(desk: Desk) -> None:
     hand_over(desk, "1.2.1", "1.2.2")
     (lot,) = (desk.configuration.imports / "ready").iterdir()
