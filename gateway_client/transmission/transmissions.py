@@ -107,6 +107,14 @@ class Transmissions:
             ).fetchall()
         return [_transmission(row) for row in rows]
 
+    def begun_before(self, moment: float) -> set[str]:
+        """Name the transmissions that are SENDING since before a moment."""
+        with self._journal.transaction() as connection:
+            rows = connection.execute(
+                "SELECT entry, sequence FROM transmission WHERE state=? AND changed_at<?", (Sending.SENDING, moment)
+            ).fetchall()
+        return {f"{row['entry']}^{row['sequence']}" for row in rows}
+
     def reported(self, items: Sequence[Transmission], now: float) -> None:
         """Note that the broker knows the outcome: what is over is forgotten, what waits again is remembered as put back."""
         if not items:

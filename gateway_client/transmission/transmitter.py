@@ -117,14 +117,18 @@ class Transmitter:
     def connected(self, broker: Broker) -> None:
         """Give back what this machine took and does not know; ask for destinations and locations.
 
-        What an earlier run or session left SENDING is sent once more where its destination may have it, or for the first time.
+        What an earlier run or session left SENDING is sent once more where its destination may have it, or for the first time;
+        what was left too long ago is told as waiting, as another machine may have it by now.
         """
         self._lanes.let_go()
         in_hand = self._transmissions.in_state(Sending.SENDING, *_TO_BE_TOLD)
         broker.call("MAGB EXPORT REQUEUE", self._configuration.machine, [item.key for item in in_hand])
         self._learn(broker)
         self._queue.one_at_a_time = False
-        self._prepare(broker, self._left_behind(), self._clock.monotonic())
+        old = self._transmissions.begun_before(self._clock.seconds() - TAKEN_FOR)
+        left = self._left_behind()
+        self._save([replace(item, next_try=self._clock.seconds()) for item in left if item.key in old])
+        self._prepare(broker, [item for item in left if item.key not in old], self._clock.monotonic())
 
     def close(self) -> None:
         """Wait for what is being sent, `stop_seconds` at most, and journal it; the broker is told at the next session."""

@@ -8,6 +8,7 @@ import pytest
 
 from gateway_client.transmission.object_file import Outcome, Result
 from gateway_client.transmission.transmissions import Transmission, Transmissions
+from gateway_client.transmission.transmitter import TAKEN_FOR
 from runtime import DestinationSettings
 from tests.unit.gateway_client.transmitting import AT_ITS_BEGINNING, SENT, Killed, Office, asked_for
 
@@ -109,6 +110,24 @@ def test_an_object_that_was_not_handed_over_whole_before_a_kill_is_no_doubt(offi
     office.start()
     office.run()
     assert office.queue.results == ["1^1^SUCCESS^0^"]
+
+
+def test_what_was_left_long_ago_is_given_back_as_another_machine_may_have_it_by_now(large_office: Office) -> None:
+    office = large_office
+    office.put(1)
+    office.put(2)
+    office.sender.outcomes["READING ROOM"] = [SENT, Killed()]
+    with pytest.raises(Killed):
+        office.run()
+    office.clock.advance(TAKEN_FOR + 1)
+    office.start()
+    office.run()
+    assert [uid for _, _, uid in office.sender.sent] == ["1.2.1", "1.2.2"], "nothing was sent once more"
+    told = "It may have arrived; the gateway stopped while it was sent"
+    assert office.queue.results == ["1^1^SUCCESS^0^", f"2^1^WAITING^1^{told}^0"]
+    office.put(2)
+    office.run()
+    assert office.queue.results[2:] == ["2^1^SUCCESS^1^"], "it came back, and is marked as a repeat"
 
 
 def test_after_a_power_cut_all_that_was_being_sent_is_in_doubt(large_office: Office) -> None:
