@@ -15,7 +15,7 @@ from gateway_client.commitment.scp import CommitmentSCP
 from gateway_client.commitment.transaction import Reason, Reference, reason_text
 from gateway_client.configuration import Configuration
 from gateway_client.journal import Journal
-from gateway_client.reception.application import Application
+from gateway_client.reception.application import Application, verdict
 from gateway_client.reception.spool import Origin
 from gateway_client.story import Event
 from runtime import Clock
@@ -119,8 +119,8 @@ class Committing:
         if self._application is None or finding.outcome != Reason.NO_SUCH_OBJECT_INSTANCE:
             return finding
         try:
-            safe = self._application.commits(finding.reference, Origin(commitment.peer, commitment.ours))
-        except Exception:  # whatever it is, others are to be answered
+            safe = verdict(self._application.commits, finding.reference, Origin(commitment.peer, commitment.ours))
+        except (Exception, SystemExit):  # whatever it is, others are to be answered
             log.exception("the application failed")
             return replace(finding, outcome=Reason.PROCESSING_FAILURE, detail="the application failed")
         return replace(finding, outcome=COMMITTED, detail="") if safe else finding

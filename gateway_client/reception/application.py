@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from io import BytesIO
 from pathlib import Path
+from typing import ParamSpec
 
 from pydicom import Dataset, dcmread
 
@@ -27,6 +29,8 @@ class Keep(Enum):
 
 #: A file of the application's own, or one of the above.
 Place = Path | Keep
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ class Application:
     """Decides what is taken; override what you want to decide or hear.
 
     The calls of one association come one after the other, those of several side by side, never in the reactor's thread: they
-    may take their time, their sender waits. One that raises refuses what it was asked for, with a traceback in the log.
+    may take their time, their sender waits. One that raises, or answers with what is not of its type (None, a coroutine),
+    refuses what it was asked for, with a traceback in the log.
     """
 
     def accept_connection(self, origin: Origin) -> bool:
@@ -118,3 +123,23 @@ class Application:
 
     def disconnected(self, origin: Origin) -> None:
         """Hear that an association has ended, in whatever way."""
+
+
+def verdict(method: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> bool:
+    """Ask a method of an application that says yes or no. Raises TypeError for any other answer, true or not."""
+    answer = method(*args, **kwargs)
+    if not isinstance(answer, bool):
+        raise TypeError(f"{_answered(method, answer)}, neither True nor False")
+    return answer
+
+
+def place(method: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Place:
+    """Ask a method of an application where an object goes. Raises TypeError for an answer that is no place."""
+    answer = method(*args, **kwargs)
+    if not isinstance(answer, Path | Keep):
+        raise TypeError(f"{_answered(method, answer)}, neither a pathlib.Path nor a Keep")
+    return answer
+
+
+def _answered(method: Callable[..., object], answer: object) -> str:
+    return f"{getattr(method, '__qualname__', method)} answered a {type(answer).__name__}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway_client.commitment.transaction import CommitmentResult, Reference
 from gateway_client.errors import GatewayError, NotAnObject, NotPart10
 from gateway_client.objects.part10 import FileMeta, read_meta
-from gateway_client.reception.application import Application, Keep, Place, StoredObject
+from gateway_client.reception.application import Application, Keep, Place, StoredObject, place, verdict
 from gateway_client.reception.spool import Origin
 
 #: What may name a file; the standard allows no other UID (PS3.5 9.1).
@@ -23,16 +23,16 @@ class InFolder(Application):
         self._folder = folder.absolute()
 
     def accept_connection(self, origin: Origin) -> bool:
-        return self._application.accept_connection(origin)
+        return verdict(self._application.accept_connection, origin)
 
     def accept_object(self, stored: StoredObject) -> bool:
-        return self._application.accept_object(stored)
+        return verdict(self._application.accept_object, stored)
 
     def not_stored(self, meta: FileMeta, origin: Origin, why: GatewayError) -> None:
         self._application.not_stored(meta, origin, why)
 
     def hear_commitment(self, result: CommitmentResult, origin: Origin) -> bool:
-        return self._application.hear_commitment(result, origin)
+        return verdict(self._application.hear_commitment, result, origin)
 
     def timed_out(self, origin: Origin) -> None:
         self._application.timed_out(origin)
@@ -42,12 +42,12 @@ class InFolder(Application):
 
     def choose_place(self, meta: FileMeta, origin: Origin) -> Place:
         """Name the file of an object that the application leaves to the folder."""
-        place = self._application.choose_place(meta, origin)
-        return self._file(meta.sop_instance_uid) if place is Keep.SPOOL else place
+        chosen = place(self._application.choose_place, meta, origin)
+        return self._file(meta.sop_instance_uid) if chosen is Keep.SPOOL else chosen
 
     def commits(self, reference: Reference, origin: Origin) -> bool:
         """Answer for what lies in the folder too."""
-        return self._application.commits(reference, origin) or self._has(reference)
+        return verdict(self._application.commits, reference, origin) or self._has(reference)
 
     def _has(self, reference: Reference) -> bool:
         try:

@@ -22,7 +22,7 @@ from gateway_client.commitment.transaction import CommitmentResult
 from gateway_client.errors import GatewayError, NotAccepted, ObjectTooLarge, PlacementError, SpoolError
 from gateway_client.objects.header import identify
 from gateway_client.objects.part10 import FileMeta
-from gateway_client.reception.application import Application, Keep, Place, StoredObject
+from gateway_client.reception.application import Application, Keep, Place, StoredObject, place, verdict
 from gateway_client.reception.receiving import Incoming, Told, describe, sender
 from gateway_client.reception.spool import HEAD, Origin
 from gateway_client.reception.spooling import End, SpoolThread
@@ -56,10 +56,10 @@ class Desk:
         """Accept an association if the application wants it, and has no fault."""
 
         def refused(failure: Failure) -> Decision:
-            _raised(failure)
+            _fault(failure)
             return NO_REASON
 
-        wanted = self._call(lambda: self.application.accept_connection(origin))
+        wanted = self._call(partial(verdict, self.application.accept_connection, origin))
         return wanted.addCallback(lambda accepted: accept if accepted else NO_REASON).addErrback(refused)
 
     def attend(self, exchange: Exchange) -> None:
@@ -68,20 +68,20 @@ class Desk:
         def ended(error: DulError | None) -> None:
             told = (self.application.timed_out,) if isinstance(error, PeerTimedOut) else ()
             for tell in (*told, self.application.disconnected):
-                self.ask(exchange, partial(tell, origin)).addErrback(_raised)
+                self.ask(exchange, partial(tell, origin)).addErrback(_fault)
 
         origin = sender(exchange)
         exchange.closed().addCallback(ended)
 
     def hear(self, result: CommitmentResult, exchange: Exchange) -> Deferred[bool]:
         """Tell the application what came of a storage commitment; gives whether it knows of it. Raises NotAccepted."""
-        heard = self.ask(exchange, partial(self.application.hear_commitment, result, sender(exchange)))
+        heard = self.ask(exchange, partial(verdict, self.application.hear_commitment, result, sender(exchange)))
         return heard.addErrback(_fail)
 
     def not_stored(self, exchange: Exchange, meta: FileMeta, why: GatewayError) -> None:
         """Tell the application of an object that it will not see."""
         tell = partial(self.application.not_stored, meta, sender(exchange), why)
-        self.ask(exchange, tell).addErrback(_raised)
+        self.ask(exchange, tell).addErrback(_fault)
 
     def stop(self) -> None:
         """Wait for the calls that go on; for other threads than the reactor's."""
@@ -101,7 +101,7 @@ class Offered:
         self._finished = self._abandoned = False
         self._sink: Sink | None = None
         request.exchange.hold()
-        chosen = desk.ask(request.exchange, lambda: desk.application.choose_place(self._meta, self._origin))
+        chosen = desk.ask(request.exchange, partial(place, desk.application.choose_place, self._meta, self._origin))
         chosen.addCallbacks(self._choose, self._not_chosen)
 
     def write(self, data: memoryview) -> None:
@@ -207,7 +207,7 @@ class Offered:
 
     def _show(self, stored: StoredObject) -> None:
         """Show an object. Raises NotAccepted."""
-        if not self._desk.application.accept_object(stored):
+        if not verdict(self._desk.application.accept_object, stored):
             raise NotAccepted
 
 
@@ -255,6 +255,10 @@ def _raised(failure: Failure) -> GatewayError:
     """Give what is wrong with an object; where it was the application that failed, that is logged."""
     if isinstance(failure.value, GatewayError):
         return failure.value
+    return _fault(failure)
+
+
+def _fault(failure: Failure) -> GatewayError:
     log.error("the application failed:\n%s", failure.getTraceback())
     return NotAccepted("The application failed.")
 

@@ -8,11 +8,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from pydicom import dcmread
 
+from gateway_client.errors import PlacementError
 from gateway_client.objects.part10 import digest_of
 from gateway_client.reception import offering
 from gateway_client.reception.folder import InFolder
@@ -105,6 +106,14 @@ def raises(_anything: object) -> bool:
     raise RuntimeError("the application has a fault")
 
 
+def exits(_anything: object) -> bool:
+    raise SystemExit
+
+
+def rejects(_anything: object) -> bool:
+    raise PlacementError("the application does not like it")
+
+
 def test_what_is_given_no_place_lies_in_the_folder_under_its_uid(start: Start, tmp_path: Path, images: list[Path]) -> None:
     program = Program()
     said = storescu(start(program).port, *images)
@@ -125,10 +134,14 @@ def test_a_connection_is_refused_by_who_calls_whom_from_where(start: Start, imag
     assert SUCCESS in storescu(listener.port, images[0], options=("-aet", "ANOTHER"))
 
 
-def test_a_connection_is_refused_when_the_application_has_a_fault(start: Start, images: list[Path]) -> None:
-    program = Program(connection=raises)
+@pytest.mark.parametrize("decides", [raises, exits, rejects, lambda _origin: None, lambda _origin: "no"])
+def test_a_connection_is_refused_when_the_application_has_a_fault(
+    start: Start, images: list[Path], decides: Callable[[object], bool], caplog: pytest.LogCaptureFixture
+) -> None:
+    program = Program(connection=decides)
     assert "Reason: No Reason" in storescu(start(program).port, images[0])
     assert program.stored == []
+    assert "the application failed" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -143,7 +156,7 @@ def test_a_connection_is_refused_when_the_application_has_a_fault(start: Start, 
         ({"place": lambda _meta: Keep.MEMORY, "object": lambda _stored: False}, REFUSED),
         ({"place": lambda _meta: Keep.MEMORY, "object": raises}, REFUSED),
         ({"place": lambda _meta: Path("/proc/none/x.dcm")}, NO_ROOM),  # cannot be written
-        ({"object": lambda stored: stored.move(stored.file)}, SUCCESS),  # it is there already
+        ({"object": lambda stored: bool(stored.move(stored.file))}, SUCCESS),  # it is there already
         ({"object": lambda stored: stored.move(Path("/proc/none/x.dcm"))}, NO_ROOM),
         ({"object": lambda stored: stored.move(Path("moved.dcm"))}, NO_ROOM),
     ],
@@ -156,6 +169,44 @@ def test_the_peer_sees_what_was_decided(
     assert status in said
     taken_on_disk = status == SUCCESS and "place" not in decides
     assert bool(files_of(tmp_path)) is taken_on_disk
+
+
+@pytest.mark.parametrize(
+    ("decides", "answer"),
+    [
+        ({"place": lambda _meta: None}, "choose_place answered a NoneType"),
+        ({"place": lambda _meta: "/tmp/x.dcm"}, "choose_place answered a str"),
+        ({"place": lambda _meta: True}, "choose_place answered a bool"),
+        ({"place": lambda _meta: Keep}, "choose_place answered a EnumType"),
+        ({"place": lambda _meta: PurePosixPath("/x.dcm")}, "choose_place answered a PurePosixPath"),
+        ({"place": exits}, "SystemExit"),
+        ({"object": lambda _stored: None}, "accept_object answered a NoneType"),
+        ({"object": lambda _stored: "no"}, "accept_object answered a str"),
+        ({"object": exits}, "SystemExit"),
+        ({"place": lambda _meta: Keep.MEMORY, "object": lambda _stored: 1}, "accept_object answered a int"),
+    ],
+)
+def test_an_answer_that_is_none_refuses_the_object_and_the_log_names_it(
+    start: Start,
+    tmp_path: Path,
+    images: list[Path],
+    caplog: pytest.LogCaptureFixture,
+    decides: dict[str, Callable[[object], object]],
+    answer: str,
+) -> None:
+    program = Program(**decides)  # type: ignore[arg-type]  # a row of the table
+    assert REFUSED in storescu(start(program).port, images[0])
+    assert files_of(tmp_path) == []
+    assert "Traceback" in caplog.text
+    assert answer in caplog.text
+
+
+def test_an_answer_that_is_none_keeps_nobody_elses_object_out(start: Start, tmp_path: Path, images: list[Path]) -> None:
+    refused = uid_of(images[0])
+    program = Program(place=lambda meta: None if meta.sop_instance_uid == refused else Keep.SPOOL)  # type: ignore[arg-type]  # the fault
+    said = storescu(start(program).port, *images, options=("--no-halt",))
+    assert (said.count(SUCCESS), said.count(REFUSED)) == (2, 1)
+    assert files_of(tmp_path) == sorted(tmp_path / "listener0" / f"{uid_of(image)}.dcm" for image in images[1:])
 
 
 def test_the_application_chooses_the_file(start: Start, tmp_path: Path, images: list[Path]) -> None:

@@ -55,6 +55,10 @@ def raises(*_anything: object) -> bool:
     raise RuntimeError("the application has a fault")
 
 
+def exits(*_anything: object) -> bool:
+    raise SystemExit
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start listeners, all on one folder."""
@@ -96,6 +100,9 @@ def heard_by(modality: Modality, journal: Path) -> Told:
         (lambda _reference, origin: origin.called != "MAGBROKER", False, Reason.NO_SUCH_OBJECT_INSTANCE),
         (lambda _reference, _origin: False, False, Reason.NO_SUCH_OBJECT_INSTANCE),
         (raises, False, Reason.PROCESSING_FAILURE),
+        (exits, False, Reason.PROCESSING_FAILURE),
+        (lambda _reference, _origin: None, False, Reason.PROCESSING_FAILURE),
+        (lambda _reference, _origin: "no", False, Reason.PROCESSING_FAILURE),
     ],
 )
 def test_the_peer_hears_what_the_application_answers_for(
@@ -151,7 +158,16 @@ def test_a_program_that_asks_hears_at_its_listener(start: Start) -> None:
     assert (heard.transaction, origin.calling) == (result.transaction, archive.title)
 
 
-@pytest.mark.parametrize(("heard", "status"), [(lambda _result: True, 0x0000), (lambda _result: False, 0x0110), (raises, 0x0110)])
+@pytest.mark.parametrize(
+    ("heard", "status"),
+    [
+        (lambda _result: True, 0x0000),
+        (lambda _result: False, 0x0110),
+        (raises, 0x0110),
+        (lambda _result: None, 0x0110),
+        (lambda _result: "no", 0x0110),
+    ],
+)
 def test_the_peer_sees_whether_its_result_was_taken(start: Start, heard: Callable[[CommitmentResult], bool], status: int) -> None:
     listener = start(Program(heard=heard))
     with Archive("new", caller=listener.port) as archive:
