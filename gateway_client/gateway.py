@@ -91,7 +91,7 @@ class Gateway:
     def start(self) -> None:
         """Recover what an earlier run left, then listen.
 
-        Raises PortInUse or DataDirectoryInUse, SpoolError or JournalError, with nothing left running.
+        Raises PortInUse, PortRefused, BadCertificate, DataDirectoryInUse, SpoolError or JournalError, with nothing left running.
         """
         directory = DataDirectory(self.configuration.directory)
         directory.acquire()

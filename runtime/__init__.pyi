@@ -13,6 +13,7 @@ from runtime.errors import (
     PortRefused,
     RuntimeProblem,
     SettingsError,
+    port_problem,
 )
 from runtime.helper_process import HelperProcess
 from runtime.inflation import inflate
@@ -57,6 +58,7 @@ __all__ = [
     "inflate",
     "load_settings",
     "make_directories",
+    "port_problem",
     "read_run_file",
     "server_context",
     "set_up_logs",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 
@@ -32,6 +34,13 @@ class PortRefused(RuntimeProblem):
     def __init__(self, port: int, purpose: str, setting: str, why: str) -> None:
         self.port = port
         super().__init__(f"Port {port} ({purpose}) cannot be opened: {why}; choose another port or address: {setting}.")
+
+
+def port_problem(error: OSError, port: int, purpose: str, setting: str) -> PortInUse | PortRefused:
+    """Say why a port cannot be listened on; `setting` is where it is chosen."""
+    if error.errno == errno.EADDRINUSE:
+        return PortInUse(port, purpose, setting)
+    return PortRefused(port, purpose, setting, os.strerror(error.errno) if error.errno else str(error))
 
 
 class BadCertificate(RuntimeProblem):

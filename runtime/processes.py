@@ -15,7 +15,7 @@ from pathlib import Path
 from random import SystemRandom
 from typing import IO, Any, TypeVar
 
-from runtime.errors import DataDirectoryInUse, DataDirectoryUnusable, NotReady, PortInUse, PortRefused
+from runtime.errors import DataDirectoryInUse, DataDirectoryUnusable, NotReady, port_problem
 
 T = TypeVar("T")
 
@@ -100,9 +100,7 @@ def check_port(port: int, purpose: str, setting: str, host: str = "127.0.0.1") -
         try:
             probe.bind((host, port))
         except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUse(port, purpose, setting) from error
-            raise PortRefused(port, purpose, setting, error.strerror or str(error)) from error
+            raise port_problem(error, port, purpose, setting) from error
 
 
 def format_address(host: str, port: int) -> str:

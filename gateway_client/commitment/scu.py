@@ -56,7 +56,7 @@ from gateway_client.commitment.transaction import (
 from gateway_client.errors import BadCommitment, GatewayError, NoCommitmentResult
 from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, read_meta
 from gateway_client.query_retrieve.peer import Peer
-from runtime import PortInUse, ReactorThread
+from runtime import ReactorThread, port_problem
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class CommitmentSCU:
     """Asks one peer within `with`, for one transaction after another. Its methods are for other threads than the reactor's.
 
     With `listen` it has a port, on all addresses, for a peer that opens an association to tell results. `heard` is called with
-    each result as it comes, in the thread in which it comes. Raises PortInUse.
+    each result as it comes, in the thread in which it comes. Raises PortInUse and PortRefused.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class CommitmentSCU:
                 self._port = self._reactor.call(listener.listen, self._listen)
             except OSError as error:
                 self._reactor.stop()
-                raise PortInUse(self._listen, "storage commitment", "the port to listen on") from error
+                raise port_problem(error, self._listen, "storage commitment", "listen") from error
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

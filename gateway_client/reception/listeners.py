@@ -18,7 +18,7 @@ MOST = 1000
 class ListenerConfiguration:
     """One port. `instrument` is a mnemonic, empty for the default listener; port 0 lets the system choose.
 
-    Empty lists of AE titles and networks let everybody in.
+    Empty lists of AE titles and networks let everybody in. `chosen_by` says where the port is chosen that no setting names.
     """
 
     instrument: str
@@ -29,10 +29,13 @@ class ListenerConfiguration:
     networks: tuple[Network, ...] = ()
     max_associations: int = 64
     tls: TLSFiles | None = None
+    chosen_by: str = ""
 
     @property
     def setting(self) -> str:
         """Say where its port is chosen."""
+        if self.chosen_by:
+            return self.chosen_by
         return f"INSTRUMENT.DIC or [[gateway.listener]] of {self.instrument}" if self.instrument else "gateway.dicom_port"
 
     def lets_in(self, peer: str) -> bool:
@@ -65,9 +68,6 @@ def _instruments(settings: GatewaySettings, instruments: Sequence[Instrument]) -
         if not instrument.sends_to(settings.machine):
             continue
         table = tables.get(instrument.mnemonic) or ListenerSettings(mnemonic=instrument.mnemonic)
-        tls = None
-        if table.tls_certificate is not None and table.tls_key is not None:
-            tls = TLSFiles(table.tls_certificate, table.tls_key, table.tls_client_authorities)
         yield ListenerConfiguration(
             instrument.mnemonic,
             table.address or settings.dicom_host,
@@ -76,5 +76,12 @@ def _instruments(settings: GatewaySettings, instruments: Sequence[Instrument]) -
             table.calling_ae_titles,
             table.hosts,
             table.max_associations or settings.max_associations,
-            tls,
+            tls_files(table),
         )
+
+
+def tls_files(table: ListenerSettings) -> TLSFiles | None:
+    """Give the files of a listener that speaks TLS."""
+    if table.tls_certificate is None or table.tls_key is None:
+        return None
+    return TLSFiles(table.tls_certificate, table.tls_key, table.tls_client_authorities)

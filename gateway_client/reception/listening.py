@@ -11,10 +11,11 @@ from gateway_client.commitment.scu import hearing
 from gateway_client.configuration import Configuration, Peer
 from gateway_client.reception.application import Application
 from gateway_client.reception.folder import InFolder
+from gateway_client.reception.listeners import ListenerConfiguration, tls_files
 from gateway_client.reception.offering import Desk
 from gateway_client.reception.scp import StorageSCP
 from gateway_client.reception.spool import Spool
-from runtime import Clock, ReactorThread, SystemClock, make_directories
+from runtime import Clock, ListenerSettings, ReactorThread, SystemClock, make_directories
 
 
 class ApplicationListener:
@@ -24,6 +25,7 @@ class ApplicationListener:
     comes meanwhile, below `.incoming`. The folder is one listener's alone.
 
     Peers may ask for storage commitment; those whose `addresses` are known by their AE titles are told on a new association.
+    Whom else it lets in, and TLS, is said as for a `[[gateway.listener]]`. Raises ValueError for what makes no sense there.
     """
 
     def __init__(
@@ -35,21 +37,44 @@ class ApplicationListener:
         host: str = "127.0.0.1",
         ae_title: str = "MAGBROKER",
         called_ae_titles: tuple[str, ...] = (),
+        calling_ae_titles: tuple[str, ...] = (),
+        hosts: tuple[str, ...] = (),
         max_associations: int = 64,
         max_object_bytes: int = 4 << 30,
         network_timeout: float = 60.0,
         abort_after_refusal: tuple[str, ...] = (),
         addresses: Mapping[str, tuple[str, int]] | None = None,
+        tls_certificate: Path | None = None,
+        tls_key: Path | None = None,
+        tls_client_authorities: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
+        said = {
+            "ae_titles": called_ae_titles,
+            "calling_ae_titles": calling_ae_titles,
+            "hosts": hosts,
+            "max_associations": max_associations,
+            "tls_certificate": tls_certificate,
+            "tls_key": tls_key,
+            "tls_client_authorities": tls_client_authorities,
+        }
+        table = ListenerSettings.model_validate({"mnemonic": "", **said})
+        listener = ListenerConfiguration(
+            "",
+            host,
+            port,
+            table.ae_titles,
+            table.calling_ae_titles,
+            table.hosts,
+            max_associations,
+            tls_files(table),
+            chosen_by="Listener(port=...)",
+        )
         self._configuration = Configuration(
             folder / ".incoming",
             folder,
-            dicom_port=port,
-            dicom_host=host,
             ae_title=ae_title,
-            called_ae_titles=called_ae_titles,
-            max_associations=max_associations,
+            listeners=(listener,),
             max_object_bytes=max_object_bytes,
             network_timeout=network_timeout,
             abort_after_refusal=abort_after_refusal,
@@ -67,7 +92,7 @@ class ApplicationListener:
         return self._scp.port
 
     def start(self) -> None:
-        """Listen. Raises PortInUse, and SpoolError or JournalError where the folder cannot be used."""
+        """Listen. Raises PortInUse, PortRefused, BadCertificate, and SpoolError or JournalError where the folder is of no use."""
         try:
             self._start()
         except BaseException:

@@ -23,7 +23,7 @@ from gateway_client.reception.listeners import ListenerConfiguration
 from gateway_client.reception.places import Places
 from gateway_client.reception.reports import ReportReader
 from gateway_client.reception.spool import SpooledFile
-from runtime import PortInUse, server_context
+from runtime import port_problem, server_context
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Receivers:
         return next(iter(self.ports.values()))
 
     def start(self) -> None:
-        """Listen. Raises PortInUse or BadCertificate, with no port left open."""
+        """Listen. Raises PortInUse, PortRefused or BadCertificate, with no port left open."""
         configuration, listeners = self._configuration, self._configuration.all_listeners
         try:
             for listener in listeners:
@@ -112,7 +112,7 @@ class Receivers:
             both = family is socket.AF_INET6
             listening = socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
         except OSError as error:
-            raise PortInUse(listener.port, "DICOM", listener.setting) from error
+            raise port_problem(error, listener.port, "DICOM", listener.setting) from error
         self._listening.append(listening)
         self.ports[listener.instrument] = int(listening.getsockname()[1])
 

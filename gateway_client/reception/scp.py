@@ -43,7 +43,7 @@ from gateway_client.reception.offering import Desk, Offered
 from gateway_client.reception.receiving import Receiver
 from gateway_client.reception.spool import Origin, Spool, SpooledFile
 from gateway_client.reception.spooling import SpoolThread
-from runtime import PortInUse, ReactorThread, server_context
+from runtime import ReactorThread, port_problem, server_context
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class StorageSCP:
             protocol.gone.addCallback(lambda _none: ended())
 
     def start(self) -> None:
-        """Listen. Raises PortInUse or BadCertificate, with no port left open."""
+        """Listen. Raises PortInUse, PortRefused or BadCertificate, with no port left open."""
         try:
             self.open()
             for listener in self._open:
@@ -152,7 +152,7 @@ class StorageSCP:
         try:
             port = self._reactor.call(listener.listener.listen, configuration.port, configuration.host, listener.tls)
         except OSError as error:
-            raise PortInUse(configuration.port, "DICOM", configuration.setting) from error
+            raise port_problem(error, configuration.port, "DICOM", configuration.setting) from error
         self._listening.append(port)
         self.ports[configuration.instrument] = number = int(port.getHost().port)
         name = configuration.instrument or self._configuration.ae_title

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 from pydicom import dcmread
@@ -18,8 +19,11 @@ from gateway_client.objects.part10 import digest_of
 from gateway_client.reception import offering
 from gateway_client.reception.folder import InFolder
 from magbroker.gateway import Application, FileMeta, Keep, Listener, Origin, Place, Reference, StoredObject
+from runtime import BadCertificate, PortInUse, PortRefused
 from tests.integration.gateway import conftest
+from tests.support.certificates import Authority
 from tests.support.dicom import make_slices
+from tests.support.dicom_tls import Secured
 
 PATIENCE = 20.0
 SUCCESS, REFUSED = "Received Store Response (Success)", "Received Store Response (Error: CannotUnderstand)"
@@ -132,6 +136,61 @@ def test_a_connection_is_refused_by_who_calls_whom_from_where(start: Start, imag
     assert "Reason: No Reason" in storescu(listener.port, images[0])
     assert program.asked == ["connection"]
     assert SUCCESS in storescu(listener.port, images[0], options=("-aet", "ANOTHER"))
+
+
+def test_who_is_not_on_the_lists_is_refused_before_the_application_is_asked(start: Start, images: list[Path]) -> None:
+    program = Program()
+    listener = start(program, calling_ae_titles=("CT_1",), called_ae_titles=("MAGBROKER",), hosts=("127.0.0.0/8",))
+    assert "Calling AE Title Not Recognized" in storescu(listener.port, images[0])
+    assert "No Reason" in storescu(start(program, hosts=("10.0.0.0/8", "2001:db8::/32")).port, images[0])
+    assert program.asked == []
+    assert SUCCESS in storescu(listener.port, images[0], options=("-aet", "CT_1"))
+
+
+def test_a_listener_with_a_certificate_speaks_tls_only(start: Start, tmp_path: Path, images: list[Path]) -> None:
+    authority = Authority.create(tmp_path)
+    certificate, key = authority.issue("localhost")
+    program = Program()
+    listener = start(program, tls_certificate=certificate, tls_key=key, tls_client_authorities=authority.file)
+    client = Secured(authority, *authority.issue("client"))
+    assert SUCCESS in storescu(listener.port, images[0], options=client.options)
+    nobody = ("+tla", "+cf", str(authority.file))  # without a certificate
+    for options in (nobody, ()):
+        assert "Association Request Failed" in storescu(listener.port, images[1], options=options)
+    everybodys = start(program, tls_certificate=certificate, tls_key=key)
+    assert SUCCESS in storescu(everybodys.port, images[2], options=nobody)
+    assert [stored.meta.sop_instance_uid for stored in program.stored] == [uid_of(images[0]), uid_of(images[2])]
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"tls_key": Path("k.pem")}, "tls_certificate and tls_key belong together"),
+        ({"tls_client_authorities": Path("a.pem")}, "tls_client_authorities needs tls_certificate and tls_key"),
+        ({"hosts": ("nowhere",)}, "hosts"),
+        ({"calling_ae_titles": ("SEVENTEEN LETTERS",)}, "calling_ae_titles"),
+    ],
+)
+def test_a_listener_that_makes_no_sense_is_refused(tmp_path: Path, settings: dict[str, Any], what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        Listener(Program(), tmp_path, **settings)
+
+
+def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    listener = Listener(Program(), tmp_path, port=0, tls_certificate=tmp_path / "no.pem", tls_key=tmp_path / "no.key")
+    with pytest.raises(BadCertificate, match=r"no\.pem"):
+        listener.start()
+
+
+def test_a_port_that_is_taken_is_the_listeners_to_choose(tmp_path: Path, start: Start) -> None:
+    port = start(Program()).port
+    with pytest.raises(PortInUse, match=rf"Port {port} \(DICOM\) is taken .* choose another port: Listener\(port="):
+        Listener(Program(), tmp_path / "another", port=port).start()
+
+
+def test_an_address_that_is_not_this_machines_is_not_called_taken(tmp_path: Path) -> None:
+    with pytest.raises(PortRefused, match=r"Cannot assign requested address; choose another port or address: Listener\("):
+        Listener(Program(), tmp_path, port=0, host="192.0.2.1").start()
 
 
 @pytest.mark.parametrize("decides", [raises, exits, rejects, lambda _origin: None, lambda _origin: "no"])

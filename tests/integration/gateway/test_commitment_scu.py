@@ -137,7 +137,10 @@ def test_a_transaction_is_neither_empty_nor_endless(count: int) -> None:
 
 def test_a_port_that_is_taken_is_named(make_gateway: Callable[..., Gateway]) -> None:
     gateway = make_gateway(free_port())
-    with pytest.raises(PortInUse), CommitmentSCU(Peer("127.0.0.1", 1), listen=gateway.port):
+    with (
+        pytest.raises(PortInUse, match=r"choose another port: listen\."),
+        CommitmentSCU(Peer("127.0.0.1", 1), listen=gateway.port),
+    ):
         pass
 
 
