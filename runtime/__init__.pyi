@@ -18,6 +18,7 @@ from runtime.errors import (
 from runtime.helper_process import HelperProcess
 from runtime.inflation import inflate
 from runtime.logs import set_up_logs
+from runtime.naming import other_names
 from runtime.processes import DataDirectory, check_port, format_address, free_port, read_run_file, wait_until_ready, write_json
 from runtime.reactor_thread import ReactorThread
 from runtime.settings import DestinationSettings, GatewaySettings, PriorSettings, Settings, load_settings
@@ -58,6 +59,7 @@ __all__ = [
     "inflate",
     "load_settings",
     "make_directories",
+    "other_names",
     "port_problem",
     "read_run_file",
     "server_context",

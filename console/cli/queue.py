@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Group
@@ -38,8 +38,11 @@ def _list(
 
 @verb(app, "hold")
 def _hold(room: Room, entries: EntriesArgument = None, destination: DestinationOption = "") -> Outcome:
-    """Hold a destination, for which nothing more is sent then, or entries; what is being sent is finished."""
-    return _changed(room, "MAGB EXPORT HOLD", "held", entries=",".join(entries or ()), destination=destination)
+    """Hold a destination, for which nothing more is sent then, or entries; what is being sent is finished.
+
+    A destination that has no entries is held, too: what comes for it later waits.
+    """
+    return _changed(room, "MAGB EXPORT HOLD", "held", entries or [], destination)
 
 
 @verb(app, "release")
@@ -50,15 +53,24 @@ def _release(
     failed: Annotated[bool, typer.Option("--failed", help="Try again what failed for the destination, too.")] = False,
 ) -> Outcome:
     """Let a destination or entries go again; entries that failed are tried again."""
-    wanted = {"entries": ",".join(entries or ()), "destination": destination, "failed": int(failed)}
-    return _changed(room, "MAGB EXPORT RELEASE", "released", **wanted)
+    return _changed(room, "MAGB EXPORT RELEASE", "released", entries or [], destination, failed=int(failed))
 
 
-def _changed(room: Room, name: str, verb_: str, **wanted: Any) -> Outcome:
-    """Ask until everything is changed."""
+def _changed(room: Room, name: str, done: str, entries: list[str], destination: str, **wanted: int) -> Outcome:
+    """Ask until everything is changed, and tell which of the entries were left as they are."""
     changed = 0
-    while True:
-        done = room.desk.ask(name, asked(**wanted))
-        changed += done["entries"]
-        if not done["more"]:
-            return Outcome({"entries": changed}, f"{changed} {'entry' if changed == 1 else 'entries'} {verb_}")
+    more = True
+    while more:
+        answer = room.desk.ask(name, asked(entries=",".join(entries), destination=destination, **wanted))
+        changed += answer["entries"]
+        more = answer["more"]
+    told = f"{changed} {'entry' if changed == 1 else 'entries'}"
+    if destination:
+        return Outcome({"entries": changed}, escape(f"{destination} is {done}, with {told}"))
+    left: list[dict[str, str]] = answer["left"]
+    lines = [f"{one['entry']} is not {done}: {_why(one['status'])}" for one in left]
+    return Outcome({"entries": changed, "left": left}, escape("\n".join([f"{told} {done}", *lines])), 1 if left else 0)
+
+
+def _why(status: str) -> str:
+    return f"its status is {status}" if status else "there is no such entry"

@@ -22,8 +22,8 @@ from rpcs.actions import ACTIONS, Act, ActionError, BadRequest, Caller, NotFound
 from runtime import Clock, Settings, SystemClock
 from xwb import AnswerTooLong, BrokerClient, ConnectionLost, SecurityRefused
 
-#: The options of type B that open procedures, by how these begin.
-CONTEXTS = {"MAGB TASK ": "MAGB TASKMAN", "MAGB RULES ": "MAGB GATEWAY", "MAGB CORRECT ": "MAGB GATEWAY"}
+#: The options of type B that open procedures: TaskMan's, and that of all others.
+_TASKMAN, _GATEWAY = "MAGB TASKMAN", "MAGB GATEWAY"
 
 _STATUS: dict[type[ActionError], type[ConsoleError]] = {NotFound: NothingThere, BadRequest: WrongUsage}
 
@@ -66,7 +66,7 @@ class BrokersDesk:
 
     def ask(self, procedure: str, asked: Mapping[str, str] | None = None) -> Any:
         """Call the procedure."""
-        context = next(option for beginning, option in CONTEXTS.items() if procedure.startswith(beginning))
+        context = _TASKMAN if procedure.startswith("MAGB TASK ") else _GATEWAY
         try:
             if self._client is None or not self._client.connected or context != self._context:
                 self.close()

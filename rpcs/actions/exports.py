@@ -5,26 +5,31 @@ Everybody who may use the context may look; a change takes the key MAG SYSTEM.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rpcs.actions.action import Act, action
-from rpcs.actions.errors import BadRequest
+from rpcs.actions.errors import BadRequest, NotFound
 from rpcs.actions.rules import KEY
 from rpcs.export.holding import (
     MOST_CHANGED,
     MOST_LISTED,
+    STATUSES,
     WAITING,
     Changed,
     change_entries,
     held_destinations,
     hold_destination,
+    is_destination,
     list_entries,
     release_destination,
+    transmit_destinations,
 )
 from rpcs.numbers import subscript
+from runtime import other_names
 
-#: What may be asked for by LIST.
-STATUSES = ("FAIL", "HOLD", "RETRY", "WAITING", "XMIT", "SUCCESS")
+#: Entries that an error names at most.
+MOST_NAMED = 10
 
 
 def _entries(act: Act) -> list[tuple[int, int]]:
@@ -41,10 +46,24 @@ def _entries(act: Act) -> list[tuple[int, int]]:
 
 
 def _destination(act: Act, entries: list[tuple[int, int]]) -> str:
+    """Read DESTINATION; "" where entries are named. Raises BadRequest, and NotFound where there is no such destination."""
     destination = act.text("DESTINATION")
     if bool(destination) == bool(entries):
         raise BadRequest("Either DESTINATION or ENTRIES says what is meant.")
+    if destination and not is_destination(act.connection, destination):
+        others = other_names(destination, transmit_destinations(act.connection))
+        raise NotFound(f"There is no destination {destination[:60]!r}.{others}")
     return destination
+
+
+def _changed(act: Act, entries: list[tuple[int, int]], statuses: Sequence[str], status: str) -> Changed:
+    """Change entries. Raises NotFound where there is none of them."""
+    changed = change_entries(act.connection, entries, statuses, status, act.now)
+    missing = [left.entry for left in changed.left if not left.status]
+    if len(missing) == len(entries):
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        raise NotFound(f"There is no such entry: {', '.join(missing[:MOST_NAMED])}{more}.")
+    return changed
 
 
 @action("MAGB EXPORT HOLD", writes=True, key=KEY)
@@ -52,23 +71,25 @@ def export_hold(act: Act) -> Changed:
     """Hold DESTINATION, for which nothing more is sent then, or ENTRIES, `entry^image` parted by commas.
 
     What is being sent is finished. What waits has status HOLD then, 5000 entries with one call; `more` tells to call again.
+    `left` names those of ENTRIES that neither waited nor were held, with their status, empty where there is none.
     """
     entries = _entries(act)
     if destination := _destination(act, entries):
         return hold_destination(act.connection, destination, act.caller.name, act.now)
-    return change_entries(act.connection, entries, WAITING, "HOLD", act.now)
+    return _changed(act, entries, WAITING, "HOLD")
 
 
 @action("MAGB EXPORT RELEASE", writes=True, key=KEY)
 def export_release(act: Act) -> Changed:
     """Let DESTINATION or ENTRIES go again; with FAILED 1 what failed for the destination is tried again too.
 
-    Of ENTRIES those that are held or failed wait again. 5000 entries with one call; `more` tells to call again.
+    Of ENTRIES those that are held or failed wait again; `left` names the others with their status, empty where there is none.
+    5000 entries with one call; `more` tells to call again.
     """
     entries = _entries(act)
     if destination := _destination(act, entries):
         return release_destination(act.connection, destination, act.now, failed=act.flag("FAILED"))
-    return change_entries(act.connection, entries, ("HOLD", "FAIL"), "WAITING", act.now)
+    return _changed(act, entries, ("HOLD", "FAIL"), "WAITING")
 
 
 @action("MAGB EXPORT LIST")

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from rpcs.actions.errors import NotFound
+from runtime import other_names
 from taskman import UnknownRoutine, find_option, find_routine, options
-
-#: Names that an error lists at most.
-MOST_NAMES = 40
 
 
 def known_option(name: str) -> str:
@@ -30,7 +26,4 @@ def knows_routine(entry_point: str) -> bool:
 
 
 def _unknown(name: str, names: list[str]) -> str:
-    close = get_close_matches(name.upper(), names, 1)
-    meant = f" Did you mean {close[0]}?" if close else ""
-    there = f"There are: {', '.join(names[:MOST_NAMES])}." if names else "No option is registered here."
-    return f"There is no option {name[:60]!r}.{meant} {there}"
+    return f"There is no option {name[:60]!r}.{other_names(name, names) or ' No option is registered here.'}"

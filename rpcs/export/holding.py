@@ -9,13 +9,15 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, delete, select, tuple_, update
 
 from fileman import export_lock, lock_for_transaction, transmission, upserts, wake_after_commit
-from fileman.files import DicomExport, DicomExportImage, HeldDestination, Image
+from fileman.files import DicomExport, DicomExportImage, HeldDestination, Image, TransmitDestination
 from rpcs.export.listing import origins_in_queue
 
 #: Entries that one call changes, or lists, at most.
 MOST_CHANGED, MOST_LISTED = 5000, 1000
 #: What may be held back.
 WAITING = ("WAITING", "RETRY")
+#: What an entry may be.
+STATUSES = ("FAIL", "HOLD", "RETRY", "WAITING", "XMIT", "SUCCESS")
 
 _SOME = (
     select(DicomExportImage.export, DicomExportImage.sequence)
@@ -39,6 +41,10 @@ _CHANGE_ONE = (
     .values(_CHANGED)
     .returning(DicomExportImage.origin)
 )
+_STATUS = select(DicomExportImage.status).where(
+    DicomExportImage.export == bindparam("d0"), DicomExportImage.sequence == bindparam("d1")
+)
+_TRANSMIT_NAMES = select(TransmitDestination.name).distinct().order_by(TransmitDestination.name)
 _HOLD = upserts(HeldDestination, lambda insert: insert.on_conflict_do_nothing())
 _LET_GO = delete(HeldDestination).where(HeldDestination.application == bindparam("one_application"))
 _HELD = select(HeldDestination.application, HeldDestination.held_at, HeldDestination.held_by).order_by(
@@ -68,11 +74,20 @@ _LISTED = (
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """An entry that was not changed, and its status; without one where there is no such entry."""
+
+    entry: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
-    """How many entries were changed, and whether there may be more."""
+    """How many entries were changed, whether there may be more, and which of those that were named were left as they are."""
 
     entries: int
     more: bool = False
+    left: tuple[Left, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +111,22 @@ class Listed:
     status_at: float
     reason: str
     repeated: bool
+
+
+def transmit_destinations(connection: Connection) -> Sequence[str]:
+    """Name the transmit destinations (#2006.587)."""
+    return connection.execute(_TRANSMIT_NAMES).scalars().all()
+
+
+def is_destination(connection: Connection, name: str) -> bool:
+    """Tell whether there is a destination of a name: a transmit destination, or one that is held or has entries."""
+    if name in transmit_destinations(connection) or name in [held.destination for held in held_destinations(connection)]:
+        return True
+    return any(
+        connection.execute(_SOME, {"one_origin": origin, "one_status": status, "one_application": name, "most": 1}).first()
+        for origin in origins_in_queue(connection)
+        for status in STATUSES
+    )
 
 
 def hold_destination(connection: Connection, destination: str, by: str, now: float) -> Changed:
@@ -125,15 +156,20 @@ def _change(connection: Connection, destination: str, statuses: Sequence[str], s
 def change_entries(
     connection: Connection, keys: Collection[tuple[int, int]], statuses: Sequence[str], status: str, now: float
 ) -> Changed:
-    """Give entries another status that have one of some."""
+    """Give entries another status that have one of some; those that have it already are fine, others are left and told."""
     changed = 0
+    left = []
     for export, sequence in keys:
         values = {"d0": export, "d1": sequence, "from_statuses": statuses, "new_status": status, "now": now}
         origin = connection.execute(_CHANGE_ONE, values).scalar()
         if origin is not None:
             changed += 1
             wake_after_commit(connection, transmission(origin))
-    return Changed(changed)
+            continue
+        is_now = connection.execute(_STATUS, {"d0": export, "d1": sequence}).scalar() or ""
+        if is_now != status:
+            left.append(Left(f"{export}^{sequence}", is_now))
+    return Changed(changed, left=tuple(left))
 
 
 def held_destinations(connection: Connection) -> list[Held]:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from fileman import SiteKey, Store
 from fileman.files import DicomExportImage
-from rpcs.actions import ACTIONS, Act, BadRequest, Caller, NotAllowed, answer_of, perform
+from rpcs.actions import ACTIONS, Act, BadRequest, Caller, NotAllowed, NotFound, answer_of, perform
 from rpcs.export import holding
 from runtime import FixedClock
 from tests.integration.rpcs.queues import Routing, run_routing
@@ -54,7 +54,7 @@ def statuses(routing: Routing) -> list[str]:
 def test_nothing_is_given_for_a_destination_that_is_held(routing: Routing) -> None:
     queue(routing, "2")
     queue(routing, "5", "OTHER")
-    assert ask(routing, "HOLD", destination="ARCHIVE") == {"entries": 1, "more": False}
+    assert ask(routing, "HOLD", destination="ARCHIVE") == {"entries": 1, "more": False, "left": []}
     queue(routing, "3")
     assert statuses(routing) == ["HOLD", "HOLD", "WAITING"], "what comes for it later is held too"
     queue(routing, "3")
@@ -91,12 +91,28 @@ def test_what_a_machine_gives_back_stays_held(routing: Routing) -> None:
 def test_single_entries_are_held_and_released(routing: Routing) -> None:
     queue(routing, "2")
     queue(routing, "5")
-    assert ask(routing, "HOLD", entries="1^1,9^9")["entries"] == 1
+    assert ask(routing, "HOLD", entries="1^1,9^9") == {"entries": 1, "more": False, "left": [{"entry": "9^9", "status": ""}]}
+    assert ask(routing, "HOLD", entries="1^1") == {"entries": 0, "more": False, "left": []}, "it is held already"
     (entry,) = ask(routing, "LIST", status="HOLD")["entries"]
     assert (entry["entry"], entry["image"], entry["destination"]) == ("1^1", 2, "ARCHIVE")
     assert take(routing) == ["5"]
-    assert ask(routing, "RELEASE", entries="1^1,2^1")["entries"] == 1, "what is being sent is not given twice"
+    released = ask(routing, "RELEASE", entries="1^1,2^1")
+    assert released["entries"] == 1, "what is being sent is not given twice"
+    assert released["left"] == [{"entry": "2^1", "status": "XMIT"}]
     assert take(routing) == ["2"]
+
+
+@pytest.mark.parametrize("name", ["HOLD", "RELEASE"])
+def test_what_there_is_not_is_neither_held_nor_released(routing: Routing, name: str) -> None:
+    queue(routing, "2")
+    with pytest.raises(NotFound, match=r"no destination 'ARCHIV'"):
+        ask(routing, name, destination="ARCHIV")
+    with pytest.raises(NotFound, match=r"no such entry: 9\^9, 9\^10, 9\^11"):
+        ask(routing, name, entries="9^9,9^10,9^11")
+    assert ask(routing, "LIST")["held"] == []
+    ask(routing, name, destination="ARCHIVE")
+    take(routing, "1^1^SUCCESS")
+    assert ask(routing, name, destination="ARCHIVE")["more"] is False, "all of it was sent"
 
 
 def test_what_failed_is_listed_with_its_reason_and_tried_again(routing: Routing) -> None:
@@ -118,13 +134,13 @@ def test_so_many_entries_are_changed_at_once(routing: Routing, monkeypatch: pyte
     monkeypatch.setattr(holding, "MOST_CHANGED", 2)
     for image in ("2", "3", "5"):
         queue(routing, image)
-    assert ask(routing, "HOLD", destination="ARCHIVE") == {"entries": 2, "more": True}
+    assert ask(routing, "HOLD", destination="ARCHIVE") == {"entries": 2, "more": True, "left": []}
     assert take(routing) == [], "nothing is given even so"
     assert routing.lines("GET NEXT QUEUE ENTRY", ["660"], []) == [NOTHING]
     assert routing.client.call("MAGB EXPORT NEXT", "660", [], "5").lines == [NOTHING]
     queue(routing, "9", "OTHER")
     assert routing.lines("GET NEXT QUEUE ENTRY", ["660"], [])[6] == "9"
-    assert ask(routing, "HOLD", destination="ARCHIVE") == {"entries": 1, "more": False}
+    assert ask(routing, "HOLD", destination="ARCHIVE") == {"entries": 1, "more": False, "left": []}
 
 
 def test_who_waits_for_entries_has_what_is_released(routing: Routing) -> None:
@@ -174,6 +190,8 @@ def test_holding_and_listing_use_an_index(routing: Routing) -> None:
         ask(routing, "RELEASE", destination="ARCHIVE")
         ask(routing, "HOLD", entries="1^1")
         ask(routing, "LIST", status="HOLD")
+        with pytest.raises(NotFound):
+            ask(routing, "HOLD", destination="NOSUCH")
     plans = {text: steps for text, steps in statements.plans(routing.store).items() if "dicom_export" in text}
     assert len(plans) > 3
     for text, steps in plans.items():
