@@ -12,7 +12,7 @@ import numpy as np
 from pydicom import Dataset, FileDataset, config, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset, read_preamble
-from pydicom.pixels.utils import decompress
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, JPEGBaseline8Bit
 
 from gateway_client.errors import CannotTranscode
@@ -113,8 +113,7 @@ def _make_native(dataset: FileDataset) -> None:
             if "PixelData" in one and (one is dataset or one["PixelData"].is_undefined_length):
                 one.file_meta = dataset.file_meta
                 one.PixelData = one["PixelData"].value
-                decompress(one, as_rgb=one.PhotometricInterpretation != "YBR_FULL", generate_instance_uid=False)
-                dataset.file_meta.TransferSyntaxUID = syntax  # for an icon, which has its own pixels
+                _decompress(one, syntax)
     elif syntax == ExplicitVRBigEndian:
         for one in _with_items(dataset):
             for element in one:
@@ -125,6 +124,23 @@ def _make_native(dataset: FileDataset) -> None:
                     element.value = np.frombuffer(element.value, f">u{size}").astype(f"<u{size}").tobytes()
             one.set_original_encoding(False, True)  # all values are decoded by now, which pydicom does not know
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+
+
+def _decompress(one: Dataset, syntax: UID) -> None:
+    """Put the decoded pixels of an image, or of an icon, in place of the compressed ones.
+
+    All frames are decoded into one array: pydicom's own `decompress` takes them one by one as the codec gave them, and where
+    the codestream tells another sign than the header it would correct them in that memory, which cannot be written.
+    """
+    pixels, found = get_decoder(syntax).as_array(one, as_rgb=one.PhotometricInterpretation != "YBR_FULL")
+    data = pixels.tobytes()
+    one.PixelData = data + b"\0" * (len(data) % 2)
+    one["PixelData"].VR, one["PixelData"].is_undefined_length = "OB" if one.BitsAllocated <= 8 else "OW", False
+    one.PhotometricInterpretation = found["photometric_interpretation"]
+    if one.SamplesPerPixel > 1:
+        one.PlanarConfiguration = found["planar_configuration"]
+    if "NumberOfFrames" in one or found["number_of_frames"] != 1:
+        one.NumberOfFrames = found["number_of_frames"]
 
 
 def _with_items(dataset: Dataset) -> Iterator[Dataset]:
