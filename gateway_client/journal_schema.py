@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 16
+SCHEMA_VERSION = 17
 #: Objects that were corrected, or are deleted.
 _CORRECTIONS = """
 CREATE TABLE correction (
@@ -92,6 +92,8 @@ CREATE TABLE prior_move (
 ) WITHOUT ROWID;
 CREATE INDEX prior_move_due ON prior_move (archive, state, next_try);
 """
+#: When studies begin for which priors are looked for.
+_STUDY_TIMES = "ALTER TABLE prior_search ADD COLUMN study_time TEXT NOT NULL DEFAULT '';"
 #: What makes a journal of a version one of the next.
 NEWER = {
     1: "DROP INDEX instance_state; CREATE INDEX instance_state ON instance (state);",
@@ -109,6 +111,7 @@ NEWER = {
     13: _KEPT,
     14: _ARRIVALS,
     15: _PRIORS,
+    16: _STUDY_TIMES,
 }
 SCHEMA = f"""
 CREATE TABLE instance (
@@ -134,4 +137,5 @@ CREATE TABLE transmission (
   reason TEXT NOT NULL, changed_at REAL NOT NULL, next_try REAL NOT NULL DEFAULT 0, PRIMARY KEY (entry, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX transmission_state ON transmission (state);
-{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}{_NORMALISED}{_WHOLE_FOLDERS}{_KEPT}{_ARRIVALS}{_PRIORS}"""
+{_CORRECTIONS}{_IMPORTED}{_STUDY_WAITS}{_COMMITMENT}{_FOLDERS}{_REQUESTED}{_NORMALISED}{_WHOLE_FOLDERS}{_KEPT}{_ARRIVALS}{_PRIORS}
+{_STUDY_TIMES}"""

@@ -11,12 +11,13 @@ from runtime import PriorSettings
 
 @dataclass(frozen=True, slots=True)
 class NewStudy:
-    """A study that goes to a destination, as its objects tell of it; dates are those of DICOM."""
+    """A study that goes to a destination, as its objects tell of it; dates and times are those of DICOM."""
 
     uid: str
     patient_id: str
     birth_date: str = ""
     study_date: str = ""
+    study_time: str = ""
     modality: str = ""
     body_part: str = ""
 
@@ -57,16 +58,26 @@ def may_be_asked_for(study: NewStudy) -> bool:
 
 
 def in_order(study: NewStudy, found: Iterable[Candidate]) -> Sequence[Candidate]:
-    """Give what may be priors, the latest first: other studies of the same patient, whose birth date is no other."""
+    """Give what may be priors, the latest first: earlier studies of the same patient, whose birth date is no other."""
     fit = [
         it
         for it in found
         if it.uid
         and it.uid != study.uid
+        and _is_earlier(it, study)
         and it.patient_id in ("", study.patient_id)
         and (not it.birth_date or not study.birth_date or it.birth_date == study.birth_date)
     ]
     return sorted({it.uid: it for it in fit}.values(), key=lambda it: (it.study_date, it.study_time), reverse=True)
+
+
+def _is_earlier(it: Candidate, study: NewStudy) -> bool:
+    """Tell whether a candidate is of an earlier day, or of the same day and begun earlier as far as both times tell."""
+    if it.study_date != study.study_date:
+        return it.study_date < study.study_date or _date(study.study_date) is None
+    one, other = (text.replace(":", "") for text in (it.study_time, study.study_time))  # `:` is ACR-NEMA's (PS3.5 6.2)
+    known = min(len(one), len(other))  # a time may end with the hour or the minute
+    return one[:known] < other[:known]
 
 
 @dataclass(frozen=True, slots=True)

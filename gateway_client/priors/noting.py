@@ -13,8 +13,8 @@ from gateway_client.transmission.object_file import ObjectFile
 log = logging.getLogger(__name__)
 
 #: What is told of a study, in the order of `NewStudy`: Study Instance UID, Patient ID, Patient's Birth Date, Study Date,
-#: Modality, Body Part Examined.
-_ATTRIBUTES = (0x0020000D, 0x00100020, 0x00100030, 0x00080020, 0x00080060, 0x00180015)
+#: Study Time, Modality, Body Part Examined.
+_ATTRIBUTES = (0x0020000D, 0x00100020, 0x00100030, 0x00080020, 0x00080030, 0x00080060, 0x00180015)
 
 
 class StudiesSeen:

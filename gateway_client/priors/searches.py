@@ -14,7 +14,8 @@ from gateway_client.story import Event
 #: Pairs of destination and export that are known to be noted.
 _REMEMBERED = 1000
 _SEARCH = (
-    "id, destination, export, image, sop_instance_uid, study, patient_id, birth_date, study_date, modality, body_part, tries"
+    "id, destination, export, image, sop_instance_uid,"
+    " study, patient_id, birth_date, study_date, study_time, modality, body_part, tries"
 )
 _MOVE = "destination, study, search, told, tries"
 
@@ -69,11 +70,12 @@ class PriorSearches:
         with self._journal.transaction() as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO prior_search (archive, destination, export, image, sop_instance_uid, study, patient_id,"
-                " birth_date, study_date, modality, body_part, state, changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                " birth_date, study_date, study_time, modality, body_part, state, changed_at)"
+                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     *(archive, search.destination, search.export, search.image, search.sop_instance_uid),
                     *(study.uid, study.patient_id, study.birth_date),
-                    *(study.study_date, study.modality, study.body_part, Stage.NEW, now),
+                    *(study.study_date, study.study_time, study.modality, study.body_part, Stage.NEW, now),
                 ),
             )
         self._noted[search.destination, search.export] = None

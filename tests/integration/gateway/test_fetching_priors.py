@@ -140,7 +140,8 @@ def test_the_latest_priors_of_the_patient_come_once_however_often_it_is_begun(
         study(tmp_path, "20250101"),
     )
     other, new = study(tmp_path, "20250601", "PRIOR2"), study(tmp_path, "20260101")
-    archive.keep(*oldest, *old, *mr, *late, *other, *new)
+    same_day = study(tmp_path, "20260101")
+    archive.keep(*oldest, *old, *mr, *late, *other, *same_day, *new)
     office = Office(tmp_path, archive, sink.port, number=2, same_modality=True)
     office.see(new[0])
     assert office.fetching.step(office.broker), "the broker is asked whether a rule wants priors"

@@ -9,7 +9,7 @@ import pytest
 from gateway_client.priors.choosing import Candidate, NewStudy, Series, fits, in_order, may_be_asked_for, period
 from runtime import PriorSettings
 
-NEW = NewStudy("1.1", "P1", "19500131", "20261121", "CT", "CHEST")
+NEW = NewStudy("1.1", "P1", "19500131", "20261121", "1030", "CT", "CHEST")
 TODAY = date(2026, 11, 22)
 
 
@@ -45,6 +45,27 @@ def test_the_latest_come_first_and_none_of_another_patient() -> None:
         Candidate("", "P1", "19500131", "20250102"),
     ]
     assert in_order(NEW, [older, *others, newer, newer, evening]) == [evening, newer, older]
+
+
+@pytest.mark.parametrize(
+    ("its", "new", "earlier"),
+    [
+        (("20261120", "2359"), ("20261121", "0001"), True),
+        (("20261122", "0900"), ("20261121", "1030"), False),
+        (("20261121", "102959.999"), ("20261121", "103000"), True),
+        (("20261121", "1030"), ("20261121", "103059"), False),  # in the same minute: nobody knows
+        (("20261121", "10"), ("20261121", "1030"), False),
+        (("20261121", "10"), ("20261121", "09:30:00"), False),
+        (("20261121", "09:30:00"), ("20261121", "10"), True),
+        (("20261121", "235900"), ("20261121", "1030"), False),
+        (("20261121", ""), ("20261121", "1030"), False),
+        (("20261121", "0900"), ("20261121", ""), False),
+        (("20261121", "0900"), ("", ""), True),  # no date: what was found up to today
+    ],
+)
+def test_none_is_of_the_same_day_unless_it_began_earlier(its: tuple[str, str], new: tuple[str, str], earlier: bool) -> None:
+    candidate = Candidate("1.2", "P1", "", *its)
+    assert in_order(NewStudy("1.1", "P1", "", *new), [candidate]) == ([candidate] if earlier else [])
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,7 @@ OLDER = {
     14: "DROP TABLE kept; DROP INDEX commitment_image;",
     15: "ALTER TABLE commitment DROP COLUMN received;",
     16: "DROP TABLE prior_move; DROP TABLE prior_search;",
+    17: "ALTER TABLE prior_search DROP COLUMN study_time;",
 }
 
 
