@@ -1,47 +1,98 @@
 """A DICOM gateway inside a program of yours: `run(settings, elements)` receives, files and sends until a signal.
 
 With an `Application` of yours it asks it about connections and objects. A `Listener` does so without any broker, a `Requester`
-for what it gets from a peer. `commit_files` and `commit_instances` ask a peer for storage commitment.
+for what it gets from a peer. `commit_files` and `commit_instances` ask a peer for storage commitment. What these raise is here
+too: it is a `GatewayError`, a `RuntimeProblem` of ports, files and settings, or a `RuleError`.
 """
 
 from gateway_client import (
     Application,
+    BadCommitment,
+    BadQuery,
+    CoercionError,
     CommitmentResult,
     CommitmentSCU,
+    Configuration,
+    DictionaryError,
     FileMeta,
     Gateway,
+    GatewayError,
+    JournalError,
     Keep,
+    NoAssociation,
+    NoCommitmentResult,
+    NotAccepted,
+    NotPart10,
     Origin,
+    PeerFailed,
     Place,
+    PlacementError,
+    PlaceTaken,
     Reference,
+    SpoolError,
     StoredObject,
     commit_files,
     commit_instances,
     run,
 )
 from gateway_client import ApplicationListener as Listener
-from gateway_client.query_retrieve import Peer, Requester, Retrieved, Secured
-from rules import for_elements, for_vista, parse_rules, to_elements
-from runtime import GatewaySettings, Settings, load_settings
+from gateway_client.query_retrieve import Peer, Requester, Retrieved, Secured, UnusableCertificate
+from rules import NotForVista, NotInElements, RuleError, for_elements, for_vista, parse_rules, to_elements
+from runtime import (
+    BadCertificate,
+    DataDirectoryInUse,
+    GatewaySettings,
+    PortInUse,
+    PortRefused,
+    RuntimeProblem,
+    Settings,
+    SettingsError,
+    load_settings,
+)
 
 __all__ = [
     "Application",
+    "BadCertificate",
+    "BadCommitment",
+    "BadQuery",
+    "CoercionError",
     "CommitmentResult",
     "CommitmentSCU",
+    "Configuration",
+    "DataDirectoryInUse",
+    "DictionaryError",
     "FileMeta",
     "Gateway",
+    "GatewayError",
     "GatewaySettings",
+    "JournalError",
     "Keep",
     "Listener",
+    "NoAssociation",
+    "NoCommitmentResult",
+    "NotAccepted",
+    "NotForVista",
+    "NotInElements",
+    "NotPart10",
     "Origin",
     "Peer",
+    "PeerFailed",
     "Place",
+    "PlaceTaken",
+    "PlacementError",
+    "PortInUse",
+    "PortRefused",
     "Reference",
     "Requester",
     "Retrieved",
+    "RuleError",
+    "RuntimeProblem",
     "Secured",
     "Settings",
+    "SettingsError",
+    "SpoolError",
     "StoredObject",
+    "UnusableCertificate",
     "commit_files",
     "commit_instances",
     "for_elements",

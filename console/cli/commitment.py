@@ -17,18 +17,16 @@ from console.cli.dicom_options import Far, at_peer, bar, printed
 from console.cli.options import out
 from console.errors import NothingThere, WrongUsage
 from console.scu.files import Search
-from dul import DulError, RequestFailed
 from gateway_client import (
     MOST_REFERENCES,
     CommitmentResult,
     CommitmentSCU,
-    NoAssociation,
     NoCommitmentResult,
     PeerFailed,
     Reference,
     reason_text,
 )
-from gateway_client.query_retrieve import Peer, told_status
+from gateway_client.query_retrieve import Peer
 
 #: Instances of one failure reason that are named, of more the number.
 SHOWN = 20
@@ -86,10 +84,6 @@ def _results(peer: Peer, parts: Sequence[Sequence[Reference]], listen: int | Non
         with CommitmentSCU(peer, listen=listen) as scu:
             for part in parts:
                 yield scu.result(scu.ask(part), seconds)
-    except RequestFailed as error:
-        raise PeerFailed(f"{peer} answered {told_status(error.status, error.comment)}.") from error
-    except DulError as error:
-        raise NoAssociation(f"No association with {peer}: {error}") from error
     except NoCommitmentResult as error:
         raise PeerFailed(str(error)) from error
 

@@ -158,14 +158,17 @@ class CommitmentSCU:
     def ask(self, references: Iterable[Reference], transaction: str = "") -> str:
         """Ask for instances to be committed; give the transaction's UID, a new one unless it is given.
 
-        Raises DulError, and BadCommitment for no instance, or more than 10,000.
+        Raises NoAssociation, PeerFailed where it refuses, and BadCommitment for no instance, or more than 10,000.
         """
         request = CommitmentRequest(transaction or str(generate_uid(prefix=None)), tuple(references))
         if not 0 < len(request.references) <= MOST_REFERENCES:
             raise BadCommitment(f"A transaction has from 1 to {MOST_REFERENCES} instances, not {len(request.references)}.")
         with self._came:
             self._asked[request.transaction] = request
-        self._reactor.call(lambda: Deferred.fromCoroutine(self._ask(request)))
+        try:
+            self._reactor.call(lambda: Deferred.fromCoroutine(self._ask(request)))
+        except DulError as error:
+            raise self.peer.told(error, begun=self._exchange is not None) from error
         return request.transaction
 
     def result(self, transaction: str, seconds: float) -> CommitmentResult:
@@ -236,7 +239,11 @@ class CommitmentSCU:
 def commit_instances(
     peer: Peer, references: Iterable[Reference], *, seconds: float = 60.0, listen: int | None = None
 ) -> CommitmentResult:
-    """Ask for instances to be committed, and wait for what comes of it, as `CommitmentSCU.result` does."""
+    """Ask for instances to be committed, and wait for what comes of it.
+
+    Raises what `CommitmentSCU` does: NoAssociation, PeerFailed, BadCommitment, PortInUse, PortRefused, and NoCommitmentResult
+    when the peer has not told in time.
+    """
     with CommitmentSCU(peer, listen=listen) as scu:
         return scu.result(scu.ask(references), seconds)
 

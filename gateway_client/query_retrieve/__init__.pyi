@@ -6,7 +6,7 @@ from gateway_client.query_retrieve.query import FIND, GET, MOVE, Query, Question
 from gateway_client.query_retrieve.requester import Requester
 from gateway_client.query_retrieve.retrieval import Retrieved, get_objects, move_objects, sop_classes_of
 from gateway_client.query_retrieve.running import run
-from gateway_client.query_retrieve.tls import Secured
+from gateway_client.query_retrieve.tls import Secured, UnusableCertificate
 from gateway_client.query_retrieve.words import STORAGE, named, printable, told_status
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Requester",
     "Retrieved",
     "Secured",
+    "UnusableCertificate",
     "decode",
     "encode",
     "find_matches",

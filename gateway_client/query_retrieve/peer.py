@@ -14,6 +14,7 @@ from dul import (
     CommandField,
     DulError,
     Exchange,
+    NoContext,
     RequestFailed,
     Roles,
     Service,
@@ -76,7 +77,7 @@ class Peer:
                 await exchange.release()
             if isinstance(error, GatewayError):
                 raise
-            raise self._told(error, begun=exchange is not None) from error
+            raise self.told(error, begun=exchange is not None) from error
         except BaseException:
             if exchange is not None:
                 exchange.abort()
@@ -117,9 +118,12 @@ class Peer:
             tls=self.tls.creator(self.host) if self.tls is not None else None,
         )
 
-    def _told(self, error: DulError, *, begun: bool) -> GatewayError:
+    def told(self, error: DulError, *, begun: bool) -> GatewayError:
+        """Say what failed of an association with it, or of a request once that had `begun`."""
         if isinstance(error, RequestFailed):
             return PeerFailed(f"{self} answered {told_status(error.status, error.comment)}.")
+        if isinstance(error, NoContext):
+            return PeerFailed(f"{self} does not do this: {error}")
         if isinstance(error, AssociationRejected):
             return NoAssociation(f"{self} rejects the association: {error}.")
         if not begun:

@@ -25,7 +25,7 @@ MOST_MATCHES = 10_000
 class Requester:
     """Asks a peer; from any thread, several at a time. Keys are written as those of `magbroker find`.
 
-    Raises BadQuery for keys that cannot be understood, NoAssociation, and PeerFailed for what the peer refuses.
+    Raises BadQuery for keys that cannot be understood, NoAssociation, PeerFailed for what the peer refuses, UnusableCertificate.
     """
 
     peer: Peer

@@ -19,7 +19,7 @@ _ROOTS: Any = trustRootFromCertificates
 _CERTIFICATE: Any = Certificate
 
 
-class Unusable(GatewayError):
+class UnusableCertificate(GatewayError):
     """A certificate or key cannot be used."""
 
     def __init__(self, file: Path, what: str, why: object) -> None:
@@ -41,7 +41,7 @@ class Secured:
     any_name: bool = False
 
     def creator(self, host: str) -> Any:
-        """Make what Twisted secures a connection to a host with. Raises Unusable."""
+        """Make what Twisted secures a connection to a host with. Raises UnusableCertificate."""
         roots = _SYSTEM() if self.authority is None else _trusted(self.authority)
         own = {} if self.certificate is None else _own(self.certificate, self.key or self.certificate)
         if self.any_name:
@@ -60,9 +60,9 @@ def _own(certificate: Path, key: Path) -> dict[str, Any]:
     try:
         private: Any = load_pem_private_key(key.read_bytes(), None)
     except OSError as error:
-        raise Unusable(key, "a private key", error.strerror) from error
+        raise UnusableCertificate(key, "a private key", error.strerror) from error
     except (TypeError, ValueError) as error:  # TypeError: it is encrypted
-        raise Unusable(key, "a private key", "it holds none, or one with a password") from error
+        raise UnusableCertificate(key, "a private key", "it holds none, or one with a password") from error
     return {"privateKey": private, "certificate": first, "extraCertChain": chain}
 
 
@@ -70,6 +70,6 @@ def _certificates(file: Path, what: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(file.read_bytes())
     except OSError as error:
-        raise Unusable(file, what, error.strerror) from error
+        raise UnusableCertificate(file, what, error.strerror) from error
     except ValueError as error:
-        raise Unusable(file, what, "it holds none") from error
+        raise UnusableCertificate(file, what, "it holds none") from error

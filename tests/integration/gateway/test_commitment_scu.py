@@ -9,8 +9,8 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from console.demo_samples import write_samples
-from dul import CommandField, Exchange, Listener, Listening, Policy, RequestFailed, c_store, negotiate, propose
-from gateway_client import Gateway
+from dul import CommandField, Exchange, Listener, Listening, Policy, c_store, negotiate, propose
+from gateway_client import Configuration, Gateway
 from gateway_client.commitment.scu import (
     CommitmentSCU,
     answered,
@@ -28,9 +28,11 @@ from gateway_client.commitment.transaction import (
     Reference,
     report,
 )
-from gateway_client.errors import BadCommitment, NoCommitmentResult
+from gateway_client.errors import BadCommitment, NoAssociation, NoCommitmentResult, PeerFailed
 from gateway_client.query_retrieve import Peer
-from runtime import PortInUse, ReactorThread, free_port
+from gateway_client.reception.scp import StorageSCP
+from gateway_client.reception.spool import Spool
+from runtime import PortInUse, ReactorThread, SystemClock, free_port
 from tests.integration.gateway.conftest import storescu
 from tests.support import orthanc
 from tests.support.asking import Asking, storing
@@ -125,8 +127,25 @@ def test_a_peer_that_tells_nothing_in_time_is_named() -> None:
 def test_a_request_that_the_peer_refuses_fails(make_gateway: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway_client.commitment.commitments.MOST_OPEN", 0)
     gateway = make_gateway(free_port())
-    with pytest.raises(RequestFailed, match="0213"):
+    with pytest.raises(PeerFailed, match="0213"):
         commit_instances(Peer("127.0.0.1", gateway.port), [ONE])
+
+
+def test_a_peer_that_takes_no_storage_commitment_fails(tmp_path: Path) -> None:
+    """Its association was not lost: to ask again is of no use."""
+    scp = StorageSCP(Configuration(tmp_path, tmp_path, dicom_port=0), Spool(tmp_path, SystemClock()), lambda _file: None)
+    scp.start()
+    try:
+        with pytest.raises(PeerFailed, match="accepted no context for storage commitment"):
+            commit_instances(Peer("127.0.0.1", scp.port), [ONE])
+    finally:
+        scp.stop()
+
+
+def test_a_peer_that_is_not_there_is_named() -> None:
+    nobody = Peer("127.0.0.1", free_port(), "ARCHIVE")
+    with pytest.raises(NoAssociation, match=f"ARCHIVE at 127.0.0.1:{nobody.port}"):
+        commit_instances(nobody, [ONE])
 
 
 @pytest.mark.parametrize("count", [0, 10_001])
