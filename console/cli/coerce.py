@@ -14,16 +14,18 @@ import typer
 from rich.markup import escape
 
 from console.cli.dicom_options import printed
-from console.cli.options import ConfigOption, DataOption, JsonOption, out
+from console.cli.options import ConfigOption, DataOption, JsonOption, err, out
 from console.errors import NothingThere, WrongUsage
 from console.scu.files import Search
 from gateway_client import Change, Configuration, Difference, GatewayError, ObjectFile, change_for, compare, encode_head, read_key
 from gateway_client.query_retrieve import printable
-from runtime import DestinationSettings, Settings, load_settings
+from runtime import DestinationSettings, Settings, load_settings, other_names
 
 _CHUNK = 1 << 20
 #: Characters of a value that are shown.
 _SHOWN = 64
+#: Files that are passed over and named, for each reason.
+_NAMED = 20
 _NAME = re.compile(r"[0-9][0-9.]{0,63}")
 
 
@@ -41,9 +43,13 @@ def coerce(
     """Show what a destination's settings change in files, or write the changed files (--to). Nothing is sent.
 
     Each element is listed that is different, but for pixels; in sequences behind the number of its item. Pseudonyms are those
-    that the gateway of the data directory gives. --json prints a line for each file.
+    that the gateway of the data directory gives. --json prints a line for each file. What is no DICOM file is passed over, and
+    named on standard error.
 
-    Exit status 0: all was done. 1: some files cannot be changed, and it is said why. 3: there is no DICOM file.
+    A destination without a table of its own is sent to as --destination '*' shows, where the settings have that.
+
+    Exit status 0: all was done. 1: some files cannot be changed, and it is said why. 2: wrong usage. 3: there is no DICOM file,
+    or no such destination in the settings.
 
     For example: magbroker coerce --destination RESEARCH --to /data/research /data/studies
     """
@@ -56,7 +62,7 @@ def coerce(
     files = Search()
     files.look_into(paths)
     if not files.found:
-        raise NothingThere("There is no DICOM file.")
+        raise NothingThere(f"There is no DICOM file{files.passed_over}.")
     if to is not None:
         to.mkdir(parents=True, exist_ok=True)
     problems = 0
@@ -64,15 +70,22 @@ def coerce(
         outcome = _Outcome.of(found.path, change, to)
         outcome.show(as_json)
         problems += bool(outcome.problem)
+    for why, passed in files.passed.items():
+        more = f" and {len(passed) - _NAMED} more" if len(passed) > _NAMED else ""
+        named = ", ".join(map(str, passed[:_NAMED]))
+        err.print(escape(f"passed over, {why}: {len(passed)} ({named}{more})"), highlight=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
 
 
 def _destination(settings: Settings, name: str) -> DestinationSettings:
-    found = settings.gateway.destination.get(name) or settings.gateway.destination.get("*")
-    if found is None:
-        raise NothingThere(f"The settings have no [gateway.destination.{json.dumps(name)}], and none for all others.")
-    return found
+    """Give a destination's own settings, or for "*" those of all others. Raises NothingThere for any other name."""
+    tables = settings.gateway.destination
+    if name in tables:
+        return tables[name]
+    others = other_names(name, [it for it in tables if it != "*"])
+    rest = " For those without a table of their own ask with --destination '*'." if "*" in tables else ""
+    raise NothingThere(f"The settings have no [gateway.destination.{json.dumps(name, ensure_ascii=False)}].{others}{rest}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ from gateway_client.query_retrieve import Peer
 
 #: Instances of one failure reason that are named, of more the number.
 SHOWN = 20
+#: What to do about an archive that has not told, when it could do so on an association of ours only.
+_LISTEN = "If it tells over an association that it opens itself, try --listen PORT"
 
 
 @at_peer()
@@ -85,7 +87,8 @@ def _results(peer: Peer, parts: Sequence[Sequence[Reference]], listen: int | Non
             for part in parts:
                 yield scu.result(scu.ask(part), seconds)
     except NoCommitmentResult as error:
-        raise PeerFailed(str(error)) from error
+        advice = f"{_LISTEN}; the archive has to know {peer.calling} at this host and port." if listen is None else ""
+        raise PeerFailed(f"{error} {advice}".rstrip()) from error
 
 
 def _listed(uids: Path) -> Iterator[Reference]:

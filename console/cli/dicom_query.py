@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -110,7 +111,10 @@ def _show(asked: Question, matches: list[Dataset]) -> None:
         table.add_row(*map(escape, row))
     width = Measurement.get(out, out.options.update(max_width=1 << 16), table).maximum
     if not out.is_terminal:
-        Console(file=out.file, width=width).print(table, highlight=False)
+        plain = Console(file=StringIO(), width=width)
+        with plain.capture() as shown:
+            plain.print(table, highlight=False)
+        out.file.writelines(f"{line.rstrip()}\n" for line in shown.get().splitlines())
     elif width <= out.width:
         out.print(table, highlight=False)
     else:
@@ -171,9 +175,13 @@ def get(
     keeper = Keeper(folder)
     told = [Progress()]
 
+    found: list[str] | None = None
+
     async def work(reactor: Any) -> Retrieved:
-        classes = sop_classes or await sop_classes_of(reactor, peer, query)
-        return await get_objects(reactor, peer, query, classes, keeper.store, told.append)
+        nonlocal found
+        if not sop_classes:
+            found = await sop_classes_of(reactor, peer, query)
+        return await get_objects(reactor, peer, query, sop_classes or found or [], keeper.store, told.append)
 
     def far() -> Far:
         count, remaining = len(keeper.kept), told[-1].remaining
@@ -181,8 +189,10 @@ def get(
 
     with bar(far, MofNCompleteColumn(), shown=not as_json):
         retrieved = run(work)
-    what = f"kept in {folder.resolve()}"
-    return _end(peer, retrieved, what, keeper, as_json=as_json)
+    status = _end(peer, retrieved, f"kept in {folder.resolve()}", keeper, as_json=as_json)
+    if status and found == [] and not keeper.kept:  # some archives (Orthanc) fail over what they do not have
+        raise NothingThere(f"{peer} found nothing.")
+    return status
 
 
 def _far(doing: str, progress: Progress) -> Far:

@@ -98,7 +98,9 @@ def send(
     with bar(lambda: Far(f"{len(files.found)} DICOM files found", 0), shown=not as_json):
         files.look_into(paths, recursive=recursive)
     if not files.found:
-        raise NothingThere(f"There is no DICOM file to be sent{_passed_over(files)}.")
+        if as_json:
+            printed({"summary": _counts(Tally(), files)})
+        raise NothingThere(f"There is no DICOM file to be sent{files.passed_over}.")
     told: list[Sent] = []
 
     def tell(sent: Sent) -> None:
@@ -147,7 +149,7 @@ def _counts(tally: Tally, files: Search) -> dict[str, Any]:
         **results,
         "bytes": tally.read,
         "associations": tally.associations,
-        "skipped": dict(files.skipped),
+        "skipped": files.skipped,
     }
 
 
@@ -169,7 +171,7 @@ def _show(peer: Peer, tally: Tally, files: Search, told: list[Sent]) -> None:
     if tally.done < total:
         words.append(f"{total - tally.done} not tried")
     noun = "file" if total == 1 else "files"
-    said = f"{peer} stored {stored} of {total} {noun}{''.join(f', {word}' for word in words)}{_passed_over(files)}."
+    said = f"{peer} stored {stored} of {total} {noun}{''.join(f', {word}' for word in words)}{files.passed_over}."
     out.print(f"[{'green' if stored == total else 'red'}]{escape(said)}[/]", highlight=False, soft_wrap=True)
 
 
@@ -178,11 +180,6 @@ def _trouble(sent: Sent) -> str:
     outcome = sent.outcome
     why = told_status(outcome.status, outcome.comment, STORAGE) if outcome.status else printable(outcome.reason).removesuffix(".")
     return f"{'stored with a warning' if sent.stored else outcome.result.value}, {why}"
-
-
-def _passed_over(files: Search) -> str:
-    told = ", ".join(f"{count} {why}" for why, count in files.skipped.most_common())
-    return f"; passed over: {told}" if told else ""
 
 
 def _status(tally: Tally, files: Search) -> int:

@@ -13,6 +13,7 @@ from types import TracebackType
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from console.errors import WrongUsage
 from console.media.copying import copy_object
 from console.media.directory import Directory, Record, encode_directory, read_directory
 from console.media.errors import MediaError, NoFileSet, NotForMedia
@@ -74,9 +75,9 @@ class Medium:
 
     @classmethod
     def create(cls, root: Path, file_set_id: str = "") -> Medium:
-        """Begin one in a folder without a DICOMDIR; the folder is made. Raises MediaError and OSError."""
+        """Begin one in a folder without a DICOMDIR; the folder is made. Raises MediaError, WrongUsage and OSError."""
         if not _FILE_SET_ID.fullmatch(file_set_id):
-            raise MediaError(f"{file_set_id!r} is no File-set ID: at most 16 of A-Z, 0-9, blank and underscore are.")
+            raise WrongUsage(f"{file_set_id!r} is no File-set ID: at most 16 of A-Z, 0-9, blank and underscore are.")
         try:
             make_directories(root)
         except OSError as error:

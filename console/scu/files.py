@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from console.errors import ConsoleError
+from console.errors import WrongUsage
 from gateway_client import FileMeta, NotPart10, read_meta
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
@@ -25,20 +25,31 @@ class Found:
 
 @dataclass(slots=True)
 class Search:
-    """The objects that were found so far, and how many files were passed over, by the reason."""
+    """The objects that were found so far, and the files that were passed over, by the reason."""
 
     found: list[Found] = field(default_factory=list)
-    skipped: Counter[str] = field(default_factory=Counter)
+    passed: dict[str, list[Path]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """The bytes of all data sets."""
         return sum(one.size for one in self.found)
 
+    @property
+    def skipped(self) -> dict[str, int]:
+        """How many files were passed over, by the reason, the most usual first."""
+        return dict(Counter({why: len(files) for why, files in self.passed.items()}).most_common())
+
+    @property
+    def passed_over(self) -> str:
+        """What was passed over, to be put behind a sentence; "" for nothing."""
+        told = ", ".join(f"{count} {why}" for why, count in self.skipped.items())
+        return f"; passed over: {told}" if told else ""
+
     def look_into(self, paths: Iterable[Path], *, recursive: bool = True) -> None:
         """Look at files and into folders, in the order of the names there; a file that is named twice counts once.
 
-        Raises ConsoleError for a path where there is nothing.
+        Raises WrongUsage for a path where there is nothing.
         """
         seen = set()
         for file in (file for path in paths for file in _files(path, recursive=recursive)):
@@ -51,19 +62,22 @@ class Search:
             meta = read_meta(path)
             size = path.stat().st_size - meta.offset
         except NotPart10:
-            self.skipped["no DICOM file"] += 1
+            self._pass(path, "no DICOM file")
         except OSError:
-            self.skipped["cannot be read"] += 1
+            self._pass(path, "cannot be read")
         else:
             if meta.sop_class_uid == _DIRECTORY:
-                self.skipped["a DICOMDIR"] += 1
+                self._pass(path, "a DICOMDIR")
             else:
                 self.found.append(Found(path, meta, size))
+
+    def _pass(self, path: Path, why: str) -> None:
+        self.passed.setdefault(why, []).append(path)
 
 
 def _files(path: Path, *, recursive: bool) -> Iterator[Path]:
     if not path.exists():
-        raise ConsoleError(f"{path} does not exist.")
+        raise WrongUsage(f"{path} does not exist.")
     if not path.is_dir():
         yield path
         return

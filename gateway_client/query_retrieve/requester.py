@@ -67,7 +67,7 @@ class Requester:
                 classes = sop_classes or await sop_classes_of(reactor, self.peer, query)
                 taking.begin(reactor)
                 try:
-                    return await get_objects(reactor, self.peer, query, classes, taking.store, told, taking.established)
+                    return await get_objects(reactor, self.peer, query, classes or [], taking.store, told, taking.established)
                 finally:
                     await taking.ended()
 

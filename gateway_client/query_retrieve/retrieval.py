@@ -138,14 +138,14 @@ def storage_contexts(sop_classes: Sequence[str]) -> list[tuple[str, tuple[str, .
     return [(sop_class, syntaxes) for sop_class in classes for syntaxes in (*((one,) for one in alone), shared)]
 
 
-async def sop_classes_of(reactor: Any, peer: Peer, query: Query) -> list[str]:
-    """Ask by C-FIND which SOP classes the wanted objects have; none are told where the peer does not answer that."""
+async def sop_classes_of(reactor: Any, peer: Peer, query: Query) -> list[str] | None:
+    """Ask by C-FIND which SOP classes the wanted objects have: none where there is no object, None where that is not answered."""
     model = query.model.removesuffix(GET) + FIND
     try:
         async with peer.association(reactor, [(model, SYNTAXES)]) as exchange:
             return list(await _classes(exchange, model, peer.syntax_for(exchange, model), query.identifier))
     except PeerFailed:
-        return []
+        return None
 
 
 async def _classes(exchange: Exchange, model: str, syntax: str, wanted: Dataset) -> dict[str, None]:

@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from gateway_client.backoff import Backoff
 from gateway_client.transmission.limits import Limits
-from gateway_client.transmission.object_file import ObjectFile
+from gateway_client.transmission.object_file import ObjectFile, sentence
 from gateway_client.transmission.scu import Destination
 from gateway_client.transmission.transmissions import Transmission
 from runtime import DestinationSettings
@@ -127,7 +127,7 @@ class Lane:
 
     def told(self, now: float) -> str:
         """Say for how long it is left alone, and why."""
-        return f"{self.reason} It is left alone for {self.down_until - now:.0f} s more."
+        return f"{sentence(self.reason)} It is left alone for {self.down_until - now:.0f} s more."
 
     @property
     def has_room(self) -> bool:

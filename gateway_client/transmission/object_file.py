@@ -231,3 +231,9 @@ def outcome_when_lost(one: ObjectFile, asked: Asked, error: DulError) -> Outcome
     if one.begun:
         return Outcome(Result.BROKEN, f"The connection was lost while the object was sent: {error}")
     return Outcome(Result.UNSENT, f"The association was lost: {error}")
+
+
+def sentence(reason: str) -> str:
+    """End a reason, which may be a peer's own words, with a full stop, so that more can be said behind it."""
+    said = reason.rstrip()
+    return said if not said or said.endswith((".", "!", "?")) else f"{said}."

@@ -25,7 +25,7 @@ from gateway_client.transmission.folder_lane import FolderLane
 from gateway_client.transmission.lanes import ALONE_FOR, MOST, Lane, Lanes, Shipment, Track
 from gateway_client.transmission.limits import Limits
 from gateway_client.transmission.notes import Mark, Noted, Notes
-from gateway_client.transmission.object_file import TAKEN, ObjectFile, Outcome, Result
+from gateway_client.transmission.object_file import TAKEN, ObjectFile, Outcome, Result, sentence
 from gateway_client.transmission.retries import pause_before_retry
 from gateway_client.transmission.scu import Consignment, Destination
 from gateway_client.transmission.transmissions import Sending, Transmission, Transmissions
@@ -395,7 +395,7 @@ class Transmitter:
                 tries=tries,
                 repeated=shipment.item.repeated or outcomes[at].result in again,
                 state=Sending.FAILED if pause is None else Sending.WAITING,
-                reason=f"{why} Tried {tries} times." if pause is None else why,
+                reason=f"{sentence(why)} Tried {tries} times." if pause is None else why,
                 next_try=0.0 if pause is None else self._clock.seconds() + pause,
             )
             for at, shipment in enumerate(run)
@@ -406,7 +406,7 @@ class Transmitter:
         tries = item.tries + 1
         pause = pause_before_retry(lane.settings, tries, self._random)
         if item.state is Sending.FAILED or pause is None:
-            return replace(item, tries=tries, state=Sending.FAILED, reason=f"{item.reason} Tried {tries} times.")
+            return replace(item, tries=tries, state=Sending.FAILED, reason=f"{sentence(item.reason)} Tried {tries} times.")
         return replace(item, tries=tries, next_try=self._clock.seconds() + pause)
 
     def _put_off(self, lane: Lane, item: Transmission) -> Transmission:
@@ -441,7 +441,7 @@ def _recalled(item: Transmission, noted: Noted | None) -> Transmission:
         uid = noted.sent_as or item.sop_instance_uid
         return replace(item, state=Sending.SENT, reason=noted.remark, sop_instance_uid=uid)
     if noted is not None and noted.mark is Mark.HANDED_OVER:
-        return _doubted(item, "the gateway stopped while it was sent")
+        return _doubted(item, "The gateway stopped while it was sent.")
     return replace(item, state=Sending.WAITING, reason="The gateway stopped before it was sent.")
 
 
@@ -453,7 +453,7 @@ def _doubted(item: Transmission, why: str) -> Transmission:
     """Count a send whose answer was not seen: it is sent once more, marked as a repeat, and then not again."""
     doubts = item.doubts + 1
     last = doubts >= DOUBTS
-    reason = f"Sent {doubts} times without an answer being seen; {why}" if last else f"It may have arrived; {why}"
+    reason = f"Sent {doubts} times without an answer being seen. {why}" if last else f"It may have arrived. {why}"
     return replace(item, doubts=doubts, state=Sending.FAILED if last else Sending.WAITING, reason=reason)
 
 

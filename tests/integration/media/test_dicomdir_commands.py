@@ -45,5 +45,7 @@ def test_what_is_wrong_is_told_in_a_line_and_by_the_status(tmp_path: Path) -> No
     (tmp_path / "cd" / "DICOM" / "SE000001" / "IM000001").unlink()
     checked = magbroker("dicomdir", "check", root, "--json")
     assert (checked.returncode, len(json.loads(checked.stdout)["problems"])) == (1, 1)
+    named = magbroker("dicomdir", "create", str(tmp_path / "other"), str(SAMPLES / "MR_small.dcm"), "--id", "bad id!")
+    assert (named.returncode, "is no File-set ID" in named.stderr, (tmp_path / "other").exists()) == (2, True, False)
     missing = magbroker("dicomdir", "add", root, str(tmp_path / "nowhere"))
     assert (missing.returncode, "nowhere does not exist" in missing.stderr) == (1, True)

@@ -68,6 +68,7 @@ def test_a_table_has_the_columns_that_were_asked_for(terminal: Terminal) -> None
     heading, *lines = said.out.splitlines()
     assert (said.status, heading.split()) == (0, ["PatientID", "StudyInstanceUID", "StudyDate"])
     assert [line.split() for line in lines] == [[row[PATIENT_ID], row[STUDY], row[0x00080020]] for row in rows]
+    assert not any(line.endswith(" ") for line in (heading, *lines)), "a pipe gets no blanks at the end"
 
 
 @pytest.mark.parametrize(("width", "lines"), [(200, 7), (60, 20)])
@@ -190,6 +191,14 @@ def test_what_matches_nothing_has_an_exit_status_of_its_own(terminal: Terminal) 
         ]
     assert [(one.status, "found nothing" in one.err) for one in said] == [(3, True)] * 3
     assert json.loads(said[2].out) == []
+
+
+def test_an_archive_that_fails_over_what_it_does_not_have_has_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    with Orthanc(tmp_path / "archive") as running:
+        said = terminal.run(
+            "get", f"127.0.0.1:{running.port}", "--called", orthanc.AE_TITLE, "StudyInstanceUID=1.2.3", "-o", tmp_path
+        )
+    assert (said.status, "found nothing" in said.err) == (3, True), said
 
 
 def test_an_archive_moves_a_study(terminal: Terminal, tmp_path: Path, slices: dict[str, Path], study: Dataset) -> None:

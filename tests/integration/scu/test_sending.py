@@ -48,8 +48,9 @@ def test_a_peer_that_answers_is_measured(terminal: Terminal, tmp_path: Path) -> 
         (("echo", "127.0.0.1:{refusing}", "--ca", "x.pem"), 2, "say --tls too"),
         (("echo", "127.0.0.1:{refusing}", "--tls", "--key", "x.pem"), 2, "--cert"),
         (("echo", "127.0.0.1:{refusing}", "--tls", "--ca", "none.pem"), 1, "none.pem cannot be used"),
-        (("send", "127.0.0.1:{closed}", "none.dcm"), 1, "none.dcm does not exist"),
+        (("send", "127.0.0.1:{closed}", "none.dcm"), 2, "none.dcm does not exist"),
         (("send", "127.0.0.1:{closed}", "{folder}"), 3, "passed over: 1 no DICOM file"),
+        (("send", "127.0.0.1:{closed}", "{folder}", "--json"), 3, '"skipped": {{"no DICOM file": 1}}'),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -62,7 +63,7 @@ def test_what_is_wrong_is_said_in_a_line(
     with Storescp(tmp_path / "scp", options=("--refuse",)) as refusing:
         places = {"closed": free_port(), "refusing": refusing.port, "folder": folder}
         told = terminal.run(*(word.format(**places) for word in words))
-    assert (told.status, said in told.words) == (status, True), told
+    assert (told.status, said.format() in told.words) == (status, True), told
 
 
 @pytest.mark.parametrize("associations", [1, 4])

@@ -90,12 +90,33 @@ def test_what_cannot_be_changed_is_told_and_the_rest_is_done(folder: Path, capsy
     assert len(list((folder / "made").iterdir())) == 1
 
 
+def test_a_mistyped_destination_never_gets_what_all_others_get(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("magbroker.toml").write_text(SETTINGS + '[gateway.destination."*"]\nretries = 1\n', encoding="utf-8")
+    with pytest.raises(NothingThere, match=r"Did you mean RESEARCH\?.* READING ROOM\. .*--destination '\*'"):
+        coerce([Path("one.dcm")], "research", to=folder / "leak", config=folder / "magbroker.toml")
+    assert not (folder / "leak").exists()
+    coerce([Path("one.dcm")], "*", config=folder / "magbroker.toml")
+    assert capsys.readouterr().out == "one.dcm as 1.2.3.4.5\n"
+
+
+def test_what_is_passed_over_is_counted_and_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.txt", "b.txt"):
+        Path(name).write_text("no image", encoding="utf-8")
+    coerce([Path("a.txt"), Path("one.dcm"), Path("b.txt")], "READING ROOM", config=folder / "magbroker.toml", as_json=True)
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 1
+    assert said.err == "passed over, no DICOM file: 2 (a.txt, b.txt)\n"
+    with pytest.raises(NothingThere, match="passed over: 1 no DICOM file"):
+        coerce([Path("a.txt")], "READING ROOM", config=folder / "magbroker.toml")
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "problem"),
     [
         ({}, WrongUsage, "Give either"),
         ({"destination": "RESEARCH", "basic": True}, WrongUsage, "Give either"),
         ({"destination": "ELSEWHERE"}, NothingThere, 'no .gateway.destination."ELSEWHERE".'),
+        ({"destination": "Research"}, NothingThere, r"Did you mean RESEARCH\? There are: RESEARCH, READING ROOM\.$"),
     ],
 )
 def test_it_says_what_it_needs(folder: Path, arguments: dict[str, object], error: type[Exception], problem: str) -> None:

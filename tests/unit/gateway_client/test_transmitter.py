@@ -54,6 +54,21 @@ def test_after_the_last_try_an_entry_fails_with_its_status(office: Office) -> No
     assert office.transmissions.counts() == {}
 
 
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (Outcome(Result.REFUSED, "status C123, I do not like it"), "status C123, I do not like it. Tried 4 times."),
+        (Outcome(Result.REFUSED, "status C123, why me?  "), "status C123, why me? Tried 4 times."),
+    ],
+)
+def test_what_is_said_behind_a_reason_begins_a_sentence(office: Office, outcome: Outcome, told: str) -> None:
+    office.sender.outcomes["READING ROOM"] = [outcome] * 4
+    for _ in range(4):
+        office.put(1)
+        office.run()
+    assert office.queue.results[-1].split("^")[4] == told
+
+
 def test_what_was_not_begun_before_a_destination_was_lost_has_not_been_tried(office: Office) -> None:
     office.sender.outcomes["READING ROOM"] = [Outcome(Result.UNREACHABLE, "No association.")]
     for number in (1, 2):
@@ -84,7 +99,7 @@ def test_an_instance_whose_answer_was_not_seen_is_sent_once_more_and_marked(offi
     office.sender.outcomes["READING ROOM"] = [Outcome(Result.DOUBT, "No answer was seen.")]
     office.put(1)
     office.run()
-    assert office.queue.results == ["1^1^WAITING^1^It may have arrived; No answer was seen.^600"]
+    assert office.queue.results == ["1^1^WAITING^1^It may have arrived. No answer was seen.^600"]
     office.clock.advance(60)
     office.put(1)
     office.run()
@@ -419,7 +434,7 @@ def test_a_fault_while_sending_costs_the_object_at_hand_a_try_and_no_other(large
     office.run()
     assert sorted(office.queue.results) == [
         "1^1^SUCCESS^0^",
-        "2^1^WAITING^1^It may have arrived; No answer was seen: ValueError('what is this').^600",
+        "2^1^WAITING^1^It may have arrived. No answer was seen: ValueError('what is this').^600",
         "3^1^WAITING^0^A fault: ValueError('what is this').^600",
         "4^1^WAITING^0^A fault with another: ValueError('what is this').",
     ]
