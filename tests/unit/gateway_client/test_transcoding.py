@@ -266,9 +266,9 @@ def test_what_is_beyond_the_limits_is_not_compressed_with_loss(tmp_path: Path, n
 class Transcoding:
     """A transcoder with the reactor that it tells what became of objects."""
 
-    def __init__(self, directory: Path, patience: float = 60.0) -> None:
+    def __init__(self, directory: Path) -> None:
         self.reactor = ReactorThread("transcoding")
-        self.transcoder = Transcoder(directory, patience)
+        self.transcoder = Transcoder(directory, 60.0)
 
     def transcode(self, source: Path | ObjectFile, *names: str) -> ObjectFile:
         one = ObjectFile(source) if isinstance(source, Path) else source
@@ -326,8 +326,9 @@ def test_a_codec_that_dies_costs_one_object_only(transcoding: Transcoding) -> No
 
 
 def test_a_codec_that_hangs_is_ended(tmp_path: Path) -> None:
-    transcoding = Transcoding(tmp_path / "work", patience=1.0)
-    transcoding.transcode(shipped("CT_small.dcm"), "implicit").close()
+    transcoding = Transcoding(tmp_path / "work")
+    transcoding.transcode(shipped("CT_small.dcm"), "implicit").close()  # to start takes its time
+    transcoding.transcoder._patience = 1.0
     (pid,) = transcoding.pids()
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(CannotTranscode, match="it took longer than 1 seconds"):
