@@ -43,8 +43,8 @@ LIST_PLACE = "@"
 _UNKNOWN = "doesn't exist on the server"
 _CALL_EPILOG = (
     "The answer goes to standard output as it came, one line a node of an array; --json tells it as text and as lines. What the "
-    "procedure reports in the application segment goes to standard error. Exit status: 0 answered, 1 refused or an error, "
-    "2 wrong usage, 3 the broker has no such procedure."
+    "procedure reports in the application segment goes to standard error. Exit status: 0 answered, whatever the answer says, "
+    "1 refused by the broker or an error, 2 wrong usage, 3 the broker has no such procedure."
 )
 
 

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from console.cli.main import main
 from console.real_broker import RealBroker, SiteTemplate
+from fileman.files import DicomFailedImage
 from rpcs import Answer, Call, MError, Pack
 from tests.support.services import magbroker
 from xwb import LocalArray, ResultType, format_subscripts
 
+DOCS = Path(__file__).parents[2] / "docs"
 USER = {"MAGBROKER_ACCESS": "DEMOGW1", "MAGBROKER_VERIFY": "1GWY!@#$", "MAGBROKER_CONTEXT": "MAGB GATEWAY"}
+#: One image on the CORRECT list.
+TO_BE_CORRECTED = {
+    "ien": 1,
+    "file_path": "1.dcm",
+    "study_uid": "8.1",
+    "image_uid": "8.1.1",
+    "first_of_study": True,
+    "reason": "BAD CASE #",
+    "entered": "3261121",
+    "machine": "GWA",
+    "location": "660",
+}
 pack = Pack("ZZCALL")
 
 
@@ -76,6 +95,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
     folder = tmp_path_factory.mktemp("broker")
     with RealBroker(SiteTemplate(folder / "template"), folder / "data") as broker:
         broker.add(pack, context="MAGB GATEWAY")
+        broker.store.transact(lambda connection: connection.execute(insert(DicomFailedImage), TO_BE_CORRECTED))
         yield broker
 
 
@@ -131,6 +151,40 @@ def test_what_is_refused_is_explained(terminal: Terminal, words: list[str], user
     ended = terminal.call(*words, **user)
     assert ended.status == status, ended
     assert said in ended.err
+
+
+@pytest.mark.parametrize(
+    ("page", "answers"),
+    [
+        ("reference/correction.md", [r'1\^.*"image_uid": "8\.1\.1"', r'1\^{"study": 1, "queued": "FIXED", "images": 1}']),
+        ("how-to/copy-to-shares.md", ["0"]),
+    ],
+)
+def test_calls_that_the_pages_show_are_answered_at_the_demo(
+    broker: RealBroker, tmp_path: Path, page: str, answers: list[str]
+) -> None:
+    commands = re.findall(r"^(?:    |\$ )((?:export|magbroker) .*)$", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-ec", "\n".join(commands)],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path, "MAGBROKER_BROKER_PORT": str(broker.port)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stdout.splitlines()
+    assert len(said) == len(answers)
+    for one, shown in zip(said, answers, strict=True):
+        assert re.match(shown, one), one
+
+
+def test_a_refusal_that_a_procedure_answers_is_an_answer(terminal: Terminal) -> None:
+    said = terminal.call("MAGB CORRECT DELETE", "--list", "STUDY=1")
+    assert (said.out.partition("^")[0], said.err, said.status) == ("0", "", 0)
+    assert "MAG SYSTEM" in said.out
 
 
 def test_without_codes_a_call_says_what_it_needs(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
