@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from tests.support.dicom import data_set_bytes, make_slices, storescu
 from tests.support.services import Services, demo_site
 from tests.support.waiting import until
 
+#: Between how many of the study's 30 objects are corrected when the gateway is killed.
+KILLS = ((1, 8), (9, 16), (17, 24))
 RIGHT = {"NAME": "DEMO^PATIENT^ONE", "PATIENT_ID": "666-00-1100", "ACCESSION": "021026-201"}
 
 
@@ -34,9 +36,13 @@ def test_a_study_is_corrected_and_another_deleted_though_the_gateway_is_killed(t
     chance = random.Random(8)
     environment = {"MAGBROKER_GATEWAY__CORRECT_SECONDS": "1"}
     with Services(tmp_path / "var", demo_site(tmp_path / "site.toml"), environment=environment) as services:
+        spool = services.directory / "gateway" / "spool"
         for slices in (fixed, deleted):
             storescu(services.dicom_port, *slices.values())
         with signed_on_client(services.broker_port, "DEMOMG1", "1MGR!@#$", "MAGB GATEWAY") as client:
+
+            def corrected(count: int) -> bool:
+                return len(list(spool.glob("original/*"))) >= count
 
             def ask(name: str, **asked: object) -> Any:
                 return answer_of(client.call(f"MAGB CORRECT {name}", {key: str(it) for key, it in asked.items()}).text)
@@ -47,12 +53,12 @@ def test_a_study_is_corrected_and_another_deleted_though_the_gateway_is_killed(t
                     ask("FIX", STUDY=study["ien"], **RIGHT)
                 else:
                     ask("DELETE", STUDY=study["ien"])
-            for _ in range(3):
-                time.sleep(chance.uniform(0.2, 1.5))
+            for bounds in KILLS:
+                until(partial(corrected, chance.randint(*bounds)), "some of the originals")
                 services.kill(services.gateway)
+                assert ask("LIST")["entries"], "every kill must fall while there is something to correct or to delete"
                 services.start(services.gateway)
             until(lambda: ask("LIST")["entries"] == [], "an empty list")
-        spool = services.directory / "gateway" / "spool"
         until(lambda: not list((spool / "in").iterdir()), "an empty spool")
         found = [dcmread(path) for path in services.directory.rglob("image1/**/*.DCM")]
         filed = {str(dataset.SOPInstanceUID): dataset for dataset in found}
