@@ -8,4 +8,4 @@ from tests.acceptance.test_destinations import check_that_each_destination_has_i
 
 
 def test_a_hanging_a_refusing_and_a_dead_destination_hold_up_nobody(tmp_path: Path) -> None:
-    check_that_each_destination_has_its_own(tmp_path, 2000)
+    check_that_each_destination_has_its_own(tmp_path, 2000, time_outs=2)
