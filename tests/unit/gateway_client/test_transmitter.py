@@ -70,10 +70,11 @@ def test_what_is_said_behind_a_reason_begins_a_sentence(office: Office, outcome:
 
 
 def test_what_was_not_begun_before_a_destination_was_lost_has_not_been_tried(office: Office) -> None:
-    office.sender.outcomes["READING ROOM"] = [Outcome(Result.UNREACHABLE, "No association.")]
+    office.sender.outcomes["READING ROOM"] = [Outcome(Result.UNREACHABLE, "No association within 30 s")]
     for number in (1, 2):
         office.put(number)
     office.run()
+    assert "No association within 30 s. It is left alone for" in office.queue.results[-1]
     pauses = {line.split("^")[0]: line.split("^")[5] for line in office.queue.results}
     assert pauses == {"1": "600", "2": "2"}, "the other waits for as long as the destination is left alone, 1.5 s"
 
