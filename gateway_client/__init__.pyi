@@ -14,6 +14,7 @@ from gateway_client.errors import (
     BadQuery,
     BrokerRefused,
     CoercionError,
+    CutOff,
     GatewayError,
     JournalError,
     LotError,
@@ -46,6 +47,7 @@ from gateway_client.objects.part10 import (
     read_meta,
 )
 from gateway_client.objects.splicing import Change
+from gateway_client.objects.wholeness import check_file
 from gateway_client.reception.application import Application, Keep, Place, StoredObject
 from gateway_client.reception.listeners import listeners_of
 from gateway_client.reception.listening import ApplicationListener
@@ -77,6 +79,7 @@ __all__ = [
     "CommitmentResult",
     "CommitmentSCU",
     "Configuration",
+    "CutOff",
     "Dictionaries",
     "DictionaryError",
     "Difference",
@@ -112,6 +115,7 @@ __all__ = [
     "ask_to_store",
     "change_for",
     "check_destinations",
+    "check_file",
     "commit_files",
     "commit_instances",
     "compare",

@@ -36,6 +36,13 @@ class UIDMismatch(NotAnObject):
     """The data set is not the one that the C-STORE request names."""
 
 
+class CutOff(NotAnObject):
+    """The data set ends within an element."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The data set is cut off: {why}.")
+
+
 class NotAccepted(GatewayError):
     """The application does not take the object."""
 

@@ -19,7 +19,7 @@ from console.media.directory import Directory, Record, encode_directory, read_di
 from console.media.errors import MediaError, NoFileSet, NotForMedia
 from console.media.objects import MediaObject, read_object
 from console.media.records import KEYS, key_of, record_of, record_types
-from gateway_client import NotPart10, digest_of, read_meta
+from gateway_client import CutOff, NotPart10, check_file, digest_of, read_meta
 from runtime import make_directories, sync_directory, write_file
 
 DICOMDIR = "DICOMDIR"
@@ -276,7 +276,7 @@ def check(medium: Medium, tell: Tell = lambda path: None) -> list[Refusal]:
         tell(name)
         try:
             problem = _wrong(record, medium.file(record))
-        except (NoFileSet, NotPart10, OSError) as error:
+        except (CutOff, NoFileSet, NotPart10, OSError) as error:
             problem = str(error)
         if problem:
             found.append(Refusal(name, problem))
@@ -297,6 +297,7 @@ def _wrong(record: Record, file: Path) -> str:
         said = str(dataset.get(f"Referenced{what}InFile") or "")
         if said != found:
             return f"the DICOMDIR says {what} {said or 'nothing'}, the file {found}"
+    check_file(file)
     return ""
 
 

@@ -14,7 +14,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from console.media.errors import NotForMedia
-from gateway_client import HEAD_LIMIT, FileMeta, NotPart10, decode_head, encode_head
+from gateway_client import HEAD_LIMIT, CutOff, FileMeta, NotPart10, check_file, decode_head, encode_head
 from runtime import inflate
 
 #: Bytes that a deflated object may inflate to: pydicom's own reader would inflate it without bound.
@@ -53,12 +53,15 @@ def read_object(path: Path) -> MediaObject:
     try:
         with path.open("rb") as file:
             meta = decode_head(file.read(HEAD_LIMIT), path)
+        check_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             header = _header(path, meta)
             uids = str(header.get("SOPClassUID") or ""), str(header.get("SOPInstanceUID") or "")
     except (NotForMedia, NotPart10):
         raise
+    except CutOff as error:
+        raise NotForMedia(str(error).removesuffix(".")) from error
     except OSError as error:
         raise NotForMedia(f"it cannot be read: {error.strerror or error}") from error
     except Exception as error:  # pydicom raises every kind of error for a sender's bytes

@@ -13,12 +13,14 @@ from console.scu.files import Found
 from dul import CONTEXTS_LIMIT, Asked, DulError, Exchange
 from gateway_client import (
     WINDOW,
+    CutOff,
     NoAssociation,
     NotPart10,
     ObjectFile,
     Outcome,
     Result,
     ask_to_store,
+    check_file,
     outcome_of,
     outcome_when_lost,
 )
@@ -144,8 +146,9 @@ class Sender:
 
     def _begin(self, exchange: Exchange, file: Found) -> tuple[ObjectFile, Asked] | Outcome:
         try:
+            check_file(file.path)
             one = _Counted(file.path)
-        except (NotPart10, OSError) as error:
+        except (CutOff, NotPart10, OSError) as error:
             return Outcome(Result.UNSENT, f"It cannot be read: {error}")
         one.tally = self.tally
         asked = ask_to_store(exchange, one)

@@ -93,10 +93,13 @@ def scan(data: bytes, transfer_syntax: str, wanted: frozenset[int] | None = None
     return _scan(Stretch(_inflate(data) if transfer_syntax == DEFLATED else data), transfer_syntax, wanted)[0]
 
 
-def scan_beginning(data: bytes, transfer_syntax: str, wanted: frozenset[int]) -> tuple[Elements, bool]:
-    """Read the wanted elements before the pixel data at the beginning of a data set; tell whether the bytes held them all."""
+def scan_beginning(data: bytes, transfer_syntax: str, wanted: frozenset[int]) -> tuple[Elements, int | None]:
+    """Read the wanted elements before the pixel data at the beginning of a data set; give where these begin.
+
+    That is None where the bytes do not hold all that comes before.
+    """
     if transfer_syntax == DEFLATED:
-        return scan(data, transfer_syntax, wanted), False
+        return scan(data, transfer_syntax, wanted), None
     return _scan(Stretch(data), transfer_syntax, wanted)
 
 
@@ -122,17 +125,22 @@ def _scan_file(
     return _scan(Stretch(_inflate(file.read(INFLATED))), transfer_syntax, wanted)[0]
 
 
-def _scan(stretch: Stretch, transfer_syntax: str, wanted: frozenset[int] | None) -> tuple[Elements, bool]:
-    """Give the elements, and whether pixel data follow them."""
+def _scan(stretch: Stretch, transfer_syntax: str, wanted: frozenset[int] | None) -> tuple[Elements, int | None]:
+    """Give the elements, and where the pixel data begin that follow them."""
     found: Found = {}
-    order, implicit, budget = ">" if transfer_syntax == EXPLICIT_BIG else "<", transfer_syntax == IMPLICIT_LITTLE, Budget()
-    stopped = False
+    order, implicit, budget = order_of(transfer_syntax), transfer_syntax == IMPLICIT_LITTLE, Budget()
+    pixels = None
     try:
-        stopped = Scanner(stretch, order, budget).read(found, implicit, _with_charset(wanted), _PIXEL_DATA)
+        pixels = Scanner(stretch, order, budget).read(found, implicit, _with_charset(wanted), _PIXEL_DATA)
     except Broken:  # a sender's bytes may end or be wrong anywhere; what was read so far is what the header says
         if not found:
             raise NotAnObject from None
-    return Elements(found, order, implicit, budget=budget), stopped
+    return Elements(found, order, implicit, budget=budget), pixels
+
+
+def order_of(transfer_syntax: str) -> str:
+    """Give the byte order of a transfer syntax, as `struct` has it."""
+    return ">" if transfer_syntax == EXPLICIT_BIG else "<"
 
 
 @lru_cache(maxsize=64)

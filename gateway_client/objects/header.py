@@ -14,6 +14,7 @@ from gateway_client.objects.elements import Elements, scan_beginning, scan_file
 from gateway_client.objects.part10 import HEAD_LIMIT, FileMeta, decode_head
 from gateway_client.objects.scanning import vr_of
 from gateway_client.objects.values import decode_values
+from gateway_client.objects.wholeness import check_whole, ends_with, is_whole
 
 #: The elements that are sent as HEADER items, in order; `>` goes into every item of a sequence.
 DEFAULT_PATHS = (
@@ -115,32 +116,40 @@ def parse_paths(texts: Sequence[str]) -> tuple[TagPath, ...]:
     return tuple(paths)
 
 
-def identify(head: bytes, meta: FileMeta, paths: Sequence[str] = DEFAULT_PATHS, *, whole: bool = False) -> InstanceHeader | None:
-    """Check that a data set, by its first bytes or all of them, is the object that its C-STORE request names; give its header.
+def identify(
+    head: bytes, meta: FileMeta, paths: Sequence[str] = DEFAULT_PATHS, *, size: int = 0, end: bytes = b""
+) -> InstanceHeader | None:
+    """Check that a data set is the object that its C-STORE request names, by its first bytes or all of them; give its header.
 
-    None when the bytes do not hold all of the header. Raises NotAnObject when the data set has no SOP Class or Instance UID,
-    UIDMismatch when they are others (PS3.4 B.2.3).
+    `size` counts all of its bytes, `end` are the last of them. None when the first do not hold all of the header, or the data set
+    may be cut off: `read_header` tells. Raises NotAnObject when the data set has no SOP Class or Instance UID, UIDMismatch when
+    they are others (PS3.4 B.2.3).
     """
     wanted, steps = _plan(tuple(paths))
-    elements, ended = scan_beginning(head, meta.transfer_syntax, wanted)
+    elements, pixels = scan_beginning(head, meta.transfer_syntax, wanted)
     found = elements.first(SOP_CLASS_UID), elements.first(SOP_INSTANCE_UID)
     if not all(found):
         raise NotAnObject("The data set has no SOP Class UID or no SOP Instance UID.")
     if found != (meta.sop_class_uid, meta.sop_instance_uid):
         raise UIDMismatch(f"The data set is {found[1]} of class {found[0]}, the request names {meta.sop_instance_uid}.")
-    return _header(elements, meta, steps) if ended or whole else None
+    if pixels is None:
+        whole = len(head) == size and is_whole(head, meta.transfer_syntax)
+    else:
+        whole = ends_with(head, pixels, meta.transfer_syntax, size, end)
+    return _header(elements, meta, steps) if whole else None
 
 
 def read_header(path: Path, paths: Sequence[str] = DEFAULT_PATHS) -> InstanceHeader:
     """Read the header of a file without its pixel data, and the association that brought it, of which its head tells.
 
-    Raises NotPart10 or NotAnObject for what is no DICOM file, and OSError.
+    Raises NotPart10 or NotAnObject for what is no DICOM file, CutOff for what was one, and OSError.
     """
     wanted, steps = _plan(tuple(paths))
     with path.open("rb") as file:
         head = file.read(HEAD_LIMIT)
         meta = decode_head(head, path)
         elements = scan_file(file, head, meta.offset, meta.transfer_syntax, wanted)
+        check_whole(file, head, meta)
     if not elements.first(SOP_INSTANCE_UID):
         raise NotAnObject("The data set has no SOP Instance UID.")
     return _header(elements, meta, steps)

@@ -50,6 +50,10 @@ class Broken(Exception):
     """The bytes end, or are wrong, where it is not known how to go on."""
 
 
+class Ended(Broken):
+    """The bytes end before what they began with does."""
+
+
 #: The elements of a data set or item by tag: the VR as it is written, empty where none is, and the value's bytes; a sequence of
 #: undefined length has VR SQ, and its items without the delimiter.
 Found = dict[int, tuple[str, bytes]]
@@ -104,6 +108,8 @@ class Scanner:
         self._budget = budget
         self._order = order
         self._element_head, self._item_head, self._length = _UNPACKED[order]
+        #: What is left at the end of the bytes, too few for the head of an element.
+        self._rest = b""
 
     def read(
         self,
@@ -111,13 +117,27 @@ class Scanner:
         implicit: bool,
         wanted: Collection[int] | None = None,
         stops: frozenset[int] = frozenset(),
-    ) -> bool:
-        """Put elements into `found`: the wanted ones, or all, before one to stop at; tell whether there was one.
+    ) -> int | None:
+        """Put elements into `found`: the wanted ones, or all, before one to stop at; give its place, None where there is none.
 
         Raises Broken, with some found.
         """
         position = self._elements(found, 0, implicit, wanted, stops | _ITEM_ENDS)
-        return self._budget.left >= 0 and position + _ELEMENT_HEAD <= len(self._stretch.data)
+        if self._budget.left < 0 or position + _ELEMENT_HEAD > len(self._stretch.data):
+            return None
+        return self._stretch.before + position
+
+    def pass_over(self, implicit: bool) -> int:
+        """Step over all elements; give the place behind the last, by its length: behind the bytes where they do not hold it all.
+
+        Raises Broken, and Ended.
+        """
+        position = self._elements({}, 0, implicit, _NOTHING, _NOTHING)
+        if self._budget.left < 0:
+            raise Broken
+        if self._rest.strip(b"\0"):  # some pad with zeros
+            raise Ended
+        return self._stretch.before + position
 
     def read_items(self, implicit: bool, most: int) -> list[tuple[Found, bool]]:
         """Give the items, so many at the most, of the sequence whose bytes these are; of each, whether it is of implicit VR.
@@ -158,6 +178,7 @@ class Scanner:
                         if position >= limit:
                             return position
                         if position + _ELEMENT_HEAD > len(data):
+                            self._rest = data[position:]
                             return max(position, len(data))
                     group, number, code, length = element_head(data, position)
                     start = position + _ELEMENT_HEAD
@@ -166,7 +187,7 @@ class Scanner:
                         (length,) = long_length(data, position + 4)
                     elif code in LONG_VRS:
                         if start + 4 > len(data):
-                            raise Broken
+                            raise Ended
                         (length,) = long_length(data, start)
                         start += 4
                     tag = group << 16 | number
@@ -206,7 +227,7 @@ class Scanner:
             vr = known_vr(tag)
             begin = stretch.data[position : position + 4]
             if not vr and len(begin) < 4:
-                raise Broken
+                raise Ended
             if not vr and begin == self._tag(_ITEM):
                 vr = "SQ"
         if vr == "SQ":
@@ -232,8 +253,10 @@ class Scanner:
         position = stretch.ahead(position, _ITEM_HEAD + _ELEMENT_HEAD)
         start = position + _ITEM_HEAD
         self._budget.left -= 1
-        if start > len(stretch.data) or self._budget.left < 0:
+        if self._budget.left < 0:
             raise Broken
+        if start > len(stretch.data):
+            raise Ended
         group, number, length = self._item_head(stretch.data, position)
         if group << 16 | number == _SEQUENCE_END:
             return start, None, implicit
@@ -259,7 +282,7 @@ class Scanner:
             if at >= 0:
                 return place + at + _ITEM_HEAD
             place += len(piece) - len(delimiter) + 1
-        raise Broken
+        raise Ended if self._budget.left > 0 else Broken
 
     def _tag(self, tag: int) -> bytes:
         return struct.pack(f"{self._order}HH", tag >> 16, tag & 0xFFFF)

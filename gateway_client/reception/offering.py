@@ -160,7 +160,7 @@ class Offered:
             self._told(ObjectTooLarge(f"An object in memory may have {MEMORY_LIMIT} bytes."))
             return
         try:
-            identify(data[:HEAD], self._meta, (), whole=len(data) <= HEAD)
+            identify(data[:HEAD], self._meta, ())
         except GatewayError as error:
             self._told(error)
             return

@@ -23,6 +23,7 @@ from urllib.parse import quote, unquote
 from gateway_client.errors import ObjectTooLarge, SpoolError, SpoolFull, SpoolShort
 from gateway_client.objects.header import InstanceHeader
 from gateway_client.objects.part10 import FileMeta, digest_of, encode_head, read_meta
+from gateway_client.objects.wholeness import ENDING
 from runtime import Clock, make_directories, sync_directory
 
 log = logging.getLogger(__name__)
@@ -238,7 +239,7 @@ class SpoolWriter:
         self.meta = meta
         self.origin = origin
         self.size = 0
-        self.head = bytearray()
+        self.head, self.end = bytearray(), b""
         #: What was read of the object's header.
         self.header: InstanceHeader | None = None
         self._spool = spool
@@ -261,6 +262,8 @@ class SpoolWriter:
             if len(self.head) < HEAD:
                 self.head += piece[: HEAD - len(self.head)]
             self._digest.update(piece)
+        for piece in pieces[-ENDING:]:  # a peer may send it byte by byte
+            self.end = (self.end + bytes(piece[-ENDING:]))[-ENDING:]
         self._put(pieces)
 
     def commit(self) -> SpooledFile:

@@ -65,7 +65,7 @@ class Spooling:
             return None
         if self.shown is None:
             head = bytes(self._writer.head)
-            self._writer.header = identify(head, self._meta, paths, whole=len(head) == self._writer.size)
+            self._writer.header = identify(head, self._meta, paths, size=self._writer.size, end=self._writer.end)
         if end is End.WHOLE:
             return self._writer
         self.shown = self._writer.show(), self._writer.digest

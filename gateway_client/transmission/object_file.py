@@ -117,8 +117,8 @@ class ObjectFile:
     def elements(self, wanted: frozenset[int]) -> Elements:
         """Give elements as they are sent. Raises NotAnObject and OSError."""
         self._open_again()
-        found, whole = scan_beginning(self._beginning(CHUNK), self.meta.transfer_syntax, wanted)
-        if not whole and not all(map(found.has_value, wanted)):
+        found, pixels = scan_beginning(self._beginning(CHUNK), self.meta.transfer_syntax, wanted)
+        if pixels is None and not all(map(found.has_value, wanted)):
             found, _ = scan_beginning(self._beginning(HEADER), self.meta.transfer_syntax, wanted)
         return found
 

@@ -49,3 +49,16 @@ def test_what_is_wrong_is_told_in_a_line_and_by_the_status(tmp_path: Path) -> No
     assert (named.returncode, "is no File-set ID" in named.stderr, (tmp_path / "other").exists()) == (2, True, False)
     missing = magbroker("dicomdir", "add", root, str(tmp_path / "nowhere"))
     assert (missing.returncode, "nowhere does not exist" in missing.stderr) == (1, True)
+
+
+def test_an_object_that_is_cut_off_is_no_part_of_a_medium_and_found_on_one(tmp_path: Path) -> None:
+    root, files = tmp_path / "cd", tmp_path / "files"
+    files.mkdir()
+    (files / "cut.dcm").write_bytes((SAMPLES / "MR_small.dcm").read_bytes()[:-1000])
+    shutil.copy(SAMPLES / "MR_small.dcm", files / "whole.dcm")
+    made = json.loads(magbroker("dicomdir", "create", str(root), str(files), "--json").stdout)
+    assert (made["added"], [Path(one["path"]).name for one in made["refused"]]) == (1, ["cut.dcm"])
+    there = root / "DICOM" / "SE000001" / "IM000001"
+    there.write_bytes(there.read_bytes()[:-1000])
+    checked = magbroker("dicomdir", "check", str(root))
+    assert (checked.returncode, "bytes are missing at its end" in checked.stderr) == (1, True)

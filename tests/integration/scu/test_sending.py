@@ -122,6 +122,16 @@ def test_what_is_refused_is_named_with_status_and_error_comment(terminal: Termin
     assert (last["summary"]["sent"], last["summary"]["refused"]) == (11, 1)
 
 
+def test_a_file_that_is_cut_off_is_not_sent_and_the_rest_is(terminal: Terminal, tmp_path: Path, slices: dict[str, Path]) -> None:
+    cut = tmp_path / "cut.dcm"
+    cut.write_bytes(slices[next(iter(slices))].read_bytes()[:-1000])
+    with Storescp(tmp_path / "received") as peer:
+        said = terminal.run("send", f"127.0.0.1:{peer.port}", cut, *slices.values())
+    assert said.status == 1
+    assert "The data set is cut off: 1,000 bytes are missing at its end: 1 file" in said.words
+    assert "stored 12 of 13 files, 1 unsent" in said.out
+
+
 def test_a_warning_counts_as_stored_and_is_told(terminal: Terminal, slices: dict[str, Path]) -> None:
     with QueryProvider(EMPTY, services={CommandField.C_STORE_RQ: storing({}, 0xB000)}) as peer:
         said = terminal.run("send", f"127.0.0.1:{peer.port}", *slices.values())
