@@ -328,7 +328,8 @@ def test_a_codec_that_dies_costs_one_object_only(transcoding: Transcoding) -> No
 def test_a_codec_that_hangs_is_ended(tmp_path: Path) -> None:
     transcoding = Transcoding(tmp_path / "work")
     transcoding.transcode(shipped("CT_small.dcm"), "implicit").close()  # to start takes its time
-    transcoding.transcoder._patience = 1.0
+    for process in transcoding.transcoder._processes:
+        process._patience = 1.0
     (pid,) = transcoding.pids()
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(CannotTranscode, match="it took longer than 1 seconds"):

@@ -123,7 +123,7 @@ def test_what_was_left_long_ago_is_given_back_as_another_machine_may_have_it_by_
     office.start()
     office.run()
     assert [uid for _, _, uid in office.sender.sent] == ["1.2.1", "1.2.2"], "nothing was sent once more"
-    told = "It may have arrived; the gateway stopped while it was sent"
+    told = "It may have arrived. The gateway stopped while it was sent."
     assert office.queue.results == ["1^1^SUCCESS^0^", f"2^1^WAITING^1^{told}^0"]
     office.put(2)
     office.run()
