@@ -83,7 +83,10 @@ def test_what_a_header_holds_is_text_and_nothing_else(tmp_path: Path, browser: C
 
 
 def test_an_object_that_cannot_be_painted_has_a_placeholder(tmp_path: Path, browser: Chromium) -> None:
-    make(tmp_path / "cd", SAMPLES / "MR_truncated.dcm")
+    dataset = dcmread(SAMPLES / "MR_small.dcm")
+    dataset.Rows += 1  # more than it has pixels for
+    dataset.save_as(tmp_path / "short.dcm")
+    make(tmp_path / "cd", tmp_path / "short.dcm")
     show(browser, tmp_path / "cd")
     browser.wait_for("document.querySelector('li img').complete")
     assert browser.value("document.querySelector('li img').naturalWidth") == 200
