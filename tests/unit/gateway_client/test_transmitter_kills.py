@@ -112,13 +112,18 @@ def test_an_object_that_was_not_handed_over_whole_before_a_kill_is_no_doubt(offi
     assert office.queue.results == ["1^1^SUCCESS^0^"]
 
 
-def test_what_was_left_long_ago_is_given_back_as_another_machine_may_have_it_by_now(large_office: Office) -> None:
-    office = large_office
+def killed_at_the_second(office: Office) -> None:
+    """Have the process end when the first of two entries was answered and the second was not."""
     office.put(1)
     office.put(2)
     office.sender.outcomes["READING ROOM"] = [SENT, Killed()]
     with pytest.raises(Killed):
         office.run()
+
+
+def test_what_was_left_long_ago_is_given_back_as_another_machine_may_have_it_by_now(large_office: Office) -> None:
+    office = large_office
+    killed_at_the_second(office)
     office.clock.advance(TAKEN_FOR + 1)
     office.start()
     office.run()
@@ -132,11 +137,7 @@ def test_what_was_left_long_ago_is_given_back_as_another_machine_may_have_it_by_
 
 def test_after_a_power_cut_all_that_was_being_sent_is_in_doubt(large_office: Office) -> None:
     office = large_office
-    office.put(1)
-    office.put(2)
-    office.sender.outcomes["READING ROOM"] = [SENT, Killed()]
-    with pytest.raises(Killed):
-        office.run()
+    killed_at_the_second(office)
     office.boot = "since noon"
     office.start()
     office.run()
