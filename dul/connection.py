@@ -147,8 +147,7 @@ class Connection(TwistedProtocol):
         transport.bufferSize = _RECEIVED_AT_ONCE
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
-            if self.association.role is Role.REQUESTOR:
-                self._socket = _socket_of(self.transport)
+            self._socket = _socket_of(self.transport)
         self.peer = str(getattr(transport.getPeer(), "host", "?"))
         transport.registerProducer(_Congestion(self._keeps_up), True)
         self._heard_at = self._clock.seconds()
@@ -175,7 +174,7 @@ class Connection(TwistedProtocol):
         self._heard_at = self._clock.seconds()  # now: the time that its services took is not the peer's silence
 
     def _acknowledge(self) -> None:
-        """Have the kernel acknowledge the answers to our requests at once.
+        """Have the kernel acknowledge what has come at once.
 
         A peer that writes a message in pieces, as DCMTK and Orthanc do, keeps the next one until then (RFC 896), and the kernel's
         delay is 40 ms. It falls back by itself, hence with each read (tcp(7)).

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from fileman import SiteKey, Store, apply_site, read_site_file
 from tests.support.broker import RunningBroker
 from tests.support.postgres import Database, PostgresCluster
+from tests.support.pynetdicom_answers import keep_answers
 from tests.support.templates import Templates
 
 # the tests start hundreds of processes; where nothing may be kept each of them compiles every module again, for a second
@@ -33,6 +34,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # a busy machine draws and runs examples slowly, which says nothing of a strategy or of what is tested
 settings.register_profile("magbroker", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("magbroker")
+
+# the answers of a fast peer on a busy machine would be lost to tests that ask with pynetdicom
+keep_answers()
 
 ORACLE_SITE = Path(__file__).parent / "oracle" / "site.toml"
 

@@ -1,10 +1,12 @@
-"""A peer that keeps the rest of an answer until what it sent is acknowledged, as DCMTK does, is not kept waiting."""
+"""A peer that keeps the rest of a message until what it sent is acknowledged, as DCMTK does, is not kept waiting."""
 
 from __future__ import annotations
 
 import fcntl
 import socket
+import ssl
 import termios
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -13,16 +15,25 @@ import pytest
 from dul import Asked, Command, CommandField, Exchange, connect, encode_command
 from dul.pdata import split
 from runtime import ReactorThread
+from tests.integration.dul.conftest import Port, Security
 from tests.support.waiting import until
-from tests.unit.dul.feeding import AC, REQUEST, VERIFICATION
+from tests.unit.dul.feeding import AC, REQUEST, RQ, VERIFICATION
 
+pytestmark = pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="on Linux alone the kernel can be told to wait less")
+
+Listen = Callable[..., Port]
 ROUNDS = 20
+ECHO = Command(field=CommandField.C_ECHO_RQ, sop_class=VERIFICATION, message_id=1)
+
+
+def written(command: Command) -> bytes:
+    """Write a message without data."""
+    return b"".join(split(1, encode_command(command), None, 16384))
 
 
 def answer(number: int) -> bytes:
     """Write the answer to a C-ECHO."""
-    command = Command(field=CommandField.C_ECHO_RQ | 0x8000, sop_class=VERIFICATION, responds_to=number, status=0)
-    return b"".join(split(1, encode_command(command), None, 16384))
+    return written(Command(field=CommandField.C_ECHO_RQ | 0x8000, sop_class=VERIFICATION, responds_to=number, status=0))
 
 
 def unacknowledged(peer: socket.socket) -> int:
@@ -35,7 +46,26 @@ def later(exchange: Exchange, moment: float) -> bool:
     return exchange.connection.heard_at > moment
 
 
-@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="on Linux alone the kernel can be told to wait less")
+def test_half_a_request_is_acknowledged_at_once_after_many_others(listen: Listen, security: Security | None) -> None:
+    port = listen(tls=security and security.listening())
+    peer: socket.socket = socket.create_connection(("localhost", port.number), timeout=30)
+    if security is not None:
+        peer = security.of_python(ssl.Purpose.SERVER_AUTH).wrap_socket(peer, server_hostname="localhost")
+    left = []
+    with peer:
+        peer.sendall(RQ)
+        assert peer.recv(65536)[0] == 2
+        (exchange,) = port.listener.exchanges
+        for _ in range(ROUNDS):
+            heard = exchange.connection.heard_at
+            peer.sendall(written(ECHO)[:20])
+            until(partial(later, exchange, heard), "half of it has come")
+            left.append(unacknowledged(peer))
+            peer.sendall(written(ECHO)[20:])
+            assert peer.recv(65536)[0] == 4
+    assert left == [0] * ROUNDS
+
+
 def test_half_an_answer_is_acknowledged_at_once_after_many_others(reactor: ReactorThread) -> None:
     def ask(exchange: Exchange) -> Asked:
         return exchange.ask(1, Command(field=CommandField.C_ECHO_RQ, sop_class=VERIFICATION))
