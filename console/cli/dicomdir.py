@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from console.cli.media_export import export
-from console.cli.media_screen import add_files, progress, refusals, show_page, tell_refusals
+from console.cli.media_screen import add_files, numbered, progress, refusals, show_page, tell_refusals
 from console.cli.options import ConfigOption, DataOption, JsonOption, out
 from console.media import Import, Limits, Medium, Record, check, files_below, files_of, hand_over
 from console.media.pictures import PAGE
@@ -93,7 +93,7 @@ def check_(root: MediumArgument, as_json: JsonOption = False) -> None:
     if as_json:
         out.print_json(json.dumps({"objects": count, "problems": refusals(found)}))
     else:
-        out.print(f"{count} objects, {len(found) or 'no'} problems", highlight=False)
+        out.print(f"{numbered(count, 'object')}, {numbered(len(found), 'problem') if found else 'no problems'}", highlight=False)
         tell_refusals(found)
     raise typer.Exit(1 if found else 0)
 
@@ -155,8 +155,8 @@ def import_(
         }
         out.print_json(json.dumps(told))
     else:
-        said = [f"{found.handed} objects handed over ({found.bytes / 1e6:.1f} MB)"]
-        said += [f"{len(found.no_dicom)} files are no DICOM files"] * bool(found.no_dicom)
+        said = [f"{numbered(found.handed, 'object')} handed over ({found.bytes / 1e6:.1f} MB)"]
+        said += [f"{len(found.no_dicom)} no DICOM"] * bool(found.no_dicom)
         when = "the gateway files them" if running else "no gateway runs here: it files them after its next start"
         out.print(f"{', '.join(said)}; {when}", highlight=False, markup=False, soft_wrap=True)
         tell_refusals(found.missing + found.refused)

@@ -21,7 +21,7 @@ def add_files(medium: Medium, files: Sequence[Path], page: bool, as_json: bool, 
     with medium:
         with progress("copying", len(files)) as tell:
             addition = medium.add(files, tell)
-        if page:
+        if page and medium.is_there(medium.root):
             show_page(medium)
     addition.refused[:0] = refused
     _tell_addition(medium, addition, as_json)
@@ -52,15 +52,22 @@ def _tell_addition(medium: Medium, addition: Addition, as_json: bool) -> None:
         }
         out.print_json(json.dumps(told))
         return
-    said = [f"{addition.added} objects added ({addition.bytes / 1e6:.1f} MB)"]
-    said += [f"{addition.known} were there already"] * bool(addition.known)
-    said += [f"{len(addition.no_dicom)} files are no DICOM files"] * bool(addition.no_dicom)
-    said += [f"{len(addition.refused)} were refused"] * bool(addition.refused)
+    said = [f"{numbered(addition.added, 'object')} added ({addition.bytes / 1e6:.1f} MB)"]
+    said += [f"{addition.known} there already"] * bool(addition.known)
+    said += [f"{len(addition.no_dicom)} no DICOM"] * bool(addition.no_dicom)
+    said += [f"{len(addition.refused)} refused"] * bool(addition.refused)
     out.print(f"{medium.root}: {', '.join(said)}; {count} in all", highlight=False, markup=False, soft_wrap=True)
     if addition.outside:
         text = f"{addition.outside} of them are not in Explicit VR Little Endian: the medium is not STD-GEN-CD (PS3.11 D)."
         err.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
     tell_refusals(addition.refused)
+    if not count:
+        err.print(f"There is nothing to put on {medium.root}: no DICOMDIR was made.", style="red", markup=False, soft_wrap=True)
+
+
+def numbered(count: int, what: str) -> str:
+    """Count things in words, one or many."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def tell_refusals(refused: list[Refusal]) -> None:

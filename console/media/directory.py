@@ -18,6 +18,8 @@ from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, ge
 from console.media.errors import MediaError, NoFileSet
 from gateway_client import FileMeta, encode_head
 
+#: What helps a medium whose DICOMDIR nobody can read: its files are as good as they were.
+_REMEDY = "remove it, and make a new one of the files"
 #: Bytes of a DICOMDIR that is read: the records of a million objects.
 MOST_BYTES = 512 << 20
 #: Levels of records; PS3.3 F.4 has four.
@@ -109,14 +111,12 @@ def decode_directory(data: bytes, path: Path) -> Directory:
             if whole.file_meta.get("MediaStorageSOPClassUID") != MediaStorageDirectoryStorage:
                 raise NoFileSet(f"{path} is no DICOMDIR.")
             if not _is_whole(whole, data):
-                raise NoFileSet(
-                    f"{path} is damaged: it ends before its last record does; remove it, and make a new one of the files."
-                )
+                raise NoFileSet(f"{path} is damaged: it ends before its last record does; {_REMEDY}.")
             return _tree(path, whole)
     except NoFileSet:
         raise
     except Exception as error:  # pydicom raises every kind of error for bytes that others wrote
-        raise NoFileSet(f"{path} cannot be read as a DICOMDIR: {error}") from error
+        raise NoFileSet(f"{path} cannot be read as a DICOMDIR ({str(error).rstrip('.')}); {_REMEDY}.") from error
 
 
 def _is_whole(whole: Dataset, data: bytes) -> bool:
@@ -140,7 +140,8 @@ def _tree(path: Path, whole: Dataset) -> Directory:
         while offset:
             item = items.get(offset)
             if item is None or offset in seen or depth > _LEVELS:
-                raise NoFileSet(f"{path} is damaged: no record, or one that was met before, begins at its byte {offset}.")
+                where = f"no record, or one that was met before, begins at its byte {offset}"
+                raise NoFileSet(f"{path} is damaged: {where}; {_REMEDY}.")
             seen.add(offset)
             below = level(int(item.get("OffsetOfReferencedLowerLevelDirectoryEntity") or 0), depth + 1)
             if item.get("RecordInUseFlag") != 0:

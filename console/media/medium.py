@@ -139,7 +139,7 @@ class Medium:
         """Copy objects to the medium and name them in its DICOMDIR; `tell` hears of each file before it is read.
 
         Bits of a file that is there from a run that was cut off are not written again. Raises MediaError and OSError when the
-        medium cannot be written; then its DICOMDIR names what it named before.
+        medium cannot be written; then its DICOMDIR names what it named before. None is made where there is nothing to name.
         """
         addition = Addition()
         for path in paths:
@@ -150,7 +150,7 @@ class Medium:
                 addition.no_dicom.append(path)
             except NotForMedia as problem:
                 addition.refused.append(Refusal(path, str(problem)))
-        if addition.added or not _there(self.root):
+        if addition.added:
             self._write()
         return addition
 

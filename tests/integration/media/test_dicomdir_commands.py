@@ -17,8 +17,8 @@ def test_a_medium_is_made_listed_checked_and_extended(tmp_path: Path) -> None:
     (files / "notes.txt").write_text("no image", encoding="ascii")
     made = magbroker("dicomdir", "create", root, str(files), "--id", "TEST 1")
     assert made.returncode == 0, made.stderr
-    assert "1 objects added" in made.stdout
-    assert "1 files are no DICOM files" in made.stdout
+    assert "1 object added (" in made.stdout
+    assert ", 1 no DICOM; 1 in all" in made.stdout
     added = json.loads(magbroker("dicomdir", "add", root, str(SAMPLES / "MR_small.dcm"), "--json").stdout)
     assert (added["added"], added["objects"], added["refused"]) == (1, 2, [])
     listed = json.loads(magbroker("dicomdir", "list", root, "--json").stdout)
@@ -49,6 +49,25 @@ def test_what_is_wrong_is_told_in_a_line_and_by_the_status(tmp_path: Path) -> No
     assert (named.returncode, "is no File-set ID" in named.stderr, (tmp_path / "other").exists()) == (2, True, False)
     missing = magbroker("dicomdir", "add", root, str(tmp_path / "nowhere"))
     assert (missing.returncode, "nowhere does not exist" in missing.stderr) == (1, True)
+
+
+def test_a_medium_of_nothing_is_not_made_and_can_be_made_later(tmp_path: Path) -> None:
+    root, notes = tmp_path / "cd", tmp_path / "notes.txt"
+    notes.write_text("no image", encoding="ascii")
+    made = magbroker("dicomdir", "create", str(root), str(notes))
+    assert (made.returncode, made.stderr) == (1, f"There is nothing to put on {root}: no DICOMDIR was made.\n")
+    assert list(root.iterdir()) == []
+    assert magbroker("dicomdir", "create", str(root), str(SAMPLES / "MR_small.dcm")).returncode == 0
+
+
+def test_a_dicomdir_that_nobody_can_read_is_told_with_what_helps(tmp_path: Path) -> None:
+    root = tmp_path / "cd"
+    assert magbroker("dicomdir", "create", str(root), str(SAMPLES / "MR_small.dcm")).returncode == 0
+    whole = (root / "DICOMDIR").read_bytes()
+    for left in (300, len(whole) // 2, len(whole) - 1):
+        (root / "DICOMDIR").write_bytes(whole[:left])
+        listed = magbroker("dicomdir", "list", str(root))
+        assert (listed.returncode, "make a new one of the files" in listed.stderr) == (1, True), left
 
 
 def test_an_object_that_is_cut_off_is_no_part_of_a_medium_and_found_on_one(tmp_path: Path) -> None:
