@@ -180,7 +180,7 @@ def test_a_peer_that_reads_nothing_is_left_and_little_is_kept_for_it(listen: Lis
 
 def test_requests_of_a_peer_that_reads_no_answer_do_not_pile_up(listen: Listen, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    port = listen(timeouts=Timeouts(artim=0.5, idle=1.0))
+    port = listen(timeouts=Timeouts(artim=0.5, idle=3.0))
     echoes = b"".join(split(1, ECHO, None, 16384)) * 1000
     raw = Raw(port, room=4096)
     raw.socket.settimeout(30)
