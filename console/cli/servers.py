@@ -1,4 +1,4 @@
-"""`magbroker up`, `broker`, `taskman` and `gateway`: what they take."""
+"""`magbroker up`, `broker`, `taskman` and `gateway`: what they take. Each imports what it runs, which no other one needs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from console.cli.options import ConfigOption, DataOption, InstalledOption, PackOption, find_packs_here
-from console.cli.services import check_gateway, run_gateway, run_serving
 from console.errors import ConsoleError
 from runtime import load_settings
 
@@ -25,7 +24,7 @@ def up(
     once: Annotated[bool, typer.Option("--once", help="Stop after the demonstration; exit status 0 if all arrived.")] = False,
 ) -> None:
     """Start everything on this machine: broker, TaskMan and gateway; Ctrl-C ends it."""
-    from console.demo import run_up  # its DICOM packages weigh too much for a broker
+    from console.demo import run_up
 
     raise typer.Exit(run_up(load_settings(config, data=data), site, config, demo=demo, once=once))
 
@@ -41,6 +40,8 @@ def broker(
     taskman: Annotated[bool, typer.Option(help="Run TaskMan in the same process (always needed on SQLite).")] = True,
 ) -> None:
     """Serve remote procedures; on SQLite TaskMan runs in the same process."""
+    from console.cli.services import run_serving
+
     settings = load_settings(config, data=data, broker_port=port, text_port=text_port, installed_packs=installed_packs)
     if rpc_pack:
         find_packs_here()
@@ -49,6 +50,8 @@ def broker(
 
 def taskman(config: ConfigOption = None, data: DataOption = None, site: SiteOption = None) -> None:
     """Run TaskMan alone, as a worker beside brokers (PostgreSQL only)."""
+    from console.cli.services import run_serving
+
     settings = load_settings(config, data=data)
     if settings.database_url.startswith("sqlite"):
         raise ConsoleError("On SQLite one process owns the database: 'magbroker broker' runs TaskMan too.")
@@ -64,6 +67,8 @@ def gateway(
     check: Annotated[bool, typer.Option("--check", help="Say what the dictionaries hold, or what is wrong, and end.")] = False,
 ) -> None:
     """Receive DICOM, file it over the broker, send on what the rules queue."""
+    from console.cli.gateway_service import check_gateway, run_gateway
+
     settings = load_settings(config, data=data, broker_port=broker_port)
     if check:
         check_gateway(settings.gateway)
@@ -78,6 +83,6 @@ def demo_sink(
     directory: Annotated[Path, typer.Option(help="Where received objects go.")],
 ) -> None:
     """Receive objects by C-STORE and keep them in a directory: the demo's destination."""
-    from console.demo import run_demo_sink  # its DICOM packages weigh too much for a broker
+    from console.demo import run_demo_sink
 
     run_demo_sink(port, directory)

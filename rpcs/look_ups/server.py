@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from functools import cache
 
-from pydicom.uid import UID, AllTransferSyntaxes
 from sqlalchemy import select
 
 from fileman.files import ImagingSite
@@ -83,6 +82,8 @@ def get_uid_root(call: Call) -> str:
 @cache
 def uid_table() -> tuple[tuple[str, str], ...]:
     """Give the nodes of DICOM UID SPECIFIC ACTION (#2006.539): verification, transfer syntaxes, storage classes."""
+    from pydicom.uid import UID, AllTransferSyntaxes  # half a second, which no command needs and no broker before it is asked
+
     kinds = [(_VERIFICATION, "SOP Class")]
     kinds += [(str(uid), "Transfer Syntax") for uid in AllTransferSyntaxes]
     kinds += [(uid, "SOP Class") for uid in sop_class_uids()]

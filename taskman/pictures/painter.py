@@ -9,7 +9,6 @@ from types import TracebackType
 
 from runtime import HelperProcess
 from taskman.errors import TaskManError
-from taskman.pictures.drawing import paint_placeholders
 from taskman.pictures.requests import READY, Painted, PictureFile, decode_answer, encode_request
 
 #: Seconds that one object may take, and those that the process may take to start or to end.
@@ -45,6 +44,8 @@ class Painter:
         if answer:
             return decode_answer(answer)
         self._end()
+        from taskman.pictures.drawing import paint_placeholders  # half a second and 40 MB, for the rare object that needs it here
+
         why = "the decoder died" if answer is not None else f"it took longer than {self._patience:g} seconds"
         return paint_placeholders(files, why)
 

@@ -40,8 +40,16 @@ def test_the_list_of_commands_loads_nothing_heavy() -> None:
     assert told.strip() == "[]"
 
 
-def test_signing_on_at_a_broker_loads_no_broker() -> None:
-    script = "import sys; import console.sign_on; print(sorted(set(sys.modules) & {'broker', 'fileman', 'rpcs', 'taskman'}))"
+@pytest.mark.parametrize(
+    ("module", "spared"),
+    [
+        ("console.sign_on", {"broker", "fileman", "rpcs", "taskman"}),
+        ("console.cli.gateway_service", {"broker", "dbos", "rpcs", "sqlalchemy", "taskman"}),
+        ("console.serving", {"PIL", "gateway_client", "numpy", "pydicom", "pynetdicom"}),
+    ],
+)
+def test_a_program_loads_nothing_of_what_others_need(module: str, spared: set[str]) -> None:
+    script = f"import sys, {module}; print(sorted(set(sys.modules) & {spared!r}))"
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert told.strip() == "[]"
 
