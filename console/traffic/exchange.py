@@ -116,7 +116,7 @@ def to_json(exchange: Exchange, cipher: Cipher) -> str:
         record["masked"] = {part.value: sorted(exchange.replaced(part)) for part in Part if exchange.replaced(part)}
     if exchange.cut:
         record["cut"] = True
-    if exchange.transport is not Transport.NS:
+    if exchange.transport is not Transport.NS or first_five(exchange.sent) is Transport.M2M:  # a reader would take it for that
         record["transport"] = exchange.transport.name
     return json.dumps(record)
 

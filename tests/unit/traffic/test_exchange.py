@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from console.errors import ConsoleError
@@ -23,6 +23,7 @@ def written(exchange: Exchange) -> dict[str, object]:
     return record
 
 
+@example(Exchange(1, 1, "(raw)", b"<?xml", None, 0.0))
 @given(
     st.builds(
         Exchange,
