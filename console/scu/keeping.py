@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,6 +32,8 @@ class Keeper:
     failed: dict[str, str] = field(default_factory=dict)
     #: Bytes of data sets that came.
     size: int = 0
+    #: The files of what is on its way in: an object may come over two associations at once.
+    coming: set[Path] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Make the folder. Raises ConsoleError."""
@@ -42,6 +45,11 @@ class Keeper:
     def store(self, request: Request) -> Sink:
         """Take a C-STORE up."""
         return _Incoming(self, request)
+
+    def part_of(self, uid: str) -> Path:
+        """Name the file of an object that is not whole yet; what an earlier run left under that name is written over."""
+        names = chain([f".{uid}.part"], (f".{uid}.{number}.part" for number in count(2)))
+        return next(part for name in names if (part := self.folder / name) not in self.coming)
 
 
 class _Incoming:
@@ -57,9 +65,10 @@ class _Incoming:
             return
         meta = FileMeta(request.command.sop_class or "", self._uid, request.transfer_syntax)
         self._path = keeper.folder / f"{self._uid}.dcm"
-        self._part = keeper.folder / f".{self._uid}.part"
+        self._part = keeper.part_of(self._uid)
         try:
             self._file = self._part.open("wb")
+            keeper.coming.add(self._part)
             self._file.write(encode_head(meta))
         except OSError as error:
             self._fail(_OUT_OF_RESOURCES, error.strerror or str(error))
@@ -85,6 +94,7 @@ class _Incoming:
                 self._keeper.kept.append(self._path)
             except OSError as error:
                 self._fail(_OUT_OF_RESOURCES, error.strerror or str(error))
+            self._keeper.coming.discard(self._part)
         self._request.respond(self._status)
 
     def abandon(self) -> None:
@@ -100,3 +110,4 @@ class _Incoming:
             with contextlib.suppress(OSError):  # what is left in its buffer cannot be written either
                 file.close()
             self._part.unlink(missing_ok=True)
+            self._keeper.coming.discard(self._part)
