@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from gateway_client.acquisition.folders import Grouping
 from gateway_client.acquisition.store_request import Station
+from gateway_client.archive.entities import LISTENING, ApplicationEntity, Entities, EntityRole, entities_of
 from gateway_client.coercion.changes import check_destinations
 from gateway_client.dictionaries import Dictionaries, read_dictionaries
 from gateway_client.objects.header import DEFAULT_PATHS
-from gateway_client.reception.listeners import ListenerConfiguration, listeners_of
+from gateway_client.reception.listeners import ListenerConfiguration, listener_of, listeners_of
 from runtime import DestinationSettings, Settings
 
 CommitmentWay = Literal["", "new", "same", "next"]
@@ -92,6 +93,7 @@ class Configuration:
     listeners: tuple[ListenerConfiguration, ...] = ()
     commitment_wait: float = 600.0
     peers: Mapping[str, Peer] = field(default_factory=dict)
+    entities: Entities = field(default_factory=dict)
 
     @property
     def station(self) -> Station:
@@ -109,9 +111,23 @@ class Configuration:
 
     @property
     def all_listeners(self) -> tuple[ListenerConfiguration, ...]:
-        """Give the ports to listen on: the default one alone unless others are named."""
+        """Give the ports at which objects are received: the default one alone unless others are named, and the receiver's."""
         default = ("", self.dicom_host, self.dicom_port, self.called_ae_titles)
-        return self.listeners or (ListenerConfiguration(*default, max_associations=self.max_associations),)
+        named = self.listeners or (ListenerConfiguration(*default, max_associations=self.max_associations),)
+        receiver = self.entities.get(EntityRole.RECEIVER)
+        return named if receiver is None else (*named, listener_of(receiver))
+
+    @property
+    def archive_listeners(self) -> tuple[tuple[ApplicationEntity, ListenerConfiguration], ...]:
+        """Give the entities that receive no objects, with their ports, which are the gateway's own process's."""
+        found = [self.entities[role] for role in LISTENING if role is not EntityRole.RECEIVER and role in self.entities]
+        return tuple((entity, listener_of(entity)) for entity in found)
+
+    @property
+    def default_entity(self) -> ApplicationEntity:
+        """Say as which entity the gateway's own port answers queries: as the short-term one, by the gateway's AE title."""
+        short_term = self.entities.get(EntityRole.SHORT_TERM) or ApplicationEntity(EntityRole.SHORT_TERM, self.ae_title)
+        return replace(short_term, ae_title=self.ae_title, host=self.dicom_host, port=self.dicom_port)
 
     @property
     def spool(self) -> Path:
@@ -150,6 +166,8 @@ class Configuration:
         Raises DictionaryError when a dictionary cannot be used, CoercionError when a destination's changes cannot.
         """
         gateway = settings.gateway
+        entities = entities_of(gateway.archive, gateway.dicom_host)
+        sender = entities.get(EntityRole.SENDER)
         check_destinations(gateway.destination)
         dictionaries = read_dictionaries(gateway)
         return cls(
@@ -167,7 +185,7 @@ class Configuration:
             dicom_host=gateway.dicom_host,
             dicom_port=gateway.dicom_port,
             ae_title=gateway.ae_title,
-            calling_ae_title=gateway.calling_ae_title,
+            calling_ae_title=gateway.calling_ae_title if sender is None else sender.ae_title,
             batch=gateway.batch,
             max_associations=gateway.max_associations,
             processes=gateway.processes,
@@ -190,4 +208,5 @@ class Configuration:
             commitment_wait=gateway.commitment_wait_seconds,
             abort_after_refusal=tuple(title for title, peer in gateway.peer.items() if peer.abort_after_refusal),
             peers={title: Peer(it.host, it.port, it.commitment) for title, it in gateway.peer.items()},
+            entities=entities,
         )

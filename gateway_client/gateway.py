@@ -9,9 +9,11 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from dul import CommandField, echo
 from gateway_client.acquisition.filing import Means
 from gateway_client.acquisition.releasing import Releasing
 from gateway_client.acquisition.storing import Storing
+from gateway_client.archive.offers import Providers, ServiceClass, offer_of
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
 from gateway_client.commitment.arrivals import Arrivals
@@ -35,6 +37,7 @@ from gateway_client.priors.searches import PriorSearches
 from gateway_client.query_retrieve.presence import asked_for
 from gateway_client.reception.application import Application
 from gateway_client.reception.offering import Desk
+from gateway_client.reception.ports import Opening, Ports
 from gateway_client.reception.receivers import Receivers
 from gateway_client.reception.scp import StorageSCP
 from gateway_client.reception.spool import Spool, SpooledFile
@@ -88,6 +91,12 @@ class Gateway:
         assert self._running is not None
         return self._running.scp.ports
 
+    @property
+    def entity_ports(self) -> dict[str, int]:
+        """The DICOM ports of the archive's application entities, by their roles."""
+        assert self._running is not None
+        return self._running.entity_ports()
+
     def start(self) -> None:
         """Recover what an earlier run left, then listen.
 
@@ -129,7 +138,7 @@ class _Running:
 
     def __init__(self, gateway: Gateway, directory: DataDirectory) -> None:
         configuration, clock, random = gateway.configuration, gateway._clock, gateway._random
-        self._directory = directory
+        self._directory, self._configuration = directory, configuration
         self._stop_seconds = configuration.stop_seconds
         self._undo: list[Callable[[], None]] = []
         try:
@@ -201,8 +210,18 @@ class _Running:
                 )
             self.serving = Serving(configuration, self.journal, connect, clock, random)
             self._workers.append(Worker("copying", self.serving, connect, clock, random, idle_seconds=pause))
-            self.scp = self._port(configuration, commitment, random)
+            provided = self._provided(commitment)
+            self.scp = self._port(configuration, commitment, provided, random)
+            self.archive = Ports(
+                configuration,
+                [Opening(listener, offer_of(entity, provided)) for entity, listener in configuration.archive_listeners],
+                self._reactor,
+                self._desk,
+                commitment.established,
+            )
+            self._undo += [self.scp.stop, self.archive.stop]
             self.scp.start()
+            self.archive.start()
         except BaseException:
             self._close()
             raise
@@ -211,6 +230,7 @@ class _Running:
             worker.start()
 
     def stop(self) -> None:
+        self.archive.stop()
         self.scp.stop()
         self.scu.halt()
         for worker in self._workers:
@@ -235,17 +255,31 @@ class _Running:
         requesting = {f"commit_asked_{state.lower()}": count for state, count in self.requests.counts().items()}
         requesting |= {f"prior_{state.lower()}": count for state, count in self.priors.counts().items()}
         sessions = {f"{worker.name}_session": int(worker.up) for worker in [*self._workers, *self.serving.workers]}
-        ports = {f"port_{instrument}": port for instrument, port in self.scp.ports.items() if instrument}
+        named = [*self.scp.ports.items(), *self.entity_ports().items()]
+        ports = {f"port_{name}": port for name, port in named if name}
         counts["studies_waiting"] = len(self.storing.waits)
         counts["spool_kept"] = self.kept.count(SPOOL)
         facts = {"dicom_port": self.scp.port, **ports, "free_bytes": self.spool.free_bytes()}
         return {**facts, "spool_originals": self.correcting.kept(), **counts, **sending, **committing, **requesting, **sessions}
 
-    def _port(self, configuration: Configuration, commitment: CommitmentSCP, random: Randomness) -> StorageSCP | Receivers:
+    def entity_ports(self) -> dict[str, int]:
+        listeners = zip(self._configuration.archive_listeners, self.archive.numbers, strict=False)
+        return {**self.scp.entity_ports, **{str(entity.role): number for (entity, _), number in listeners}}
+
+    def _provided(self, commitment: CommitmentSCP) -> Providers:
+        """Say what answers at the archive's entities, each at those whose role has the service class."""
+        return {
+            ServiceClass.VERIFICATION: lambda _entity: {CommandField.C_ECHO_RQ: echo},
+            ServiceClass.STORAGE_COMMITMENT: lambda _entity: {**commitment.services, **self._requestor.services},
+        }
+
+    def _port(
+        self, configuration: Configuration, commitment: CommitmentSCP, provided: Providers, random: Randomness
+    ) -> StorageSCP | Receivers:
         """Give what receives; an application is asked in this process, whatever the configuration says."""
         if configuration.processes > 1 and self._desk is None:
             receivers = Receivers(configuration, self._received, self._lost, random, self._arrivals.run)
-            self._arrivals.heard = receivers.heard
+            self._arrivals.heard, self._arrivals.reported = receivers.heard, receivers.reported
             return receivers
         return StorageSCP(
             configuration,
@@ -255,6 +289,7 @@ class _Running:
             self._desk,
             commitment=commitment,
             services=self._requestor.services,
+            provided=provided,
         )
 
     def _lost(self, tag: str) -> None:

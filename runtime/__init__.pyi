@@ -1,8 +1,15 @@
 # The public names; see runtime/late_names.py.
 
+from runtime.archive_settings import ArchiveSettings, EntitySettings
 from runtime.clock import Clock, FixedClock, SystemClock
 from runtime.coercion_settings import PRIVATE_ELEMENT, CoerceSettings, DeidentificationSettings
-from runtime.dictionary_settings import ListenerSettings, ModalitySettings, UserApplicationSettings, WorklistSettings
+from runtime.dictionary_settings import (
+    AdmissionSettings,
+    ListenerSettings,
+    ModalitySettings,
+    UserApplicationSettings,
+    WorklistSettings,
+)
 from runtime.durable import make_directories, sync_directory, write_file, write_files
 from runtime.errors import (
     BadCertificate,
@@ -23,10 +30,12 @@ from runtime.processes import DataDirectory, check_port, format_address, free_po
 from runtime.reactor_thread import ReactorThread
 from runtime.settings import DestinationSettings, GatewaySettings, PriorSettings, Settings, load_settings
 from runtime.tls import TLSFactory
-from runtime.tls_server import TLSFiles, server_context
+from runtime.tls_server import TLSFiles, server_context, tls_files
 
 __all__ = [
     "PRIVATE_ELEMENT",
+    "AdmissionSettings",
+    "ArchiveSettings",
     "BadCertificate",
     "Clock",
     "CoerceSettings",
@@ -35,6 +44,7 @@ __all__ = [
     "DataDirectoryUnusable",
     "DeidentificationSettings",
     "DestinationSettings",
+    "EntitySettings",
     "FixedClock",
     "GatewaySettings",
     "HelperProcess",
@@ -65,6 +75,7 @@ __all__ = [
     "server_context",
     "set_up_logs",
     "sync_directory",
+    "tls_files",
     "wait_until_ready",
     "write_file",
     "write_files",

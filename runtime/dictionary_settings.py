@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validator
 
@@ -12,13 +12,32 @@ AETitle = Annotated[str, Field(min_length=1, max_length=16)]
 _TABLE = ConfigDict(extra="forbid", frozen=True)
 
 
-class ListenerSettings(BaseModel):
-    """[[gateway.listener]]: an instrument, as in INSTRUMENT.DIC; what is not given is as it stands there.
-
-    What else is not given is as for the default listener; empty lists allow all.
-    """
+class AdmissionSettings(BaseModel):
+    """Whom a port of the gateway's lets in, and how it speaks TLS; empty lists allow all."""
 
     model_config = _TABLE
+
+    calling_ae_titles: tuple[AETitle, ...] = ()
+    hosts: tuple[IPvAnyNetwork, ...] = ()
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_client_authorities: Path | None = None
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        """See to it that there is a key for a certificate, and both for authorities of clients."""
+        if (self.tls_certificate is None) is not (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together; give both or neither")
+        if self.tls_client_authorities is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_authorities needs tls_certificate and tls_key")
+        return self
+
+
+class ListenerSettings(AdmissionSettings):
+    """[[gateway.listener]]: an instrument, as in INSTRUMENT.DIC; what is not given is as it stands there.
+
+    What else is not given is as for the default listener.
+    """
 
     mnemonic: str
     description: str | None = None
@@ -27,21 +46,7 @@ class ListenerSettings(BaseModel):
     port: int | None = Field(default=None, ge=1, le=65535)
     address: str | None = None
     ae_titles: tuple[AETitle, ...] = ()
-    calling_ae_titles: tuple[AETitle, ...] = ()
-    hosts: tuple[IPvAnyNetwork, ...] = ()
     max_associations: int | None = Field(default=None, ge=1, le=10_000)
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    tls_client_authorities: Path | None = None
-
-    @model_validator(mode="after")
-    def _tls_is_whole(self) -> ListenerSettings:
-        """See to it that there is a key for a certificate, and both for authorities of clients."""
-        if (self.tls_certificate is None) is not (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key belong together; give both or neither")
-        if self.tls_client_authorities is not None and self.tls_certificate is None:
-            raise ValueError("tls_client_authorities needs tls_certificate and tls_key")
-        return self
 
 
 class ModalitySettings(BaseModel):

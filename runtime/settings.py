@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as OverlayError
 
+from runtime.archive_settings import DEFAULTS, ArchiveSettings
 from runtime.coercion_settings import CoerceSettings, DeidentificationSettings
 from runtime.dictionary_settings import ListenerSettings, ModalitySettings, UserApplicationSettings, WorklistSettings
 from runtime.errors import SettingsError
@@ -127,6 +128,16 @@ class GatewaySettings(BaseModel):
     user_application: tuple[UserApplicationSettings, ...] = ()
     commitment_wait_seconds: float = Field(default=600.0, ge=0)
     peer: dict[Annotated[str, Field(min_length=1, max_length=16)], PeerSettings] = Field(default_factory=dict)
+    archive: ArchiveSettings | None = None
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> GatewaySettings:
+        """See to it that no entity of the archive has the gateway's own port."""
+        ports = {name: self.archive.port(name) for name in DEFAULTS} if self.archive is not None else {}
+        for name, port in ports.items():
+            if port and port == self.dicom_port:
+                raise ValueError(f"dicom_port and archive.{name} have the same port, {self.dicom_port}; each needs its own")
+        return self
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> GatewaySettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -12,6 +13,9 @@ from twisted.internet.interfaces import IOpenSSLContextFactory
 from zope.interface import implementer
 
 from runtime.errors import BadCertificate
+
+if TYPE_CHECKING:
+    from runtime.dictionary_settings import AdmissionSettings
 
 #: Names our sessions: without a name OpenSSL refuses to resume one that had a client certificate.
 SESSION_ID = b"magbroker"
@@ -24,6 +28,13 @@ class TLSFiles:
     certificate: Path
     key: Path
     client_authorities: Path | None = None
+
+
+def tls_files(table: AdmissionSettings) -> TLSFiles | None:
+    """Give the files of a port that speaks TLS, as its settings name them."""
+    if table.tls_certificate is None or table.tls_key is None:
+        return None
+    return TLSFiles(table.tls_certificate, table.tls_key, table.tls_client_authorities)
 
 
 @implementer(IOpenSSLContextFactory)

@@ -36,9 +36,15 @@ class Arrivals:
     def __init__(self, counts: Counts, heard: Callable[[Sequence[int]], bool] = lambda _reported: True) -> None:
         self.run = secrets.token_hex(4)
         self.heard = heard
+        #: Says how many objects each receiving process has reported.
+        self.reported: Callable[[], Sequence[int]] = tuple
         self._counts = counts
         #: How many objects had arrived when all of a transaction's were heard of.
         self._arrived: dict[int, int] = {}
+
+    def mark(self) -> str:
+        """Say what has been received by now; for any thread."""
+        return mark_of(self.run, self.reported())
 
     def journaled(self, commitment: Commitment) -> bool:
         """Tell it."""

@@ -22,7 +22,7 @@ from dul import (
     answered_by,
     connect,
 )
-from gateway_client.commitment.arrivals import Arrivals, mark_of
+from gateway_client.commitment.arrivals import Arrivals
 from gateway_client.commitment.commitments import Commitment, Commitments
 from gateway_client.commitment.taking import TAKEN, Taking, titles
 from gateway_client.commitment.transaction import COMMITMENT, DATA_LIMIT, CommitmentResult, commitment_proposal, report
@@ -51,7 +51,7 @@ class CommitmentSCP:
     ) -> None:
         self._configuration = configuration
         self._arrivals = arrivals
-        self._requests = Taking(commitments, lambda: mark_of(arrivals.run), reactor, clock)
+        self._requests = Taking(commitments, arrivals.mark, reactor, clock)
         self._reactor = reactor
         self._woken = woken
         self._heard: SimpleQueue[tuple[str, int, str]] = SimpleQueue()

@@ -12,6 +12,7 @@ from dul import AS_BOTH, AS_SCP, VERIFICATION, AssociateRequest, Exchange, NoCon
 from gateway_client.errors import BadCommitment, NotAnObject
 from gateway_client.objects.elements import Elements, scan
 from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from gateway_client.objects.spans import Encoding, encoding_of
 
 COMMITMENT = "1.2.840.10008.1.20.1"
 """Storage Commitment Push Model SOP Class."""
@@ -21,13 +22,13 @@ COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"
 REQUEST, ALL_COMMITTED, SOME_FAILED = 1, 1, 2
 #: Instances in a transaction, and bytes of its data set.
 MOST_REFERENCES, DATA_LIMIT = 10_000, 2 << 20
-IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+IMPLICIT, EXPLICIT, EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+#: What we propose; whoever proposes big endian is taken too.
 TRANSFER_SYNTAXES = (EXPLICIT, IMPLICIT)
 
 _SOP_CLASS, _SOP_INSTANCE, _TRANSACTION = 0x00081150, 0x00081155, 0x00081195
 _REASON, _FAILED, _REFERENCED = 0x00081197, 0x00081198, 0x00081199
 _UID_LENGTH = 64
-_ITEM = 0xFFFEE000
 
 
 class Reason(IntEnum):
@@ -87,9 +88,9 @@ class CommitmentResult:
 
 def encode_request(request: CommitmentRequest, transfer_syntax: str) -> bytes:
     """Write the action information."""
-    explicit = transfer_syntax == EXPLICIT
-    items = [_reference(reference, explicit) for reference in request.references]
-    return _uid(_TRANSACTION, request.transaction, explicit) + _sequence(_REFERENCED, items, explicit)
+    encoding = encoding_of(transfer_syntax)
+    items = [_reference(reference, encoding) for reference in request.references]
+    return _uid(_TRANSACTION, request.transaction, encoding) + _sequence(_REFERENCED, items, encoding)
 
 
 def decode_request(data: bytes, transfer_syntax: str) -> CommitmentRequest:
@@ -103,13 +104,13 @@ def decode_request(data: bytes, transfer_syntax: str) -> CommitmentRequest:
 
 def encode_result(result: CommitmentResult, transfer_syntax: str) -> bytes:
     """Write the event information; a sequence without items is left out."""
-    explicit = transfer_syntax == EXPLICIT
-    failed = [_reference(reference, explicit) + _number(_REASON, reason, explicit) for reference, reason in result.failed]
-    committed = [_reference(reference, explicit) for reference in result.committed]
+    encoding = encoding_of(transfer_syntax)
+    failed = [_reference(reference, encoding) + _number(_REASON, reason, encoding) for reference, reason in result.failed]
+    committed = [_reference(reference, encoding) for reference in result.committed]
     return (
-        _uid(_TRANSACTION, result.transaction, explicit)
-        + (_sequence(_FAILED, failed, explicit) if failed else b"")
-        + (_sequence(_REFERENCED, committed, explicit) if committed else b"")
+        _uid(_TRANSACTION, result.transaction, encoding)
+        + (_sequence(_FAILED, failed, encoding) if failed else b"")
+        + (_sequence(_REFERENCED, committed, encoding) if committed else b"")
     )
 
 
@@ -190,28 +191,18 @@ def _read_reference(item: Elements) -> Reference:
     return Reference(item.first(_SOP_CLASS)[:_UID_LENGTH], item.first(_SOP_INSTANCE)[:_UID_LENGTH])
 
 
-def _reference(reference: Reference, explicit: bool) -> bytes:
-    return _uid(_SOP_CLASS, reference.sop_class, explicit) + _uid(_SOP_INSTANCE, reference.sop_instance, explicit)
+def _reference(reference: Reference, encoding: Encoding) -> bytes:
+    return _uid(_SOP_CLASS, reference.sop_class, encoding) + _uid(_SOP_INSTANCE, reference.sop_instance, encoding)
 
 
-def _uid(tag: int, value: str, explicit: bool) -> bytes:
+def _uid(tag: int, value: str, encoding: Encoding) -> bytes:
     data = value.encode("ascii", "replace")
-    return _element(tag, b"UI", data + b"\0" * (len(data) % 2), explicit)
+    return encoding.element(tag, "UI", data + b"\0" * (len(data) % 2))
 
 
-def _number(tag: int, value: int, explicit: bool) -> bytes:
-    return _element(tag, b"US", struct.pack("<H", value), explicit)
+def _number(tag: int, value: int, encoding: Encoding) -> bytes:
+    return encoding.element(tag, "US", struct.pack(f"{encoding.order}H", value))
 
 
-def _element(tag: int, vr: bytes, value: bytes, explicit: bool) -> bytes:
-    group, number = tag >> 16, tag & 0xFFFF
-    head = struct.pack("<HH2sH", group, number, vr, len(value)) if explicit else struct.pack("<HHI", group, number, len(value))
-    return head + value
-
-
-def _sequence(tag: int, items: Iterable[bytes], explicit: bool) -> bytes:
-    value = b"".join(struct.pack("<HHI", _ITEM >> 16, _ITEM & 0xFFFF, len(item)) + item for item in items)
-    group, number = tag >> 16, tag & 0xFFFF
-    if explicit:
-        return struct.pack("<HH2sHI", group, number, b"SQ", 0, len(value)) + value
-    return struct.pack("<HHI", group, number, len(value)) + value
+def _sequence(tag: int, items: Iterable[bytes], encoding: Encoding) -> bytes:
+    return encoding.element(tag, "SQ", b"".join(map(encoding.item, items)))

@@ -1,4 +1,4 @@
-"""The ports that a gateway listens on, each an instrument's but for the default one, and whom each lets in."""
+"""The ports that a gateway listens on, each an instrument's or an entity's but for the default one, and whom each lets in."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from gateway_client.archive.entities import ApplicationEntity
 from gateway_client.dictionaries import DictionaryError, Instrument, Problem
-from runtime import GatewaySettings, ListenerSettings, TLSFiles
+from runtime import GatewaySettings, ListenerSettings, TLSFiles, tls_files
 
 Network = IPv4Network | IPv6Network
 #: Instruments of one gateway: each has a port, and with several processes a thread that accepts connections.
@@ -16,9 +17,10 @@ MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class ListenerConfiguration:
-    """One port. `instrument` is a mnemonic, empty for the default listener; port 0 lets the system choose.
+    """One port. `instrument` is a mnemonic, empty for the default listener and that of an application entity of the archive.
 
-    Empty lists of AE titles and networks let everybody in. `chosen_by` says where the port is chosen that no setting names.
+    Port 0 lets the system choose. Empty lists of AE titles and networks let everybody in. `chosen_by` says where the port is
+    chosen that no setting names.
     """
 
     instrument: str
@@ -30,6 +32,12 @@ class ListenerConfiguration:
     max_associations: int = 64
     tls: TLSFiles | None = None
     chosen_by: str = ""
+    entity: ApplicationEntity | None = None
+
+    @property
+    def name(self) -> str:
+        """Say in the log whose port it is; nothing for the default one."""
+        return self.instrument or ("" if self.entity is None else self.entity.ae_title)
 
     @property
     def setting(self) -> str:
@@ -48,6 +56,22 @@ class ListenerConfiguration:
             return False
         mapped = getattr(address, "ipv4_mapped", None) or address
         return any(mapped in network for network in self.networks)
+
+
+def listener_of(entity: ApplicationEntity) -> ListenerConfiguration:
+    """Give the port of an application entity of the archive."""
+    return ListenerConfiguration(
+        "",
+        entity.host,
+        entity.port,
+        () if entity.any_called_ae_title else (entity.ae_title,),
+        entity.calling_ae_titles,
+        entity.hosts,
+        entity.max_associations,
+        entity.tls,
+        entity.setting,
+        entity,
+    )
 
 
 def listeners_of(settings: GatewaySettings, instruments: Sequence[Instrument]) -> tuple[ListenerConfiguration, ...]:
@@ -78,10 +102,3 @@ def _instruments(settings: GatewaySettings, instruments: Sequence[Instrument]) -
             table.max_associations or settings.max_associations,
             tls_files(table),
         )
-
-
-def tls_files(table: ListenerSettings) -> TLSFiles | None:
-    """Give the files of a listener that speaks TLS."""
-    if table.tls_certificate is None or table.tls_key is None:
-        return None
-    return TLSFiles(table.tls_certificate, table.tls_key, table.tls_client_authorities)

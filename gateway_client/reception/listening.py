@@ -11,11 +11,11 @@ from gateway_client.commitment.scu import hearing
 from gateway_client.configuration import Configuration, Peer
 from gateway_client.reception.application import Application
 from gateway_client.reception.folder import InFolder
-from gateway_client.reception.listeners import ListenerConfiguration, tls_files
+from gateway_client.reception.listeners import ListenerConfiguration
 from gateway_client.reception.offering import Desk
 from gateway_client.reception.scp import StorageSCP
 from gateway_client.reception.spool import Spool
-from runtime import Clock, ListenerSettings, ReactorThread, SystemClock, make_directories
+from runtime import Clock, ListenerSettings, ReactorThread, SystemClock, make_directories, tls_files
 
 
 class ApplicationListener:

@@ -75,6 +75,8 @@ class Receivers:
         self._listening: list[socket.socket] = []
         #: The ports that are listened on, by their instruments; the default one, of no instrument, if any.
         self.ports: dict[str, int] = {}
+        #: The port of the archive's receiver, by its role, if there is one.
+        self.entity_ports: dict[str, int] = {}
 
     @property
     def port(self) -> int:
@@ -114,7 +116,11 @@ class Receivers:
         except OSError as error:
             raise port_problem(error, listener.port, "DICOM", listener.setting) from error
         self._listening.append(listening)
-        self.ports[listener.instrument] = int(listening.getsockname()[1])
+        number = int(listening.getsockname()[1])
+        if listener.entity is None:
+            self.ports[listener.instrument] = number
+        else:
+            self.entity_ports[listener.entity.role] = number
 
     def heard(self, reported: Sequence[int]) -> bool:
         """Tell whether `received` has heard of so many objects of each process, and `lost` of those that died with some.
@@ -122,6 +128,10 @@ class Receivers:
         When the processes have ended it has.
         """
         return all(receiver.heard >= count for receiver, count in zip(self._receivers, reported, strict=False))
+
+    def reported(self) -> list[int]:
+        """Give how many objects each process has reported, or is about to."""
+        return self._places.reported()
 
     def stop(self) -> None:
         """Take no new connections, let each peer finish the object that it is sending, then end the processes."""

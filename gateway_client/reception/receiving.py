@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from dul import Exchange, Request, Role, Sink
@@ -42,10 +42,10 @@ Told = Callable[[GatewayError | None], None]
 class Receiver:
     """Puts what comes by C-STORE into the spool.
 
-    After an object that was not taken the associations of the calling AE titles `ended_by_refusal` are aborted.
+    After an object that was not taken the association is aborted of a calling AE title of which `ended_by_refusal` is true.
     """
 
-    def __init__(self, spooling: SpoolThread, ended_by_refusal: Collection[str] = ()) -> None:
+    def __init__(self, spooling: SpoolThread, ended_by_refusal: Callable[[str], bool] = lambda _calling: False) -> None:
         self._spooling = spooling
         self._ended_by_refusal = ended_by_refusal
 
@@ -63,7 +63,7 @@ class Receiver:
         log.error("An object from %s at %s was not taken: %s", by.calling, by.peer, problem)
         # what stands in the message may be paths of ours
         request.respond(_STATUS.get(type(problem), OUT_OF_RESOURCES), error_comment=_summary(problem))
-        if by.calling in self._ended_by_refusal:
+        if self._ended_by_refusal(by.calling):
             exchange.abort()
 
 

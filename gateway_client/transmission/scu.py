@@ -29,12 +29,12 @@ from dul import (
     Timeouts,
     connect,
 )
+from gateway_client.archive.offers import MAXIMUM_PDU
 from gateway_client.commitment.transaction import COMMITMENT, TRANSFER_SYNTAXES
 from gateway_client.configuration import Configuration
 from gateway_client.errors import CannotTranscode, NotAnObject
 from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta
 from gateway_client.query_retrieve.presence import InstanceKey, Presence, asked_for
-from gateway_client.reception.scp import MAXIMUM_PDU
 from gateway_client.transcoding import SYNTAXES, Transcoder, Turns
 from gateway_client.transmission.notes import Mark
 from gateway_client.transmission.object_file import (
