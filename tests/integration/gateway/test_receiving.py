@@ -396,8 +396,8 @@ def test_stopping_lets_a_sender_finish_its_object(port: Port) -> None:
 
 def exchanges(port: Port) -> list[Exchange]:
     """List the associations of a port."""
-    return [exchange for opened in port.scp._open for exchange in opened.listener.exchanges]
+    return [exchange for opened in port.scp._ports._open for exchange in opened.listener.exchanges]
 
 
 def _listens(port: Port) -> bool:
-    return bool(port.scp._open)
+    return bool(port.scp._ports._open)
