@@ -11,6 +11,11 @@ class GatewayError(Exception):
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (self.__doc__ or "").splitlines()[0])
 
+    @property
+    def comment(self) -> str:
+        """Say in an Error Comment (0000,0902), of 64 characters, what kind of problem it is: messages may have paths of ours."""
+        return (type(self).__doc__ or "").splitlines()[0][:64]
+
 
 class SpoolError(GatewayError):
     """The spool did not take the object."""
@@ -45,6 +50,19 @@ class CutOff(NotAnObject):
 
 class NotAccepted(GatewayError):
     """The application does not take the object."""
+
+
+class NotTakenCompressed(GatewayError):
+    """The compressed object's pixels are none that are taken."""
+
+    def __init__(self, what: str) -> None:
+        self._comment = f"not taken: {what}"[:64]
+        super().__init__(f"{what} is not taken.")
+
+    @property
+    def comment(self) -> str:
+        """Say which pixels are not taken."""
+        return self._comment
 
 
 class NotPart10(GatewayError):

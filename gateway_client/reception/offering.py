@@ -20,6 +20,8 @@ from dul import NO_REASON, AssociateAccept, Decision, DulError, Exchange, PeerTi
 from gateway_client.acquisition.placement import Placed, bring, sync_parents
 from gateway_client.commitment.transaction import CommitmentResult
 from gateway_client.errors import GatewayError, NotAccepted, ObjectTooLarge, PlacementError, SpoolError
+from gateway_client.objects.compression_rules import ObjectRule
+from gateway_client.objects.elements import scan
 from gateway_client.objects.header import identify
 from gateway_client.objects.part10 import FileMeta
 from gateway_client.reception.application import Application, Keep, Place, StoredObject, place, verdict
@@ -89,9 +91,13 @@ class Desk:
 
 
 class Offered:
-    """One object on its way to where the application wants it. Its sender is held up until that is known."""
+    """One object on its way to where the application wants it, unless the `rule` refuses it.
 
-    def __init__(self, desk: Desk, thread: SpoolThread, request: Request, told: Told) -> None:
+    Its sender is held up until that is known.
+    """
+
+    def __init__(self, desk: Desk, thread: SpoolThread, request: Request, told: Told, rule: ObjectRule | None = None) -> None:
+        self._rule = rule
         self._desk = desk
         self._thread = thread
         self._request = request
@@ -139,7 +145,11 @@ class Offered:
         if chosen is Keep.MEMORY:
             self._go_on(_InMemory(self._in_memory))
         else:
-            incoming = Incoming(self._thread, self._request, lambda problem: self._shown(incoming, chosen, problem), End.SHOWN)
+
+            def told(problem: GatewayError | None) -> None:
+                self._shown(incoming, chosen, problem)
+
+            incoming = Incoming(self._thread, self._request, told, End.SHOWN, self._rule)
             self._go_on(incoming)
 
     def _go_on(self, sink: Sink) -> None:
@@ -161,6 +171,8 @@ class Offered:
             return
         try:
             identify(data[:HEAD], self._meta, ())
+            if self._rule is not None:
+                self._rule(self._meta.transfer_syntax, partial(scan, data, self._meta.transfer_syntax))
         except GatewayError as error:
             self._told(error)
             return

@@ -8,7 +8,17 @@ from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from dul import Exchange, Request, Role, Sink
-from gateway_client.errors import GatewayError, NotAccepted, NotAnObject, ObjectTooLarge, SpoolError, SpoolFull, UIDMismatch
+from gateway_client.errors import (
+    GatewayError,
+    NotAccepted,
+    NotAnObject,
+    NotTakenCompressed,
+    ObjectTooLarge,
+    SpoolError,
+    SpoolFull,
+    UIDMismatch,
+)
+from gateway_client.objects.compression_rules import ObjectRule
 from gateway_client.objects.part10 import FileMeta
 from gateway_client.reception.spool import Origin
 from gateway_client.reception.spooling import End, Spooling, SpoolThread
@@ -25,6 +35,7 @@ _STATUS: dict[type[GatewayError], int] = {
     UIDMismatch: MISMATCH,
     NotAnObject: CANNOT_UNDERSTAND,
     NotAccepted: CANNOT_UNDERSTAND,
+    NotTakenCompressed: CANNOT_UNDERSTAND,
 }
 #: Bytes of an object that are gathered for one write, and bytes that wait for the disk before its sender is held up.
 GATHERED, BEHIND = 1 << 20, 2 << 20
@@ -43,15 +54,22 @@ class Receiver:
     """Puts what comes by C-STORE into the spool.
 
     After an object that was not taken the association is aborted of a calling AE title of which `ended_by_refusal` is true.
+    What the `rule` refuses is not taken.
     """
 
-    def __init__(self, spooling: SpoolThread, ended_by_refusal: Callable[[str], bool] = lambda _calling: False) -> None:
+    def __init__(
+        self,
+        spooling: SpoolThread,
+        ended_by_refusal: Callable[[str], bool] = lambda _calling: False,
+        rule: ObjectRule | None = None,
+    ) -> None:
         self._spooling = spooling
         self._ended_by_refusal = ended_by_refusal
+        self.rule = rule
 
     def store(self, request: Request) -> Sink:
         """Take a C-STORE up."""
-        return Incoming(self._spooling, request, lambda problem: self.answer(request, problem))
+        return Incoming(self._spooling, request, lambda problem: self.answer(request, problem), rule=self.rule)
 
     def answer(self, request: Request, problem: GatewayError | None) -> None:
         """Tell the sender what became of its object."""
@@ -61,8 +79,7 @@ class Receiver:
         exchange = request.exchange
         by = sender(exchange)
         log.error("An object from %s at %s was not taken: %s", by.calling, by.peer, problem)
-        # what stands in the message may be paths of ours
-        request.respond(_STATUS.get(type(problem), OUT_OF_RESOURCES), error_comment=_summary(problem))
+        request.respond(_STATUS.get(type(problem), OUT_OF_RESOURCES), error_comment=problem.comment)
         if self._ended_by_refusal(by.calling):
             exchange.abort()
 
@@ -73,8 +90,10 @@ class Incoming:
     `told` hears what became of it when it is `whole`, kept or only shown.
     """
 
-    def __init__(self, thread: SpoolThread, request: Request, told: Told, whole: End = End.WHOLE) -> None:
-        self.spooling = Spooling(describe(request), sender(request.exchange))
+    def __init__(
+        self, thread: SpoolThread, request: Request, told: Told, whole: End = End.WHOLE, rule: ObjectRule | None = None
+    ) -> None:
+        self.spooling = Spooling(describe(request), sender(request.exchange), rule)
         self._thread = thread
         self._request = request
         self._told = told
@@ -131,11 +150,6 @@ class Incoming:
         if held is not self._held:
             self._held = held
             (self._request.exchange.hold if held else self._request.exchange.unhold)()
-
-
-def _summary(problem: GatewayError) -> str:
-    """Say in an Error Comment (0000,0902), of 64 characters, what kind of problem there is."""
-    return (type(problem).__doc__ or "").splitlines()[0][:64]
 
 
 def describe(request: Request) -> FileMeta:

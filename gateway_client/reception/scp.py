@@ -21,6 +21,7 @@ from gateway_client.commitment.scp import CommitmentSCP
 from gateway_client.commitment.taking import CommitmentInProcess
 from gateway_client.commitment.transaction import EXPLICIT_BIG, TRANSFER_SYNTAXES
 from gateway_client.configuration import Configuration
+from gateway_client.objects.compression_rules import check_compressed
 from gateway_client.reception.listeners import ListenerConfiguration
 from gateway_client.reception.offering import Desk, Offered
 from gateway_client.reception.ports import Beside, Opening, Ports
@@ -120,7 +121,8 @@ class StorageSCP:
         """Say what a port answers: the archive's receiver what that role does, another one all that there is."""
         if listener.entity is not None:
             aborts = listener.entity.abort_after_refusal
-            receiver = Receiver(self._spooling, lambda _calling: aborts)
+            rule = check_compressed if listener.entity.check_compressed else None
+            receiver = Receiver(self._spooling, lambda _calling: aborts, rule)
             return offer_of(
                 listener.entity,
                 {
@@ -154,7 +156,7 @@ class StorageSCP:
     def _store(self, receiver: Receiver, request: Request) -> Sink:
         if self._desk is None:
             return receiver.store(request)
-        return Offered(self._desk, self._spooling, request, lambda problem: receiver.answer(request, problem))
+        return Offered(self._desk, self._spooling, request, partial(receiver.answer, request), receiver.rule)
 
     def _established(self, exchange: Exchange) -> None:
         if self._commitment is not None:

@@ -21,8 +21,9 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from gateway_client.errors import ObjectTooLarge, SpoolError, SpoolFull, SpoolShort
+from gateway_client.objects.elements import Elements, scan_beginning, scan_file
 from gateway_client.objects.header import InstanceHeader
-from gateway_client.objects.part10 import FileMeta, digest_of, encode_head, read_meta
+from gateway_client.objects.part10 import HEAD_LIMIT, FileMeta, decode_head, digest_of, encode_head, read_meta
 from gateway_client.objects.wholeness import ENDING
 from runtime import Clock, make_directories, sync_directory
 
@@ -281,6 +282,18 @@ class SpoolWriter:
         if self._problem is not None:
             raise self._problem
         return Path(self._path)
+
+    def elements(self, wanted: frozenset[int]) -> Elements:
+        """Read elements of what was written, those before the pixel data. Raises NotAnObject, and SpoolError."""
+        found, pixels = scan_beginning(bytes(self.head), self.meta.transfer_syntax, wanted)
+        if pixels is not None or len(self.head) == self.size:
+            return found
+        try:
+            with open(self._path, "rb") as file:
+                head = file.read(HEAD_LIMIT)
+                return scan_file(file, head, decode_head(head, self._path).offset, self.meta.transfer_syntax, wanted)
+        except OSError as error:
+            raise _problem(error) from error
 
     @property
     def digest(self) -> str:

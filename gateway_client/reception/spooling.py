@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway_client.errors import GatewayError, NotAnObject, SpoolError
+from gateway_client.objects.compression_rules import ObjectRule
 from gateway_client.objects.header import DEFAULT_PATHS, identify
 from gateway_client.objects.part10 import FileMeta
 from gateway_client.reception.spool import Origin, Spool, SpooledFile, SpoolWriter
@@ -29,12 +30,13 @@ class End(Enum):
 
 
 class Spooling:
-    """One object on its way into the spool.
+    """One object on its way into the spool; one that the `rule` refuses does not come there.
 
     All of it belongs to the spooling thread, but for `problem`, and where one that is shown lies, once it has told.
     """
 
-    def __init__(self, meta: FileMeta, origin: Origin) -> None:
+    def __init__(self, meta: FileMeta, origin: Origin, rule: ObjectRule | None = None) -> None:
+        self._rule = rule
         self.problem: GatewayError | None = None
         self.shown: tuple[Path, str] | None = None
         self._meta = meta
@@ -66,6 +68,8 @@ class Spooling:
         if self.shown is None:
             head = bytes(self._writer.head)
             self._writer.header = identify(head, self._meta, paths, size=self._writer.size, end=self._writer.end)
+            if self._rule is not None:
+                self._rule(self._meta.transfer_syntax, self._writer.elements)
         if end is End.WHOLE:
             return self._writer
         self.shown = self._writer.show(), self._writer.digest

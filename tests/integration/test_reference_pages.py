@@ -17,8 +17,10 @@ from gateway_client import check_destinations
 from gateway_client.dictionaries import Extractor
 from gateway_client.journal import State
 from runtime import (
+    ArchiveSettings,
     CoerceSettings,
     DeidentificationSettings,
+    EntitySettings,
     ListenerSettings,
     ModalitySettings,
     Settings,
@@ -26,10 +28,27 @@ from runtime import (
     WorklistSettings,
     load_settings,
 )
+from runtime.archive_settings import (
+    CommitmentEntitySettings,
+    LongTermSettings,
+    ReceiverSettings,
+    SenderSettings,
+    ServiceToolSettings,
+    ShortTermSettings,
+)
 from runtime.settings import DestinationSettings, GatewaySettings, PeerSettings, PriorSettings, TaskManSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 SETTINGS = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
+#: The entities of an archive in the order of the page.
+ENTITIES: list[type[BaseModel]] = [
+    ReceiverSettings,
+    SenderSettings,
+    CommitmentEntitySettings,
+    ShortTermSettings,
+    LongTermSettings,
+    ServiceToolSettings,
+]
 SPOKEN = re.compile(r"^```nc\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -58,12 +77,16 @@ def defaults(model: type[BaseModel], *besides: str) -> dict[str, str]:
 
 def test_the_page_has_every_setting_with_its_default() -> None:
     sections = re.split(r"^###? .*$", SETTINGS, flags=re.MULTILINE)
-    general, gateway, peer, destination, priors, taskman, site = sections
+    general, gateway, peer, destination, priors, archive, every, *entities, taskman, site = sections
     assert rows(general) == defaults(Settings, "gateway", "taskman")
     assert rows(gateway) == defaults(GatewaySettings)
     assert rows(peer) == defaults(PeerSettings)
     assert rows(destination) == defaults(DestinationSettings)
     assert rows(priors) == defaults(PriorSettings) | {"archive": ""}
+    assert rows(archive) == dict.fromkeys(ArchiveSettings.model_fields, "")
+    assert rows(every) == defaults(EntitySettings)
+    for section, model in zip(entities, ENTITIES, strict=True):
+        assert rows(section) == defaults(model, *(EntitySettings.model_fields if issubclass(model, EntitySettings) else ()))
     assert rows(taskman) == defaults(TaskManSettings)
     assert rows(site) == defaults(SiteSettings)
 
@@ -85,7 +108,7 @@ def test_the_page_on_dictionaries_has_every_key_of_their_tables() -> None:
     tables: list[type[BaseModel]] = [ListenerSettings, ModalitySettings, WorklistSettings, UserApplicationSettings]
     for section, table in zip(sections, tables, strict=True):
         cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
-        assert re.findall(r"`([^`]*)`", "".join(cells)) == list(table.model_fields)
+        assert sorted(re.findall(r"`([^`]*)`", "".join(cells))) == sorted(table.model_fields)
 
 
 def test_the_page_on_accession_number_codes_has_each_once() -> None:
