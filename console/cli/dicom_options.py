@@ -18,10 +18,11 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from console.addresses import parse_address
-from console.cli.options import JsonOption, err, with_options
+from console.cli.options import ConfigOption, JsonOption, err, with_options
 from console.errors import ConsoleError, Unreachable, WrongUsage
 from gateway_client import BadQuery, GatewayError, NoAssociation
 from gateway_client.query_retrieve import Peer
+from runtime import load_settings
 
 #: What each command says besides at its end.
 _EXITS = (
@@ -32,7 +33,16 @@ _AE_TITLE_LENGTH = 16
 
 _PeerArgument = Annotated[str, typer.Argument(metavar="HOST:PORT", help="The peer; an IPv6 address stands in brackets.")]
 _CalledOption = Annotated[str, typer.Option("--called", "-c", metavar="AE", help="AE title of the peer.")]
-_CallingOption = Annotated[str, typer.Option("--calling", "-g", metavar="AE", help="AE title that we call as.")]
+_CallingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--calling",
+        "-g",
+        metavar="AE",
+        help="AE title that we call as; that of the archive's service tool where the settings have one, else MAGBROKER.",
+        show_default=False,
+    ),
+]
 _TimeoutOption = Annotated[float, typer.Option(help="Seconds to wait for an answer.", min=0.1, max=86400)]
 _TlsOption = Annotated[bool, typer.Option("--tls", help="Speak TLS with the peer.")]
 _AuthorityOption = Annotated[
@@ -53,7 +63,8 @@ def at_peer(*, timeout: float = 30.0) -> Callable[[Callable[..., int]], Callable
 
     def made(work: Callable[..., int]) -> Callable[..., None]:
         def command(**given: Any) -> None:
-            address, called, calling = (given.pop(name) for name in ("address", "called", "calling"))
+            address, called = given.pop("address"), given.pop("called")
+            calling = _calling(given.pop("calling"), given.pop("config"))
             peer = _peer(address, called, calling, given.pop("timeout"), _secured(given))
             with _as_it_is(), _with_its_status():
                 raise typer.Exit(work(peer, **given))
@@ -94,7 +105,8 @@ def _with_its_status() -> Iterator[None]:
 def _shared(timeout: float) -> list[inspect.Parameter]:
     options: dict[str, tuple[Any, Any]] = {
         "called": (_CalledOption, "ANY-SCP"),
-        "calling": (_CallingOption, "MAGBROKER"),
+        "calling": (_CallingOption, None),
+        "config": (ConfigOption, None),
         "timeout": (_TimeoutOption, timeout),
         "tls": (_TlsOption, False),
         "authority": (_AuthorityOption, None),
@@ -105,6 +117,14 @@ def _shared(timeout: float) -> list[inspect.Parameter]:
     }
     keyword = inspect.Parameter.KEYWORD_ONLY
     return [inspect.Parameter(name, keyword, default=default, annotation=kind) for name, (kind, default) in options.items()]
+
+
+def _calling(given: str | None, config: Path | None) -> str:
+    """Give the AE title as which we call: where none is given, that of the archive's service tool."""
+    if given is not None:
+        return given
+    archive = load_settings(config).gateway.archive
+    return "MAGBROKER" if archive is None else archive.service_tool.ae_title
 
 
 def _peer(address: str, called: str, calling: str, timeout: float, secured: Any) -> Peer:

@@ -9,6 +9,9 @@ from typing import Any
 from dul import VERIFICATION, c_echo
 from gateway_client.query_retrieve import SYNTAXES, Peer
 
+#: There is no data set in it, so that whatever a peer takes will do.
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
@@ -31,7 +34,7 @@ class Echo:
 async def verify(reactor: Any, peer: Peer, count: int, told: Callable[[Greeting | Echo], None]) -> None:
     """Open an association and ask `count` times over it; tell of each answer as it comes. Raises GatewayError."""
     began = reactor.seconds()
-    async with peer.association(reactor, [(VERIFICATION, SYNTAXES)]) as exchange:
+    async with peer.association(reactor, [(VERIFICATION, (*SYNTAXES, BIG_ENDIAN))]) as exchange:
         accept = exchange.accept
         assert accept is not None
         told(

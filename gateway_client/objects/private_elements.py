@@ -59,4 +59,4 @@ PRIVATE_ELEMENTS: Mapping[str, Mapping[int, tuple[str, str, str]]] = {
 def know_private_elements() -> None:
     """Tell pydicom of them; they take the place of entries that it has."""
     for creator, elements in PRIVATE_ELEMENTS.items():
-        add_private_dict_entries(creator, dict(elements))
+        add_private_dict_entries(creator, {tag: (*entry, "") for tag, entry in elements.items()})
