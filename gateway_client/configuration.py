@@ -124,6 +124,12 @@ class Configuration:
         return tuple((entity, listener_of(entity)) for entity in found)
 
     @property
+    def retrieve_ae_title(self) -> str:
+        """Say which of the archive's entities gives back what it holds; nothing where there is no archive."""
+        short_term = self.entities.get(EntityRole.SHORT_TERM)
+        return "" if short_term is None else short_term.ae_title
+
+    @property
     def default_entity(self) -> ApplicationEntity:
         """Say as which entity the gateway's own port answers queries: as the short-term one, by the gateway's AE title."""
         short_term = self.entities.get(EntityRole.SHORT_TERM) or ApplicationEntity(EntityRole.SHORT_TERM, self.ae_title)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from twisted.internet.defer import Deferred
@@ -169,7 +170,7 @@ class CommitmentSCP:
             while left:
                 commitment, result = left[0]
                 try:
-                    await report(over, result)
+                    await report(over, replace(result, retrieve_ae_title=self._configuration.retrieve_ae_title))
                     problem = ""
                 except RequestFailed as error:
                     problem = str(error)

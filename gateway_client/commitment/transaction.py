@@ -28,7 +28,8 @@ TRANSFER_SYNTAXES = (EXPLICIT, IMPLICIT)
 
 _SOP_CLASS, _SOP_INSTANCE, _TRANSACTION = 0x00081150, 0x00081155, 0x00081195
 _REASON, _FAILED, _REFERENCED = 0x00081197, 0x00081198, 0x00081199
-_UID_LENGTH = 64
+_RETRIEVE_AE_TITLE = 0x00080054
+_UID_LENGTH, _TITLE_LENGTH = 64, 16
 
 
 class Reason(IntEnum):
@@ -74,11 +75,15 @@ class CommitmentRequest:
 
 @dataclass(frozen=True, slots=True)
 class CommitmentResult:
-    """What came of a transaction: the event information of N-EVENT-REPORT. What failed has its Failure Reason."""
+    """What came of a transaction: the event information of N-EVENT-REPORT. What failed has its Failure Reason.
+
+    The Retrieve AE Title says which AE gives back what is committed, if that is told.
+    """
 
     transaction: str
     committed: tuple[Reference, ...]
     failed: tuple[tuple[Reference, int], ...] = ()
+    retrieve_ae_title: str = ""
 
     @property
     def event_type(self) -> int:
@@ -107,8 +112,10 @@ def encode_result(result: CommitmentResult, transfer_syntax: str) -> bytes:
     encoding = encoding_of(transfer_syntax)
     failed = [_reference(reference, encoding) + _number(_REASON, reason, encoding) for reference, reason in result.failed]
     committed = [_reference(reference, encoding) for reference in result.committed]
+    title = result.retrieve_ae_title.encode("ascii", "replace")
     return (
-        _uid(_TRANSACTION, result.transaction, encoding)
+        (encoding.element(_RETRIEVE_AE_TITLE, "AE", title) if title else b"")
+        + _uid(_TRANSACTION, result.transaction, encoding)
         + (_sequence(_FAILED, failed, encoding) if failed else b"")
         + (_sequence(_REFERENCED, committed, encoding) if committed else b"")
     )
@@ -125,7 +132,7 @@ def decode_result(data: bytes, transfer_syntax: str) -> CommitmentResult:
     committed = tuple(map(_read_reference, _items(elements, _REFERENCED)))
     if not (committed or failed):
         raise BadCommitment("No instance is referenced.")
-    return CommitmentResult(transaction, committed, tuple(failed))
+    return CommitmentResult(transaction, committed, tuple(failed), elements.first(_RETRIEVE_AE_TITLE)[:_TITLE_LENGTH])
 
 
 def commitment_proposal(called: str, calling: str, *, as_scp: bool) -> AssociateRequest:

@@ -35,6 +35,7 @@ class Told:
     transaction: str
     committed: list[Reference]
     failed: list[tuple[str, str, int]]
+    retrieve_ae_title: str = ""
 
 
 def action(transaction: str, references: Sequence[Reference]) -> Dataset:
@@ -99,6 +100,7 @@ class Modality:
                     (it.ReferencedSOPClassUID, it.ReferencedSOPInstanceUID, it.FailureReason)
                     for it in data.get("FailedSOPSequence", [])
                 ],
+                data.get("RetrieveAETitle", ""),
             )
         )
         return status, None

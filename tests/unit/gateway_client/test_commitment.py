@@ -16,6 +16,7 @@ from pydicom.sequence import Sequence
 
 from gateway_client.commitment.transaction import (
     EXPLICIT,
+    EXPLICIT_BIG,
     IMPLICIT,
     MOST_REFERENCES,
     TRANSFER_SYNTAXES,
@@ -38,21 +39,23 @@ RESULTS = [
     (CommitmentResult("2.25.1", (ONE, TWO)), 1),
     (CommitmentResult("2.25.12", (ONE,), ((TWO, Reason.NO_SUCH_OBJECT_INSTANCE), (ODD, 0x0110))), 2),
     (CommitmentResult("2.25.1", (), ((ONE, 0x0213),)), 2),
+    (CommitmentResult("2.25.1", (ONE,), retrieve_ae_title="ARCHIVEDQRY"), 1),
 ]
+SYNTAXES = (*TRANSFER_SYNTAXES, EXPLICIT_BIG)
 
 
 def dataset(data: bytes, syntax: str) -> Dataset:
-    return read_dataset(io.BytesIO(data), syntax == IMPLICIT, True)
+    return read_dataset(io.BytesIO(data), syntax == IMPLICIT, syntax != EXPLICIT_BIG)
 
 
 def written(item: Dataset, syntax: str) -> bytes:
     file = DicomBytesIO()
-    file.is_little_endian, file.is_implicit_VR = True, syntax == IMPLICIT
+    file.is_little_endian, file.is_implicit_VR = syntax != EXPLICIT_BIG, syntax == IMPLICIT
     write_dataset(file, item)
     return file.getvalue()
 
 
-@pytest.mark.parametrize("syntax", TRANSFER_SYNTAXES)
+@pytest.mark.parametrize("syntax", SYNTAXES)
 @pytest.mark.parametrize("request_", REQUESTS, ids=str)
 def test_a_request_is_read_back_and_pydicom_reads_it(request_: CommitmentRequest, syntax: str) -> None:
     data = encode_request(request_, syntax)
@@ -64,7 +67,7 @@ def test_a_request_is_read_back_and_pydicom_reads_it(request_: CommitmentRequest
     assert written(read, syntax) == data
 
 
-@pytest.mark.parametrize("syntax", TRANSFER_SYNTAXES)
+@pytest.mark.parametrize("syntax", SYNTAXES)
 @pytest.mark.parametrize(("result", "event_type"), RESULTS, ids=str)
 def test_a_result_is_read_back_and_pydicom_reads_it(result: CommitmentResult, event_type: int, syntax: str) -> None:
     assert result.event_type == event_type
@@ -73,6 +76,7 @@ def test_a_result_is_read_back_and_pydicom_reads_it(result: CommitmentResult, ev
     read = dataset(data, syntax)
     assert [it.FailureReason for it in read.get("FailedSOPSequence", [])] == [reason for _, reason in result.failed]
     assert len(read.get("ReferencedSOPSequence", [])) == len(result.committed)
+    assert read.get("RetrieveAETitle", "") == result.retrieve_ae_title
     assert written(read, syntax) == data
 
 
