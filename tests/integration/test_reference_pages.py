@@ -14,6 +14,7 @@ from console.real_broker import RealBroker, SiteTemplate
 from console.rpc_reference import facts_of, reference
 from fileman.site import SiteSettings
 from gateway_client import check_destinations
+from gateway_client.archive.entities import EntityRole, entities_of
 from gateway_client.dictionaries import Extractor
 from gateway_client.journal import State
 from runtime import (
@@ -164,3 +165,22 @@ def test_the_page_of_procedures_is_what_the_registry_says() -> None:
     """`magbroker rpc reference --no-installed-packs` writes it."""
     page = (DOCS / "reference" / "rpcs.md").read_text(encoding="utf-8")
     assert page == reference(facts_of(load_packs([], installed=False)))
+
+
+def test_the_settings_of_the_page_on_archives_load(tmp_path: Path) -> None:
+    page = (DOCS / "how-to" / "run-an-archive.md").read_text(encoding="utf-8")
+    texts = TOML.findall(page)
+    assert len(texts) == 3
+    for number, text in enumerate(texts):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(text, encoding="utf-8")
+        assert entities_of(load_settings(path).gateway.archive)
+
+
+def test_the_page_on_archives_has_the_entities_with_their_titles_and_ports(tmp_path: Path) -> None:
+    page = (DOCS / "how-to" / "run-an-archive.md").read_text(encoding="utf-8")
+    path = tmp_path / "archive.toml"
+    path.write_text(TOML.findall(page)[0], encoding="utf-8")
+    for role, entity in entities_of(load_settings(path).gateway.archive).items():
+        name = "service tool" if role is EntityRole.SERVICE_TOOL else role.replace("_", "-")
+        assert f"\n| {name} | {entity.ae_title} | {entity.port or ''}".rstrip() in page

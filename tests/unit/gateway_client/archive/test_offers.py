@@ -24,6 +24,7 @@ from dul import (
 )
 from gateway_client.archive.entities import STORAGE_SYNTAXES, ApplicationEntity, EntityRole
 from gateway_client.archive.offers import SOP_CLASS_NOT_SUPPORTED, Offer, Providers, ServiceClass, offer_of, offered_besides
+from tests.support.magicstore_tables import TABLE_5, TABLE_12, ContextRow
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 BASELINE, EXTENDED, LOSSLESS = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.70"
@@ -185,3 +186,12 @@ def test_relational_queries_are_negotiated_as_they_are_set_and_retrieval_always_
     accept = answer(offer, (FIND, (EXPLICIT,)), (MOVE, (EXPLICIT,)), extended=asked)
     assert accept.extended == {FIND: find, MOVE: b"\1"}
     assert answer(offer, (FIND, (EXPLICIT,)), extended={FIND: b"\0"}).extended == {FIND: b"\0"}
+
+
+@pytest.mark.parametrize("role", [EntityRole.SHORT_TERM, EntityRole.LONG_TERM], ids=str)
+@pytest.mark.parametrize("row", [*TABLE_5, *TABLE_12], ids=lambda row: row.name)
+def test_a_row_of_tables_5_and_12_is_taken_in_each_of_its_transfer_syntaxes(row: ContextRow, role: EntityRole) -> None:
+    offer = offer_of(entity(role), everything())
+    taken = row.uid != WORKLIST or role is EntityRole.LONG_TERM
+    for syntax in row.transfer_syntaxes:
+        assert chosen(offer, row.uid, syntax) == (syntax if taken else "")
