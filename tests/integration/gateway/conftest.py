@@ -19,7 +19,10 @@ from gateway_client import Application, Configuration, Gateway
 from gateway_client.objects.part10 import read_meta
 from runtime import PortInUse, check_port
 from tests.support.broker import RunningBroker
+from tests.support.depot import Depot
 from tests.support.dicom import NO_DELAY
+from tests.support.magicstore_objects import Maker
+from tests.support.terminal import Terminal
 
 NOW = datetime.fromisoformat("2026-11-21T12:00")
 
@@ -118,6 +121,25 @@ def make_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     yield make
     for gateway in running:
         gateway.stop()
+
+
+@pytest.fixture(scope="module")
+def depot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Depot]:
+    """Run a gateway with an archive's entities, and its broker."""
+    with Depot(tmp_path_factory.mktemp("depot")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def maker(tmp_path_factory: pytest.TempPathFactory) -> Maker:
+    """Give what makes objects of the MagicStore statement's SOP classes."""
+    return Maker(tmp_path_factory.mktemp("objects"))
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    """Give what runs commands."""
+    return Terminal(monkeypatch, capsys)
 
 
 PROGRAM = """

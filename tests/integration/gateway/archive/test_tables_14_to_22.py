@@ -11,7 +11,7 @@ from gateway_client.objects.part10 import read_meta
 from gateway_client.transmission.object_file import Result
 from gateway_client.transmission.scu import Destination, StorageSCU
 from tests.integration.gateway.conftest import digest_as_sent
-from tests.support.archive_site import ArchiveSite
+from tests.support.depot import Depot
 from tests.support.dicom import Storescp, data_set_bytes
 from tests.support.magicstore_objects import Maker, csa_non_image, history
 from tests.support.magicstore_tables import (
@@ -37,25 +37,25 @@ Objects = dict[str, tuple[Path, Path]]
 
 
 @pytest.fixture(scope="module")
-def objects(archive: ArchiveSite, maker: Maker) -> Objects:
+def objects(depot: Depot, maker: Maker) -> Objects:
     """Have an object filed in each transfer syntax; give what was sent and what is stored."""
-    scu = StorageSCU(archive.configuration())
-    receiver = Destination("RECEIVER", archive.title("receiver"), "127.0.0.1", archive.port("receiver"))
+    scu = StorageSCU(depot.configuration())
+    receiver = Destination("RECEIVER", depot.title("receiver"), "127.0.0.1", depot.port("receiver"))
     sent = {syntax: maker.write(csa_non_image(), syntax) for syntax in UNCOMPRESSED}
     for path in sent.values():
         assert send_file(scu, receiver, "study", path).result is Result.SENT
     scu.close()
-    filed = archive.filed([path.stem for path in sent.values()])
+    filed = depot.filed([path.stem for path in sent.values()])
     return {syntax: (path, filed[path.stem]) for syntax, path in sent.items()}
 
 
 @syntaxes
-def test_an_object_comes_back_bit_by_bit(archive: ArchiveSite, objects: Objects, tmp_path: Path, syntax: str) -> None:
+def test_an_object_comes_back_bit_by_bit(depot: Depot, objects: Objects, tmp_path: Path, syntax: str) -> None:
     for (row,) in (TABLE_14, TABLE_15):  # as SCU and as SCP
         assert row.uid == CSA_NON_IMAGE
     sent, stored = objects[syntax]
     assert digest_as_sent(stored) == digest_as_sent(sent)
-    scu = StorageSCU(archive.configuration())
+    scu = StorageSCU(depot.configuration())
     with Storescp(tmp_path / "back", options=("-pm",)) as peer:
         outcome = send_file(scu, Destination("BACK", "STORESCP", "127.0.0.1", peer.port), "study", stored)
         assert outcome.result is Result.SENT, outcome

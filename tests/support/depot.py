@@ -1,4 +1,4 @@
-"""A broker with the demo site, and a gateway with the entities of an archive on free ports, for tests of a whole module."""
+"""The entities of an archive on free ports, of a gateway with a broker and the demo site, for the tests of a whole module."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def entities_with(tables: dict[str, dict[str, Any]]) -> ArchiveSettings:
 
 
 @dataclass
-class ArchiveSite:
+class Depot:
     """They run within `with`. `tables` are those of [gateway.archive]; `settings` are further ones of the gateway."""
 
     directory: Path
@@ -41,7 +41,7 @@ class ArchiveSite:
     broker: RunningBroker = field(init=False)
     gateway: Gateway = field(init=False)
 
-    def __enter__(self) -> ArchiveSite:
+    def __enter__(self) -> Depot:
         """Start both."""
         with ExitStack() as stack:
             store = Store(f"sqlite:///{self.directory / 'magbroker.db'}")
