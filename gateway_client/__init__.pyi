@@ -1,6 +1,7 @@
 # The public names; see runtime/late_names.py.
 
 from gateway_client.acquisition.lots import LotWriter
+from gateway_client.archive.entities import entities_of
 from gateway_client.coercion.changes import change_for, check_destinations
 from gateway_client.coercion.comparison import Difference, compare
 from gateway_client.coercion.pseudonyms import read_key
@@ -122,6 +123,7 @@ __all__ = [
     "decode_head",
     "digest_of",
     "encode_head",
+    "entities_of",
     "imports_of",
     "listeners_of",
     "outcome_of",

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from console.errors import ConsoleError
-from gateway_client import GatewayError, check_destinations, listeners_of, read_dictionaries, run
+from gateway_client import GatewayError, check_destinations, entities_of, listeners_of, read_dictionaries, run
 from rules import for_elements, parse_rules, to_elements
 from runtime import GatewaySettings, Settings, check_port, server_context, set_up_logs
 
@@ -43,9 +43,10 @@ def check_gateway(settings: GatewaySettings) -> None:
     try:
         check_destinations(settings.destination)
         found = read_dictionaries(settings)
-        for listener in listeners_of(settings, found.instruments):
-            if listener.tls is not None:
-                server_context(listener.tls)
+        entities = entities_of(settings.archive, settings.dicom_host).values()
+        for port in (*listeners_of(settings, found.instruments), *entities):
+            if port.tls is not None:
+                server_context(port.tls)
     except GatewayError as error:
         raise ConsoleError(str(error)) from error
     out.print(
@@ -57,4 +58,9 @@ def check_gateway(settings: GatewaySettings) -> None:
     for instrument in found.instruments:
         where = "listened for here" if instrument.sends_to(settings.machine) else f"sends to {instrument.machine}"
         line = f"  {instrument.mnemonic}: port {instrument.port}, {instrument.service}, {where}"
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    for entity in entities:
+        line = (
+            f"  {entity.ae_title}: {f'port {entity.port}, ' if entity.port else ''}{entity.role.replace('_', ' ')} of the archive"
+        )
         out.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -30,6 +30,8 @@ MAXIMUM_PDU = 131072
 #: PS3.7 C.5: the request is none of the SOP class of its presentation context.
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 _MODELS = ("1.2.840.10008.5.1.4.1.2.1", "1.2.840.10008.5.1.4.1.2.2", "1.2.840.10008.5.1.4.1.2.3")
+#: Level of support 2, level of digital signature support not said, elements may be coerced; each with a reserved byte.
+_LEVEL_2 = bytes((2, 0, 0, 0, 1, 0))
 #: In what objects go by C-GET where the requestor leaves the choice: whatever they are stored in can be brought into it.
 _RETRIEVED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 
@@ -50,7 +52,6 @@ class ServiceClass(Enum):
 #: Those whose contexts are taken in a transfer syntax too that no setting names, when the requestor has no other.
 _ANY_SYNTAX = frozenset((ServiceClass.VERIFICATION, ServiceClass.STORAGE))
 _RETRIEVE = (ServiceClass.FIND, ServiceClass.MOVE, ServiceClass.GET)
-_QUERIED = frozenset(uid for service_class in _RETRIEVE for uid in service_class.value)
 #: The service classes of which an entity is SCP, by its role.
 SERVICE_CLASSES: Mapping[EntityRole, tuple[ServiceClass, ...]] = {
     EntityRole.RECEIVER: (ServiceClass.VERIFICATION, ServiceClass.STORAGE),
@@ -74,13 +75,14 @@ class Contexts:
     """Presentation contexts that are taken: of which abstract syntaxes, in which transfer syntaxes, the preferred first.
 
     With `others` those that are not named come after them, in the requestor's order. `roles` are what a requestor may have that
-    asks for some, None for no answer. Only of requests for which `when` is true.
+    asks for some, None for no answer. `extended` answers its extended negotiation. Only of requests for which `when` is true.
     """
 
     takes: Callable[[str], bool]
     transfer_syntaxes: Sequence[str] = ()
     others: bool = False
     roles: Roles | None = None
+    extended: Callable[[bytes], bytes | None] = lambda _asked: None
     when: Callable[[AssociateRequest, str], bool] = lambda _request, _uid: True
 
     def choose(self, proposed: Sequence[str]) -> str:
@@ -91,14 +93,10 @@ class Contexts:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What is answered at a port; of `contexts` the first counts that takes an abstract syntax.
-
-    `relational` are the SOP classes of which relational queries are taken.
-    """
+    """What is answered at a port; of `contexts` the first counts that takes an abstract syntax."""
 
     services: Services
     contexts: Sequence[Contexts]
-    relational: Collection[str] = ()
 
     def policy(
         self, request: AssociateRequest, called: Collection[str] | None = None, calling: Collection[str] | None = None
@@ -117,7 +115,8 @@ class Offer:
             return None if contexts is None else contexts.roles
 
         def extended(uid: str, asked: bytes) -> bytes | None:
-            return self._extended(uid, asked) if found(uid) is not None else None
+            contexts = found(uid)
+            return None if contexts is None else contexts.extended(asked)
 
         return Policy(
             choose=choose,
@@ -129,12 +128,6 @@ class Offer:
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
             implementation_version_name=IMPLEMENTATION_VERSION,
         )
-
-    def _extended(self, uid: str, asked: bytes) -> bytes | None:
-        """Answer the extended negotiation of queries (PS3.4 C.5.1.1): relational ones may be taken, nothing else is."""
-        if uid not in _QUERIED or not asked:
-            return None
-        return bytes([asked[0] & (uid in self.relational), *bytes(len(asked) - 1)])
 
 
 def offer_of(entity: ApplicationEntity, providers: Providers) -> Offer:
@@ -153,8 +146,7 @@ def _offer(entity: ApplicationEntity, provided: Sequence[ServiceClass], provider
     contexts = [_contexts(it, entity) for it in provided]
     if ServiceClass.GET in provided:
         contexts.append(Contexts(may_be_stored, _RETRIEVED, others=True, roles=got_as, when=_is_got))
-    relational = (*(ServiceClass.FIND.value if entity.relational else ()), *ServiceClass.MOVE.value, *ServiceClass.GET.value)
-    return Offer(_dispatched({it: providers[it](entity) for it in provided}), contexts, relational)
+    return Offer(_dispatched({it: providers[it](entity) for it in provided}), contexts)
 
 
 def _is_got(request: AssociateRequest, uid: str) -> bool:
@@ -165,7 +157,31 @@ def _is_got(request: AssociateRequest, uid: str) -> bool:
 def _contexts(service_class: ServiceClass, entity: ApplicationEntity) -> Contexts:
     others = service_class in _ANY_SYNTAX
     roles = AS_BOTH if service_class is ServiceClass.STORAGE_COMMITMENT else None  # who opens one to tell a result is SCP
-    return Contexts(taken_by(service_class), entity.transfer_syntaxes, others, roles)
+    relational = entity.relational or service_class is not ServiceClass.FIND
+    extended = {
+        ServiceClass.STORAGE: whole_storage,
+        **dict.fromkeys(_RETRIEVE, _relational if relational else _hierarchical),
+    }.get(service_class, _unanswered)
+    return Contexts(taken_by(service_class), entity.transfer_syntaxes, others, roles, extended)
+
+
+def _unanswered(_asked: bytes) -> bytes | None:
+    return None
+
+
+def _relational(asked: bytes) -> bytes | None:
+    """Answer the extended negotiation of queries (PS3.4 C.5.1.1) and retrievals: relational ones are taken, nothing else is."""
+    return bytes([asked[0] & 1, *bytes(len(asked) - 1)]) if asked else None
+
+
+def _hierarchical(asked: bytes) -> bytes | None:
+    """Answer it where relational queries are not taken either."""
+    return bytes(len(asked)) if asked else None
+
+
+def whole_storage(_asked: bytes) -> bytes | None:
+    """Answer the extended negotiation of storage (PS3.4 B.3.1): level 2, every element is kept, and names may be coerced."""
+    return _LEVEL_2
 
 
 def taken_by(service_class: ServiceClass) -> Callable[[str], bool]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from gateway_client.archive.entities import ApplicationEntity
+from gateway_client.archive.entities import ApplicationEntity, entities_of
 from gateway_client.dictionaries import DictionaryError, Instrument, Problem
 from runtime import GatewaySettings, ListenerSettings, TLSFiles, tls_files
 
@@ -77,12 +77,22 @@ def listener_of(entity: ApplicationEntity) -> ListenerConfiguration:
 def listeners_of(settings: GatewaySettings, instruments: Sequence[Instrument]) -> tuple[ListenerConfiguration, ...]:
     """Give the default listener and those of the instruments which send to this gateway.
 
-    An instrument on the default listener's port takes its place. Raises DictionaryError when there are too many.
+    An instrument on the default listener's port takes its place. Raises DictionaryError when there are too many, or one has the
+    port of an application entity of the archive.
     """
     default = ListenerConfiguration("", settings.dicom_host, settings.dicom_port, max_associations=settings.max_associations)
     found = tuple(_instruments(settings, instruments))
     if len(found) > MOST:
         raise DictionaryError([Problem("INSTRUMENT.DIC", f"{len(found)} instruments send to this gateway; it has {MOST} ports.")])
+    entities = entities_of(settings.archive).values()
+    problems = [
+        Problem(listener.setting, f"Port {listener.port} is that of {entity.setting}; each needs its own.")
+        for listener in found
+        for entity in entities
+        if entity.port and entity.port == listener.port
+    ]
+    if problems:
+        raise DictionaryError(problems)
     return found if any(it.port == settings.dicom_port for it in found) else (default, *found)
 
 

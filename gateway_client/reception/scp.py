@@ -16,6 +16,7 @@ from gateway_client.archive.offers import (
     offer_of,
     offered_besides,
     taken_by,
+    whole_storage,
 )
 from gateway_client.commitment.scp import CommitmentSCP
 from gateway_client.commitment.taking import CommitmentInProcess
@@ -146,9 +147,9 @@ class StorageSCP:
             Contexts(taken_by(ServiceClass.VERIFICATION), others=True),
             Contexts(committed, (*TRANSFER_SYNTAXES, EXPLICIT_BIG), roles=AS_BOTH, when=self._takes_commitment),
             *besides.contexts,
-            Contexts(taken_by(ServiceClass.STORAGE), others=True),
+            Contexts(taken_by(ServiceClass.STORAGE), others=True, extended=whole_storage),
         ]
-        return Offer(services, contexts, besides.relational)
+        return Offer(services, contexts)
 
     def _takes_commitment(self, request: AssociateRequest, _uid: str) -> bool:
         return self._commitment is not None and self._commitment.takes(request)

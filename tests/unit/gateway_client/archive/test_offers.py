@@ -185,7 +185,14 @@ def test_relational_queries_are_negotiated_as_they_are_set_and_retrieval_always_
     asked = {FIND: b"\1\1\1\1", MOVE: b"\1", CT: b"\2\0\0\0\0\0"}
     accept = answer(offer, (FIND, (EXPLICIT,)), (MOVE, (EXPLICIT,)), extended=asked)
     assert accept.extended == {FIND: find, MOVE: b"\1"}
-    assert answer(offer, (FIND, (EXPLICIT,)), extended={FIND: b"\0"}).extended == {FIND: b"\0"}
+    assert answer(offer, (FIND, (EXPLICIT,)), extended={FIND: b"\0", GET: b""}).extended == {FIND: b"\0"}
+
+
+def test_storage_says_that_it_keeps_every_element_where_it_is_asked() -> None:
+    offer = offer_of(entity(EntityRole.RECEIVER), everything())
+    asked = {CT: b"\2\0\3\0\1\0", FIND: b"\1"}
+    assert answer(offer, (CT, (EXPLICIT,)), extended=asked).extended == {CT: b"\2\0\0\0\1\0"}
+    assert answer(offer, (CT, (EXPLICIT,))).extended == {}
 
 
 @pytest.mark.parametrize("role", [EntityRole.SHORT_TERM, EntityRole.LONG_TERM], ids=str)
