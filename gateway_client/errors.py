@@ -133,6 +133,14 @@ class BrokerRefused(GatewayError):
     """The broker answered a procedure that the gateway needs with something else."""
 
 
+class BadIdentifier(GatewayError):
+    """The identifier of a query cannot be read."""
+
+
+class IdentifierTooLarge(BadIdentifier):
+    """The identifier of a query is larger than any question is."""
+
+
 class BadCommitment(GatewayError):
     """The data set of a storage commitment cannot be understood; `status` is that with which N-ACTION is answered (PS3.7 C.5)."""
 
