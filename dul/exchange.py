@@ -287,7 +287,7 @@ class Exchange:
     def _cancelled(self, message_id: int | None) -> None:
         request = self._open.get(message_id or 0)
         if request is not None:
-            request.cancelled = True
+            request.cancel()
 
     def _respond(self, request: Request, response: Command, data: bytes | None) -> None:
         if self._over or request.answered:

@@ -88,7 +88,10 @@ class InMemory:
 
 @dataclass(eq=False, slots=True)
 class Request:
-    """A request of the peer. `cancelled` is set by its C-CANCEL, `answered` by the last answer: nothing may follow that."""
+    """A request of the peer. `cancelled` is set by its C-CANCEL, which `when_cancelled` is told; `answered` by the last answer.
+
+    Nothing may follow that.
+    """
 
     exchange: Exchange
     context_id: int
@@ -97,11 +100,18 @@ class Request:
     command: Command
     cancelled: bool = False
     answered: bool = False
+    when_cancelled: Callable[[], None] | None = None
 
     @property
     def number(self) -> int:
         """Its message id."""
         return self.command.message_id or 0
+
+    def cancel(self) -> None:
+        """Hear that the peer wants no more of it."""
+        self.cancelled = True
+        if self.when_cancelled is not None:
+            self.when_cancelled()
 
     def respond(self, status: int, data: bytes | None = None, **fields: Any) -> None:
         """Answer; with a pending status more answers follow. Nothing happens after the last, or the association's end."""

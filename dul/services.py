@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from dul.errors import RequestRefused
@@ -15,6 +16,8 @@ from dul.operations import DATA_LIMIT, InMemory, Request, Sink
 from dul.status import CANCEL, PENDING, PROCESSING_FAILURE, SUCCESS
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: C-FIND responses that are written before the peer is listened to again.
 _AT_ONCE = 64
@@ -31,8 +34,10 @@ class Answer:
 
 #: Answers a request, given its data set (b"" where it has none).
 Answerer = Callable[[Request, bytes], Answer | Awaitable[Answer]]
-#: Gives the identifiers of the matches of a query, encoded in the context's transfer syntax.
-Finder = Callable[[Request, bytes], Iterable[bytes] | AsyncIterator[bytes]]
+#: Gives the identifiers of the matches of a query, encoded in the context's transfer syntax; as an Answer where a match has
+#: another status than PENDING. It may raise RequestRefused after any of them.
+Matches = Iterable[bytes | Answer] | AsyncIterator[bytes | Answer]
+Finder = Callable[[Request, bytes], Matches]
 
 
 def echo(request: Request) -> Sink:
@@ -59,10 +64,13 @@ def found_by(finder: Finder) -> Callable[[Request], Sink]:
 
     async def find(request: Request, data: bytes) -> None:
         written = 0
-        async for identifier in _each(finder(request, data)):
+        async for match in _each(finder(request, data)):
             if request.cancelled or request.exchange.over:
                 break
-            request.respond(PENDING, identifier)
+            if isinstance(match, Answer):
+                request.respond(match.status, match.data, **match.fields)
+            else:
+                request.respond(PENDING, match)
             written += 1
             if written % _AT_ONCE == 0:
                 await request.exchange.breath()
@@ -71,7 +79,33 @@ def found_by(finder: Finder) -> Callable[[Request], Sink]:
     return served(find)
 
 
-async def _each(matches: Iterable[bytes] | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def unless_cancelled(request: Request, work: Coroutine[Any, Any, T], seconds: float, clock: IReactorTime) -> T:
+    """Wait for something that a request needs, so many seconds at most and no longer than until its C-CANCEL.
+
+    Raises RequestRefused with CANCEL then, and TimeoutError; what the work does in another thread goes on.
+    """
+    if request.cancelled:
+        work.close()
+        raise RequestRefused(CANCEL)
+    deferred = Deferred.fromCoroutine(work)
+    deferred.addTimeout(seconds, clock, _time_out)
+    request.when_cancelled = deferred.cancel
+    try:
+        return await deferred
+    except CancelledError as error:
+        raise RequestRefused(CANCEL) from error
+    finally:
+        request.when_cancelled = None
+
+
+def _time_out(result: Any, seconds: float) -> Any:
+    """Give what came of something after all; else raise what everybody knows: Twisted's error is another one."""
+    if isinstance(result, Failure) and result.check(CancelledError):
+        raise TimeoutError(f"it took longer than {seconds:g} s")
+    return result
+
+
+async def _each(matches: Matches) -> AsyncIterator[bytes | Answer]:
     if isinstance(matches, AsyncIterator):
         async for match in matches:
             yield match
@@ -99,7 +133,7 @@ async def _run(serve: Callable[[Request, bytes], Awaitable[None]], request: Requ
         request.respond(refused.status, error_comment=refused.comment or None)
     except Exception:  # whatever a service fails on, its peer hears of it and the association goes on
         log.exception("a request of %s cannot be answered", request.exchange.connection.peer)
-        request.respond(PROCESSING_FAILURE)
+        request.respond(PROCESSING_FAILURE, error_comment="The request cannot be answered")
 
 
 def _report(failure: Failure) -> None:

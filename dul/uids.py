@@ -11,6 +11,7 @@ from pynetdicom import AllStoragePresentationContexts, sop_class
 
 VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _STORAGE = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
 #: The SOP classes of all other services.
 _OTHERS = frozenset(str(uid) for uid in vars(sop_class).values() if isinstance(uid, sop_class.SOPClass)) - _STORAGE

@@ -88,9 +88,13 @@ class _Reader:
             if vr == "SQ" or length == _UNDEFINED:
                 stop_at = None if length == _UNDEFINED else self._within(at, length, stop)
                 items, at = self._items(at, stop_at, nested_implicit, encodings, depth + 1)
+                if items and _vr(tag) not in ("SQ", "UN"):
+                    raise BadIdentifier(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is a sequence, and should not be.")
                 found[f"{tag:08X}"] = items
                 continue
             value_end = self._within(at, length, stop)
+            if length and _vr(tag) == "SQ":
+                raise BadIdentifier(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) should be a sequence.")
             if tag & 0xFFFF:
                 value = self._data[at:value_end]
                 found[f"{tag:08X}"] = _values(vr, value, self._order, encodings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,9 @@ class TooManyQuestions(XWBError):
 
 class Closed(XWBError):
     """The gateway stops."""
+
+
+_Ask = Callable[[str, tuple[Argument, ...]], Answer]
 
 
 @dataclass(slots=True)
@@ -80,20 +84,34 @@ class Sessions:
             kept.session.bye()
         self._kept.clear()
 
-    async def _in_thread(self, function: Any, name: str, arguments: tuple[Argument, ...]) -> Answer:
+    async def _in_thread(self, ask: _Ask, name: str, arguments: tuple[Argument, ...]) -> Answer:
         if self._closed:
             raise Closed
         if self._under_way >= self._most:
             raise TooManyQuestions
         self._under_way += 1
+        wanted = threading.Event()
+        wanted.set()
         try:
-            answer: Answer = await deferToThreadPool(self._reactor, self._pool, function, name, arguments)
+            answer: Answer = await deferToThreadPool(self._reactor, self._pool, self._run, ask, name, arguments, wanted)
             return answer
         finally:
-            self._under_way -= 1
-            self._keep_alive_later()
+            wanted.clear()
+
+    def _ended(self) -> None:
+        self._under_way -= 1
+        self._keep_alive_later()
 
     # ---- in threads of the pool ----
+
+    def _run(self, ask: _Ask, name: str, arguments: tuple[Argument, ...], wanted: threading.Event) -> Answer:
+        """Call, unless nobody waits any more; what is called counts until it is answered, though nobody may wait by then."""
+        try:
+            if not wanted.is_set():
+                raise Closed
+            return ask(name, arguments)
+        finally:
+            self._reactor.callFromThread(self._ended)
 
     def _ask(self, name: str, arguments: tuple[Argument, ...]) -> Answer:
         kept = self._take()

@@ -174,6 +174,7 @@ class Pair:
         policy: Policy | None = None,
         listener: Listener | None = None,
         reactor: Any = None,
+        contexts: tuple[ProposedContext, ...] = CONTEXTS,
     ) -> None:
         self.reactor = reactor or MemoryReactorClock()
         self.chunk = chunk
@@ -194,7 +195,7 @@ class Pair:
             ),
             self.reactor,
         )
-        asked = AssociateRequest("ARCHIVE", "CT1", CONTEXTS, maximum_length=maximum_pdu, operations_window=window, roles=roles)
+        asked = AssociateRequest("ARCHIVE", "CT1", contexts, maximum_length=maximum_pdu, operations_window=window, roles=roles)
         before = set(self.listener.exchanges)
         accepting = self.listener.buildProtocol(None)
         self.taken = accepting is not None
