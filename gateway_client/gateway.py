@@ -13,7 +13,9 @@ from dul import CommandField, echo
 from gateway_client.acquisition.filing import Means
 from gateway_client.acquisition.releasing import Releasing
 from gateway_client.acquisition.storing import Storing
+from gateway_client.archive.find import find_service
 from gateway_client.archive.offers import Providers, ServiceClass, offer_of
+from gateway_client.archive.sessions import Sessions
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
 from gateway_client.commitment.arrivals import Arrivals
@@ -49,6 +51,9 @@ from gateway_client.transmission.transmitter import Transmitter
 from runtime import Clock, DataDirectory, ReactorThread, Settings, SystemClock, make_directories
 
 log = logging.getLogger(__name__)
+
+#: Broker sessions in which peers' questions are asked, so many at a time.
+ASKING = 4
 
 
 class Gateway:
@@ -210,6 +215,8 @@ class _Running:
                 )
             self.serving = Serving(configuration, self.journal, connect, clock, random)
             self._workers.append(Worker("copying", self.serving, connect, clock, random, idle_seconds=pause))
+            self._asking = Sessions(connect, ASKING, self._reactor.reactor)
+            self._undo.append(self._asking.close)
             provided = self._provided(commitment)
             self.scp = self._port(configuration, commitment, provided, random)
             self.archive = Ports(
@@ -271,6 +278,7 @@ class _Running:
         return {
             ServiceClass.VERIFICATION: lambda _entity: {CommandField.C_ECHO_RQ: echo},
             ServiceClass.STORAGE_COMMITMENT: lambda _entity: {**commitment.services, **self._requestor.services},
+            ServiceClass.FIND: lambda entity: {CommandField.C_FIND_RQ: find_service(entity, self._asking, self._reactor.reactor)},
         }
 
     def _port(

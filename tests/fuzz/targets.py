@@ -7,6 +7,7 @@ cut. A target's AssertionError, or any other exception that comes out of it, is 
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,8 +20,13 @@ from broker.hl7 import Hl7Error, acknowledge, parse
 from broker.proxy_header import MOST_ADDED, BadProxyHeader, read_proxy_header
 from console.media import MediaError, encode_directory
 from console.media.directory import decode_directory
+from dul import RequestRefused
 from fileman import FileManError, parse_site
 from gateway_client import DictionaryError
+from gateway_client.archive.entities import IDENTIFIER_SYNTAXES, ApplicationEntity, EntityRole
+from gateway_client.archive.identifiers import Encoder, decode_identifier
+from gateway_client.archive.levels import model_of
+from gateway_client.archive.questions import MOST_KEYS, read_question
 from gateway_client.commitment.transaction import (
     MOST_REFERENCES,
     TRANSFER_SYNTAXES,
@@ -37,7 +43,7 @@ from gateway_client.dictionaries.instrument import read_instruments
 from gateway_client.dictionaries.modality import read_modalities
 from gateway_client.dictionaries.user_application import read_user_applications
 from gateway_client.dictionaries.worklist import read_worklists
-from gateway_client.errors import BadCommitment
+from gateway_client.errors import BadCommitment, BadIdentifier
 from rules import RuleError, decompile, for_elements, from_elements, parse_rule_file, resolve, to_elements
 from taskman import BadFrequency, parse_frequency
 from tests.fuzz import corpus
@@ -230,6 +236,29 @@ def _commitment(data: bytes) -> None:
         encode_result(decode_result(data[1:], syntax), syntax)
 
 
+_ENTITY = ApplicationEntity(EntityRole.LONG_TERM, "OURS")
+#: Questions, of which the first byte of an input says how the rest is read.
+IDENTIFIERS = tuple(
+    bytes([number]) + Encoder(syntax).encode(keys)
+    for number, syntax in enumerate(IDENTIFIER_SYNTAXES)
+    for keys in (
+        {"00080052": ["STUDY"], "00100010": ["DOE^J*"], "0020000D": ["1.2", "1.3"], "00080020": ["20200101-"]},
+        {"00080052": ["SERIES"], "0020000D": ["1.2"], "00400275": [{"00401001": ["RP1"]}], "00080054": []},
+        {"00080052": ["IMAGE"], "00290010": ["SIEMENS MEDCOM HEADER"], "00291053": [], "00280010": ["512"]},
+    )
+)
+
+
+def _identifier(data: bytes) -> None:
+    """Read an identifier in a transfer syntax that its first byte chooses, and make a question of it."""
+    syntax = IDENTIFIER_SYNTAXES[data[0] % len(IDENTIFIER_SYNTAXES)] if data else IDENTIFIER_SYNTAXES[0]
+    with contextlib.suppress(BadIdentifier, RequestRefused):
+        identifier = decode_identifier(data[1:], syntax)
+        question = read_question(identifier, model_of("1.2.840.10008.5.1.4.1.2.1.1"), _ENTITY)
+        assert len(question.request["keys"]) <= MOST_KEYS
+        json.dumps(question.request)
+
+
 def _hl7(data: bytes) -> None:
     """Read a message: what has a header can be acknowledged."""
     message = parse(data)
@@ -300,6 +329,7 @@ TARGETS: dict[str, Fuzzed] = {
     "proxy-headers": Fuzzed(_proxy_header, lambda: corpus.PROXY_HEADERS),
     "upper-layer": Fuzzed(upper_layer, lambda: UPPER_LAYER),
     "commitment": Fuzzed(_commitment, lambda: COMMITMENTS),
+    "identifiers": Fuzzed(_identifier, lambda: IDENTIFIERS),
     "hl7": Fuzzed(_allowing(_hl7, Hl7Error), lambda: corpus.HL7_MESSAGES),
     "subscripts": Fuzzed(_allowing(parse_subscripts, XWBError), lambda: corpus.SUBSCRIPTS),
     "arrays": Fuzzed(_allowing(_array, XWBError), lambda: (b'1=a\n2=b\n"X",1=c', b'"A"=\n3=\x01\n-1=z\n1.5=y')),
