@@ -52,9 +52,9 @@ class Found:
     status: int | None = None
     comment: str = ""
 
-    def by(self, keyword: str) -> dict[str, Dataset]:
-        """Give the matches by an attribute that each has once."""
-        return {str(match[keyword].value): match for match in self.matches}
+    def by(self, attribute: str | int) -> dict[str, Dataset]:
+        """Give the matches by an attribute that each has once, named by its keyword or its tag."""
+        return {str(match[attribute].value): match for match in self.matches}
 
 
 @dataclass
@@ -125,17 +125,17 @@ class ArchiveSite:
     def find(
         self,
         level: str,
-        keys: Mapping[str, Any] | Dataset,
+        keys: Mapping[Any, Any] | Dataset,
         model: str = "study",
         role: str = "short_term",
         syntax: str = ExplicitVRLittleEndian,
         **named: Any,
     ) -> Found:
-        """Ask with pynetdicom: keys by keyword, or an identifier."""
+        """Ask with pynetdicom: keys by keyword or tag, or an identifier."""
         identifier = keys if isinstance(keys, Dataset) else Dataset()
         if not isinstance(keys, Dataset):
-            for keyword, value in keys.items():
-                identifier.add(key(keyword, value))
+            for attribute, value in keys.items():
+                identifier.add(key(attribute, value))
         if level:
             identifier.add(key("QueryRetrieveLevel", level))
         ae = AE("WORKSTATION")
@@ -165,9 +165,9 @@ class ArchiveSite:
         return [dcmread(path, force=True) for path in sorted(directory.glob("rsp*.dcm"))]
 
 
-def key(keyword: str, value: Any) -> DataElement:
+def key(attribute: str | int, value: Any) -> DataElement:
     """Make a key, whatever its value is: wild cards are no values of most VRs."""
-    tag = tag_for_keyword(keyword)
+    tag = tag_for_keyword(attribute) if isinstance(attribute, str) else attribute
     assert tag is not None
     return DataElement(tag, dictionary_VR(tag), value, validation_mode=IGNORE)
 

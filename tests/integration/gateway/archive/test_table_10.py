@@ -6,29 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.gateway.archive import test_table_06, test_table_07
 from tests.integration.gateway.archive.samples import OTHER_STUDY, STUDY
-from tests.integration.gateway.archive.tables import Row, exercise, is_right
+from tests.integration.gateway.archive.tables import exercise, named
 from tests.support.archive_site import ArchiveSite
-
-#: Tables 6 and 7 together; Patient ID is no unique key here.
-ROWS = (
-    *(
-        Row(row.tag, row.keyword, "R" if row.type == "U" else row.type, STUDY, row.values, row.matching, row.failing)
-        for row in test_table_06.ROWS
-    ),
-    *test_table_07.ROWS,
-)
+from tests.support.magicstore_tables import TABLE_10, AttributeRow
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
-def test_a_study_attribute_is_matched_and_told(archive: ArchiveSite, tmp_path: Path, row: Row) -> None:
-    exercise(archive, "study", "STUDY", {}, row, tmp_path)
-
-
-@pytest.mark.parametrize("row", ROWS, ids=str)
-def test_a_row_has_the_tag_of_the_table(row: Row) -> None:
-    is_right(row)
+@pytest.mark.parametrize("row", TABLE_10, ids=named)
+def test_a_study_attribute_is_matched_and_told(archive: ArchiveSite, tmp_path: Path, row: AttributeRow) -> None:
+    exercise(archive, "study", "STUDY", {}, row, STUDY, tmp_path)
 
 
 def test_without_keys_every_study_is_found(archive: ArchiveSite) -> None:
