@@ -1,5 +1,7 @@
 # The public names; see runtime/late_names.py.
 
+from fileman.archive_index import forget_images, image_moved, index_images
+from fileman.archive_rows import date_of, folded, name_group, name_groups, number_key, time_key
 from fileman.dates import (
     age_in_years,
     external_date,
@@ -86,7 +88,7 @@ from fileman.site import (
 from fileman.snapshot import BadSnapshot, reset_to_site, restore_snapshot, take_snapshot
 from fileman.sqlite_site import BadSource
 from fileman.store import Store, bump_site_version
-from fileman.text_ranges import beginning, begins
+from fileman.text_ranges import beginning, begins, behind
 from fileman.transfer import ComparedSequence, ComparedTable, Moved, NotMoved, Outcome, Step, Transfer, UnfitSource, shown_target
 from fileman.unread_list import consult_image_came, read_as
 from fileman.upserting import insert_into, upserts
@@ -149,12 +151,14 @@ __all__ = [
     "apply_site",
     "beginning",
     "begins",
+    "behind",
     "big_file_name",
     "bump_site_version",
     "check_verify_code",
     "clear_faults",
     "consult_image_came",
     "count_queued",
+    "date_of",
     "derived_file_types",
     "dump_site",
     "evaluation",
@@ -164,7 +168,9 @@ __all__ = [
     "export_lock",
     "external_date",
     "file_name",
+    "folded",
     "forget_derived_files",
+    "forget_images",
     "forget_leases",
     "from_fileman",
     "from_horolog",
@@ -174,6 +180,8 @@ __all__ = [
     "groups_of_report",
     "hash_verify_code",
     "hashed_directories",
+    "image_moved",
+    "index_images",
     "insert_into",
     "is_empty",
     "is_fileman",
@@ -183,9 +191,12 @@ __all__ = [
     "lease_holder",
     "lock_for_transaction",
     "mixed_case_date_time",
+    "name_group",
+    "name_groups",
     "next_ien",
     "next_iens",
     "note_processed",
+    "number_key",
     "object_lock",
     "parse_site",
     "read_as",
@@ -212,6 +223,7 @@ __all__ = [
     "sqlite_file",
     "take_lease",
     "take_snapshot",
+    "time_key",
     "to_fileman",
     "to_horolog",
     "transmission",

@@ -46,7 +46,7 @@ DONE = (State.FILED, State.DUPLICATE, State.IGNORED)
 #: The columns of `Instance`, in its order.
 _COLUMNS = (
     "id, name, sop_instance_uid, digest, received_at, ien, directory, file, placed, reason, tries, instrument,"
-    " study_instance_uid, taken_back, state, alone"
+    " study_instance_uid, taken_back, size, state, alone"
 )
 _BATCH = f"""
 SELECT {_COLUMNS} FROM instance AS one WHERE state=? AND next_try<=? AND NOT EXISTS (
@@ -102,6 +102,7 @@ class Instance(NamedTuple):  # read several times for each image: a frozen datac
     instrument: str
     study: str
     taken_back: int
+    size: int
     state: State
     alone: bool
 

@@ -2,6 +2,7 @@
 
 from rpcs import (
     actions,
+    archive,
     broker_calls,
     deletion,
     desktop,
@@ -63,6 +64,7 @@ from rpcs.site import SiteCache, SiteData
 #: The modules whose procedures make up the standard registry.
 FAMILIES = (
     actions,
+    archive,
     broker_calls,
     deletion,
     desktop,

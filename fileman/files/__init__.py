@@ -1,5 +1,13 @@
 """The files of the database, a module per VistA package."""
 
+from fileman.files.archive import (
+    ArchiveHolding,
+    ArchiveInstance,
+    ArchivePatient,
+    ArchiveSeries,
+    ArchiveStudy,
+    ArchiveValue,
+)
 from fileman.files.base import NUMBERED_FILES, File
 from fileman.files.filing import ConsultGroup, ImportableObject, LabGroup, LostMember, ReportImage, TiuImage, TiuNote
 from fileman.files.gateway import (
@@ -91,6 +99,12 @@ __all__ = [
     "AcquisitionSite",
     "AeSecurity",
     "AnsweredRequest",
+    "ArchiveHolding",
+    "ArchiveInstance",
+    "ArchivePatient",
+    "ArchiveSeries",
+    "ArchiveStudy",
+    "ArchiveValue",
     "BackgroundQueue",
     "BalanceDeal",
     "BalanceDeck",

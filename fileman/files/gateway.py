@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Float, ForeignKey, Index, String, Text
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fileman.files.base import File
@@ -96,13 +96,14 @@ class AnsweredRequest(File):
 
 
 class ImageHeader(File):
-    """Header data of one SOP Instance, as JSON: tag path to VR and values."""
+    """Header data of one SOP Instance, as JSON: tag path to VR and values. `size` is its data set's in bytes, 0 when not told."""
 
     __tablename__ = "image_header"
 
     uid: Mapped[str] = mapped_column(String(64), primary_key=True)
     image: Mapped[int | None] = mapped_column(index=True)
     elements: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class ImageEvent(File):

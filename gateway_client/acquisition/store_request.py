@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,10 @@ _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 _ESCAPE_TABLE = str.maketrans({**{chr(code): " " for code in _CONTROLS}, **_ESCAPES})
 _NAME_TABLE = str.maketrans({**_CONTROLS, ord("|"): " "})
 #: What needs no translation, as nearly every value: a search finds that out in a fraction of the time.
-_PLAIN = re.compile(r"[^|\\\x00-\x1f\x7f-\x9f]*").fullmatch
+_PLAIN = re.compile(r"[^|\\\x00-\x1f\x7f-\x9f\u0100-\U0010ffff]*").fullmatch
+#: What the wire's ISO-8859-1 lacks, and how it is written and read.
+_BEYOND = re.compile(r"[\u0100-\U0010ffff]")
+_ESCAPED = re.compile(r"\\(?:u\{([0-9A-Fa-f]{1,6})\}|(.?))", re.DOTALL)
 _PLAIN_PIECE = re.compile(r"[^|^\x00-\x1f\x7f-\x9f]*").fullmatch
 _PIECE_TABLE = str.maketrans({**_CONTROLS, ord("|"): " ", ord("^"): " "})
 
@@ -52,7 +56,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class StoreItem:
-    """One object to be stored: for which instrument, its header, where it lies, when it came, the digest of its data set.
+    """One object to be stored: for which instrument, its header, where it lies, when it came, digest and size of its data set.
 
     By the case number VistA finds its exam; `parameters` are image processing rules. One that was `imported` goes to import
     reconciliation (#2006.5752), not to DICOM CORRECT, when it fits no exam.
@@ -64,26 +68,35 @@ class StoreItem:
     path: str
     received_at: datetime
     digest: str
+    size: int = 0
     parameters: str = DICOM_PARAMETERS
     first_try: bool = True
     imported: Imported | None = None
 
 
 def escape(text: str) -> str:
-    r"""Write a header value into a piece: bar, backslash, CR and LF as `\|`, `\\`, `\r`, `\n`; other controls are blanks."""
-    return text if _PLAIN(text) else text.translate(_ESCAPE_TABLE)
+    r"""Write a header value into a piece: bar, backslash, CR and LF as `\|`, `\\`, `\r`, `\n`; other controls are blanks.
+
+    A character that ISO-8859-1 lacks goes by its number, as `\u{1F600}`; half of a surrogate pair is none and goes as U+FFFD.
+    """
+    return text if _PLAIN(text) else _BEYOND.sub(_numbered, text.translate(_ESCAPE_TABLE))
+
+
+def _numbered(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\u{{{0xFFFD if 0xD800 <= number < 0xE000 else number:X}}}"
 
 
 def unescape(text: str) -> str:
     """Read what `escape` wrote; an escape that it never writes stays as it is."""
-    out, characters = [], iter(text)
-    for character in characters:
-        if character == "\\":
-            escaped = next(characters, "")
-            out.append(_UNESCAPES.get(escaped, "\\" + escaped))
-        else:
-            out.append(character)
-    return "".join(out)
+    return _ESCAPED.sub(_meant, text)
+
+
+def _meant(found: re.Match[str]) -> str:
+    if found[1] is None:
+        return _UNESCAPES.get(found[2], found[0])
+    number = int(found[1], 16)
+    return chr(number) if 0xFF < number <= sys.maxunicode and not 0xD800 <= number < 0xE000 else found[0]
 
 
 def clean(text: str) -> str:
@@ -116,7 +129,7 @@ def store_lines(uuid: str, items: Sequence[StoreItem]) -> list[str]:
         lines.append(_store2(item))
         uid = clean(item.header.sop_instance_uid)
         lines += [f"HEADER|{uid}|{_told(element)}" for element in item.header.items]
-        lines.append(f"DIGEST|{uid}|{item.digest}")
+        lines.append(f"DIGEST|{uid}|{item.digest}|{item.size}")
     return lines
 
 

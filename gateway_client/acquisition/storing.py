@@ -339,6 +339,7 @@ class Storing(Filing[StoreOutcome | Copy]):
             str(path),
             moment,
             instance.digest,
+            instance.size,
             equipment.rules,
             first_try=not instance.tries,
             imported=imported,

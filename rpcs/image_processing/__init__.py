@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, insert, select
 
-from fileman import Event, lock_for_transaction, record_events
+from fileman import Event, index_images, lock_for_transaction, record_events
 from fileman.files import AnsweredRequest
+from fileman.sop_classes import sop_class_uid, sop_class_uids
 from rpcs.call import Call
 from rpcs.errors import MError, undefined
 from rpcs.image_processing.correct import correct
@@ -22,7 +23,6 @@ from rpcs.image_processing.processed import Processing, acquired
 from rpcs.image_processing.request import Item, StoreRequest, read_items
 from rpcs.image_processing.rollback import rollback
 from rpcs.image_processing.safety import patient_safety
-from rpcs.image_processing.sop_classes import sop_class_uid, sop_class_uids
 from rpcs.image_processing.store import Stored, hold_objects, store_image
 from rpcs.registry import Access, Answer, listed, procedure
 from rpcs.session import Delay, Pause
@@ -170,6 +170,8 @@ def image_processing(call: Call) -> Answer | list[str]:
         work.position += 1
     work.headers.save(call.connection, work.images, work.pending)
     work.pending.write()
+    if work.processing is not None:
+        index_images(call.connection, list(work.processing.in_place))
     record_events(call.connection, work.events)
     answer = work.results.answer()
     if uuid:

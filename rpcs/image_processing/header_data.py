@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -22,13 +24,17 @@ _HEADERS = ManyRows(
         ImageHeader,
         lambda insert: insert.on_conflict_do_update(
             index_elements=[ImageHeader.uid],
-            set_={"image": insert.excluded.image, "elements": insert.excluded.elements},
+            set_={"image": insert.excluded.image, "elements": insert.excluded.elements, "size": insert.excluded.size},
         ),
     )
 )
 #: What is encoded holds no part of itself, which is not checked therefore.
 _ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _ESCAPES = {"|": "|", "\\": "\\", "r": "\r", "n": "\n"}
+#: A bar, or an escape.
+_MARKS = re.compile(r"\||\\(u\{([0-9A-Fa-f]{1,6})\}|.?)", re.DOTALL)
+#: More digits than any object's size has.
+_SIZE = re.compile(r"[0-9]{1,18}")
 
 
 class Element(TypedDict):
@@ -44,6 +50,7 @@ class HeaderData:
 
     elements: dict[str, dict[str, Element]] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def add_header(self, item: Item) -> None:
         """Take one `HEADER|uid|path|VR|n|value`; a path is `gggg,eeee`, in sequences with `>item>gggg,eeee`."""
@@ -59,10 +66,12 @@ class HeaderData:
             elements[path] = {"vr": vr, "values": values}
 
     def add_digest(self, item: Item) -> None:
-        """Take one `DIGEST|uid|SHA-256 of the data set, in hexadecimal`."""
-        uid, digest = item.pieces(2)
+        """Take one `DIGEST|uid|SHA-256 of the data set, in hexadecimal|its size in bytes`; the size may be left out."""
+        uid, digest, size = item.pieces(3)
         if len(digest) <= DIGEST_LENGTH:
             self.digests[uid] = digest
+        if _SIZE.fullmatch(size):
+            self.sizes[uid] = int(size)
 
     def save(self, connection: Connection, images: dict[str, int], pending: Pending) -> None:
         """Store one row per image; `images` gives the entry numbers of those that were filed in this call.
@@ -72,7 +81,7 @@ class HeaderData:
         What is longer than any UID or digest is not kept: the object is refused for it (#-103), and a digest is of no use.
         """
         rows = [
-            {"uid": uid, "image": images.get(uid), "elements": _ENCODE(elements)}
+            {"uid": uid, "image": images.get(uid), "elements": _ENCODE(elements), "size": self.sizes.get(uid, 0)}
             for uid, elements in self.elements.items()
             if len(uid) <= UID_LENGTH
         ]
@@ -86,18 +95,22 @@ class HeaderData:
 
 
 def split_escaped(text: str) -> list[str]:
-    r"""Split at bars; `\|`, `\\`, `\r` and `\n` stand for bar, backslash, CR and LF."""
+    r"""Split at bars; `\|`, `\\`, `\r` and `\n` stand for bar, backslash, CR and LF, `\u{1F600}` for what ISO-8859-1 lacks."""
     if "\\" not in text:
         return text.split("|")
-    pieces, piece, characters = [], "", iter(text)
-    for character in characters:
-        if character == "|":
-            pieces.append(piece)
-            piece = ""
-        elif character == "\\":
-            escaped = next(characters, "")
-            piece += _ESCAPES.get(escaped, "\\" + escaped)
+    pieces, end = [""], 0
+    for mark in _MARKS.finditer(text):
+        pieces[-1] += text[end : mark.start()]
+        end = mark.end()
+        if mark[0] == "|":
+            pieces.append("")
         else:
-            piece += character
-    pieces.append(piece)
+            pieces[-1] += _ESCAPES.get(mark[1], mark[0]) if mark[2] is None else _character(mark)
+    pieces[-1] += text[end:]
     return pieces
+
+
+def _character(mark: re.Match[str]) -> str:
+    """Give the character that is named by its number; an escape that names none that is escaped so stays as it is."""
+    number = int(mark[2], 16)
+    return chr(number) if 0xFF < number <= sys.maxunicode and not 0xD800 <= number < 0xE000 else mark[0]

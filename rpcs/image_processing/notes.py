@@ -23,6 +23,7 @@ from fileman import (
     read_as,
 )
 from fileman.files import ConsultGroup, Image, LabGroup, TiuImage, TiuNote
+from fileman.sop_classes import same_group, sop_class_pointer
 from rpcs.image_processing import failed
 from rpcs.image_processing.group import (
     FileData,
@@ -33,7 +34,6 @@ from rpcs.image_processing.group import (
     wrong_patient,
 )
 from rpcs.image_processing.indexes import Indexes, consult_indexes, lab_indexes
-from rpcs.image_processing.sop_classes import same_group, sop_class_pointer
 from rpcs.image_processing.study import Study
 from xwb import m_number, m_text
 

@@ -50,12 +50,16 @@ def acquired(item: Item, pending: Pending) -> None:
 
 @dataclass(slots=True)
 class Processing:
-    """The PROCESSED requests of one call: their images are looked for at once, and what they wait for is written at once."""
+    """The PROCESSED requests of one call: their images are looked for at once, and what they wait for is written at once.
+
+    `in_place` gathers the images whose files are where they belong.
+    """
 
     call: Call
     found: Found
     pending: Pending
     items: InitVar[Sequence[Item]]
+    in_place: dict[int, None] = field(default_factory=dict)
     _waiting: dict[tuple[int, int], bool] = field(default_factory=dict)
     _routed: dict[int, _Routed | None] = field(default_factory=dict)
 
@@ -103,6 +107,7 @@ class Processing:
             if place is not None and image:
                 self.pending.works.append(Work(place.ien, "EVAL", image))
         if filed is not None and filed.file_ref:
+            self.in_place[image] = None
             self.pending.derived[image] = derived_file_types(filed.file_ref, filed.big_extension)
         if code:
             results.error("PROCESSED", code, ROUTINE, messages)

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 
 from fileman import GROUP_OBJECT_TYPE, group_lock, spend_fault
 from fileman.files import Exam, ReportImage
+from fileman.sop_classes import same_group, sop_class_pointer
 from rpcs.image_processing import failed
 from rpcs.image_processing.group import (
     FileData,
@@ -17,7 +18,6 @@ from rpcs.image_processing.group import (
 )
 from rpcs.image_processing.indexes import radiology_indexes
 from rpcs.image_processing.report import exam_lock, is_locked, make_report, report_lock
-from rpcs.image_processing.sop_classes import same_group, sop_class_pointer
 from rpcs.image_processing.study import Study
 
 ROUTINE = "MAGDIR9A"

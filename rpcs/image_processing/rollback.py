@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, String, bindparam, case, delete, func, insert, select, update
 
-from fileman import file_name, forget_derived_files, group_lock, lock_for_transaction, object_lock, to_fileman
+from fileman import file_name, forget_derived_files, forget_images, group_lock, lock_for_transaction, object_lock, to_fileman
 from fileman.files import ConsultGroup, Image, ImageAudit, LabGroup, LostMember, ReportImage, TiuImage
 from rpcs.background_queue import Work, enqueue
 from rpcs.call import Call
@@ -96,6 +96,7 @@ def delete_entry(call: Call, image: int, group: int | None, reason: str = REASON
     """
     if group is None:
         _unlink(call.connection, image)
+    forget_images(call.connection, [image])
     _archive(call, image, reason)
     if group is None or call.connection.execute(_LEAVE_GROUP, {"group_": group}).scalar() != 0:
         return False
@@ -106,6 +107,7 @@ def delete_entry(call: Call, image: int, group: int | None, reason: str = REASON
 
 def delete_group(call: Call, group: int, images: Sequence[int], reason: str) -> None:
     """Move a group and all of its images to the audit file. The caller has read the group by `hold_entry`, then its images."""
+    forget_images(call.connection, images)
     for image in images:
         _archive(call, image, reason)
     call.connection.execute(_EMPTY_GROUP, {"group_": group})

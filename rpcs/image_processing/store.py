@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 
 from fileman import age_in_years, external_date, mixed_case_date_time, object_lock
 from fileman.files import Image
+from fileman.sop_classes import sop_class_pointer
 from rpcs.call import Call
 from rpcs.icn import full_icn
 from rpcs.image_processing import failed
@@ -28,7 +29,6 @@ from rpcs.image_processing.person_name import Association, parse_dicom_name
 from rpcs.image_processing.radiology import radiology_group
 from rpcs.image_processing.report import exam_lock
 from rpcs.image_processing.request import Item
-from rpcs.image_processing.sop_classes import sop_class_pointer
 from rpcs.image_processing.study import SERVICE_ORDER, PatientData, Study, patient_data
 
 #: The routine that files the group of each service, and what does so here.

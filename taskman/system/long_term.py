@@ -20,6 +20,7 @@ from fileman import (
     Folder,
     big_file_name,
     file_name,
+    image_moved,
     note_processed,
     read_folders,
     record_events,
@@ -252,6 +253,8 @@ def _write_copied(task: TaskContext, connection: Connection, row: Entry, target:
         return
     values = {"image_": row.image, "where_": target.ien, "big": target.ien if big else None}
     connection.execute(_COPIED, values)
+    object_lies = row.big_location if row.big_extension == "DCM" else row.location
+    image_moved(connection, row.image, object_lies, values["big"] if row.big_extension == "DCM" else target.ien)
     note_processed(connection, row.place, "JUKEBOX", row.ien, to_fileman(task.clock.now()))
     now = task.clock.seconds()
     record_events(connection, [Event(row.uid, row.image, "JUKEBOX", now, f"task {task.number}", "copied", target.name)])

@@ -26,7 +26,7 @@ from fileman.files import (
     SendQueue,
 )
 from fileman.numbers import last_numbers
-from rpcs.image_processing.sop_classes import same_group, sop_class_pointer
+from fileman.sop_classes import same_group, sop_class_pointer
 from tests.integration.concurrency.crowd import DicomObject, Notes
 
 #: How many files of an image that is taken back are queued to be deleted (its own, text, abstract), and at which place.

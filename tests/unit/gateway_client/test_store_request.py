@@ -44,7 +44,7 @@ HEADER = InstanceHeader(
     items=(HeaderItem("0040,0275>1>0040,1001", "SH", 1, "a|b\\c\r\nd"),),
 )
 MOMENT = datetime.fromisoformat("2026-11-21T09:30")
-ITEM = StoreItem(STATION, HEADER, "021026-201", "/var/spool/x.dcm", MOMENT, "ab12")
+ITEM = StoreItem(STATION, HEADER, "021026-201", "/var/spool/x.dcm", MOMENT, "ab12", 1234)
 
 
 def test_the_lines_of_one_object() -> None:
@@ -55,7 +55,7 @@ def test_the_lines_of_one_object() -> None:
         "<DICOM>|4|5|660|0|DEMOGW1|",
         "STORE2|1.2|1.2.3|1.2.3.4|1.2.840.10008.5.1.4.1.1.2|0|1|ACME CARET CO|X  1|3261121.093|V||",
         r"HEADER|1.2.3.4|0040,0275>1>0040,1001|SH|1|a\|b\\c\r\nd",
-        "DIGEST|1.2.3.4|ab12",
+        "DIGEST|1.2.3.4|ab12|1234",
     ]
 
 
@@ -104,6 +104,10 @@ ESCAPED = [
     ("a\r\nb", r"a\r\nb"),
     ("\\r", r"\\r"),
     ("caret^stays", "caret^stays"),
+    ("\xe9\xff", "\xe9\xff"),
+    ("\u0100", r"\u{100}"),
+    ("山|😀", r"\u{5C71}\|\u{1F600}"),
+    (r"\u{100}", r"\\u{100}"),
 ]
 
 
