@@ -1,6 +1,6 @@
 # The public names; see runtime/late_names.py.
 
-from fileman.archive_index import forget_images, image_moved, index_images
+from fileman.archive_index import describe_again, forget_images, image_moved, index_images
 from fileman.archive_rows import date_of, folded, name_group, name_groups, number_key, time_key
 from fileman.dates import (
     age_in_years,
@@ -160,6 +160,7 @@ __all__ = [
     "count_queued",
     "date_of",
     "derived_file_types",
+    "describe_again",
     "dump_site",
     "evaluation",
     "exam_of_image",

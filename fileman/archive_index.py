@@ -109,6 +109,7 @@ _HELD = (
     .where(ArchiveInstance.image.in_(_IMAGES))
     .group_by(ArchiveInstance.series, ArchiveInstance.sop_class, ArchiveInstance.short_term, ArchiveInstance.long_term)
 )
+_INDEXED = select(ArchiveInstance.image).where(ArchiveInstance.image.in_(_IMAGES))
 _LEAVE = delete(ArchiveInstance).where(ArchiveInstance.image.in_(_IMAGES))
 _ENTRIES: BindParameter[Any] = bindparam("entries", expanding=True)
 _EMPTY_HOLDINGS = delete(ArchiveHolding).where(ArchiveHolding.series.in_(_ENTRIES), ArchiveHolding.instances <= 0)
@@ -186,6 +187,12 @@ def index_images(connection: Connection, images: Sequence[int]) -> None:
     for some in _parts(images):
         _hold(connection, some)
         _index(connection, some)
+
+
+def describe_again(connection: Connection, images: Sequence[int]) -> None:
+    """Describe those images anew that are in the index: what VistA's files say of them has changed."""
+    for some in _parts(images):
+        index_images(connection, connection.execute(_INDEXED, {"images": some}).scalars().all())
 
 
 def forget_images(connection: Connection, images: Sequence[int]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, func, select, update
 
-from fileman import file_name, upserts
+from fileman import describe_again, file_name, upserts
 from fileman.files import GatewayParameter, Image
 from rpcs.call import Call
 from rpcs.file_find import image_directory
+from rpcs.image_processing.rollback import members_of
 from rpcs.numbers import LARGEST, entry_number
 from rpcs.registry import Access, literal, procedure
 from xwb import m_number
@@ -126,6 +127,7 @@ def store_text_file_details(call: Call) -> str:
         if value and not known[name]:
             call.connection.execute(_SET[name], {"image_": image, "value": value})
     problems += _note_study(call, image, row.parent, study) if study else []
+    describe_again(call.connection, [image])
     return "-13" + "".join(problems) if problems else "0,OK"
 
 
@@ -153,4 +155,5 @@ def _note_study(call: Call, image: int, group: int | None, study: str) -> list[s
         return [_differs("study", known, study)]
     if not known:
         call.connection.execute(_SET_UID, {"image_": group, "value": study})
+        describe_again(call.connection, members_of(call.connection, group))
     return []

@@ -42,6 +42,7 @@ class Matching(Enum):
     COUNT = "count"
 
 
+_READING_PHYSICIANS = "00081060"
 _COMPUTED = frozenset({Matching.MODALITIES, Matching.CLASSES, Matching.COUNT})
 
 
@@ -71,6 +72,11 @@ class Attribute:
     def is_computed(self) -> bool:
         """Whether its values have to be worked out, rather than read of an entry."""
         return self.matching in _COMPUTED
+
+    @property
+    def is_multiple(self) -> bool:
+        """Whether its column may hold several values."""
+        return self.matching is Matching.VALUES or self.tag == _READING_PHYSICIANS
 
 
 def _at(level: Level, *rows: tuple[Any, ...]) -> tuple[Attribute, ...]:
@@ -107,7 +113,7 @@ _ALL = (
         ("00080062", "UI", "O", Matching.CLASSES),
         ("00080090", "PN", "O", _NAME, _STUDY.referring_physician),
         ("00081030", "LO", "O", _TEXT, _STUDY.description),
-        ("00081060", "PN", "O", _NAME, _STUDY.reading_physicians),
+        (_READING_PHYSICIANS, "PN", "O", _NAME, _STUDY.reading_physicians),
         ("0020000D", "UI", "U", _UID, _STUDY.study_uid),
         ("00200010", "SH", "R", _TEXT, _STUDY.study_id),
         _count("00201206", Level.SERIES),

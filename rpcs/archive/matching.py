@@ -28,11 +28,15 @@ _FULL_TIME, _END_OF_TIME = "000000", "235959.999999"
 
 
 class Compare(Enum):
-    """How one value is compared. A range has both ends; BEGINS is what a pattern with its one star at the end asks for."""
+    """How one value is compared. A range has both ends.
+
+    BEGINS is what a pattern with its one wild card, a star, at the end asks for; ANYWHERE one that begins with a wild card.
+    """
 
     EQUAL = "equal"
     BEGINS = "begins"
     PATTERN = "pattern"
+    ANYWHERE = "anywhere"
     RANGE = "range"
 
 
@@ -63,7 +67,7 @@ class Key:
 def read_key(attribute: Attribute, values: Sequence[str], *, fold_names: bool = False) -> Key | None:
     """Read a key; None for universal matching. Raises BadQuestion, and TooMuch."""
     told = [kept(value) for value in values]
-    if not any(told) or all(not value.strip("*") for value in told):
+    if not any(told) or any(value and not value.strip("*") for value in told):
         return None
     if any(len(value) > MOST_CHARACTERS for value in told):
         raise TooMuch(f"A value of {attribute.tag} has more than {MOST_CHARACTERS} characters.")
@@ -110,7 +114,7 @@ def _compared(attribute: Attribute, value: str) -> Compared:
         return Compare.EQUAL, (value,)
     if value[wild.start() :] == "*":
         return Compare.BEGINS, (value[:-1],)
-    return Compare.PATTERN, (value,)
+    return Compare.PATTERN if wild.start() else Compare.ANYWHERE, (value,)
 
 
 def _name(attribute: Attribute, value: str, fold: bool) -> Alternative:

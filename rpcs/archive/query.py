@@ -17,9 +17,6 @@ from rpcs.call import Call
 from rpcs.registry import Access, listed, literal, procedure
 from xwb import ResultType
 
-#: VRs of single values: a backslash in one does not part two.
-_NUMBERS = frozenset({"IS", "US"})
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -104,9 +101,9 @@ class _Page:
         worked_out = [(it, numbers[it.level]) for it in question.returned if it.is_computed]
         computed = {it.tag: (place, self._values(it, place)) for it, place in worked_out}
         held = self._instances() if level is Level.IMAGE else self._held_of(level, 0)
-        fields = [(tag, first + place, ATTRIBUTES[tag].vr in _NUMBERS) for place, tag in enumerate(self.read)]
+        fields = [(tag, first + place, ATTRIBUTES[tag].is_multiple) for place, tag in enumerate(self.read)]
         for row in self.rows:
-            tags = {tag: _listed(row[place], single) for tag, place, single in fields}
+            tags = {tag: _listed(row[place], several) for tag, place, several in fields}
             for tag, (place, values) in computed.items():
                 tags[tag] = values.get(row[place], [])
             it = held.get(row[0], _NOTHING)
@@ -149,8 +146,8 @@ class _Page:
 _NOTHING = Held()
 
 
-def _listed(value: object, single: bool) -> list[str]:
+def _listed(value: object, several: bool) -> list[str]:
     """Give the values that a column holds."""
     if value is None or value == "":
         return []
-    return [str(value)] if single else str(value).split("\\")
+    return str(value).split("\\") if several else [str(value)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Integer, Select, bindparam, literal_column, select
 
 from fileman import big_file_name
 from fileman.files import ArchiveInstance, ArchivePatient, ArchiveSeries, ArchiveStudy, Image
@@ -22,6 +22,8 @@ from rpcs.registry import Access, listed, literal, procedure
 from rpcs.site import LocationData
 from xwb import ResultType
 
+#: Hidden from the engine, which would rather walk over everything in its order than sort what the keys' indexes find.
+_IMAGE = ArchiveInstance.image + literal_column("0")
 _INSTANCES = (
     select(
         ArchiveInstance.image,
@@ -40,8 +42,8 @@ _INSTANCES = (
     .join(ArchiveSeries, ArchiveSeries.ien == ArchiveInstance.series)
     .join(ArchiveStudy, ArchiveStudy.ien == ArchiveSeries.study)
     .join(ArchivePatient, ArchivePatient.ien == ArchiveStudy.patient)
-    .where(ArchiveInstance.image > bindparam("after"))
-    .order_by(ArchiveInstance.image)
+    .where(bindparam("after", type_=Integer) < _IMAGE)
+    .order_by(_IMAGE)
     .limit(bindparam("most"))
 )
 

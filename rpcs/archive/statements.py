@@ -10,7 +10,20 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.orm import aliased
 
 from fileman import behind
@@ -76,6 +89,8 @@ def _values(name: str, compared: Compared, dialect: str) -> Parameters:
             return {f"{name}_from": first, f"{name}_to": last}
         case Compare.BEGINS, (str(text),):
             return {f"{name}_from": text, f"{name}_to": behind(text)}
+        case Compare.ANYWHERE, (str(text),):
+            return {name: _PATTERNS[dialect](text)}
         case Compare.PATTERN, (str(text),):
             head = _head(text)
             return {f"{name}_from": head, f"{name}_to": behind(head), f"{name}_like": _PATTERNS[dialect](text)}
@@ -105,23 +120,55 @@ _OPERATORS = {"sqlite": "GLOB", "postgresql": "LIKE"}
 
 @lru_cache(maxsize=512)
 def _statement(level: Level, returned: tuple[str, ...], shapes: tuple[_Shape, ...], dialect: str) -> Select[*tuple[Any, ...]]:
+    """Find the entries first, then read them: what is sorted and left out then is their numbers only."""
     attributes = [ATTRIBUTES[tag] for tag in (*returned, *(shape[0] for shape in shapes))]
     highest = min((attribute.level for attribute in attributes), default=level)
     columns = [NUMBERS[level], *(NUMBERS[it] for it in Level if highest <= it < level)]
     read = [ATTRIBUTES[tag].column.label(tag) for tag in returned if not ATTRIBUTES[tag].is_computed]
     if level is Level.IMAGE:
         read += [getattr(ArchiveInstance, name).label(name) for name in ("short_term", "long_term", "size")]
+    found = select(*columns, *read).select_from(_joined(level, highest)).order_by(NUMBERS[level])
+    if not shapes:
+        return found.where(NUMBERS[level] > bindparam("after")).limit(bindparam("most"))
+    return found.where(NUMBERS[level].in_(_entries(level, shapes, dialect)))
+
+
+def _joined(level: Level, highest: Level) -> FromClause:
     source: FromClause = _FILES[level].__table__
     for it in sorted((it for it in Level if highest <= it < level), reverse=True):
         source = source.join(_FILES[it].__table__, _TIES[Level(it + 1)])
+    return source
+
+
+def _entries(level: Level, shapes: tuple[_Shape, ...], dialect: str) -> Select[tuple[int]]:
+    """Select the numbers of the entries of a page.
+
+    Where a key has an index the numbers are hidden from the engine: it would rather walk over everything in their order, as if a
+    page were soon full, than sort what the index finds.
+    """
+    source = _joined(level, min(ATTRIBUTES[shape[0]].level for shape in shapes))
+    number = NUMBERS[level] + literal_column("0") if any(map(_is_indexed, shapes)) else NUMBERS[level]
     conditions = [_condition(place, shape, dialect) for place, shape in enumerate(shapes)]
-    return (
-        select(*columns, *read)
-        .select_from(source)
-        .where(NUMBERS[level] > bindparam("after"), *conditions)
-        .order_by(NUMBERS[level])
-        .limit(bindparam("most"))
-    )
+    found = select(NUMBERS[level]).select_from(source).where(number > bindparam("after", type_=Integer), *conditions)
+    return found.order_by(number).limit(bindparam("most"))
+
+
+#: The columns that an index begins with; of those in the second one it holds only rows that have a value.
+_INDEXES = [index for file in _FILES.values() for index in file.__table__.indexes]
+_PARTIAL = frozenset(index.columns[0] for index in _INDEXES if index.dialect_options["sqlite"]["where"] is not None)
+_UNIQUE = (ArchiveStudy.__table__.c.study_uid, ArchiveSeries.__table__.c.series_uid)
+_INDEXED = frozenset((*(index.columns[0] for index in _INDEXES), *_UNIQUE))
+
+
+def _is_indexed(shape: _Shape) -> bool:
+    """Tell whether an index finds what matches a key: none does for patterns that begin with a wild card."""
+    tag, _equal, _fold, others = shape
+    attribute = ATTRIBUTES[tag]
+    if attribute.matching in (Matching.NAME, Matching.VALUES):
+        return True
+    if attribute.is_computed or any(compare is Compare.ANYWHERE for groups in others for _part, compare in groups):
+        return False
+    return attribute.compared.property.columns[0] in _INDEXED
 
 
 def _condition(place: int, shape: _Shape, dialect: str) -> ColumnElement[bool]:
@@ -134,12 +181,14 @@ def _condition(place: int, shape: _Shape, dialect: str) -> ColumnElement[bool]:
         entries: ColumnElement[bool] = number.in_(_valued(tag.rpartition(">")[2], fold, place, equal, others, dialect))
         return entries
     column = _compared_column(tag)
-    conditions = [_compare(column, name, compare, dialect) for name, compare in matched]
+    matching = or_(*(_compare(column, name, compare, dialect) for name, compare in matched))
     if attribute.matching is Matching.MODALITIES:
-        return exists().where(_other.study == ArchiveStudy.ien, or_(*conditions))
+        return exists().where(_other.study == ArchiveStudy.ien, matching)
     if attribute.matching is Matching.CLASSES:
-        return exists().where(_other.study == ArchiveStudy.ien, ArchiveHolding.series == _other.ien, or_(*conditions))
-    return or_(*conditions)
+        return exists().where(_other.study == ArchiveStudy.ien, ArchiveHolding.series == _other.ien, matching)
+    if not attribute.is_computed and column.property.columns[0] in _PARTIAL:
+        matching &= column != literal_column("''")
+    return matching
 
 
 def _alternatives(place: int, equal: bool, others: tuple[_Alternative, ...]) -> Iterator[tuple[str, Compare | None]]:
@@ -177,6 +226,8 @@ def _compare(column: Any, name: str, compare: Compare | None, dialect: str) -> C
             condition = column.in_(bindparam(name, expanding=True, type_=column.type))
         case Compare.EQUAL:
             condition = column == named()
+        case Compare.ANYWHERE:
+            condition = column.op(_OPERATORS[dialect], is_comparison=True)(named())
         case Compare.RANGE:
             condition = and_(column >= named("_from"), column <= named("_to"))
         case _:
