@@ -81,8 +81,8 @@ from dul.requests import (
     n_set,
     propose,
 )
-from dul.retrieval import Destinations, Instance, Opener, Selector, got_by, moved_by
-from dul.services import Answer, answered_by, echo, found_by
+from dul.retrieval import Destinations, Instance, Opener, Selector, SubOperations, got_by, moved_by
+from dul.services import Answer, answered_by, echo, found_by, served
 from dul.states import (
     TRANSITIONS,
     Action,
@@ -168,6 +168,7 @@ __all__ = [
     "StartTimer",
     "State",
     "StopTimer",
+    "SubOperations",
     "Timeouts",
     "UserIdentity",
     "Write",
@@ -195,4 +196,5 @@ __all__ = [
     "negotiate",
     "none_beside",
     "propose",
+    "served",
 ]

@@ -117,9 +117,9 @@ class Exchange:
         return self._over
 
     def context_for(self, abstract_syntax: str, transfer_syntax: str | None = None) -> int | None:
-        """Find an accepted presentation context, for a transfer syntax or for any."""
+        """Find an accepted presentation context in which this side is SCU, for a transfer syntax or for any."""
         for identifier, context in self.connection.association.contexts.items():
-            if context.abstract_syntax == abstract_syntax and transfer_syntax in (None, context.transfer_syntax):
+            if context.scu and context.abstract_syntax == abstract_syntax and transfer_syntax in (None, context.transfer_syntax):
                 return int(identifier)
         return None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from dul.errors import COMMENT_LENGTH, DulError, RequestRefused
 from dul.exchange import Exchange
 from dul.items import CONTEXTS_LIMIT
-from dul.operations import Request, Service, Source
+from dul.operations import DATA_LIMIT, Request, Service, Source
 from dul.requests import c_store
 from dul.services import served
 from dul.status import (
@@ -22,7 +22,7 @@ from dul.status import (
     UNABLE_TO_PERFORM_SUBOPERATIONS,
     Category,
 )
-from dul.uids import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from dul.uids import EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,14 @@ _FAILED_LIST = (0x0008, 0x0058)
 _SHORT_LENGTH = 0xFFFF
 #: The most that a number of sub-operations can say: it is US (PS3.7 table E.1-1).
 _MOST = 0xFFFF
+#: Bytes of the list of what failed; who retrieves a million objects hears of the rest by its number.
+_LISTED = DATA_LIMIT - 64
+#: By transfer syntax the byte order of a data set, and whether its VRs are implicit.
+_ENCODINGS = {
+    IMPLICIT_VR_LITTLE_ENDIAN: ("<", True),
+    EXPLICIT_VR_LITTLE_ENDIAN: ("<", False),
+    EXPLICIT_VR_BIG_ENDIAN: (">", False),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ def got_by(selector: Selector) -> Service:
 
     async def get(request: Request, data: bytes) -> None:
         instances = await selector(request, data)
-        await _Retrieval(request, instances).run(request.exchange)
+        await _send_all(SubOperations(request, len(instances)), instances, request.exchange, None)
 
     return served(get)
 
@@ -72,15 +80,17 @@ def moved_by(selector: Selector, destinations: Destinations) -> Service:
         instances = await selector(request, data)
         asked = request.exchange.connection.association.request
         originator = (asked.calling_ae_title if asked else "", command.message_id or 0)
-        retrieval = _Retrieval(request, instances, originator)
+        told = SubOperations(request, len(instances))
         try:
             exchange = await opener(_proposed(instances)) if instances else request.exchange
         except DulError as error:
             log.warning("nothing can be moved to %s: %s", command.move_destination, error)
-            retrieval.fail_all(str(error))
+            for instance in instances:
+                told.settle(instance.sop_instance, Category.FAILURE)
+            told.finish(UNABLE_TO_PERFORM_SUBOPERATIONS, str(error))
             return
         try:
-            await retrieval.run(exchange)
+            await _send_all(told, instances, exchange, originator)
         finally:
             if exchange is not request.exchange:
                 await exchange.release()
@@ -95,76 +105,114 @@ def _proposed(instances: Sequence[Instance]) -> list[tuple[str, tuple[str, ...]]
 
 
 @dataclass(slots=True)
-class _Retrieval:
-    """The sub-operations of one request, counted."""
+class SubOperations:
+    """The C-STOREs of one C-MOVE or C-GET request, counted, and its responses, which tell of them (PS3.7 9.1.3.1, 9.1.4.1).
+
+    `total` may turn out to be another while they go on.
+    """
 
     request: Request
-    instances: Sequence[Instance]
-    originator: tuple[str, int] | None = None
+    total: int
     completed: int = 0
     warning: int = 0
     failed: list[str] = field(default_factory=list)
 
     @property
+    def settled(self) -> int:
+        """How many have ended."""
+        return self.completed + self.warning + len(self.failed)
+
+    @property
     def remaining(self) -> int:
-        return len(self.instances) - self.completed - self.warning - len(self.failed)
+        """How many have not."""
+        return max(0, self.total - self.settled)
 
-    async def run(self, exchange: Exchange) -> None:
-        """Send one after the other, and tell after each; the last is told of with the final status."""
-        for instance in self.instances:
-            if self.request.cancelled or self.request.exchange.over:
-                break
-            await self._send(exchange, instance)
-            if self.remaining:
-                self._tell(PENDING)
+    @property
+    def unwanted(self) -> bool:
+        """Tell whether no further one is to begin: the request was cancelled, or its association has ended."""
+        return self.request.cancelled or self.request.exchange.over
+
+    def settle(self, sop_instance: str, category: Category) -> None:
+        """Count one that has ended."""
+        if category is Category.SUCCESS:
+            self.completed += 1
+        elif category is Category.WARNING:
+            self.warning += 1
+        else:
+            self.failed.append(sop_instance)
+
+    def tell(self) -> None:
+        """Tell how far it is."""
+        self._respond(PENDING)
+
+    @property
+    def status(self) -> int:
+        """The final status of what has ended by itself (PS3.4 table C.4-2)."""
         if self.remaining:
-            self._finish(CANCEL)
-        elif self.failed and len(self.failed) == len(self.instances):
-            self._finish(UNABLE_TO_PERFORM_SUBOPERATIONS)
-        else:
-            self._finish(SUBOPERATIONS_FAILED if self.failed or self.warning else SUCCESS)
+            return CANCEL
+        if self.failed and not self.completed and not self.warning:
+            return UNABLE_TO_PERFORM_SUBOPERATIONS
+        return SUBOPERATIONS_FAILED if self.failed or self.warning else SUCCESS
 
-    def fail_all(self, comment: str) -> None:
-        """Tell that nothing could be sent."""
-        self.failed = [instance.sop_instance for instance in self.instances]
-        self._finish(UNABLE_TO_PERFORM_SUBOPERATIONS, error_comment=comment[:COMMENT_LENGTH])
+    def finish(self, status: int | None = None, comment: str = "") -> None:
+        """Tell the end; what failed is named in a data set (PS3.4 C.4.2.1.4.2). Without a status it is that which it came to."""
+        data = _failed_list(self.failed, self.request.transfer_syntax) if self.failed else None
+        fields = {"error_comment": comment[:COMMENT_LENGTH]} if comment else {}
+        self._respond(self.status if status is None else status, data, **fields)
 
-    async def _send(self, exchange: Exchange, instance: Instance) -> None:
-        uid = instance.sop_instance
-        try:
-            response = await c_store(
-                exchange, instance.sop_class, uid, instance.transfer_syntax, instance.open(), originator=self.originator
-            )
-        except (DulError, OSError) as error:
-            log.warning("%s was not sent to %s: %s", uid, exchange.connection.peer, error)
-            self.failed.append(uid)
-        else:
-            if response.category is Category.SUCCESS:
-                self.completed += 1
-            else:
-                self.warning += 1
-
-    def _tell(self, status: int, data: bytes | None = None, **fields: str) -> None:
-        """Tell how far it is; what remains is told where something does."""
+    def _respond(self, status: int, data: bytes | None = None, **fields: str) -> None:
+        """Answer with the counts; what remains is told while it may go on, and of what was cancelled."""
+        remains = self.remaining or status == PENDING
         counts = (self.remaining, self.completed, len(self.failed), self.warning)
         remaining, completed, failed, warning = (min(count, _MOST) for count in counts)
         self.request.respond(
-            status, data, remaining=remaining or None, completed=completed, failed=failed, warning=warning, **fields
+            status,
+            data,
+            remaining=remaining if remains else None,
+            completed=completed,
+            failed=failed,
+            warning=warning,
+            **fields,
         )
 
-    def _finish(self, status: int, **fields: str) -> None:
-        """Tell the end; what failed is named in a data set, where it is no success (PS3.4 C.4.2.1.4.2)."""
-        self._tell(status, _failed_list(self.failed, self.request.transfer_syntax) if self.failed else None, **fields)
+
+async def _send_all(
+    told: SubOperations, instances: Sequence[Instance], exchange: Exchange, originator: tuple[str, int] | None
+) -> None:
+    """Send one after the other, and tell after each; the last is told of with the final status."""
+    for instance in instances:
+        if told.unwanted:
+            break
+        told.settle(instance.sop_instance, await _send(exchange, instance, originator))
+        if told.remaining:
+            told.tell()
+    told.finish()
+
+
+async def _send(exchange: Exchange, instance: Instance, originator: tuple[str, int] | None) -> Category:
+    uid = instance.sop_instance
+    try:
+        response = await c_store(
+            exchange, instance.sop_class, uid, instance.transfer_syntax, instance.open(), originator=originator
+        )
+    except (DulError, OSError) as error:
+        log.warning("%s was not sent to %s: %s", uid, exchange.connection.peer, error)
+        return Category.FAILURE
+    return response.category
 
 
 def _failed_list(uids: Sequence[str], transfer_syntax: str) -> bytes | None:
     """Write Failed SOP Instance UID List; None in a syntax that nobody proposes for queries."""
-    value = "\\".join(uids).encode("ascii", "replace")
-    value += b"\0" * (len(value) % 2)
-    if transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN:
-        return struct.pack("<HHI", *_FAILED_LIST, len(value)) + value
-    if transfer_syntax != EXPLICIT_VR_LITTLE_ENDIAN:
+    encoding = _ENCODINGS.get(transfer_syntax)
+    if encoding is None:
         return None
+    order, implicit = encoding
+    value = "\\".join(uids).encode("ascii", "replace")
+    if len(value) > _LISTED:
+        value = value[: value.rindex(b"\\", 0, _LISTED)]
+    value += b"\0" * (len(value) % 2)
+    if implicit:
+        return struct.pack(f"{order}HHI", *_FAILED_LIST, len(value)) + value
     if len(value) > _SHORT_LENGTH:  # the length of UI has two bytes, so it goes as UN (PS3.5 6.2.2)
-        return struct.pack("<HH2sHI", *_FAILED_LIST, b"UN", 0, len(value)) + value
-    return struct.pack("<HH2sH", *_FAILED_LIST, b"UI", len(value)) + value
+        return struct.pack(f"{order}HH2sHI", *_FAILED_LIST, b"UN", 0, len(value)) + value
+    return struct.pack(f"{order}HH2sH", *_FAILED_LIST, b"UI", len(value)) + value

@@ -9,12 +9,16 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from twisted.internet.defer import Deferred
+
 from dul import CommandField, echo
 from gateway_client.acquisition.filing import Means
 from gateway_client.acquisition.releasing import Releasing
 from gateway_client.acquisition.storing import Storing
 from gateway_client.archive.find import find_service
 from gateway_client.archive.offers import Providers, ServiceClass, offer_of
+from gateway_client.archive.retrieval import Means as RetrievalMeans
+from gateway_client.archive.retrieve import Retrieving
 from gateway_client.archive.sessions import Sessions
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
@@ -54,6 +58,8 @@ log = logging.getLogger(__name__)
 
 #: Broker sessions in which peers' questions are asked, so many at a time.
 ASKING = 4
+#: Broker sessions of retrievals, which may wait long for near-line images; queries have others.
+RETRIEVAL_SESSIONS = 4
 
 
 class Gateway:
@@ -217,6 +223,12 @@ class _Running:
             self._workers.append(Worker("copying", self.serving, connect, clock, random, idle_seconds=pause))
             self._asking = Sessions(connect, ASKING, self._reactor.reactor)
             self._undo.append(self._asking.close)
+            retrieval_sessions = Sessions(connect, RETRIEVAL_SESSIONS, self._reactor.reactor)
+            self._undo.append(retrieval_sessions.close)
+            self._retrieving = Retrieving(
+                RetrievalMeans(configuration, retrieval_sessions, self.scu, self.journal, self._reactor.reactor, clock)
+            )
+            self._undo.append(partial(self._reactor.call, lambda: Deferred.fromCoroutine(self._retrieving.close())))
             provided = self._provided(commitment)
             self.scp = self._port(configuration, commitment, provided, random)
             self.archive = Ports(
@@ -279,6 +291,8 @@ class _Running:
             ServiceClass.VERIFICATION: lambda _entity: {CommandField.C_ECHO_RQ: echo},
             ServiceClass.STORAGE_COMMITMENT: lambda _entity: {**commitment.services, **self._requestor.services},
             ServiceClass.FIND: lambda entity: {CommandField.C_FIND_RQ: find_service(entity, self._asking, self._reactor.reactor)},
+            ServiceClass.MOVE: self._retrieving.move_services,
+            ServiceClass.GET: self._retrieving.get_services,
         }
 
     def _port(

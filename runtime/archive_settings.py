@@ -72,6 +72,10 @@ class QueryEntitySettings(EntitySettings):
     fold_names: bool = False
     match_limit: int = Field(default=500, ge=1, le=1_000_000)
     wrap_request_attributes: bool = True
+    max_retrievals: int = Field(default=4, ge=1, le=1000)
+    recall_seconds: float = Field(default=60.0, ge=0, le=86400)
+    implicit_only: bool = False
+    pending_and_close: bool = False
 
 
 class ShortTermSettings(QueryEntitySettings):

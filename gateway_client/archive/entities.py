@@ -53,7 +53,8 @@ class ApplicationEntity:
     `abort_after_refusal` of an object, and checks compressed ones. What is asked and retrieves has the rest: whether queries
     may be relational, whether the case of names counts, how many matches a query may have, whether a Requested Procedure ID
     comes in Request Attributes Sequence, whether nothing below a study is asked for, and which AE title holds the images of a
-    network location.
+    network location; how many retrievals it carries out at a time, how long near-line images may take to come back into store,
+    whether objects go in implicit VR only, and whether what is put off ends with a pending answer and the association.
     """
 
     role: EntityRole
@@ -74,6 +75,10 @@ class ApplicationEntity:
     wrap_request_attributes: bool = True
     study_level_only: bool = False
     short_term_titles: Mapping[str, str] = field(default_factory=dict, hash=False)
+    max_retrievals: int = 4
+    recall_seconds: float = 60.0
+    implicit_only: bool = False
+    pending_and_close: bool = False
 
     @property
     def levels(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from dul.status import IDENTIFIER_DOES_NOT_MATCH
 LEVEL = "00080052"
 #: The unique key of each level, from above.
 UNIQUE_KEYS: Mapping[str, str] = {"PATIENT": "00100020", "STUDY": "0020000D", "SERIES": "0020000E", "IMAGE": "00080018"}
-_WORDS: Mapping[str, str] = {
+UNIQUE_KEY_NAMES: Mapping[str, str] = {
     "PATIENT": "Patient ID",
     "STUDY": "Study Instance UID",
     "SERIES": "Series Instance UID",
@@ -67,9 +67,9 @@ def check_hierarchy(identifier: Mapping[str, Sequence[Any]], model: Model, level
     for above in model.levels[: model.levels.index(level)]:
         values = identifier.get(UNIQUE_KEYS[above], ())
         if is_universal(values):
-            raise unfit(f"{_WORDS[above]} is missing, of the level above")
+            raise unfit(f"{UNIQUE_KEY_NAMES[above]} is missing, of the level above")
         if len(values) > 1 or "*" in values[0] or "?" in values[0]:
-            raise unfit(f"{_WORDS[above]} has to have one value above the level")
+            raise unfit(f"{UNIQUE_KEY_NAMES[above]} has to have one value above the level")
 
 
 def is_universal(values: Sequence[Any]) -> bool:

@@ -10,8 +10,8 @@ from gateway_client.commitment.requestor import Asked, CommitmentRequestor
 from gateway_client.commitment.requests import Asking, CommitmentRequests
 from gateway_client.commitment.transaction import CommitmentRequest
 from gateway_client.configuration import Configuration
-from gateway_client.transmission.export_queue import read_destinations
-from gateway_client.transmission.scu import Destination
+from gateway_client.transmission.consignment import Destination
+from gateway_client.transmission.export_queue import known_destinations
 from runtime import Clock
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class Requesting:
 
     def _learn(self, broker: Broker) -> None:
         lines = broker.call("MAGB TRANSMIT DESTINATIONS").lines
-        self._destinations = read_destinations(lines, self._configuration.machine)
+        self._destinations = known_destinations(lines, self._configuration)
 
     def _is_over(self, asking: Asking, now: float) -> bool:
         """Give up what no answer came to in time."""

@@ -24,7 +24,7 @@ from gateway_client.commitment.requests import CommitmentRequests
 from gateway_client.commitment.scu import ask_for_commitment, hearing
 from gateway_client.commitment.transaction import CommitmentRequest, CommitmentResult, commitment_proposal
 from gateway_client.configuration import Configuration
-from gateway_client.transmission.scu import Destination
+from gateway_client.transmission.consignment import Destination
 from runtime import Clock, ReactorThread
 
 log = logging.getLogger(__name__)

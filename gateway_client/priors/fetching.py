@@ -15,8 +15,8 @@ from gateway_client.priors.choosing import may_be_asked_for
 from gateway_client.priors.searches import Move, PriorSearches, Search, Stage
 from gateway_client.query_retrieve.peer import Peer
 from gateway_client.story import Event
+from gateway_client.transmission.consignment import Destination
 from gateway_client.transmission.export_queue import read_destinations
-from gateway_client.transmission.scu import Destination
 from runtime import Clock, PriorSettings
 from xwb import SecurityRefused
 

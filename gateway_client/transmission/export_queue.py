@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway_client.broker import Broker
+from gateway_client.configuration import Configuration, Peer
 from gateway_client.errors import BrokerRefused
-from gateway_client.transmission.scu import Destination
+from gateway_client.transmission.consignment import Destination
 from gateway_client.transmission.transmissions import Sending, Transmission
 from xwb import SecurityRefused
 
@@ -57,6 +58,16 @@ def read_destinations(lines: Sequence[str], machine: str) -> dict[str, Destinati
         if name and host and port.isdigit() and (name not in found or gateway == machine):
             found[name] = Destination(name, title, host, int(port), gateway)
     return found
+
+
+def destinations_of_peers(peers: Mapping[str, Peer]) -> dict[str, Destination]:
+    """Give the peers of the settings that can be sent to; a C-MOVE may name them, and their AE titles are their names."""
+    return {title: Destination(title, title, peer.host, peer.port) for title, peer in peers.items() if peer.host and peer.port}
+
+
+def known_destinations(lines: Sequence[str], configuration: Configuration) -> dict[str, Destination]:
+    """Give by their names the destinations that the broker tells of, and besides them the peers of the settings."""
+    return {**destinations_of_peers(configuration.peers), **read_destinations(lines, configuration.machine)}
 
 
 class ExportQueue:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from gateway_client.backoff import Backoff
+from gateway_client.transmission.consignment import Destination
 from gateway_client.transmission.limits import Limits
 from gateway_client.transmission.object_file import ObjectFile, sentence
-from gateway_client.transmission.scu import Destination
 from gateway_client.transmission.transmissions import Transmission
 from runtime import DestinationSettings
 

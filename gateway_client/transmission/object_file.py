@@ -79,6 +79,8 @@ class ObjectFile:
             status = os.fstat(self._file.fileno())
             #: The same for the same bytes under the same name.
             self.identity = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            #: Bytes of the file.
+            self.stored_size = status.st_size
             self._left = status.st_size - self.meta.offset
             self._beginning: Callable[[int], bytes] = partial(self._read_from, self.meta.offset)
             self._read: Callable[[int], bytes] = _Begun(memoryview(head)[self.meta.offset :], self._file).read
@@ -199,8 +201,13 @@ def _nothing() -> None:
     pass
 
 
-def ask_to_store(exchange: Exchange, one: ObjectFile) -> Asked | None:
-    """Make the C-STORE of an object (PS3.7 9.1.1); None where the association does not take it as it is."""
+def ask_to_store(
+    exchange: Exchange, one: ObjectFile, priority: int = 0, originator: tuple[str, int] | None = None
+) -> Asked | None:
+    """Make the C-STORE of an object (PS3.7 9.1.1); None where the association does not take it as it is.
+
+    `originator` is who asked for a C-MOVE, by AE title and message id.
+    """
     context = exchange.context_for(one.meta.sop_class_uid, one.meta.transfer_syntax)
     if context is None:
         return None
@@ -208,7 +215,9 @@ def ask_to_store(exchange: Exchange, one: ObjectFile) -> Asked | None:
         field=CommandField.C_STORE_RQ,
         sop_class=one.meta.sop_class_uid,
         sop_instance=one.meta.sop_instance_uid,
-        priority=0,
+        priority=priority,
+        move_originator=originator[0] if originator else None,
+        move_originator_message_id=originator[1] if originator else None,
     )
     return exchange.ask(context, command, source=one)
 

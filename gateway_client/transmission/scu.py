@@ -1,19 +1,18 @@
 """The storage SCU: sends files' data sets bit by bit as they are, over associations that are kept for their study.
 
-What a destination does not take in its own transfer syntax is transcoded where its settings say so.
+What a destination does not take in its own transfer syntax is transcoded where its settings say so, or whoever asked for it.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from pydicom.uid import UID
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
@@ -36,9 +35,9 @@ from gateway_client.errors import CannotTranscode, NotAnObject
 from gateway_client.objects.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, FileMeta
 from gateway_client.query_retrieve.presence import InstanceKey, Presence, asked_for
 from gateway_client.transcoding import SYNTAXES, Transcoder, Turns
+from gateway_client.transmission.consignment import Consignment, Destination
 from gateway_client.transmission.notes import Mark
 from gateway_client.transmission.object_file import (
-    TAKEN,
     WINDOW,
     ObjectFile,
     Outcome,
@@ -58,92 +57,23 @@ FOLLOWS_WITHIN = 0.25
 _OFFERED = 64
 #: Study and Series Instance UID.
 _STUDY, _SERIES = 0x0020000D, 0x0020000E
-#: Coercion of data elements, elements discarded, data set does not match the SOP class (PS3.4 B.2.3).
-STORAGE_WARNINGS = (0xB000, 0xB006, 0xB007)
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """One entry of DICOM TRANSMIT DESTINATION (#2006.587)."""
-
-    name: str
-    ae_title: str
-    host: str
-    port: int
-    gateway: str = ""
-
-
-Note = Callable[[int, Mark], None]
-"""Marks an object by its place, in the reactor's thread; of what is SENT the outcome is there. OSError ends the association."""
-
-
-@dataclass(eq=False, slots=True)
-class Consignment:
-    """Objects of one study for a destination, which are closed in the end; none is begun after `until`, by `monotonic`.
-
-    `study` is any name of their study. `further` is one that goes beside others of its destination: its association is given
-    up early where the destination does not take it. `warnings` are statuses with which an object counts as sent. The places in
-    `doubtful` are those of objects that are sent though the destination may say that it has them. A `whole` one goes over one
-    association, one object after the other, and is broken off by the first that is not taken. `ended` is called in the
-    reactor's thread when `outcomes` says how each object ended, by its place, or when there was a `fault`. One that is
-    transcoded takes the place of the other in `objects`.
-    """
-
-    destination: Destination
-    study: str
-    objects: list[ObjectFile]
-    note: Note
-    ended: Callable[[Consignment], None]
-    until: float = math.inf
-    further: bool = False
-    warnings: Collection[int] = STORAGE_WARNINGS
-    doubtful: Collection[int] = ()
-    whole: bool = False
-    broken_off: bool = False
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
-    fault: Exception | None = None
-
-    def all_outcomes(self) -> Iterator[tuple[int, Outcome]]:
-        """Give place and outcome of every object that ended; after a fault of the others too.
-
-        The first that was not begun then is the one whose turn it was, which the fault may come from.
-        """
-        yield from self.outcomes.items()
-        left = [place for place in range(len(self.objects)) if self.fault is not None and place not in self.outcomes]
-        unbegun = [place for place in left if not self.objects[place].begun]
-        for place in left:
-            if self.objects[place].handed_over:
-                yield place, Outcome(Result.DOUBT, f"No answer was seen: {self.fault!r}.")
-            elif place in unbegun[1:]:
-                yield place, Outcome(Result.UNSENT, f"A fault with another: {self.fault!r}.")
-            else:
-                yield place, Outcome(Result.FAULT, f"A fault: {self.fault!r}.")
-
-    def tell(self, place: int, outcome: Outcome) -> None:
-        """Say how an object ended."""
-        one = self.objects[place]
-        one.close()
-        if outcome.result is Result.SENT:
-            outcome = replace(outcome, reason=" ".join(filter(None, (outcome.reason, one.told))))
-        self.outcomes[place] = outcome
-        if outcome.result is Result.SENT:
-            self.note(place, Mark.SENT)
-        self.broken_off |= self.whole and outcome.result not in TAKEN
 
 
 @dataclass(eq=False, slots=True)
 class _Kept:
     """An association for a study; `busy` while a consignment goes over it.
 
-    Objects whose own transfer syntax is among what was `offered`, and was not accepted, go in one of `others`.
+    Objects whose own transfer syntax is among what was `offered`, and was not accepted, go in one of `others`; so do all where
+    nothing says what was offered. One that is `lent` is another's to release.
     """
 
     destination: Destination
     study: str
     exchange: Exchange
     used_at: float
-    offered: Collection[tuple[str, str]]
+    offered: Collection[tuple[str, str]] | None
     others: Collection[str]
+    lent: bool = False
     busy: bool = True
 
     def serves(self, consignment: Consignment, meta: FileMeta) -> bool:
@@ -159,7 +89,8 @@ class _Kept:
 
     def takes_transcoded(self, meta: FileMeta) -> list[str]:
         """Give the transfer syntaxes in which an object goes that does not go as it is."""
-        if self.takes(meta) or (meta.sop_class_uid, meta.transfer_syntax) not in self.offered:
+        offered = self.offered is None or (meta.sop_class_uid, meta.transfer_syntax) in self.offered
+        if self.takes(meta) or not offered:
             return []
         return [syntax for syntax in self.others if self.exchange.context_for(meta.sop_class_uid, syntax) is not None]
 
@@ -186,7 +117,7 @@ class StorageSCU:
         self._reactor = reactor or ReactorThread("dicom-scu")
         self._kept: list[_Kept] = []
         self._connecting = Counter[Destination]()
-        self._offered: dict[Destination, dict[tuple[str, str], None]] = {}
+        self._offered: dict[tuple[Destination, bool], dict[tuple[str, str], None]] = {}
         self._transcoder = Transcoder(configuration.transcoding)
         self._turns = Turns(self._transcoder)
         self._presence = Presence(configuration, self._reactor.reactor, monotonic)
@@ -228,6 +159,8 @@ class StorageSCU:
                 self._release(kept)
 
     def _release(self, kept: _Kept) -> Deferred[DulError | None]:
+        if kept.lent:
+            return succeed(None)
         if kept in self._kept:
             self._kept.remove(kept)
         return kept.exchange.release()
@@ -364,11 +297,13 @@ class StorageSCU:
             if not kept.busy and kept.serves(consignment, meta):
                 kept.busy = True
                 return kept
-        destination, configuration = consignment.destination, self._configuration
-        if consignment.whole:
+        destination, configuration, wish = consignment.destination, self._configuration, consignment.wish
+        if wish is not None and wish.over is not None:
+            return self._lent(consignment, wish.over)
+        if consignment.whole or wish is not None:
             for one in consignment.objects:
-                self._offer(destination, one.meta)
-        request = self._request(destination, meta)
+                self._offer(consignment, one.meta)
+        request = self._request(consignment, meta)
         await self._make_room(consignment)
         where = f"{destination.ae_title} at {destination.host}:{destination.port}"
         seconds = configuration.connect_timeout if consignment.further else configuration.dimse_timeout
@@ -390,9 +325,18 @@ class StorageSCU:
         finally:
             self._connecting[destination] -= 1
         offered = {(it.abstract_syntax, syntax) for it in request.contexts for syntax in it.transfer_syntaxes}
-        kept = _Kept(destination, consignment.study, exchange, self._monotonic(), offered, self._others(destination))
+        as_stored = wish is None or wish.as_stored
+        others = self._others(consignment)
+        kept = _Kept(destination, consignment.study, exchange, self._monotonic(), offered if as_stored else None, others)
         self._kept.append(kept)
         return kept
+
+    def _lent(self, consignment: Consignment, exchange: Exchange) -> _Kept | Outcome:
+        """Give the association that asked for the objects, while it is there."""
+        if exchange.over:
+            return Outcome(Result.UNREACHABLE, "The association that asked for it has ended.")
+        where = consignment.destination, consignment.study
+        return _Kept(*where, exchange, self._monotonic(), None, self._others(consignment), lent=True)
 
     async def _make_room(self, consignment: Consignment) -> None:
         """Release idle associations that stand in the way: this destination's, and others' beyond their first."""
@@ -403,10 +347,11 @@ class StorageSCU:
                 held[kept.destination] -= 1
                 await self._release(kept)
 
-    def _offer(self, destination: Destination, meta: FileMeta) -> dict[tuple[str, str], None]:
+    def _offer(self, consignment: Consignment, meta: FileMeta) -> dict[tuple[str, str], None]:
         """Put a file's pair of SOP class and transfer syntax last among those that a destination is offered; give them."""
-        pairs = self._offered.setdefault(destination, {})
-        for syntax in (*reversed(self._others(destination)), meta.transfer_syntax):
+        as_stored = consignment.wish is None or consignment.wish.as_stored
+        pairs = self._offered.setdefault((consignment.destination, as_stored), {})
+        for syntax in (*reversed(self._others(consignment)), *([meta.transfer_syntax] if as_stored else [])):
             pair = (meta.sop_class_uid, syntax)
             pairs.pop(pair, None)
             pairs[pair] = None
@@ -414,9 +359,9 @@ class StorageSCU:
             del pairs[next(iter(pairs))]
         return pairs
 
-    def _request(self, destination: Destination, meta: FileMeta) -> AssociateRequest:
+    def _request(self, consignment: Consignment, meta: FileMeta) -> AssociateRequest:
         """Offer each pair of SOP class and transfer syntax that this destination has been sent, this file's first."""
-        pairs = self._offer(destination, meta)
+        destination, pairs = consignment.destination, self._offer(consignment, meta)
         proposed: list[tuple[str, tuple[str, ...]]] = [(sop_class, (syntax,)) for sop_class, syntax in reversed(pairs)]
         if self._configuration.destination(destination.name).commit:  # it may tell what it commits to while it is sent more
             proposed.append((COMMITMENT, TRANSFER_SYNTAXES))
@@ -430,9 +375,11 @@ class StorageSCU:
             implementation_version_name=IMPLEMENTATION_VERSION,
         )
 
-    def _others(self, destination: Destination) -> list[str]:
-        """Give the transfer syntaxes into which objects may be brought for a destination, the preferred first."""
-        return [SYNTAXES[name] for name in self._configuration.destination(destination.name).transcode]
+    def _others(self, consignment: Consignment) -> Sequence[str]:
+        """Give the transfer syntaxes into which objects may be brought, the preferred first."""
+        if consignment.wish is not None:
+            return consignment.wish.syntaxes
+        return [SYNTAXES[name] for name in self._configuration.destination(consignment.destination.name).transcode]
 
     async def _transcode(self, consignment: Consignment, left: deque[int], syntaxes: Sequence[str]) -> None:
         """Put an object that the association takes in its place; one that cannot be made is told as refused."""
@@ -465,7 +412,8 @@ class StorageSCU:
         """Make one C-STORE (PS3.7 9.1.1); None where the association does not take the object."""
         one = consignment.objects[place]
         one.before_last = lambda: consignment.note(place, Mark.HANDED_OVER)
-        return ask_to_store(exchange, one)
+        wish = consignment.wish
+        return ask_to_store(exchange, one, *((wish.priority, wish.originator) if wish is not None else ()))
 
 
 def _keys_of(consignment: Consignment) -> dict[int, InstanceKey | None]:

@@ -19,7 +19,8 @@ from gateway_client.configuration import Configuration
 from gateway_client.errors import JournalError, ModificationError, NotPart10, UnknownShare
 from gateway_client.locations import NetworkLocations
 from gateway_client.priors.noting import StudiesSeen
-from gateway_client.transmission.export_queue import Entry, ExportQueue, read_destinations
+from gateway_client.transmission.consignment import Consignment, Destination
+from gateway_client.transmission.export_queue import Entry, ExportQueue, known_destinations
 from gateway_client.transmission.folder_contents import FolderContents
 from gateway_client.transmission.folder_lane import FolderLane
 from gateway_client.transmission.lanes import ALONE_FOR, MOST, Lane, Lanes, Shipment, Track
@@ -27,7 +28,6 @@ from gateway_client.transmission.limits import Limits
 from gateway_client.transmission.notes import Mark, Noted, Notes
 from gateway_client.transmission.object_file import TAKEN, ObjectFile, Outcome, Result, sentence
 from gateway_client.transmission.retries import pause_before_retry
-from gateway_client.transmission.scu import Consignment, Destination
 from gateway_client.transmission.transmissions import Sending, Transmission, Transmissions
 from runtime import Clock
 
@@ -163,7 +163,7 @@ class Transmitter:
 
     def _learn(self, broker: Broker) -> None:
         lines = broker.call("MAGB TRANSMIT DESTINATIONS").lines
-        self._destinations = read_destinations(lines, self._configuration.machine)
+        self._destinations = known_destinations(lines, self._configuration)
         self._locations = NetworkLocations.parse(broker.call("MAGB NETWORK LOCATIONS").lines, self._configuration.data)
         self._tell_strangers()
 

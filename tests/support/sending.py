@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
+from gateway_client.transmission.consignment import Consignment, Destination, Note
 from gateway_client.transmission.notes import Mark
 from gateway_client.transmission.object_file import ObjectFile, Outcome
-from gateway_client.transmission.scu import Consignment, Destination, Note, StorageSCU
+from gateway_client.transmission.scu import StorageSCU
 
 
 def unnoted(_place: int, _mark: Mark) -> None:

@@ -13,8 +13,9 @@ from gateway_client.coercion.changes import change_for
 from gateway_client.coercion.pseudonyms import read_key
 from gateway_client.configuration import Configuration
 from gateway_client.objects.part10 import read_meta
+from gateway_client.transmission.consignment import Destination
 from gateway_client.transmission.object_file import ObjectFile, Result
-from gateway_client.transmission.scu import Destination, StorageSCU
+from gateway_client.transmission.scu import StorageSCU
 from runtime import DestinationSettings
 from tests.support.dicom import Storescp
 from tests.support.sending import send_all

@@ -23,8 +23,9 @@ from gateway_client.errors import SpoolFull
 from gateway_client.objects.part10 import FileMeta, digest_of, encode_head, read_meta
 from gateway_client.reception.scp import StorageSCP
 from gateway_client.reception.spool import Spool, SpooledFile, SpoolWriter
+from gateway_client.transmission.consignment import Destination
 from gateway_client.transmission.object_file import Result
-from gateway_client.transmission.scu import Destination, StorageSCU
+from gateway_client.transmission.scu import StorageSCU
 from runtime import PortInUse, SystemClock, free_port
 from tests.integration.gateway.conftest import digest_as_sent, echoscu, storescu, wait_for
 from tests.support.sending import send_file

@@ -16,9 +16,10 @@ from dul import Sink as DataSink
 from gateway_client.configuration import Configuration
 from gateway_client.errors import NotPart10
 from gateway_client.objects.part10 import FileMeta, digest_of, encode_head, read_meta
+from gateway_client.transmission.consignment import Consignment, Destination
 from gateway_client.transmission.notes import Mark
 from gateway_client.transmission.object_file import WINDOW, ObjectFile, Result
-from gateway_client.transmission.scu import Consignment, Destination, StorageSCU
+from gateway_client.transmission.scu import StorageSCU
 from runtime import ReactorThread, free_port
 from tests.integration.gateway.conftest import digest_as_sent, is_free, wait_for
 from tests.support.sending import send_all, send_file, unnoted

@@ -9,8 +9,9 @@ from queue import SimpleQueue
 import pytest
 
 from gateway_client.configuration import Configuration
+from gateway_client.transmission.consignment import Consignment, Destination
 from gateway_client.transmission.object_file import ObjectFile, Outcome, Result
-from gateway_client.transmission.scu import Consignment, Destination, StorageSCU
+from gateway_client.transmission.scu import StorageSCU
 from tests.integration.gateway.test_sending import Answering, Sink, copies, shipped
 from tests.support.sending import unnoted
 

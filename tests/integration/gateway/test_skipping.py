@@ -16,8 +16,9 @@ from pydicom.uid import generate_uid
 
 from gateway_client.configuration import Configuration, Peer
 from gateway_client.query_retrieve.presence import BELIEVED_FOR
+from gateway_client.transmission.consignment import Consignment, Destination
 from gateway_client.transmission.object_file import ObjectFile, Outcome, Result
-from gateway_client.transmission.scu import Consignment, Destination, StorageSCU
+from gateway_client.transmission.scu import StorageSCU
 from runtime import DestinationSettings
 from tests.integration.gateway.test_sending import Sink, shipped
 from tests.support import dcmtk_archive, orthanc

@@ -19,9 +19,10 @@ from gateway_client.configuration import Configuration
 from gateway_client.objects.part10 import digest_of, read_meta
 from gateway_client.transcoding import SYNTAXES, Transcoder
 from gateway_client.transcoding.conversion import transcode_first
+from gateway_client.transmission.consignment import Destination
 from gateway_client.transmission.notes import Mark
 from gateway_client.transmission.object_file import ObjectFile, Outcome, Result
-from gateway_client.transmission.scu import Destination, StorageSCU
+from gateway_client.transmission.scu import StorageSCU
 from runtime import DestinationSettings, ReactorThread
 from tests.support.dicom import Storescp
 from tests.support.sending import send_all, send_file

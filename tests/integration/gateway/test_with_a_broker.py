@@ -21,8 +21,9 @@ from fileman.site import parse_site
 from gateway_client import Application, Configuration, FileMeta, Gateway, Keep, Origin, Place, StoredObject
 from gateway_client.objects.part10 import digest_of, read_meta
 from gateway_client.transmission import folder_lane
+from gateway_client.transmission.consignment import Consignment, Destination
 from gateway_client.transmission.object_file import Outcome, Result
-from gateway_client.transmission.scu import Consignment, Destination, StorageSCU
+from gateway_client.transmission.scu import StorageSCU
 from runtime import DestinationSettings, GatewaySettings, PriorSettings, Settings, free_port
 from runtime.settings import PeerSettings
 from tests.support.broker import RunningBroker

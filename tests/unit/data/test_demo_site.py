@@ -145,6 +145,7 @@ def test_one_context_serves_the_gateway_and_no_va_context_holds_a_procedure_of_o
         "MAGB EXPORT RESULT",
         "MAGB EXPORT REQUEUE",
         "MAGB EXPORT PRIORS",
+        "MAGB EXPORT MOVE",
         "MAGB GATEWAY HEARTBEAT",
         *(name for name in ACTIONS if name.startswith(("MAGB CORRECT ", "MAGB EXPORT ", "MAGB RULES "))),
         "MAGB INSTANCE FILES",

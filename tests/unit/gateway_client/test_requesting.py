@@ -16,7 +16,7 @@ from gateway_client.commitment.requests import Asking, CommitmentRequests, Taken
 from gateway_client.commitment.transaction import CommitmentRequest, CommitmentResult, Reason, Reference
 from gateway_client.configuration import Configuration
 from gateway_client.journal import Journal
-from gateway_client.transmission.scu import Destination
+from gateway_client.transmission.consignment import Destination
 from runtime import DestinationSettings, FixedClock
 from tests.unit.gateway_client.fakes import MOMENT, FakeBroker
 

@@ -14,11 +14,11 @@ from gateway_client.journal import Journal
 from gateway_client.objects.splicing import Change
 from gateway_client.priors.searches import PriorSearches, Stage
 from gateway_client.transmission import transmitter
+from gateway_client.transmission.consignment import Destination
 from gateway_client.transmission.export_queue import read_destinations, read_entries
 from gateway_client.transmission.lanes import Lane
 from gateway_client.transmission.notes import Notes
 from gateway_client.transmission.object_file import ObjectFile, Outcome, Result
-from gateway_client.transmission.scu import Destination
 from gateway_client.transmission.transmissions import Sending, Transmissions
 from runtime import DestinationSettings, PriorSettings
 from tests.unit.gateway_client.fakes import SHARE

@@ -12,10 +12,10 @@ from gateway_client.journal import Journal
 from gateway_client.objects.part10 import FileMeta, encode_head
 from gateway_client.priors.noting import StudiesSeen
 from gateway_client.priors.searches import PriorSearches
+from gateway_client.transmission.consignment import Consignment
 from gateway_client.transmission.folder_contents import FolderContents
 from gateway_client.transmission.notes import Mark, Notes
 from gateway_client.transmission.object_file import Outcome, Result
-from gateway_client.transmission.scu import Consignment
 from gateway_client.transmission.transmissions import Transmissions
 from gateway_client.transmission.transmitter import Transmitter
 from rpcs.export import Room
