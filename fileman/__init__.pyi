@@ -2,6 +2,25 @@
 
 from fileman.archive_index import describe_again, forget_images, image_moved, index_images
 from fileman.archive_rows import date_of, folded, name_group, name_groups, number_key, time_key
+from fileman.archive_rules import (
+    ARCHIVE_RULES,
+    DEFAULT_RULE,
+    PATIENT_SCOPE,
+    STUDY_SCOPE,
+    Handling,
+    Override,
+    handlings,
+    list_overrides,
+    set_override,
+)
+from fileman.archive_states import (
+    FOLDER_STATES,
+    ImageLocationStatus,
+    StorageLocation,
+    image_location_status,
+    retrieve_seconds,
+    state_and_seconds,
+)
 from fileman.dates import (
     age_in_years,
     external_date,
@@ -70,6 +89,7 @@ from fileman.locks import (
 from fileman.many_rows import ManyRows
 from fileman.notices import Notices, Probe, give_notice
 from fileman.numbers import NumbersAhead, next_ien, next_iens, reset_numbers
+from fileman.operator_requests import MediumWanted, ask_operator, close_request, list_operator_requests
 from fileman.queue_pointers import count_queued, note_processed
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
 from fileman.site import (
@@ -92,14 +112,18 @@ from fileman.text_ranges import beginning, begins, behind
 from fileman.transfer import ComparedSequence, ComparedTable, Moved, NotMoved, Outcome, Step, Transfer, UnfitSource, shown_target
 from fileman.unread_list import consult_image_came, read_as
 from fileman.upserting import insert_into, upserts
-from fileman.waking import Sleepers, evaluation, transmission, wake_after_commit
+from fileman.waking import Sleepers, evaluation, recalls, transmission, wake_after_commit
+from fileman.watermarks import BadWatermark, Usage, Watermark, Watermarks
 
 __all__ = [
+    "ARCHIVE_RULES",
     "ARE_MADE",
     "CONSULT_LIST",
+    "DEFAULT_RULE",
     "DERIVED_FILES_OPTION",
     "EXAM_POINTERS",
     "EXTENSIONS",
+    "FOLDER_STATES",
     "GROUP_OBJECT_TYPE",
     "IMAGE_POINTERS",
     "IS_AWAITED",
@@ -107,8 +131,10 @@ __all__ = [
     "LAB_SECTIONS",
     "LOCK_SECONDS",
     "NEVER",
+    "PATIENT_SCOPE",
     "PLACEHOLDER",
     "RADIOLOGY_FILE",
+    "STUDY_SCOPE",
     "THERE",
     "TIU_FILE",
     "UID_LENGTH",
@@ -117,6 +143,7 @@ __all__ = [
     "BadSiteKey",
     "BadSnapshot",
     "BadSource",
+    "BadWatermark",
     "ComparedSequence",
     "ComparedTable",
     "Event",
@@ -125,7 +152,10 @@ __all__ = [
     "Faults",
     "FileManError",
     "Folder",
+    "Handling",
+    "ImageLocationStatus",
     "ManyRows",
+    "MediumWanted",
     "MigrationFailed",
     "Moved",
     "NotMoved",
@@ -133,6 +163,7 @@ __all__ = [
     "NumbersAhead",
     "OptionScheduleRow",
     "Outcome",
+    "Override",
     "Probe",
     "Settled",
     "SiteFile",
@@ -141,14 +172,19 @@ __all__ = [
     "SiteSettings",
     "Sleepers",
     "Step",
+    "StorageLocation",
     "Store",
     "StoreClosed",
     "StoreFailed",
     "Transfer",
     "UnfitSource",
     "UnsafePath",
+    "Usage",
+    "Watermark",
+    "Watermarks",
     "age_in_years",
     "apply_site",
+    "ask_operator",
     "beginning",
     "begins",
     "behind",
@@ -156,6 +192,7 @@ __all__ = [
     "bump_site_version",
     "check_verify_code",
     "clear_faults",
+    "close_request",
     "consult_image_came",
     "count_queued",
     "date_of",
@@ -179,8 +216,10 @@ __all__ = [
     "group_lock",
     "groups_of",
     "groups_of_report",
+    "handlings",
     "hash_verify_code",
     "hashed_directories",
+    "image_location_status",
     "image_moved",
     "index_images",
     "insert_into",
@@ -190,6 +229,8 @@ __all__ = [
     "lab_key",
     "lab_section",
     "lease_holder",
+    "list_operator_requests",
+    "list_overrides",
     "lock_for_transaction",
     "mixed_case_date_time",
     "name_group",
@@ -204,6 +245,7 @@ __all__ = [
     "read_faults",
     "read_folders",
     "read_site_file",
+    "recalls",
     "record_events",
     "release_held",
     "release_lease",
@@ -214,14 +256,17 @@ __all__ = [
     "reset_to_site",
     "restore_facts",
     "restore_snapshot",
+    "retrieve_seconds",
     "seconds_ahead",
     "send_queue_lock",
     "set_fault",
+    "set_override",
     "settle_derived_files",
     "shown_target",
     "site_settings",
     "spend_fault",
     "sqlite_file",
+    "state_and_seconds",
     "take_lease",
     "take_snapshot",
     "time_key",

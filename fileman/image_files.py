@@ -24,6 +24,11 @@ _LOCATIONS = select(
     NetworkLocation.subdirectory,
     NetworkLocation.retention_days,
     NetworkLocation.physical,
+    NetworkLocation.site,
+    NetworkLocation.label,
+    NetworkLocation.high_watermark,
+    NetworkLocation.low_watermark,
+    NetworkLocation.retrieve_seconds,
 ).where(NetworkLocation.name != "")  # a nameless one is no place: only its state was ever told
 #: The extension of each file of an image; FULL is the file that the image names.
 EXTENSIONS = {"ABSTRACT": "ABS", "BIG": "BIG", "TEXT": "TXT", "DICOM": "DCM"}
@@ -39,7 +44,7 @@ class UnsafePath(FileManError):
 class Folder:
     """A network location as a folder here; a relative path of the site file lies below the data directory.
 
-    `physical` is its path as procedures tell it.
+    `physical` is its path as procedures tell it, `site` its place (#2006.1), `label` that of a medium which may be off line.
     """
 
     ien: int
@@ -53,6 +58,16 @@ class Folder:
     retention_days: int | None = None
     relative: bool = False
     physical: str = ""
+    site: int = 0
+    label: str = ""
+    high_watermark: str = ""
+    low_watermark: str = ""
+    retrieve_seconds: int | None = None
+
+    @property
+    def medium(self) -> str:
+        """What operators know it by: its label, or else its name."""
+        return self.label or self.name
 
     @property
     def is_there(self) -> bool:
@@ -122,6 +137,11 @@ def read_folders(connection: Connection, data: Path) -> dict[int, Folder]:
             row.retention_days,
             relative=not Path(row.path).is_absolute(),
             physical=row.physical,
+            site=row.site,
+            label=row.label,
+            high_watermark=row.high_watermark,
+            low_watermark=row.low_watermark,
+            retrieve_seconds=row.retrieve_seconds,
         )
         for row in connection.execute(_LOCATIONS)
     }

@@ -23,6 +23,11 @@ def transmission(origin: int) -> str:
     return f"EXPORT {origin}"
 
 
+def recalls() -> str:
+    """Name the images that are to come back from long-term locations."""
+    return "RECALL"
+
+
 def wake_after_commit(connection: Connection, topic: str) -> None:
     """Wake whoever waits for a topic when the caller's transaction is committed; one that is undone may wake them too."""
     connection.info.setdefault(_WOKEN, set()).add(topic)

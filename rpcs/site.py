@@ -87,6 +87,8 @@ class LocationData:
     hash: bool
     user: str
     password: str  # enciphered with the site's key
+    label: str = ""
+    retrieve_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ from fileman.files.routing import (
     TransmitDestination,
     TransmitService,
 )
+from fileman.files.storage import ArchiveOverride, LongTermFault, OperatorRequest, Recall, ReleasedFile
 from fileman.files.taskman import OptionSchedule, RunningTask, Task, TaskError, TaskManager, TaskStep, TaskSyncFlag
 from fileman.files.tele_reader import AcquisitionSite, ConsultService, ImageIndex, TeleReader, UnreadConsult
 from fileman.files.text import GatewayParameter, Hl7Message, TextMessageCount
@@ -101,6 +102,7 @@ __all__ = [
     "AnsweredRequest",
     "ArchiveHolding",
     "ArchiveInstance",
+    "ArchiveOverride",
     "ArchivePatient",
     "ArchiveSeries",
     "ArchiveStudy",
@@ -146,9 +148,11 @@ __all__ = [
     "LabGroup",
     "Lease",
     "LockedAddress",
+    "LongTermFault",
     "LostMember",
     "NetworkLocation",
     "NewPerson",
+    "OperatorRequest",
     "Option",
     "OptionItem",
     "OptionRpc",
@@ -161,6 +165,8 @@ __all__ = [
     "RadiologyCode",
     "RadiologyOrder",
     "RadiologyProcedure",
+    "Recall",
+    "ReleasedFile",
     "Report",
     "ReportImage",
     "RoutedCopy",

@@ -76,6 +76,7 @@ class Image(ImageEntry):
         Index(None, "report", "object_type"),
         Index(None, "procedure_time", **only_where("object_type = 11")),
         Index(None, "saved_at", "ien"),
+        Index(None, "location", "last_access", "ien", **only_where("jukebox_location IS NOT NULL")),
         Index(None, "parent_file", "parent_ien", "object_type"),
     )
 
@@ -119,6 +120,9 @@ class NetworkLocation(File):
     `offline_since` and `last_purge` are FileMan's moments, None where they were never set and empty where they were set and
     taken away: pieces 6 and 4 of node 3, which is answered as it is. VistA makes an entry without a name of a number that it
     is told the state of and does not know.
+
+    `label` names a medium that may be off line. The watermarks are written `90%` or `500 GB`, empty where the location has none;
+    `retrieve_seconds` is how long an image of the location takes to come.
     """
 
     __tablename__ = "network_location"
@@ -142,6 +146,10 @@ class NetworkLocation(File):
     compression: Mapped[str] = mapped_column(default="")
     offline_since: Mapped[str | None]
     last_purge: Mapped[str | None]
+    label: Mapped[str] = mapped_column(default="")
+    high_watermark: Mapped[str] = mapped_column(default="")
+    low_watermark: Mapped[str] = mapped_column(default="")
+    retrieve_seconds: Mapped[int | None]
 
 
 class AcquisitionDevice(File):
@@ -231,6 +239,8 @@ class DicomFailedImage(File):
 
 class BackgroundQueue(File):
     """IMAGE BACKGROUND QUEUE (#2006.03): JUKEBOX, EVAL and DELETE entries of a place; `reason` says why one is FAILED.
+
+    A JUKEBOX entry of an image that is never to be archived is SKIPPED.
 
     A DELETE entry names a file (`file_path`), and image 0.
     """

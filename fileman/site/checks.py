@@ -18,6 +18,7 @@ _UNIQUE = (
     ("exam", ("service", "accession")),
     ("tiu_note", ("ien",)),
     ("network_location", ("ien",)),
+    ("network_location", ("label",)),
     ("transmit_destination", ("ien",)),
     ("ae_security", ("ien",)),
     ("holiday", ("date",)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from sqlalchemy import Connection, select, union
 
 from fileman.errors import SiteFileError
@@ -13,6 +13,7 @@ from fileman.files import File, Holiday, Image, ImagingSite, Institution, Networ
 from fileman.secrets import SiteKey
 from fileman.site.rows import FileManDate, FileType, Ien, Row
 from fileman.site.sections import Columns, Section, encipher, fill, split
+from fileman.watermarks import BadWatermark, Watermarks
 
 
 class InstitutionRow(Row):
@@ -63,6 +64,21 @@ class NetworkLocationRow(Row):
     password_enciphered: str = ""
     subdirectory: str = ""
     compression: str = ""
+    label: str = Field(default="", max_length=64)
+    high_watermark: str = ""
+    low_watermark: str = ""
+    retrieve_seconds: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _released_by(self) -> NetworkLocationRow:
+        """Check the watermarks, which only short-term storage has."""
+        try:
+            marks = Watermarks.parse(self.high_watermark, self.low_watermark)
+        except BadWatermark as error:
+            raise ValueError(str(error)) from error
+        if marks is not None and self.kind != "MAG":
+            raise ValueError("watermarks are for locations of kind MAG, from which images are released")
+        return self
 
 
 class HolidayRow(Row):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select, update
@@ -23,22 +21,16 @@ from fileman import (
     to_fileman,
 )
 from fileman.files import BackgroundQueue, Image, ImageAudit, ImagingSite, NetworkLocation
-from runtime import sync_directory, write_file
 from taskman.context import TaskContext
 from taskman.endings import Deleted, Ending
-from taskman.errors import TaskManError
 from taskman.routines import routine
 from taskman.system.batches import change, rows_of
-from taskman.system.folders import GONE, NOWHERE, LocationUnfit, check_mounted, check_there
+from taskman.system.folders import NOWHERE, LocationUnfit, NotDeleted, remove_file
 
 #: Entries of one transaction, and those of a place that one run brings to an end; what waits does not count.
 BATCH, MOST = 100, 10_000
-#: A file that keeps a location from being empty when its last image's file goes.
-MARK = ".magbroker"
 #: The endings of an image's own file, and of those beside it: by these another image is found that has a file of that name.
 _ENDINGS = ("TGA", *EXTENSIONS.values())
-#: What is wrong with a whole location and with none of its files: it is gone, or protected.
-_UNFIT = {*GONE, errno.EROFS}
 _NUMBER = re.compile(r"[0-9]{1,9}$")
 
 #: A row of one of the selections below.
@@ -69,10 +61,6 @@ _NAMED = select(Image.ien).where(Image.file_ref.in_(bindparam("names", expanding
 _DELETED = select(ImageAudit.uid, ImageAudit.file_ref).where(ImageAudit.ien == bindparam("image_"))
 
 REMOVED, NOT_THERE, KEPT, FAILED = "deleted", "was not there any more", "kept", "failed"
-
-
-class NotDeleted(TaskManError):
-    """The file cannot be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,37 +134,12 @@ def _delete(task: TaskContext, row: Entry, folders: list[Folder], tally: Tally) 
         folder = _folder_of(row.file_path, name, folders)
         if folder.ien in tally.away:
             return None
-        return Outcome(row.ien, row.file_path, _remove(folder, name))
+        return Outcome(row.ien, row.file_path, REMOVED if remove_file(folder, name) else NOT_THERE)
     except LocationUnfit as problem:
         tally.away[problem.location] = str(problem)
         return None
     except (NotDeleted, UnsafePath) as problem:
         return Outcome(row.ien, row.file_path, FAILED, str(problem))
-
-
-def _remove(folder: Folder, name: str) -> str:
-    """Remove a file for good. Raises LocationUnfit for a location that is away, NotDeleted for a file that cannot be removed.
-
-    A location without any files is one that nothing is mounted on. One that is about to lose its last file is marked before,
-    so that it is not taken for such.
-    """
-    if not folder.online:
-        raise LocationUnfit(f"{folder.name} is off line", folder.ien)
-    check_there(folder)
-    path = folder.file(name)
-    try:
-        if path.exists() and {it.name for it in islice(folder.root.iterdir(), 2)} == {name}:
-            write_file(folder.root / MARK, b"")
-        path.unlink()
-        sync_directory(path.parent)
-    except FileNotFoundError:
-        check_mounted(folder)
-        return NOT_THERE
-    except OSError as error:
-        if error.errno in _UNFIT:
-            raise LocationUnfit(f"{folder.name}: {error.strerror}", folder.ien) from error
-        raise NotDeleted(f"it cannot be removed: {error.strerror or error}") from error
-    return REMOVED
 
 
 def _folder_of(path: str, name: str, folders: list[Folder]) -> Folder:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 from fileman import Folder, UnsafePath
+from runtime import sync_directory, write_file
 from taskman.errors import TaskManError
 
 #: The number of no network location: a list of those that are away begins with it, for an empty one is looked up by a scan.
 NOWHERE = -1
 #: Errors of a whole location that is gone, of which no file is the cause.
 GONE = frozenset({errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.EHOSTDOWN, errno.ETIMEDOUT})
+#: What is wrong with a whole location and with none of its files: it is gone, or protected.
+_UNFIT = {*GONE, errno.EROFS}
+#: A file that keeps a location from being empty when its last image's file goes.
+MARK = ".magbroker"
+
+
+class NotDeleted(TaskManError):
+    """The file cannot be deleted."""
 
 
 class NoFile(TaskManError):
@@ -87,3 +97,29 @@ def _is_file(folder: Folder, path: Path) -> bool:
         if error.errno in GONE:
             raise LocationUnfit(f"{folder.name}: {error.strerror}", folder.ien) from error
         raise NoFile(f"{path} cannot be looked at: {error.strerror or error}") from error
+
+
+def remove_file(folder: Folder, name: str) -> bool:
+    """Remove a file for good; False when it is not there any more.
+
+    A location without any files is one that nothing is mounted on. One that is about to lose its last file is marked before,
+    so that it is not taken for such. Raises LocationUnfit for a location that is away, NotDeleted for a file that cannot be
+    removed, UnsafePath for a name that leads out of the location.
+    """
+    if not folder.online:
+        raise LocationUnfit(f"{folder.name} is off line", folder.ien)
+    check_there(folder)
+    path = folder.file(name)
+    try:
+        if path.exists() and {it.name for it in islice(folder.root.iterdir(), 2)} == {name}:
+            write_file(folder.root / MARK, b"")
+        path.unlink()
+        sync_directory(path.parent)
+    except FileNotFoundError:
+        check_mounted(folder)
+        return False
+    except OSError as error:
+        if error.errno in _UNFIT:
+            raise LocationUnfit(f"{folder.name}: {error.strerror}", folder.ien) from error
+        raise NotDeleted(f"it cannot be removed: {error.strerror or error}") from error
+    return True

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import hashlib
-import os
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select, update
@@ -20,6 +14,7 @@ from fileman import (
     Folder,
     big_file_name,
     file_name,
+    handlings,
     image_moved,
     note_processed,
     read_folders,
@@ -27,21 +22,19 @@ from fileman import (
     to_fileman,
 )
 from fileman.files import BackgroundQueue, DerivedFile, Image, ImagingSite
-from runtime import make_directories, sync_directory
 from taskman.context import TaskContext
 from taskman.endings import Deleted, Ending
-from taskman.errors import TaskManError
 from taskman.routines import routine
 from taskman.system.batches import rows_of
-from taskman.system.folders import GONE, NOWHERE, LocationUnfit, NoFile, file_in, folder_of, is_file_in, path_in
+from taskman.system.folders import NOWHERE, LocationUnfit, NoFile, folder_of, is_file_in
+from taskman.system.whole_files import NotCopied, copy_file
 
 #: Entries that are looked up at a time, and images that one run copies.
 BATCH, MOST = 50, 5_000
-_CHUNK = 1 << 20
 #: An error's text is cut to this many characters.
 REASON_LIMIT = 300
-#: What is wrong with the location that is written to, and no image's fault: it is gone, full or protected.
-_UNFIT = {*GONE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+#: Statuses of entries that are not copied: those that cannot be, and those that are not to be.
+FAILED, SKIPPED = "FAILED", "SKIPPED"
 
 #: A row of one of the selections below.
 Entry = Row[*tuple[Any, ...]]
@@ -73,24 +66,12 @@ _NEXT = (
 _ANY = select(BackgroundQueue.ien).where(BackgroundQueue.place == bindparam("place_"), _WAITING).limit(1)
 _THIS = (BackgroundQueue.ien == bindparam("entry")) & (BackgroundQueue.status == "NOT_PROCESSED")
 _TAKE_OUT = delete(BackgroundQueue).where(_THIS)
-_SET_ASIDE = update(BackgroundQueue).where(_THIS).values(status="FAILED", reason=bindparam("why"))
+_SET_ASIDE = update(BackgroundQueue).where(_THIS).values(status=bindparam("as_"), reason=bindparam("why"))
 _COPIED = (
     update(Image)
     .where(Image.ien == bindparam("image_"))
     .values(jukebox_location=bindparam("where_"), big_jukebox_location=bindparam("big"))
 )
-
-
-class NotCopied(TaskManError):
-    """The image cannot be copied to its long-term location."""
-
-
-class _Gone(TaskManError):
-    """A file cannot be read because its whole location is gone."""
-
-    def __init__(self, message: str, file: Path) -> None:
-        self.file = file
-        super().__init__(message)
 
 
 @dataclass(slots=True)
@@ -99,8 +80,14 @@ class Tally:
 
     copied: int = 0
     failed: int = 0
+    never: int = 0
     waits: str = ""
     away: set[int] = field(default_factory=set)
+
+    @property
+    def taken_up(self) -> int:
+        """How many entries came to an end."""
+        return self.copied + self.failed + self.never
 
     def wait(self, problem: LocationUnfit) -> None:
         """Leave the entries of a network location that is not there to a later run."""
@@ -117,9 +104,10 @@ class Tally:
 def copy_long_term(task: TaskContext) -> Ending:
     """Copy new images, with their .DCM, .TXT and .BIG files, to the long-term location of their place.
 
-    An entry leaves the queue when its files are on disk there, compared, and the image names the location; one that cannot be
-    copied is set aside (FAILED) with the reason. A place without a long-term location that is on line keeps its entries, and
-    an image whose .TGA or .BIG file is yet to be made waits for that, unless their making is not scheduled, or paused.
+    An entry leaves the queue when its files are on disk there, compared, and the image names the location. One that cannot be
+    copied is set aside (FAILED) with the reason, and so is one that is never to be archived (SKIPPED). A place without a
+    long-term location that is on line keeps its entries, and an image whose .TGA or .BIG file is yet to be made waits for that,
+    unless their making is not scheduled, or paused.
     """
     folders = task.store.read(lambda connection: read_folders(connection, task.data))
     places = task.store.read(lambda connection: connection.execute(_PLACES).all())
@@ -128,8 +116,9 @@ def copy_long_term(task: TaskContext) -> Ending:
         if not rows_of(task, _ANY, {"place_": place.ien}):
             continue
         tally = _copy_place(task, place.ien, folders.get(place.jukebox_location or 0), folders)
-        nothing = nothing and not tally.copied and not tally.failed
-        said.append(f"place {place.ien}: {tally.copied} images copied, {tally.failed} set aside{tally.waits}")
+        nothing = nothing and not tally.taken_up
+        never = f", {tally.never} never to be archived" if tally.never else ""
+        said.append(f"place {place.ien}: {tally.copied} images copied, {tally.failed} set aside{never}{tally.waits}")
     if said:
         task.say("; ".join(said))
     return Deleted() if nothing and not task.signals.heeded.is_set() else None
@@ -140,19 +129,26 @@ def _copy_place(task: TaskContext, place: int, target: Folder | None, folders: d
     if target is None or target.kind != "JUKEBOX" or not target.online:
         tally.waits = ", the others wait for a long-term location that is on line"
         return tally
-    while tally.copied + tally.failed < MOST:
+    while tally.taken_up < MOST:
         key = {"place_": place, "after": after, "away": [NOWHERE, *tally.away]}
         rows = rows_of(task, _NEXT, key)
+        images = [row.image for row in rows]
+        handled = task.store.read(lambda connection, images=images: handlings(connection, images))
         for row in rows:
             if task.stop_requested():
                 return tally
+            handling = handled.get(row.image)
+            if handling is not None and handling.do_not_archive:
+                _set_aside(task, row, f"{handling.said_by} says: never archive it", SKIPPED)
+                tally.never += 1
+                continue
             if not tally.away.isdisjoint((row.location, row.big_location)):
                 continue
             try:
                 _copy_image(task, row, target, folders)
                 tally.copied += 1
             except (NotCopied, NoFile) as problem:
-                _set_aside(task, row, str(problem))
+                _set_aside(task, row, str(problem), FAILED)
                 tally.failed += 1
             except LocationUnfit as problem:
                 tally.wait(problem)
@@ -172,7 +168,7 @@ def _copy_image(task: TaskContext, row: Entry, target: Folder, folders: dict[int
         raise NotCopied("the image has no file")
     source = folder_of(row.location, folders)
     big_source = folder_of(row.big_location, folders) if row.big_location else source
-    _copy_file(source, target, row.file_ref)
+    copy_file(source, target, row.file_ref)
     for file_type in ("DICOM", "TEXT"):
         _copy_companion(source, target, file_name(row.file_ref, file_type))
     big = _copy_companion(big_source, target, big_file_name(row.file_ref, row.big_extension))
@@ -183,68 +179,8 @@ def _copy_companion(source: Folder, target: Folder, name: str) -> bool:
     """Copy a file that an image may have beside its own; false when it has none. One that is copied already is left."""
     if not is_file_in(source, name):
         return False
-    _copy_file(source, target, name)
+    copy_file(source, target, name)
     return True
-
-
-def _copy_file(source: Folder, target: Folder, name: str) -> None:
-    """Copy one file beside its place, compare it on disk, give it its name. What is there already is never written over."""
-    if not target.is_there and not target.relative:
-        raise LocationUnfit(f"the folder of {target.name} is not there", target.ien)
-    from_path = file_in(source, name)
-    to_path = path_in(target, name)
-    try:
-        _copy(from_path, to_path)
-    except _Gone as gone:
-        of = source if gone.file == from_path else target
-        raise LocationUnfit(str(gone), of.ien) from gone
-    except OSError as error:
-        if error.errno in _UNFIT:
-            raise LocationUnfit(f"{target.name}: {error.strerror}", target.ien) from error
-        raise NotCopied(f"{to_path} cannot be written: {error.strerror or error}") from error
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file; an OSError is the target's. Raises _Gone and NotCopied."""
-    make_directories(target.parent)
-    if target.exists():
-        if _digest(target) != _digest(source):
-            raise NotCopied(f"another file is at {target} already")
-        sync_directory(target.parent)  # the process may have died before it was
-        return
-    temporary = target.with_name(f".{target.name}.part")
-    try:
-        with temporary.open("wb") as writer:
-            digest = _digest(source, writer.write)
-            writer.flush()
-            os.fsync(writer.fileno())
-        if _digest(temporary) != digest:
-            raise NotCopied(f"the copy at {temporary} differs from its source")
-        temporary.rename(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    sync_directory(target.parent)
-
-
-def _digest(file: Path, write: Callable[[bytes], object] = len) -> str:
-    """Read a file, hand its bytes on, and give their SHA-256."""
-    digest = hashlib.sha256()
-    for chunk in _chunks(file):
-        write(chunk)
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _chunks(file: Path) -> Iterator[bytes]:
-    try:
-        with file.open("rb") as reader:
-            while chunk := reader.read(_CHUNK):
-                yield chunk
-    except OSError as error:
-        problem = f"{file} cannot be read: {error.strerror or error}"
-        raise (_Gone(problem, file) if error.errno in GONE else NotCopied(problem)) from error
 
 
 def _write_copied(task: TaskContext, connection: Connection, row: Entry, target: Folder, big: bool) -> None:
@@ -260,13 +196,15 @@ def _write_copied(task: TaskContext, connection: Connection, row: Entry, target:
     record_events(connection, [Event(row.uid, row.image, "JUKEBOX", now, f"task {task.number}", "copied", target.name)])
 
 
-def _set_aside(task: TaskContext, row: Entry, why: str) -> None:
+def _set_aside(task: TaskContext, row: Entry, why: str, status: str) -> None:
+    """Leave an entry in the queue with the reason why its image is not copied."""
+
     def write(connection: Connection) -> None:
         task.fence(connection)
-        if connection.execute(_SET_ASIDE, {"entry": row.ien, "why": why[:REASON_LIMIT]}).rowcount != 1:
+        if connection.execute(_SET_ASIDE, {"entry": row.ien, "as_": status, "why": why[:REASON_LIMIT]}).rowcount != 1:
             return
         note_processed(connection, row.place, "JUKEBOX", row.ien, to_fileman(task.clock.now()))
         now = task.clock.seconds()
-        record_events(connection, [Event(row.uid or "", row.image, "JUKEBOX", now, f"task {task.number}", "failed", why)])
+        record_events(connection, [Event(row.uid or "", row.image, "JUKEBOX", now, f"task {task.number}", status.lower(), why)])
 
     task.store.transact(write)

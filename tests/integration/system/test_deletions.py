@@ -13,7 +13,7 @@ from sqlalchemy import delete, select, update
 from fileman import hashed_directories
 from fileman.files import BackgroundQueue, Image, ImageAudit, NetworkLocation, QueuePointer
 from taskman import Deleted, TaskContext, find_option
-from taskman.system import deletions
+from taskman.system import deletions, folders
 from tests.integration.system.conftest import UNREADABLE, Site
 from tests.support.query_plans import statements_of
 
@@ -189,7 +189,7 @@ def test_a_flat_location_that_loses_its_last_file_is_not_taken_for_one_that_is_a
     paths = [f"\\\\RAID\\ONE\\SL000000000001.{ending}" for ending in ("DCM", "TXT", "ABS")]
     queue(archive, paths[0])
     assert archive.run(OPTION).said == "place 1: 1 deleted"
-    assert [path.name for path in folder.iterdir()] == [deletions.MARK]
+    assert [path.name for path in folder.iterdir()] == [folders.MARK]
     queue(archive, *paths[1:])
     assert archive.run(OPTION).said == "place 1: 2 was not there any more"
     assert waiting(archive) == []
