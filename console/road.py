@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from fileman import to_fileman
+from fileman import list_operator_requests, to_fileman
 from fileman.files import (
     AcquisitionCount,
     BackgroundQueue,
@@ -21,6 +21,7 @@ from fileman.files import (
     GatewayStatus,
     Image,
     ImageEvent,
+    LongTermFault,
     RunningTask,
     Task,
     TaskManager,
@@ -110,6 +111,8 @@ class Status:
     managers: list[str]
     gateways: dict[str, dict[str, str]]
     instruments: dict[str, dict[str, int]]
+    media: list[str]
+    long_term_faults: int
     orphans: list[dict[str, object]]
 
 
@@ -135,6 +138,11 @@ def read_status(connection: Connection, now: float) -> Status:
         ],
         gateways=_gateways(connection, now),
         instruments=_instruments(connection, now),
+        media=[
+            f"{it.label}: asked for by {it.asked_by or 'nobody named'} {now - it.asked_at:.0f} s ago, {it.images} images wait"
+            for it in list_operator_requests(connection)
+        ],
+        long_term_faults=_count(connection, select(func.count()).select_from(LongTermFault)),
         orphans=orphans(connection, now),
     )
 

@@ -15,11 +15,11 @@ from fileman.archive_rules import (
 )
 from fileman.archive_states import (
     FOLDER_STATES,
+    NEVER_BY_ITSELF,
     ImageLocationStatus,
     StorageLocation,
     image_location_status,
     retrieve_seconds,
-    state_and_seconds,
 )
 from fileman.dates import (
     age_in_years,
@@ -131,6 +131,7 @@ __all__ = [
     "LAB_SECTIONS",
     "LOCK_SECONDS",
     "NEVER",
+    "NEVER_BY_ITSELF",
     "PATIENT_SCOPE",
     "PLACEHOLDER",
     "RADIOLOGY_FILE",
@@ -266,7 +267,6 @@ __all__ = [
     "site_settings",
     "spend_fault",
     "sqlite_file",
-    "state_and_seconds",
     "take_lease",
     "take_snapshot",
     "time_key",

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, or_, select
 from sqlalchemy.orm import aliased
 
-from fileman.files import ArchiveOverride, Image
+from fileman.files import ArchiveInstance, ArchiveOverride, Image
 from fileman.upserting import upserts
 
 STUDY_SCOPE, PATIENT_SCOPE = "STUDY", "PATIENT"
@@ -36,12 +36,14 @@ ARCHIVE_RULES: Mapping[str, Handling] = {
     "RELEASE": Handling(),
     "NEVER-ARCHIVE": Handling(do_not_archive=True),
 }
-_BY_HEADER = Handling()
+#: What a flag that is set has in a header: 01; 00 is one that is not.
+_SET_IN_HEADER = ("01", "1")
 
 _GROUP = aliased(Image)
 _SUBJECTS = (
-    select(Image.ien, Image.patient, _GROUP.uid.label("study_uid"))
+    select(Image.ien, Image.patient, _GROUP.uid.label("study_uid"), ArchiveInstance.keep_online, ArchiveInstance.do_not_archive)
     .join(_GROUP, _GROUP.ien == Image.parent, isouter=True)
+    .join(ArchiveInstance, ArchiveInstance.image == Image.ien, isouter=True)
     .where(Image.ien.in_(bindparam("images", expanding=True)))
 )
 _OVERRIDES = select(ArchiveOverride.scope, ArchiveOverride.subject, ArchiveOverride.rule).where(
@@ -98,7 +100,7 @@ def _handling(row: Any, said: Mapping[tuple[str, str], Handling]) -> Handling:
     for scope, subject in ((STUDY_SCOPE, row.study_uid or ""), (PATIENT_SCOPE, str(row.patient))):
         if (rule := said.get((scope, subject))) is not None:
             return Handling(rule.keep_online, rule.do_not_archive, f"the rule for its {scope.lower()}")
-    return _BY_HEADER
+    return Handling(row.keep_online in _SET_IN_HEADER, row.do_not_archive in _SET_IN_HEADER)
 
 
 def set_override(connection: Connection, override: Override) -> None:

@@ -5,7 +5,7 @@ An image lies on a short-term location, a long-term one, or both. What counts is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
@@ -24,7 +24,6 @@ class ImageLocationStatus(StrEnum):
     INVALID = "INVALID"
 
 
-_ORDER = list(ImageLocationStatus)
 #: As Storage Media File-Set ID (0088,0130) has them, for queries.
 FOLDER_STATES: Mapping[ImageLocationStatus, str] = {
     ImageLocationStatus.ONLINE: "INSTORE",
@@ -72,17 +71,3 @@ def _seconds(location: StorageLocation) -> int:
     if location.retrieve_seconds is not None:
         return location.retrieve_seconds
     return RETRIEVE_SECONDS.get(location.kind, 0)
-
-
-def state_and_seconds(
-    locations: Mapping[int, StorageLocation], holdings: Iterable[tuple[int | None, int | None]]
-) -> tuple[str, int]:
-    """Give the folder state of what lies on pairs of short-term and long-term locations, and the seconds until all is there.
-
-    The worst of them counts: what is off line in part is OFFLINE. What lies nowhere is OFFLINE too.
-    """
-    pairs = list(holdings)
-    worst = max((image_location_status(locations, *it) for it in pairs), key=_ORDER.index, default=ImageLocationStatus.INVALID)
-    seconds = [retrieve_seconds(locations, *it) for it in pairs]
-    known = NEVER_BY_ITSELF if not seconds or min(seconds) < 0 else max(seconds)
-    return FOLDER_STATES[worst], known

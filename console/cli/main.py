@@ -20,12 +20,15 @@ COMMANDS = {
     "demo-sink": Late("console.cli.servers:demo_sink", hidden=True),
     "status": Late(
         "console.cli.status:status",
-        "Show images, queues, evaluators, gateways, today's counts by instrument, images whose gateway was cut off (orphans).",
+        "Show images, queues, evaluators, gateways, today's counts by instrument, media asked for, images cut off (orphans).",
     ),
     "site": Late("console.cli.site:app", "Load the site file into a database, write it out, keep and put back states."),
     "fault": Late("console.cli.faults:app", "Set faults for client tests, and clear them; a running broker heeds them at once."),
     "rpc": Late("console.cli.procedures:app", "Show the remote procedures of a broker, those of packs included, and call them."),
     "queue": Late("console.cli.queue:app", "See what is to be sent by DICOM, hold destinations and entries, release them."),
+    "archive": Late(
+        "console.cli.archive:app", "See and steer short-term and long-term storage: rules, media, operator requests."
+    ),
     "rules": Late("console.cli.rules:app", "Check, try, publish and explain routing rules."),
     "tasks": Late("console.cli.tasks:app", "See and steer TaskMan: tasks, schedules, errors."),
     "record": Late("console.cli.traffic:record", "Pass a broker's connections on and record every exchange; Ctrl-C ends it."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from rich.markup import escape
 from rich.table import Table
 
 from console.cli.options import ConfigOption, DataOption, JsonOption, out
@@ -14,7 +15,7 @@ from runtime import SystemClock, load_settings, read_run_file
 
 
 def status(config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Show images, queues, evaluators, gateways, today's counts by instrument, images whose gateway was cut off (orphans)."""
+    """Show images, queues, evaluators, gateways, today's counts by instrument, media asked for, images cut off (orphans)."""
     settings = load_settings(config, data=data)
     with opened(settings) as store:
         state = asdict(store.read(lambda connection: read_status(connection, SystemClock().seconds())))
@@ -34,6 +35,9 @@ def status(config: ConfigOption = None, data: DataOption = None, as_json: JsonOp
         table.add_row(f"gateway {machine}", ", ".join(f"{key} {value}" for key, value in facts.items()))
     counts = [f"{name} {it['acquired']} acquired, {it['processed']} processed" for name, it in state["instruments"].items()]
     table.add_row("instruments today", "\n".join(counts) or "none")
+    table.add_row("media asked for", "\n".join(map(escape, state["media"])) or "none")
+    if state["long_term_faults"]:
+        table.add_row("long-term copies at fault", str(state["long_term_faults"]))
     orphans = [f"image {it['image']} stored {it['stored']} by {it['gateway']}" for it in state["orphans"]]
     table.add_row("orphans", "\n".join(orphans) or "none")
     out.print(table, highlight=False)

@@ -9,16 +9,15 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
+from fileman import FOLDER_STATES, NEVER_BY_ITSELF, image_location_status, retrieve_seconds
 from fileman.files import ArchiveHolding, ArchiveSeries, ArchiveStudy
 from rpcs.archive.attributes import Level
 from rpcs.site import LocationData
 
 #: Where instances are, from the best: on a short-term location that is on line, on a long-term one, nowhere on line.
 INSTORE, NEAR_LINE, OFFLINE = STATES = ("INSTORE", "NEAR-LINE", "OFFLINE")
-#: Seconds until the first byte, and bytes per second after it, by which the time of a retrieval is estimated. What is off line
-#: waits for a person.
-_DELAY = {INSTORE: 0, NEAR_LINE: 60, OFFLINE: 3600}
-_SPEED = {INSTORE: 50_000_000, NEAR_LINE: 20_000_000, OFFLINE: 20_000_000}
+#: Bytes per second after the first, by which the time of a retrieval is estimated.
+_SPEED = {INSTORE: 50_000_000, NEAR_LINE: 20_000_000}
 
 _ENTRIES: BindParameter[Any] = bindparam("entries", expanding=True)
 #: The number of the entry that a series belongs to, by level.
@@ -81,29 +80,27 @@ class Held:
     instances: int = 0
     bytes: int = 0
     state: str = INSTORE
+    delay: int = 0
     locations: set[str] = field(default_factory=set)
 
-    def add(self, instances: int, size: int, state: str, location: str) -> None:
-        """Add instances that lie at one place."""
+    def add(self, instances: int, size: int, state: str, location: str, delay: int) -> None:
+        """Add instances that lie at one place, whose first byte comes after so many seconds."""
         self.instances += instances
         self.bytes += size
         self.state = max(self.state, state, key=STATES.index)
+        self.delay = max(self.delay, delay)
         if location:
             self.locations.add(location)
 
     @property
     def seconds(self) -> int:
-        """Estimate how long it takes to retrieve them."""
-        return _DELAY[self.state] + ceil(self.bytes / _SPEED[self.state])
+        """Estimate how long it takes to retrieve them; below zero where some are off line, and wait for a person."""
+        return NEVER_BY_ITSELF if self.state == OFFLINE else self.delay + ceil(self.bytes / _SPEED[self.state])
 
 
 def state_of(locations: Mapping[int, LocationData], short_term: int, long_term: int) -> str:
     """Tell where an instance is that lies at a pair of locations, 0 for none."""
-    for number, state in ((short_term, INSTORE), (long_term, NEAR_LINE)):
-        location = locations.get(number)
-        if location is not None and location.online:
-            return state
-    return OFFLINE
+    return FOLDER_STATES[image_location_status(locations, short_term, long_term)]
 
 
 def held_at(locations: Mapping[int, LocationData], rows: Iterable[Sequence[int]]) -> dict[int, Held]:
@@ -112,7 +109,8 @@ def held_at(locations: Mapping[int, LocationData], rows: Iterable[Sequence[int]]
     for entry, short_term, long_term, instances, size in rows:
         state = state_of(locations, short_term, long_term)
         name = locations[short_term].name if state == INSTORE else ""
-        found.setdefault(entry, Held()).add(instances, int(size), state, name)
+        delay = retrieve_seconds(locations, short_term, long_term)
+        found.setdefault(entry, Held()).add(instances, int(size), state, name, delay)
     return found
 
 

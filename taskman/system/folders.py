@@ -37,6 +37,11 @@ class LocationUnfit(TaskManError):
         super().__init__(message)
 
 
+def of_object(big_extension: str, full: int | None, big: int | None) -> int | None:
+    """Choose the location of the file that holds an image's object as it was received: its BIG file's where that is the object."""
+    return big if big_extension == "DCM" else full
+
+
 def folder_of(location: int | None, folders: Mapping[int, Folder]) -> Folder:
     """Give the folder of an image's network location. Raises NoFile when there is none, LocationUnfit when it is gone now."""
     folder = folders.get(location or 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select, update
@@ -26,7 +27,7 @@ from taskman.context import TaskContext
 from taskman.endings import Deleted, Ending
 from taskman.routines import routine
 from taskman.system.batches import rows_of
-from taskman.system.folders import NOWHERE, LocationUnfit, NoFile, folder_of, is_file_in
+from taskman.system.folders import NOWHERE, LocationUnfit, NoFile, folder_of, is_file_in, of_object
 from taskman.system.whole_files import NotCopied, copy_file
 
 #: Entries that are looked up at a time, and images that one run copies.
@@ -132,8 +133,7 @@ def _copy_place(task: TaskContext, place: int, target: Folder | None, folders: d
     while tally.taken_up < MOST:
         key = {"place_": place, "after": after, "away": [NOWHERE, *tally.away]}
         rows = rows_of(task, _NEXT, key)
-        images = [row.image for row in rows]
-        handled = task.store.read(lambda connection, images=images: handlings(connection, images))
+        handled = task.store.read(partial(handlings, images=[row.image for row in rows]))
         for row in rows:
             if task.stop_requested():
                 return tally
@@ -189,8 +189,8 @@ def _write_copied(task: TaskContext, connection: Connection, row: Entry, target:
         return
     values = {"image_": row.image, "where_": target.ien, "big": target.ien if big else None}
     connection.execute(_COPIED, values)
-    object_lies = row.big_location if row.big_extension == "DCM" else row.location
-    image_moved(connection, row.image, object_lies, values["big"] if row.big_extension == "DCM" else target.ien)
+    short_term = of_object(row.big_extension, row.location, row.big_location)
+    image_moved(connection, row.image, short_term, of_object(row.big_extension, target.ien, values["big"]))
     note_processed(connection, row.place, "JUKEBOX", row.ien, to_fileman(task.clock.now()))
     now = task.clock.seconds()
     record_events(connection, [Event(row.uid, row.image, "JUKEBOX", now, f"task {task.number}", "copied", target.name)])

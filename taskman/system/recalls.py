@@ -8,7 +8,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Float, Row, bindparam, delete, func, or_, select, update
 
-from fileman import Event, Folder, big_file_name, file_name, read_folders, recalls, record_events, to_fileman, wake_after_commit
+from fileman import (
+    Event,
+    Folder,
+    big_file_name,
+    file_name,
+    image_moved,
+    read_folders,
+    recalls,
+    record_events,
+    to_fileman,
+    wake_after_commit,
+)
 from fileman.files import Image, ImagingSite, Recall, ReleasedFile
 from taskman.context import TaskContext
 from taskman.endings import Deleted, Ending
@@ -16,7 +27,7 @@ from taskman.errors import TaskManError
 from taskman.routines import routine
 from taskman.system.batches import change, rows_of
 from taskman.system.days import seconds_ago
-from taskman.system.folders import NOWHERE, LocationUnfit, NoFile, folder_of, is_file_in
+from taskman.system.folders import NOWHERE, LocationUnfit, NoFile, folder_of, is_file_in, of_object
 from taskman.system.leftovers import SUBJECT, note_released, remove_left
 from taskman.system.whole_files import Contents, NotCopied, copy_file
 
@@ -178,7 +189,7 @@ class Recalling:
             folder = self.folders.get(ien)
             if folder is None or folder.kind != "MAG" or folder.router or not folder.online or ien in self.away:
                 continue
-            if folder.is_there:
+            if folder.is_there or folder.relative:  # one below the data directory is made when it is written to
                 return folder
         raise NoTarget(f"no short-term location takes what {source.name} has")
 
@@ -212,6 +223,8 @@ def _write_back(
     if connection.execute(_BACK, {**key, "big": big, "moment": to_fileman(task.clock.now())}).rowcount != 1:
         note_released(connection, row.ien, target.ien, files, now)
         return
+    long_term = of_object(row.big_extension, row.jukebox_location, row.big_jukebox_location)
+    image_moved(connection, row.ien, of_object(row.big_extension, target.ien, big), long_term)
     connection.execute(_FORGET_RELEASED, {"of_image": row.ien, "of_location": target.ien})
     if row.location:
         note_released(connection, row.ien, row.location, files, now)  # on a location that is off line

@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, case, null, update
 
-from fileman import BadWatermark, Event, Folder, Watermarks, big_file_name, file_name, read_folders, record_events, upserts
+from fileman import (
+    BadWatermark,
+    Event,
+    Folder,
+    Watermarks,
+    big_file_name,
+    file_name,
+    image_moved,
+    read_folders,
+    record_events,
+    upserts,
+)
 from fileman.files import Image, LongTermFault
 from taskman.context import TaskContext
 from taskman.endings import Deleted, Ending
@@ -22,7 +33,7 @@ from taskman.errors import TaskManError
 from taskman.routines import routine
 from taskman.system.batches import change
 from taskman.system.candidates import Entry, Queues, candidates
-from taskman.system.folders import LocationUnfit, NoFile, check_there, folder_of, is_file_in
+from taskman.system.folders import LocationUnfit, NoFile, check_there, folder_of, is_file_in, of_object
 from taskman.system.leftovers import SUBJECT, note_released, note_removed, remove_left, remove_released
 from taskman.system.recalls import Recalling
 from taskman.system.whole_files import Contents, NotCopied, contents_of
@@ -189,6 +200,9 @@ def _write_released(
     key = {"of_image": row.ien, "of_location": folder.ien, "long_term": row.jukebox_location}
     if queues.hindrance(connection, row.ien) or connection.execute(_RELEASED, key).rowcount != 1:
         return False
+    big = None if row.big_location == folder.ien else row.big_location
+    short_term = of_object(row.big_extension, None, big)
+    image_moved(connection, row.ien, short_term, of_object(row.big_extension, row.jukebox_location, row.big_jukebox_location))
     now = task.clock.seconds()
     note_released(connection, row.ien, folder.ien, files, now)
     detail = f"{folder.name}, it is on {folders[row.jukebox_location].name}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +71,3 @@ def places(site: Site) -> dict[int, tuple[int | None, int | None]]:
 def released(site: Site) -> list[int]:
     """Name the images that are on the long-term location alone."""
     return [ien for ien, (location, _jukebox) in places(site).items() if location is None]
-
-
-Spoil = Callable[[Site, Path], None]
