@@ -19,6 +19,7 @@ from rpcs import (
     sign_on,
     tele_reader,
     text_files,
+    worklist,
 )
 from rpcs.call import Argument, Call, Environment, ScratchGlobal
 from rpcs.errors import BadProcedure, MError, ProcedureStopped, RequestReused, RpcError, WrongValue, undefined
@@ -82,6 +83,7 @@ FAMILIES = (
     sign_on,
     tele_reader,
     text_files,
+    worklist,
 )
 
 __all__ = [

@@ -92,6 +92,7 @@ from fileman.files.storage import ArchiveOverride, LongTermFault, OperatorReques
 from fileman.files.taskman import OptionSchedule, RunningTask, Task, TaskError, TaskManager, TaskStep, TaskSyncFlag
 from fileman.files.tele_reader import AcquisitionSite, ConsultService, ImageIndex, TeleReader, UnreadConsult
 from fileman.files.text import GatewayParameter, Hl7Message, TextMessageCount
+from fileman.files.worklist import PerformedOrder, PerformedSeries, PerformedStep, ScheduledStep, ScheduledValue
 
 __all__ = [
     "NUMBERED_FILES",
@@ -158,6 +159,9 @@ __all__ = [
     "OptionRpc",
     "OptionSchedule",
     "Patient",
+    "PerformedOrder",
+    "PerformedSeries",
+    "PerformedStep",
     "ProcedureModifier",
     "QueryResult",
     "QueryResultLine",
@@ -175,6 +179,8 @@ __all__ = [
     "RulePublication",
     "RuleVersion",
     "RunningTask",
+    "ScheduledStep",
+    "ScheduledValue",
     "SendQueue",
     "SignOnLog",
     "SignOnToken",

@@ -47,6 +47,7 @@ NUMBERED_FILES = (
     "queue_pointer",
     "query_result",
     "report",
+    "scheduled_step",
     "send_queue",
     "sign_on_log",
     "task",

@@ -35,6 +35,7 @@ _UNIQUE = (
     ("diagnostic_code", ("ien",)),
     ("cpt_modifier", ("ien",)),
     ("order", ("ien",)),
+    ("scheduled_step", ("accession", "step")),
 )
 _MULTIPLES = ("divisions", "contexts", "keys")
 
@@ -64,6 +65,11 @@ def contradictions(site: SiteFile) -> Iterator[tuple[tuple[int | str, ...], str]
     for number, order in enumerate(site.order):
         if order.patient not in patients:
             yield ("order", number, "patient"), f"order.patient: there is no patient {order.patient}"
+    for number, step in enumerate(site.scheduled_step):
+        if step.patient is not None and step.patient not in patients:
+            yield ("scheduled_step", number, "patient"), f"scheduled_step.patient: there is no patient {step.patient}"
+        if step.patient is None and not (step.patient_id and step.patient_name):
+            yield ("scheduled_step", number, "patient"), "scheduled_step: say who, by patient, or by patient_id and patient_name"
     for number, destination in enumerate(site.transmit_destination):
         services = [service.split()[0] for service in destination.services]
         if len(set(services)) < len(services):
@@ -101,6 +107,7 @@ _POINTERS = (
     ("order", "procedure", "procedure", "ien"),
     ("order", "modifiers", "procedure_modifier", "ien"),
     ("order", "imaging_location", "imaging_location", "ien"),
+    ("scheduled_step", "location", "institution", "ien"),
 )
 
 

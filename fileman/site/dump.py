@@ -17,6 +17,7 @@ from fileman.site.radiology import CODES, RADIOLOGY
 from fileman.site.schedule import OPTION_SCHEDULES
 from fileman.site.settings import SiteSettings, site_settings
 from fileman.site.tele_reader import ACQUISITION, READERS
+from fileman.site.worklist import SCHEDULED_STEPS
 
 #: The tables after [site], in the order in which they are written.
 _SECTIONS = (
@@ -26,6 +27,7 @@ _SECTIONS = (
     PATIENTS,
     EXAMS,
     TIU_NOTES,
+    SCHEDULED_STEPS,
     NETWORK_LOCATIONS,
     *DESTINATIONS,
     *RADIOLOGY,

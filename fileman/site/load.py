@@ -28,6 +28,7 @@ from fileman.site.sections import Section, empty, fill, joined
 from fileman.site.settings import fill_settings
 from fileman.site.site_file import SiteFile
 from fileman.site.tele_reader import ACQUISITION, TELE_READER_FILES, fill_readers
+from fileman.site.worklist import fill_worklist
 from fileman.store import bump_site_version
 
 #: What is about patients and places, and no person's: children before parents.
@@ -43,7 +44,7 @@ _FACT_FILES: tuple[type[File], ...] = (
 def apply_site(
     connection: Connection, site: SiteFile, key: SiteKey, now: datetime, known_rpcs: Collection[str] | None = None
 ) -> list[str]:
-    """Fill the database from a site file, in place of the site that was there; images and queues stay.
+    """Fill the database from a site file, in place of the site that was there; images, queues and fed worklist entries stay.
 
     What it schedules is for TaskMan to put in (`taskman.schedule.put_schedules`, in the same transaction): nothing is
     scheduled until then. Exams with images keep their numbers and their reports. Gives warnings: procedures that no registry
@@ -90,6 +91,7 @@ def _replace_facts(connection: Connection, site: SiteFile, key: SiteKey) -> None
         _fill_plain(connection, section, site)
     fill_codes(connection, {number: getattr(site, table) for table, number in RADIOLOGY_CODES.items()})
     fill_readers(connection, site.tele_reader)
+    fill_worklist(connection, site.scheduled_step)
 
 
 def _fill_plain(connection: Connection, section: Section, site: SiteFile) -> None:

@@ -51,6 +51,9 @@ from fileman.files import (
     LostMember,
     NetworkLocation,
     OperatorRequest,
+    PerformedOrder,
+    PerformedSeries,
+    PerformedStep,
     QueryResult,
     QueryResultLine,
     QueuePointer,
@@ -72,6 +75,7 @@ from fileman.files import (
 from fileman.numbers import reset_numbers
 from fileman.site.sections import empty
 from fileman.store import bump_site_version
+from fileman.worklist import drop_fed_steps
 
 #: What imaging fills: images, groups, reports, queues, logs, counters.
 _IMAGING_FILES: tuple[type[File], ...] = (
@@ -116,6 +120,9 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     LongTermFault,
     LostMember,
     OperatorRequest,
+    PerformedOrder,
+    PerformedSeries,
+    PerformedStep,
     QueuePointer,
     QueryResultLine,
     QueryResult,
@@ -135,13 +142,17 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     TiuImage,
 )
 #: Numbers that go on: those of the site's own entries, of sign-ons and of tasks.
-_NUMBERS_THAT_GO_ON = {"option_schedule", "sign_on_log", "task", "task_error", "transmit_destination"}
+_NUMBERS_THAT_GO_ON = {"option_schedule", "scheduled_step", "sign_on_log", "task", "task_error", "transmit_destination"}
 _IMAGING_NUMBERS = tuple(name for name in NUMBERED_FILES if name not in _NUMBERS_THAT_GO_ON)
 
 
 def reset_imaging(connection: Connection) -> None:
-    """Put imaging back to the site file: no images, groups, reports, queues, logs; numbers from the start."""
+    """Put imaging back to the site file: no images, groups, reports, queues, logs; numbers from the start.
+
+    What others than the site file scheduled goes, too.
+    """
     empty(connection, _IMAGING_FILES)
+    drop_fed_steps(connection)
     connection.execute(update(Exam).values(report=None))
     connection.execute(update(ImagingSite).values(last_routing="", last_routing_warning=""))
     connection.execute(delete(NetworkLocation).where(NetworkLocation.name == ""))  # made when their state was told

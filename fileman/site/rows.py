@@ -36,8 +36,18 @@ FileManDate = Annotated[str, BeforeValidator(_fileman_date)]
 LockDate = Annotated[str, BeforeValidator(_lock_date)]
 FileType = Literal["ABSTRACT", "FULL", "BIG", "TEXT", "DICOM"]
 
-#: Texts that no procedure answers as a piece.
-_CARET_TAKEN = {"intro", "patches", "password", "path", "post_sign_on"}
+#: Texts that no procedure answers as a piece; names as DICOM writes them.
+_CARET_TAKEN = {
+    "intro",
+    "patches",
+    "password",
+    "path",
+    "patient_name",
+    "performing_physician",
+    "post_sign_on",
+    "referring_physician",
+    "requesting_physician",
+}
 
 _DAY = "(?:MO|TU|WE|TH|FR|SA|SU)"
 _TIMES = re.compile(rf"(?:{_DAY}(?:-{_DAY})?@)?([01]\d|2[0-3])[0-5]\d-(?:([01]\d|2[0-3])[0-5]\d|2400)")

@@ -22,6 +22,7 @@ from fileman.site.rows import Row
 from fileman.site.schedule import OptionScheduleRow
 from fileman.site.settings import SiteSettings
 from fileman.site.tele_reader import AcquisitionSiteRow, ConsultServiceRow, ImageIndexRow, TeleReaderRow
+from fileman.site.worklist import ScheduledStepRow
 
 
 class SiteFile(Row):
@@ -44,6 +45,7 @@ class SiteFile(Row):
     diagnostic_code: tuple[CodeRow, ...] = Field(default=(), strict=False)
     cpt_modifier: tuple[CodeRow, ...] = Field(default=(), strict=False)
     order: tuple[OrderRow, ...] = Field(default=(), strict=False)
+    scheduled_step: tuple[ScheduledStepRow, ...] = Field(default=(), strict=False)
     network_location: tuple[NetworkLocationRow, ...] = Field(default=(), strict=False)
     transmit_destination: tuple[TransmitDestinationRow, ...] = Field(default=(), strict=False)
     ae_security: tuple[AeSecurityRow, ...] = Field(default=(), strict=False)

@@ -91,8 +91,6 @@ STATUSES = {
     "21": "Needs Refresh",
     "22": "Controlled",
 }
-#: TYPE OF IMAGING (#79.2): abbreviations by entry.
-IMAGING_TYPES = {1: "RAD", 2: "NM", 3: "US", 4: "MRI", 5: "CT", 6: "ANI", 7: "CARD", 8: "VAS", 9: "MAM"}
 #: IMAGE INDEX FOR SPECIALTY/SUBSPECIALTY (#2005.84): name and abbreviation by entry.
 SPECIALTIES = {
     "1": ("INTERNAL MEDICINE", "INT MED"),

@@ -8,8 +8,9 @@ from functools import cache
 from sqlalchemy import select
 
 from fileman.files import ImagingSite
+from fileman.worklist import IMAGING_TYPES
 from rpcs.call import Call
-from rpcs.dictionary.terms import IMAGING_TYPES, SPECIALTIES
+from rpcs.dictionary.terms import SPECIALTIES
 from rpcs.image_processing import sop_class_uids
 from rpcs.numbers import count
 from rpcs.registry import Access, Availability, literal, procedure

@@ -434,7 +434,7 @@ def test_a_reset_begins_the_numbers_of_imaging_again(store: Store) -> None:
     first = {file: store.transact(lambda connection, file=file: next_iens(connection, file, 5))[0] for file in NUMBERED_FILES}
     store.transact(reset_imaging)
     again = {file: store.transact(lambda connection, file=file: next_ien(connection, file)) for file in NUMBERED_FILES}
-    goes_on = {"option_schedule", "sign_on_log", "task", "task_error", "transmit_destination"}
+    goes_on = {"option_schedule", "scheduled_step", "sign_on_log", "task", "task_error", "transmit_destination"}
     assert {file for file in NUMBERED_FILES if again[file] != first[file]} == goes_on
     assert {again[file] - first[file] for file in goes_on} == {5}
 
