@@ -83,9 +83,15 @@ def acknowledge(message: Hl7, code: str, now: datetime, text: str = "") -> bytes
     control = f"{now:%Y%m%d%H%M%S%f}"
     version = message.field(12) or "2.3"
     header = ["MSH", message.field(2), *receiver, *sender, stamp, "", kind, control, message.field(11) or "P", version]
-    answer = ["MSA", code, message.control, *([text] if text else [])]
+    answer = ["MSA", code, message.control, *([_plain(text, message)] if text else [])]
     lines = [one.join(header), one.join(answer), ""]
     return START + "\r".join(lines).encode("utf-8", "replace") + END
+
+
+def _plain(text: str, message: Hl7) -> str:
+    """Give a text without what would separate anything in an answer to a message."""
+    apart = {message.separator, *message.field(2)}
+    return "".join(" " if character in apart or not character.isprintable() else character for character in text)
 
 
 @dataclass(slots=True)

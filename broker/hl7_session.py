@@ -1,4 +1,7 @@
-"""One connection of the HL7 listener: a message enters the file of HL7 messages, and is acknowledged when it is on disk."""
+"""One connection of the HL7 listener: a message enters the file of HL7 messages, and is acknowledged when it is on disk.
+
+An order changes the worklist in the same transaction.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from broker.connection import ConnectionBase
 from broker.hl7 import Hl7, Hl7Error, MllpDecoder, acknowledge, parse
 from broker.hub import Hub
 from fileman import StoreClosed, hl7_messages
+from rpcs.worklist import take_message
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +26,11 @@ WITHIN_A_MESSAGE = 60.0
 
 
 class Hl7Session(ConnectionBase):
-    """A sender of HL7 messages. AA says that a message is committed, AE that it cannot be filed, AR that the database is away."""
+    """A sender of HL7 messages.
+
+    AA says that a message is committed, AE that it cannot be filed, or that it is filed and its order cannot be read, AR that
+    the database is away.
+    """
 
     def __init__(self, hub: Hub) -> None:
         super().__init__(hub, "HL7")
@@ -76,8 +84,11 @@ class Hl7Session(ConnectionBase):
         environment = self.hub.dispatcher.environment
         now = environment.clock.now()
 
-        def work(connection: Connection) -> int:
-            return hl7_messages.file_message(connection, message.segments, message.type, message.control, now)
+        seconds = environment.clock.seconds()
+
+        def work(connection: Connection) -> str:
+            hl7_messages.file_message(connection, message.segments, message.type, message.control, now)
+            return take_message(connection, message.segments, seconds)
 
         if message.fault:
             self.write(acknowledge(message, "AE", now, message.fault))
@@ -90,13 +101,16 @@ class Hl7Session(ConnectionBase):
         self.busy = True
         self._when_done(filed, lambda: self._filed(message, filed))
 
-    def _when_done(self, filed: Future[int], then: Callable[[], None]) -> None:
+    def _when_done(self, filed: Future[str], then: Callable[[], None]) -> None:
         filed.add_done_callback(lambda _filed: self.hub.dispatcher.reactor.callFromThread(then))
 
-    def _filed(self, message: Hl7, filed: Future[int]) -> None:
+    def _filed(self, message: Hl7, filed: Future[str]) -> None:
         if (error := filed.exception()) is not None:
             log.error("an HL7 message of %s was not filed: %s", self.session.address, error)
             self._answer(message, "AR", "the message could not be filed")
+        elif problem := filed.result():
+            log.warning("an order of %s is filed, and not on the worklist: %s", self.session.address, problem)
+            self._answer(message, "AE", problem)
         else:
             self._answer(message, "AA")
         if not self._gone:

@@ -170,7 +170,7 @@ def complete(row: Mapping[str, Any]) -> Row:
     full["service"] = full["service"] or "RAD"
     full["imaging_type"] = full["imaging_type"] or (imaging_type_of(full["modality"]) if full["service"] == "RAD" else "")
     full["start_at"] = f"{full['start_date']}{padded(full['start_time'])}"
-    full["location"] = full.get("location") or None
+    full["location"] = int(full["location"]) if full.get("location") else None
     for column, number in NUMBERS.items():
         full[number] = float(full[column]) if full[column] else None
     full.setdefault("changed_at", 0.0)

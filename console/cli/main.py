@@ -29,6 +29,7 @@ COMMANDS = {
     "archive": Late(
         "console.cli.archive:app", "See and steer short-term and long-term storage: rules, media, operator requests."
     ),
+    "worklist": Late("console.cli.worklist:app", "Put scheduled steps on the worklist out of a CSV file, see what is on it."),
     "rules": Late("console.cli.rules:app", "Check, try, publish and explain routing rules."),
     "tasks": Late("console.cli.tasks:app", "See and steer TaskMan: tasks, schedules, errors."),
     "record": Late("console.cli.traffic:record", "Pass a broker's connections on and record every exchange; Ctrl-C ends it."),

@@ -42,7 +42,7 @@ class Institution(File):
 
     ien: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
-    station: Mapped[str] = mapped_column(default="")
+    station: Mapped[str] = mapped_column(default="", index=True)
 
     __table_args__ = (Index(None, "name", "ien"),)
 

@@ -1,11 +1,11 @@
 """Administrative actions: one function each, with the key that it takes; procedures and commands call the same."""
 
-from rpcs.actions import archive, correct, exports, rules, task_schedule, tasks
+from rpcs.actions import archive, correct, exports, rules, task_schedule, tasks, worklist
 from rpcs.actions.action import ACTIONS, Act, Action, Caller, answer_of, perform
 from rpcs.actions.errors import ActionError, BadRequest, NotAllowed, NotFound, RefusedAction
 
 #: The modules whose actions are to be known.
-FAMILIES = (archive, correct, exports, rules, task_schedule, tasks)
+FAMILIES = (archive, correct, exports, rules, task_schedule, tasks, worklist)
 
 __all__ = [
     "ACTIONS",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from rpcs.call import Call
 MOST_KEYS, MOST_VALUES, MOST_CHARACTERS = 300, 1000, 256
 #: Imaging types that a worklist is made of.
 MOST_TYPES = 200
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 #: Statuses of PS3.4 table C.4-1 and PS3.7 annex C.
 UNABLE_TO_PROCESS, IDENTIFIER_DOES_NOT_MATCH = "C001", "A900"
 
@@ -26,14 +28,35 @@ class BadRequest(Exception):
 
 
 def read_object(call: Call, argument: int) -> dict[str, Any]:
-    """Put the elements of a list together and read them as one JSON object. Raises BadRequest."""
+    """Put the elements of a list together and read them as a JSON object. Raises BadRequest, also for what no database holds."""
     try:
         found = json.loads("".join(call.list(argument).values()))
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise BadRequest("REQUEST is to be a JSON object, cut into the elements of a list")
+    if not all(map(is_storable, _texts(found))):
+        raise BadRequest("REQUEST holds a NUL or half a character")
     return found
+
+
+def is_storable(text: str) -> bool:
+    """Tell whether every database can hold a text: no NUL, and no half of a character that JSON can name."""
+    return _UNSTORABLE.search(text) is None
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Give every text in a JSON value, however deep."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            left += one.keys()
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
 
 
 @dataclass(frozen=True, slots=True)

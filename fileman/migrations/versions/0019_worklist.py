@@ -131,6 +131,7 @@ def upgrade() -> None:
     _index("scheduled_value", "tag", "text", "step")
     _index("scheduled_value", "tag", "folded", "step")
     _make_performed()
+    _index("institution", "station")
 
 
 def _make_performed() -> None:

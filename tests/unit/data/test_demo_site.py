@@ -29,6 +29,7 @@ KEYS = {
     "patient": "dfn name ssn birth_date sex icn",
     "exam": "service accession case site_accession patient datetime procedure procedure_ien cpt status urgency "
     "location ien request_type",
+    "procedure": "ien name cpt imaging_type modalities",
     "network_location": "ien name physical path kind online router site hash send compression user password "
     "retention_days retry_connect retry_transmit subdirectory",
     "transmit_destination": "ien name ae_title host port gateway location",
@@ -87,6 +88,7 @@ POINTERS = [
     ("user", "default_division", "institution", "ien"),
     ("exam", "patient", "patient", "dfn"),
     ("exam", "location", "institution", "ien"),
+    ("procedure", "ien", "exam", "procedure_ien"),
     ("network_location", "site", "imaging_site", "ien"),
     ("transmit_destination", "location", "institution", "ien"),
 ]
@@ -147,8 +149,10 @@ def test_one_context_serves_the_gateway_and_no_va_context_holds_a_procedure_of_o
         "MAGB EXPORT PRIORS",
         "MAGB EXPORT MOVE",
         "MAGB GATEWAY HEARTBEAT",
-        *(name for name in ACTIONS if name.startswith(("MAGB CORRECT ", "MAGB EXPORT ", "MAGB RULES "))),
+        *(name for name in ACTIONS if name.startswith(("MAGB CORRECT ", "MAGB EXPORT ", "MAGB RULES ", "MAGB WORKLIST "))),
         "MAGB INSTANCE FILES",
+        "MAGB WORKLIST",
+        "MAGB MPPS",
         "MAG DICOM FIND LOCATION",
         "MAG DICOM IMAGE PROCESSING",
         "MAG DICOM GET NEXT QUEUE ENTRY",
