@@ -109,9 +109,7 @@ class Retrieving:
             "MOVE",
             asked_by,
             self._destinations.change_of(destination.name),
-            Deferring(self._means.broker, destination, self._means.configuration.location, asked_by)
-            if destination.name
-            else None,
+            self._deferring(destination, asked_by),
             entity.recall_seconds,
             entity.pending_and_close,
         )
