@@ -221,7 +221,7 @@ class Retrieval:
 
     async def _recall(self, away: dict[int, Held], wait: float) -> list[Held]:
         """Give what is in store by now, out of what is away; what is off line fails, and the broker asks its operator for it."""
-        asking = Deferred.fromCoroutine(recall(self.means.broker, away, self.errand.destination.ae_title, wait))
+        asking = Deferred.fromCoroutine(recall(self.means.broker, away, self.errand.asked_by, wait))
         try:
             answers = await self._stopping.first(asking)
         except (XWBError, GatewayError) as error:

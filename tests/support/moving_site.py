@@ -54,7 +54,7 @@ class MovingSite:
     def move(
         self,
         level: str,
-        keys: Mapping[str, Any],
+        keys: Mapping[Any, Any],
         model: str = "study",
         *,
         role: str = "short_term",

@@ -69,8 +69,13 @@ class Orthanc:
 
     def get(self, path: str) -> Any:
         """Ask its REST interface for something."""
+        return json.loads(self.read(path))
+
+    def read(self, path: str) -> bytes:
+        """Give what its REST interface has at a path, as it is."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=_SECONDS) as answer:
-            return json.loads(answer.read())
+            content: bytes = answer.read()
+            return content
 
     def post(self, path: str, body: object) -> Any:
         """Have something done; bytes go as they are, all else as JSON."""

@@ -386,7 +386,7 @@ def test_near_line_images_are_waited_for_while_the_peer_hears_of_it(
         asked = [request for name, request in one.archive.asked if name == "MAGB RECALL"]
         assert one.store.uids == [uid_of(slices[place]) for place in (0, 2, 4, 3, 1)]
     assert (answers[-1].command.status, counts(answers[-1])) == (0x0000, (None, 5, 0, 0))
-    assert asked == [{"images": [2, 4], "for": "STORE"}] * 3 + [{"images": [2], "for": "STORE"}]
+    assert asked == [{"images": [2, 4], "for": "VIEWER"}] * 3 + [{"images": [2], "for": "VIEWER"}]
     assert [counts(answer) for answer in answers].count((2, 3, 0, 0)) > 1
 
 
