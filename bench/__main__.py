@@ -15,6 +15,7 @@ from bench.figures import Figure, table
 from bench.filing import measure_filing
 from bench.finding import measure_finding
 from bench.kit import measure_kit
+from bench.moving import measure_moving
 from bench.peers import MissingPeer
 from bench.queues import measure_queues
 from bench.receiving import measure_archiving, measure_receiving
@@ -48,6 +49,7 @@ def main() -> None:
             "receiving": lambda: measure_receiving(directory / "receiving"),
             "archiving": lambda: measure_archiving(directory / "archiving", site),
             "sending": lambda: measure_sending(directory / "sending", site),
+            "moving": lambda: measure_moving(directory / "moving", site),
             "routing": lambda: measure_routing(directory / "routing", site),
         }
         wanted = {name: parts[name] for name in sys.argv[1:] or parts}

@@ -6,12 +6,12 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import dcmread
-from sqlalchemy import delete, insert
+from sqlalchemy import Connection, delete, insert
 
 from bench.figures import Figure
 from bench.filled import written
@@ -33,7 +33,7 @@ COUNTS: Mapping[Shape, int] = {CT: 1000, SMALL: 3000}
 WANTED: Mapping[Shape, int] = {CT: 500, SMALL: 1500}
 #: Seconds for all of them, and between looks at the queue.
 PATIENCE, _LOOK = 180.0, 0.02
-_FIRST = "SELECT min(status_at) FROM dicom_export_image WHERE status='XMIT'"
+_FIRST = "SELECT min(status_at) FROM dicom_export_image WHERE status IN ('XMIT', 'SUCCESS')"
 _DONE = "SELECT count(*), max(status_at) FROM dicom_export_image WHERE status='SUCCESS'"
 
 
@@ -71,19 +71,25 @@ def measure_sending(directory: Path, site: Path, counts: Mapping[Shape, int] = C
 def _sent(directory: Path, site: Path, images: ImageSet) -> Sent:
     with services(directory, site, gateway=False):
         _fill(directory, images)
-    with services(directory, site) as running, contextlib.closing(_opened(directory)) as database:
+    with services(directory, site) as running, contextlib.closing(opened(directory)) as database:
         broker, gateway = ([pid] for pid in running.pids)
         os.sync()
         used = tree_cpu_seconds(gateway), tree_cpu_seconds(broker)
-        with written(directory / "magbroker.db") as connection:
-            connection.execute(delete(HeldDestination))
-        began = _first(database)
-        ended = _last(database, images.count)
+        seconds = seconds_to_send(directory, database, images.count)
         cpu = tree_cpu_seconds(gateway) - used[0], tree_cpu_seconds(broker) - used[1]
-    return Sent(images.count / (ended - began), *(1000 * seconds / images.count for seconds in cpu))
+    return Sent(images.count / seconds, *(1000 * used / images.count for used in cpu))
 
 
-def _opened(directory: Path) -> sqlite3.Connection:
+def seconds_to_send(directory: Path, database: sqlite3.Connection, count: int) -> float:
+    """Let a queue go that is held, and wait until all of it is known to have arrived."""
+    with written(directory / "magbroker.db") as connection:
+        connection.execute(delete(HeldDestination))
+    began = _first(database)
+    return _last(database, count) - began
+
+
+def opened(directory: Path) -> sqlite3.Connection:
+    """Open a broker's database to look into it."""
     return sqlite3.connect(f"file:{directory / 'magbroker.db'}?mode=ro", uri=True)
 
 
@@ -111,10 +117,15 @@ def _fill(directory: Path, images: ImageSet) -> None:
     """Put images on file and into the queue of a destination that is held."""
     paths = [path for folder in images.folders for path in sorted(folder.iterdir())]
     with written(directory / "magbroker.db") as connection:
-        connection.execute(insert(HeldDestination), {"application": DESTINATION, "held_at": 0.0, "held_by": "BENCH"})
         connection.execute(insert(Image), [_image(directory, ien, path) for ien, path in enumerate(paths, start=1)])
-        connection.execute(insert(DicomExport), [_export(number) for number in range(-(-len(paths) // PER_STUDY))])
-        connection.execute(insert(DicomExportImage), [_entry(number) for number in range(len(paths))])
+        queue_images(connection, range(1, len(paths) + 1))
+
+
+def queue_images(connection: Connection, images: Sequence[int]) -> None:
+    """Put images into the queue of a destination, which is held."""
+    connection.execute(insert(HeldDestination), {"application": DESTINATION, "held_at": 0.0, "held_by": "BENCH"})
+    connection.execute(insert(DicomExport), [_export(number) for number in range(-(-len(images) // PER_STUDY))])
+    connection.execute(insert(DicomExportImage), [_entry(number, image) for number, image in enumerate(images)])
 
 
 def _image(directory: Path, ien: int, path: Path) -> dict[str, object]:
@@ -148,11 +159,11 @@ def _export(number: int) -> dict[str, object]:
     }
 
 
-def _entry(number: int) -> dict[str, object]:
+def _entry(number: int, image: int) -> dict[str, object]:
     return {
         "export": number // PER_STUDY + 1,
         "sequence": number % PER_STUDY + 1,
-        "image": number + 1,
+        "image": image,
         "status": "WAITING",
         "origin": LOCATION,
         "application": DESTINATION,

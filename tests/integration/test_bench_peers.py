@@ -12,6 +12,7 @@ from pydicom import dcmread
 from bench.associations import measure_associations
 from bench.image_sets import CT, SMALL, Shape, make_set
 from bench.interleaved import Start, Wanted, figures, interleaved, one_run
+from bench.moving import measure_moving
 from bench.peers import TUNED, MissingPeer, Peer, orthanc, own, own_part, program, pynetdicom, storescp
 from bench.routing import Backlogs, measure_routing
 from bench.sending import measure_sending
@@ -53,6 +54,14 @@ def test_what_waits_in_the_export_queue_is_sent_and_told(tmp_path: Path) -> None
     names = ["small, sent from the export queue", "small to a storescp as it comes, sent from the export queue"]
     assert [figure.subject for figure in figures] == names
     assert all(figure.value > 0 for figure in figures)
+
+
+def test_a_study_is_moved_as_often_as_is_measured_and_sent_once(tmp_path: Path) -> None:
+    figures = {figure.subject: figure.value for figure in measure_moving(tmp_path, DEMO_SITE, {SMALL: 3})}
+    names = ["small, moved by C-MOVE", "small, sent from the export queue in the same run", "small, C-MOVE against the queue"]
+    assert list(figures) == names
+    moved, sent, ratio = figures.values()
+    assert ratio == moved / sent > 0
 
 
 def test_associations_stay_open_with_an_image_sent_over_each(tmp_path: Path) -> None:
