@@ -6,8 +6,10 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import harmonic_mean, mean
 
 from pydicom import dcmread
 
@@ -40,15 +42,26 @@ def measure_moving(directory: Path, site: Path, counts: Mapping[Shape, int] = CO
         folder = directory / shape.name
         with sink(folder / "sink", ENVIRONMENT) as peer:
             routed = sending_to(peer.port, site, folder)
-            moved, sent, cpu = _measured(folder / "magbroker", routed, make_set(folder / "sets", shape, [count]))
-        note = f"{count:,} images, of {MOVES} requests; {cpu:.2f} ms CPU an image in the gateway"
-        yield Figure(f"{shape.name}, moved by C-MOVE", moved, note)
-        yield Figure(f"{shape.name}, sent from the export queue in the same run", sent, f"{count:,} images")
-        yield Figure(f"{shape.name}, C-MOVE against the queue", moved / sent, f"wanted {WANTED:g}", unit="x", digits=2)
+            moved, sent = _measured(folder / "magbroker", routed, make_set(folder / "sets", shape, [count]))
+        cpu = "{0:.2f} ms CPU an image in the gateway"
+        note = f"{count:,} images, {MOVES} requests; {cpu.format(moved.gateway_ms)}"
+        yield Figure(f"{shape.name}, moved by C-MOVE", moved.per_second, note)
+        subject = f"{shape.name}, sent from the export queue in the same run"
+        yield Figure(subject, sent.per_second, f"{count:,} images; {cpu.format(sent.gateway_ms)}")
+        ratio = moved.per_second / sent.per_second
+        yield Figure(f"{shape.name}, C-MOVE against the queue", ratio, f"wanted {WANTED:g}", unit="x", digits=2)
 
 
-def _measured(directory: Path, site: Path, images: ImageSet) -> tuple[float, float, float]:
-    """Give images a second by C-MOVE and from the queue, and processor milliseconds of a moved one."""
+@dataclass(frozen=True, slots=True)
+class Went:
+    """Images a second, and processor milliseconds for one in the gateway."""
+
+    per_second: float
+    gateway_ms: float
+
+
+def _measured(directory: Path, site: Path, images: ImageSet) -> tuple[Went, Went]:
+    """Give how images go by C-MOVE and from the queue."""
     study = str(dcmread(next(images.folders[0].iterdir()), stop_before_pixels=True).StudyInstanceUID)
     with services(directory, site) as running, contextlib.closing(opened(directory)) as database:
         _broker, gateway = running.pids
@@ -56,20 +69,30 @@ def _measured(directory: Path, site: Path, images: ImageSet) -> tuple[float, flo
         _await_archived(database, images.count)
         asked = Requester(Peer("127.0.0.1", running.dicom_port, "MAGBROKER", "BENCH"))
         numbers = [number for (number,) in database.execute(_IMAGES)]
-        os.sync()
-        used, moving = 0.0, 0.0
-        for turn in range(MOVES):
-            if turn == MOVES // 2:
-                with written(directory / "magbroker.db") as connection:
-                    queue_images(connection, numbers)
-                sending = seconds_to_send(directory, database, images.count)
-            before, began = tree_cpu_seconds([gateway]), time.perf_counter()
+
+        def move() -> float:
+            began = time.perf_counter()
             done = asked.move(AE_TITLE, f"StudyInstanceUID={study}")
-            moving += time.perf_counter() - began
-            used += tree_cpu_seconds([gateway]) - before
             assert done.progress.completed == images.count, done
-    times = MOVES * images.count
-    return times / moving, images.count / sending, 1000 * used / times
+            return time.perf_counter() - began
+
+        def queue() -> float:
+            return seconds_to_send(directory, database, images.count)
+
+        os.sync()
+        moved = [_went(gateway, move, images.count)]
+        with written(directory / "magbroker.db") as connection:
+            queue_images(connection, numbers)
+        sent = _went(gateway, queue, images.count)
+        moved += [_went(gateway, move, images.count) for _ in range(MOVES - 1)]
+    return Went(harmonic_mean([it.per_second for it in moved]), mean([it.gateway_ms for it in moved])), sent
+
+
+def _went(gateway: int, work: Callable[[], float], count: int) -> Went:
+    """Do something that says how many seconds so many images took."""
+    before = tree_cpu_seconds([gateway])
+    seconds = work()
+    return Went(count / seconds, 1000 * (tree_cpu_seconds([gateway]) - before) / count)
 
 
 def _await_archived(database: sqlite3.Connection, count: int) -> None:

@@ -15,9 +15,9 @@ from dul import CommandField, echo
 from gateway_client.acquisition.filing import Means
 from gateway_client.acquisition.releasing import Releasing
 from gateway_client.acquisition.storing import Storing
+from gateway_client.archive.errands import Means as RetrievalMeans
 from gateway_client.archive.find import find_service
 from gateway_client.archive.offers import Providers, ServiceClass, offer_of
-from gateway_client.archive.retrieval import Means as RetrievalMeans
 from gateway_client.archive.retrieve import Retrieving
 from gateway_client.archive.sessions import Sessions
 from gateway_client.backoff import Randomness

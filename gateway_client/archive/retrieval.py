@@ -7,13 +7,12 @@ import math
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThreadPool
 
-from dul import Category, Request, RequestRefused, SubOperations
+from dul import Category, RequestRefused, SubOperations
 from dul.status import (
     CANCEL,
     CANNOT_UNDERSTAND,
@@ -21,28 +20,24 @@ from dul.status import (
     UNABLE_TO_COUNT_MATCHES,
     UNABLE_TO_PERFORM_SUBOPERATIONS,
 )
-from gateway_client.archive.deferring import Deferring
+from gateway_client.archive.errands import Errand, Means
 from gateway_client.archive.instances import IN_STORE, WAITING, Held, RetrieveRefused, instances, recall
 from gateway_client.archive.opening import Opened, open_files
-from gateway_client.archive.pages import Asked
 from gateway_client.archive.stopping import Stopping
-from gateway_client.archive.wanted import Wanted
-from gateway_client.configuration import Configuration
 from gateway_client.errors import GatewayError, JournalError
-from gateway_client.journal import Journal
 from gateway_client.locations import NetworkLocations
-from gateway_client.objects.splicing import Change
 from gateway_client.story import Event
-from gateway_client.transmission.consignment import Consignment, Destination, Wish
+from gateway_client.transmission.consignment import Consignment
 from gateway_client.transmission.notes import Mark
 from gateway_client.transmission.object_file import TAKEN, Outcome, Result
-from runtime import Clock
 from xwb import XWBError
 
 log = logging.getLogger(__name__)
 
 #: Instances whose files are open at a time; as many are opened while they are sent.
-AT_ONCE = 32
+AT_ONCE = 64
+#: Instances that are kept as they were counted, and seconds after which they are listed again: they may lie elsewhere by then.
+KEPT, FRESH = 5_000, 5.0
 #: Seconds after which a peer that waits is told that its request is still being carried out.
 PENDING_EVERY = 5.0
 #: Associations that may be lost before all that is left is put off.
@@ -58,46 +53,6 @@ _CANCELLED, _BROKEN_OFF = (CANCEL, "Cancelled"), (UNABLE_TO_PERFORM_SUBOPERATION
 _LOST = frozenset((Result.UNREACHABLE, Result.BROKEN, Result.DOUBT, Result.UNSENT))
 
 
-class Sender(Protocol):
-    """Something that sends objects; StorageSCU is one."""
-
-    def send(self, consignment: Consignment) -> None:
-        """Begin to send objects; `consignment.ended` is called in the end, in the reactor's thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What every retrieval is carried out with."""
-
-    configuration: Configuration
-    broker: Asked
-    sender: Sender
-    journal: Journal
-    reactor: Any
-    clock: Clock
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """What one request comes down to. `stage` names it in the images' stories, `asked_by` is the AE title that asked.
-
-    What cannot be sent for want of an association is handed to `deferring`, where there is one; near-line images may take
-    `recall_seconds` to come back into store. With `pending_and_close` a request of which something was put off is left with a
-    pending answer, and the association ends (MagicStore, DICOM conformance statement 2.3.4.3).
-    """
-
-    request: Request
-    wanted: Wanted
-    destination: Destination
-    wish: Wish
-    stage: str
-    asked_by: str
-    change: Change | None = None
-    deferring: Deferring | None = None
-    recall_seconds: float = 60.0
-    pending_and_close: bool = False
-
-
 @dataclass(eq=False)
 class Retrieval:
     """Carries out an errand; all of it belongs to the reactor's thread."""
@@ -109,7 +64,8 @@ class Retrieval:
     def __post_init__(self) -> None:
         """Begin nothing yet."""
         self.told = SubOperations(self.errand.request, 0)
-        self._first: list[Held] | None = None
+        self._counted: list[list[Held]] | None = []
+        self._counted_at = 0.0
         self._locations = NetworkLocations()
         self._stopping = Stopping()
         self._left = False
@@ -173,13 +129,15 @@ class Retrieval:
     # ---- what is wanted ----
 
     async def _count(self) -> int:
-        """Count the instances; the pages are asked for again when they are sent, if there is more than one."""
-        count = 0
+        """Count the instances, and keep them where they are few; the others are listed again when they are sent."""
+        count, pages = 0, list[list[Held]]()
         async for page in self._listed():
             if self.told.unwanted:
                 break
-            self._first = page if not count else None
             count += len(page)
+            if count <= KEPT:
+                pages.append(page)
+        self._counted, self._counted_at = pages if count <= KEPT else None, self.means.reactor.seconds()
         return count
 
     def _listed(self) -> AsyncIterator[list[Held]]:
@@ -188,14 +146,21 @@ class Retrieval:
     async def _carry_out(self) -> None:
         lines = (await self.means.broker.call("MAGB NETWORK LOCATIONS")).lines
         self._locations = NetworkLocations.parse(lines, self.means.configuration.data)
-        if self._first is not None:
-            await self._send_page(self._first)
-            return
-        async for page in self._listed():
+        async for page in self._pages():
             if self._stopping.stopped:
                 return
             await self._send_page(page)
             await self._tell_story()
+
+    async def _pages(self) -> AsyncIterator[list[Held]]:
+        """Give the instances as they were counted, unless that is long ago."""
+        counted, self._counted = self._counted, None
+        if counted is None or self.means.reactor.seconds() - self._counted_at > FRESH:
+            async for page in self._listed():
+                yield page
+        else:
+            for page in counted:
+                yield page
 
     async def _send_page(self, page: Sequence[Held]) -> None:
         """Send what is in store, and what comes back into store meanwhile; what takes too long is put off."""

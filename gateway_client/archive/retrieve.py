@@ -13,8 +13,9 @@ from dul.status import CANNOT_UNDERSTAND, MOVE_DESTINATION_UNKNOWN, UNABLE_TO_CO
 from gateway_client.archive.deferring import Deferring
 from gateway_client.archive.destinations import MoveDestinations
 from gateway_client.archive.entities import ApplicationEntity
+from gateway_client.archive.errands import Errand, Means
 from gateway_client.archive.identifiers import decode_identifier
-from gateway_client.archive.retrieval import Errand, Means, Retrieval
+from gateway_client.archive.retrieval import Retrieval
 from gateway_client.archive.wanted import Wanted, read_wanted
 from gateway_client.errors import BadIdentifier
 from gateway_client.transcoding import SYNTAXES

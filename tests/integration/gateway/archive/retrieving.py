@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydicom.filereader import read_dataset
 from twisted.internet.defer import Deferred
@@ -35,8 +35,8 @@ from dul import (
     propose,
 )
 from gateway_client.archive.entities import ApplicationEntity, EntityRole
+from gateway_client.archive.errands import Means
 from gateway_client.archive.offers import ServiceClass, offer_of
-from gateway_client.archive.retrieval import Means
 from gateway_client.archive.retrieve import Retrieving
 from gateway_client.configuration import Configuration, Peer
 from gateway_client.journal import Journal
@@ -79,7 +79,7 @@ class FakeArchive:
 
     async def call(self, name: str, *arguments: Any) -> FakeAnswer:
         """Carry out a procedure."""
-        request = json.loads("".join(arguments[0])) if arguments else None
+        request: Any = json.loads("".join(arguments[0])) if arguments else None
         self.asked.append((name, request))
         if name == "MAGB TRANSMIT DESTINATIONS":
             return FakeAnswer(self.destinations)
@@ -290,7 +290,7 @@ def house(
 def identifier(keys: dict[int, str], syntax: str = IMPLICIT) -> bytes:
     """Write an identifier in a transfer syntax."""
     vrs = {0x00080052: "CS", 0x00100020: "LO", 0x00080020: "DA"}
-    order = "big" if syntax == BIG else "little"
+    order: Literal["big", "little"] = "big" if syntax == BIG else "little"
     parts = []
     for tag in sorted(keys):
         vr, value = vrs.get(tag, "UI"), keys[tag].encode()

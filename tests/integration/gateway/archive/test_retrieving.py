@@ -424,13 +424,18 @@ def test_a_cancel_ends_the_wait_for_near_line_images(tmp_path: Path, slices: lis
 # ---- many ----
 
 
-def test_a_study_of_several_pages_goes_page_by_page(tmp_path: Path, slices: list[Path]) -> None:
+@pytest.mark.parametrize(("kept", "fresh", "asked"), [(150, 60.0, 4), (149, 60.0, 8), (150, -1.0, 8)])
+def test_a_study_of_several_pages_goes_page_by_page_listed_again_where_it_is_long_or_was_long_ago(
+    tmp_path: Path, slices: list[Path], monkeypatch: pytest.MonkeyPatch, kept: int, fresh: float, asked: int
+) -> None:
+    monkeypatch.setattr(retrieval, "KEPT", kept)
+    monkeypatch.setattr(retrieval, "FRESH", fresh)
     with house(tmp_path, [*slices] * 30) as one:
         one.archive.page = 40
         answers = one.move()
         assert len(one.store.got) == 150
         assert len(one.store.associations) == 1
-        assert sum(name == "MAGB RETRIEVE" for name, _request in one.archive.asked) == 8
+        assert sum(name == "MAGB RETRIEVE" for name, _request in one.archive.asked) == asked
     assert (answers[-1].command.status, counts(answers[-1])) == (0x0000, (None, 150, 0, 0))
 
 
