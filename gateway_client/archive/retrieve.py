@@ -41,6 +41,8 @@ class Retrieving:
         self._under_way: set[Retrieval] = set()
         self._idle: Deferred[None] | None = None
         self._destinations = MoveDestinations(means.configuration, means.broker)
+        #: By AE title.
+        self._turns: dict[str, DeferredSemaphore] = {}
 
     def move_services(self, entity: ApplicationEntity) -> dict[CommandField, Service]:
         """Give the service of C-MOVE."""
@@ -61,7 +63,8 @@ class Retrieving:
     def _service(
         self, entity: ApplicationEntity, errand_of: Callable[[ApplicationEntity, Request, Wanted], Awaitable[Errand]]
     ) -> Service:
-        return served(partial(self._serve, entity, errand_of, DeferredSemaphore(entity.max_retrievals)))
+        turns = self._turns.setdefault(entity.ae_title, DeferredSemaphore(entity.max_retrievals))
+        return served(partial(self._serve, entity, errand_of, turns))
 
     async def _serve(
         self,

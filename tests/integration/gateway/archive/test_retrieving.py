@@ -353,6 +353,18 @@ def test_only_what_was_not_acknowledged_is_put_off_and_doubt_is_told(tmp_path: P
     assert failed_uids(last) == [uid_of(path) for path in slices[2:]]
 
 
+def test_a_destination_that_stalls_is_left_in_time_and_gets_the_rest_later(tmp_path: Path, slices: list[Path]) -> None:
+    """What it was sent may have arrived; what it was not is put off after no more than a few associations."""
+    with house(tmp_path, slices, store=Store(hold=True), dimse_timeout=0.3) as one:
+        last = one.move()[-1]
+        put_off = [tuple(image) for request in one.archive.put_off for image in request["images"]]
+        assert 1 <= len(one.store.associations) <= retrieval.BREAKS
+    assert sorted(image for image, _doubtful in put_off) == [1, 2, 3, 4, 5]
+    assert (1, 1) in put_off, "the first one may have arrived"
+    assert (last.command.status, counts(last)) == (0xB000, (None, 0, 5, 0))
+    assert sorted(failed_uids(last)) == sorted(map(uid_of, slices))
+
+
 def test_what_was_not_begun_goes_over_another_association_where_there_is_one(tmp_path: Path, slices: list[Path]) -> None:
     with house(tmp_path, slices, store=Store(abort_at=3)) as one:
         last = one.move()[-1]
@@ -446,6 +458,17 @@ def test_pages_of_a_destination_that_is_down_are_put_off_without_trying_each(tmp
         assert sum(len(request["images"]) for request in one.archive.put_off) == 150
         assert len(one.archive.put_off) < 10
     assert (last.command.status, counts(last)) == (0xB000, (None, 0, 150, 0))
+
+
+def test_moves_and_gets_of_an_entity_take_the_same_turns(tmp_path: Path, slices: list[Path]) -> None:
+    with house(tmp_path, slices, store=Store(hold=True), max_retrievals=1) as one:
+        first = one.begin_move()
+        until(lambda: bool(one.store.held), "the first object is held")
+        (answer,) = one.get(storage=[(CT, (EXPLICIT,))], cancel_after=0)
+        assert (answer.command.status, counts(answer)) == (0xFE00, (5, 0, 0, 0)), "it waited for its turn until it was cancelled"
+        one.store.hold = False
+        one.reactor.call(one.store.held[0].respond, 0)
+        assert first()[-1].command.status == 0x0000
 
 
 def test_an_entity_carries_out_so_many_at_a_time(tmp_path: Path, slices: list[Path]) -> None:
