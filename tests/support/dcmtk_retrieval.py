@@ -16,9 +16,10 @@ MODELS = {"patient": "-P", "study": "-S", "patient/study": "-O"}
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """The final answer: its status, how many sub-operations were completed, failed and warned of; and all that was said."""
+    """The last answer: its status, how many sub-operations remain, were completed, failed, warned of; and all that was said."""
 
     status: int
+    remaining: int
     completed: int
     failed: int
     warning: int
@@ -46,8 +47,9 @@ def _run(command: Sequence[str], address: tuple[str, int], keys: Sequence[str], 
     line = [command[0], "-d", MODELS[model], "-aet", "VIEWER", "-aec", title, *command[1:], *words, "127.0.0.1", str(port)]
     done = subprocess.run(line, capture_output=True, text=True, env=NO_DELAY, timeout=120, check=False)
     said = done.stdout + done.stderr
-    completed, failed, warning = (_last(said, rf"{name} Suboperations\s*: (\w+)") for name in ("Completed", "Failed", "Warning"))
-    return Retrieved(_last(said, r"DIMSE Status\s*: 0x([0-9a-f]{4})", 16), completed, failed, warning, said)
+    names = "Remaining", "Completed", "Failed", "Warning"
+    remaining, completed, failed, warning = (_last(said, rf"{name} Suboperations\s*: (\w+)") for name in names)
+    return Retrieved(_last(said, r"DIMSE Status\s*: 0x([0-9a-f]{4})", 16), remaining, completed, failed, warning, said)
 
 
 def _last(said: str, pattern: str, base: int = 10) -> int:

@@ -9,19 +9,21 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from sqlalchemy import Connection, select, update
+from pydicom.uid import ImplicitVRLittleEndian
+from sqlalchemy import Connection, func, select, update
 
 from fileman import bump_site_version, image_moved
-from fileman.files import ArchiveInstance, Image, NetworkLocation, OperatorRequest, Recall
+from fileman.files import ArchiveInstance, DicomExportImage, Image, NetworkLocation, OperatorRequest, Recall
 from gateway_client.configuration import Peer
+from gateway_client.objects.part10 import read_meta
 from magbroker.gateway import Peer as RemotePeer
 from magbroker.gateway import Requester
-from runtime import SystemClock, free_port
+from runtime import DestinationSettings, SystemClock, free_port
 from tests.integration.gateway.archive.samples import OTHER_PATIENT_ID, PATIENT_ID
 from tests.integration.system.conftest import Site
 from tests.support.archive_site import ROOT, an_object
 from tests.support.dcmtk_retrieval import getscu, movescu
-from tests.support.dicom import data_set_bytes
+from tests.support.dicom import Storescp, data_set_bytes
 from tests.support.moving_site import SINK, MovingSite, bytes_of, moving_site
 from tests.support.orthanc import AE_TITLE as ORTHANC
 from tests.support.orthanc import Orthanc
@@ -29,6 +31,8 @@ from tests.support.query_matcher import UNIQUE, matches
 from tests.support.waiting import until
 
 RAID, JUKEBOX = 1, 2
+#: A destination that is down; what is queued for it is tried again soon.
+DOWN = "DOWN"
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 PATIENTS = {
     PATIENT_ID: {"PatientName": "DEMO^PATIENT ONE", "PatientBirthDate": "19500131", "AccessionNumber": "021026-201"},
@@ -70,8 +74,10 @@ def orthanc_port() -> int:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, orthanc_port: int) -> Iterator[MovingSite]:
     directory = tmp_path_factory.mktemp("site")
-    peers = {ORTHANC: Peer("127.0.0.1", orthanc_port), "DOWN": Peer("127.0.0.1", free_port())}
-    with moving_site(directory, OBJECTS, peers=peers, entities={"short_term": {"recall_seconds": 20}}) as site:
+    peers = {ORTHANC: Peer("127.0.0.1", orthanc_port), DOWN: Peer("127.0.0.1", free_port())}
+    entities = {"short_term": {"recall_seconds": 20}, "long_term": {"implicit_only": True, "pending_and_close": True}}
+    changes = {"destinations": {DOWN: DestinationSettings(retry_minutes=0.01, retries=1000)}}
+    with moving_site(directory, OBJECTS, peers=peers, entities=entities, changes=changes) as site:
         yield site
 
 
@@ -150,6 +156,37 @@ def test_what_orthanc_moves_to_us_is_moved_from_us(site: MovingSite, orthanc: Or
     until(lambda: site.archive.archived() == before + 1, "it is archived")
     assert site.move("STUDY", {"StudyInstanceUID": study}).statuses[-1] == 0x0000
     assert site.took() == bytes_of([it])
+
+
+# ---- a profile as MagicStore's ----
+
+
+def test_a_profile_sends_in_implicit_vr_only(site: MovingSite) -> None:
+    assert movescu(site.address("long_term"), KEYS, SINK).completed == len(OF_STUDY)
+    got = {uid: read_meta(path).transfer_syntax for uid, (path,) in site.sink.received().items()}
+    assert got == dict.fromkeys(OF_STUDY, ImplicitVRLittleEndian)
+    site.took()
+
+
+def test_a_profile_leaves_a_move_pending_whose_objects_are_sent_when_the_destination_is_there(
+    site: MovingSite, tmp_path: Path
+) -> None:
+    moved = movescu(site.address("long_term"), KEYS, DOWN)
+    assert (moved.status, moved.completed, moved.failed) == (0xFF00, 0, 0)
+    assert moved.remaining == len(OF_STUDY)
+    with Storescp(tmp_path / "down", site.archive.gateway.configuration.peers[DOWN].port) as there:
+        until(lambda: queued(site) == {("SUCCESS", DOWN): len(OF_STUDY)}, "all is sent")
+        assert {uid: [data_set_bytes(path) for path in paths] for uid, paths in there.received().items()} == {
+            uid: [data] for uid, data in OF_STUDY.items()
+        }
+
+
+def queued(site: MovingSite) -> dict[tuple[str, str], int]:
+    """Count the entries of the export queue by state and destination."""
+    entry = (DicomExportImage.status, DicomExportImage.application)
+    counted = select(*entry, func.count()).group_by(*entry)
+    rows = site.archive.store.read(lambda connection: connection.execute(counted).all())
+    return {(status, application): count for status, application, count in rows}
 
 
 # ---- what is not in store ----
