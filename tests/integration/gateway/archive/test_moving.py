@@ -33,6 +33,7 @@ from tests.support.waiting import until
 RAID, JUKEBOX = 1, 2
 #: A destination that is down; what is queued for it is tried again soon.
 DOWN = "DOWN"
+MAGICSTORE = {"implicit_only": True, "pending_and_close": True, "recall_seconds": 0}
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 PATIENTS = {
     PATIENT_ID: {"PatientName": "DEMO^PATIENT ONE", "PatientBirthDate": "19500131", "AccessionNumber": "021026-201"},
@@ -75,7 +76,7 @@ def orthanc_port() -> int:
 def site(tmp_path_factory: pytest.TempPathFactory, orthanc_port: int) -> Iterator[MovingSite]:
     directory = tmp_path_factory.mktemp("site")
     peers = {ORTHANC: Peer("127.0.0.1", orthanc_port), DOWN: Peer("127.0.0.1", free_port())}
-    entities = {"short_term": {"recall_seconds": 20}, "long_term": {"implicit_only": True, "pending_and_close": True}}
+    entities = {"short_term": {"recall_seconds": 20}, "long_term": MAGICSTORE}
     changes = {"destinations": {DOWN: DestinationSettings(retry_minutes=0.01, retries=1000)}}
     with moving_site(directory, OBJECTS, peers=peers, entities=entities, changes=changes) as site:
         yield site
@@ -237,6 +238,16 @@ def test_near_line_images_are_fetched_and_then_moved(site: MovingSite) -> None:
     assert site.took() == OF_STUDY
     places = select(ArchiveInstance.short_term).where(ArchiveInstance.image.in_(images))
     assert site.archive.store.read(lambda connection: connection.execute(places).scalars().all()) == [RAID] * 3
+
+
+def test_near_line_images_that_are_not_waited_for_are_sent_later(site: MovingSite) -> None:
+    study = f"2.25.{OTHER_PATIENT_ID}.1"
+    wanted = {uid: data for uid, data in BYTES.items() if uid.startswith(f"{study}.")}
+    put_away(site, sorted(wanted)[:2])
+    moved = movescu(site.address("long_term"), ["QueryRetrieveLevel=STUDY", f"StudyInstanceUID={study}"], SINK)
+    assert (moved.status, moved.remaining, moved.completed) == (0xFF00, 2, len(wanted) - 2)
+    until(lambda: queued(site).get(("SUCCESS", SINK)) == 2, "the other two are sent")
+    assert sorted(site.took()) == sorted(wanted)
 
 
 @pytest.fixture
