@@ -78,7 +78,7 @@ class Retrieving:
             identifier = decode_identifier(data, request.transfer_syntax)
         except BadIdentifier as error:
             raise RequestRefused(CANNOT_UNDERSTAND, str(error)) from error
-        wanted = read_wanted(request.abstract_syntax, identifier, entity.levels, entity.relational)
+        wanted = read_wanted(request.abstract_syntax, identifier, entity.levels)
         try:
             errand = await errand_of(entity, request, wanted)
         except XWBError as error:

@@ -21,19 +21,19 @@ class Wanted:
 
     level: str
     keys: Mapping[str, Sequence[str]]
-    relational: bool = False
 
     @property
     def request(self) -> dict[str, Any]:
         """Give it as MAGB RETRIEVE takes it."""
-        return {"level": self.level, "relational": self.relational, "keys": {tag: list(it) for tag, it in self.keys.items()}}
+        return {"level": self.level, "relational": True, "keys": {tag: list(it) for tag, it in self.keys.items()}}
 
 
-def read_wanted(sop_class: str, identifier: Mapping[str, Sequence[Any]], levels: Collection[str], relational: bool) -> Wanted:
-    """Read the identifier of a request to a SOP class, at an entity that answers some levels and may be relational.
+def read_wanted(sop_class: str, identifier: Mapping[str, Sequence[Any]], levels: Collection[str]) -> Wanted:
+    """Read the identifier of a request to a SOP class, at an entity that answers some levels.
 
-    The unique key of the level has one value or is a list of UIDs. Those of the levels above have one value each; at a relational
-    entity they may be missing (PS3.4 C.4.2.2.2). Other keys than the unique ones do not narrow a retrieval, but for Patient ID.
+    The unique key of the level has one value or is a list of UIDs. Those of the levels above have one value each or are missing:
+    retrievals are relational (PS3.4 C.4.2.2.2; MagicStore, DICOM conformance statement 2.3.4.3), whatever queries are. Other keys
+    than the unique ones do not narrow a retrieval, but for Patient ID.
     Raises RequestRefused.
     """
     model = model_of(sop_class)
@@ -45,8 +45,6 @@ def read_wanted(sop_class: str, identifier: Mapping[str, Sequence[Any]], levels:
             raise unfit(f"{UNIQUE_KEY_NAMES[above]} has several values above the level")
         if values:
             keys[UNIQUE_KEYS[above]] = values
-        elif not relational:
-            raise unfit(f"{UNIQUE_KEY_NAMES[above]} is missing")
     values = _values(identifier, level)
     if not values:
         raise unfit(f"{UNIQUE_KEY_NAMES[level]} is missing")
@@ -55,7 +53,7 @@ def read_wanted(sop_class: str, identifier: Mapping[str, Sequence[Any]], levels:
     keys[UNIQUE_KEYS[level]] = values
     if "PATIENT" not in model.levels and len(patients := _values(identifier, "PATIENT")) == 1:
         keys[UNIQUE_KEYS["PATIENT"]] = patients
-    return Wanted(level, keys, relational)
+    return Wanted(level, keys)
 
 
 def _values(identifier: Mapping[str, Sequence[Any]], level: str) -> tuple[str, ...]:

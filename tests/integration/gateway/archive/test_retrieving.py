@@ -109,9 +109,8 @@ def test_an_unknown_destination_is_told_so(tmp_path: Path, slices: list[Path]) -
         (STUDY_ROOT, {LEVEL: "STUDY"}, "Study Instance UID is missing"),
         (STUDY_ROOT, {LEVEL: "STUDY", STUDY: ""}, "Study Instance UID is missing"),
         (STUDY_ROOT, {LEVEL: "STUDY", STUDY: "1.2*"}, "Study Instance UID has a value that is no UID"),
-        (STUDY_ROOT, {LEVEL: "SERIES", SERIES: "1.2"}, "Study Instance UID is missing"),
+        (STUDY_ROOT, {LEVEL: "SERIES", STUDY: "1.2"}, "Series Instance UID is missing"),
         (STUDY_ROOT, {LEVEL: "SERIES", STUDY: "1\\2", SERIES: "1.2"}, "Study Instance UID has several values above the level"),
-        (PATIENT_ROOT, {LEVEL: "STUDY", STUDY: "1.2"}, "Patient ID is missing"),
         (PATIENT_ROOT, {LEVEL: "PATIENT", PATIENT: "A*"}, "Patient ID has a wildcard"),
         (PATIENT_ROOT, {LEVEL: "PATIENT", PATIENT: "A\\B"}, "Patient ID has several values"),
         (STUDY_ROOT, {LEVEL: "IMAGE", STUDY: "1", SERIES: "2"}, "SOP Instance UID is missing"),
@@ -126,26 +125,27 @@ def test_an_identifier_that_does_not_fit_is_refused_before_anything_is_asked(
     assert (answer.command.status, answer.command.error_comment) == (0xA900, comment[:64])
 
 
+@pytest.mark.parametrize("relational_queries", [True, False])
 @pytest.mark.parametrize(
-    ("model", "keys", "relational", "asked"),
+    ("model", "keys", "asked"),
     [
-        (STUDY_ROOT, {LEVEL: "STUDY", STUDY: "1\\2"}, False, {"0020000D": ["1", "2"]}),
-        (STUDY_ROOT, {LEVEL: "STUDY", STUDY: "1", 0x00080020: "20260101"}, False, {"0020000D": ["1"]}),
-        (STUDY_ROOT, {LEVEL: "STUDY", STUDY: "1", PATIENT: "A"}, False, {"0020000D": ["1"], "00100020": ["A"]}),
-        (STUDY_ROOT, {LEVEL: "IMAGE", INSTANCE: "3\\4"}, True, {"00080018": ["3", "4"]}),
-        (PATIENT_ROOT, {LEVEL: "PATIENT", PATIENT: "A"}, False, {"00100020": ["A"]}),
-        (PATIENT_ROOT, {LEVEL: "SERIES", SERIES: "1.2", STUDY: ""}, True, {"0020000E": ["1.2"]}),
-        (PATIENT_STUDY, {LEVEL: "STUDY", PATIENT: "A", STUDY: "1"}, False, {"00100020": ["A"], "0020000D": ["1"]}),
+        (STUDY_ROOT, {LEVEL: "STUDY", STUDY: "1\\2"}, {"0020000D": ["1", "2"]}),
+        (STUDY_ROOT, {LEVEL: "STUDY", STUDY: "1", 0x00080020: "20260101"}, {"0020000D": ["1"]}),
+        (STUDY_ROOT, {LEVEL: "STUDY", STUDY: "1", PATIENT: "A"}, {"0020000D": ["1"], "00100020": ["A"]}),
+        (STUDY_ROOT, {LEVEL: "IMAGE", INSTANCE: "3\\4"}, {"00080018": ["3", "4"]}),
+        (PATIENT_ROOT, {LEVEL: "PATIENT", PATIENT: "A"}, {"00100020": ["A"]}),
+        (PATIENT_ROOT, {LEVEL: "SERIES", SERIES: "1.2", STUDY: ""}, {"0020000E": ["1.2"]}),
+        (PATIENT_STUDY, {LEVEL: "STUDY", PATIENT: "A", STUDY: "1"}, {"00100020": ["A"], "0020000D": ["1"]}),
     ],
 )
 def test_unique_keys_say_what_is_wanted(
-    tmp_path: Path, model: str, keys: dict[int, str], relational: bool, asked: dict[str, list[str]]
+    tmp_path: Path, model: str, keys: dict[int, str], asked: dict[str, list[str]], relational_queries: bool
 ) -> None:
-    with house(tmp_path, [], relational=relational) as one:
+    with house(tmp_path, [], relational=relational_queries) as one:
         (answer,) = one.move(keys, model=model)
         requests = [request for name, request in one.archive.asked if name == "MAGB RETRIEVE"]
     assert answer.command.status == 0
-    assert requests == [{"level": keys[LEVEL], "relational": relational, "keys": asked}]
+    assert requests == [{"level": keys[LEVEL], "relational": True, "keys": asked}]
 
 
 def test_an_entity_for_studies_only_has_no_level_below(tmp_path: Path) -> None:

@@ -87,6 +87,13 @@ def test_the_short_term_entity_moves_at_every_level_and_relationally(
     assert sorted(site.took()) == sorted(uids)
 
 
+def test_the_long_term_entity_moves_relationally_though_its_queries_are_not_relational(site: MovingSite) -> None:
+    moved = site.move("STUDY", {"StudyInstanceUID": STUDY}, "patient", role="long_term")
+    assert moved.statuses[-1] == 0x0000
+    assert site.took() == OF_STUDY
+    assert site.archive.find("STUDY", {"StudyInstanceUID": STUDY}, "patient", "long_term").status == 0xA900
+
+
 @pytest.mark.parametrize("model", ["patient", "study"])
 def test_the_long_term_entity_moves_patients_and_studies_only(site: MovingSite, model: str) -> None:
     moved = site.move("SERIES", {**ABOVE, "SeriesInstanceUID": IMAGES}, model, role="long_term")
