@@ -41,5 +41,7 @@ class Deferring:
             self.reason = answer
             log.error("%d images cannot be queued for %s: %s", len(instances), self._destination.name, answer)
             return False
-        self.count += len(instances)
+        if (left_out := len(instances) - int(answer)) > 0:
+            log.warning("%d images for %s are no longer on file and will not be sent", left_out, self._destination.name)
+        self.count += int(answer)
         return True

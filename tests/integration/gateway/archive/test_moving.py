@@ -159,6 +159,15 @@ def test_what_orthanc_moves_to_us_is_moved_from_us(site: MovingSite, orthanc: Or
     assert site.took() == bytes_of([it])
 
 
+def test_a_cancelled_move_ends_with_what_remains(site: MovingSite) -> None:
+    keys = ["QueryRetrieveLevel=PATIENT", f"PatientID={PATIENT_ID}"]
+    done = movescu(site.address(), keys, SINK, model="patient", options=["--cancel", "1"])
+    of_patient = [uid for uid in BYTES if uid.startswith(f"2.25.{PATIENT_ID}.")]
+    assert done.status in (0xFE00, 0x0000), "it may have ended before"
+    assert done.completed + done.remaining == len(of_patient)
+    assert len(site.took()) == done.completed
+
+
 # ---- a profile as MagicStore's ----
 
 

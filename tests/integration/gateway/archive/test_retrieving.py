@@ -329,6 +329,14 @@ def test_a_destination_that_rejects_the_association_gets_it_later(tmp_path: Path
     assert last.command.status == 0xB000
 
 
+def test_what_is_no_longer_on_file_is_not_said_to_be_sent_later(tmp_path: Path, slices: list[Path]) -> None:
+    with house(tmp_path, slices, store=Store(rejects=True)) as one:
+        one.archive.put_off_answer = "3"
+        last = one.move()[-1]
+    assert (last.command.status, counts(last)) == (0xB000, (None, 0, 5, 0))
+    assert (last.command.error_comment or "").startswith("3 will be sent later")
+
+
 def test_what_cannot_be_put_off_has_failed(tmp_path: Path, slices: list[Path]) -> None:
     with house(tmp_path, slices, store=Store(rejects=True)) as one:
         one.archive.put_off_answer = "-1,No."
