@@ -37,6 +37,8 @@ class Deferring:
             answer = (await self._broker.call("MAGB EXPORT MOVE", pieces(request))).text
         except (XWBError, GatewayError) as error:
             answer = str(error)
+        if answer == "0":
+            answer = "It is no longer on file."
         if not answer.isdigit():
             self.reason = answer
             log.error("%d images cannot be queued for %s: %s", len(instances), self._destination.name, answer)

@@ -110,12 +110,12 @@ class Retrieving:
             wanted,
             destination,
             wish,
-            "MOVE",
-            asked_by,
-            self._destinations.change_of(destination.name),
-            self._deferring(destination, asked_by),
-            entity.recall_seconds,
-            entity.pending_and_close,
+            stage="MOVE",
+            asked_by=asked_by,
+            change=self._destinations.change_of(destination.name),
+            deferring=self._deferring(destination, asked_by),
+            recall_seconds=entity.recall_seconds,
+            pending_and_close=entity.pending_and_close,
         )
 
     async def _got(self, entity: ApplicationEntity, request: Request, wanted: Wanted) -> Errand:
@@ -125,8 +125,16 @@ class Retrieving:
         peer = request.exchange.connection.peer
         destination = Destination(known.name if known is not None else "", asked_by, peer, 0)
         wish = Wish((*self._preferred(destination), *_LOSSLESS), priority=request.command.priority or 0, over=request.exchange)
-        change = self._destinations.change_of(destination.name)
-        return Errand(request, wanted, destination, wish, "GET", asked_by, change, None, entity.recall_seconds)
+        return Errand(
+            request,
+            wanted,
+            destination,
+            wish,
+            stage="GET",
+            asked_by=asked_by,
+            change=self._destinations.change_of(destination.name),
+            recall_seconds=entity.recall_seconds,
+        )
 
     def _deferring(self, destination: Destination, asked_by: str) -> Deferring | None:
         """Give who takes what cannot be sent, unless the export queue would know the destination by no name."""

@@ -337,6 +337,14 @@ def test_what_is_no_longer_on_file_is_not_said_to_be_sent_later(tmp_path: Path, 
     assert (last.command.error_comment or "").startswith("3 will be sent later")
 
 
+@pytest.mark.parametrize("pending_and_close", [False, True])
+def test_where_nothing_is_on_file_any_more_all_has_failed(tmp_path: Path, slices: list[Path], pending_and_close: bool) -> None:
+    with house(tmp_path, slices, store=Store(rejects=True), pending_and_close=pending_and_close) as one:
+        one.archive.put_off_answer = "0"
+        last = one.move()[-1]
+    assert (last.command.status, counts(last)) == (0xA702, (None, 0, 5, 0))
+
+
 def test_what_cannot_be_put_off_has_failed(tmp_path: Path, slices: list[Path]) -> None:
     with house(tmp_path, slices, store=Store(rejects=True)) as one:
         one.archive.put_off_answer = "-1,No."
