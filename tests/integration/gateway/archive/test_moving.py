@@ -9,7 +9,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from pydicom.uid import ImplicitVRLittleEndian
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from sqlalchemy import Connection, func, select, update
 
 from fileman import bump_site_version, image_moved
@@ -24,6 +26,7 @@ from tests.integration.system.conftest import Site
 from tests.support.archive_site import ROOT, an_object
 from tests.support.dcmtk_retrieval import getscu, movescu
 from tests.support.dicom import Storescp, data_set_bytes
+from tests.support.exact_contexts import store_exactly
 from tests.support.moving_site import SINK, MovingSite, bytes_of, moving_site
 from tests.support.orthanc import AE_TITLE as ORTHANC
 from tests.support.orthanc import Orthanc
@@ -31,6 +34,8 @@ from tests.support.query_matcher import UNIQUE, matches
 from tests.support.waiting import until
 
 RAID, JUKEBOX = 1, 2
+#: A destination that takes nothing compressed.
+PLAIN = "PLAIN"
 #: A destination that is down; what is queued for it is tried again soon.
 DOWN = "DOWN"
 MAGICSTORE = {"implicit_only": True, "pending_and_close": True, "recall_seconds": 0}
@@ -43,6 +48,14 @@ PATIENTS = {
         "PatientSex": "F",
         "AccessionNumber": "021226-203",
     },
+}
+#: A third patient, of whom nothing is archived but what a test adds.
+O_CONNOR = {
+    "PatientName": "O'CONNOR^LIAM P",
+    "PatientID": "666001102",
+    "PatientBirthDate": "19450317",
+    "PatientSex": "M",
+    "AccessionNumber": "021326-204",
 }
 #: Two studies of each patient, of two series of two images.
 OBJECTS = [
@@ -73,9 +86,16 @@ def orthanc_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, orthanc_port: int) -> Iterator[MovingSite]:
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storescp]:
+    with Storescp(tmp_path_factory.mktemp("plain"), options=("+x=",)) as plain:
+        yield plain
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, orthanc_port: int, plain: Storescp) -> Iterator[MovingSite]:
     directory = tmp_path_factory.mktemp("site")
-    peers = {ORTHANC: Peer("127.0.0.1", orthanc_port), DOWN: Peer("127.0.0.1", free_port())}
+    ports = {ORTHANC: orthanc_port, PLAIN: plain.port, DOWN: free_port()}
+    peers = {title: Peer("127.0.0.1", port) for title, port in ports.items()}
     entities = {"short_term": {"recall_seconds": 20}, "long_term": MAGICSTORE}
     changes = {"destinations": {DOWN: DestinationSettings(retry_minutes=0.01, retries=1000)}}
     with moving_site(directory, OBJECTS, peers=peers, entities=entities, changes=changes) as site:
@@ -145,8 +165,7 @@ def files_of(orthanc: Orthanc) -> dict[str, bytes]:
 
 def test_what_orthanc_moves_to_us_is_moved_from_us(site: MovingSite, orthanc: Orthanc) -> None:
     study = "2.25.666001102.1"
-    facts = {"PatientName": "O'CONNOR^LIAM P", "PatientID": "666001102", "PatientBirthDate": "19450317", "PatientSex": "M"}
-    it = an_object(**facts, AccessionNumber="021326-204", StudyInstanceUID=study, SOPInstanceUID=f"{study}.1")
+    it = an_object(**O_CONNOR, StudyInstanceUID=study, SOPInstanceUID=f"{study}.1")
     path = site.archive.directory / "new.dcm"
     it.save_as(path, enforce_file_format=True)
     orthanc.post("/instances", path.read_bytes())
@@ -166,6 +185,32 @@ def test_a_cancelled_move_ends_with_what_remains(site: MovingSite) -> None:
     assert done.status in (0xFE00, 0x0000), "it may have ended before"
     assert done.completed + done.remaining == len(of_patient)
     assert len(site.took()) == done.completed
+
+
+def test_a_compressed_object_goes_as_it_is_and_without_compression_where_nothing_else_is_taken(
+    site: MovingSite, plain: Storescp, tmp_path: Path
+) -> None:
+    path, study = tmp_path / "rle.dcm", "2.25.666001102.2"
+    compressed = dcmread(str(get_testdata_file("MR_small_RLE.dcm")))
+    for keyword, value in O_CONNOR.items():
+        setattr(compressed, keyword, value)
+    compressed.pop("DataSetTrailingPadding", None)  # storescu does not send it
+    uid = f"{study}.1"
+    compressed.SOPInstanceUID = uid
+    compressed.file_meta.MediaStorageSOPInstanceUID = UID(uid)
+    compressed.StudyInstanceUID = study
+    compressed.save_as(path, enforce_file_format=True)
+    before = site.archive.archived()
+    store_exactly(tmp_path, "MAGBROKER", site.archive.gateway.port, [path])
+    until(lambda: site.archive.archived() == before + 1, "it is archived")
+    for destination in (SINK, PLAIN):
+        moved = site.move("STUDY", {"StudyInstanceUID": study}, destination=destination)
+        assert moved.counts[-1] == (None, 1, 0, 0), moved
+    assert site.took() == {uid: data_set_bytes(path)}
+    ((uncompressed,),) = plain.received().values()
+    assert read_meta(uncompressed).transfer_syntax == ExplicitVRLittleEndian
+    compressed.decompress()
+    assert dcmread(uncompressed).PixelData == compressed.PixelData
 
 
 # ---- a profile as MagicStore's ----
