@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dul.status import OUT_OF_RESOURCES, UNABLE_TO_COUNT_MATCHES
 from gateway_client.archive.pages import Asked, pieces, read_page
 from gateway_client.errors import BrokerRefused
 
@@ -14,6 +15,8 @@ from gateway_client.errors import BrokerRefused
 IN_STORE, NEAR_LINE, OFF_LINE = "INSTORE", "NEAR-LINE", "OFFLINE"
 #: Instances of one page.
 AT_ONCE = 500
+#: Statuses of queries for which retrievals have others (PS3.4 C.4.2.1.5).
+_OF_RETRIEVALS = {OUT_OF_RESOURCES: UNABLE_TO_COUNT_MATCHES}
 #: What MAGB RECALL answers besides of an image that is asked for.
 WAITING = "WAITING"
 
@@ -64,7 +67,8 @@ async def instances(broker: Asked, request: Mapping[str, Any]) -> AsyncIterator[
     while True:
         page = read_page(await broker.call("MAGB RETRIEVE", asked, after, str(AT_ONCE)))
         if "error" in page.head:
-            raise RetrieveRefused(str(page.head["error"]), int(str(page.head.get("status") or "C001"), 16))
+            status = int(str(page.head.get("status") or "C001"), 16)
+            raise RetrieveRefused(str(page.head["error"]), _OF_RETRIEVALS.get(status, status))
         yield [Held.read(row) for row in page.rows]
         if not page.more or page.more == after:
             return

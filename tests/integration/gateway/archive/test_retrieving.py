@@ -154,11 +154,14 @@ def test_an_entity_for_studies_only_has_no_level_below(tmp_path: Path) -> None:
     assert answer.command.status == 0xA900
 
 
-def test_what_the_broker_refuses_is_answered_with_its_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("told", "status"), [("A900", 0xA900), ("C001", 0xC001), ("A700", 0xA701)])
+def test_what_the_broker_refuses_is_answered_with_its_words_and_a_status_of_retrievals(
+    tmp_path: Path, told: str, status: int
+) -> None:
     with house(tmp_path, []) as one:
-        one.archive.refused = {"error": "No such key", "status": "A900"}
+        one.archive.refused = {"error": "No such key", "status": told}
         (answer,) = one.move()
-    assert (answer.command.status, answer.command.error_comment) == (0xA900, "No such key")
+    assert (answer.command.status, answer.command.error_comment) == (status, "No such key")
 
 
 def test_without_a_broker_matches_cannot_be_counted(tmp_path: Path) -> None:
