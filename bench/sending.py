@@ -33,7 +33,7 @@ COUNTS: Mapping[Shape, int] = {CT: 1000, SMALL: 3000}
 WANTED: Mapping[Shape, int] = {CT: 500, SMALL: 1500}
 #: Seconds for all of them, and between looks at the queue.
 PATIENCE, _LOOK = 180.0, 0.02
-_FIRST = "SELECT min(status_at) FROM dicom_export_image WHERE status IN ('XMIT', 'SUCCESS')"
+_FIRST = "SELECT min(status_at) FROM dicom_export_image WHERE status='XMIT'"
 _DONE = "SELECT count(*), max(status_at) FROM dicom_export_image WHERE status='SUCCESS'"
 
 
@@ -81,11 +81,12 @@ def _sent(directory: Path, site: Path, images: ImageSet) -> Sent:
 
 
 def seconds_to_send(directory: Path, database: sqlite3.Connection, count: int) -> float:
-    """Let a queue go that is held, and wait until all of it is known to have arrived."""
+    """Let a queue go that is held, and wait until all of it is known to have arrived; few may have gone between two looks."""
+    released = time.time()
     with written(directory / "magbroker.db") as connection:
         connection.execute(delete(HeldDestination))
-    began = _first(database)
-    return _last(database, count) - began
+    began = _first(database, count)
+    return _last(database, count) - (began or released)
 
 
 def opened(directory: Path) -> sqlite3.Connection:
@@ -93,9 +94,11 @@ def opened(directory: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{directory / 'magbroker.db'}?mode=ro", uri=True)
 
 
-def _first(database: sqlite3.Connection) -> float:
+def _first(database: sqlite3.Connection, count: int) -> float | None:
     until = time.perf_counter() + PATIENCE
     while (at := database.execute(_FIRST).fetchone()[0]) is None:
+        if database.execute(_DONE).fetchone()[0] >= count:
+            return None
         _wait(until)
     return float(at)
 
