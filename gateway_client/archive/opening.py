@@ -18,11 +18,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An instance with its file, or with the reason why there is none that can be sent."""
+    """An instance with its file, or with the reason why there is none that can be sent; it may be `missing` where it was told."""
 
     held: Held
     object: ObjectFile | None
     reason: str = ""
+    missing: bool = False
 
     def close(self) -> None:
         """Close the file."""
@@ -36,7 +37,7 @@ def open_files(locations: NetworkLocations, instances: Sequence[Held], change: C
 
 
 def _open(locations: NetworkLocations, held: Held, change: Change | None) -> Opened:
-    one = None
+    one, missing = None, False
     try:
         if not held.path:
             return Opened(held, None, "No file holds it as it was received.")
@@ -51,10 +52,11 @@ def _open(locations: NetworkLocations, held: Held, change: Change | None) -> Ope
     except (CutOff, GatewayError) as error:
         reason = str(error)
     except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
         reason = f"{held.path}: {error.strerror or error}."
     except Exception as error:
         log.exception("%s cannot be opened to be sent", held.path)
         reason = f"A fault: {error!r}."
     if one is not None:
         one.close()
-    return Opened(held, None, reason)
+    return Opened(held, None, reason, missing)

@@ -77,6 +77,9 @@ class Retrieval:
         self._recall_until: float | None = None
         self._told_at = 0.0
         self._story: list[str] = []
+        #: Images whose file was not where it was told, to be asked for again; and all that were asked for again.
+        self._missing: dict[int, Held] = {}
+        self._asked_again: set[int] = set()
 
     async def run(self, turns: DeferredSemaphore) -> None:
         """Answer the request, when its turn has come. Raises RequestRefused where what is wanted cannot be listed."""
@@ -169,6 +172,10 @@ class Retrieval:
         if away:
             here += await self._recall(away, 0.0)
         await self._send(here)
+        if self._missing and not self._stopping.stopped:  # released from its short-term location since it was listed
+            missing, self._missing = self._missing, {}
+            await self._send(await self._recall(missing, 0.0))
+            away |= missing
         now = self.means.reactor.seconds
         if away and self._recall_until is None:
             self._recall_until = now() + self.errand.recall_seconds
@@ -183,6 +190,8 @@ class Retrieval:
             if not ready and away and now() - began < RECALL_PAUSE:
                 await self._stopping.first(deferLater(self.means.reactor, RECALL_PAUSE))
             await self._send(ready)
+            away |= self._missing
+            self._missing = {}
 
     async def _recall(self, away: dict[int, Held], wait: float) -> list[Held]:
         """Give what is in store by now, out of what is away; what is off line fails, and the broker asks its operator for it."""
@@ -230,14 +239,21 @@ class Retrieval:
         return deferToThreadPool(reactor, reactor.getThreadPool(), open_files, *arguments)
 
     async def _send_opened(self, opened: Sequence[Opened]) -> None:
-        for it in opened:
-            if it.object is None:
-                self._fail(it.held, it.reason)
-        left = [it for it in opened if it.object is not None]
+        left = self._sendable(opened)
         while left and not self._stopping.stopped:
-            left = await self._after_losses(await self._consign(left), len(left))
+            left = self._sendable(await self._after_losses(await self._consign(left), len(left)))
         for it in left:
             it.close()
+
+    def _sendable(self, opened: Sequence[Opened]) -> list[Opened]:
+        """Give what can be sent; what is not where it was told is asked for again once, the rest fails."""
+        for it in opened:
+            if it.missing and it.held.image not in self._asked_again:
+                self._asked_again.add(it.held.image)
+                self._missing[it.held.image] = it.held
+            elif it.object is None:
+                self._fail(it.held, it.reason)
+        return [it for it in opened if it.object is not None]
 
     async def _consign(self, opened: Sequence[Opened]) -> list[tuple[Held, Outcome]]:
         """Send objects, and tell of each that ended by itself; give those that did not."""

@@ -72,6 +72,8 @@ class FakeArchive:
     put_off: list[dict[str, Any]] = field(default_factory=list)
     put_off_answer: str = ""
     asked: list[tuple[str, Any]] = field(default_factory=list)
+    #: Where files lie by now that MAGB RETRIEVE still tells elsewhere, by their places.
+    lost_files: dict[int, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Know how large the files are."""
@@ -106,14 +108,20 @@ class FakeArchive:
     def row(self, number: int) -> list[Any]:
         """Give an image as MAGB RETRIEVE lists it; image 1 is the first file."""
         path = self.files[number]
-        meta = read_meta(path) if path.exists() else None
+        there = self._now(number)
+        meta = read_meta(there) if there.exists() else None
         uids = (meta.sop_class_uid, meta.sop_instance_uid, meta.transfer_syntax) if meta else ("1.2.3", "1.2.3.4", EXPLICIT)
-        name = str(path.relative_to(self.root)).replace("/", "\\")
-        return [*uids, number + 1, "", SHARE + name, self.states.get(number + 1, "INSTORE"), "RAID1", self.sizes[number]]
+        return [*uids, number + 1, "", self._path(path), self.states.get(number + 1, "INSTORE"), "RAID1", self.sizes[number]]
+
+    def _now(self, number: int) -> Path:
+        return self.lost_files.get(number, self.files[number])
+
+    def _path(self, path: Path) -> str:
+        return SHARE + str(path.relative_to(self.root)).replace("/", "\\")
 
     def _recall(self, images: Sequence[int]) -> FakeAnswer:
         answers = self.recalled.pop(0) if self.recalled else {}
-        rows = [[image, answers.get(image, "WAITING"), self.row(image - 1)[5], "a detail"] for image in images]
+        rows = [[image, answers.get(image, "WAITING"), self._path(self._now(image - 1)), "a detail"] for image in images]
         return FakeAnswer([json.dumps(row) for row in rows])
 
 

@@ -177,6 +177,7 @@ def test_a_missing_and_a_cut_file_are_failed_sub_operations_and_the_others_go(
 ) -> None:
     with house(tmp_path, [*slices[:4], tmp_path / "image1" / "missing.dcm"]) as one:
         one.archive.sizes = sizes or one.archive.sizes
+        one.archive.recalled = [{5: "INSTORE"}]
         cut = slices[1].read_bytes()
         slices[1].write_bytes(cut[: len(cut) // 2])
         last = one.move()[-1]
@@ -185,6 +186,21 @@ def test_a_missing_and_a_cut_file_are_failed_sub_operations_and_the_others_go(
     assert failed_uids(last) == [uid_of(slices[1]), "1.2.3.4"]
     assert "is cut off" in told[uid_of(slices[1])]
     assert "No such file" in told["1.2.3.4"]
+
+
+@pytest.mark.parametrize("recalled", [[{2: "INSTORE"}], [{}, {2: "INSTORE"}]])
+def test_a_file_that_was_released_since_it_was_listed_is_asked_for_again(
+    tmp_path: Path, slices: list[Path], monkeypatch: pytest.MonkeyPatch, recalled: list[dict[int, str]]
+) -> None:
+    monkeypatch.setattr(retrieval, "RECALL_PAUSE", 0.05)
+    away = slices[1].with_suffix(".away")
+    with house(tmp_path, slices) as one:
+        slices[1].rename(away)
+        one.archive.lost_files = {1: away}
+        one.archive.recalled = recalled
+        last = one.move()[-1]
+        assert sorted(one.store.uids) == sorted(uid_of(away if place == 1 else path) for place, path in enumerate(slices))
+    assert (last.command.status, counts(last)) == (0x0000, (None, 5, 0, 0))
 
 
 def test_the_stored_syntax_goes_first_and_what_is_not_taken_is_transcoded(tmp_path: Path, slices: list[Path]) -> None:
