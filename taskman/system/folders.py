@@ -38,7 +38,7 @@ class LocationUnfit(TaskManError):
 
 
 def of_object(big_extension: str, full: int | None, big: int | None) -> int | None:
-    """Choose the location of the file that holds an image's object as it was received: its BIG file's where that is the object."""
+    """Choose the location of the file that is an image's object as it was received: its BIG file's where that is it."""
     return big if big_extension == "DCM" else full
 
 
