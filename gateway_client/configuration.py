@@ -92,6 +92,7 @@ class Configuration:
     dictionaries: Dictionaries = field(default_factory=Dictionaries)
     listeners: tuple[ListenerConfiguration, ...] = ()
     commitment_wait: float = 600.0
+    commitment_from: Literal["both", "short-term"] = "both"
     peers: Mapping[str, Peer] = field(default_factory=dict)
     entities: Entities = field(default_factory=dict)
 
@@ -212,6 +213,7 @@ class Configuration:
             dictionaries=dictionaries,
             listeners=listeners_of(gateway, dictionaries.instruments),
             commitment_wait=gateway.commitment_wait_seconds,
+            commitment_from=gateway.commitment_from,
             abort_after_refusal=tuple(title for title, peer in gateway.peer.items() if peer.abort_after_refusal),
             peers={title: Peer(it.host, it.port, it.commitment) for title, it in gateway.peer.items()},
             entities=entities,

@@ -23,7 +23,7 @@ from gateway_client.archive.sessions import Sessions
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
 from gateway_client.commitment.arrivals import Arrivals
-from gateway_client.commitment.checking import Checking
+from gateway_client.commitment.checking import STORES, Checking
 from gateway_client.commitment.commitments import Commitments
 from gateway_client.commitment.committing import Committing
 from gateway_client.commitment.kept import SPOOL, Kept
@@ -205,7 +205,7 @@ class _Running:
             commitment = CommitmentSCP(
                 configuration, self.commitments, self._arrivals, self._reactor, clock, lambda: committing_worker.wake()
             )
-            checking = Checking(self.journal, configuration.data)
+            checking = Checking(self.journal, configuration.data, STORES[configuration.commitment_from])
             committing = Committing(configuration, self.journal, commitment, checking, clock, random, application)
             committing_worker = Worker("committing", committing, connect, clock, random, idle_seconds=pause)
             self._workers.append(committing_worker)

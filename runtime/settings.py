@@ -127,6 +127,7 @@ class GatewaySettings(BaseModel):
     worklist: tuple[WorklistSettings, ...] = ()
     user_application: tuple[UserApplicationSettings, ...] = ()
     commitment_wait_seconds: float = Field(default=600.0, ge=0)
+    commitment_from: Literal["both", "short-term"] = "both"
     peer: dict[Annotated[str, Field(min_length=1, max_length=16)], PeerSettings] = Field(default_factory=dict)
     archive: ArchiveSettings | None = None
 

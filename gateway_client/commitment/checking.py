@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 READ_AT_ONCE = 256 << 20
 #: States of an object of which the broker may yet hear, or a person decide.
 _PENDING = (State.RECEIVED, State.WAITING, *UNDER_WAY, State.CORRECT)
+#: By what commitment_from says: what the broker is asked beside the UIDs.
+STORES: Mapping[str, tuple[str, ...]] = {"both": (), "short-term": ("SHORT-TERM",)}
 _SHORT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
@@ -50,11 +52,15 @@ class _Filed:
 
 
 class Checking:
-    """Finds out what can be committed. It belongs to the worker's thread, as it reads files whole."""
+    """Finds out what can be committed, of the stores that are one of `STORES`.
 
-    def __init__(self, journal: Journal, data: Path) -> None:
+    It belongs to the worker's thread, as it reads files whole.
+    """
+
+    def __init__(self, journal: Journal, data: Path, stores: Sequence[str] = STORES["both"]) -> None:
         self._journal = journal
         self._data = data
+        self._stores = stores
         self._locations = NetworkLocations()
         self._asks_broker = True
 
@@ -94,7 +100,7 @@ class Checking:
         if not self._asks_broker:
             return {}
         try:
-            lines = broker.call("MAGB INSTANCE FILES", list(uids)).lines
+            lines = broker.call("MAGB INSTANCE FILES", list(uids), *self._stores).lines
         except RemoteError as error:
             log.warning("the broker does not tell where instances lie, the journal does: %s", error)
             self._asks_broker = False
@@ -125,7 +131,7 @@ def _check_file(reference: Reference, filed: _Filed) -> Finding:
         return Finding(reference, reason, filed.ien, detail)
 
     if filed.path is None:
-        return failed(Reason.PROCESSING_FAILURE, "its file lies on no network location that is here and on line")
+        return failed(Reason.PROCESSING_FAILURE, "its file lies on no network location that counts, is here and on line")
     try:
         meta = read_meta(filed.path)
         if meta.sop_class_uid != reference.sop_class:
