@@ -16,6 +16,10 @@ from sqlalchemy import event, select
 
 from fileman import Override, set_override
 from fileman.files import (
+    ArchiveInstance,
+    ArchivePatient,
+    ArchiveSeries,
+    ArchiveStudy,
     BackgroundQueue,
     DerivedFile,
     DicomExport,
@@ -149,11 +153,30 @@ def never_archive(site: Site) -> None:
     override(site, "PATIENT", "77", "NEVER-ARCHIVE")
 
 
+def flag(site: Site, **flags: str) -> None:
+    """Let the index know what image 1's header says."""
+    site.add(ArchivePatient, {"ien": 1, "dfn": 100, "patient_id": "1"})
+    site.add(ArchiveStudy, {"ien": 1, "patient": 1, "study_uid": "9.9"})
+    site.add(ArchiveSeries, {"ien": 1, "study": 1, "series_uid": "9.9.1"})
+    site.add(ArchiveInstance, {"image": 1, "series": 1, "sop_uid": "1.2.1", **flags})
+
+
+def keep_by_header(site: Site) -> None:
+    flag(site, keep_online="01")
+
+
+def never_archive_by_header(site: Site) -> None:
+    flag(site, do_not_archive="01")
+
+
 def override(site: Site, scope: str, subject: str, rule: str) -> None:
     site.store.transact(lambda connection: set_override(connection, Override(scope, subject, rule, "", "IRIS", 0.0)))
 
 
-@pytest.mark.parametrize("hinder", [send, export, evaluate, await_picture, keep_study, keep_patient, never_archive])
+NEEDS = [send, export, evaluate, await_picture, keep_study, keep_patient, never_archive, keep_by_header, never_archive_by_header]
+
+
+@pytest.mark.parametrize("hinder", NEEDS)
 def test_an_image_that_is_needed_where_it_is_stays_and_the_next_goes(
     site: Site, monkeypatch: pytest.MonkeyPatch, hinder: Callable[[Site], None]
 ) -> None:
@@ -165,6 +188,34 @@ def test_an_image_that_is_needed_where_it_is_stays_and_the_next_goes(
     assert 1 not in released(site)
     assert 2 in released(site)
     assert first.exists()
+
+
+@pytest.mark.parametrize("flags", [{"keep_online": "01"}, {"do_not_archive": "01"}])
+@pytest.mark.parametrize(("scope", "subject"), [("STUDY", "9.9"), ("PATIENT", "100")])
+def test_what_a_person_said_counts_more_than_what_a_header_says(
+    site: Site, monkeypatch: pytest.MonkeyPatch, flags: dict[str, str], scope: str, subject: str
+) -> None:
+    archived(site, 1)
+    site.add(Image, {"ien": 100, "name": "X", "object_type": 11, "patient": 100, "saved_at": "3", "saved_by": 0, "uid": "9.9"})
+    change(site, Image, 1, parent=100)
+    flag(site, **flags)
+    mark(site)
+    fill(monkeypatch, 90_001)
+    site.run(RELEASE)
+    assert 1 not in released(site)
+    override(site, scope, subject, "RELEASE")
+    site.run(RELEASE)
+    assert 1 in released(site)
+
+
+@pytest.mark.parametrize("value", ["00", ""])
+def test_a_flag_that_is_not_set_keeps_nothing(site: Site, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    archived(site, 1)
+    flag(site, keep_online=value, do_not_archive=value)
+    mark(site)
+    fill(monkeypatch, 90_001)
+    site.run(RELEASE)
+    assert released(site) == [1]
 
 
 def test_a_rule_for_a_study_counts_more_than_one_for_its_patient(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
