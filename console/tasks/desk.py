@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from getpass import getuser
 from typing import Any, Protocol
 
+import console.routines  # noqa: F401  registers the options that may be scheduled and run
 from console.complaints import CALL_REFUSALS
 from console.database import opened
 from console.errors import ConsoleError, NothingThere, WrongUsage
