@@ -14,6 +14,7 @@ from fileman.files import (
     BackgroundQueue,
     DerivedFile,
     DicomExportImage,
+    EvaluatorFlag,
     Image,
     ImagingSite,
     LongTermFault,
@@ -68,6 +69,17 @@ def _is_there(name: str, *conditions: Any) -> Select[str]:
 
 
 _OF_IMAGE = bindparam("of_image", type_=Integer)
+
+
+def _queued(queue: str) -> tuple[Any, ...]:
+    return (
+        BackgroundQueue.place.in_(bindparam("places", expanding=True)),
+        BackgroundQueue.queue == queue,
+        BackgroundQueue.image == _OF_IMAGE,
+        BackgroundQueue.status == "NOT_PROCESSED",
+    )
+
+
 #: What an image's files are still needed for on the short-term location.
 _HINDRANCES = union_all(
     _is_there(
@@ -81,13 +93,9 @@ _HINDRANCES = union_all(
         DicomExportImage.image == _OF_IMAGE,
         DicomExportImage.status.in_(["WAITING", "RETRY", "HOLD", "XMIT"]),
     ),
-    _is_there(
-        "a queue has it",
-        BackgroundQueue.place.in_(bindparam("places", expanding=True)),
-        BackgroundQueue.queue.in_(["EVAL", "JUKEBOX"]),
-        BackgroundQueue.image == _OF_IMAGE,
-        BackgroundQueue.status == "NOT_PROCESSED",
-    ),
+    _is_there("it is being copied", *_queued("JUKEBOX")),
+    # where no rules are judged, the queue for them is never emptied
+    _is_there("rules are to be judged", *_queued("EVAL"), exists().where(EvaluatorFlag.id == 1, EvaluatorFlag.running)),
     _is_there("files are made from it", DerivedFile.image == _OF_IMAGE, DerivedFile.state == WAITING, ARE_MADE),
 )
 

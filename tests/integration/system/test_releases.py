@@ -34,6 +34,7 @@ from fileman.files import (
     Task,
     TaskError,
 )
+from rules.evaluator.evaluator_log import set_flag
 from runtime import SystemClock
 from taskman import Deleted, Engine, Pace, find_option
 from taskman.schedule import queue_option
@@ -128,6 +129,11 @@ def export(site: Site) -> None:
 
 
 def evaluate(site: Site) -> None:
+    site.store.transact(lambda connection: set_flag(connection, running=True))
+    to_be_judged(site)
+
+
+def to_be_judged(site: Site) -> None:
     site.add(BackgroundQueue, {"ien": 1, "queue": "EVAL", "duz": 1, "requested": "3261121", "place": 1, "image": 1})
 
 
@@ -212,6 +218,15 @@ def test_what_a_person_said_counts_more_than_what_a_header_says(
 def test_a_flag_that_is_not_set_keeps_nothing(site: Site, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     archived(site, 1)
     flag(site, keep_online=value, do_not_archive=value)
+    mark(site)
+    fill(monkeypatch, 90_001)
+    site.run(RELEASE)
+    assert released(site) == [1]
+
+
+def test_where_no_rules_are_judged_an_image_does_not_wait_for_them(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    archived(site, 1)
+    to_be_judged(site)
     mark(site)
     fill(monkeypatch, 90_001)
     site.run(RELEASE)
