@@ -39,7 +39,7 @@ def test_the_page_has_every_option_with_what_it_does_its_frequency_and_its_varia
         for one in SYSTEM
     }
     assert said == expected
-    assert len(said) == 12
+    assert len(said) == 14
 
 
 def test_every_system_task_is_scheduled_in_the_demo_site_as_often_as_is_proposed() -> None:

@@ -137,6 +137,10 @@ def test_the_viewer_reaches_nothing_that_stores_or_routes() -> None:
     assert not [name for name in view["rpcs"] if name.startswith(("MAG DICOM ROUTE EVAL", "MAGB "))]
 
 
+#: What the actions begin with that stand in the gateway's context.
+OUR_ACTIONS = ("MAGB ARCHIVE ", "MAGB CORRECT ", "MAGB EXPORT ", "MAGB RULES ", "MAGB WORKLIST ")
+
+
 def test_one_context_serves_the_gateway_and_no_va_context_holds_a_procedure_of_ours() -> None:
     rpcs = {context["name"]: context["rpcs"] for context in SITE["context"]}
     assert set(rpcs.pop("MAGB GATEWAY")) == {
@@ -149,7 +153,10 @@ def test_one_context_serves_the_gateway_and_no_va_context_holds_a_procedure_of_o
         "MAGB EXPORT PRIORS",
         "MAGB EXPORT MOVE",
         "MAGB GATEWAY HEARTBEAT",
-        *(name for name in ACTIONS if name.startswith(("MAGB CORRECT ", "MAGB EXPORT ", "MAGB RULES ", "MAGB WORKLIST "))),
+        *(name for name in ACTIONS if name.startswith(OUR_ACTIONS)),
+        "MAGB QUERY",
+        "MAGB RETRIEVE",
+        "MAGB RECALL",
         "MAGB INSTANCE FILES",
         "MAGB WORKLIST",
         "MAGB MPPS",
