@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -76,10 +77,10 @@ class ArchiveServices:
         storescu(self.ports["receiver"], *files, options=("-aec", self.titles["receiver"]))
 
     def run(self, option: str) -> None:
-        """Have TaskMan run an option now."""
-        entries = self.told("tasks", "schedule", "list")["schedules"]
-        (number,) = [it["ien"] for it in entries if it["option"] == option]
-        self.told("tasks", "schedule", "run", str(number))
+        """Have TaskMan run an option now; its entry is numbered as the site file has it."""
+        with self.services.site.open("rb") as file:
+            schedule = [it["option"] for it in tomllib.load(file)["option_schedule"]]
+        self.told("tasks", "schedule", "run", str(schedule.index(option) + 1))
 
     def told(self, *words: str) -> Any:
         """Run a command of the operator's and give what it says."""
