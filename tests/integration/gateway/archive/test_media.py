@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from pydicom import Dataset
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 import console.routines  # noqa: F401  registers what is run here
-from fileman.files import NetworkLocation
+from fileman.files import Image, NetworkLocation
 from gateway_client.configuration import Peer
 from rpcs.actions import ACTIONS, Act, Caller, perform
 from runtime import SystemClock
@@ -26,6 +26,7 @@ COPY = "MAGB COPY LONG-TERM"
 STUDY, SERIES = "1.2.3.77", "1.2.3.77.1"
 JUKEBOX = 2
 LABEL = "PLATTER-0001"
+PATIENT = {"PatientID": "666-00-1100", "PatientName": "DEMO^PATIENT^ONE", "AccessionNumber": "021026-201"}
 
 
 @pytest.fixture
@@ -45,14 +46,7 @@ def archive(tmp_path: Path, viewer: Storescp) -> Iterator[ArchiveSite]:
         site.store.transact(lambda connection: connection.execute(medium))
         site.keep(
             [
-                an_object(
-                    SOPInstanceUID=f"{SERIES}.{number}",
-                    StudyInstanceUID=STUDY,
-                    SeriesInstanceUID=SERIES,
-                    PatientID="666-00-1100",
-                    PatientName="DEMO^PATIENT^ONE",
-                    AccessionNumber="021026-201",
-                )
+                an_object(SOPInstanceUID=f"{SERIES}.{number}", StudyInstanceUID=STUDY, SeriesInstanceUID=SERIES, **PATIENT)
                 for number in range(3)
             ]
         )
@@ -144,3 +138,24 @@ def test_a_study_of_which_some_images_are_near_line_is_near_line(
     assert sorted(states(archive, "IMAGE")) == [("INSTORE", "ONLINE", 1.0)] * 2 + [("NEAR-LINE", "NEARLINE", 46.0)]
     act(archive, "UNMOUNT", label=LABEL)
     assert states(archive) == [("OFFLINE", "OFFLINE", -1.0)]
+
+
+@pytest.mark.parametrize(("flag", "copied"), [(0x51, True), (0x52, False)])
+def test_a_header_keeps_its_image_on_line_or_out_of_long_term_storage_until_a_person_says_otherwise(
+    archive: ArchiveSite, tasks: Site, monkeypatch: pytest.MonkeyPatch, flag: int, copied: bool
+) -> None:
+    flagged = an_object(SOPInstanceUID=f"{SERIES}.9", StudyInstanceUID=STUDY, SeriesInstanceUID=SERIES, **PATIENT)
+    flagged.private_block(0x0029, "SIEMENS MEDCOM HEADER", create=True).add_new(flag, "CS", "01")
+    archive.keep([flagged])
+    place = select(Image.location, Image.jukebox_location).where(Image.uid == flagged.SOPInstanceUID)
+    mark(tasks)
+    fill(monkeypatch, 99_000_000)
+    tasks.run(COPY)
+    tasks.run(RELEASE)
+    assert tasks.all(place) == [(1, JUKEBOX if copied else None)]
+    assert sorted(states(archive, "IMAGE")) == [("INSTORE", "ONLINE", 1.0)] + [("NEAR-LINE", "NEARLINE", 46.0)] * 3
+    act(archive, "RULE", scope="STUDY", subject=STUDY, rule="RELEASE")
+    tasks.run(COPY)
+    tasks.run(RELEASE)
+    assert tasks.all(place) == [(None, JUKEBOX)]
+    assert states(archive, "IMAGE") == [("NEAR-LINE", "NEARLINE", 46.0)] * 4
