@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,15 +12,13 @@ import pytest
 from sqlalchemy import event, select, update
 
 from fileman.files import Image, ImagingSite, NetworkLocation, Recall, ReleasedFile
-from runtime import SystemClock
-from taskman import Deleted, Engine, Pace, find_option
-from taskman.schedule import queue_option
+from taskman import Deleted, find_option
 from taskman.system import recalls
 from tests.integration.system.archive_site import RECALL, RELEASE, archived, change, copy_of, fill, mark, places, released
 from tests.integration.system.conftest import DAY, Site
-from tests.integration.system.test_long_term import WORKER, Died
+from tests.integration.system.killing import kill_while_recalling
+from tests.integration.system.test_long_term import Died
 from tests.support.query_plans import statements_of
-from tests.support.waiting import until
 
 
 def away(site: Site, monkeypatch: pytest.MonkeyPatch, *images: int, **columns: Any) -> list[Path]:
@@ -289,27 +283,8 @@ def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(site: Site, monkey
     assert list((site.data / "image1").rglob("*.part")) == []
 
 
-def test_a_process_that_is_killed_while_images_come_back_loses_none(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    count = 150
-    files = away(site, monkeypatch, *range(1, count + 1))
-    ask(site, *range(1, count + 1))
-    site.store.transact(lambda connection: queue_option(connection, RECALL, time.time(), 0))
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, site.store.url, str(site.data)])
-    try:
-        until(lambda: len(site.events("RECALL")) >= 10)
-    finally:
-        worker.send_signal(signal.SIGKILL)
-        worker.wait(10)
-    assert len(site.events("RECALL")) < count, "it was killed in the middle"
-    engine = Engine(site.store, SystemClock(), site.data, pace=Pace(heartbeat=0.2, lease=1.0, dead_after=1.0))
-    engine.launch()
-    try:
-        until(lambda: waiting(site) == [])
-    finally:
-        engine.shutdown()
-    assert sorted(image for image, *_ in site.events("RECALL")) == list(range(1, count + 1))
-    assert all(file.read_bytes() == copy_of(site, file).read_bytes() for file in files)
-    assert waiting(site) == []
+def test_a_process_that_is_killed_while_images_come_back_loses_none(site: Site) -> None:
+    kill_while_recalling(site, 1, count=150, kills=1)
 
 
 def test_a_look_that_is_taken_every_few_seconds_uses_indexes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

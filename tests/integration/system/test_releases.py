@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,13 +27,10 @@ from fileman.files import (
     Recall,
     ReleasedFile,
     SendQueue,
-    Task,
     TaskError,
 )
 from rules.evaluator.evaluator_log import set_flag
-from runtime import SystemClock
-from taskman import Deleted, Engine, Pace, find_option
-from taskman.schedule import queue_option
+from taskman import Deleted, find_option
 from taskman.system import candidates, folders, releases
 from tests.integration.system.archive_site import (
     RELEASE,
@@ -51,9 +44,9 @@ from tests.integration.system.archive_site import (
     released,
 )
 from tests.integration.system.conftest import OUTREACH, Site
-from tests.integration.system.test_long_term import WORKER, Died
+from tests.integration.system.killing import kill_while_releasing
+from tests.integration.system.test_long_term import Died
 from tests.support.query_plans import statements_of
-from tests.support.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -415,29 +408,7 @@ def test_a_run_that_dies_at_any_step_loses_no_image_and_the_next_removes_what_it
 
 
 def test_a_process_that_is_killed_while_it_releases_loses_nothing(site: Site) -> None:
-    count = 150
-    files = archived(site, *range(1, count + 1))
-    mark(site, "0%", "0%")
-    number = site.store.transact(lambda connection: queue_option(connection, RELEASE, time.time(), 0))
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, site.store.url, str(site.data)])
-    try:
-        until(lambda: len(site.events("RELEASE")) >= 10)
-    finally:
-        worker.send_signal(signal.SIGKILL)
-        worker.wait(10)
-    assert len(site.events("RELEASE")) < count, "it was killed in the middle"
-    for image, (location, _jukebox) in places(site).items():
-        assert location is None or files[image - 1].exists()
-    engine = Engine(site.store, SystemClock(), site.data, pace=Pace(heartbeat=0.2, lease=1.0, dead_after=1.0))
-    engine.launch()
-    try:
-        until(lambda: site.one(select(Task.status).where(Task.number == number)) == "6", seconds=60)
-    finally:
-        engine.shutdown()
-    assert released(site) == list(range(1, count + 1))
-    assert not any(file.exists() for file in files)
-    assert all(copy_of(site, file).read_bytes().startswith(f"image {n} ".encode()) for n, file in enumerate(files, 1))
-    assert sorted(image for image, *_ in site.events("RELEASE")) == list(range(1, count + 1))
+    kill_while_releasing(site, 1, count=150, kills=1)
 
 
 def test_what_somebody_waits_for_comes_back_while_others_are_released(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
