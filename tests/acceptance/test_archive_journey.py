@@ -17,14 +17,15 @@ COUNT = 40
 CREATOR = "0029,0010=SIEMENS MEDCOM HEADER"
 
 
-def test_a_study_is_received_committed_archived_released_found_near_line_and_moved(tmp_path: Path) -> None:
+def check_journey(tmp_path: Path, database: str = "") -> None:
+    """Send a study through an archive, and kill its processes on the way."""
     slices = make_slices(tmp_path / "slices", COUNT)
     one = dcmread(next(iter(slices.values())), stop_before_pixels=True)
     study = f"StudyInstanceUID={one.StudyInstanceUID}"
     asked = ("QueryRetrieveLevel=STUDY", study, "StorageMediaFileSetID", "NumberOfStudyRelatedInstances", "RetrieveAETitle")
     references = [(str(one.SOPClassUID), uid) for uid in slices]
     viewer = Storescp(tmp_path / "received")
-    archive = ArchiveServices(tmp_path / "archive", viewer.port, free_port())
+    archive = ArchiveServices(tmp_path / "archive", viewer.port, free_port(), database)
 
     def states(role: str) -> list[tuple[str, int]]:
         found = archive.find(role, *asked)
@@ -38,8 +39,7 @@ def test_a_study_is_received_committed_archived_released_found_near_line_and_mov
             with modality.association(archive.ports["commitment"], archive.titles["commitment"]) as association:
                 status, transaction = modality.ask(association, references)
             assert status == 0x0000
-            archive.kill_all()
-            archive.services.start()
+            archive.kill()
             told = modality.hears()
         assert (told.event_type, told.transaction, told.failed) == (1, transaction, [])
         assert Counter(told.committed) == Counter(references)
@@ -48,15 +48,13 @@ def test_a_study_is_received_committed_archived_released_found_near_line_and_mov
         long_term, short_term = archive.services.directory / "jukebox1", archive.services.directory / "image1"
         archive.run("MAGB COPY LONG-TERM")
         until(lambda: any(long_term.rglob("*.DCM")), "copies are made")
-        archive.services.kill(archive.services.broker)
-        archive.services.start(archive.services.broker)
+        archive.kill(archive.taskman)
         archive.run("MAGB COPY LONG-TERM")
         until(lambda: len(list(long_term.rglob("*.DCM"))) == COUNT, "every image has a long-term copy", seconds=120)
 
         archive.run("MAGB RELEASE SHORT-TERM")
         until(lambda: len(list(short_term.rglob("*.DCM"))) < COUNT, "images are released")
-        archive.services.kill(archive.services.broker)
-        archive.services.start(archive.services.broker)
+        archive.kill(archive.taskman)
         archive.run("MAGB RELEASE SHORT-TERM")
         until(lambda: not any(short_term.rglob("*.DCM")), "the study is purged from short-term storage", seconds=120)
         archive.restart()
@@ -73,11 +71,14 @@ def test_a_study_is_received_committed_archived_released_found_near_line_and_mov
         assert "Received Final Move Response (Success)" in said
         received = viewer.received()
         assert states("short_term") == [("INSTORE", COUNT)]
-        archive.kill_all()
-        archive.services.start()
+        archive.kill()
         assert states("long_term") == [("INSTORE", COUNT)]
         faults = archive.told("archive", "list")["faults"]
     assert faults == []
     assert {uid: [data_set_bytes(path) for path in copies] for uid, copies in received.items()} == {
         uid: [data_set_bytes(path)] for uid, path in slices.items()
     }
+
+
+def test_a_study_is_received_committed_archived_released_found_near_line_and_moved(tmp_path: Path) -> None:
+    check_journey(tmp_path)

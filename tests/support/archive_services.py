@@ -12,6 +12,7 @@ from typing import Any
 
 from pydicom import Dataset, dcmread
 
+from console.processes import Child
 from runtime import free_port, load_settings
 from tests.support.dicom import NO_DELAY, storescu
 from tests.support.services import Services, magbroker
@@ -24,11 +25,15 @@ VIEWER_PORT, MODALITY_PORT = 11113, 11114
 
 @dataclass
 class ArchiveServices:
-    """Broker with TaskMan and gateway, within `with`. Every location above 1 byte is fuller than it may be."""
+    """Broker with TaskMan and gateway, within `with`; on a PostgreSQL `database` TaskMan is a process of its own.
+
+    Every location above 1 byte is fuller than it may be.
+    """
 
     directory: Path
     viewer_port: int
     modality_port: int
+    database: str = ""
 
     def __post_init__(self) -> None:
         """Write the examples with free ports, and say how the processes run."""
@@ -40,10 +45,23 @@ class ArchiveServices:
         self.ports = {role: free_port() for role in ROLES}
         ports = {f"MAGBROKER_GATEWAY__ARCHIVE__{role.upper()}__PORT": str(port) for role, port in self.ports.items()}
         user = {"MAGBROKER_GATEWAY__ACCESS": loaded.access, "MAGBROKER_GATEWAY__VERIFY": loaded.verify}
-        self.services = Services(self.directory / "var", site)
-        gateway = self.services.gateway
+        self.database_setting = {"MAGBROKER_DATABASE": self.database} if self.database else {}
+        self.services = Services(self.directory / "var", site, environment=self.database_setting)
+        broker, gateway = self.services.broker, self.services.gateway
         gateway.arguments = [*gateway.arguments, "--config", str(settings)]
         gateway.environment = {**gateway.environment, **ports, **user}
+        self.taskman = broker
+        if self.database:
+            broker.arguments = [*broker.arguments, "--no-taskman"]
+            log = self.directory / "taskman.log"
+            command = ["taskman", "--data", str(self.services.directory)]
+            self.taskman = Child("taskman", command, self.services.broker_port, log, self.database_setting)
+
+    @property
+    def _children(self) -> list[Child]:
+        """The processes, in the order in which they start."""
+        services = self.services
+        return list({id(it): it for it in (services.broker, self.taskman, services.gateway)}.values())
 
     def _rewritten(self, name: str) -> Path:
         text = (EXAMPLES / name).read_text(encoding="utf-8")
@@ -54,23 +72,26 @@ class ArchiveServices:
         return self.directory / name
 
     def __enter__(self) -> ArchiveServices:
-        """Start both."""
-        self.services.start()
+        """Start them."""
+        self.services.start(*self._children)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """End both."""
-        self.services.__exit__(kind, error, trace)
+        """End them."""
+        for child in reversed(self._children):
+            child.stop()
 
-    def kill_all(self) -> None:
-        """Kill broker with TaskMan, and gateway, as a power cut would."""
-        self.services.kill(self.services.gateway)
-        self.services.kill(self.services.broker)
+    def kill(self, *children: Child) -> None:
+        """Kill processes as a power cut would, all unless some are given, and start them again."""
+        victims = children or tuple(self._children)
+        for child in victims:
+            self.services.kill(child)
+        self.services.start(*victims)
 
     def restart(self) -> None:
-        """End both as a user does, and start them again."""
-        self.services.__exit__(None, None, None)
-        self.services.start()
+        """End all as a user does, and start them again."""
+        self.__exit__(None, None, None)
+        self.services.start(*self._children)
 
     def store(self, *files: Path) -> None:
         """Send files to the receiver."""
@@ -84,7 +105,7 @@ class ArchiveServices:
 
     def told(self, *words: str) -> Any:
         """Run a command of the operator's and give what it says."""
-        run = magbroker(*words, "--json", "--data", str(self.services.directory))
+        run = magbroker(*words, "--json", "--data", str(self.services.directory), environment=self.database_setting)
         assert run.returncode == 0, run.stdout + run.stderr
         return json.loads(run.stdout)
 
