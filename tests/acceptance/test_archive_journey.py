@@ -45,18 +45,17 @@ def check_journey(tmp_path: Path, database: str = "") -> None:
         assert Counter(told.committed) == Counter(references)
         assert told.retrieve_ae_title == archive.titles["short_term"]
 
-        long_term, short_term = archive.services.directory / "jukebox1", archive.services.directory / "image1"
         archive.run("MAGB COPY LONG-TERM")
-        until(lambda: any(long_term.rglob("*.DCM")), "copies are made")
+        until(lambda: any(archive.long_term.rglob("*.DCM")), "copies are made")
         archive.kill(archive.taskman)
         archive.run("MAGB COPY LONG-TERM")
-        until(lambda: len(list(long_term.rglob("*.DCM"))) == COUNT, "every image has a long-term copy", seconds=120)
+        until(lambda: len(list(archive.long_term.rglob("*.DCM"))) == COUNT, "every image has a long-term copy", seconds=120)
 
         archive.run("MAGB RELEASE SHORT-TERM")
-        until(lambda: len(list(short_term.rglob("*.DCM"))) < COUNT, "images are released")
+        until(lambda: len(list(archive.short_term.rglob("*.DCM"))) < COUNT, "images are released")
         archive.kill(archive.taskman)
         archive.run("MAGB RELEASE SHORT-TERM")
-        until(lambda: not any(short_term.rglob("*.DCM")), "the study is purged from short-term storage", seconds=120)
+        until(lambda: not any(archive.short_term.rglob("*.DCM")), "the study is purged from short-term storage", seconds=120)
         archive.restart()
 
         for role in ("short_term", "long_term"):

@@ -21,6 +21,8 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 ROLES = ("receiver", "commitment", "short_term", "long_term")
 #: The ports that the examples name for a peer that images are moved to, and for one that asks for commitment.
 VIEWER_PORT, MODALITY_PORT = 11113, 11114
+#: The folders of the short-term and the long-term location.
+LOCATIONS = ("image1", "jukebox1")
 
 
 @dataclass
@@ -38,6 +40,9 @@ class ArchiveServices:
     def __post_init__(self) -> None:
         """Write the examples with free ports, and say how the processes run."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        self.short_term, self.long_term = (self.directory / "locations" / name for name in LOCATIONS)
+        for folder in (self.short_term, self.long_term):  # of absolute paths no folder is made
+            folder.mkdir(parents=True)
         site, settings = self._rewritten("archive.toml"), self._rewritten("archive-gateway.toml")
         loaded = load_settings(settings).gateway
         assert loaded.archive is not None
@@ -53,8 +58,8 @@ class ArchiveServices:
         self.taskman = broker
         if self.database:
             broker.arguments = [*broker.arguments, "--no-taskman"]
-            log = self.directory / "taskman.log"
-            command = ["taskman", "--data", str(self.services.directory)]
+            log = self.directory / "taskman" / "taskman.log"
+            command = ["taskman", "--data", str(self.directory / "taskman")]
             self.taskman = Child("taskman", command, self.services.broker_port, log, self.database_setting)
 
     @property
@@ -67,6 +72,8 @@ class ArchiveServices:
         text = (EXAMPLES / name).read_text(encoding="utf-8")
         for port, free in ((VIEWER_PORT, self.viewer_port), (MODALITY_PORT, self.modality_port)):
             text = text.replace(f"port = {port}\n", f"port = {free}\n")
+        for folder in (self.short_term, self.long_term):
+            text = text.replace(f'path = "{folder.name}"', f'path = "{folder}"')
         text = text.replace('"85%"', '"1 B"').replace('"75%"', '"1 B"')
         (self.directory / name).write_text(text, encoding="utf-8")
         return self.directory / name
