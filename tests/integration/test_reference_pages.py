@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -175,6 +176,17 @@ def test_the_settings_of_the_page_on_archives_load(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.toml"
         path.write_text(text, encoding="utf-8")
         assert entities_of(load_settings(path).gateway.archive)
+
+
+def test_the_locations_on_the_page_on_archives_are_those_of_the_example_whose_gateway_is_set_up_for_it() -> None:
+    page = (DOCS / "how-to" / "run-an-archive.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```\n(\[\[imaging_site.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    site = tomllib.loads((DOCS / "examples" / "archive.toml").read_text(encoding="utf-8"))
+    for table, entries in tomllib.loads(text).items():
+        assert [{key: it[key] for key in entry} for it, entry in zip(site[table], entries, strict=True)] == entries
+    gateway = load_settings(DOCS / "examples" / "archive-gateway.toml").gateway
+    assert (gateway.access, gateway.verify) in {(it["access"], it["verify"]) for it in site["user"]}
+    assert gateway.machine in {it["gateway"] for it in site["transmit_destination"]}
 
 
 def test_the_page_on_archives_has_the_entities_with_their_titles_and_ports(tmp_path: Path) -> None:
