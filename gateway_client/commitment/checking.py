@@ -92,8 +92,16 @@ class Checking:
             elif one is None:
                 yield Finding(reference, Reason.NO_SUCH_OBJECT_INSTANCE, detail="it is not on file")
             else:
-                yield _check_file(reference, one)
+                yield self._check(broker, reference, one)
                 left -= _size(one.path)
+
+    def _check(self, broker: Broker, reference: Reference, filed: _Filed) -> Finding:
+        """Check a file; one that is gone may have been released after the broker said where it lay. Raises XWBError."""
+        finding = _check_file(reference, filed)
+        if finding.outcome != Reason.NO_SUCH_OBJECT_INSTANCE:
+            return finding
+        now = self._filed(broker, [reference.sop_instance]).get(reference.sop_instance)
+        return finding if now is None or now.path == filed.path else _check_file(reference, now)
 
     def _filed(self, broker: Broker, uids: Sequence[str]) -> dict[str, _Filed]:
         """Ask the broker where instances lie; a VistA, which has no procedure for it, leaves it to the journal."""
