@@ -11,8 +11,9 @@ from sqlalchemy import update
 
 from fileman.files import Image
 from gateway_client.commitment.transaction import Reason
+from gateway_client.configuration import Peer
 from rpcs.routing.destinations import set_online as change_state
-from runtime import SystemClock
+from runtime import SystemClock, free_port
 from tests.support.commitment import Modality, Told
 from tests.support.depot import Depot
 from tests.support.exact_contexts import store_exactly
@@ -21,12 +22,15 @@ from tests.support.magicstore_tables import EXPLICIT, TABLE_4
 
 CT = next(row for row in TABLE_4 if row.name == "CT Image Storage")
 JUKEBOX = 2
+#: Where results are told.
+PORT = free_port()
 
 
 @pytest.fixture(scope="module", params=["both", "short-term"])
 def answering(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Depot]:
-    """Run an archive for either setting."""
-    with Depot(tmp_path_factory.mktemp("depot"), settings={"commitment_from": request.param}) as depot:
+    """Run an archive for either setting, which tells on associations of its own."""
+    settings = {"commitment_from": request.param, "peers": {"MODALITY": Peer("127.0.0.1", PORT)}}
+    with Depot(tmp_path_factory.mktemp("depot"), {"commitment": {"any_called_ae_title": True}}, settings) as depot:
         yield depot
 
 
@@ -52,14 +56,10 @@ def set_on_line(depot: Depot, online: bool) -> None:
     depot.broker.store.transact(lambda connection: change_state(connection, SystemClock(), JUKEBOX, online))
 
 
-def told(depot: Depot, uid: str, transaction: str | None = None) -> Told:
+def told(depot: Depot, uid: str, transaction: str = "") -> Told:
     """Ask for commitment to an instance, and hear."""
-    with (
-        Modality() as modality,
-        modality.association(depot.port("commitment"), depot.title("commitment")) as association,
-    ):
-        status, _ = modality.ask(association, [(CT.uid, uid)], *([transaction] if transaction else []))
-        assert status == 0x0000
+    with Modality(port=PORT) as modality:
+        modality.request(depot.port("commitment"), [(CT.uid, uid)], transaction)
         return modality.hears()
 
 
