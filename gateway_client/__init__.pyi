@@ -52,6 +52,7 @@ from gateway_client.objects.wholeness import check_file
 from gateway_client.reception.application import Application, Keep, Place, StoredObject
 from gateway_client.reception.listeners import listeners_of
 from gateway_client.reception.listening import ApplicationListener
+from gateway_client.reception.port_offers import offers_of
 from gateway_client.reception.spool import Origin
 from gateway_client.transmission.object_file import (
     WINDOW,
@@ -126,6 +127,7 @@ __all__ = [
     "entities_of",
     "imports_of",
     "listeners_of",
+    "offers_of",
     "outcome_of",
     "outcome_when_lost",
     "read_dictionaries",

@@ -6,25 +6,15 @@ import socket
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from dul import AS_BOTH, AssociateRequest, CommandField, Exchange, Request, Service, Sink, echo, none_beside
-from gateway_client.archive.offers import (
-    Contexts,
-    Offer,
-    Providers,
-    ServiceClass,
-    Services,
-    offer_of,
-    offered_besides,
-    taken_by,
-    whole_storage,
-)
+from dul import AssociateRequest, CommandField, Exchange, Request, Service, Sink, echo, none_beside
+from gateway_client.archive.offers import Offer, Providers, ServiceClass, Services, offer_of
 from gateway_client.commitment.scp import CommitmentSCP
 from gateway_client.commitment.taking import CommitmentInProcess
-from gateway_client.commitment.transaction import EXPLICIT_BIG, TRANSFER_SYNTAXES
 from gateway_client.configuration import Configuration
 from gateway_client.objects.compression_rules import check_compressed
 from gateway_client.reception.listeners import ListenerConfiguration
 from gateway_client.reception.offering import Desk, Offered
+from gateway_client.reception.port_offers import offer_at
 from gateway_client.reception.ports import Beside, Opening, Ports
 from gateway_client.reception.receiving import Receiver
 from gateway_client.reception.spool import Spool, SpooledFile
@@ -131,27 +121,16 @@ class StorageSCP:
                     ServiceClass.STORAGE: lambda _entity: {CommandField.C_STORE_RQ: partial(self._store, receiver)},
                 },
             )
-        configuration = self._configuration
-        is_default = not listener.instrument or listener.port == configuration.dicom_port
-        besides = offered_besides(configuration.default_entity, self._provided if is_default else {})
         commitment = self._commitment
         services: Services = {
             CommandField.C_ECHO_RQ: echo,
             CommandField.C_STORE_RQ: partial(self._store, self._receiver),
             **(commitment.services if commitment is not None else {}),
             **self._services,
-            **besides.services,
         }
-        committed = taken_by(ServiceClass.STORAGE_COMMITMENT)
-        contexts = [
-            Contexts(taken_by(ServiceClass.VERIFICATION), others=True),
-            Contexts(committed, (*TRANSFER_SYNTAXES, EXPLICIT_BIG), roles=AS_BOTH, when=self._takes_commitment),
-            *besides.contexts,
-            Contexts(taken_by(ServiceClass.STORAGE), others=True, extended=whole_storage),
-        ]
-        return Offer(services, contexts)
+        return offer_at(self._configuration, listener, services, self._provided, self._takes_commitment)
 
-    def _takes_commitment(self, request: AssociateRequest, _uid: str) -> bool:
+    def _takes_commitment(self, request: AssociateRequest) -> bool:
         return self._commitment is not None and self._commitment.takes(request)
 
     def _store(self, receiver: Receiver, request: Request) -> Sink:
