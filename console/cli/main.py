@@ -62,6 +62,10 @@ COMMANDS = {
         "console.cli.commitment:commit",
         "Ask an archive to commit to instances (storage commitment), and say which it answers for.",
     ),
+    "conformance": Late(
+        "console.cli.conformance:conformance",
+        "Write the DICOM Conformance Statement of a gateway with these settings, as Markdown (PS3.2).",
+    ),
     "dicomdir": Late("console.cli.dicomdir:app", "Make, extend, show, check and import exchange media (DICOMDIR)."),
     "migrate-store": Late(
         "console.cli.transfer:migrate_store",

@@ -11,6 +11,8 @@ from gateway_client.query_retrieve import SYNTAXES, Peer
 
 #: There is no data set in it, so that whatever a peer takes will do.
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
+#: The transfer syntaxes that are proposed.
+PROPOSED = (*SYNTAXES, BIG_ENDIAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Echo:
 async def verify(reactor: Any, peer: Peer, count: int, told: Callable[[Greeting | Echo], None]) -> None:
     """Open an association and ask `count` times over it; tell of each answer as it comes. Raises GatewayError."""
     began = reactor.seconds()
-    async with peer.association(reactor, [(VERIFICATION, (*SYNTAXES, BIG_ENDIAN))]) as exchange:
+    async with peer.association(reactor, [(VERIFICATION, PROPOSED)]) as exchange:
         accept = exchange.accept
         assert accept is not None
         told(
