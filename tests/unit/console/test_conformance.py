@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from console.cli.main import app
 from console.conformance import statement
 from console.conformance.attributes import levels, worklist
+from console.conformance.markdown import Page
 from console.conformance.statuses import QUERY, RETRIEVAL, STORAGE
 from dul import status as dimse
 from fileman.worklist_attributes import BY_PATH
@@ -118,3 +119,19 @@ def test_every_attribute_that_can_be_asked_for_has_a_row() -> None:
         tag: (it.vr, it.type) for tag, it in ATTRIBUTES.items()
     }
     assert {it.path for it in worklist()} >= set(BY_PATH)
+
+
+def test_sections_are_numbered_by_their_depth_and_a_bar_in_a_cell_stays_one() -> None:
+    page = Page()
+    for depth, name in ((1, "one"), (2, "one of one"), (2, "two of one"), (3, "below"), (1, "two"), (2, "one of two")):
+        page.section(depth, name)
+    page.table(("a", "b"), [("x|y", 1)])
+    assert [line for line in page.lines if line.startswith("#")] == [
+        "## 1 one",
+        "### 1.1 one of one",
+        "### 1.2 two of one",
+        "#### 1.2.1 below",
+        "## 2 two",
+        "### 2.1 one of two",
+    ]
+    assert "| x\\|y | 1 |" in page.text()
