@@ -57,7 +57,7 @@ RETRIEVAL = Service(
         dimse.PENDING: "sub-operations go on, with their counts",
         dimse.CANCEL: "the peer cancelled; with counts and Failed SOP Instance UID List",
         dimse.SUBOPERATIONS_FAILED: "some objects were not sent, or were put off; Failed SOP Instance UID List names them",
-        dimse.UNABLE_TO_COUNT_MATCHES: "the archive does not answer",
+        dimse.UNABLE_TO_COUNT_MATCHES: "the archive does not answer, or more is asked for at once than it takes",
         dimse.UNABLE_TO_PERFORM_SUBOPERATIONS: "no object could be sent, or the gateway stops",
         dimse.MOVE_DESTINATION_UNKNOWN: "nobody knows the move destination (C-MOVE)",
         dimse.IDENTIFIER_DOES_NOT_MATCH: "the identifier does not fit the SOP class",
