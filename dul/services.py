@@ -100,7 +100,7 @@ async def unless_cancelled(request: Request, work: Coroutine[Any, Any, T], secon
 
 def _time_out(result: Any, seconds: float) -> Any:
     """Give what came of something after all; else raise what everybody knows: Twisted's error is another one."""
-    if isinstance(result, Failure) and result.check(CancelledError):
+    if isinstance(result, Failure) and isinstance(result.value, CancelledError):
         raise TimeoutError(f"it took longer than {seconds:g} s")
     return result
 

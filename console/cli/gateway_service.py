@@ -44,9 +44,10 @@ def check_gateway(settings: GatewaySettings) -> None:
         check_destinations(settings.destination)
         found = read_dictionaries(settings)
         entities = entities_of(settings.archive, settings.dicom_host).values()
-        for port in (*listeners_of(settings, found.instruments), *entities):
-            if port.tls is not None:
-                server_context(port.tls)
+        certificates = [listener.tls for listener in listeners_of(settings, found.instruments)]
+        for tls in (*certificates, *(entity.tls for entity in entities)):
+            if tls is not None:
+                server_context(tls)
     except GatewayError as error:
         raise ConsoleError(str(error)) from error
     out.print(
