@@ -18,7 +18,7 @@ from tests.conftest import ORACLE_SITE
 from tests.support.services import DEMO_SITE
 
 #: Options that the demo site schedules.
-SCHEDULED = 12
+SCHEDULED = 14
 HEAD = '[site]\ndomain = "TEST.EXAMPLE"\n\n'
 #: Entries of every kind: what a dump has to bring back.
 SCHEDULES = """
