@@ -28,6 +28,7 @@ from runtime.logs import set_up_logs
 from runtime.naming import other_names
 from runtime.processes import DataDirectory, check_port, format_address, free_port, read_run_file, wait_until_ready, write_json
 from runtime.reactor_thread import ReactorThread
+from runtime.readable import wait_readable
 from runtime.settings import DestinationSettings, GatewaySettings, PriorSettings, Settings, load_settings
 from runtime.tls import TLSFactory
 from runtime.tls_server import TLSFiles, server_context, tls_files
@@ -76,6 +77,7 @@ __all__ = [
     "set_up_logs",
     "sync_directory",
     "tls_files",
+    "wait_readable",
     "wait_until_ready",
     "write_file",
     "write_files",

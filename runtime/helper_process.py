@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import select
 import subprocess
 import sys
 import time
+
+from runtime.readable import wait_readable
 
 #: Threads of linear algebra are of no use there, and each takes address space.
 _ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -44,8 +45,7 @@ class HelperProcess:
         except BrokenPipeError:
             return b""
         while not answer.endswith(b"\n"):
-            ready, _, _ = select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))
-            if not ready:
+            if not wait_readable(process.stdout, until - time.monotonic()):
                 return None
             read = os.read(process.stdout.fileno(), 65536)
             if not read:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,6 +20,9 @@ class ReactorThread:
         from twisted.internet.epollreactor import EPollReactor
 
         self.reactor: Any = EPollReactor()  # type: ignore[no-untyped-call]  # twisted gives it no types
+        # it never closes the pipe that wakes it, and another thread may write there as long as it knows the reactor
+        waker = self.reactor.waker
+        weakref.finalize(self.reactor, _close, waker.i, waker.o).atexit = False
         self._thread = threading.Thread(target=self.reactor.run, args=(False,), name=name, daemon=True)
         self._thread.start()
 
@@ -34,3 +39,8 @@ class ReactorThread:
         if self._thread.is_alive():
             self.reactor.callFromThread(self.reactor.stop)
             self._thread.join()
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import select
 import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from console.traffic.pseudonyms import CREDENTIALS, MASK, WITHHELD, Blanks, Kind
 from console.traffic.text_wire import SIGN_ON
 from console.traffic.wire import Request, Wire
 from console.traffic.wires import WIRES
+from runtime import wait_readable
 from xwb import BYE, CHARSET, CannotEncode, Cipher, Literal, Parameter, Transport
 
 TIMEOUT = 15.0
@@ -150,7 +150,7 @@ class _Connection:
 
     def _read(self, wire: Wire, expected: bytes | None, *, wait: bool) -> bytes:
         answer = bytearray()
-        while wait or select.select([self._socket], [], [], GLANCE)[0]:
+        while wait or wait_readable(self._socket, GLANCE):
             try:
                 chunk = self._socket.recv(65536)
             except TimeoutError:
