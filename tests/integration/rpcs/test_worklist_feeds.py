@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from broker import hl7_listener
 from fileman import SiteKey, Store
-from fileman.files import Hl7Message, ScheduledStep
+from fileman.files import Hl7Message, ScheduledStep, UserKey
 from tests.support.broker import RunningBroker
 from tests.support.query_plans import statements_of
 from tests.support.services import DEMO_SITE, magbroker
 from tests.unit.rpcs.test_orders import OMI, ORM, changed
 from xwb import BrokerClient
 
+#: The DUZ of PROGRAMMER,PAT.
+PROGRAMMER = 9009
 CANCEL = changed(ORM, "ORC|NW", "ORC|CA")
 HEADER = "accession,step_id,patient_id,patient_name,modality,start_date,start_time,station_ae_titles\n"
 
@@ -66,6 +68,9 @@ def ris(running: RunningBroker, oracle_store: Store) -> Iterator[Ris]:
 
 @pytest.fixture
 def desk(running: RunningBroker, oracle_store: Store) -> Iterator[BrokerClient]:
+    """Sign on as somebody who may change the worklist."""
+    key = {"duz": PROGRAMMER, "key": "MAG SYSTEM", "position": 50}
+    oracle_store.transact(lambda connection: connection.execute(insert(UserKey), key))
     with running.client("FAKEPRG1", "1PRG!@#$") as client:
         yield client
 
@@ -186,7 +191,8 @@ def test_every_look_up_of_an_order_uses_an_index(ris: Ris, oracle_store: Store) 
     assert statements.seen
     if oracle_store.sqlite:
         for text, steps in statements.plans(oracle_store).items():
-            assert not [step for step in steps if step.startswith("SCAN") and "CONSTANT" not in step], (text, steps)
+            if "lease" not in text:  # the broker's own, of the sessions that others left
+                assert not [step for step in steps if step.startswith("SCAN") and "CONSTANT" not in step], (text, steps)
 
 
 # ---- tables ----
@@ -234,12 +240,18 @@ def test_rows_of_a_table_go_onto_the_worklist_and_are_listed(desk: BrokerClient)
         ({}, "0^usage^ROWS1 and so on are to be JSON"),
         (rows(*[(number, ROW) for number in range(501)]), "0^usage^ROWS1 and so on are to be JSON"),
     ],
-    ids=str,
+    ids=["value", "column", "other patient", "no columns", "no character", "nothing", "too many"],
 )
 def test_rows_that_cannot_be_taken_change_nothing(
     desk: BrokerClient, oracle_store: Store, request_: dict[str, str], said: str
 ) -> None:
     assert desk.call("MAGB WORKLIST FEED", request_).text.startswith(said)
+    assert oracle_store.read(lambda it: it.execute(select(ScheduledStep.ien)).all()) == []
+
+
+def test_without_the_key_nothing_goes_onto_the_worklist(running: RunningBroker, oracle_store: Store) -> None:
+    with running.client("FAKEPRG1", "1PRG!@#$") as client:
+        assert client.call("MAGB WORKLIST FEED", rows((2, ROW))).text.startswith("0^key^")
     assert oracle_store.read(lambda it: it.execute(select(ScheduledStep.ien)).all()) == []
 
 
