@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from dul import Exchange, Request, Sink
 from gateway_client.errors import SpoolError
 from gateway_client.reception.application import Application
@@ -35,7 +37,7 @@ class Taking:
             raise SpoolError(f"{folder} cannot be written: {error.strerror or error}.") from error
         self._application = InFolder(application, folder)
         self._max_object_bytes = max_object_bytes
-        self._exchange: Exchange | None = None
+        self._told: Deferred[Any] | None = None
 
     def __enter__(self) -> Taking:
         """Take nothing yet."""
@@ -60,8 +62,7 @@ class Taking:
     def established(self, exchange: Exchange) -> None:
         """Hear of the association over which they come."""
         assert self._desk is not None
-        self._exchange = exchange
-        self._desk.attend(exchange)
+        self._told = self._desk.attend(exchange)
 
     def store(self, request: Request) -> Sink:
         """Take a C-STORE up."""
@@ -70,6 +71,5 @@ class Taking:
 
     async def ended(self) -> None:
         """Wait until the application has heard how the association ended."""
-        if self._exchange is not None and self._desk is not None:
-            await self._exchange.closed()
-            await self._desk.ask(self._exchange, lambda: None)
+        if self._told is not None:
+            await self._told

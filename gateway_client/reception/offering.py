@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
@@ -64,16 +64,16 @@ class Desk:
         wanted = self._call(partial(verdict, self.application.accept_connection, origin))
         return wanted.addCallback(lambda accepted: accept if accepted else NO_REASON).addErrback(refused)
 
-    def attend(self, exchange: Exchange) -> None:
-        """Tell the application how an association ends."""
+    def attend(self, exchange: Exchange) -> Deferred[Any]:
+        """Tell the application how an association ends; gives a Deferred that fires when it has heard it."""
 
-        def ended(error: DulError | None) -> None:
+        def ended(error: DulError | None) -> Deferred[Any]:
             told = (self.application.timed_out,) if isinstance(error, PeerTimedOut) else ()
-            for tell in (*told, self.application.disconnected):
-                self.ask(exchange, partial(tell, origin)).addErrback(_fault)
+            tells = (*told, self.application.disconnected)
+            return DeferredList([self.ask(exchange, partial(tell, origin)).addErrback(_fault) for tell in tells])
 
         origin = sender(exchange)
-        exchange.closed().addCallback(ended)
+        return exchange.closed().addCallback(ended)
 
     def hear(self, result: CommitmentResult, exchange: Exchange) -> Deferred[bool]:
         """Tell the application what came of a storage commitment; gives whether it knows of it. Raises NotAccepted."""

@@ -1,7 +1,8 @@
-"""A gateway with an archive's entities: each has its own port and title, and takes what its role does; asked by pynetdicom."""
+"""A gateway with an archive's entities: each has its own port and title, and takes what its role does; asked by pynetdicom and DCMTK."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,11 +59,10 @@ def test_each_entity_answers_at_its_own_port_what_its_role_does(gateway: Gateway
 
 @pytest.mark.parametrize("role", TITLES)
 def test_an_entity_called_by_another_title_takes_no_association(gateway: Gateway, role: str) -> None:
-    ae = AE("PEER")
-    ae.add_requested_context(VERIFICATION)
-    association = ae.associate("127.0.0.1", gateway.entity_ports[role], ae_title="MAGBROKER")
-    assert association.is_rejected
-    assert association.acceptor.primitive.diagnostic == 0x07, "called AE title not recognized"
+    call = ["echoscu", "-v", "-aec", "MAGBROKER", "127.0.0.1", str(gateway.entity_ports[role])]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode != 0
+    assert "Reason: Called AE Title Not Recognized" in done.stdout + done.stderr
 
 
 def test_the_heartbeat_says_which_ports_the_entities_have(gateway: Gateway) -> None:
