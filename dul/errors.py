@@ -84,8 +84,8 @@ class RequestFailed(DulError):
 
 
 class RequestRefused(DulError):
-    """A service raises this to answer a request with a failure, and what the error comment (0000,0902) is to say."""
+    """A service raises this to answer a request with a failure, and what error comment (0000,0902) and ID (0000,0903) are."""
 
-    def __init__(self, status: int, comment: str = "") -> None:
+    def __init__(self, status: int, comment: str = "", error_id: int | None = None) -> None:
         super().__init__(comment or f"The request is refused with status {status:04X}.")
-        self.status, self.comment = status, comment[:COMMENT_LENGTH]
+        self.status, self.comment, self.error_id = status, comment[:COMMENT_LENGTH], error_id

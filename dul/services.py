@@ -130,7 +130,7 @@ async def _run(serve: Callable[[Request, bytes], Awaitable[None]], request: Requ
     try:
         await serve(request, data)
     except RequestRefused as refused:
-        request.respond(refused.status, error_comment=refused.comment or None)
+        request.respond(refused.status, error_comment=refused.comment or None, error_id=refused.error_id)
     except Exception:  # whatever a service fails on, its peer hears of it and the association goes on
         log.exception("a request of %s cannot be answered", request.exchange.connection.peer)
         request.respond(PROCESSING_FAILURE, error_comment="The request cannot be answered")

@@ -17,9 +17,11 @@ from gateway_client.acquisition.releasing import Releasing
 from gateway_client.acquisition.storing import Storing
 from gateway_client.archive.errands import Means as RetrievalMeans
 from gateway_client.archive.find import find_service
+from gateway_client.archive.mpps import step_services
 from gateway_client.archive.offers import Providers, ServiceClass, offer_of
 from gateway_client.archive.retrieve import Retrieving
 from gateway_client.archive.sessions import Sessions
+from gateway_client.archive.worklist import worklist_service
 from gateway_client.backoff import Randomness
 from gateway_client.broker import Connect, Worker, connector
 from gateway_client.commitment.arrivals import Arrivals
@@ -287,12 +289,15 @@ class _Running:
 
     def _provided(self, commitment: CommitmentSCP) -> Providers:
         """Say what answers at the archive's entities, each at those whose role has the service class."""
+        reactor = self._reactor.reactor
         return {
             ServiceClass.VERIFICATION: lambda _entity: {CommandField.C_ECHO_RQ: echo},
             ServiceClass.STORAGE_COMMITMENT: lambda _entity: {**commitment.services, **self._requestor.services},
-            ServiceClass.FIND: lambda entity: {CommandField.C_FIND_RQ: find_service(entity, self._asking, self._reactor.reactor)},
+            ServiceClass.FIND: lambda entity: {CommandField.C_FIND_RQ: find_service(entity, self._asking, reactor)},
             ServiceClass.MOVE: self._retrieving.move_services,
             ServiceClass.GET: self._retrieving.get_services,
+            ServiceClass.WORKLIST: lambda entity: {CommandField.C_FIND_RQ: worklist_service(entity, self._asking, reactor)},
+            ServiceClass.PERFORMED_STEP: lambda _entity: step_services(self._asking, reactor),
         }
 
     def _port(

@@ -50,12 +50,12 @@ def _vr(tag: int) -> str:
 # ---- reading ----
 
 
-def decode_identifier(data: bytes, transfer_syntax: str) -> dict[str, list[Any]]:
+def decode_identifier(data: bytes, transfer_syntax: str, most_elements: int = MOST_ELEMENTS) -> dict[str, list[Any]]:
     """Read an identifier; group lengths are passed over, an element without a value has an empty list, and so has each blank one.
 
     Raises BadIdentifier where it is not well-formed, IdentifierTooLarge where it is longer than any question is.
     """
-    reader = _Reader(data, order_of(transfer_syntax))
+    reader = _Reader(data, order_of(transfer_syntax), most_elements)
     found, _end = reader.elements(0, len(data), transfer_syntax == IMPLICIT_LITTLE, DEFAULT_ENCODINGS, 0)
     return found
 
@@ -63,10 +63,10 @@ def decode_identifier(data: bytes, transfer_syntax: str) -> dict[str, list[Any]]
 class _Reader:
     """Reads one identifier."""
 
-    def __init__(self, data: bytes, order: str) -> None:
+    def __init__(self, data: bytes, order: str, most_elements: int) -> None:
         self._data, self._order = data, order
         self._pair, self._long, self._short = (struct.Struct(f"{order}{it}").unpack_from for it in ("HH", "I", "H"))
-        self._left = MOST_ELEMENTS
+        self._most = self._left = most_elements
 
     def elements(
         self, at: int, end: int | None, implicit: bool, encodings: tuple[str, ...], depth: int
@@ -109,7 +109,7 @@ class _Reader:
         """Read the head of an element; give its tag, its VR where one is written, its length and where its value begins."""
         self._left -= 1
         if self._left < 0:
-            raise IdentifierTooLarge(f"The identifier has more than {MOST_ELEMENTS} elements.")
+            raise IdentifierTooLarge(f"The data set has more than {self._most} elements.")
         if at + 8 > stop:
             raise BadIdentifier("The identifier ends within an element.")
         group, number = self._pair(self._data, at)

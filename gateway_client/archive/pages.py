@@ -14,6 +14,9 @@ from xwb import Argument
 #: Characters of each element of a list that together are one JSON text.
 PIECE = 16_000
 
+Match = Mapping[str, Any]
+"""A match as the broker answers it."""
+
 
 class Asked(Protocol):
     """Who asks the broker; Sessions does."""

@@ -12,10 +12,12 @@ from dul.status import OUT_OF_RESOURCES
 from gateway_client.archive.entities import ApplicationEntity, EntityRole
 from gateway_client.archive.identifiers import CHARACTER_SET, vr_of_attribute
 from gateway_client.archive.levels import LEVEL, Model, check_hierarchy, is_universal, level_of, unfit
+from gateway_client.archive.pages import Match
 
 #: Keys that one question may have.
 MOST_KEYS = 256
-TIMEZONE = "00080201"
+#: What says how an identifier is to be read, and asks for nothing: Specific Character Set, Timezone Offset From UTC.
+NO_KEYS = frozenset((CHARACTER_SET, "00080201"))
 RETRIEVE_AE_TITLE, AVAILABILITY, FILE_SET_ID = "00080054", "00080056", "00880130"
 REQUEST_ATTRIBUTES, PROCEDURE_ID = "00400275", "00401001"
 NESTED_PROCEDURE_ID = f"{REQUEST_ATTRIBUTES}>{PROCEDURE_ID}"
@@ -24,8 +26,6 @@ _MEBIBYTE = 1 << 20
 #: Instance Availability (0008,0056) by the state of what was found, Image Location Status (0029,xx53) too.
 _AVAILABILITY = {"INSTORE": "ONLINE", "NEAR-LINE": "NEARLINE", "OFFLINE": "OFFLINE"}
 
-Match = Mapping[str, Any]
-"""A match as the broker answers it."""
 Teller = Callable[[Match], Sequence[str]]
 """Gives the values of an attribute of a match."""
 
@@ -147,7 +147,7 @@ class _Asked:
     def add(self, identifier: Mapping[str, Sequence[Any]]) -> None:
         """Take all keys."""
         for tag, values in identifier.items():
-            if tag in (LEVEL, CHARACTER_SET, TIMEZONE):
+            if tag == LEVEL or tag in NO_KEYS:
                 continue
             if tag in self._own:
                 self.incomplete |= not is_universal(values)
@@ -157,7 +157,7 @@ class _Asked:
                 self.flat = REQUEST_ATTRIBUTES not in identifier
                 self._put(NESTED_PROCEDURE_ID, values)
             elif vr_of_attribute(tag) == "SQ":
-                for path, nested in _paths(tag, values):
+                for path, nested in key_paths(tag, values):
                     self._put(path, nested)
             elif any(not isinstance(value, str) for value in values):  # a sequence that no dictionary has
                 self.incomplete = True
@@ -183,7 +183,7 @@ class _Asked:
         self.told[creator] = lambda _match: (MEDCOM_HEADER,)
 
 
-def _paths(tag: str, items: Sequence[Any]) -> Iterator[tuple[str, Sequence[str]]]:
+def key_paths(tag: str, items: Sequence[Any]) -> Iterator[tuple[str, Sequence[str]]]:
     """Give the attributes of a sequence's item by their paths; of one without any that attribute which is known of it.
 
     Raises RequestRefused for more than one item (PS3.4 C.2.2.2.6).
@@ -195,7 +195,7 @@ def _paths(tag: str, items: Sequence[Any]) -> Iterator[tuple[str, Sequence[str]]
         yield NESTED_PROCEDURE_ID if tag == REQUEST_ATTRIBUTES else tag, ()
     for inner, values in item.items():
         if vr_of_attribute(inner) == "SQ":
-            for path, nested in _paths(inner, values):
+            for path, nested in key_paths(inner, values):
                 yield f"{tag}>{path}", nested
         elif all(isinstance(value, str) for value in values):
             yield f"{tag}>{inner}", values

@@ -9,20 +9,19 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from dul import Command, CommandField, ProposedContext, Response, Service
+from dul import Command, CommandField, Response
 from dul.status import CANCEL, CANNOT_UNDERSTAND, OUT_OF_RESOURCES, PENDING, PENDING_WITH_WARNING, SUCCESS
 from gateway_client.archive.entities import ApplicationEntity, EntityRole
-from gateway_client.archive.find import PAGE, PAGE_SECONDS, QUERY, find_service
+from gateway_client.archive.find import QUERY, find_service
 from gateway_client.archive.identifiers import Encoder, decode_identifier
+from gateway_client.archive.inquiry import CALL_SECONDS, PAGE
 from gateway_client.archive.sessions import TooManyQuestions
 from gateway_client.broker import Answer
-from tests.unit.dul.pair import Pair, Waiter
+from tests.unit.gateway_client.archive.asking import EXPLICIT, Peer
 from tests.unit.gateway_client.fakes import FakeAnswer
 from xwb import ApplicationError, Argument, ConnectionLost, MError, SecurityRefused, SignOnRefused, TimedOut
 
-EXPLICIT = "1.2.840.10008.1.2.1"
 STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
-CONTEXTS = (ProposedContext(1, STUDY_ROOT, (EXPLICIT,)),)
 FIND = Command(field=CommandField.C_FIND_RQ, sop_class=STUDY_ROOT, priority=2)
 KEYS: dict[str, list[Any]] = {"00080052": ["STUDY"], "0020000D": []}
 
@@ -72,24 +71,13 @@ class Question:
     """A C-FIND that was asked."""
 
     def __init__(self, archive: Archive, keys: dict[str, list[Any]] | bytes = KEYS, **changes: Any) -> None:
-        services: dict[CommandField, Service] = {}
-        self.pair = Pair(services, contexts=CONTEXTS)
-        services[CommandField.C_FIND_RQ] = find_service(entity(**changes), archive, self.pair.reactor)
-        self.pair = Pair.established(services, contexts=CONTEXTS, reactor=self.pair.reactor)
-        data = keys if isinstance(keys, bytes) else Encoder(EXPLICIT).encode(keys)
-        self.request = self.pair.requestor.ask(1, FIND, data)
-        self.pair.pump()
+        peer = Peer(STUDY_ROOT, lambda reactor: {CommandField.C_FIND_RQ: find_service(entity(**changes), archive, reactor)})
+        self.pair, self._peer = peer.pair, peer
+        self.request = peer.ask(FIND, keys if isinstance(keys, bytes) else Encoder(EXPLICIT).encode(keys))
 
     def answers(self) -> list[Response]:
         """Give all answers, the last with the final status."""
-        found: list[Response] = []
-        while not found or found[-1].command.status in (PENDING, PENDING_WITH_WARNING):
-            waiter = Waiter(self.request.response())
-            self.pair.pump()
-            assert waiter.done, f"after {len(found)} answers no more come"
-            assert isinstance(waiter.result, Response), waiter.result
-            found.append(waiter.result)
-        return found
+        return self._peer.answers(self.request)
 
     def statuses(self) -> dict[int | None, int]:
         """Count the answers by their statuses."""
@@ -239,7 +227,7 @@ def test_a_broker_that_does_not_answer_is_not_waited_for_for_ever() -> None:
     archive = Archive(1)
     archive.held = []
     question = Question(archive)
-    question.pair.reactor.advance(PAGE_SECONDS)
+    question.pair.reactor.advance(CALL_SECONDS)
     (answer,) = question.answers()
     assert answer.command.status == OUT_OF_RESOURCES
     assert answer.command.error_comment == "The archive did not answer within 25 s"
