@@ -61,8 +61,6 @@ SERVICE_CLASSES: Mapping[EntityRole, tuple[ServiceClass, ...]] = {
     EntityRole.LONG_TERM: (ServiceClass.VERIFICATION, *_RETRIEVE, ServiceClass.WORKLIST, ServiceClass.PERFORMED_STEP),
     EntityRole.SERVICE_TOOL: (),
 }
-#: Those that a gateway provides.
-PROVIDED = frozenset(ServiceClass) - {ServiceClass.WORKLIST, ServiceClass.PERFORMED_STEP}
 #: What the gateway's own port answers besides what it always does.
 AT_THE_DEFAULT_PORT = (*_RETRIEVE, ServiceClass.WORKLIST, ServiceClass.PERFORMED_STEP)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from dul import AS_BOTH, AssociateRequest
 from gateway_client.archive.offers import (
-    PROVIDED,
     Contexts,
     Offer,
     Providers,
@@ -21,7 +20,7 @@ from gateway_client.commitment.transaction import EXPLICIT_BIG, TRANSFER_SYNTAXE
 from gateway_client.configuration import Configuration
 from gateway_client.reception.listeners import ListenerConfiguration
 
-_NOTHING_ANSWERS: Providers = {it: lambda _entity: {} for it in PROVIDED}
+_NOTHING_ANSWERS: Providers = {it: lambda _entity: {} for it in ServiceClass}
 
 
 def offer_at(
