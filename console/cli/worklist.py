@@ -41,7 +41,8 @@ def _import(
         try:
             done += room.desk.ask("MAGB WORKLIST FEED", _request(rows[start : start + AT_ONCE]))["entries"]
         except ConsoleError as error:
-            raise type(error)(f"{file}, {error} The {done} steps before line {rows[start].line} are on the worklist.") from error
+            before = f"the {done} steps before line {rows[start].line} are on the worklist."
+            raise type(error)(f"{file}, {error}; {before}") from error
     told = f"{file}: {len(rows)} steps {'can be read' if check else 'are on the worklist'}"
     return Outcome({"entries": len(rows), "imported": done}, escape(told))
 
@@ -71,9 +72,7 @@ def _list(
 ) -> Outcome:
     """List the scheduled steps that modalities find on the worklist."""
     found = room.desk.ask("MAGB WORKLIST LIST", asked(all=everything, after=after, limit=limit))
-    table = plain_table(
-        "entry", "status", "when", "modality", "station", "accession", "step", "patient", "name", "procedure", "of"
-    )
+    table = plain_table(*_HEADINGS)
     for one in found["entries"]:
         when = f"{one['start_date']} {one['start_time'][:4]}".strip()
         stations = one["station_ae_titles"].replace("\\", " ")
