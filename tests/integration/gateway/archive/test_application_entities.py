@@ -1,4 +1,4 @@
-"""A gateway with an archive's entities: each has its own port and title, and takes what its role does; asked by pynetdicom and DCMTK."""
+"""The entities of an archive: each has its own port and title, and takes what its role does; asked by pynetdicom and DCMTK."""
 
 from __future__ import annotations
 
