@@ -92,7 +92,15 @@ def test_a_gateway_of_several_processes_answers_no_queries_at_its_own_port(tmp_p
 @pytest.mark.parametrize(
     ("service", "modules"),
     [
-        (QUERY, ("gateway_client/archive/find.py", "gateway_client/archive/questions.py", "gateway_client/archive/levels.py")),
+        (
+            QUERY,
+            (
+                "gateway_client/archive/find.py",
+                "gateway_client/archive/inquiry.py",
+                "gateway_client/archive/questions.py",
+                "gateway_client/archive/levels.py",
+            ),
+        ),
         (
             RETRIEVAL,
             (
