@@ -17,6 +17,7 @@ from bench.finding import measure_finding
 from bench.kit import measure_kit
 from bench.moving import measure_moving
 from bench.peers import MissingPeer
+from bench.querying import measure_querying
 from bench.queues import measure_queues
 from bench.receiving import measure_archiving, measure_receiving
 from bench.road import measure_road
@@ -44,6 +45,7 @@ def main() -> None:
             "replay": lambda: measure_replay(directory / "replay", site),
             "taskman": lambda: measure_taskman(directory / "taskman", site),
             "finding": measure_finding,
+            "querying": lambda: measure_querying(directory / "querying", site),
             "kit": lambda: measure_kit(directory / "kit", site),
             "road": lambda: measure_road(directory / "road", site),
             "receiving": lambda: measure_receiving(directory / "receiving"),

@@ -87,9 +87,11 @@ def storescp(directory: Path, options: Sequence[str] = (), environment: Mapping[
 
 
 @contextlib.contextmanager
-def orthanc(directory: Path, settings: Mapping[str, object] | None = None, sink: int | None = None) -> Iterator[Peer]:
+def orthanc(
+    directory: Path, settings: Mapping[str, object] | None = None, sink: int | None = None, http_port: int | None = None
+) -> Iterator[Peer]:
     """Run Orthanc as it comes, with some settings changed; with the port of a sink it sends on what comes."""
-    port, http = free_port(), free_port()
+    port, http = free_port(), http_port or free_port()
     configuration: dict[str, object] = {
         "Name": "bench",
         "StorageDirectory": str(directory / "storage"),
