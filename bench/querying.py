@@ -7,10 +7,10 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import track
@@ -54,6 +54,7 @@ _PART = 20
 _GROWN = 1.3
 
 Keys = Mapping[int, str]
+T = TypeVar("T")
 
 
 class WrongAnswer(Exception):
@@ -157,6 +158,7 @@ def _orthanc(directory: Path, size: Size) -> Iterator[int]:
         for first in track(parts, description="filling Orthanc", console=Console(stderr=True), transient=True):
             fill_orthanc(http, range(first, min(first + _PART, size.studies)), size.per_study)
         assert peer.taken() == size.instances, f"Orthanc has {peer.taken()} of {size.instances} instances"
+    with orthanc(directory, settings) as peer:  # as ours, it is started with all that it is asked for
         yield peer.port
 
 
@@ -179,9 +181,9 @@ async def _medians(reactor: Any, ports: Mapping[str, tuple[int, str]], sizes: Si
             exchanges[name] = await connect(reactor, ("127.0.0.1", port), propose(title, "BENCH", [(_MODEL, SYNTAXES[:1])]))
         taken: dict[str, dict[Query, list[float]]] = {name: {query: [] for query in QUERIES} for name in ports}
         for turn in range(sizes.warm_up + sizes.rounds):
-            for query in QUERIES:
-                for name, exchange in exchanges.items():
-                    taken[name][query].append(await _seconds(exchange, query, _beginning(turn, query, sizes)))
+            for query in _rotated(QUERIES, turn):
+                for name in _rotated(tuple(ports), turn):
+                    taken[name][query].append(await _seconds(exchanges[name], query, _beginning(turn, query, sizes)))
     finally:
         for exchange in exchanges.values():
             await exchange.release()
@@ -189,6 +191,12 @@ async def _medians(reactor: Any, ports: Mapping[str, tuple[int, str]], sizes: Si
         name: {query: statistics.median(found[sizes.warm_up :]) for query, found in by_query.items()}
         for name, by_query in taken.items()
     }
+
+
+def _rotated(all_of: Sequence[T], turn: int) -> Sequence[T]:
+    """Begin with another one each turn: nobody always comes after the same one."""
+    first = turn % len(all_of)
+    return (*all_of[first:], *all_of[:first])
 
 
 def _beginning(turn: int, query: Query, sizes: Sizes) -> int:
