@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -177,8 +178,13 @@ _values_of = attrgetter(*(name for _element, name, _codec in _ELEMENTS))
 
 def encode_command(command: Command) -> bytes:
     """Write a command set, its group length first."""
+    return _encode(_values_of(command))
+
+
+@lru_cache(maxsize=64)  # the pending responses to a request are all alike, often hundreds
+def _encode(values: tuple[Any, ...]) -> bytes:
     parts = []
-    for (header, write), value in zip(_WRITERS, _values_of(command), strict=True):
+    for (header, write), value in zip(_WRITERS, values, strict=True):
         if value is not None:
             data = write(value)
             parts.append(header)
