@@ -14,6 +14,8 @@ from pydicom import Dataset
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
+from rich.console import Console
+from rich.progress import track
 from sqlalchemy import Connection, Integer, String, bindparam, insert, select, update
 
 from bench.filled import study_uid
@@ -110,7 +112,8 @@ def fill_index(connection: Connection, size: Size) -> None:
     """
     first = archive_objects(connection, [an_object(study, 1) for study in range(size.studies)], _LOCATION)
     ends = {"first": first[0], "last": first[-1]}
-    for number in range(2, size.per_study + 1):
+    numbers = range(2, size.per_study + 1)
+    for number in track(numbers, description="filling our index", console=Console(stderr=True), transient=True):
         further = next_iens(connection, "image", size.studies)[0] - first[0]
         connection.execute(_COPY, {**ends, "further": further, "number": number, "text": str(number)})
     connection.execute(_COUNT, {"times": size.per_study})

@@ -20,7 +20,7 @@ from tests.support.services import DEMO_SITE
 INDEX: tuple[type[File], ...] = (ArchivePatient, ArchiveStudy, ArchiveSeries, ArchiveInstance, ArchiveHolding, ArchiveValue)
 #: Few studies, but as many as the queries match.
 STUDIES = 500
-SMALL = Sizes(Size(STUDIES, 2), Size(STUDIES + 20, 2), rounds=1, warm_up=0)
+SMALL = Sizes(Size(STUDIES, 1), Size(STUDIES + 20, 1), rounds=1, warm_up=0)
 
 
 def test_an_archive_filled_in_few_statements_is_what_filing_each_instance_makes(tmp_path: Path) -> None:
