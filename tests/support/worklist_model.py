@@ -161,7 +161,8 @@ _CLOCKS = st.builds(
 )
 
 
-def _ranges(ends: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+def ranges(ends: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Make single values and ranges of them, closed and open ones."""
     two = st.tuples(ends, ends).map(lambda pair: "-".join(sorted(pair)))
     return st.one_of(ends, two, ends.map(lambda end: f"{end}-"), ends.map(lambda end: f"-{end}"))
 
@@ -171,12 +172,12 @@ _NAMES = [part for family in FAMILIES for part in (family, f"{family.split('=')[
 VALUES: dict[str, st.SearchStrategy[str]] = {
     AE: st.sampled_from(TITLES),
     MODALITY: st.sampled_from(MODALITIES),
-    DATE: _ranges(_DAYS),
-    TIME: _ranges(_CLOCKS),
+    DATE: ranges(_DAYS),
+    TIME: ranges(_CLOCKS),
     NAME: _wilded(_NAMES),
     PATIENT_ID: _wilded([f"{number:06}" for number in range(40)]),
     SEX: st.sampled_from(["M", "F", "O"]),
-    BIRTH_DATE: _ranges(st.dates(date(1930, 1, 1), date(1999, 12, 31)).map(lambda day: f"{day:%Y%m%d}")),
+    BIRTH_DATE: ranges(st.dates(date(1930, 1, 1), date(1999, 12, 31)).map(lambda day: f"{day:%Y%m%d}")),
     f"{STEP}>00400007": _wilded(WORDS),
     f"{STEP}>00400009": _wilded([f"S{number}" for number in range(90)]),
     f"{STEP}>00400010": _wilded(["A2", "B4"]),
