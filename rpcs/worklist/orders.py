@@ -100,7 +100,10 @@ def read_orders(text: str) -> list[OrderedStep]:
 
     A message that holds no order, or another kind of message, has nothing to say of the worklist.
     """
-    header, *segments = segments_of(text)
+    found = list(segments_of(text))
+    if not found:
+        return []
+    header, *segments = found
     kind = header.text(9, 1)
     if (kind, header.text(9, 2) or _EVENTS.get(kind)) not in MESSAGES:
         return []
