@@ -27,6 +27,7 @@ from bench.rule_replay import measure_replay
 from bench.sending import measure_sending
 from bench.sessions import measure_sessions
 from bench.taskman import measure_taskman
+from bench.worklist import measure_worklist
 
 out = Console(width=140)
 
@@ -46,6 +47,7 @@ def main() -> None:
             "taskman": lambda: measure_taskman(directory / "taskman", site),
             "finding": measure_finding,
             "querying": lambda: measure_querying(directory / "querying", site),
+            "worklist": lambda: measure_worklist(directory / "worklist"),
             "kit": lambda: measure_kit(directory / "kit", site),
             "road": lambda: measure_road(directory / "road", site),
             "receiving": lambda: measure_receiving(directory / "receiving"),

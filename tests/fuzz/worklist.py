@@ -29,11 +29,12 @@ def orders(data: bytes) -> None:
 def tables(data: bytes) -> None:
     """Read a table: each step that is read has what no step is without, and an error names a line of the file."""
     text = data.decode("utf-8", "replace")
+    rows, line = [], 1
     try:
         rows = read_table(text)
     except TableError as error:
-        assert 1 <= error.line <= 1 + text.count("\n") + text.count("\r")
-        return
+        line = error.line
+    assert 1 <= line <= 1 + text.count("\n") + text.count("\r")
     for row in rows:
         assert row.values["accession"], "a step without an accession number"
         assert row.values["step_id"], "a step without an ID"
