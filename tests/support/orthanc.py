@@ -40,6 +40,7 @@ class Orthanc:
             "HttpPort": self.http,
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
+            "DefaultEncoding": "Utf8",
             "SyncStorageArea": False,
             "DicomAlwaysAllowFind": True,
             "DicomAlwaysAllowGet": True,

@@ -98,15 +98,6 @@ def entry_of(file: Path) -> dict[str, Any]:
     return given
 
 
-def findscu(port: int, title: str, query: Path, folder: Path) -> list[Dataset]:
-    """Ask with DCMTK what a file asks for; give the matches."""
-    folder.mkdir(parents=True)
-    command = ["findscu", "-W", "-X", "-od", str(folder), "-aec", title, "127.0.0.1", str(port), str(query)]
-    run = subprocess.run(command, capture_output=True, text=True, env=NO_DELAY, timeout=60, check=False)
-    assert (run.returncode, "E: " in run.stdout + run.stderr) == (0, False), run.stdout + run.stderr
-    return [dcmread(path, force=True) for path in sorted(folder.glob("rsp*.dcm"))]
-
-
 def said(matches: Sequence[Dataset]) -> list[str]:
     """Give what matches say, in an order that does not depend on who says it; what says nothing is left out."""
     return sorted(repr(_said(match)) for match in matches)

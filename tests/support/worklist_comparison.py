@@ -26,7 +26,8 @@ from fileman.files import ScheduledStep
 from fileman.worklist import add_steps, complete
 from fileman.worklist_attributes import BY_PATH
 from tests.support.archive_site import MODELS, ROOT, ArchiveSite
-from tests.support.wlmscpfs import TITLE, Wlmscpfs, dump_of, findscu
+from tests.support.findscu import findscu
+from tests.support.wlmscpfs import TITLE, Wlmscpfs, dump_of
 from tests.support.worklist_model import AE, DATE, NAME, PATIENT_ID, STEP, TIME, VALUES, Keys, entries, found, ranges
 
 ACCESSION = "00080050"

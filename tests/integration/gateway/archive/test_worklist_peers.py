@@ -12,7 +12,8 @@ from sqlalchemy import update
 from fileman.files import ScheduledStep
 from fileman.worklist import add_steps, complete
 from tests.support.archive_site import ROOT, ArchiveSite
-from tests.support.wlmscpfs import SAMPLES, TITLE, Wlmscpfs, dicom_of, entry_of, findscu, said
+from tests.support.findscu import findscu
+from tests.support.wlmscpfs import SAMPLES, TITLE, Wlmscpfs, dicom_of, entry_of, said
 from tests.support.worklist_comparison import Keys, Worklists, queries, worklists
 
 QUERIES = 40
