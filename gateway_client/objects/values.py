@@ -20,6 +20,8 @@ _LOCALIZED = {"LO", "LT", "PN", "SH", "ST", "UC", "UT"}
 _TEXTS = _SINGLE_VALUED | _LOCALIZED | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"}
 
 DEFAULT_ENCODINGS = ("iso8859",)
+#: The escape sequence of ISO 2022 IR 58, which pydicom leaves in the text.
+_ESCAPE_58 = "\x1b$)A"
 
 
 @lru_cache(maxsize=256)
@@ -67,7 +69,7 @@ def _text(vr: str, value: bytes, encodings: tuple[str, ...]) -> str:
     if b"\x1b" in value or len(encodings) > 1:
         delimiters = {ord(character) for character in ("\\^=" if vr == "PN" else "\\\r\n\t\f")}
         try:
-            return decode_bytes(value, encodings, delimiters)
+            return decode_bytes(value, encodings, delimiters).replace(_ESCAPE_58, "")
         except (UnicodeError, LookupError, ValueError, Warning):  # Warning: where warnings are errors
             pass
     return value.decode(encodings[0], "replace")

@@ -12,6 +12,7 @@ from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID
+from pydicom.valuerep import PersonName
 
 from gateway_client.errors import NotAnObject, UIDMismatch
 from gateway_client.objects.elements import INFLATED, scan
@@ -106,6 +107,15 @@ def test_names_are_decoded_by_their_character_set(tmp_path: Path, charset: str, 
     dataset.SpecificCharacterSet = charset.split("\\") if "\\" in charset else charset
     dataset.PatientName = name
     assert read_header(written(tmp_path, dataset)).patient_name == name
+
+
+def test_escape_sequences_are_no_part_of_a_chinese_name(tmp_path: Path) -> None:
+    """The example of PS3.5 K.2 is written in ISO 2022 IR 58, whose escape sequences pydicom reads and does not write."""
+    dataset = Dataset()
+    dataset.SpecificCharacterSet = ["", "ISO 2022 IR 58"]
+    terms = ["iso8859", "iso_ir_58"]
+    dataset.PatientName = PersonName(b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab=", terms)
+    assert read_header(written(tmp_path, dataset)).patient_name == "Zhang^XiaoDong=张^小东="
 
 
 def test_values_and_items_of_sequences_become_header_items(tmp_path: Path) -> None:
