@@ -111,7 +111,7 @@ def _run(work: Verb, given: dict[str, Any]) -> None:
     if as_json:
         out.print_json(json.dumps(outcome.value))
     else:
-        out.print(outcome.screen, highlight=False)
+        out.print(outcome.screen, highlight=False, soft_wrap=isinstance(outcome.screen, str))  # a path stays in one piece
     raise typer.Exit(outcome.status)
 
 
