@@ -137,6 +137,12 @@ class Configuration:
         return replace(short_term, ae_title=self.ae_title, host=self.dicom_host, port=self.dicom_port)
 
     @property
+    def anybody_may_ask(self) -> bool:
+        """Whether the archive answers whoever calls; where an entity names callers or hosts, the own port answers no queries."""
+        asked = [self.entities[role] for role in (EntityRole.SHORT_TERM, EntityRole.LONG_TERM) if role in self.entities]
+        return not any(entity.calling_ae_titles or entity.hosts for entity in asked)
+
+    @property
     def spool(self) -> Path:
         """The spool's directory."""
         return self.directory / "spool"

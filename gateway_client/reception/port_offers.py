@@ -32,7 +32,8 @@ def offer_at(
 ) -> Offer:
     """Give the offer of a port that is none of the archive's: all of storage and commitment, the default one's queries too."""
     is_default = not listener.instrument or listener.port == configuration.dicom_port
-    besides = offered_besides(configuration.default_entity, provided if is_default else {})
+    asked = is_default and configuration.anybody_may_ask
+    besides = offered_besides(configuration.default_entity, provided if asked else {})
     committed = taken_by(ServiceClass.STORAGE_COMMITMENT)
     contexts = [
         Contexts(taken_by(ServiceClass.VERIFICATION), others=True),

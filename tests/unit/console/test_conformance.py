@@ -89,6 +89,17 @@ def test_a_gateway_of_several_processes_answers_no_queries_at_its_own_port(tmp_p
     assert "Query/Retrieve" in several
 
 
+@pytest.mark.parametrize("limit", ['calling_ae_titles = ["VIEWER"]', 'hosts = ["10.0.0.0/8"]'])
+@pytest.mark.parametrize("table", ["short_term", "long_term"])
+def test_where_an_entity_names_who_may_ask_the_gateways_own_port_answers_no_queries(
+    tmp_path: Path, table: str, limit: str
+) -> None:
+    plain = SETTINGS.partition("[gateway.archive]")[0] + '[gateway.archive]\nae_root = "ROOT"\n'
+    closed = of(f"{plain}[gateway.archive.{table}]\n{limit}\n", tmp_path)
+    assert "Query/Retrieve" not in closed.partition("#### 3.2.1 default")[2].partition("#### 3.2.2")[0]
+    assert "Query/Retrieve" in of(plain, tmp_path).partition("#### 3.2.1 default")[2].partition("#### 3.2.2")[0]
+
+
 @pytest.mark.parametrize(
     ("service", "modules"),
     [

@@ -157,6 +157,22 @@ def test_the_acceptor_prefers_transfer_syntaxes_in_the_order_of_its_settings(
     association.release()
 
 
+def test_where_an_entity_names_who_may_ask_nobody_asks_at_the_gateways_own_port(tmp_path: Path) -> None:
+    with ArchiveSite(tmp_path, entities={"short_term": {"calling_ae_titles": ["VIEWER"]}}) as archive:
+        for calling, port, title, taken in (
+            ("VIEWER", archive.port("short_term"), f"{ROOT}DQRY", True),
+            ("STRANGER", archive.port("short_term"), f"{ROOT}DQRY", False),
+            ("STRANGER", archive.gateway.port, "MAGBROKER", False),
+            ("VIEWER", archive.gateway.port, "MAGBROKER", False),
+        ):
+            ae = AE(calling)
+            ae.add_requested_context(STUDY_ROOT)
+            association = ae.associate("127.0.0.1", port, ae_title=title)
+            assert association.is_established is taken, (calling, title)
+            if taken:
+                association.release()
+
+
 def test_a_query_of_many_matches_ends_soon_when_it_is_cancelled(tmp_path: Path) -> None:
     identifier = encode_identifier({0x00080052: "IMAGE", 0x00080018: ""}, ExplicitVRLittleEndian)
     objects = invent_objects(Random(1), 400)
