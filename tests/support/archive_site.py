@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import resources
@@ -22,9 +22,9 @@ from pynetdicom import AE
 from sqlalchemy import func, select
 
 from fileman import SiteKey, Store, apply_site, read_site_file
-from fileman.files import ArchiveInstance
+from fileman.files import ArchiveInstance, Image
 from gateway_client import Configuration, Gateway
-from gateway_client.archive.entities import entities_of
+from gateway_client.archive.entities import EntityRole, entities_of
 from runtime import ArchiveSettings
 from tests.support.broker import RunningBroker
 from tests.support.dicom import NO_DELAY
@@ -83,24 +83,34 @@ class ArchiveSite:
         self.broker.stop()
         self.store.close()
 
-    def start_gateway(self) -> Gateway:
-        """Start the gateway, which has to be stopped."""
+    def configuration(self) -> Configuration:
+        """Give the gateway's."""
         tables = {role: {"port": 0, **self.entities.get(role, {})} for role in SUFFIXES}
-        configuration = Configuration(
+        entities = entities_of(ArchiveSettings.model_validate({"ae_root": ROOT, **self.entities, **tables}))
+        return Configuration(
             self.directory / "gateway",
             self.directory,
             broker_port=self.broker.port,
             access="DEMOGW1",
             verify="1GWY!@#$",
             dicom_port=0,
+            calling_ae_title=entities[EntityRole.SENDER].ae_title,
             poll_seconds=0.05,
+            heartbeat_seconds=0.2,
             free_space_floor=0,
-            entities=entities_of(ArchiveSettings.model_validate({"ae_root": ROOT, **tables})),
+            entities=entities,
             **self.changes,
         )
-        gateway = Gateway(configuration)
+
+    def start_gateway(self) -> Gateway:
+        """Start the gateway, which has to be stopped."""
+        gateway = Gateway(self.configuration())
         gateway.start()
         return gateway
+
+    def title(self, role: str) -> str:
+        """Give the AE title of an entity."""
+        return self.gateway.configuration.entities[EntityRole(role)].ae_title
 
     def port(self, role: str) -> int:
         """Give the port of an entity."""
@@ -109,6 +119,23 @@ class ArchiveSite:
     def archived(self) -> int:
         """Give how many objects the archive knows."""
         return self.store.read(lambda connection: int(connection.execute(_ARCHIVED).scalar_one()))
+
+    def filed(self, uids: Collection[str]) -> dict[str, Path]:
+        """Wait until objects are filed; give their files by SOP Instance UID."""
+        statement = select(Image.uid, Image.file_ref).where(Image.uid.in_(uids))
+
+        def found() -> dict[str, str]:
+            rows = self.store.read(lambda connection: connection.execute(statement).all())
+            return {row.uid: row.file_ref for row in rows if row.file_ref}
+
+        until(lambda: found().keys() >= set(uids), f"{len(uids)} objects are filed")
+        files = {path.name: path for path in (self.directory / "image1").rglob("*") if path.is_file()}
+        until(lambda: all(self._in_place(name) for name in found().values()), "their files are in place")
+        files = {path.name: path for path in (self.directory / "image1").rglob("*") if path.is_file()}
+        return {uid: files[name] for uid, name in found().items()}
+
+    def _in_place(self, name: str) -> bool:
+        return any((self.directory / "image1").rglob(name))
 
     def keep(self, objects: Sequence[Dataset]) -> None:
         """Send objects to the receiver, and wait until the archive knows them all."""

@@ -18,8 +18,8 @@ from fileman import SiteKey, Store, apply_site, read_site_file
 from gateway_client import Application, Configuration, Gateway
 from gateway_client.objects.part10 import read_meta
 from runtime import PortInUse, check_port
+from tests.support.archive_site import ArchiveSite
 from tests.support.broker import RunningBroker
-from tests.support.depot import Depot
 from tests.support.dicom import NO_DELAY
 from tests.support.magicstore_objects import Maker
 from tests.support.terminal import Terminal
@@ -124,9 +124,9 @@ def make_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
 
 
 @pytest.fixture(scope="module")
-def depot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Depot]:
+def depot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArchiveSite]:
     """Run a gateway with an archive's entities, and its broker."""
-    with Depot(tmp_path_factory.mktemp("depot")) as running:
+    with ArchiveSite(tmp_path_factory.mktemp("depot")) as running:
         yield running
 
 

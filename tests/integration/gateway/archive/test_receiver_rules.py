@@ -13,7 +13,7 @@ from gateway_client.objects.part10 import FileMeta, encode_head, read_meta
 from gateway_client.transmission.object_file import Result
 from gateway_client.transmission.scu import Destination, StorageSCU
 from tests.integration.gateway.conftest import wait_for
-from tests.support.depot import Depot
+from tests.support.archive_site import ArchiveSite
 from tests.support.magicstore_objects import Maker
 from tests.support.magicstore_tables import BASELINE, EXPLICIT, LOSSLESS, TABLE_4
 from tests.support.sending import send_file
@@ -45,7 +45,7 @@ class Sender:
 
 @pytest.mark.parametrize(("syntax", "changes", "comment"), OUTSIDE, ids=lambda value: value if isinstance(value, str) else "")
 def test_a_compressed_object_outside_the_rules_is_refused_with_the_reason_and_the_association_ends(
-    depot: Depot, maker: Maker, syntax: str, changes: dict[str, object], comment: str
+    depot: ArchiveSite, maker: Maker, syntax: str, changes: dict[str, object], comment: str
 ) -> None:
     dataset = dcmread(maker.object_of(SC, syntax))
     for keyword, value in changes.items():
@@ -58,14 +58,16 @@ def test_a_compressed_object_outside_the_rules_is_refused_with_the_reason_and_th
     elsewhere.association.release()
 
 
-def test_what_the_rules_take_is_answered_0000_and_the_association_goes_on(depot: Depot, maker: Maker) -> None:
+def test_what_the_rules_take_is_answered_0000_and_the_association_goes_on(depot: ArchiveSite, maker: Maker) -> None:
     objects = [dcmread(maker.object_of(SC, LOSSLESS)) for _ in range(2)]
     sender = Sender(depot.port("receiver"), depot.title("receiver"), objects[0])
     assert [sender.store(dataset) for dataset in objects] == [(0x0000, "")] * 2
     sender.association.release()
 
 
-def test_an_object_that_is_another_than_its_request_names_is_answered_a900(depot: Depot, maker: Maker, tmp_path: Path) -> None:
+def test_an_object_that_is_another_than_its_request_names_is_answered_a900(
+    depot: ArchiveSite, maker: Maker, tmp_path: Path
+) -> None:
     path = maker.object_of(SC, EXPLICIT)
     data = path.read_bytes()[read_meta(path).offset :]
     other = tmp_path / "other.dcm"
@@ -77,7 +79,7 @@ def test_an_object_that_is_another_than_its_request_names_is_answered_a900(depot
     assert (outcome.result, outcome.status) == (Result.REFUSED, 0xA900)
 
 
-def test_private_and_unknown_elements_are_kept(depot: Depot, maker: Maker) -> None:
+def test_private_and_unknown_elements_are_kept(depot: ArchiveSite, maker: Maker) -> None:
     dataset = dcmread(maker.object_of(SC, EXPLICIT))
     block = dataset.private_block(0x0021, "SOMEBODY'S OWN", create=True)
     block.add_new(0x01, "LO", "private")

@@ -13,7 +13,7 @@ from pynetdicom import AE, _config, evt
 from gateway_client.objects.part10 import read_meta
 from gateway_client.transmission.object_file import ObjectFile, Result
 from gateway_client.transmission.scu import Consignment, Destination, StorageSCU
-from tests.support.depot import Depot
+from tests.support.archive_site import ArchiveSite
 from tests.support.magicstore_objects import Maker
 from tests.support.magicstore_tables import TABLE_2, ContextRow
 from tests.support.sending import unnoted
@@ -66,7 +66,7 @@ def objects(maker: Maker) -> dict[tuple[str, str], Path]:
 
 
 @pytest.fixture(scope="module")
-def sent(depot: Depot, peer: Peer, objects: dict[tuple[str, str], Path]) -> None:
+def sent(depot: ArchiveSite, peer: Peer, objects: dict[tuple[str, str], Path]) -> None:
     """Send all of them, those of a transfer syntax over one association."""
     scu = StorageSCU(depot.configuration())
     ended: SimpleQueue[Consignment] = SimpleQueue()
@@ -90,5 +90,5 @@ def test_an_object_of_each_row_arrives_as_it_is_in_every_transfer_syntax(
 
 
 @pytest.mark.usefixtures("sent")
-def test_the_sender_calls_by_the_title_that_it_shares_with_the_receiver(depot: Depot, peer: Peer) -> None:
+def test_the_sender_calls_by_the_title_that_it_shares_with_the_receiver(depot: ArchiveSite, peer: Peer) -> None:
     assert peer.callers == {depot.title("sender")} == {depot.title("receiver")}

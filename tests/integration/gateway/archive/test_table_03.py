@@ -8,14 +8,14 @@ import pytest
 from pynetdicom import AE
 
 from gateway_client.archive.entities import LISTENING
-from tests.support.depot import Depot
+from tests.support.archive_site import ArchiveSite
 from tests.support.magicstore_tables import OTHER_PREFERENCE, STORAGE_PREFERENCE, TABLE_3, ContextRow
 
 EACH = [(row, syntax) for row in TABLE_3 for syntax in row.transfer_syntaxes]
 roles = pytest.mark.parametrize("role", LISTENING, ids=str)
 
 
-def echoed(depot: Depot, role: str, uid: str, *syntaxes: str) -> str:
+def echoed(depot: ArchiveSite, role: str, uid: str, *syntaxes: str) -> str:
     """Ask an entity over a context of its own; give the transfer syntax in which it was taken, whoever calls."""
     ae = AE("ANYBODY AT ALL")
     ae.add_requested_context(uid, list(syntaxes))
@@ -29,12 +29,12 @@ def echoed(depot: Depot, role: str, uid: str, *syntaxes: str) -> str:
 
 @roles
 @pytest.mark.parametrize(("row", "syntax"), EACH, ids=lambda value: value.name if isinstance(value, ContextRow) else value)
-def test_each_entity_answers_in_each_transfer_syntax(depot: Depot, role: str, row: ContextRow, syntax: str) -> None:
+def test_each_entity_answers_in_each_transfer_syntax(depot: ArchiveSite, role: str, row: ContextRow, syntax: str) -> None:
     assert echoed(depot, role, row.uid, syntax) == syntax
 
 
 @roles
-def test_of_several_it_takes_the_one_that_it_prefers(depot: Depot, role: str) -> None:
+def test_of_several_it_takes_the_one_that_it_prefers(depot: ArchiveSite, role: str) -> None:
     (row,) = TABLE_3
     preference = STORAGE_PREFERENCE if role == "receiver" else OTHER_PREFERENCE
     best = next(it for it in preference if it in row.transfer_syntaxes)
@@ -42,6 +42,6 @@ def test_of_several_it_takes_the_one_that_it_prefers(depot: Depot, role: str) ->
 
 
 @roles
-def test_dcmtk_asks_too(depot: Depot, role: str) -> None:
+def test_dcmtk_asks_too(depot: ArchiveSite, role: str) -> None:
     command = ["echoscu", "-pts", "3", "-aec", depot.title(role), "127.0.0.1", str(depot.port(role))]
     assert subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0

@@ -10,7 +10,7 @@ from pynetdicom import AE
 
 from gateway_client.objects.part10 import read_meta
 from tests.integration.gateway.conftest import digest_as_sent
-from tests.support.depot import Depot
+from tests.support.archive_site import ArchiveSite
 from tests.support.exact_contexts import store_exactly
 from tests.support.magicstore_objects import Maker
 from tests.support.magicstore_tables import EVERY, IMPLICIT, STORAGE_PREFERENCE, TABLE_4, UNCOMPRESSED, ContextRow
@@ -28,7 +28,7 @@ def objects(maker: Maker) -> Objects:
 
 
 @pytest.fixture(scope="module")
-def filed(depot: Depot, maker: Maker, objects: Objects) -> dict[str, Path]:
+def filed(depot: ArchiveSite, maker: Maker, objects: Objects) -> dict[str, Path]:
     """Send all of them to the receiver; give their files in the store by SOP Instance UID."""
     store_exactly(maker.directory, depot.title("receiver"), depot.port("receiver"), [*objects.values()])
     return depot.filed([path.stem for path in objects.values()])
@@ -47,7 +47,7 @@ def test_an_object_of_each_row_is_kept_as_it_was_sent_in_every_transfer_syntax(
         assert digest_as_sent(kept) == digest_as_sent(sent)
 
 
-def accepted(depot: Depot, proposed: list[tuple[str, tuple[str, ...]]]) -> list[str]:
+def accepted(depot: ArchiveSite, proposed: list[tuple[str, tuple[str, ...]]]) -> list[str]:
     """Propose contexts to the receiver; give the transfer syntax of each, nothing for one that is not taken."""
     ae = AE("PEER")
     for uid, syntaxes in proposed:
@@ -60,18 +60,18 @@ def accepted(depot: Depot, proposed: list[tuple[str, tuple[str, ...]]]) -> list[
 
 
 @pytest.mark.parametrize("syntax", EVERY, ids=str)
-def test_every_row_is_taken_in_each_syntax_alone(depot: Depot, syntax: str) -> None:
+def test_every_row_is_taken_in_each_syntax_alone(depot: ArchiveSite, syntax: str) -> None:
     proposed = [(row.uid, (syntax,)) for row in TABLE_4 if syntax in row.transfer_syntaxes]
     assert accepted(depot, proposed) == [syntax] * len(proposed)
 
 
-def test_every_row_is_taken_in_the_syntax_that_the_statement_prefers(depot: Depot) -> None:
+def test_every_row_is_taken_in_the_syntax_that_the_statement_prefers(depot: ArchiveSite) -> None:
     proposed = [(row.uid, row.transfer_syntaxes) for row in TABLE_4]
     best = [next(it for it in STORAGE_PREFERENCE if it in row.transfer_syntaxes) for row in TABLE_4]
     assert accepted(depot, proposed) == best
 
 
-def test_what_the_statement_does_not_name_comes_after_what_it_does(depot: Depot) -> None:
+def test_what_the_statement_does_not_name_comes_after_what_it_does(depot: ArchiveSite) -> None:
     uid = TABLE_4[0].uid
     assert accepted(depot, [(uid, (RLE, JPEG_2000, IMPLICIT)), (uid, (JPEG_2000, RLE))]) == [IMPLICIT, JPEG_2000]
     assert accepted(depot, [(uid, UNCOMPRESSED)]) == ["1.2.840.10008.1.2.2"]

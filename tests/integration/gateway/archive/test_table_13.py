@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pynetdicom import AE
 
+from tests.support.archive_site import ArchiveSite
 from tests.support.commitment import Modality
-from tests.support.depot import Depot
 from tests.support.exact_contexts import store_exactly
 from tests.support.magicstore_objects import Maker
 from tests.support.magicstore_tables import EXPLICIT, OTHER_PREFERENCE, TABLE_4, TABLE_13, ContextRow
@@ -18,7 +18,7 @@ EACH = [(row, syntax) for row in TABLE_13 for syntax in row.transfer_syntaxes]
 
 
 @pytest.fixture(scope="module")
-def committed(depot: Depot, maker: Maker) -> Path:
+def committed(depot: ArchiveSite, maker: Maker) -> Path:
     """Have an object filed."""
     path = maker.object_of(CT, EXPLICIT)
     store_exactly(maker.directory, depot.title("receiver"), depot.port("receiver"), [path])
@@ -28,7 +28,7 @@ def committed(depot: Depot, maker: Maker) -> Path:
 
 @pytest.mark.parametrize(("row", "syntax"), EACH, ids=lambda value: value.name if isinstance(value, ContextRow) else value)
 def test_what_is_stored_is_committed_and_what_is_not_fails_in_each_transfer_syntax(
-    depot: Depot, committed: Path, row: ContextRow, syntax: str
+    depot: ArchiveSite, committed: Path, row: ContextRow, syntax: str
 ) -> None:
     assert row.uid == "1.2.840.10008.1.20.1"
     stored, missing = (CT.uid, committed.stem), (CT.uid, "1.2.3.4.5")
@@ -50,7 +50,7 @@ def test_what_is_stored_is_committed_and_what_is_not_fails_in_each_transfer_synt
         assert told.failed == [(*missing, 0x0112)]
 
 
-def test_of_the_three_it_takes_the_one_that_it_prefers(depot: Depot) -> None:
+def test_of_the_three_it_takes_the_one_that_it_prefers(depot: ArchiveSite) -> None:
     (row,) = TABLE_13
     ae = AE("PEER")
     ae.add_requested_context(row.uid, list(row.transfer_syntaxes))
@@ -60,7 +60,7 @@ def test_of_the_three_it_takes_the_one_that_it_prefers(depot: Depot) -> None:
     assert context.transfer_syntax == [OTHER_PREFERENCE[0]]
 
 
-def test_the_instances_uid_that_the_table_prints_is_no_abstract_syntax(depot: Depot) -> None:
+def test_the_instances_uid_that_the_table_prints_is_no_abstract_syntax(depot: ArchiveSite) -> None:
     (row,) = TABLE_13
     ae = AE("PEER")
     ae.add_requested_context(row.printed, list(row.transfer_syntaxes))

@@ -11,7 +11,7 @@ from gateway_client.objects.part10 import read_meta
 from gateway_client.transmission.object_file import Result
 from gateway_client.transmission.scu import Destination, StorageSCU
 from tests.integration.gateway.conftest import digest_as_sent
-from tests.support.depot import Depot
+from tests.support.archive_site import ArchiveSite
 from tests.support.dicom import Storescp, data_set_bytes
 from tests.support.magicstore_objects import Maker, csa_non_image, history
 from tests.support.magicstore_tables import (
@@ -37,7 +37,7 @@ Objects = dict[str, tuple[Path, Path]]
 
 
 @pytest.fixture(scope="module")
-def objects(depot: Depot, maker: Maker) -> Objects:
+def objects(depot: ArchiveSite, maker: Maker) -> Objects:
     """Have an object filed in each transfer syntax; give what was sent and what is stored."""
     scu = StorageSCU(depot.configuration())
     receiver = Destination("RECEIVER", depot.title("receiver"), "127.0.0.1", depot.port("receiver"))
@@ -50,7 +50,7 @@ def objects(depot: Depot, maker: Maker) -> Objects:
 
 
 @syntaxes
-def test_an_object_comes_back_bit_by_bit(depot: Depot, objects: Objects, tmp_path: Path, syntax: str) -> None:
+def test_an_object_comes_back_bit_by_bit(depot: ArchiveSite, objects: Objects, tmp_path: Path, syntax: str) -> None:
     for (row,) in (TABLE_14, TABLE_15):  # as SCU and as SCP
         assert row.uid == CSA_NON_IMAGE
     sent, stored = objects[syntax]
