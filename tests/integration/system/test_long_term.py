@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from fileman.files import BackgroundQueue, Image, ImagingSite, NetworkLocation, QueuePointer, Task
 from runtime import SystemClock
-from taskman import Deleted, Engine, Pace, find_option
+from taskman import Deleted, Engine, Pace
 from taskman.context import Signals
 from taskman.schedule import queue_option
 from taskman.system import long_term
 from tests.integration.system.conftest import UNREADABLE, Site
+from tests.integration.system.dying import ends_before
 from tests.support.query_plans import statements_of
 from tests.support.waiting import until
 
@@ -244,53 +245,21 @@ def test_a_stop_is_heeded_before_the_next_image(site: Site, monkeypatch: pytest.
     assert places(site) == [(2, None), (None, None), (None, None)]
 
 
-class Died(BaseException):
-    """The process died here."""
-
-
 def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps: every fsync and rename of a file, and every change in the database."""
-    real = {"os.fsync": os.fsync, "pathlib.Path.rename": Path.rename}
     died, ended = 0, False
     while not ended:
         died += 1
         file = site.image(died, content=f"image {died}".encode())
         file.with_suffix(".TXT").write_bytes(b"text")
         queue(site, died)
-        left = [died]
-
-        def step() -> None:
-            left[0] -= 1  # noqa: B023  this round's
-            if left[0] == 0:  # noqa: B023
-                raise Died
-
-        for name, function in real.items():
-
-            def stepping(*arguments: Any, function: Callable[..., Any] = function) -> Any:
-                step()
-                result = function(*arguments)
-                step()
-                return result
-
-            monkeypatch.setattr(name, stepping)
-
-        def change_step(_connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
-            if text.startswith(("UPDATE image", "DELETE FROM background", "INSERT INTO image_event")):
-                try:
-                    step()
-                except Died as end:  # the writer's thread lives on; its transaction does not
-                    raise RuntimeError from end
-
-        context = site.begin(OPTION)
-        event.listen(site.store._writing, "before_cursor_execute", change_step)
-        try:
-            find_option(OPTION).body(context)
-            ended = True
-        except (Died, RuntimeError):
-            pass
-        finally:
-            event.remove(site.store._writing, "before_cursor_execute", change_step)
-            monkeypatch.undo()
+        ended = ends_before(
+            site,
+            OPTION,
+            died,
+            ("os.fsync", "pathlib.Path.rename"),
+            ("UPDATE image", "DELETE FROM background", "INSERT INTO image_event"),
+        )
         site.run(OPTION)
         assert waiting(site) == []
         assert copy_of(site, file).read_bytes() == file.read_bytes()

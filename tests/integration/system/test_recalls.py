@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from fileman.files import Image, ImagingSite, NetworkLocation, Recall, ReleasedFile
-from taskman import Deleted, find_option
+from taskman import Deleted
 from taskman.system import recalls
 from tests.integration.system.archive_site import RECALL, RELEASE, archived, change, copy_of, fill, mark, places, released
 from tests.integration.system.conftest import DAY, Site
+from tests.integration.system.dying import ends_before
 from tests.integration.system.killing import kill_while_recalling
-from tests.integration.system.test_long_term import Died
 from tests.support.query_plans import statements_of
 
 
@@ -231,46 +231,18 @@ def test_a_file_that_a_release_left_is_taken_as_it_is_when_it_cannot_be_removed(
 
 def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps: every fsync and rename of a file, and every change in the database."""
-    real = {"os.fsync": os.fsync, "pathlib.Path.rename": Path.rename}
     died, ended = 0, False
     while not ended:
         died += 1
         (file,) = away(site, monkeypatch, died)
         ask(site, died)
-        left = [died]
-
-        def step() -> None:
-            left[0] -= 1  # noqa: B023  this round's
-            if left[0] == 0:  # noqa: B023
-                raise Died
-
-        with monkeypatch.context() as patch:
-            for name, function in real.items():
-
-                def stepping(*arguments: Any, function: Callable[..., Any] = function) -> Any:
-                    step()
-                    result = function(*arguments)
-                    step()
-                    return result
-
-                patch.setattr(name, stepping)
-
-            def change_step(_connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
-                if text.startswith(("UPDATE image", "DELETE FROM recall", "DELETE FROM released", "INSERT INTO image_event")):
-                    try:
-                        step()
-                    except Died as end:  # the writer's thread lives on; its transaction does not
-                        raise RuntimeError from end
-
-            context = site.begin(RECALL)
-            event.listen(site.store._writing, "before_cursor_execute", change_step)
-            try:
-                find_option(RECALL).body(context)
-                ended = True
-            except (Died, RuntimeError):
-                pass
-            finally:
-                event.remove(site.store._writing, "before_cursor_execute", change_step)
+        ended = ends_before(
+            site,
+            RECALL,
+            died,
+            ("os.fsync", "pathlib.Path.rename"),
+            ("UPDATE image", "DELETE FROM recall", "DELETE FROM released", "INSERT INTO image_event"),
+        )
         if places(site)[died] == (1, 2):
             assert file.exists(), "the entry never names a file that is not there"
         site.run(RECALL)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from fileman import Override, set_override
 from fileman.files import (
@@ -30,7 +28,7 @@ from fileman.files import (
     TaskError,
 )
 from rules.evaluator.evaluator_log import set_flag
-from taskman import Deleted, find_option
+from taskman import Deleted
 from taskman.system import candidates, folders, releases
 from tests.integration.system.archive_site import (
     RELEASE,
@@ -44,8 +42,8 @@ from tests.integration.system.archive_site import (
     released,
 )
 from tests.integration.system.conftest import OUTREACH, Site
+from tests.integration.system.dying import ends_before
 from tests.integration.system.killing import kill_while_releasing
-from tests.integration.system.test_long_term import Died
 from tests.support.query_plans import statements_of
 
 
@@ -355,47 +353,19 @@ def test_a_run_that_dies_at_any_step_loses_no_image_and_the_next_removes_what_it
     """The steps: every removal, and every change in the database, each before and after."""
     mark(site)
     fill(monkeypatch, 91_000)
-    real = {"pathlib.Path.unlink": Path.unlink, "os.fsync": os.fsync}
     died, ended = 0, False
     while not ended:
         died += 1
         (file,) = archived(site, died)
         for one in (file, copy_of(site, file)):
             one.with_suffix(".TXT").write_bytes(b"text")
-        left = [died]
-
-        def step() -> None:
-            left[0] -= 1  # noqa: B023  this round's
-            if left[0] == 0:  # noqa: B023
-                raise Died
-
-        with monkeypatch.context() as patch:
-            for name, function in real.items():
-
-                def stepping(*arguments: Any, function: Callable[..., Any] = function) -> Any:
-                    step()
-                    result = function(*arguments)
-                    step()
-                    return result
-
-                patch.setattr(name, stepping)
-
-            def change_step(_connection: Any, _cursor: Any, text: str, *_rest: Any) -> None:
-                if text.startswith(("UPDATE image", "UPDATE released", "INSERT INTO released", "INSERT INTO image_event")):
-                    try:
-                        step()
-                    except Died as end:  # the writer's thread lives on; its transaction does not
-                        raise RuntimeError from end
-
-            context = site.begin(RELEASE)
-            event.listen(site.store._writing, "before_cursor_execute", change_step)
-            try:
-                find_option(RELEASE).body(context)
-                ended = True
-            except (Died, RuntimeError):
-                pass
-            finally:
-                event.remove(site.store._writing, "before_cursor_execute", change_step)
+        ended = ends_before(
+            site,
+            RELEASE,
+            died,
+            ("pathlib.Path.unlink", "os.fsync"),
+            ("UPDATE image", "UPDATE released", "INSERT INTO released", "INSERT INTO image_event"),
+        )
         if places(site)[died] == (1, 2):
             assert file.exists(), "the entry never names a file that is gone"
         assert copy_of(site, file).exists()
