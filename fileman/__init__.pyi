@@ -1,7 +1,7 @@
 # The public names; see runtime/late_names.py.
 
 from fileman.archive_index import describe_again, forget_images, image_moved, index_images
-from fileman.archive_rows import date_of, folded, name_group, name_groups, number_key, time_key
+from fileman.archive_rows import TAIL_LEAST, TAIL_MOST, date_of, folded, name_group, name_groups, number_key, time_key
 from fileman.archive_rules import (
     ARCHIVE_RULES,
     DEFAULT_RULE,
@@ -136,6 +136,8 @@ __all__ = [
     "PLACEHOLDER",
     "RADIOLOGY_FILE",
     "STUDY_SCOPE",
+    "TAIL_LEAST",
+    "TAIL_MOST",
     "THERE",
     "TIU_FILE",
     "UID_LENGTH",

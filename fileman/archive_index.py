@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from sqlalchemy import BindParameter, Connection, Delete, Select, Update, bindparam, delete, exists, func, literal, select, update
 from sqlalchemy.orm import aliased
 
-from fileman.archive_rows import FiledImage, Row, describe, read_elements, value_rows
+from fileman.archive_rows import FiledImage, Row, describe, read_elements, tail_rows, value_rows
 from fileman.exam_groups import GROUP_OBJECT_TYPE, IMAGE_POINTERS, ExamOfImage, exams_of_images
 from fileman.files import (
     ArchiveHolding,
@@ -21,6 +21,7 @@ from fileman.files import (
     ArchivePatient,
     ArchiveSeries,
     ArchiveStudy,
+    ArchiveTail,
     ArchiveValue,
     File,
     Image,
@@ -85,6 +86,7 @@ _FILED = (
 _PATIENTS_OF = select(Image.patient).where(Image.ien.in_(_IMAGES)).distinct()
 _INSTANCES = ManyRows(ArchiveInstance)
 _VALUES = ManyRows(ArchiveValue)
+_TAILS = ManyRows(ArchiveTail)
 _HOLDINGS = ManyRows(
     upserts(
         ArchiveHolding,
@@ -113,8 +115,10 @@ _INDEXED = select(ArchiveInstance.image).where(ArchiveInstance.image.in_(_IMAGES
 _LEAVE = delete(ArchiveInstance).where(ArchiveInstance.image.in_(_IMAGES))
 _ENTRIES: BindParameter[Any] = bindparam("entries", expanding=True)
 _EMPTY_HOLDINGS = delete(ArchiveHolding).where(ArchiveHolding.series.in_(_ENTRIES), ArchiveHolding.instances <= 0)
-_FORGET_VALUES = delete(ArchiveValue).where(ArchiveValue.attribute.in_(bindparam("attributes", expanding=True)))
-_FORGET_VALUES = _FORGET_VALUES.where(ArchiveValue.entry.in_(_ENTRIES))
+_ATTRIBUTES: BindParameter[Any] = bindparam("attributes", expanding=True)
+_FORGET_VALUES = tuple(
+    delete(file).where(file.attribute.in_(_ATTRIBUTES), file.entry.in_(_ENTRIES)) for file in (ArchiveValue, ArchiveTail)
+)
 _INSTANCE = select(
     ArchiveInstance.series,
     ArchiveInstance.sop_class,
@@ -248,7 +252,7 @@ def _index(connection: Connection, images: Sequence[int]) -> None:
     instances = [{**it.instance, "series": series[key]} for key, it in zip(keys, found, strict=True)]
     _INSTANCES.write(connection, instances)
     named = [it for it in instances if it["presentation_creator"]]
-    _VALUES.write(connection, [row for it in named for row in value_rows("archive_instance", cast(int, it["image"]), it)])
+    _write_values(connection, "archive_instance", {it["image"]: it for it in named})
     held: dict[_Place, list[int]] = {}
     for it in instances:
         counted = held.setdefault(_Place(*(cast(Any, it[name]) for name in _Place._fields)), [0, 0])
@@ -299,14 +303,14 @@ def _entries(connection: Connection, kind: _Kind, wanted: Iterable[tuple[Key, Ro
         names = [it for it in (kind.uid, kind.owner) if it]
         kind.add.write(connection, [{**dict(zip(names, key, strict=True)), **told[key]} for key in new])
         added = _find(connection, kind, new)
-        _write_values(connection, kind, {added[key]["ien"]: told[key] for key in new})
+        _write_values(connection, kind.name, {added[key]["ien"]: told[key] for key in new})
         there |= added
     for key, row in there.items():
         said = _merged(row, told[key])
         if said != row:
             connection.execute(kind.change, {"entry_": row["ien"], **{name: said[name] for name in told[key]}})
-            connection.execute(_FORGET_VALUES, {"attributes": kind.attributes, "entries": [row["ien"]]})
-            _write_values(connection, kind, {row["ien"]: said})
+            _forget_values(connection, kind.attributes, [row["ien"]])
+            _write_values(connection, kind.name, {row["ien"]: said})
     return {key: row["ien"] for key, row in there.items()}
 
 
@@ -322,8 +326,15 @@ def _merged(row: Row, told: Row) -> Row:
     return {**row, **{name: value for name, value in told.items() if told[name.removesuffix("_key")] not in ("", None)}}
 
 
-def _write_values(connection: Connection, kind: _Kind, entries: Mapping[Any, Row]) -> None:
-    _VALUES.write(connection, [row for entry, told in entries.items() for row in value_rows(kind.name, entry, told)])
+def _write_values(connection: Connection, kind: str, entries: Mapping[Any, Row]) -> None:
+    values = [row for entry, told in entries.items() for row in value_rows(kind, entry, told)]
+    _VALUES.write(connection, values)
+    _TAILS.write(connection, tail_rows(values))
+
+
+def _forget_values(connection: Connection, attributes: Sequence[str], entries: Sequence[int]) -> None:
+    for statement in _FORGET_VALUES:
+        connection.execute(statement, {"attributes": attributes, "entries": entries})
 
 
 def _count(connection: Connection, held: Mapping[_Place, Sequence[int]]) -> None:
@@ -339,7 +350,7 @@ def _forget(connection: Connection, images: Sequence[int]) -> None:
     if not held:
         return
     connection.execute(_LEAVE, {"images": images})
-    connection.execute(_FORGET_VALUES, {"attributes": _ATTRIBUTES_OF_INSTANCES, "entries": images})
+    _forget_values(connection, _ATTRIBUTES_OF_INSTANCES, images)
     _count(connection, held)
     entries = sorted({place.series for place in held})
     connection.execute(_EMPTY_HOLDINGS, {"entries": entries})
@@ -348,6 +359,6 @@ def _forget(connection: Connection, images: Sequence[int]) -> None:
         if not gone:
             return
         iens = [row.ien for row in gone]
-        connection.execute(_FORGET_VALUES, {"attributes": kind.attributes, "entries": iens})
+        _forget_values(connection, kind.attributes, iens)
         connection.execute(kind.delete, {"entries": iens})
         entries = sorted({row.owner for row in gone})

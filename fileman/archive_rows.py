@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TypeAlias
 
 from fileman.dates import from_fileman
@@ -23,6 +24,8 @@ Elements: TypeAlias = Mapping[str, Mapping[str, object]]
 VALUE_LIMIT = 256
 #: Values of an attribute that are kept.
 MOST_VALUES = 64
+#: Characters in a row by which a pattern is looked for within values: the fewest, and the most that are kept of a tail.
+TAIL_LEAST, TAIL_MOST = 3, 16
 #: What a 32-bit column holds.
 _LARGEST = 2**31 - 1
 #: The groups of a person name (PS3.5 6.2.1).
@@ -354,3 +357,20 @@ def value_rows(kind: str, entry: int, row: Mapping[str, object]) -> list[Row]:
                 for part, text in groups.items()
             ]
     return rows
+
+
+def tail_rows(values: Iterable[Row]) -> list[Row]:
+    """Give the rows of ARCHIVE TAIL that rows of ARCHIVE VALUE have: those of an entry have to come together."""
+    tails: dict[tuple[object, object], dict[tuple[str, str], None]] = {}
+    for row in values:
+        told = zip_longest(_tails(str(row["value"])), _tails(str(row["folded"])), fillvalue="")
+        tails.setdefault((row["attribute"], row["entry"]), {}).update(dict.fromkeys(told))
+    return [
+        {"attribute": attribute, "entry": entry, "place": place, "value": value, "folded": fold}
+        for (attribute, entry), found in tails.items()
+        for place, (value, fold) in enumerate(found)
+    ]
+
+
+def _tails(text: str) -> Iterator[str]:
+    return (text[place : place + TAIL_MOST] for place in range(len(text) - TAIL_LEAST + 1))

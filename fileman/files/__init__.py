@@ -6,6 +6,7 @@ from fileman.files.archive import (
     ArchivePatient,
     ArchiveSeries,
     ArchiveStudy,
+    ArchiveTail,
     ArchiveValue,
 )
 from fileman.files.base import NUMBERED_FILES, File
@@ -107,6 +108,7 @@ __all__ = [
     "ArchivePatient",
     "ArchiveSeries",
     "ArchiveStudy",
+    "ArchiveTail",
     "ArchiveValue",
     "BackgroundQueue",
     "BalanceDeal",

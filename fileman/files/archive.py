@@ -151,3 +151,20 @@ class ArchiveValue(File):
     folded: Mapped[str]
 
     __table_args__ = (Index(None, "attribute", "value", "entry"), Index(None, "attribute", "folded", "entry"))
+
+
+class ArchiveTail(File):
+    """What values of ARCHIVE VALUE are from one of their characters on: patterns that begin with a wild card are looked for here.
+
+    They are all the values that an attribute has of an entry, those that begin alike once; `place` counts them.
+    """
+
+    __tablename__ = "archive_tail"
+
+    attribute: Mapped[str] = mapped_column(String(8), primary_key=True)
+    entry: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    value: Mapped[str]
+    folded: Mapped[str]
+
+    __table_args__ = (Index(None, "attribute", "value", "entry"), Index(None, "attribute", "folded", "entry"))

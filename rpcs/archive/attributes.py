@@ -74,6 +74,11 @@ class Attribute:
         return self.matching in _COMPUTED
 
     @property
+    def has_tails(self) -> bool:
+        """Whether its values are kept in ARCHIVE VALUE, and what they end with in ARCHIVE TAIL."""
+        return self.matching in (Matching.NAME, Matching.VALUES)
+
+    @property
     def is_multiple(self) -> bool:
         """Whether its column may hold several values."""
         return self.matching is Matching.VALUES or self.tag == _READING_PHYSICIANS

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from fileman import date_of, folded, name_group, number_key, time_key
+from fileman import TAIL_LEAST, TAIL_MOST, date_of, folded, name_group, number_key, time_key
 from rpcs.archive.attributes import Attribute, Matching
 from rpcs.archive.errors import BadQuestion, TooMuch
 
@@ -30,13 +30,15 @@ _FULL_TIME, _END_OF_TIME = "000000", "235959.999999"
 class Compare(Enum):
     """How one value is compared. A range has both ends.
 
-    BEGINS is what a pattern with its one wild card, a star, at the end asks for; ANYWHERE one that begins with a wild card.
+    BEGINS is what a pattern with its one wild card, a star, at the end asks for; ANYWHERE one that begins with a wild card, and
+    WITHIN such a one of a value whose tails are kept, with characters in a row to look for there.
     """
 
     EQUAL = "equal"
     BEGINS = "begins"
     PATTERN = "pattern"
     ANYWHERE = "anywhere"
+    WITHIN = "within"
     RANGE = "range"
 
 
@@ -114,7 +116,12 @@ def _compared(attribute: Attribute, value: str) -> Compared:
         return Compare.EQUAL, (value,)
     if value[wild.start() :] == "*":
         return Compare.BEGINS, (value[:-1],)
-    return Compare.PATTERN if wild.start() else Compare.ANYWHERE, (value,)
+    if wild.start():
+        return Compare.PATTERN, (value,)
+    run = max(_WILD.split(value), key=len)[:TAIL_MOST]
+    if attribute.has_tails and len(run) >= TAIL_LEAST:
+        return Compare.WITHIN, (value, run)
+    return Compare.ANYWHERE, (value,)
 
 
 def _name(attribute: Attribute, value: str, fold: bool) -> Alternative:

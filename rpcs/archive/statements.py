@@ -1,14 +1,14 @@
 """The statement of a query: made once for every shape of a query and engine, with the values as its parameters.
 
 Patterns are searched in the range of what begins as they do, which an index of the column finds. Person names and values of
-several are looked for in ARCHIVE VALUE.
+several are looked for in ARCHIVE VALUE, and where their patterns begin with a wild card in ARCHIVE TAIL first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from sqlalchemy import (
     BindParameter,
@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from fileman import behind
-from fileman.files import ArchiveHolding, ArchiveInstance, ArchivePatient, ArchiveSeries, ArchiveStudy, ArchiveValue
+from fileman.files import ArchiveHolding, ArchiveInstance, ArchivePatient, ArchiveSeries, ArchiveStudy, ArchiveTail, ArchiveValue
 from rpcs.archive.attributes import ATTRIBUTES, Level, Matching
 from rpcs.archive.matching import Alternative, Compare, Compared, Key
 
@@ -91,6 +91,8 @@ def _values(name: str, compared: Compared, dialect: str) -> Parameters:
             return {f"{name}_from": text, f"{name}_to": behind(text)}
         case Compare.ANYWHERE, (str(text),):
             return {name: _PATTERNS[dialect](text)}
+        case Compare.WITHIN, (str(text), str(run)):
+            return {name: _PATTERNS[dialect](text), f"{name}_from": run, f"{name}_to": behind(run)}
         case Compare.PATTERN, (str(text),):
             head = _head(text)
             return {f"{name}_from": head, f"{name}_to": behind(head), f"{name}_like": _PATTERNS[dialect](text)}
@@ -164,7 +166,7 @@ def _is_indexed(shape: _Shape) -> bool:
     """Tell whether an index finds what matches a key: none does for patterns that begin with a wild card."""
     tag, _equal, _fold, others = shape
     attribute = ATTRIBUTES[tag]
-    if attribute.matching in (Matching.NAME, Matching.VALUES):
+    if attribute.has_tails:
         return True
     if attribute.is_computed or any(compare is Compare.ANYWHERE for groups in others for _part, compare in groups):
         return False
@@ -176,7 +178,7 @@ def _condition(place: int, shape: _Shape, dialect: str) -> ColumnElement[bool]:
     tag, equal, fold, others = shape
     attribute = ATTRIBUTES[tag]
     matched = list(_alternatives(place, equal, others))
-    if attribute.matching in (Matching.NAME, Matching.VALUES):
+    if attribute.has_tails:
         number = NUMBERS[attribute.level]
         entries: ColumnElement[bool] = number.in_(_valued(tag.rpartition(">")[2], fold, place, equal, others, dialect))
         return entries
@@ -226,7 +228,7 @@ def _compare(column: Any, name: str, compare: Compare | None, dialect: str) -> C
             condition = column.in_(bindparam(name, expanding=True, type_=column.type))
         case Compare.EQUAL:
             condition = column == named()
-        case Compare.ANYWHERE:
+        case Compare.ANYWHERE | Compare.WITHIN:
             condition = column.op(_OPERATORS[dialect], is_comparison=True)(named())
         case Compare.RANGE:
             condition = and_(column >= named("_from"), column <= named("_to"))
@@ -251,15 +253,19 @@ def _valued(tag: str, fold: bool, place: int, equal: bool, others: tuple[_Altern
 def _of_value(tag: str, fold: bool, parts: Sequence[tuple[int, str, Compare | None]], dialect: str) -> Select[tuple[int]]:
     """Select the entries with a value whose named groups match, each its own comparison; group 0 is any."""
     files: list[Any] = [aliased(ArchiveValue, name=f"value_{part}") for part, _name, _compare in parts]
-    first = files[0]
-    found = select(first.entry)
+    first, tail = files[0], cast(Any, ArchiveTail)
+    conditions = [first.attribute == tag]
     for file, (part, name, compare) in zip(files, parts, strict=True):
-        found = found.where(file.attribute == tag, _compare(file.folded if fold else file.value, name, compare, dialect))
+        conditions.append(_compare(file.folded if fold else file.value, name, compare, dialect))
         if part:
-            found = found.where(file.part == part)
+            conditions.append(file.part == part)
         if file is not first:
-            found = found.where(file.entry == first.entry, file.number == first.number)
-    return found
+            conditions += [file.attribute == tag, file.entry == first.entry, file.number == first.number]
+    within = next((name for _part, name, compare in parts if compare is Compare.WITHIN), None)
+    if within is None:
+        return select(first.entry).where(*conditions)
+    begins = _compare(tail.folded if fold else tail.value, within, Compare.BEGINS, dialect)
+    return select(tail.entry).where(tail.attribute == tag, begins, exists().where(first.entry == tail.entry, *conditions))
 
 
 def counted(level: Level, of: Level) -> Any:

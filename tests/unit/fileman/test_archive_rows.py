@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from fileman.archive_rows import (
     MOST_VALUES,
+    TAIL_LEAST,
+    TAIL_MOST,
     VALUE_LIMIT,
     FiledImage,
     date_of,
@@ -17,6 +19,7 @@ from fileman.archive_rows import (
     name_groups,
     number_key,
     read_elements,
+    tail_rows,
     time_key,
     value_rows,
 )
@@ -132,3 +135,22 @@ def test_long_values_and_many_are_cut() -> None:
     assert len(rows) == 2 * MOST_VALUES
     assert {len(str(row["value"])) for row in rows} == {VALUE_LIMIT}
     assert {(row["attribute"], row["part"]) for row in rows} == {("00101000", 0), ("00081060", 1)}
+
+
+def test_what_several_values_of_an_entry_end_with_is_told_once() -> None:
+    values = [{"attribute": "00101000", "entry": 7, "value": text.upper(), "folded": text} for text in ("abcd", "xbcd")]
+    tails = [(row["entry"], row["place"], row["value"], row["folded"]) for row in tail_rows(values)]
+    assert tails == [(7, 0, "ABCD", "abcd"), (7, 1, "BCD", "bcd"), (7, 2, "XBCD", "xbcd")]
+
+
+@given(st.text(max_size=40), st.data())
+def test_whatever_is_within_a_value_begins_one_of_its_tails(text: str, data: st.DataObject) -> None:
+    row = {"attribute": "00100010", "entry": 7, "value": text, "folded": folded(text)}
+    tails = tail_rows([row])
+    assert all(len(str(tail[column])) <= TAIL_MOST for tail in tails for column in ("value", "folded"))
+    for column in ("value", "folded"):
+        whole = str(row[column])
+        begin = data.draw(st.integers(0, len(whole)))
+        sought = whole[begin : begin + TAIL_MOST]
+        if len(sought) >= TAIL_LEAST:
+            assert any(str(tail[column]).startswith(sought) for tail in tails)

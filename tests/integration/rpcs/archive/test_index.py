@@ -14,6 +14,7 @@ from fileman.files import (
     ArchivePatient,
     ArchiveSeries,
     ArchiveStudy,
+    ArchiveTail,
     ArchiveValue,
     File,
     NetworkLocation,
@@ -21,7 +22,15 @@ from fileman.files import (
 from tests.integration.rpcs.archive.asking import CT_STORAGE, EXPLICIT_LITTLE, Archive
 from tests.integration.rpcs.filing_gateway import CONSULT
 
-INDEX: tuple[type[File], ...] = (ArchivePatient, ArchiveStudy, ArchiveSeries, ArchiveInstance, ArchiveHolding, ArchiveValue)
+INDEX: tuple[type[File], ...] = (
+    ArchivePatient,
+    ArchiveStudy,
+    ArchiveSeries,
+    ArchiveInstance,
+    ArchiveHolding,
+    ArchiveValue,
+    ArchiveTail,
+)
 HEADER = {
     "0002,0010": EXPLICIT_LITTLE,
     "0008,0016": CT_STORAGE,
@@ -56,7 +65,7 @@ def test_an_image_enters_the_index_when_its_file_is_in_place(archive: Archive) -
     image = archive.store("5.1", HEADER, size=1234)
     assert [rows(archive, file) for file in INDEX] == [[]] * len(INDEX)
     archive.process(image)
-    ((patient,), (study,), (series,), (instance,), (holding,)) = (rows(archive, file) for file in INDEX[:-1])
+    ((patient,), (study,), (series,), (instance,), (holding,)) = (rows(archive, file) for file in INDEX[:-2])
     assert (patient["patient_id"], patient["name"]) == ("666-00-0001", "IMAGPATIENT^ONE^M=山田^太郎=やまだ^たろう")
     assert (patient["birth_date"], patient["sex"], patient["other_ids"]) == ("19500131", "M", "OTHER1\\OTHER2")
     assert (study["study_uid"], study["study_date"], study["study_time"]) == ("1.2.3", "20240610", "0930")
@@ -70,6 +79,9 @@ def test_an_image_enters_the_index_when_its_file_is_in_place(archive: Archive) -
     assert (holding["instances"], holding["bytes"], holding["short_term"], holding["long_term"]) == (1, 1234, 10, 0)
     names = {(row["attribute"], row["part"], row["value"]) for row in rows(archive, ArchiveValue)}
     assert {("00100010", 2, "山田^太郎"), ("00081060", 1, "READER^TWO"), ("00401001", 0, "RP2")} <= names
+    tails = {(row["attribute"], row["value"], row["folded"]) for row in rows(archive, ArchiveTail)}
+    assert {("00100010", "田^太郎", "田^太郎"), ("00100010", "PATIENT^ONE^M", "patient^one^m")} <= tails
+    assert ("00081060", "TWO", "two") in tails
 
 
 def test_an_image_of_a_gateway_that_tells_no_header_is_described_by_vistas_files(archive: Archive) -> None:
@@ -100,6 +112,9 @@ def test_later_images_of_a_series_add_to_what_is_held_and_change_what_they_tell_
     assert (holding["instances"], holding["bytes"]) == (4, 400)
     names = {row["value"] for row in rows(archive, ArchiveValue) if row["attribute"] in ("00100010", "00080090")}
     assert names == {"IMAGPATIENT^OTHER", "NEW^NAME"}
+    tails = {row["value"] for row in rows(archive, ArchiveTail) if row["attribute"] in ("00100010", "00080090")}
+    assert {"PATIENT^OTHER", "W^NAME"} <= tails
+    assert not any("ONE" in tail for tail in tails)
 
 
 def test_an_image_that_is_processed_twice_is_held_once(archive: Archive) -> None:

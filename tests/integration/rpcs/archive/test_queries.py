@@ -128,6 +128,15 @@ def test_characters_beyond_the_wires_come_back_whole_and_match(filled: Archive) 
         ("=IMAGPATIENT^ONE^M", False, 0),
         ("IMAGPATIENT^ONE^M=", False, 1),
         ("^", False, 2),
+        ("*PATIENT^O*", False, 1),
+        ("?MAGPATIENT^ONE*", False, 1),
+        ("*patient^o*", False, 0),
+        ("*patient^o*", True, 1),
+        ("*IMAGPATIENT^ONE^M", False, 1),
+        ("*IMAGPATIENT^ON", False, 0),
+        ("*=*PATIENT^O*", False, 0),
+        ("*AGP?TIENT^T*", False, 1),
+        ("*MAGPATIENT^ONE^MORE", False, 0),
     ],
 )
 def test_person_names_match_by_their_groups(filled: Archive, key: str, fold: bool, found: int) -> None:
@@ -194,6 +203,7 @@ def test_long_lists_of_uids_are_compared(filled: Archive) -> None:
     [
         ("STUDY", {"0020000D": ["1.2.3"]}, "sqlite_autoindex_archive_study_1 (study_uid=?)"),
         ("STUDY", {"00100010": ["IMAG*N*"]}, "ix_archive_value_attribute_value_entry (attribute=? AND value>? AND value<?)"),
+        ("STUDY", {"00100010": ["*PAT?ENT*"]}, "ix_archive_tail_attribute_value_entry (attribute=? AND value>? AND value<?)"),
         (
             "STUDY",
             {"00100010": ["IMAG*"], "00080020": ["20240101-"]},
