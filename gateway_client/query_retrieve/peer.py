@@ -121,7 +121,8 @@ class Peer:
     def told(self, error: DulError, *, begun: bool) -> GatewayError:
         """Say what failed of an association with it, or of a request once that had `begun`."""
         if isinstance(error, RequestFailed):
-            return PeerFailed(f"{self} answered {told_status(error.status, error.comment)}.")
+            status = told_status(error.status, error.comment).rstrip(".")
+            return PeerFailed(f"{self} answered {status}.")
         if isinstance(error, NoContext):
             return PeerFailed(f"{self} does not do this: {error}")
         if isinstance(error, AssociationRejected):

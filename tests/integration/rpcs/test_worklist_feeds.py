@@ -66,6 +66,13 @@ def test_an_order_is_on_the_worklist_when_it_is_acknowledged(ris: Ris) -> None:
     assert ris.filed() == 1
 
 
+def test_an_order_on_the_worklist_can_be_pulled_by_a_text_gateway(ris: Ris, running: RunningBroker) -> None:
+    assert ris.send(ORM) == "MSA|AA|C1"
+    with running.client("FAKEPRG1", "1PRG!@#$") as gateway:
+        number, _node, _counts, header, patient, *_rest = gateway.call("MAG DICOM TEXT PROCESSING", {1: "2", 2: "1|0"}).lines
+    assert (number, header, patient) == ("1", *ORM.split("\r")[:2])
+
+
 def test_an_order_of_several_steps_is_on_the_worklist_with_each(ris: Ris) -> None:
     assert ris.send(OMI) == "MSA|AA|C2"
     assert [step[:2] for step in ris.steps()] == [("A2", "S21"), ("A2", "S22")]
