@@ -68,7 +68,16 @@ from fileman.exam_groups import (
 )
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
 from fileman.image_events import UID_LENGTH, Event, record_events
-from fileman.image_files import EXTENSIONS, Folder, UnsafePath, big_file_name, file_name, hashed_directories, read_folders
+from fileman.image_files import (
+    EXTENSIONS,
+    FILE_POINTERS,
+    Folder,
+    UnsafePath,
+    big_file_name,
+    file_name,
+    hashed_directories,
+    read_folders,
+)
 from fileman.locks import (
     LOCK_SECONDS,
     export_lock,
@@ -123,6 +132,7 @@ __all__ = [
     "DERIVED_FILES_OPTION",
     "EXAM_POINTERS",
     "EXTENSIONS",
+    "FILE_POINTERS",
     "FOLDER_STATES",
     "GROUP_OBJECT_TYPE",
     "IMAGE_POINTERS",

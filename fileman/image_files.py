@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from fileman.errors import FileManError
-from fileman.files import NetworkLocation
+from fileman.files import Image, NetworkLocation
 
 _LOCATIONS = select(
     NetworkLocation.ien,
@@ -30,6 +30,17 @@ _LOCATIONS = select(
     NetworkLocation.low_watermark,
     NetworkLocation.retrieve_seconds,
 ).where(NetworkLocation.name != "")  # a nameless one is no place: only its state was ever told
+#: What an entry of IMAGE (#2005) says of its files.
+FILE_POINTERS = (
+    Image.ien,
+    Image.file_ref,
+    Image.location,
+    Image.abstract_location,
+    Image.jukebox_location,
+    Image.big_location,
+    Image.big_jukebox_location,
+    Image.big_extension,
+)
 #: The extension of each file of an image; FULL is the file that the image names.
 EXTENSIONS = {"ABSTRACT": "ABS", "BIG": "BIG", "TEXT": "TXT", "DICOM": "DCM"}
 #: Matches what leads nowhere but into the directory that it stands behind.

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from fileman import ImageLocationStatus, image_location_status
+from fileman import FILE_POINTERS, ImageLocationStatus, image_location_status
 from fileman.files import Image
 from rpcs.call import Call
 from rpcs.file_find import find_file
@@ -21,15 +21,8 @@ SHORT_TERM = "SHORT-TERM"
 _BY_UID = (
     select(
         Image.uid,
-        Image.ien,
         Image.digest,
-        Image.file_ref,
-        Image.location,
-        Image.abstract_location,
-        Image.jukebox_location,
-        Image.big_location,
-        Image.big_jukebox_location,
-        Image.big_extension,
+        *FILE_POINTERS,
     )
     .where(Image.uid.in_(bindparam("uids", expanding=True)), Image.file_ref != "")
     .order_by(Image.ien)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 import taskman.api as taskman
-from fileman import ImageLocationStatus, ask_operator, image_location_status, recalls, upserts
+from fileman import FILE_POINTERS, ImageLocationStatus, ask_operator, image_location_status, recalls, upserts
 from fileman.files import Image, Recall, Task
 from rpcs.call import Call
 from rpcs.errors import RpcError
@@ -41,14 +41,7 @@ Entry = Row[*tuple[Any, ...]]
 
 _IMAGES = (
     select(
-        Image.ien,
-        Image.file_ref,
-        Image.location,
-        Image.abstract_location,
-        Image.jukebox_location,
-        Image.big_location,
-        Image.big_jukebox_location,
-        Image.big_extension,
+        *FILE_POINTERS,
         Recall.state,
         Recall.reason,
         Recall.failed_at,

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from fileman import UID_LENGTH, lock_for_transaction
+from fileman import FILE_POINTERS, UID_LENGTH, lock_for_transaction
 from fileman.files import Image
 from rpcs.call import Call
 from rpcs.dictionary import IMAGE, Entry
@@ -25,14 +25,7 @@ _MEMBERS = (
     .order_by(Image.group_sequence, Image.ien)
 )
 _FILES = select(
-    Image.ien,
-    Image.file_ref,
-    Image.location,
-    Image.abstract_location,
-    Image.jukebox_location,
-    Image.big_location,
-    Image.big_jukebox_location,
-    Image.big_extension,
+    *FILE_POINTERS,
     Image.uid,
     Image.saved_at,
 ).where(Image.ien == bindparam("ien"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, String, bindparam, cast, false, func, select
 
-from fileman import Event, record_events
+from fileman import FILE_POINTERS, Event, record_events
 from fileman.files import Image, NetworkLocation, SendQueue
 from rpcs.call import Call
 from rpcs.errors import undefined
@@ -56,15 +56,8 @@ _FIRST = (
         SendQueue.file_type,
         SendQueue.queued,
         SendQueue.origin,
-        Image.ien,
+        *FILE_POINTERS,
         Image.uid,
-        Image.file_ref,
-        Image.location,
-        Image.abstract_location,
-        Image.jukebox_location,
-        Image.big_location,
-        Image.big_jukebox_location,
-        Image.big_extension,
     )
     .join(Image, Image.ien == SendQueue.image, isouter=True)
     .where(

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, Integer, Row, Select, String, bindparam, exists, literal, or_, select, union_all
 
-from fileman import ARE_MADE, WAITING, handlings
+from fileman import ARE_MADE, FILE_POINTERS, WAITING, handlings
 from fileman.files import (
     BackgroundQueue,
     DerivedFile,
@@ -33,14 +33,8 @@ Entry = Row[*tuple[Any, ...]]
 
 _ARCHIVED = (
     select(
-        Image.ien,
+        *FILE_POINTERS,
         Image.uid,
-        Image.file_ref,
-        Image.location,
-        Image.jukebox_location,
-        Image.big_location,
-        Image.big_jukebox_location,
-        Image.big_extension,
         Image.last_access,
         Image.saved_at,
     )

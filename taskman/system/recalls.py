@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Float, Row, bindparam, delete, func, or_, select, update
 
 from fileman import (
+    FILE_POINTERS,
     Event,
     Folder,
     big_file_name,
@@ -46,14 +47,8 @@ _NEXT = (
         Recall.image,
         Recall.asked_by,
         Recall.asked_at,
-        Image.ien,
+        *FILE_POINTERS,
         Image.uid,
-        Image.file_ref,
-        Image.location,
-        Image.jukebox_location,
-        Image.big_location,
-        Image.big_jukebox_location,
-        Image.big_extension,
     )
     .join(Image, Image.ien == Recall.image, isouter=True)
     .where(

@@ -405,7 +405,7 @@ def test_a_look_for_images_to_release_uses_indexes(site: Site, monkeypatch: pyte
     plans = statements.plans(site.store)
     scans = {step for steps in plans.values() for step in steps if step.startswith("SCAN")}
     assert {it for it in scans if "CONSTANT" not in it} <= {"SCAN network_location", "SCAN imaging_site"}
-    looks = {text: steps for text, steps in plans.items() if text.startswith("SELECT image.ien, image.uid")}
+    looks = {text: steps for text, steps in plans.items() if text.startswith("SELECT image.ien, image.file_ref")}
     assert len(looks) == 2
     assert not any("TEMP B-TREE" in step for steps in looks.values() for step in steps), "images come in the index's order"
 
