@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 COMMENT_LENGTH = 64
 
 
+def commented(text: str) -> str:
+    """Give an Error Comment (0000,0902); of one that is too long the beginning, with dots behind."""
+    return text if len(text) <= COMMENT_LENGTH else f"{text[: COMMENT_LENGTH - 3]}..."
+
+
 class DulError(Exception):
     """The peer could not be talked to."""
 
@@ -88,4 +93,4 @@ class RequestRefused(DulError):
 
     def __init__(self, status: int, comment: str = "", error_id: int | None = None) -> None:
         super().__init__(comment or f"The request is refused with status {status:04X}.")
-        self.status, self.comment, self.error_id = status, comment[:COMMENT_LENGTH], error_id
+        self.status, self.comment, self.error_id = status, commented(comment), error_id

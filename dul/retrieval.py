@@ -7,7 +7,7 @@ import struct
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from dul.errors import COMMENT_LENGTH, DulError, RequestRefused
+from dul.errors import DulError, RequestRefused, commented
 from dul.exchange import Exchange
 from dul.items import CONTEXTS_LIMIT
 from dul.operations import DATA_LIMIT, Request, Service, Source
@@ -157,7 +157,7 @@ class SubOperations:
     def finish(self, status: int | None = None, comment: str = "") -> None:
         """Tell the end; what failed is named in a data set (PS3.4 C.4.2.1.4.2). Without a status it is that which it came to."""
         data = _failed_list(self.failed, self.request.transfer_syntax) if self.failed else None
-        fields = {"error_comment": comment[:COMMENT_LENGTH]} if comment else {}
+        fields = {"error_comment": commented(comment)} if comment else {}
         self._respond(self.status if status is None else status, data, **fields)
 
     def _respond(self, status: int, data: bytes | None = None, **fields: str) -> None:

@@ -60,8 +60,8 @@ log = logging.getLogger(__name__)
 
 #: Broker sessions in which peers' questions are asked, so many at a time.
 ASKING = 4
-#: Broker sessions of retrievals, which may wait long for near-line images; queries have others.
-RETRIEVAL_SESSIONS = 4
+#: Broker sessions of retrievals, and others in which they wait for near-line images, several seconds each time.
+LISTING, RECALLING = 4, 4
 
 
 class Gateway:
@@ -225,10 +225,10 @@ class _Running:
             self._workers.append(Worker("copying", self.serving, connect, clock, random, idle_seconds=pause))
             self._asking = Sessions(connect, ASKING, self._reactor.reactor)
             self._undo.append(self._asking.close)
-            retrieval_sessions = Sessions(connect, RETRIEVAL_SESSIONS, self._reactor.reactor)
-            self._undo.append(retrieval_sessions.close)
+            listing, recalling = (Sessions(connect, size, self._reactor.reactor) for size in (LISTING, RECALLING))
+            self._undo += [listing.close, recalling.close]
             self._retrieving = Retrieving(
-                RetrievalMeans(configuration, retrieval_sessions, self.scu, self.journal, self._reactor.reactor, clock)
+                RetrievalMeans(configuration, listing, recalling, self.scu, self.journal, self._reactor.reactor, clock)
             )
             self._undo.append(partial(self._reactor.call, lambda: Deferred.fromCoroutine(self._retrieving.close())))
             provided = self._provided(commitment)

@@ -25,10 +25,11 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What every retrieval is carried out with."""
+    """What every retrieval is carried out with; `recalls` is the broker too, for questions that take long."""
 
     configuration: Configuration
     broker: Asked
+    recalls: Asked
     sender: Sender
     journal: Journal
     reactor: Any

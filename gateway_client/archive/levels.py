@@ -74,7 +74,7 @@ def check_hierarchy(identifier: Mapping[str, Sequence[Any]], model: Model, level
 
 def is_universal(values: Sequence[Any]) -> bool:
     """Tell whether a key matches everything, and so is only to be told."""
-    return all(value in _UNIVERSAL for value in values)
+    return all(isinstance(value, str) and value in _UNIVERSAL for value in values)
 
 
 def unfit(comment: str) -> RequestRefused:

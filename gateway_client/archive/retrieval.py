@@ -68,10 +68,14 @@ class Retrieval:
         self._counted_at = 0.0
         self._locations = NetworkLocations()
         self._stopping = Stopping()
+        #: Whether it was stopped before all was counted.
+        self._uncounted = False
         self._left = False
         self._breaks = 0
         #: Why nothing more can be sent, once that is so; why something failed first; what kept the rest from being listed.
         self._down = self._reason = self._trouble = ""
+        #: Why nobody could be asked for what is not in store, the last time.
+        self._unasked = ""
         #: How many were put off and are told as remaining.
         self._waiting = 0
         self._recall_until: float | None = None
@@ -84,6 +88,9 @@ class Retrieval:
     async def run(self, turns: DeferredSemaphore) -> None:
         """Answer the request, when its turn has come. Raises RequestRefused where what is wanted cannot be listed."""
         request, seconds = self.errand.request, self.means.reactor.seconds
+        request.when_cancelled = self.stop
+        if self.told.unwanted:
+            self.stop()
         try:
             count = await self._count()
         except RetrieveRefused as error:
@@ -93,12 +100,11 @@ class Retrieval:
             raise RequestRefused(UNABLE_TO_COUNT_MATCHES, "The archive does not answer") from error
         self.told.total = count
         self._told_at = seconds()
-        request.when_cancelled = self.stop
         ticking = LoopingCall(self._look)
         ticking.clock = self.means.reactor
         ticking.start(LOOK_EVERY, now=False)
         try:
-            if count and not self.told.unwanted:
+            if count and not self._stopping.stopped:
                 await self._in_turn(turns)
         except (XWBError, GatewayError) as error:
             self._trouble = str(error)
@@ -111,6 +117,16 @@ class Retrieval:
             self._left = True
             await self._tell_story()
         self._finish()
+        told, errand = self.told, self.errand
+        log.info(
+            "%s for %s to %s: %d objects sent, %d not, %d left",
+            errand.stage,
+            errand.asked_by,
+            errand.destination.ae_title,
+            told.completed + told.warning,
+            len(told.failed),
+            told.remaining,
+        )
 
     async def _in_turn(self, turns: DeferredSemaphore) -> None:
         turn = turns.acquire()
@@ -136,6 +152,9 @@ class Retrieval:
         count, pages = 0, list[list[Held]]()
         async for page in self._listed():
             if self.told.unwanted:
+                self.stop()
+            if self._stopping.stopped:
+                self._uncounted = True
                 break
             count += len(page)
             if count <= KEPT:
@@ -183,7 +202,7 @@ class Retrieval:
             assert self._recall_until is not None
             left = self._recall_until - now()
             if left <= 0 or self._down:
-                await self._put_off([*away.values()], self._down or "It is not in store yet.")
+                await self._put_off([*away.values()], self._down or self._unasked or "It is not in store yet.")
                 return
             began = now()
             ready = await self._recall(away, min(RECALL_WAIT, left))
@@ -195,15 +214,18 @@ class Retrieval:
 
     async def _recall(self, away: dict[int, Held], wait: float) -> list[Held]:
         """Give what is in store by now, out of what is away; what is off line fails, and the broker asks its operator for it."""
-        asking = Deferred.fromCoroutine(recall(self.means.broker, away, self.errand.asked_by, wait))
+        asking = Deferred.fromCoroutine(recall(self.means.recalls, away, self.errand.asked_by, wait))
         try:
             answers = await self._stopping.first(asking)
-        except (XWBError, GatewayError) as error:
+        except XWBError as error:  # the broker is away, or is asked too much: it is asked again
+            self._unasked = f"It is not in store: {error}"
+            return []
+        except GatewayError as error:
             for held in away.values():
                 self._fail(held, f"It is {held.state}: {error}")
             away.clear()
             return []
-        ready = []
+        self._unasked, ready = "", []
         for answer in answers or ():
             if answer.state == WAITING or answer.image not in away:
                 continue
@@ -218,20 +240,22 @@ class Retrieval:
 
     async def _send(self, instances: Sequence[Held]) -> None:
         ahead: Deferred[list[Opened]] | None = None
-        for at in range(0, len(instances), AT_ONCE):
-            if self._stopping.stopped:
-                break
-            if self._down:
-                await self._put_off(instances[at:], self._down)
-                break
-            opened = await (ahead or self._open(instances[at : at + AT_ONCE]))
-            following = instances[at + AT_ONCE : at + 2 * AT_ONCE]
-            ahead = self._open(following) if following else None
-            await self._send_opened(opened)
-            await self.errand.request.exchange.breath()
-        if ahead is not None and (self._stopping.stopped or self._down):
-            for it in await ahead:
-                it.close()
+        try:
+            for at in range(0, len(instances), AT_ONCE):
+                if self._stopping.stopped:
+                    break
+                if self._down:
+                    await self._put_off(instances[at:], self._down)
+                    break
+                opened = await (ahead or self._open(instances[at : at + AT_ONCE]))
+                following = instances[at + AT_ONCE : at + 2 * AT_ONCE]
+                ahead = self._open(following) if following else None
+                await self._send_opened(opened)
+                await self.errand.request.exchange.breath()
+        finally:
+            if ahead is not None:
+                for it in await ahead or ():
+                    it.close()
 
     def _open(self, instances: Sequence[Held]) -> Deferred[list[Opened]]:
         reactor = self.means.reactor
@@ -240,10 +264,12 @@ class Retrieval:
 
     async def _send_opened(self, opened: Sequence[Opened]) -> None:
         left = self._sendable(opened)
-        while left and not self._stopping.stopped:
-            left = self._sendable(await self._after_losses(await self._consign(left), len(left)))
-        for it in left:
-            it.close()
+        try:
+            while left and not self._stopping.stopped:
+                left = self._sendable(await self._after_losses(await self._consign(left), len(left)))
+        finally:
+            for it in left:
+                it.close()
 
     def _sendable(self, opened: Sequence[Opened]) -> list[Opened]:
         """Give what can be sent; what is not where it was told is asked for again once, the rest fails."""
@@ -375,7 +401,7 @@ class Retrieval:
     def _finish(self) -> None:
         """Answer for the last time, with what it came to (PS3.4 table C.4-2)."""
         told, deferring = self.told, self.errand.deferring
-        if self._stopping.stopped and told.remaining:
+        if self._stopping.stopped and (told.remaining or self._uncounted):
             told.finish(*(_CANCELLED if self.errand.request.cancelled else _BROKEN_OFF))
             return
         if self._trouble:

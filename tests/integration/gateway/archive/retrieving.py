@@ -58,16 +58,17 @@ class FakeArchive:
     """A broker's procedures of the archive over files in a folder: whatever is asked for it lists all of `files`.
 
     `states` are of images that are not in store, `recalled` gives what becomes of them, call by call; `refused` and `lost` are
-    what MAGB RETRIEVE answers in place of a page.
+    what MAGB RETRIEVE answers in place of a page, `listing` is what it waits for.
     """
 
     root: Path
     files: list[Path] = field(default_factory=list)
     page: int = 500
     states: dict[int, str] = field(default_factory=dict)
-    recalled: list[dict[int, str]] = field(default_factory=list)
+    recalled: list[dict[int, str] | XWBError] = field(default_factory=list)
     refused: dict[str, str] | None = None
     lost: bool = False
+    listing: Deferred[None] | None = None
     destinations: list[str] = field(default_factory=list)
     put_off: list[dict[str, Any]] = field(default_factory=list)
     put_off_answer: str = ""
@@ -88,6 +89,8 @@ class FakeArchive:
         if name == "MAGB NETWORK LOCATIONS":
             return FakeAnswer([f"1^RAID1^{SHARE}^{self.root}"])
         if name == "MAGB RETRIEVE":
+            if self.listing is not None:
+                await self.listing
             return self._retrieve(arguments[1])
         if name == "MAGB RECALL":
             return self._recall(request["images"])
@@ -121,6 +124,8 @@ class FakeArchive:
 
     def _recall(self, images: Sequence[int]) -> FakeAnswer:
         answers = self.recalled.pop(0) if self.recalled else {}
+        if isinstance(answers, XWBError):
+            raise answers
         rows = [[image, answers.get(image, "WAITING"), self._path(self._now(image - 1)), "a detail"] for image in images]
         return FakeAnswer([json.dumps(row) for row in rows])
 
@@ -279,7 +284,7 @@ def house(
     journal = Journal(configuration.journal, synchronous="NORMAL")
     scu = StorageSCU(configuration, reactor=reactor)
     archive = FakeArchive(directory, list(files))
-    means = Means(configuration, archive, scu, journal, reactor.reactor, FixedClock(MOMENT))
+    means = Means(configuration, archive, archive, scu, journal, reactor.reactor, FixedClock(MOMENT))
     retrieving = Retrieving(means)
     entity = replace(ApplicationEntity(EntityRole.SHORT_TERM, "QUERY"), **of_entity)
     offer = offer_of(entity, {ServiceClass.MOVE: retrieving.move_services, ServiceClass.GET: retrieving.get_services})

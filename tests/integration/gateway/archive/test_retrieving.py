@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 from pydicom.filereader import read_dataset
+from twisted.internet.defer import Deferred
 
 from dul import CommandField, InMemory, Request, Sink
 from gateway_client.archive import retrieval
@@ -30,6 +31,7 @@ from tests.integration.gateway.archive.retrieving import (
 )
 from tests.support.dicom import make_slices
 from tests.support.waiting import until
+from xwb import XWBError
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 LEVEL, PATIENT, STUDY, SERIES, INSTANCE = 0x00080052, 0x00100020, 0x0020000D, 0x0020000E, 0x00080018
@@ -299,6 +301,22 @@ def test_a_cancelled_move_ends_with_what_remains(tmp_path: Path, slices: list[Pa
         assert len(one.store.got) < 100
 
 
+def test_a_move_that_is_cancelled_while_it_is_counted_has_not_succeeded(
+    tmp_path: Path, slices: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with house(tmp_path, slices) as one:
+        listing = one.archive.listing = Deferred()
+        cancelled = Request.cancel
+
+        def cancel(request: Request) -> None:
+            cancelled(request)
+            listing.callback(None)
+
+        monkeypatch.setattr(Request, "cancel", cancel)
+        (answer,) = one.move(cancel_after=0)
+        assert (answer.command.status, one.store.got) == (0xFE00, [])
+
+
 def test_a_move_to_a_destination_that_hangs_is_cancelled_at_once(
     tmp_path: Path, slices: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -435,6 +453,28 @@ def test_near_line_images_are_waited_for_while_the_peer_hears_of_it(
     assert (answers[-1].command.status, counts(answers[-1])) == (0x0000, (None, 5, 0, 0))
     assert asked == [{"images": [2, 4], "for": "VIEWER"}] * 3 + [{"images": [2], "for": "VIEWER"}]
     assert [counts(answer) for answer in answers].count((2, 3, 0, 0)) > 1
+
+
+def test_while_the_broker_is_away_near_line_images_are_waited_for(
+    tmp_path: Path, slices: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieval, "RECALL_PAUSE", 0.05)
+    with house(tmp_path, slices) as one:
+        one.archive.states = {2: "NEAR-LINE"}
+        one.archive.recalled = [XWBError("The broker has gone."), XWBError("The broker has gone."), {2: "INSTORE"}]
+        last = one.move()[-1]
+        assert one.store.uids == [uid_of(slices[place]) for place in (0, 2, 3, 4, 1)]
+    assert (last.command.status, counts(last)) == (0x0000, (None, 5, 0, 0))
+
+
+def test_near_line_images_of_which_nobody_can_be_asked_are_put_off_with_the_reason(tmp_path: Path, slices: list[Path]) -> None:
+    with house(tmp_path, slices, recall_seconds=0.0) as one:
+        one.archive.states = {2: "NEAR-LINE"}
+        one.archive.recalled = [XWBError("The broker has gone.")]
+        last = one.move()[-1]
+        assert [request["images"] for request in one.archive.put_off] == [[[2, 0]]]
+        (told,) = [story[6] for story in one.stories() if story[5] == "put off"]
+    assert (last.command.status, told) == (0xB000, "for VIEWER: It is not in store: The broker has gone.")
 
 
 def test_near_line_images_that_take_too_long_are_put_off(tmp_path: Path, slices: list[Path]) -> None:

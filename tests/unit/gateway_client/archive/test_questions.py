@@ -93,6 +93,7 @@ def test_a_long_term_entity_tells_the_short_term_ones_too_that_hold_images() -> 
         ({"00290010": ["SIEMENS CSA HEADER"], "00291053": []}, True),
         ({"00291053": []}, True),
         ({"00310010": [MEDCOM_HEADER], "00311053": []}, True),
+        ({"00290010": [MEDCOM_HEADER], "00291053": [{"00401001": ["RP1"]}]}, True),
         ({"00290010": ["SIEMENS CSA HEADER"]}, False),
         ({"77771234": [{"00100010": ["DOE"]}]}, True),
     ],
