@@ -1,7 +1,7 @@
 # The public names; see runtime/late_names.py.
 
 from fileman.archive_index import describe_again, forget_images, image_moved, index_images
-from fileman.archive_rows import TAIL_LEAST, TAIL_MOST, date_of, folded, name_group, name_groups, number_key, time_key
+from fileman.archive_rows import TAIL_LEAST, TAIL_MOST, date_of, name_group, name_groups, number_key, time_key
 from fileman.archive_rules import (
     ARCHIVE_RULES,
     DEFAULT_RULE,
@@ -46,6 +46,7 @@ from fileman.derived_files import (
     release_held,
     settle_derived_files,
 )
+from fileman.dicom_forms import folded
 from fileman.engines import sqlite_file
 from fileman.errors import FileManError, MigrationFailed, SiteFileError, StoreClosed, StoreFailed
 from fileman.exam_groups import (
@@ -67,7 +68,7 @@ from fileman.exam_groups import (
     lab_section,
 )
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
-from fileman.image_events import UID_LENGTH, Event, record_events
+from fileman.image_events import UID_LENGTH, Event, note_access, record_events
 from fileman.image_files import (
     EXTENSIONS,
     FILE_POINTERS,
@@ -250,6 +251,7 @@ __all__ = [
     "name_groups",
     "next_ien",
     "next_iens",
+    "note_access",
     "note_processed",
     "number_key",
     "object_lock",

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TypeAlias
 
-from fileman.dates import from_fileman
+from fileman.dicom_forms import dicom_day, dicom_name, dicom_time, folded
 from fileman.sop_classes import sop_class_uid
 
 Row: TypeAlias = dict[str, object]
@@ -69,11 +68,6 @@ def number_key(text: str) -> int | None:
 def clipped(text: str) -> str:
     """Give a value without blanks around it, no longer than values are kept."""
     return text.strip(" ")[:VALUE_LIMIT]
-
-
-def folded(text: str) -> str:
-    """Give a text as it compares where upper and lower case are the same, whichever way its accents were written."""
-    return unicodedata.normalize("NFC", text).casefold()
 
 
 def name_groups(name: str) -> dict[int, str]:
@@ -281,22 +275,21 @@ def _same_number(told: str, known: str) -> bool:
 
 
 def _patient(filed: FiledImage) -> Row:
-    family, _, given = filed.patient_name.partition(",")
     row: Row = dict.fromkeys((name for name, _, _ in _OF_PATIENT), "")
     return row | {
         "patient_id": clipped(filed.patient_id),
-        "name": name_group("^".join([family.strip(), *given.split(maxsplit=1)]))[:VALUE_LIMIT],
-        "birth_date": _moment(filed.birth_date)[0],
+        "name": dicom_name(filed.patient_name)[:VALUE_LIMIT],
+        "birth_date": dicom_day(filed.birth_date),
         "sex": filed.sex[:VALUE_LIMIT],
     }
 
 
 def _study(filed: FiledImage) -> Row:
-    day, time = _moment(filed.moment)
+    time = dicom_time(filed.moment)
     row: Row = dict.fromkeys((name for name, _, _ in _OF_STUDY), "")
     return row | {
         "study_id": clipped(filed.accession.rpartition("-")[2]),
-        "study_date": day,
+        "study_date": dicom_day(filed.moment),
         "study_time": time,
         "study_time_key": time_key(time),
         "accession": clipped(filed.accession),
@@ -319,15 +312,6 @@ def _instance(filed: FiledImage) -> Row:
         "instance_number": number,
         "instance_number_key": number_key(number),
     }
-
-
-def _moment(fileman: str) -> tuple[str, str]:
-    """Give the day and the time of a FileMan date as DICOM has them; nothing for what names no day."""
-    try:
-        moment = from_fileman(fileman)
-    except ValueError:
-        return "", ""
-    return f"{moment:%Y%m%d}", f"{moment:%H%M%S}" if "." in fileman else ""
 
 
 #: Whose values are compared by ARCHIVE VALUE: of each kind of entry the tag, the column, and whether it holds person names.

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, update
 
-from fileman.files import ImageEvent
+from fileman.files import Image, ImageEvent
 from fileman.many_rows import ManyRows
 
+_ACCESSED = (
+    update(Image)
+    .where(Image.ien.in_(bindparam("images", expanding=True)), Image.last_access < bindparam("today"))
+    .values(last_access=bindparam("today"))
+)
 _EVENTS = ManyRows(ImageEvent)
 
 #: Characters of a UID (PS3.5 section 9); an event of what claims a longer one tells of its beginning.
@@ -33,6 +38,12 @@ class Event(NamedTuple):  # several for each image: a frozen dataclass takes thr
 def record_events(connection: Connection, events: Sequence[Event]) -> None:
     """Write steps down, within the caller's transaction."""
     _EVENTS.write(connection, [_row(event) for event in events])
+
+
+def note_access(connection: Connection, images: Collection[int], today: str) -> None:
+    """Note LAST ACCESS DATE of images that somebody looked at, by FileMan's date: once a day is enough for who asks which."""
+    if images:
+        connection.execute(_ACCESSED, {"images": sorted(images), "today": today})
 
 
 def _row(event: Event) -> dict[str, object]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, or_, select, update
 
+from fileman.dicom_forms import folded
 from fileman.errors import FileManError
-from fileman.files import ScheduledStep, ScheduledValue
+from fileman.files import PerformedOrder, PerformedSeries, PerformedStep, ScheduledStep, ScheduledValue
 from fileman.locks import lock_for_transaction
 from fileman.many_rows import ManyRows
 from fileman.numbers import next_iens
@@ -53,6 +53,23 @@ _OF_ORDER = (
     .order_by(ScheduledStep.ien)
 )
 _MADE_OF_EXAM = select(ScheduledStep.ien).where(ScheduledStep.accession == bindparam("accession_"), ScheduledStep.source == EXAM)
+_OLD = (
+    select(ScheduledStep.ien)
+    .where(
+        ScheduledStep.open.in_([True, False]),  # which the index begins with
+        ScheduledStep.start_at < bindparam("before_day"),
+        ScheduledStep.start_date != "",
+        ScheduledStep.source.not_in((SITE, EXAM)),
+    )
+    .limit(bindparam("most"))
+)
+_OLD_PERFORMED = select(PerformedStep.uid).where(PerformedStep.changed_at < bindparam("before")).limit(bindparam("most"))
+_UIDS: BindParameter[Any] = bindparam("uids", expanding=True)
+_DELETE_PERFORMED = (
+    delete(PerformedSeries).where(PerformedSeries.step.in_(_UIDS)),
+    delete(PerformedOrder).where(PerformedOrder.step.in_(_UIDS)),
+    delete(PerformedStep).where(PerformedStep.uid.in_(_UIDS)),
+)
 _FED = select(ScheduledStep.ien).where(ScheduledStep.source.not_in((SITE, EXAM)))
 _CHANGE = update(ScheduledStep).where(ScheduledStep.ien == bindparam("ien_"))
 _SET_STATUS = _CHANGE.values(status=bindparam("status_"), open=bindparam("open_"), changed_at=bindparam("now_"))
@@ -93,12 +110,6 @@ class Order:
     def known(self) -> bool:
         """Whether it has any number."""
         return bool(self.placer or self.filler or self.accession)
-
-
-def fold(text: str) -> str:
-    """Give a text without regard to case and accents, as names are compared where they are folded."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
 def study_uid_of(accession: str, patient_id: str) -> str:
@@ -204,8 +215,8 @@ def values_apart(row: Mapping[str, Any]) -> Iterator[Row]:
         name = attribute.matching is Matching.NAME
         for position, part in enumerate(text.split("=") if name else attribute.values(text)):
             if part := part.rstrip("^ ") if name else part:
-                folded = fold(part) if name else ""
-                yield {"step": row["ien"], "tag": attribute.tag, "position": position, "text": part, "folded": folded}
+                compared = folded(part) if name else ""
+                yield {"step": row["ien"], "tag": attribute.tag, "position": position, "text": part, "folded": compared}
 
 
 def add_steps(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -255,3 +266,18 @@ def drop_steps(connection: Connection, iens: Iterable[int]) -> None:
 def drop_fed_steps(connection: Connection) -> None:
     """Delete what others than the site file put on the worklist."""
     drop_steps(connection, connection.execute(_FED).scalars().all())
+
+
+def drop_old_steps(connection: Connection, before_day: str, most: int) -> int:
+    """Delete entries that others than the site file fed for days before one, `most` at most; give how many."""
+    iens = connection.execute(_OLD, {"before_day": before_day, "most": most}).scalars().all()
+    drop_steps(connection, iens)
+    return len(iens)
+
+
+def drop_old_performed(connection: Connection, before: float, most: int) -> int:
+    """Delete performed steps that nobody told of since a time, `most` at most; give how many."""
+    uids = connection.execute(_OLD_PERFORMED, {"before": before, "most": most}).scalars().all()
+    for statement in _DELETE_PERFORMED:
+        connection.execute(statement, {"uids": uids})
+    return len(uids)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import bindparam, select, update
 
-from fileman import Event, export_lock, lock_for_transaction, record_events, transmission, upserts
+from fileman import Event, export_lock, lock_for_transaction, note_access, record_events, to_fileman, transmission, upserts
 from fileman.files import DicomExport, DicomExportImage, GatewayStatus, Image
 from rpcs.call import Call
 from rpcs.export import (
@@ -60,6 +60,8 @@ _IN_QUEUE = (
     .where(DicomExport.study_uid == bindparam("uid_"), DicomExport.application == bindparam("application_"))
     .limit(1)
 )
+#: Stages of a retrieval.
+_RETRIEVED = ("MOVE", "GET")
 _HEARTBEAT = upserts(
     GatewayStatus,
     lambda insert: insert.on_conflict_do_update(
@@ -85,7 +87,7 @@ def transmit_destinations(call: Call) -> list[str]:
 def image_events(call: Call) -> str:
     """Take steps of images' stories, `uid^ien^stage^ISO time^peer^outcome^detail`; answer how many were taken.
 
-    Of an image on file its IEN is enough.
+    Of an image on file its IEN is enough. What was sent by C-MOVE or C-GET was looked at: LAST ACCESS DATE is that day.
     """
     events = []
     for line in call.list(0).values():
@@ -96,6 +98,8 @@ def image_events(call: Call) -> str:
                 uid = call.connection.execute(_UID, {"of_image": image}).scalar() or ""
             events.append(Event(uid, image, stage, _seconds(call, at), peer, outcome, detail))
     record_events(call.connection, events)
+    retrieved = {event.image for event in events if event.image and event.stage in _RETRIEVED and event.outcome == "sent"}
+    note_access(call.connection, retrieved, to_fileman(call.clock.now().date()))
     return str(len(events))
 
 

@@ -89,7 +89,7 @@ class ScheduledValue(File):
     """A value that entries of the worklist are found by: of an attribute with several, or a component group of a name.
 
     `position` counts the values; of names 0 is the alphabetic group, 1 the ideographic, 2 the phonetic one. `folded` is the text
-    without regard to case and accents.
+    without regard to case.
     """
 
     __tablename__ = "scheduled_value"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from sqlalchemy import Connection, select
 
-from fileman.dates import from_fileman
+from fileman.dicom_forms import dicom_day, dicom_name, dicom_time
 from fileman.errors import SiteFileError
 from fileman.files import Exam, Institution, Patient, RadiologyProcedure, ScheduledStep
 from fileman.site.rows import FileManDate, Measure, Row
@@ -31,7 +31,6 @@ from fileman.worklist_attributes import BACKSLASH, BY_COLUMN, checked
 OPEN_EXAMS = {"": SCHEDULED, "WAITING FOR EXAM": SCHEDULED, "CALLED FOR EXAM": STARTED}
 _PRIORITIES = {"STAT": "STAT", "URGENT": "HIGH", "ROUTINE": "ROUTINE", "": ""}
 _PREGNANCY = {"y": "3", "n": "1", "u": "4", "": ""}
-_SUFFIXES = frozenset({"JR", "SR", "II", "III", "IV", "V"})
 #: Characters of a step ID.
 _SHORT = 16
 #: Attributes that a site file tells in another form than DICOM.
@@ -123,27 +122,6 @@ _EXAMS = (
     .where(Exam.service == "RAD", Exam.status.in_(OPEN_EXAMS), Exam.purged == "", Exam.registered)
     .order_by(Exam.ien)
 )
-
-
-def dicom_name(name: str) -> str:
-    """Write VistA's `FAMILY,GIVEN MIDDLE SUFFIX` as DICOM does."""
-    family, _, rest = name.partition(",")
-    given, *others = rest.split() or [""]
-    suffix = others.pop() if others and others[-1] in _SUFFIXES else ""
-    return "^".join((family.strip(), given, " ".join(others), "", suffix)).rstrip("^")
-
-
-def dicom_day(text: str) -> str:
-    """Write the day of a FileMan date as DICOM does; nothing for one that no calendar has."""
-    try:
-        return f"{from_fileman(text):%Y%m%d}"
-    except ValueError:
-        return ""
-
-
-def dicom_time(text: str) -> str:
-    """Write the time of a FileMan date as DICOM does; nothing without one."""
-    return f"{from_fileman(text):%H%M%S}" if "." in text else ""
 
 
 def fill_worklist(connection: Connection, rows: Sequence[ScheduledStepRow]) -> None:

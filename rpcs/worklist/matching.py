@@ -8,11 +8,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true
 
+from fileman import folded
 from fileman.files import ScheduledStep, ScheduledValue
 from fileman.text_ranges import behind
-from fileman.worklist import fold
 from fileman.worklist_attributes import NUMBERS, Attribute, Matching
 
+#: Values of a key that are not compared all at once; each is a look-up of its own.
+MOST_VALUES = 100
+#: Groups of a person name (PS3.5 6.2.1).
+GROUPS = 3
 #: Runs of `*` in a pattern; each more makes the engines look at every rest of a value.
 MOST_RUNS = 12
 _RUNS = re.compile(r"\*+")
@@ -41,14 +45,18 @@ def condition_of(engine: str, attribute: Attribute, values: Sequence[str], *, fo
 
     `engine` names SQLAlchemy's dialect.
     """
+    if attribute.matching is Matching.SINGLE:
+        if attribute.multiple:
+            return _has_value(attribute, _any_of(ScheduledValue.text, values))
+        return _any_of(getattr(ScheduledStep, attribute.column), values)
+    if len(values) > MOST_VALUES:
+        raise Unmatchable(f"{attribute.tag}: more than {MOST_VALUES} values")
     if attribute.matching is Matching.NAME:
         return or_(*(_named(engine, attribute, value, fold_names) for value in values))
     if attribute.multiple:
         ones = [_MATCHERS[attribute.matching](engine, attribute, ScheduledValue.text, value) for value in values]
         return _has_value(attribute, or_(*ones))
     column = getattr(ScheduledStep, attribute.column)
-    if attribute.matching is Matching.SINGLE:
-        return _any_of(column, values)
     return or_(*(_MATCHERS[attribute.matching](engine, attribute, column, value) for value in values))
 
 
@@ -64,7 +72,9 @@ def _has_value(attribute: Attribute, condition: Condition) -> Condition:
 def _named(engine: str, attribute: Attribute, value: str, fold_names: bool) -> Condition:
     """Match a name: one group with any group of the name, several each with its own (PS3.5 6.2.1)."""
     column = ScheduledValue.folded if fold_names else ScheduledValue.text
-    groups = [group.rstrip("^ ") for group in (fold(value) if fold_names else value).split("=")]
+    groups = [group.rstrip("^ ") for group in (folded(value) if fold_names else value).split("=")]
+    if len(groups) > GROUPS:
+        raise Unmatchable(f"{attribute.tag}: more than {GROUPS} groups in a name")
     wanted = [(position, group) for position, group in enumerate(groups) if group.strip("*")]
     if len(groups) == 1:
         return _has_value(attribute, _wild(engine, attribute, column, groups[0]))
@@ -75,10 +85,6 @@ def _named(engine: str, attribute: Attribute, value: str, fold_names: bool) -> C
             for position, group in wanted
         ),
     )
-
-
-def _single(_engine: str, _attribute: Attribute, column: Any, value: str) -> Condition:
-    return and_(column == value)
 
 
 def _wild(engine: str, attribute: Attribute, column: Any, value: str) -> Condition:
@@ -109,6 +115,9 @@ _PATTERNS: dict[str, Callable[[Any, str], Condition]] = {"sqlite": _glob, "postg
 
 def _dated(_engine: str, attribute: Attribute, column: Any, value: str) -> Condition:
     first, last = day_range(attribute.tag, value)
+    if attribute.column == "start_date":  # which the moment begins with that an index has
+        moment = ScheduledStep.start_at
+        return and_(column != "", *([moment >= first] if first else []), *([moment < behind(last)] if last else []))
     return and_(column != "", *_within(column, first, last))
 
 
@@ -137,7 +146,6 @@ def _numbered(engine: str, attribute: Attribute, column: Any, value: str) -> Con
 
 
 _MATCHERS: dict[Matching, Callable[[str, Attribute, Any, str], Condition]] = {
-    Matching.SINGLE: _single,
     Matching.WILD: _wild,
     Matching.DATE: _dated,
     Matching.TIME: _timed,

@@ -298,6 +298,8 @@ def _fitting(column: str, told: str) -> str:
     if attribute is None:
         if len(told) > ORDER_LIMIT:
             raise OrderError(f"ORC-2, ORC-3: an order number is longer than {ORDER_LIMIT} characters")
+        if not told.isprintable():
+            raise OrderError("ORC-2, ORC-3: an order number has characters that none has")
         return told
     limit = LIMITS.get(attribute.vr)
     if column not in _CUT or limit is None:

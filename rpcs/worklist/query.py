@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, false, or_, select
+from sqlalchemy import Select, and_, false, func, literal_column, or_, select
 
 from fileman.files import ScheduledStep
 from fileman.worklist_attributes import ATTRIBUTES, BY_PATH, SEQUENCES, SPECIFIC_CHARACTER_SET, STEP, Attribute
@@ -21,6 +21,14 @@ from xwb import ResultType
 MOST_MATCHES = 1000
 _DATE, _TIME, _STATUS = f"{STEP}>00400002", f"{STEP}>00400003", f"{STEP}>00400020"
 _ACCESSION = "00080050"
+#: Hidden from the engine, which would rather walk over everything in its order than sort what the keys' indexes find.
+_NUMBER = ScheduledStep.ien + literal_column("0")
+#: Keys with an index of their own, and what is open where one of them finds the entries: hidden from the engine, which takes
+#: that for rare. A day is looked for among what is open.
+_INDEXES = ScheduledStep.metadata.tables[ScheduledStep.__tablename__].indexes
+_INDEXED = {"accession", *(index.columns[0].name for index in _INDEXES)} - {"open"}
+_FOUND = frozenset(it.path for it in ATTRIBUTES if it.apart or it.column in _INDEXED)
+_OPEN = func.coalesce(ScheduledStep.open, literal_column("NULL")).is_(True)
 #: What each sequence holds, in the order of the tags.
 _HELD = {sequence: tuple(sorted(it.path for it in ATTRIBUTES if it.path.startswith(f"{sequence}>"))) for sequence in SEQUENCES}
 
@@ -58,10 +66,7 @@ def _answer(call: Call, query: Query) -> list[str]:
     conditions += _seen(call, query.view)
     columns = {attribute.column: getattr(ScheduledStep, attribute.column) for _, attribute in told if attribute is not None}
     statement: Select[*tuple[Any, ...]] = (
-        select(ScheduledStep.ien, *columns.values())
-        .where(ScheduledStep.ien > after, *conditions)
-        .order_by(ScheduledStep.ien)
-        .limit(most + 1)
+        select(ScheduledStep.ien, *columns.values()).where(after < _NUMBER, *conditions).order_by(_NUMBER).limit(most + 1)
     )
     rows = call.connection.execute(statement).mappings().all()
     more = str(rows[most - 1]["ien"]) if len(rows) > most else None
@@ -74,7 +79,7 @@ def _conditions(engine: str, query: Query) -> Iterator[Condition]:
     """Give what entries have to meet, but for what the instrument may see. Raises Unmatchable."""
     wanted = {path: values for path, values in query.keys.items() if path in BY_PATH and not is_universal(values)}
     if _STATUS not in wanted:
-        yield ScheduledStep.open.is_(True)
+        yield ScheduledStep.open.is_(True) if _DATE in wanted or not _FOUND.intersection(wanted) else _OPEN
     days, times = wanted.get(_DATE, ()), wanted.get(_TIME, ())
     if len(days) == len(times) == 1 and is_range(days[0]) and is_range(times[0]):
         yield combined(days[0], times[0])

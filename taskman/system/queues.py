@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, func, select, update
@@ -25,6 +27,8 @@ from fileman.files import (
     StudyDecision,
     Task,
 )
+from fileman.worklist import drop_old_performed, drop_old_steps
+from runtime import Clock
 from taskman.context import TaskContext
 from taskman.routines import routine
 from taskman.system.batches import BATCH, in_batches, oldest, purge, values_of
@@ -32,9 +36,9 @@ from taskman.system.days import fileman_ago, seconds_ago
 from taskman.variables import read_variables
 
 #: `days`: entries of queues that are done with, and what balances dealt; `answer_days`: answers kept for a gateway's resend;
-#: `decision_days`: what rules decided about an image, from which it is explained, and about a study; `log_lines`: the end of
-#: an evaluator's log.
-VARIABLES = {"days": 30.0, "answer_days": 7.0, "decision_days": 90.0, "log_lines": 20_000.0}
+#: `decision_days`: what rules decided about an image, from which it is explained, and about a study; `worklist_days`: scheduled
+#: steps that were fed, by their day, and performed ones; `log_lines`: the end of an evaluator's log.
+VARIABLES = {"days": 30.0, "answer_days": 7.0, "decision_days": 90.0, "worklist_days": 90.0, "log_lines": 20_000.0}
 #: Days until the result of a DICOM query goes that nobody cleaned up (CLEAN^MAGDQR04).
 QUERY_RESULT_DAYS = 5
 #: Results that one run deletes.
@@ -96,7 +100,7 @@ _TASK = select(Task.number).where(Task.number == bindparam("task_"))
     variables=VARIABLES,
 )
 def purge_queues(task: TaskContext) -> None:
-    """Delete queue entries, answers, results of queries, tokens, locks and rule decisions that are done with."""
+    """Delete entries of queues and worklist, answers, results of queries, tokens, locks and rule decisions that are done with."""
     kept = read_variables(VARIABLES, task.arguments)
     clock, now = task.clock, task.clock.seconds()
     before = seconds_ago(clock, kept["days"])
@@ -112,6 +116,10 @@ def purge_queues(task: TaskContext) -> None:
         "old deals of balances": sum(
             purge(task, statement, {"before": fileman_ago(clock, kept["days"])}) for statement in (_DEALS, _MARKS)
         ),
+        "scheduled steps": in_batches(task, partial(drop_old_steps, before_day=_day(clock, kept["worklist_days"]), most=BATCH)),
+        "performed steps": in_batches(
+            task, partial(drop_old_performed, before=seconds_ago(clock, kept["worklist_days"]), most=BATCH)
+        ),
         "results of DICOM queries": _purge_results(task, fileman_ago(clock, QUERY_RESULT_DAYS)),
         "old lines of evaluators' logs": sum(_purge_log(task, number, kept["log_lines"]) for number in _evaluators(task)),
     }
@@ -119,6 +127,11 @@ def purge_queues(task: TaskContext) -> None:
         gone = (number for number in values_of(task, column, 0) if not _is_known(task, number))
         counts[what] = sum(purge(task, statement, {"task_": number}) for number in gone)
     task.say(", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing was to be deleted")
+
+
+def _day(clock: Clock, days: float) -> str:
+    """Give the day so many days ago, as DICOM has it."""
+    return f"{clock.now() - timedelta(days=days):%Y%m%d}"
 
 
 def _purge_send_queue(task: TaskContext, before: float) -> int:

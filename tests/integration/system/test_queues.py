@@ -16,14 +16,20 @@ from fileman.files import (
     EvaluatorLog,
     FailedAccess,
     LockedAddress,
+    PerformedOrder,
+    PerformedSeries,
+    PerformedStep,
     QueryResult,
     QueryResultLine,
     RuleDecision,
+    ScheduledStep,
+    ScheduledValue,
     SendQueue,
     SignOnToken,
     StudyDecision,
     Task,
 )
+from fileman.worklist import complete
 from taskman import BadVariables, find_option
 from taskman.system import batches
 from tests.integration.system.conftest import DAY, Site
@@ -89,6 +95,29 @@ def test_answers_tokens_failures_and_locks_go_when_their_time_is_over(site: Site
     assert said == "1 answered requests, 1 sign-on tokens, 1 failed sign-ons, 1 past locks of addresses"
     kept = [AnsweredRequest.uuid, SignOnToken.token_hash, FailedAccess.address, LockedAddress.address]
     assert [site.all(select(column)) for column in kept] == [["young"]] * 4
+
+
+def test_what_was_fed_to_the_worklist_goes_three_months_after_its_day_and_what_was_performed_of_it(site: Site) -> None:
+    today = site.clock.now()
+    for number, (source, days) in enumerate([("HL7", 91), ("CSV", 91), ("HL7", 89), ("SITE", 400), ("EXAM", 400)], 1):
+        day = f"{today - timedelta(days=days):%Y%m%d}"
+        step = {"accession": f"A{number}", "step_id": "1", "source": source, "patient_id": "1", "patient_name": "DOE"}
+        whole = complete({**step, "modality": "CT", "start_date": day, "status": "COMPLETED" if number == 2 else "SCHEDULED"})
+        site.add(ScheduledStep, {"ien": number, **whole})
+        site.add(ScheduledValue, {"step": number, "tag": "00100010", "position": 0, "text": "DOE"})
+        site.add(PerformedStep, {"uid": f"1.{number}", "status": "COMPLETED", "attributes": "{}", **performed(site, days)})
+        site.add(PerformedSeries, {"step": f"1.{number}", "position": 1})
+        site.add(PerformedOrder, {"step": f"1.{number}", "position": 1})
+    assert site.run(OPTION).said == "2 scheduled steps, 4 performed steps"
+    for column in (ScheduledStep.ien, ScheduledValue.step):
+        assert list(site.all(select(column).order_by(column))) == [3, 4, 5]
+    for uid in (PerformedStep.uid, PerformedSeries.step, PerformedOrder.step):
+        assert list(site.all(select(uid))) == ["1.3"]
+
+
+def performed(site: Site, days: float) -> dict[str, float]:
+    at = site.clock.seconds() - days * DAY
+    return {"created_at": at, "changed_at": at}
 
 
 def test_results_of_queries_that_nobody_cleaned_up_go_after_five_days(site: Site) -> None:

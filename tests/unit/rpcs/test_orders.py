@@ -177,6 +177,7 @@ def test_a_message_without_an_order_says_nothing_of_the_worklist(text: str) -> N
         ("176.4|[lb_av]", "176.4|stone", 'OBX-5, OBX-6: "176.4 stone" is no weight'),
         ("176.4|[lb_av]", "heavy|kg", 'OBX-5, OBX-6: "heavy kg" is no weight'),
         ("176.4|[lb_av]", "nan|kg", 'OBX-5, OBX-6: "nan kg" is no weight'),
+        ("PL1^HIS", "12\\X00\\3", "an order number has characters that none has"),
         ("PL1^HIS", "P" * 65, "an order number is longer than 64 characters"),
     ],
 )
