@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Group
 from rich.markup import escape
 
 from console.cli.task_verbs import Outcome, Room, asked, verb
@@ -19,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="Put scheduled steps on the worklis
 
 #: Lines that go with one call, each in a transaction of its own, so that nobody waits long; and characters of one argument.
 AT_ONCE, PIECE = 100, 16_000
-_HEADINGS = ("entry", "status", "when", "modality", "station", "accession", "step", "patient", "name", "procedure", "of")
+_HEADINGS = ("entry", "status", "when", "for", "accession", "patient", "name")
 
 
 @verb(app, "import")
@@ -70,15 +71,16 @@ def _list(
     after: Annotated[int, typer.Option(min=0, help="Those after this entry.")] = 0,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
 ) -> Outcome:
-    """List the scheduled steps that modalities find on the worklist."""
+    """List the scheduled steps that modalities find on the worklist; --json has more of each."""
     found = room.desk.ask("MAGB WORKLIST LIST", asked(all=everything, after=after, limit=limit))
     table = plain_table(*_HEADINGS)
     for one in found["entries"]:
         when = f"{one['start_date']} {one['start_time'][:4]}".strip()
         stations = one["station_ae_titles"].replace("\\", " ")
-        told = (one["accession"], one["step_id"], one["patient_id"], one["patient_name"], one["procedure_description"])
-        cells = (str(one["ien"]), one["status"], when, one["modality"], stations, *told, one["source"])
+        wanted = f"{one['modality']} {stations}".strip()
+        cells = (str(one["ien"]), one["status"], when, wanted, one["accession"], one["patient_id"], one["patient_name"])
         table.add_row(*map(escape, cells))
     if not found["entries"]:
         return Outcome(found, "the worklist is empty")
-    return Outcome(found, table)
+    more = [f"[dim]There are more: --after {found['entries'][-1]['ien']}, or --limit."] if found["more"] else []
+    return Outcome(found, Group(table, *more))

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from gateway_client.archive.offers import ServiceClass
 
 MADE = (
-    "This page is what `magbroker conformance --config docs/examples/archive-gateway.toml` writes: it is made of the tables by "
-    "which the program itself decides, and of the settings that it is given. That of your own configuration is written in the "
-    "same way."
+    "`magbroker conformance --config FILE` makes this page: of the tables by which the program itself decides, and of the "
+    "settings in the file."
 )
 OVERVIEW = (
     "magbroker receives, files, routes, commits to, finds and returns DICOM objects, and gives modalities their worklists. It "

@@ -6,9 +6,10 @@ this process. A short transaction beside a running broker is what SQLite bears; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from getpass import getuser
 from typing import Any, Protocol
 
@@ -38,10 +39,10 @@ class Desk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OwnersDesk:
-    """The database, opened by who may read its file or knows its URL."""
+    """The database, opened by who may read its file or knows its URL, when something is asked."""
 
     settings: Settings
-    store: Store
+    store: Callable[[], Store]
     caller: Caller
     clock: Clock
 
@@ -50,7 +51,8 @@ class OwnersDesk:
         action = ACTIONS[procedure]
         if action.writes:  # an option of a pack is to be known
             load_packs([], installed=self.settings.installed_packs)
-        run = self.store.transact if action.writes else self.store.read
+        store = self.store()
+        run = store.transact if action.writes else store.read
         try:
             return run(lambda connection: perform(action, Act(connection, self.caller, self.clock, asked or {}))).value
         except ActionError as error:
@@ -112,5 +114,6 @@ def open_desk(way: Way) -> Iterator[Desk]:
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[Desk]:
-    with opened(settings) as store:
+    with ExitStack() as stack:
+        store = cache(lambda: stack.enter_context(opened(settings)))
         yield OwnersDesk(settings, store, Caller(0, f"owner {getuser()}", owner=True), SystemClock())

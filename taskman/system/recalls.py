@@ -34,6 +34,8 @@ from taskman.system.whole_files import Contents, NotCopied, copy_file
 
 #: Images that are looked up at a time, and those that one run brings back.
 BATCH, MOST = 50, 20_000
+#: Seconds after which it is looked again at what could not come back.
+FRESH = 15.0
 #: An error's text is cut to this many characters.
 REASON_LIMIT = 300
 #: Days until it is forgotten that an image did not come back.
@@ -116,7 +118,10 @@ class NoTarget(TaskManError):
 
 @dataclass(slots=True)
 class Recalling:
-    """Brings back what is waited for, as often as it is asked to. What came of it is counted; `after` is how far it got."""
+    """Brings back what is waited for, as often as it is asked to. What came of it is counted; `after` is how far it got.
+
+    What it found in its way counts for FRESH seconds: then there may be room, and a medium, and it looks at everything again.
+    """
 
     task: TaskContext
     folders: Mapping[int, Folder]
@@ -126,6 +131,11 @@ class Recalling:
     away: dict[int, str] = field(default_factory=dict)
     stay: list[str] | None = None
     after: tuple[float, int] = (0.0, 0)
+    looked_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin now."""
+        self.looked_at = self.task.clock.seconds()
 
     def __str__(self) -> str:
         """Say it; nothing when there was nothing to be done."""
@@ -135,6 +145,10 @@ class Recalling:
 
     def work_off(self) -> None:
         """Bring back what was asked for since the last time and can be had now."""
+        if (now := self.task.clock.seconds()) - self.looked_at >= FRESH:
+            self.folders = self.task.store.read(lambda connection: read_folders(connection, self.task.data))
+            self.left, self.after, self.looked_at = 0, (0.0, 0), now
+            self.away.clear()
         while self.back + self.failed < MOST:
             there = [NOWHERE, *(it.ien for it in self.folders.values() if it.online and it.ien not in self.away)]
             rows = rows_of(self.task, _NEXT, {"there": there, "after_at": self.after[0], "after_image": self.after[1]})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -67,11 +68,11 @@ class LongTermCopyAtFault(TaskManError):
 
 @dataclass(slots=True)
 class Tally:
-    """What became of a location: images and bytes that went, copies that are at fault, why it stays as full as it is."""
+    """What became of a location: images and bytes that went, why images were kept, copies that are at fault, what is away."""
 
     released: int = 0
     freed: int = 0
-    kept: int = 0
+    kept: Counter[str] = field(default_factory=Counter)
     faults: int = 0
     away: dict[int, str] = field(default_factory=dict)
 
@@ -79,7 +80,7 @@ class Tally:
         """Say it."""
         said = f"{self.released} images released, {self.freed} bytes"
         if self.kept:
-            said += f", {self.kept} kept"
+            said += f", {self.kept.total()} kept: {', '.join(f'{why} ({count})' for why, count in self.kept.most_common())}"
         if self.faults:
             said += f", {self.faults} whose long-term copy is at fault"
         return said + "".join(f", {why}" for why in dict.fromkeys(self.away.values()))
@@ -140,8 +141,8 @@ def _release_from(task: TaskContext, folder: Folder, folders: Mapping[int, Folde
 
 def _take_up(task: TaskContext, row: Entry, folder: Folder, folders: Mapping[int, Folder], queues: Queues, tally: Tally) -> None:
     """Release one image, or leave it."""
-    if task.store.read(lambda connection: queues.hindrance(connection, row.ien)):
-        tally.kept += 1
+    if why := task.store.read(lambda connection: queues.hindrance(connection, row.ien)):
+        tally.kept[why] += 1
         return
     try:
         files = _verified(row, folder, folders)
@@ -154,7 +155,7 @@ def _take_up(task: TaskContext, row: Entry, folder: Folder, folders: Mapping[int
         tally.faults += 1
         return
     if not change(task, _write_released, row, folder, folders, files, queues):
-        tally.kept += 1
+        tally.kept["it was about to be released, and something came up"] += 1
         return
     tally.released += 1
     tally.freed += sum(contents.size for contents in files.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +31,7 @@ from fileman.files import (
 )
 from rules.evaluator.evaluator_log import set_flag
 from taskman import Deleted
-from taskman.system import candidates, folders, releases
+from taskman.system import candidates, folders, recalls, releases
 from tests.integration.system.archive_site import (
     RELEASE,
     SIZE,
@@ -170,18 +172,28 @@ def override(site: Site, scope: str, subject: str, rule: str) -> None:
     site.store.transact(lambda connection: set_override(connection, Override(scope, subject, rule, "", "IRIS", 0.0)))
 
 
-NEEDS = [send, export, evaluate, await_picture, keep_study, keep_patient, never_archive, keep_by_header, never_archive_by_header]
+NEEDS = [
+    (send, "it is being sent"),
+    (export, "it is being exported"),
+    (evaluate, "rules are to be judged"),
+    (await_picture, "files are made from it"),
+    (keep_study, "the rule for its study says: keep it on line"),
+    (keep_patient, "the rule for its patient says: keep it on line"),
+    (never_archive, "the rule for its patient says: never archive it"),
+    (keep_by_header, "its header says: keep it on line"),
+    (never_archive_by_header, "its header says: never archive it"),
+]
 
 
-@pytest.mark.parametrize("hinder", NEEDS)
+@pytest.mark.parametrize(("hinder", "why"), NEEDS)
 def test_an_image_that_is_needed_where_it_is_stays_and_the_next_goes(
-    site: Site, monkeypatch: pytest.MonkeyPatch, hinder: Callable[[Site], None]
+    site: Site, monkeypatch: pytest.MonkeyPatch, hinder: Callable[[Site], None], why: str
 ) -> None:
     first, _ = archived(site, 1, 2)
     hinder(site)
     mark(site)
     fill(monkeypatch, 90_001)
-    assert site.run(RELEASE).said == f"RAID1: 1 images released, {SIZE} bytes, 1 kept"
+    assert site.run(RELEASE).said == f"RAID1: 1 images released, {SIZE} bytes, 1 kept: {why} (1)"
     assert 1 not in released(site)
     assert 2 in released(site)
     assert first.exists()
@@ -392,6 +404,29 @@ def test_what_somebody_waits_for_comes_back_while_others_are_released(site: Site
     assert said.endswith("1 images are back")
     assert first.exists()
     assert site.count(Recall) == 0
+
+
+def test_what_could_not_come_back_for_want_of_room_comes_back_when_this_run_has_made_some(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_others = archived(site, *range(1, 5))
+    first.unlink()
+    change(site, Image, 1, location=None)
+    site.add(Recall, {"image": 1, "location": 2, "asked_by": "VIEWER", "asked_at": 1.0})
+    mark(site)
+    fill(monkeypatch, 99_000)
+    monkeypatch.setattr(recalls, "FRESH", 0.0)
+    fsync, calls = os.fsync, iter([OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))])
+
+    def once_full(descriptor: int) -> None:
+        if (error := next(calls, None)) is not None:
+            raise error
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", once_full)
+    said = site.run(RELEASE).said
+    assert said.endswith("1 images are back")
+    assert first.exists()
 
 
 def test_a_look_for_images_to_release_uses_indexes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
