@@ -15,6 +15,8 @@ class Page:
 
     lines: list[str] = field(default_factory=list)
     _numbers: list[int] = field(default_factory=list)
+    _chapters: list[str] = field(default_factory=list)
+    _contents: int | None = None
 
     def title(self, text: str) -> None:
         """Begin the page."""
@@ -26,6 +28,12 @@ class Page:
         self._numbers[-1] += 1
         number = ".".join(map(str, self._numbers))
         self.lines += [f"{'#' * (depth + 1)} {number} {text}", ""]
+        if depth == 1:
+            self._chapters.append(f"{number} {text}")
+
+    def contents(self) -> None:
+        """Name the chapters here, those that are still to come too."""
+        self._contents = len(self.lines)
 
     def say(self, *paragraphs: str) -> None:
         """Write paragraphs, in lines as long as ours are."""
@@ -38,7 +46,14 @@ class Page:
 
     def text(self) -> str:
         """Give the page."""
-        return "\n".join(self.lines).rstrip("\n") + "\n"
+        lines = list(self.lines)
+        if self._contents is not None:
+            lines[self._contents : self._contents] = [*(f"* [{it}](#{_anchor(it)})" for it in self._chapters), ""]
+        return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _anchor(heading: str) -> str:
+    return heading.lower().replace(" ", "-").replace(":", "")
 
 
 def _row(cells: Iterable[object]) -> str:

@@ -19,6 +19,8 @@ def statement(configuration: Configuration) -> str:
     page.title("DICOM Conformance Statement")
     page.say(texts.MADE)
     _overview(page, ports)
+    page.section(1, "Table of contents")
+    page.contents()
     page.section(1, "Introduction")
     page.say(*texts.INTRODUCTION)
     networking.write(page, configuration, ports)

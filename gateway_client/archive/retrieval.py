@@ -21,7 +21,7 @@ from dul.status import (
     UNABLE_TO_PERFORM_SUBOPERATIONS,
 )
 from gateway_client.archive.errands import Errand, Means
-from gateway_client.archive.instances import IN_STORE, WAITING, Held, RetrieveRefused, instances, recall
+from gateway_client.archive.instances import IN_STORE, OFF_LINE, WAITING, Held, RetrieveRefused, instances, recall
 from gateway_client.archive.opening import Opened, open_files
 from gateway_client.archive.stopping import Stopping
 from gateway_client.errors import GatewayError, JournalError
@@ -232,6 +232,8 @@ class Retrieval:
             held = away.pop(answer.image)
             if answer.state == IN_STORE:
                 ready.append(replace(held, path=answer.path or held.path, state=IN_STORE))
+            elif answer.state == OFF_LINE:
+                self._fail(held, f"Medium {answer.detail} is off line; an operator is asked for it")
             else:
                 self._fail(held, f"It is {answer.state}. {answer.detail}".strip())
         return ready

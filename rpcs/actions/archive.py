@@ -149,7 +149,10 @@ def archive_recheck(act: Act) -> dict[str, Any]:
     images = [int(it) for it in act.text("IMAGES").split(",") if it.isascii() and it.isdigit() and len(it) < 10]
     if not images or len(images) > MOST_LISTED:
         raise BadRequest(f"IMAGES are 1 to {MOST_LISTED} numbers, parted by commas.")
-    return {"images": act.connection.execute(_FORGET_FAULTS, {"images": images}).rowcount}
+    count = act.connection.execute(_FORGET_FAULTS, {"images": images}).rowcount
+    if not count:
+        raise NotFound("No long-term copy of these images is at fault; MAGB ARCHIVE LIST shows which are.")
+    return {"images": count}
 
 
 @action("MAGB ARCHIVE REQUESTS")

@@ -77,13 +77,13 @@ transfer_syntaxes = ["implicit"]
 
 def test_a_gateway_without_an_archive_has_its_own_port_only(tmp_path: Path) -> None:
     alone = of(SETTINGS.partition("[gateway.archive]")[0], tmp_path)
-    assert "#### 3.2.1 default" in alone
-    assert "#### 3.2.2" not in alone
+    assert "#### 4.2.1 default" in alone
+    assert "#### 4.2.2" not in alone
 
 
 def test_a_gateway_of_several_processes_answers_no_queries_at_its_own_port(tmp_path: Path) -> None:
     several = of(SETTINGS.replace("[gateway]", "[gateway]\nprocesses = 3"), tmp_path)
-    default = several.partition("#### 3.2.1 default")[2].partition("#### 3.2.2")[0]
+    default = several.partition("#### 4.2.1 default")[2].partition("#### 4.2.2")[0]
     assert "Storage Commitment" in default
     assert "Query/Retrieve" not in default
     assert "Query/Retrieve" in several
@@ -96,8 +96,8 @@ def test_where_an_entity_names_who_may_ask_the_gateways_own_port_answers_no_quer
 ) -> None:
     plain = SETTINGS.partition("[gateway.archive]")[0] + '[gateway.archive]\nae_root = "ROOT"\n'
     closed = of(f"{plain}[gateway.archive.{table}]\n{limit}\n", tmp_path)
-    assert "Query/Retrieve" not in closed.partition("#### 3.2.1 default")[2].partition("#### 3.2.2")[0]
-    assert "Query/Retrieve" in of(plain, tmp_path).partition("#### 3.2.1 default")[2].partition("#### 3.2.2")[0]
+    assert "Query/Retrieve" not in closed.partition("#### 4.2.1 default")[2].partition("#### 4.2.2")[0]
+    assert "Query/Retrieve" in of(plain, tmp_path).partition("#### 4.2.1 default")[2].partition("#### 4.2.2")[0]
 
 
 @pytest.mark.parametrize(

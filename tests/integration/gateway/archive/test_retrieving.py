@@ -495,7 +495,7 @@ def test_off_line_images_fail_and_are_asked_of_the_operator(tmp_path: Path, slic
         assert one.archive.put_off == []
     assert (last.command.status, counts(last)) == (0xB000, (None, 3, 2, 0))
     assert failed_uids(last) == [uid_of(slices[0]), uid_of(slices[2])]
-    assert told == ["for VIEWER: It is OFFLINE. a detail", "for VIEWER: It is FAILED. a detail"]
+    assert told == ["for VIEWER: Medium a detail is off line; an operator is asked for it", "for VIEWER: It is FAILED. a detail"]
 
 
 def test_a_cancel_ends_the_wait_for_near_line_images(tmp_path: Path, slices: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

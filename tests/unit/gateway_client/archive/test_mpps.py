@@ -81,7 +81,7 @@ def test_a_step_of_some_ten_thousand_images_is_taken_whole() -> None:
     [
         ({"status": "0111", "error": "there is one"}, 0x0111, "there is one", None),
         ({"status": "0110", "error": "no longer", "error_id": "A710"}, 0x0110, "no longer", 0xA710),
-        ({"status": "0120", "error": "x" * 80}, 0x0120, "x" * 64, None),
+        ({"status": "0120", "error": "x" * 80}, 0x0120, "x" * 61 + "...", None),
         ({}, PROCESSING_FAILURE, None, None),
         ("not JSON", PROCESSING_FAILURE, ..., None),
         (ConnectionLost(), PROCESSING_FAILURE, "The archive cannot be reached, ask again later", None),
