@@ -326,7 +326,7 @@ def test_off_line_images_fail_by_name_and_the_operator_is_asked_for_their_medium
     assert moved.statuses[-1] == 0xB000
     assert moved.counts[-1] == (None, len(off_line) - 1, 1, 0)
     assert moved.failed == off_line[:1]
-    assert "OFFLINE" in moved.comment
+    assert "is off line; an operator is asked for it" in moved.comment
     assert "PLATTER-7" in moved.comment
     assert sorted(site.took()) == sorted(off_line[1:])
     requests = select(OperatorRequest.label, OperatorRequest.asked_by)
