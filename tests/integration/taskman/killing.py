@@ -25,9 +25,10 @@ from tests.support.task_worker import STAGE, STEPPED
 from tests.support.waiting import until
 
 LOCATION = 660
-IMAGES = 3000
+#: Images that are evaluated; more where there are many kills, each of which is to come amid the work.
+IMAGES, IMAGES_OF_A_KILL = 3000, 1500
 #: Steps of the stepped task; more where workers end in good order, which takes longer than being killed.
-STEPS, MANY_STEPS, STEP_PAUSE = 400, 1000, 0.01
+STEPS, STEPS_OF_A_KILL, MANY_STEPS, STEP_PAUSE = 400, 200, 1000, 0.01
 #: Sends every image, too, whatever its version.
 RULE_FILE = '# version {version}\nsend("ROUTE-DEST-A") when MODALITY=CR\n'
 #: Sends every image to a router that takes four file types: ABSTRACT, FULL, BIG, TEXT.
@@ -36,13 +37,13 @@ FILE_TYPES = 4
 FIRST = 10_000
 
 
-def prepare(store: Store, directory: Path, steps: int, pause: float) -> tuple[int, int]:
+def prepare(store: Store, directory: Path, count: int, steps: int, pause: float) -> tuple[int, int]:
     """File images of many studies, queue them for the evaluator, and load both tasks; give their numbers."""
 
     def fill(connection: Connection) -> tuple[int, int]:
         fill_recorded_images(connection)
-        images = file_studies(connection, FIRST, IMAGES // IMAGES_OF_A_STUDY)
-        iens = next_iens(connection, "background_queue", IMAGES)
+        images = file_studies(connection, FIRST, count // IMAGES_OF_A_STUDY)
+        iens = next_iens(connection, "background_queue", count)
         entry = {"queue": "EVAL", "duz": 9002, "requested": "3261121", "place": 1, "status": "NOT_PROCESSED"}
         entries = [{**entry, "ien": ien, "image": image} for ien, image in zip(iens, images, strict=True)]
         connection.execute(insert(BackgroundQueue), entries)
@@ -118,8 +119,9 @@ def kill_workers(
     With `publishing` other rules are published just before each of them ends.
     """
     chance = random.Random(seed)
-    steps = STEPS if how == signal.SIGKILL else MANY_STEPS
-    evaluator, stepped = prepare(store, directory, steps, 0.0 if how == signal.SIGKILL else STEP_PAUSE)
+    images = max(IMAGES, kills * IMAGES_OF_A_KILL)
+    steps = max(STEPS, kills * STEPS_OF_A_KILL) if how == signal.SIGKILL else MANY_STEPS
+    evaluator, stepped = prepare(store, directory, images, steps, 0.0 if how == signal.SIGKILL else STEP_PAUSE)
     workers, version = Workers(store, directory), 0
     workers.start()
     moment, in_the_middle = threading.Event(), Counter[int]()
@@ -143,7 +145,7 @@ def kill_workers(
     at_work = (in_the_middle[evaluator], in_the_middle[stepped])
     enough = kills // 2 if how == signal.SIGKILL else 1
     tested = [] if min(at_work) >= enough else [f"only {at_work} of {kills} were ended at work: too little was tested"]
-    return tested + complaints(store, directory, steps, kills) + complaints_about_versions(store, evaluator)
+    return tested + complaints(store, directory, images, steps, kills) + complaints_about_versions(store, evaluator)
 
 
 def _code(store: Store, number: int) -> str:
@@ -155,14 +157,14 @@ def _waiting(store: Store) -> int:
     return store.read(lambda connection: connection.execute(wanted).scalar_one())
 
 
-def complaints(store: Store, directory: Path, steps: int, kills: int) -> list[str]:
+def complaints(store: Store, directory: Path, filed: int, steps: int, kills: int) -> list[str]:
     """Say which of the things that have to be so, whenever workers are ended, are not."""
 
     def count(*columns: Any, stage: str = "") -> Counter[Any]:
         wanted = select(*columns).where(ImageEvent.stage == stage) if stage else select(*columns)
         return Counter(store.read(lambda connection: [tuple(row) for row in connection.execute(wanted)]))
 
-    images = range(FIRST, FIRST + IMAGES)
+    images = range(FIRST, FIRST + filed)
     queued = count(SendQueue.image, SendQueue.destination, SendQueue.file_type)
     judged = count(ImageEvent.image, stage="EVALUATE")
     marks = count(ImageEvent.uid, stage=STAGE)
