@@ -21,7 +21,7 @@ from xwb import ResultType
 MOST_MATCHES = 1000
 _DATE, _TIME, _STATUS = f"{STEP}>00400002", f"{STEP}>00400003", f"{STEP}>00400020"
 _ACCESSION = "00080050"
-#: Hidden from the engine, which would rather walk over everything in its order than sort what the keys' indexes find.
+#: Hidden, where keys have indexes, from the engine: it would rather walk over everything than sort what these find.
 _NUMBER = ScheduledStep.ien + literal_column("0")
 #: Keys with an index of their own, and what is open where one of them finds the entries: hidden from the engine, which takes
 #: that for rare. A day is looked for among what is open.
@@ -59,14 +59,16 @@ def worklist(call: Call) -> list[str]:
 def _answer(call: Call, query: Query) -> list[str]:
     after, most = subscript(call.text(1)), min(subscript(call.text(2)) or MOST_MATCHES, MOST_MATCHES)
     told, unsupported = _told(query.keys)
+    wanted = {path: values for path, values in query.keys.items() if path in BY_PATH and not is_universal(values)}
+    number = _NUMBER if (_FOUND | {_DATE}).intersection(wanted) else ScheduledStep.ien
     try:
-        conditions = list(_conditions(call.connection.dialect.name, query))
+        conditions = list(_conditions(call.connection.dialect.name, query, wanted))
     except Unmatchable as error:
         raise BadRequest(str(error), IDENTIFIER_DOES_NOT_MATCH) from error
     conditions += _seen(call, query.view)
     columns = {attribute.column: getattr(ScheduledStep, attribute.column) for _, attribute in told if attribute is not None}
     statement: Select[*tuple[Any, ...]] = (
-        select(ScheduledStep.ien, *columns.values()).where(after < _NUMBER, *conditions).order_by(_NUMBER).limit(most + 1)
+        select(ScheduledStep.ien, *columns.values()).where(number > after, *conditions).order_by(number).limit(most + 1)
     )
     rows = call.connection.execute(statement).mappings().all()
     more = str(rows[most - 1]["ien"]) if len(rows) > most else None
@@ -75,9 +77,9 @@ def _answer(call: Call, query: Query) -> list[str]:
     return [json.dumps({"more": more, "unsupported": unsupported}), *matches]
 
 
-def _conditions(engine: str, query: Query) -> Iterator[Condition]:
-    """Give what entries have to meet, but for what the instrument may see. Raises Unmatchable."""
-    wanted = {path: values for path, values in query.keys.items() if path in BY_PATH and not is_universal(values)}
+def _conditions(engine: str, query: Query, keys: Mapping[str, Sequence[str]]) -> Iterator[Condition]:
+    """Give what entries have to meet, but for what the instrument may see; `keys` are not universal. Raises Unmatchable."""
+    wanted = dict(keys)
     if _STATUS not in wanted:
         yield ScheduledStep.open.is_(True) if _DATE in wanted or not _FOUND.intersection(wanted) else _OPEN
     days, times = wanted.get(_DATE, ()), wanted.get(_TIME, ())

@@ -12,29 +12,11 @@ from sqlalchemy import Connection, select
 from bench.archived import Size, an_object, fill_index
 from bench.querying import OURS, QUERIES, Sizes, WrongAnswer, asked, measure_querying
 from fileman import Store
-from fileman.files import (
-    ArchiveHolding,
-    ArchiveInstance,
-    ArchivePatient,
-    ArchiveSeries,
-    ArchiveStudy,
-    ArchiveTail,
-    ArchiveValue,
-    File,
-)
-from tests.support.archived_objects import archive_objects
+from fileman.files import File
+from tests.support.archived_objects import INDEX, archive_objects
 from tests.support.query_provider import AE_TITLE, QueryProvider, Table
 from tests.support.services import DEMO_SITE
 
-INDEX: tuple[type[File], ...] = (
-    ArchivePatient,
-    ArchiveStudy,
-    ArchiveSeries,
-    ArchiveInstance,
-    ArchiveHolding,
-    ArchiveValue,
-    ArchiveTail,
-)
 #: Few studies, but as many as the queries match.
 STUDIES = 500
 SMALL = Sizes(Size(STUDIES, 1), Size(STUDIES + 20, 1), rounds=1, warm_up=0)

@@ -88,3 +88,23 @@ def test_a_file_may_be_read_without_being_imported(terminal: Terminal, data: Pat
 def test_a_file_that_is_not_there_is_told(terminal: Terminal, data: Path, file: Path) -> None:
     done = terminal.run("worklist", "import", file, "--data", data)
     assert (done.status, done.words) == (1, f"magbroker: {file} cannot be read: No such file or directory.")
+
+
+def test_a_file_is_checked_without_a_database(terminal: Terminal, tmp_path: Path, file: Path) -> None:
+    file.write_text(HEADER + "A1,,P1,NAME,CT,2026-13-24,10:30,CT1\n", encoding="utf-8")
+    done = terminal.run("worklist", "import", "--check", file, "--data", tmp_path / "none")
+    assert (done.status, "line 2, column start_date" in done.err) == (1, True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_list_fits_a_terminal_and_says_that_there_is_more(terminal: Terminal, data: Path, file: Path) -> None:
+    lines = [f"T{number:04},,P{number},NAME^{number},CT,2026-11-24,10:30,CT1" for number in range(20)]
+    file.write_text(HEADER + "\n".join(lines), encoding="utf-8")
+    terminal.run("worklist", "import", file, "--data", data)
+    terminal.monkeypatch.setenv("COLUMNS", "80")
+    listed = terminal.run("worklist", "list", "--limit", 10, "--data", data)
+    assert "There are more: --after" in listed.words
+    heading, *rows = listed.out.splitlines()
+    assert heading.split() == ["entry", "status", "when", "for", "accession", "patient", "name"], "no word is broken"
+    assert all("SCHEDULED" in row for row in rows if row.strip()[0].isdigit() and row[:5].strip()), "nor cut"
+    assert max(map(len, rows)) <= 80

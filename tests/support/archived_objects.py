@@ -13,8 +13,30 @@ from random import Random
 from sqlalchemy import Connection, insert
 
 from fileman import index_images, next_iens
-from fileman.files import Image, ImageHeader, Patient
+from fileman.files import (
+    ArchiveHolding,
+    ArchiveInstance,
+    ArchivePatient,
+    ArchiveSeries,
+    ArchiveStudy,
+    ArchiveTail,
+    ArchiveValue,
+    File,
+    Image,
+    ImageHeader,
+    Patient,
+)
 
+#: The files of the archive's index.
+INDEX: tuple[type[File], ...] = (
+    ArchivePatient,
+    ArchiveStudy,
+    ArchiveSeries,
+    ArchiveInstance,
+    ArchiveHolding,
+    ArchiveValue,
+    ArchiveTail,
+)
 #: An object: values by tag.
 Object = dict[str, list[str]]
 

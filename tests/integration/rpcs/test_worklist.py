@@ -200,7 +200,8 @@ INDEXED = [
     ({DATE: ["20261121-20261122"]}, "ix_scheduled_step_open_start_at (open=? AND start_at>? AND start_at<?"),
     ({MODALITY: ["CT"], DATE: ["20261121-"]}, "ix_scheduled_step_open_modality_start_at (open=? AND modality=? AND start_at>?"),
     ({DATE: ["20261121-20261122"], TIME: ["0800-1200"]}, "ix_scheduled_step_open_start_at (open=? AND start_at>? AND start_at<?"),
-    ({}, "scheduled_step"),
+    ({}, "ix_scheduled_step_open_ien (open=? AND ien>?"),
+    ({"00100040": ["F"]}, "ix_scheduled_step_open_ien (open=? AND ien>?"),
 ]
 
 

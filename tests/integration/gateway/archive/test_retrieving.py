@@ -57,6 +57,15 @@ def test_a_study_arrives_bit_by_bit_with_counts_after_each_object(tmp_path: Path
         assert answers[-1].data is None
 
 
+def test_the_log_says_who_retrieved_and_what_came_of_it(
+    tmp_path: Path, slices: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", retrieval.__name__)
+    with house(tmp_path, slices, store=Store(statuses=[0x0000, 0xA700])) as one:
+        one.move()
+    assert "MOVE for VIEWER to STORE: 4 objects sent, 1 not, 0 left" in caplog.messages
+
+
 def test_the_destination_hears_who_asked_and_with_which_priority(tmp_path: Path, slices: list[Path]) -> None:
     with house(tmp_path, slices[:1]) as one:
         one.move(priority=1)

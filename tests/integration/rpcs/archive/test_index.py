@@ -21,16 +21,8 @@ from fileman.files import (
 )
 from tests.integration.rpcs.archive.asking import CT_STORAGE, EXPLICIT_LITTLE, Archive
 from tests.integration.rpcs.filing_gateway import CONSULT
+from tests.support.archived_objects import INDEX
 
-INDEX: tuple[type[File], ...] = (
-    ArchivePatient,
-    ArchiveStudy,
-    ArchiveSeries,
-    ArchiveInstance,
-    ArchiveHolding,
-    ArchiveValue,
-    ArchiveTail,
-)
 HEADER = {
     "0002,0010": EXPLICIT_LITTLE,
     "0008,0016": CT_STORAGE,
