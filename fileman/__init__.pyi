@@ -11,6 +11,7 @@ from fileman.archive_rules import (
     Override,
     handlings,
     list_overrides,
+    override_of,
     set_override,
 )
 from fileman.archive_states import (
@@ -21,6 +22,7 @@ from fileman.archive_states import (
     image_location_status,
     retrieve_seconds,
 )
+from fileman.audit import Audited, AuditWanted, Change, list_audit, write_audit
 from fileman.dates import (
     age_in_years,
     external_date,
@@ -153,11 +155,14 @@ __all__ = [
     "TIU_FILE",
     "UID_LENGTH",
     "WAITING",
+    "AuditWanted",
+    "Audited",
     "BadFault",
     "BadSiteKey",
     "BadSnapshot",
     "BadSource",
     "BadWatermark",
+    "Change",
     "ComparedSequence",
     "ComparedTable",
     "Event",
@@ -243,6 +248,7 @@ __all__ = [
     "lab_key",
     "lab_section",
     "lease_holder",
+    "list_audit",
     "list_operator_requests",
     "list_overrides",
     "lock_for_transaction",
@@ -255,6 +261,7 @@ __all__ = [
     "note_processed",
     "number_key",
     "object_lock",
+    "override_of",
     "parse_site",
     "read_as",
     "read_faults",
@@ -291,4 +298,5 @@ __all__ = [
     "try_lock",
     "upserts",
     "wake_after_commit",
+    "write_audit",
 ]

@@ -68,6 +68,7 @@ _ALL = select(
     ArchiveOverride.set_by,
     ArchiveOverride.set_at,
 ).order_by(ArchiveOverride.scope, ArchiveOverride.subject)
+_ONE = _ALL.where(ArchiveOverride.scope == bindparam("scope_"), ArchiveOverride.subject == bindparam("subject_"))
 _LISTED = _ALL.where(ArchiveOverride.rule != DEFAULT_RULE).limit(bindparam("most"))
 
 
@@ -107,6 +108,12 @@ def set_override(connection: Connection, override: Override) -> None:
     """Say something of the images of a study or patient, in place of what was said before."""
     values = {name: getattr(override, name) for name in ("scope", "subject", "rule", "note", "set_by", "set_at")}
     connection.execute(_SET[connection.dialect.name], values)
+
+
+def override_of(connection: Connection, scope: str, subject: str) -> Override | None:
+    """Give what a person said of the images of a study or patient."""
+    row = connection.execute(_ONE, {"scope_": scope, "subject_": subject}).first()
+    return None if row is None else Override(*row)
 
 
 def list_overrides(connection: Connection, most: int) -> list[Override]:

@@ -1,7 +1,7 @@
 """Snapshots: the state of a database in a file, put back into a database, of either engine, while brokers run on it.
 
 What is put back is what a site file and clients bring about: site, people, imaging, queues, counters, tokens, faults. What
-belongs to running processes goes on as it is: sessions and their LOCKs, tasks, the sign-on log.
+belongs to running processes goes on as it is: sessions and their LOCKs, tasks, the sign-on log, the audit.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from sqlalchemy.pool import NullPool
 from fileman.errors import FileManError, MigrationFailed, StoreFailed
 from fileman.files import (
     NUMBERED_FILES,
+    AuditChange,
+    AuditRecord,
     Fault,
     File,
     FileHeader,
@@ -44,6 +46,8 @@ from fileman.tables import UnreadableTable, count_on, one_moment, parts
 
 #: What belongs to running processes and is never put back.
 _RUNNING: tuple[type[File], ...] = (
+    AuditChange,
+    AuditRecord,
     GatewayStatus,
     Lease,
     RunningTask,

@@ -20,25 +20,25 @@ NoteOption = Annotated[str, typer.Option("--note", help="Why, to be kept with it
 LabelArgument = Annotated[str, typer.Argument(metavar="LABEL", help="A medium's label, or the name of a location without one.")]
 
 
-@verb(app, "keep")
+@verb(app, "keep", changes=True)
 def _keep(room: Room, study: StudyOption = "", patient: PatientOption = "", note: NoteOption = "") -> Outcome:
     """Keep the images of a study or patient on line: they are copied to long-term storage and never released."""
     return _rule(room, "KEEP", "kept on line", study, patient, note)
 
 
-@verb(app, "release")
+@verb(app, "release", changes=True)
 def _release(room: Room, study: StudyOption = "", patient: PatientOption = "", note: NoteOption = "") -> Outcome:
     """Treat the images of a study or patient as any other, whatever their headers say."""
     return _rule(room, "RELEASE", "archived and released as others are", study, patient, note)
 
 
-@verb(app, "never-archive")
+@verb(app, "never-archive", changes=True)
 def _never_archive(room: Room, study: StudyOption = "", patient: PatientOption = "", note: NoteOption = "") -> Outcome:
     """Copy no image of a study or patient to long-term storage; they stay where they are."""
     return _rule(room, "NEVER-ARCHIVE", "never archived", study, patient, note)
 
 
-@verb(app, "default")
+@verb(app, "default", changes=True)
 def _default(room: Room, study: StudyOption = "", patient: PatientOption = "", note: NoteOption = "") -> Outcome:
     """Take back what was said of a study or patient: what the images' headers say counts again."""
     return _rule(room, "DEFAULT", "archived as their headers say", study, patient, note)
@@ -75,7 +75,7 @@ def _list(room: Room, limit: Annotated[int, typer.Option(min=1, max=1000, help="
     return Outcome(found, Group(*shown))
 
 
-@verb(app, "recheck")
+@verb(app, "recheck", changes=True)
 def _recheck(room: Room, images: Annotated[list[int], typer.Argument(metavar="IMAGE...", help="Image numbers.")]) -> Outcome:
     """Have long-term copies read again that were found at fault, once they are mended."""
     answer = room.desk.ask("MAGB ARCHIVE RECHECK", asked(images=",".join(map(str, images))))
@@ -107,14 +107,14 @@ def _answered(room: Room, one: dict[str, Any]) -> str:
     return escape(f"{room.screens.when(one['closed_at'])} by {one['closed_by']}") if one["closed_at"] else ""
 
 
-@verb(app, "mount")
+@verb(app, "mount", changes=True)
 def _mount(room: Room, label: LabelArgument) -> Outcome:
     """Say that a medium is on line now: images that are waited for come back from it, and its request is closed."""
     answer = room.desk.ask("MAGB ARCHIVE MOUNT", asked(label=label))
     return Outcome(answer, escape(f"{label} is on line" + (", as was asked" if answer["asked_for"] else "")))
 
 
-@verb(app, "unmount")
+@verb(app, "unmount", changes=True)
 def _unmount(room: Room, label: LabelArgument) -> Outcome:
     """Say that a medium is off line now."""
     return Outcome(room.desk.ask("MAGB ARCHIVE UNMOUNT", asked(label=label)), escape(f"{label} is off line"))

@@ -26,6 +26,7 @@ COMMANDS = {
     "fault": Late("console.cli.faults:app", "Set faults for client tests, and clear them; a running broker heeds them at once."),
     "rpc": Late("console.cli.procedures:app", "Show the remote procedures of a broker, those of packs included, and call them."),
     "queue": Late("console.cli.queue:app", "See what is to be sent by DICOM, hold destinations and entries, release them."),
+    "audit": Late("console.cli.audit:app", "See who did what to this site, when, what it changed, and what was refused to whom."),
     "archive": Late(
         "console.cli.archive:app", "See and steer short-term and long-term storage: rules, media, operator requests."
     ),

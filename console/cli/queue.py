@@ -36,7 +36,7 @@ def _list(
     return Outcome(found, Group(*map(escape, held), table if found["entries"] else f"no entry has status {escape(status)}"))
 
 
-@verb(app, "hold")
+@verb(app, "hold", changes=True)
 def _hold(room: Room, entries: EntriesArgument = None, destination: DestinationOption = "") -> Outcome:
     """Hold a destination, for which nothing more is sent then, or entries; what is being sent is finished.
 
@@ -45,7 +45,7 @@ def _hold(room: Room, entries: EntriesArgument = None, destination: DestinationO
     return _changed(room, "MAGB EXPORT HOLD", "held", entries or [], destination)
 
 
-@verb(app, "release")
+@verb(app, "release", changes=True)
 def _release(
     room: Room,
     entries: EntriesArgument = None,

@@ -144,5 +144,5 @@ def _failures(rule: Any) -> int:
     return sum(condition["result"] is not True for condition in rule["conditions"])
 
 
-publish, versions, rollback = command_of(_publish), command_of(_versions), command_of(_rollback)
-show, start, stop, explain = command_of(_show), command_of(_start), command_of(_stop), command_of(_explain)
+publish, rollback, start, stop = (command_of(work, changes=True) for work in (_publish, _rollback, _start, _stop))
+versions, show, explain = command_of(_versions), command_of(_show), command_of(_explain)

@@ -36,7 +36,7 @@ def schedule_list(room: Room) -> Outcome:
 bare(app, schedule_list, "List and change what runs again and again; without a command, list.")
 
 
-@verb(app, "add")
+@verb(app, "add", changes=True)
 def schedule_add(
     room: Room,
     option: Annotated[str, typer.Argument(help="The option to run; a name that is none lists those there are.")],
@@ -60,7 +60,7 @@ def schedule_add(
     return _entry(room, room.desk.ask("MAGB TASK SCHEDULE ADD", request))
 
 
-@verb(app, "edit")
+@verb(app, "edit", changes=True)
 def schedule_edit(
     room: Room,
     ien: IenArgument,
@@ -82,26 +82,26 @@ def schedule_edit(
     return _entry(room, room.desk.ask("MAGB TASK SCHEDULE EDIT", request))
 
 
-@verb(app, "pause")
+@verb(app, "pause", changes=True)
 def schedule_pause(room: Room, ien: IenArgument) -> Outcome:
     """Let an entry run no more until it is resumed."""
     return _entry(room, room.desk.ask("MAGB TASK SCHEDULE EDIT", asked(ien=ien, paused=True)))
 
 
-@verb(app, "resume")
+@verb(app, "resume", changes=True)
 def schedule_resume(room: Room, ien: IenArgument) -> Outcome:
     """Let a paused entry run again; what it missed counts as missed runs do."""
     return _entry(room, room.desk.ask("MAGB TASK SCHEDULE EDIT", asked(ien=ien, paused=False)))
 
 
-@verb(app, "remove")
+@verb(app, "remove", changes=True)
 def schedule_remove(room: Room, ien: IenArgument) -> Outcome:
     """Take an entry away; a run that is at work goes on."""
     told = room.desk.ask("MAGB TASK SCHEDULE REMOVE", asked(ien=ien))
     return Outcome(told, f"entry {told['ien']}, {told['option']}, is taken away")
 
 
-@verb(app, "run")
+@verb(app, "run", changes=True)
 def schedule_run(room: Room, ien: IenArgument) -> Outcome:
     """Queue a run at once, besides the scheduled ones."""
     made = room.desk.ask("MAGB TASK SCHEDULE RUN", asked(ien=ien))

@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
+from rich.markup import escape
 
 from console.cli.options import (
     AccessOption,
@@ -27,6 +28,7 @@ from console.cli.options import (
 from console.errors import WrongUsage
 from console.sign_on import Way
 from console.tasks import Desk, Screens, open_desk
+from console.tasks.changes import Trial, change_text
 from runtime import Settings, load_settings
 
 #: What each command says besides at its end.
@@ -47,11 +49,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where a command works: the desk, screens at this moment, the settings, and whether it speaks JSON."""
+    """Where a command works: the desk, screens at this moment, the settings, whether it speaks JSON, and only rehearses."""
 
     desk: Desk
     settings: Settings
     as_json: bool
+    rehearses: bool = False
 
     @property
     def screens(self) -> Screens:
@@ -62,27 +65,36 @@ class Room:
 Verb = Callable[..., Outcome | None]
 
 
-def verb(app: typer.Typer, name: str) -> Callable[[Verb], Verb]:
+def verb(app: typer.Typer, name: str, *, changes: bool = False) -> Callable[[Verb], Verb]:
     """Register the decorated function as a command; its first argument, the room, comes from the options that all share.
 
-    What it returns is printed, unless it is None.
+    What it returns is printed, unless it is None. One that `changes` something can be asked to do it for a trial only.
     """
 
     def register(work: Verb) -> Verb:
-        app.command(name, epilog=EPILOG)(command_of(work))
+        app.command(name, epilog=EPILOG)(command_of(work, changes=changes))
         return work
 
     return register
 
 
-def command_of(work: Verb) -> Callable[..., None]:
+def command_of(work: Verb, *, changes: bool = False) -> Callable[..., None]:
     """Make the function that typer is to call: the first argument of `work`, the room, comes from the options that all share."""
 
     def command(**given: Any) -> None:
         _run(work, given)
 
     own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]
-    return with_options(command, [*own, *_shared()], work.__doc__)
+    trial = [_DRY_RUN] if changes else []
+    return with_options(command, [*own, *trial, *_shared()], work.__doc__)
+
+
+_DRY_RUN = inspect.Parameter(
+    "dry_run",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[bool, typer.Option("--dry-run", help="Show what would be changed, and change nothing.")],
+)
 
 
 def bare(app: typer.Typer, work: Verb, doc: str) -> None:
@@ -104,8 +116,12 @@ def _run(work: Verb, given: dict[str, Any]) -> None:
     as_json: bool = given.pop("as_json")
     settings = load_settings(given.pop("config"), data=given.pop("data"))
     way = Way(settings, *(given.pop(one) for one in ("access", "verify", "broker", "tls", "authority")))
+    dry_run: bool = given.pop("dry_run", False)
     with open_desk(way) as desk:
-        outcome = work(Room(desk, settings, as_json), **given)
+        trial = Trial(desk) if dry_run else None
+        outcome = work(Room(trial or desk, settings, as_json, dry_run), **given)
+    if trial is not None:
+        outcome = _rehearsed(trial)
     if outcome is None:
         return
     if as_json:
@@ -113,6 +129,11 @@ def _run(work: Verb, given: dict[str, Any]) -> None:
     else:
         out.print(outcome.screen, highlight=False, soft_wrap=isinstance(outcome.screen, str))  # a path stays in one piece
     raise typer.Exit(outcome.status)
+
+
+def _rehearsed(trial: Trial) -> Outcome:
+    lines = [change_text(change) for change in trial.changes] or ["nothing would be changed"]
+    return Outcome({"dry_run": True, "changes": trial.changes}, escape("\n".join([*lines, "Nothing was done: --dry-run."])))
 
 
 def _shared() -> list[inspect.Parameter]:

@@ -78,7 +78,7 @@ def task_show(
     return Outcome(shown, room.screens.task(shown, traceback=traceback))
 
 
-@verb(app, "start")
+@verb(app, "start", changes=True)
 def task_start(
     room: Room,
     what: Annotated[str, typer.Argument(metavar="OPTION|TAG^ROUTINE", help="What to run.")],
@@ -95,7 +95,7 @@ def task_start(
     return Outcome(made, room.screens.started(made))
 
 
-@verb(app, "stop")
+@verb(app, "stop", changes=True)
 def task_stop(
     room: Room,
     numbers: Annotated[list[str] | None, typer.Argument(metavar="[N]...", help="Task numbers and ranges.")] = None,
@@ -110,7 +110,7 @@ def task_stop(
     if bool(numbers) == (location is not None):
         raise WrongUsage("Give task numbers, or --location.")
     told = room.desk.ask("MAGB TASK STOP", asked(numbers=_joined(numbers), location=location))
-    if wait:
+    if wait and not room.rehearses:
         _await_end(room, [one["number"] for one in told["tasks"] if one["done"]], timeout)
     return _changes(room, told)
 
@@ -137,19 +137,19 @@ def _await_end(room: Room, numbers: list[int], seconds: float) -> None:
             ) from error
 
 
-@verb(app, "requeue")
+@verb(app, "requeue", changes=True)
 def task_requeue(room: Room, numbers: NumbersArgument, at: AtOption = "now") -> Outcome:
     """Schedule tasks again; one that runs begins again when it ends."""
     return _changes(room, room.desk.ask("MAGB TASK REQUEUE", asked(numbers=_joined(numbers), at=at)))
 
 
-@verb(app, "dequeue")
+@verb(app, "dequeue", changes=True)
 def task_dequeue(room: Room, numbers: NumbersArgument) -> Outcome:
     """Unschedule tasks; their records stay, and one that runs goes on."""
     return _changes(room, room.desk.ask("MAGB TASK DEQUEUE", asked(numbers=_joined(numbers))))
 
 
-@verb(app, "delete")
+@verb(app, "delete", changes=True)
 def task_delete(
     room: Room,
     numbers: Annotated[list[str] | None, typer.Argument(metavar="[N]...", help="Task numbers and ranges.")] = None,
@@ -164,7 +164,7 @@ def task_delete(
     if finished_before is not None:
         return _clean(room, finished_before, yes=yes)
     wanted = asked(numbers=_joined(numbers))
-    if not yes:
+    if not (yes or room.rehearses):
         found = room.desk.ask("MAGB TASK LIST", {**wanted, "LIMIT": "1000"})
         if found["tasks"]:
             _confirm(f"Delete {_tasks(len(found['tasks']))}, the running ones too?", room.screens.tasks(found))
@@ -173,14 +173,14 @@ def task_delete(
 
 def _clean(room: Room, days: int, *, yes: bool) -> Outcome:
     request = asked(days=days)
-    if not yes:
+    if not (yes or room.rehearses):
         count = room.desk.ask("MAGB TASK CLEAN COUNT", request)["tasks"]
         _confirm(f"Delete {_tasks(count)} that ended more than {days} days ago?")
     told = room.desk.ask("MAGB TASK CLEAN", request)
     return Outcome(told, f"{_tasks(told['deleted'])} deleted")
 
 
-@verb(app, "flags")
+@verb(app, "flags", changes=True)
 def task_flags(
     room: Room,
     clear: Annotated[str, typer.Option(metavar="NAME", help="Free this flag, so that the next task goes on.")] = "",
@@ -193,7 +193,7 @@ def task_flags(
     return Outcome(found, room.screens.flags(found))
 
 
-@verb(app, "errors")
+@verb(app, "errors", changes=True)
 def task_errors(
     room: Room,
     task: Annotated[int | None, typer.Option(min=1, help="Only those of this task.")] = None,
@@ -211,7 +211,7 @@ def task_errors(
         if task is not None:
             raise WrongUsage("--clear takes --kind and --before, not --task.")
         which = " ".join(["all", *([kind] if kind else []), "errors", *([f"older than {before} days"] if before else [])])
-        if not yes:
+        if not (yes or room.rehearses):
             _confirm(f"Clear {which}?")
         told = room.desk.ask("MAGB TASK ERRORS CLEAR", asked(kind=kind, days=before))
         return Outcome(told, f"{told['cleared']} errors cleared")

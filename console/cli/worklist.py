@@ -23,7 +23,7 @@ AT_ONCE, PIECE = 100, 16_000
 _HEADINGS = ("entry", "status", "when", "for", "accession", "patient", "name")
 
 
-@verb(app, "import")
+@verb(app, "import", changes=True)
 def _import(
     room: Room,
     file: Annotated[Path, typer.Argument(help="A CSV file in UTF-8 whose first line names the columns.")],

@@ -20,7 +20,7 @@ from console.errors import ConsoleError, NothingThere, WrongUsage
 from console.packs import load_packs
 from console.sign_on import Door, Way, door, explained
 from fileman import Store
-from rpcs.actions import ACTIONS, Act, ActionError, BadRequest, Caller, NotFound, answer_of, perform
+from rpcs.actions import ACTIONS, Act, ActionError, BadRequest, Caller, NotFound, answer_of, carry_out
 from runtime import Clock, Settings, SystemClock
 from xwb import AnswerTooLong, BrokerClient, ConnectionLost, SecurityRefused
 
@@ -54,7 +54,7 @@ class OwnersDesk:
         store = self.store()
         run = store.transact if action.writes else store.read
         try:
-            return run(lambda connection: perform(action, Act(connection, self.caller, self.clock, asked or {}))).value
+            return run(lambda connection: carry_out(action, Act(connection, self.caller, self.clock, asked or {}))).given
         except ActionError as error:
             raise _said(error) from error
 

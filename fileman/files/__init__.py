@@ -9,6 +9,7 @@ from fileman.files.archive import (
     ArchiveTail,
     ArchiveValue,
 )
+from fileman.files.audit import AuditChange, AuditRecord
 from fileman.files.base import NUMBERED_FILES, File
 from fileman.files.filing import ConsultGroup, ImportableObject, LabGroup, LostMember, ReportImage, TiuImage, TiuNote
 from fileman.files.gateway import (
@@ -110,6 +111,8 @@ __all__ = [
     "ArchiveStudy",
     "ArchiveTail",
     "ArchiveValue",
+    "AuditChange",
+    "AuditRecord",
     "BackgroundQueue",
     "BalanceDeal",
     "BalanceDeck",

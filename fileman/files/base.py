@@ -30,6 +30,7 @@ class File(DeclarativeBase):
 #: `file_header` on SQLite.
 NUMBERED_FILES = (
     "acquisition_device",
+    "audit_record",
     "background_queue",
     "consult_group",
     "current_image",

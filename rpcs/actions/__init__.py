@@ -1,14 +1,15 @@
 """Administrative actions: one function each, with the key that it takes; procedures and commands call the same."""
 
-from rpcs.actions import archive, correct, exports, rules, task_schedule, tasks, worklist
-from rpcs.actions.action import ACTIONS, Act, Action, Caller, answer_of, perform
+from rpcs.actions import archive, audit, correct, exports, rules, task_schedule, tasks, worklist
+from rpcs.actions.action import ACTIONS, DRY_RUN, Act, Action, Caller, answer_of, carry_out, perform
 from rpcs.actions.errors import ActionError, BadRequest, NotAllowed, NotFound, RefusedAction
 
 #: The modules whose actions are to be known.
-FAMILIES = (archive, correct, exports, rules, task_schedule, tasks, worklist)
+FAMILIES = (archive, audit, correct, exports, rules, task_schedule, tasks, worklist)
 
 __all__ = [
     "ACTIONS",
+    "DRY_RUN",
     "FAMILIES",
     "Act",
     "Action",
@@ -19,5 +20,6 @@ __all__ = [
     "NotFound",
     "RefusedAction",
     "answer_of",
+    "carry_out",
     "perform",
 ]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 from tzlocal import get_localzone
 
+from fileman import Audited, Change, write_audit
 from rpcs.actions.errors import KINDS, ActionError, BadRequest, NotAllowed, RefusedAction
 from rpcs.call import Call
 from rpcs.registry import Access, Answer, listed, procedure
@@ -28,6 +29,8 @@ from taskman.variables import BadVariables
 _WRITTEN_WRONGLY = (BadFrequency, BadNumbers, BadTime, BadVariables)
 #: What holds values of others, to be left as they are.
 _OF_OTHERS = {"arguments", "variables", "result"}
+#: The name under which it is asked that nothing be done, only told.
+DRY_RUN = "DRY RUN"
 #: Digits that a number may have; none of our limits has more.
 MOST_DIGITS = 10
 _NOT_TAKEN = RefusedAction("TaskMan did not take the task; 'magbroker tasks monitor' shows its workers.")
@@ -35,12 +38,17 @@ _NOT_TAKEN = RefusedAction("TaskMan did not take the task; 'magbroker tasks moni
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who acts: a signed-on user with keys, or the owner of the data directory, who may do everything and has no DUZ."""
+    """Who acts: a signed-on user with keys, or the owner of the data directory, who may do everything and has no DUZ.
+
+    `via` is the way that the action was asked for, `address` where from.
+    """
 
     duz: int
     name: str
     keys: frozenset[str] = frozenset()
     owner: bool = False
+    via: str = "OWNER"
+    address: str = ""
 
     def holds(self, key: str) -> bool:
         """Tell whether a key is held."""
@@ -55,6 +63,12 @@ class Act:
     caller: Caller
     clock: Clock
     request: Mapping[str, str]
+    #: What it changed so far, in its own words.
+    changes: list[Change] = field(default_factory=list)
+
+    def changed(self, subject: str, before: Any, after: Any) -> None:
+        """Note for the audit what was changed: the thing by name, what it was and is, None where there was or is nothing."""
+        self.changes.append(Change(subject, told(before), told(after)))
 
     @property
     def now(self) -> float:
@@ -89,10 +103,18 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What an action gives, and the task that it made, to be handed to TaskMan at once."""
+    """What an action gives, and the task that it made, to be handed to TaskMan at once. `refused` is why it was not done."""
 
     value: Any
     started: int | None = None
+    refused: ActionError | None = None
+
+    @property
+    def given(self) -> Any:
+        """What the action gives. Raises ActionError where it was not done."""
+        if self.refused is not None:
+            raise self.refused
+        return self.value
 
 
 Run = Callable[[Act], Any]
@@ -129,8 +151,42 @@ def action(name: str, *, writes: bool = False, key: str = "") -> Callable[[Run],
     return register
 
 
+def carry_out(action: Action, act: Act) -> Done:
+    """Carry an action out within the caller's transaction, which is to be kept: what is refused is undone, and audited too.
+
+    With DRY RUN 1 nothing is done: what would be changed is given, `{"dry_run", "changes", "answer"}`.
+    """
+    if not action.writes:
+        try:
+            return perform(action, act)
+        except ActionError as error:
+            return Done(None, refused=error)
+    savepoint = act.connection.begin_nested()
+    try:
+        done = perform(action, act)
+    except ActionError as error:
+        savepoint.rollback()
+        _audit(action, act, error.kind, str(error))
+        return Done(None, refused=error)
+    except BaseException:
+        savepoint.rollback()
+        raise
+    if act.flag(DRY_RUN):
+        savepoint.rollback()
+        return Done({"dry_run": True, "changes": told(act.changes), "answer": done.value})
+    savepoint.commit()
+    _audit(action, act, "done")
+    return done
+
+
+def _audit(action: Action, act: Act, outcome: str, reason: str = "") -> None:
+    caller, changes = act.caller, act.changes if outcome == "done" else []
+    facts = (act.now, caller.duz, caller.name, caller.via, caller.address, action.name, act.request, outcome, reason, changes)
+    write_audit(act.connection, Audited(*facts))
+
+
 def perform(action: Action, act: Act) -> Done:
-    """Carry an action out. Raises ActionError; the caller's transaction is to be rolled back then."""
+    """Carry an action out. Raises ActionError; what it did is to be rolled back then."""
     if action.key and not act.caller.holds(action.key):
         raise NotAllowed(f"{act.caller.name} needs the security key {action.key} for this.")
     try:
@@ -145,17 +201,11 @@ def perform(action: Action, act: Act) -> Done:
 
 def _answer(action: Action, call: Call) -> Answer | str:
     session = call.session
-    caller = Caller(session.duz, session.name, call.site.keys_of(session.duz))
+    caller = Caller(session.duz, session.name, call.site.keys_of(session.duz), via="RPC", address=session.address)
     request = {subscripts[0]: text for subscripts, text in call.list(0).items() if len(subscripts) == 1}
-    act = Act(call.connection, caller, call.clock, request)
-    try:
-        if action.writes:
-            with call.connection.begin_nested():
-                done = perform(action, act)
-        else:
-            done = perform(action, act)
-    except ActionError as error:
-        return _refusal(error)
+    done = carry_out(action, Act(call.connection, caller, call.clock, request))
+    if done.refused is not None:
+        return _refusal(done.refused)
     answer = f"1^{json.dumps(done.value)}"
     if done.started is None or not call.environment.engine_accepts():
         return answer

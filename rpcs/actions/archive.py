@@ -22,6 +22,7 @@ from fileman import (
     count_queued,
     list_operator_requests,
     list_overrides,
+    override_of,
     set_override,
 )
 from fileman.files import BackgroundQueue, Image, ImagingSite, LongTermFault, NetworkLocation, Patient, Recall
@@ -101,8 +102,10 @@ def archive_rule(act: Act) -> dict[str, Any]:
     if rule not in _RULES:
         raise BadRequest(f"RULE is one of {', '.join(_RULES)}, not {rule[:20]!r}.")
     _check_subject(act, scope, subject)
+    before = override_of(act.connection, scope, subject)
     override = Override(scope, subject, rule, act.text("NOTE")[:NOTE_LIMIT], act.caller.name, act.now)
     set_override(act.connection, override)
+    act.changed(f"{scope.lower()} {subject}", before, override)
     again = 0 if rule == "NEVER-ARCHIVE" else _queue_again(act, scope, subject)
     return {"scope": scope, "subject": subject, "rule": rule, "queued": again}
 
@@ -152,6 +155,7 @@ def archive_recheck(act: Act) -> dict[str, Any]:
     count = act.connection.execute(_FORGET_FAULTS, {"images": images}).rowcount
     if not count:
         raise NotFound("No long-term copy of these images is at fault; MAGB ARCHIVE LIST shows which are.")
+    act.changed("faults of long-term copies", {"faults": count}, None)
     return {"images": count}
 
 
@@ -173,6 +177,7 @@ def archive_mount(act: Act) -> dict[str, Any]:
     set_online(act.connection, act.clock, medium.ien, online=True)
     asked = close_request(act.connection, medium.ien, act.caller.name, act.now)
     queue_run(act.connection, act.caller.duz, act.now)
+    act.changed(f"location {medium.name}", {"online": bool(medium.online)}, {"online": True})
     return {"location": medium.ien, "name": medium.name, "online": True, "asked_for": asked}
 
 
@@ -181,6 +186,7 @@ def archive_unmount(act: Act) -> dict[str, Any]:
     """Take the medium LABEL off line: its images that are nowhere else are OFFLINE, and an operator is asked when wanted."""
     medium = _medium(act)
     set_online(act.connection, act.clock, medium.ien, online=False)
+    act.changed(f"location {medium.name}", {"online": bool(medium.online)}, {"online": False})
     return {"location": medium.ien, "name": medium.name, "online": False}
 
 

@@ -169,6 +169,9 @@ def _refuse_filed(act: Act, study: Any) -> None:
 def _set(act: Act, study: Any, status: str, values: dict[str, str]) -> None:
     by = str(act.caller.duz) if status else ""
     act.connection.execute(_SET, {"entry": study.ien, "status": status, "is_fixed": "1" if status else "", "by": by, **values})
+    before = {"queued": study.queued, **{name: getattr(study, f"new_{name}") for name in ("name", "patient_id", "accession")}}
+    after = {"queued": status, **{name.strip("_"): value for name, value in values.items()}}
+    act.changed(f"CORRECT entry {study.ien}", before, after)
 
 
 def _tell(act: Act, study: Any, outcome: str, detail: str) -> int:

@@ -23,6 +23,7 @@ from rpcs.export.holding import (
     is_destination,
     list_entries,
     release_destination,
+    statuses_of,
     transmit_destinations,
 )
 from rpcs.numbers import subscript
@@ -56,13 +57,22 @@ def _destination(act: Act, entries: list[tuple[int, int]]) -> str:
     return destination
 
 
+def _is_held(act: Act, destination: str) -> bool:
+    return any(it.destination == destination for it in held_destinations(act.connection))
+
+
 def _changed(act: Act, entries: list[tuple[int, int]], statuses: Sequence[str], status: str) -> Changed:
     """Change entries. Raises NotFound where there is none of them."""
+    before = statuses_of(act.connection, entries)
     changed = change_entries(act.connection, entries, statuses, status, act.now)
     missing = [left.entry for left in changed.left if not left.status]
     if len(missing) == len(entries):
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         raise NotFound(f"There is no such entry: {', '.join(missing[:MOST_NAMED])}{more}.")
+    left = {it.entry for it in changed.left}
+    for entry, old in before.items():
+        if entry not in left and old != status:
+            act.changed(f"export entry {entry}", {"status": old}, {"status": status})
     return changed
 
 
@@ -75,7 +85,10 @@ def export_hold(act: Act) -> Changed:
     """
     entries = _entries(act)
     if destination := _destination(act, entries):
-        return hold_destination(act.connection, destination, act.caller.name, act.now)
+        held = _is_held(act, destination)
+        changed = hold_destination(act.connection, destination, act.caller.name, act.now)
+        act.changed(f"destination {destination}", {"held": held}, {"held": True, "entries": changed.entries})
+        return changed
     return _changed(act, entries, WAITING, "HOLD")
 
 
@@ -88,7 +101,10 @@ def export_release(act: Act) -> Changed:
     """
     entries = _entries(act)
     if destination := _destination(act, entries):
-        return release_destination(act.connection, destination, act.now, failed=act.flag("FAILED"))
+        held = _is_held(act, destination)
+        changed = release_destination(act.connection, destination, act.now, failed=act.flag("FAILED"))
+        act.changed(f"destination {destination}", {"held": held}, {"held": False, "entries": changed.entries})
+        return changed
     return _changed(act, entries, ("HOLD", "FAIL"), "WAITING")
 
 

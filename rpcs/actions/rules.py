@@ -68,6 +68,10 @@ def _location(act: Act) -> int:
     return location
 
 
+def _rules_of(location: int) -> str:
+    return f"rules of location {location}"
+
+
 def _told(publication: Publication) -> dict[str, Any]:
     return asdict(publication)
 
@@ -86,7 +90,9 @@ def rules_publish(act: Act) -> dict[str, Any]:
             raise BadRequest("There is no rule in this text; MAG DICOM ROUTE EVAL STOP stops routing.")
         version = store_version(act.connection, text, FILE, semantics, act.caller.name, act.now)
         note = act.text("NOTE")[:NOTE_LIMIT]
+        before = current_version(act.connection, location)
         made = publish(act.connection, location, version, act.caller.name, act.now, note)
+    act.changed(_rules_of(location), before, made)
     return {**_told(made), "rules": count, "semantics": semantics, "evaluator": _runs(act, location)}
 
 
@@ -114,8 +120,10 @@ def rules_show(act: Act) -> dict[str, Any]:
 def rules_rollback(act: Act) -> dict[str, Any]:
     """Publish an earlier VERSION of LOCATION again; without one, what it had before the current."""
     location = _location(act)
+    before = current_version(act.connection, location)
     with _explained():
         made = roll_back(act.connection, location, act.text("VERSION"), act.caller.name, act.now)
+    act.changed(_rules_of(location), before, made)
     return {**_told(made), "evaluator": _runs(act, location)}
 
 
@@ -138,6 +146,7 @@ def rules_start(act: Act) -> Done:
         duz=act.caller.duz,
         now=act.now,
     )
+    act.changed(f"evaluator of location {location}", None, {"task": number, "version": publication.version})
     return Done({"number": number, "version": publication.version, "taskman": taskman.tm(act.connection, act.now)}, number)
 
 

@@ -77,7 +77,13 @@ def schedule_add(act: Act) -> dict[str, Any]:
         duz=act.caller.duz,
         catch_up=act.flag("CATCH UP"),
     )
-    return _facts(act, read_schedule(act.connection, ien))
+    made = read_schedule(act.connection, ien)
+    act.changed(_named(ien), None, made)
+    return _facts(act, made)
+
+
+def _named(ien: int) -> str:
+    return f"schedule entry {ien}"
 
 
 def _special(act: Act) -> str:
@@ -117,7 +123,9 @@ def schedule_edit(act: Act) -> dict[str, Any]:
         variables=act.facts("VARIABLES") if "VARIABLES" in act.request else None,
         parameter=act.request.get("PARAMETER"),
     )
-    return _facts(act, read_schedule(act.connection, entry.ien))
+    changed = read_schedule(act.connection, entry.ien)
+    act.changed(_named(entry.ien), entry, changed)
+    return _facts(act, changed)
 
 
 def _switch(act: Act, name: str) -> bool | None:
@@ -137,6 +145,7 @@ def schedule_remove(act: Act) -> dict[str, Any]:
     """Take entry IEN away; a run that is at work goes on."""
     entry = _entry(act)
     delete_schedule(act.connection, entry.ien)
+    act.changed(_named(entry.ien), entry, None)
     return _facts(act, entry)
 
 
@@ -146,6 +155,7 @@ def schedule_run(act: Act) -> Done:
     entry = _entry(act)
     known_option(entry.option)
     number = run_now(act.connection, entry.ien, act.now, act.caller.duz)
+    act.changed(f"task {number}", None, {"what": entry.option, "scheduled_at": act.now})
     return Done({"number": number, "what": entry.option, "scheduled_at": act.now}, number)
 
 

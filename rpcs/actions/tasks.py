@@ -142,6 +142,7 @@ def task_start(act: Act) -> Done:
         "scheduled_at": at,
         "taskman": taskman.tm(act.connection, act.now),
     }
+    act.changed(f"task {number}", None, {"what": facts["what"], "scheduled_at": at})
     return Done(facts, number if at <= act.now else None)
 
 
@@ -164,6 +165,8 @@ def _changed(act: Act, lines: Sequence[Line], change: Callable[[Line], tuple[boo
         allowed = line.duz == act.caller.duz or act.caller.holds(MANAGER)
         done, outcome = change(line) if allowed else (False, NOT_YOURS)
         told.append({"number": line.number, "done": done, "found": True, "outcome": outcome})
+        if done:
+            act.changed(f"task {line.number}", {"status": line.status, "description": line.description}, {"outcome": outcome})
     return told
 
 
@@ -230,7 +233,9 @@ def task_clean_count(act: Act) -> dict[str, int]:
 @action("MAGB TASK CLEAN", writes=True, key=MANAGER)
 def task_clean(act: Act) -> dict[str, int]:
     """Delete the tasks that ended more than DAYS days ago and need not be kept, ten thousand at most; tell how many."""
-    return {"deleted": delete_old_tasks(act.connection, _days_ago(act), act.now, MOST_DELETED)}
+    count = delete_old_tasks(act.connection, _days_ago(act), act.now, MOST_DELETED)
+    act.changed("tasks that ended", {"tasks": count}, None)
+    return {"deleted": count}
 
 
 def _days_ago(act: Act) -> float:
@@ -250,6 +255,7 @@ def task_flag_clear(act: Act) -> dict[str, str]:
     name = act.text("NAME")
     if not clear(act.connection, name):
         raise NotFound(f"No task has a sync flag {name[:60]!r}; 'magbroker tasks flags' lists those that are taken.")
+    act.changed(f"sync flag {name}", {"taken": True}, {"taken": False})
     return {"cleared": name}
 
 
@@ -272,7 +278,9 @@ def task_errors(act: Act) -> dict[str, Any]:
 def task_errors_clear(act: Act) -> dict[str, int]:
     """Take errors out of the log: those of a KIND, those older than DAYS, or all."""
     before = _days_ago(act) if act.text("DAYS") else act.now + 1.0
-    return {"cleared": delete_errors(act.connection, before, act.text("KIND"))}
+    count = delete_errors(act.connection, before, act.text("KIND"))
+    act.changed("errors of tasks", {"errors": count}, None)
+    return {"cleared": count}
 
 
 @action("MAGB TASK MONITOR", key=MANAGER)

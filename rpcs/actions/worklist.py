@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from fileman.files import ScheduledStep
+from fileman.worklist import StepKey, find_step
 from rpcs.actions.action import Act, action
 from rpcs.actions.errors import BadRequest
 from rpcs.actions.rules import KEY
@@ -46,7 +47,13 @@ def worklist_feed(act: Act) -> dict[str, int]:
     line and the column, and nothing is done then.
     """
     try:
-        return {"entries": take_rows(act.connection, _rows(act), act.now)}
+        rows = _rows(act)
+        for row in rows:
+            key = StepKey(row.values.get("accession", ""), row.values.get("step_id") or row.values.get("accession", ""))
+            before = find_step(act.connection, key)
+            told = None if before is None else {name: before[name] for name in row.values if name in before}
+            act.changed(f"scheduled step {key.accession} {key.step_id}", told, dict(row.values))
+        return {"entries": take_rows(act.connection, rows, act.now)}
     except TableError as error:
         raise BadRequest(str(error)) from error
 

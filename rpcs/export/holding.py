@@ -172,6 +172,15 @@ def change_entries(
     return Changed(changed, left=tuple(left))
 
 
+def statuses_of(connection: Connection, keys: Collection[tuple[int, int]]) -> dict[str, str]:
+    """Give the statuses of entries, written `entry^image`; those that are not there are left out."""
+    found = {}
+    for export, sequence in keys:
+        if (status := connection.execute(_STATUS, {"d0": export, "d1": sequence}).scalar()) is not None:
+            found[f"{export}^{sequence}"] = str(status)
+    return found
+
+
 def held_destinations(connection: Connection) -> list[Held]:
     """List the destinations that are held."""
     return [Held(*row) for row in connection.execute(_HELD)]

@@ -7,15 +7,21 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from fileman.files import ErrorLog, ImageEvent, SignOnLog, StatisticsCursor, TaskError
+from fileman.files import AuditChange, AuditRecord, ErrorLog, ImageEvent, SignOnLog, StatisticsCursor, TaskError
 from taskman.context import TaskContext
 from taskman.routines import routine
 from taskman.system.batches import BATCH, MOST, change, oldest, purge, rows_of
 from taskman.system.days import fileman_ago, seconds_ago
 from taskman.variables import read_variables
 
-#: Days that each log is kept: seven years for who signed on and what happened to an image, as records of disclosures are.
-VARIABLES = {"sign_on_days": 2557.0, "image_event_days": 2557.0, "error_days": 365.0, "task_error_days": 90.0}
+#: Days that each log is kept: seven years for who signed on, who did what, what happened to an image, as of disclosures.
+VARIABLES = {
+    "sign_on_days": 2557.0,
+    "action_days": 2557.0,
+    "image_event_days": 2557.0,
+    "error_days": 365.0,
+    "task_error_days": 90.0,
+}
 
 _TASK_ERRORS = oldest(TaskError, TaskError.at < bindparam("before"), order=TaskError.at)
 _ROLLED_UP = select(StatisticsCursor.last).where(StatisticsCursor.id == 1)
@@ -23,21 +29,24 @@ _NEWEST_EVENT = select(func.max(ImageEvent.ien))
 
 
 class _Log:
-    """A log whose entries are numbered as they come: it is read from its oldest end only."""
+    """A log whose entries are numbered as they come: it is read from its oldest end only. What is `below` them goes first."""
 
-    def __init__(self, ien: InstrumentedAttribute[int], at: InstrumentedAttribute[Any]) -> None:
+    def __init__(
+        self, ien: InstrumentedAttribute[int], at: InstrumentedAttribute[Any], below: InstrumentedAttribute[int] | None = None
+    ) -> None:
         self.oldest = (
             select(ien.label("ien"), at.label("at"))
             .where(ien > bindparam("after"), ien <= bindparam("upto"))
             .order_by(ien)
             .limit(BATCH)
         )
-        self.delete = delete(ien.class_).where(
-            ien > bindparam("after_ien"), ien <= bindparam("upto_ien"), at < bindparam("before_at")
-        )
+        old = (ien > bindparam("after_ien"), ien <= bindparam("upto_ien"), at < bindparam("before_at"))
+        self.delete = delete(ien.class_).where(*old)
+        self.delete_below = delete(below.class_).where(below.in_(select(ien).where(*old))) if below is not None else None
 
 
 _SIGN_ONS = _Log(SignOnLog.ien, SignOnLog.signed_on)
+_ACTIONS = _Log(AuditRecord.ien, AuditRecord.at, AuditChange.record)
 _ERRORS = _Log(ErrorLog.ien, ErrorLog.at)
 _EVENTS = _Log(ImageEvent.ien, ImageEvent.at)
 #: More than any number.
@@ -52,7 +61,7 @@ _ALL = 2**31 - 1
     variables=VARIABLES,
 )
 def trim_audit_logs(task: TaskContext) -> None:
-    """Delete entries of the sign-on log, the error logs and images' stories that are older than the site keeps them.
+    """Delete entries of the sign-on log, the audit, the error logs and images' stories that are older than the site keeps them.
 
     An event goes only when the statistics have counted it.
     """
@@ -60,6 +69,7 @@ def trim_audit_logs(task: TaskContext) -> None:
     clock = task.clock
     counts = {
         "sign-ons": _trim(task, _SIGN_ONS, fileman_ago(clock, kept["sign_on_days"])),
+        "actions": _trim(task, _ACTIONS, seconds_ago(clock, kept["action_days"])),
         "errors of procedures": _trim(task, _ERRORS, fileman_ago(clock, kept["error_days"])),
         "errors of tasks": purge(task, _TASK_ERRORS, {"before": seconds_ago(clock, kept["task_error_days"])}),
         "image events": _trim(task, _EVENTS, seconds_ago(clock, kept["image_event_days"]), _last_event(task)),
@@ -93,4 +103,6 @@ def _trim(task: TaskContext, log: _Log, before: Any, upto: int = _ALL) -> int:
 
 def _delete(task: TaskContext, connection: Connection, log: _Log, values: dict[str, Any]) -> int:
     task.fence(connection)
+    if log.delete_below is not None:
+        connection.execute(log.delete_below, values)
     return connection.execute(log.delete, values).rowcount

@@ -20,9 +20,9 @@ class User(NamedTuple):
 MAY, UNA = User(2, "MANAGER,MAY", "MAY1", "1MAYM!@#$"), User(3, "USER,UNA", "UNA1", "1UNAU!@#$")
 
 
-def site_of_two_users(context: str, rpcs: Iterable[str], key: str) -> str:
-    """Give the lines of the site file; the imaging site is that of institution 660."""
-    users = "".join(_user(user, context, keys) for user, keys in ((MAY, [key]), (UNA, [])))
+def site_of_two_users(context: str, rpcs: Iterable[str], *keys: str) -> str:
+    """Give the lines of the site file, the keys being the one user's; the imaging site is that of institution 660."""
+    users = "".join(_user(user, context, held) for user, held in ((MAY, [*keys]), (UNA, [])))
     return f"""{users}
 [[imaging_site]]
 ien = 1
