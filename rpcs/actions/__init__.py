@@ -1,8 +1,9 @@
 """Administrative actions: one function each, with the key that it takes; procedures and commands call the same."""
 
 from rpcs.actions import archive, audit, correct, exports, rules, task_schedule, tasks, worklist
-from rpcs.actions.action import ACTIONS, DRY_RUN, Act, Action, Caller, answer_of, carry_out, perform
+from rpcs.actions.action import ACTIONS, Act, Action, Caller, answer_of, carry_out, perform
 from rpcs.actions.errors import ActionError, BadRequest, NotAllowed, NotFound, RefusedAction
+from rpcs.actions.parameters import DRY_RUN, Kind, Parameter
 
 #: The modules whose actions are to be known.
 FAMILIES = (archive, audit, correct, exports, rules, task_schedule, tasks, worklist)
@@ -16,8 +17,10 @@ __all__ = [
     "ActionError",
     "BadRequest",
     "Caller",
+    "Kind",
     "NotAllowed",
     "NotFound",
+    "Parameter",
     "RefusedAction",
     "answer_of",
     "carry_out",

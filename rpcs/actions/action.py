@@ -1,15 +1,18 @@
 """What an action is, who calls it, and how it becomes a procedure `MAGB ...`.
 
-A procedure takes one list, whose subscripts are the names of what is asked (`NUMBERS`, `STATUS`), and answers one value:
-`1^` and JSON, or `0^kind^` and why not. Times in the JSON are ISO 8601 with an offset.
+A procedure takes one list, whose subscripts are the names of the action's parameters (`NUMBERS`, `STATUS`), and answers one
+value: `1^` and JSON, or `0^kind^` and why not. Times in the JSON are ISO 8601 with an offset.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime
+from inspect import cleandoc
+from itertools import takewhile
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection
@@ -17,11 +20,13 @@ from tzlocal import get_localzone
 
 from fileman import Audited, Change, write_audit
 from rpcs.actions.errors import KINDS, ActionError, BadRequest, NotAllowed, RefusedAction
+from rpcs.actions.parameters import DRY_RUN, HIDDEN, Parameter, check_request, flag, piece_names
 from rpcs.call import Call
 from rpcs.registry import Access, Answer, listed, procedure
 from rpcs.session import StartTask
 from runtime import Clock
 from taskman import BadFrequency, TaskManError
+from taskman.asked_time import read_time
 from taskman.errors import BadNumbers, BadTime
 from taskman.variables import BadVariables
 
@@ -29,10 +34,7 @@ from taskman.variables import BadVariables
 _WRITTEN_WRONGLY = (BadFrequency, BadNumbers, BadTime, BadVariables)
 #: What holds values of others, to be left as they are.
 _OF_OTHERS = {"arguments", "variables", "result"}
-#: The name under which it is asked that nothing be done, only told.
-DRY_RUN = "DRY RUN"
-#: Digits that a number may have; none of our limits has more.
-MOST_DIGITS = 10
+_DRY_RUN = flag(DRY_RUN, "Do nothing, tell only what would be changed.")
 _NOT_TAKEN = RefusedAction("TaskMan did not take the task; 'magbroker tasks monitor' shows its workers.")
 
 
@@ -63,6 +65,8 @@ class Act:
     caller: Caller
     clock: Clock
     request: Mapping[str, str]
+    #: What may be asked, by name.
+    takes: Mapping[str, Parameter] = field(default_factory=dict)
     #: What it changed so far, in its own words.
     changes: list[Change] = field(default_factory=list)
 
@@ -76,19 +80,26 @@ class Act:
         return self.clock.seconds()
 
     def text(self, name: str) -> str:
-        """Give what was asked under a name; "" for nothing."""
-        return self.request.get(name, "")
+        """Give what was asked under a name, or what counts when nothing was; "" for nothing."""
+        parameter = self.takes[name]
+        text = self.request.get(name) or parameter.default
+        return parameter.chosen(text) if text and parameter.choices else text
+
+    def given(self, name: str) -> bool:
+        """Tell whether something was asked under a name, if only that it be empty."""
+        return self.takes[name].name in self.request
 
     def flag(self, name: str) -> bool:
         """Tell whether something was asked for, by a 1."""
         return self.text(name) == "1"
 
-    def integer(self, name: str, default: int, most: int) -> int:
-        """Give a number from 1 up. Raises BadRequest."""
-        text = self.text(name) or str(default)
-        if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and 1 <= int(text) <= most):
-            raise BadRequest(f"{name} is a number from 1 to {most}, not {text[:20]!r}.")
-        return int(text)
+    def number(self, name: str) -> int:
+        """Give a number, one that was checked before; 0 for nothing."""
+        return int(self.text(name) or 0)
+
+    def time(self, name: str, default: float = 0.0) -> float:
+        """Give a time in seconds since the epoch. Raises BadTime."""
+        return read_time(self.text(name), self.now, get_localzone()) if self.text(name) else default
 
     def facts(self, name: str) -> dict[str, Any]:
         """Give a JSON object. Raises BadRequest."""
@@ -99,6 +110,11 @@ class Act:
         if not isinstance(facts, dict):
             raise BadRequest(f"{name} is to be a JSON object.")
         return facts
+
+    def pieces(self, name: str) -> str:
+        """Give a long text that came in pieces."""
+        parts = takewhile(bool, (self.request.get(piece, "") for piece in piece_names(self.takes[name].name)))
+        return "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,23 +138,40 @@ Run = Callable[[Act], Any]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action: its procedure's name, what it does, whether it writes, and the key that it takes, if any."""
+    """An action: its procedure's name, what it does, whether it writes, the security key that it needs, if any, what it takes.
+
+    `lists` names what a list gives that is to be shown as a table, and the columns that people look for.
+    """
 
     name: str
     run: Run
     writes: bool
     key: str
+    takes: Mapping[str, Parameter]
+    lists: Mapping[str, tuple[str, ...]]
+
+    @property
+    def about(self) -> str:
+        """What it does, in words."""
+        return cleandoc(self.run.__doc__ or "")
 
 
 #: Every action by the name of its procedure.
 ACTIONS: dict[str, Action] = {}
 
 
-def action(name: str, *, writes: bool = False, key: str = "") -> Callable[[Run], Run]:
+def action(
+    name: str,
+    *takes: Parameter,
+    writes: bool = False,
+    key: str = "",
+    lists: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> Callable[[Run], Run]:
     """Register the decorated function as an action, and as the remote procedure of that name."""
 
     def register(run: Run) -> Run:
-        made = ACTIONS[name] = Action(name, run, writes, key)
+        known = (*takes, *([_DRY_RUN] if writes else []))
+        made = ACTIONS[name] = Action(name, run, writes, key, {it.name: it for it in known}, lists)
 
         def handler(call: Call) -> Answer | str:
             return _answer(made, call)
@@ -171,7 +204,7 @@ def carry_out(action: Action, act: Act) -> Done:
     except BaseException:
         savepoint.rollback()
         raise
-    if act.flag(DRY_RUN):
+    if act.request.get(DRY_RUN) == "1":
         savepoint.rollback()
         return Done({"dry_run": True, "changes": told(act.changes), "answer": done.value})
     savepoint.commit()
@@ -181,8 +214,14 @@ def carry_out(action: Action, act: Act) -> Done:
 
 def _audit(action: Action, act: Act, outcome: str, reason: str = "") -> None:
     caller, changes = act.caller, act.changes if outcome == "done" else []
-    facts = (act.now, caller.duz, caller.name, caller.via, caller.address, action.name, act.request, outcome, reason, changes)
+    request = {name: _kept(action.takes.get(name), text) for name, text in act.request.items()}
+    facts = (act.now, caller.duz, caller.name, caller.via, caller.address, action.name, request, outcome, reason, changes)
     write_audit(act.connection, Audited(*facts))
+
+
+def _kept(parameter: Parameter | None, text: str) -> str:
+    """Give what the audit keeps of what was asked: what is secret, or not understood, is nobody's business."""
+    return HIDDEN if parameter is not None and parameter.secret else text
 
 
 def perform(action: Action, act: Act) -> Done:
@@ -190,7 +229,8 @@ def perform(action: Action, act: Act) -> Done:
     if action.key and not act.caller.holds(action.key):
         raise NotAllowed(f"{act.caller.name} needs the security key {action.key} for this.")
     try:
-        given = action.run(act)
+        check_request(action.takes, act.request)
+        given = action.run(replace(act, takes=action.takes))
     except _WRITTEN_WRONGLY as error:
         raise BadRequest(str(error)) from error
     except TaskManError as error:

@@ -26,9 +26,10 @@ from fileman import (
     set_override,
 )
 from fileman.files import BackgroundQueue, Image, ImagingSite, LongTermFault, NetworkLocation, Patient, Recall
+from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, action
 from rpcs.actions.errors import BadRequest, NotFound, RefusedAction
-from rpcs.actions.rules import KEY, MOST_IEN, NOTE_LIMIT
+from rpcs.actions.rules import KEY, NOTE_LIMIT
 from rpcs.recall import queue_run
 from rpcs.routing.destinations import set_online
 from runtime import other_names
@@ -90,7 +91,15 @@ def _count_of(*conditions: ColumnElement[bool]) -> Select[int]:
 _RECALLS = {state: _count_of(Recall.state == state) for state in ("WAITING", "FAILED")}
 
 
-@action("MAGB ARCHIVE RULE", writes=True, key=KEY)
+@action(
+    "MAGB ARCHIVE RULE",
+    takes.choice("SCOPE", "What SUBJECT names.", tuple(_IMAGES), required=True),
+    takes.text("SUBJECT", "A Study Instance UID, or a patient's DFN.", required=True),
+    takes.choice("RULE", "What becomes of the images.", _RULES, required=True),
+    takes.text("NOTE", "Why, to be kept with it."),
+    writes=True,
+    key=KEY,
+)
 def archive_rule(act: Act) -> dict[str, Any]:
     """Say what becomes of the images of a study or patient, whatever their headers say.
 
@@ -98,9 +107,7 @@ def archive_rule(act: Act) -> dict[str, Any]:
     other), NEVER-ARCHIVE, or DEFAULT, by which headers count again; NOTE says why. Of what was never to be archived and may be
     now, the copies are made again.
     """
-    scope, subject, rule = act.text("SCOPE").upper(), act.text("SUBJECT"), act.text("RULE").upper()
-    if rule not in _RULES:
-        raise BadRequest(f"RULE is one of {', '.join(_RULES)}, not {rule[:20]!r}.")
+    scope, subject, rule = act.text("SCOPE"), act.text("SUBJECT"), act.text("RULE")
     _check_subject(act, scope, subject)
     before = override_of(act.connection, scope, subject)
     override = Override(scope, subject, rule, act.text("NOTE")[:NOTE_LIMIT], act.caller.name, act.now)
@@ -118,7 +125,7 @@ def _check_subject(act: Act, scope: str, subject: str) -> None:
         if act.connection.execute(_STUDY, {"uid_": subject}).first() is None:
             raise NotFound(f"There is no study {subject[:64]!r}.")
         return
-    if act.connection.execute(_PATIENT, {"dfn_": act.integer("SUBJECT", 0, MOST_IEN)}).first() is None:
+    if act.connection.execute(_PATIENT, {"dfn_": takes.read_number("SUBJECT", subject)}).first() is None:
         raise NotFound(f"There is no patient {subject}.")
 
 
@@ -134,10 +141,18 @@ def _queue_again(act: Act, scope: str, subject: str) -> int:
     return total
 
 
-@action("MAGB ARCHIVE LIST")
+@action(
+    "MAGB ARCHIVE LIST",
+    takes.limit(MOST_LISTED),
+    lists={
+        "rules": ("scope", "subject", "rule", "set_at", "set_by", "note"),
+        "media": ("ien", "name", "label", "kind", "online"),
+        "faults": ("image", "location", "reason", "found_at"),
+    },
+)
 def archive_list(act: Act) -> dict[str, Any]:
     """List rules for studies and patients, media, images that wait to come back, long-term copies at fault; LIMIT of each."""
-    most = act.integer("LIMIT", 100, MOST_LISTED)
+    most = act.number("LIMIT")
     return {
         "rules": list_overrides(act.connection, most),
         "media": [dict(row._mapping) for row in act.connection.execute(_MEDIA)],
@@ -146,7 +161,12 @@ def archive_list(act: Act) -> dict[str, Any]:
     }
 
 
-@action("MAGB ARCHIVE RECHECK", writes=True, key=KEY)
+@action(
+    "MAGB ARCHIVE RECHECK",
+    takes.text("IMAGES", "Image numbers, parted by commas.", required=True),
+    writes=True,
+    key=KEY,
+)
 def archive_recheck(act: Act) -> dict[str, Any]:
     """Have the long-term copies of IMAGES, numbers parted by commas, read again that were found at fault; tell how many."""
     images = [int(it) for it in act.text("IMAGES").split(",") if it.isascii() and it.isdigit() and len(it) < 10]
@@ -159,13 +179,22 @@ def archive_recheck(act: Act) -> dict[str, Any]:
     return {"images": count}
 
 
-@action("MAGB ARCHIVE REQUESTS")
+@action(
+    "MAGB ARCHIVE REQUESTS",
+    takes.flag("CLOSED", "Those that were answered, too."),
+    lists={"requests": ("label", "name", "asked_by", "asked_at", "images", "closed_at")},
+)
 def archive_requests(act: Act) -> dict[str, Any]:
     """List the media that operators are asked for, who asked first and when, how many images wait; CLOSED 1 answered ones too."""
     return {"requests": list_operator_requests(act.connection, closed=act.flag("CLOSED"))}
 
 
-@action("MAGB ARCHIVE MOUNT", writes=True, key=KEY)
+@action(
+    "MAGB ARCHIVE MOUNT",
+    takes.text("LABEL", "A medium's label, or the name of a location without one.", required=True),
+    writes=True,
+    key=KEY,
+)
 def archive_mount(act: Act) -> dict[str, Any]:
     """Put the medium LABEL on line, a location's label or else name: who waits for its images waits no longer than for others.
 
@@ -181,7 +210,12 @@ def archive_mount(act: Act) -> dict[str, Any]:
     return {"location": medium.ien, "name": medium.name, "online": True, "asked_for": asked}
 
 
-@action("MAGB ARCHIVE UNMOUNT", writes=True, key=KEY)
+@action(
+    "MAGB ARCHIVE UNMOUNT",
+    takes.text("LABEL", "A medium's label, or the name of a location without one.", required=True),
+    writes=True,
+    key=KEY,
+)
 def archive_unmount(act: Act) -> dict[str, Any]:
     """Take the medium LABEL off line: its images that are nowhere else are OFFLINE, and an operator is asked when wanted."""
     medium = _medium(act)
@@ -193,8 +227,6 @@ def archive_unmount(act: Act) -> dict[str, Any]:
 def _medium(act: Act) -> Any:
     """Find LABEL. Raises NotFound."""
     label = act.text("LABEL").strip()
-    if not label:
-        raise BadRequest("LABEL says which medium is meant.")
     row = act.connection.execute(_NAMED, {"label_": label.upper()}).first()
     if row is None:
         raise NotFound(f"There is no medium {label[:64]!r}.{other_names(label, _labels(act))}")

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from tzlocal import get_localzone
-
 from fileman import AuditWanted, list_audit
+from rpcs.actions import parameters as takes
 from rpcs.actions.action import ACTIONS, Act, action
 from rpcs.actions.errors import KINDS, BadRequest
-from rpcs.actions.rules import KEY, MOST_IEN
-from taskman.asked_time import read_time
+from rpcs.actions.rules import KEY
 
 #: Actions that one call lists.
 MOST_LISTED = 500
 OUTCOMES = ("done", *KINDS)
 
 
-@action("MAGB AUDIT LIST", key=KEY)
+@action(
+    "MAGB AUDIT LIST",
+    takes.text("USER", "Who did it, by the whole name."),
+    takes.text("ACTION", "What was done, as EXPORT HOLD."),
+    takes.text("SUBJECT", "What was changed, as 'destination ARCHIVE'."),
+    takes.choice("OUTCOME", "What came of it.", OUTCOMES),
+    takes.time("SINCE", "Not before this time."),
+    takes.time("UNTIL", "Before this time."),
+    takes.number("BEFORE", "Older than the action of this number, for the next page."),
+    takes.limit(MOST_LISTED),
+    key=KEY,
+    lists={"actions": ("ien", "at", "name", "action", "outcome", "reason")},
+)
 def audit_list(act: Act) -> dict[str, Any]:
     """List actions that were asked for and change something, the newest first, LIMIT at most, older than number BEFORE.
 
@@ -25,18 +35,15 @@ def audit_list(act: Act) -> dict[str, Any]:
     OUTCOME is done, refused, key, missing or usage. Of each: who, how and from where, what was asked, what it changed, why it
     was refused. `next` is what to give as BEFORE for the next page, and null on the last.
     """
-    outcome = act.text("OUTCOME")
-    if outcome not in ("", *OUTCOMES):
-        raise BadRequest(f"OUTCOME is one of {', '.join(OUTCOMES)}, not {outcome[:20]!r}.")
-    most = act.integer("LIMIT", 100, MOST_LISTED)
+    most = act.number("LIMIT")
     wanted = AuditWanted(
         act.text("USER"),
         _action(act),
         act.text("SUBJECT"),
-        outcome,
-        since=_time(act, "SINCE"),
-        until=_time(act, "UNTIL"),
-        before=act.integer("BEFORE", 1, MOST_IEN) if act.text("BEFORE") else 0,
+        act.text("OUTCOME"),
+        since=act.time("SINCE"),
+        until=act.time("UNTIL"),
+        before=act.number("BEFORE"),
     )
     found = list_audit(act.connection, wanted, most + 1)
     page = found[:most]
@@ -50,7 +57,3 @@ def _action(act: Act) -> str:
     if asked and name not in ACTIONS:
         raise BadRequest(f"There is no action {asked[:60]!r}.")
     return name
-
-
-def _time(act: Act, name: str) -> float:
-    return read_time(act.text(name), act.now, get_localzone()) if act.text(name) else 0.0

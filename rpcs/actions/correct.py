@@ -12,14 +12,15 @@ from sqlalchemy import bindparam, func, select, update
 
 from fileman import Event, lock_for_transaction, record_events
 from fileman.files import DicomFailedImage, Image
+from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, action
 from rpcs.actions.errors import BadRequest, NotFound, RefusedAction
 from rpcs.image_processing.correct_list import DELETE, FIXED
 
 #: The key of those who say whose an image is.
 KEY = "MAG SYSTEM"
-#: Entries that are listed at once; an entry number is below MOST_IEN.
-MOST_LISTED, MOST_IEN = 500, 10**9
+#: Entries that are listed at once.
+MOST_LISTED = 500
 #: Characters that the new values may have (PS3.5 6.2), and some that part what is told the gateway.
 NAME_LIMIT, PATIENT_ID_LIMIT, ACCESSION_LIMIT = 64, 64, 16
 _NOT_IN_A_VALUE, _NOT_IN_A_NAME = set("|\\^~="), set("|\\~=")
@@ -73,15 +74,21 @@ _SET = (
 )
 
 
-@action("MAGB CORRECT LIST")
+@action(
+    "MAGB CORRECT LIST",
+    takes.number("STUDY", "The images of the study of this entry."),
+    takes.after(),
+    takes.limit(MOST_LISTED),
+    lists={"entries": ("ien", "reason", "name", "patient_id", "accession", "images", "machine", "queued")},
+)
 def correct_list(act: Act) -> dict[str, Any]:
     """List the studies on the CORRECT list by their first images, LIMIT at most, behind entry AFTER; with STUDY its images.
 
     Of a study the reason, the values that it came with, how many images it has, and what its gateway is to do about it: `queued`
     is FIXED with the new values, DELETE, or empty. `next` is what to give as AFTER for the next page, and null on the last.
     """
-    most = act.integer("LIMIT", 100, MOST_LISTED)
-    after = act.integer("AFTER", 0, MOST_IEN) if act.text("AFTER") else 0
+    most = act.number("LIMIT")
+    after = act.number("AFTER")
     asked = {"after": after, "most": most + 1}
     if act.text("STUDY"):
         study = _find(act).ien
@@ -99,7 +106,15 @@ def _related(act: Act, study: int) -> int:
     return int(act.connection.execute(_RELATED, {"study": study}).scalar_one())
 
 
-@action("MAGB CORRECT FIX", writes=True, key=KEY)
+@action(
+    "MAGB CORRECT FIX",
+    takes.number("STUDY", "The entry of the study's first image.", required=True),
+    takes.text("NAME", "The patient's name, `last^first^middle` or `last,first middle`; as it came if left out."),
+    takes.text("PATIENT_ID", "The Patient ID; as it came if left out."),
+    takes.text("ACCESSION", "The accession number; as it came if left out."),
+    writes=True,
+    key=KEY,
+)
 def correct_fix(act: Act) -> dict[str, Any]:
     """Say whose the study of entry STUDY is: NAME (`last^first^middle` or `last,first middle`), PATIENT_ID, ACCESSION.
 
@@ -115,13 +130,24 @@ def correct_fix(act: Act) -> dict[str, Any]:
     return _queue(act, FIXED, values, "fixed", said or "to be tried again")
 
 
-@action("MAGB CORRECT DELETE", writes=True, key=KEY)
+@action(
+    "MAGB CORRECT DELETE",
+    takes.number("STUDY", "The entry of the study's first image.", required=True),
+    takes.text("REASON", "Why, to be kept in the images' stories."),
+    writes=True,
+    key=KEY,
+)
 def correct_delete(act: Act) -> dict[str, Any]:
     """Have the gateway delete every image of the study of entry STUDY, for good; REASON is kept in their stories."""
     return _queue(act, DELETE, {"name_": "", "patient_id_": "", "accession_": ""}, "to be deleted", act.text("REASON")[:200])
 
 
-@action("MAGB CORRECT UNDO", writes=True, key=KEY)
+@action(
+    "MAGB CORRECT UNDO",
+    takes.number("STUDY", "The entry of the study's first image.", required=True),
+    writes=True,
+    key=KEY,
+)
 def correct_undo(act: Act) -> dict[str, Any]:
     """Take back what was asked for the study of entry STUDY, while its gateway has filed or deleted nothing of it yet."""
     study = _hold(act)
@@ -146,7 +172,7 @@ def _queue(act: Act, status: str, values: dict[str, str], outcome: str, detail: 
 
 def _find(act: Act) -> Any:
     """Give the first image of a study, which stands for it. Raises NotFound, and BadRequest for another one."""
-    entry = act.integer("STUDY", 0, MOST_IEN)
+    entry = act.number("STUDY")
     row = act.connection.execute(_ONE, {"entry": entry}).first()
     if row is None:
         raise NotFound(f"There is no entry {entry} on the CORRECT list.")

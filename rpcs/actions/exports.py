@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, action
 from rpcs.actions.errors import BadRequest, NotFound
 from rpcs.actions.rules import KEY
@@ -76,7 +77,13 @@ def _changed(act: Act, entries: list[tuple[int, int]], statuses: Sequence[str], 
     return changed
 
 
-@action("MAGB EXPORT HOLD", writes=True, key=KEY)
+@action(
+    "MAGB EXPORT HOLD",
+    takes.text("DESTINATION", "A transmit destination's name."),
+    takes.text("ENTRIES", "Instead of DESTINATION: entries, entry^image, parted by commas."),
+    writes=True,
+    key=KEY,
+)
 def export_hold(act: Act) -> Changed:
     """Hold DESTINATION, for which nothing more is sent then, or ENTRIES, `entry^image` parted by commas.
 
@@ -92,7 +99,14 @@ def export_hold(act: Act) -> Changed:
     return _changed(act, entries, WAITING, "HOLD")
 
 
-@action("MAGB EXPORT RELEASE", writes=True, key=KEY)
+@action(
+    "MAGB EXPORT RELEASE",
+    takes.text("DESTINATION", "A transmit destination's name."),
+    takes.text("ENTRIES", "Instead of DESTINATION: entries, entry^image, parted by commas."),
+    takes.flag("FAILED", "Try again what failed for the destination, too."),
+    writes=True,
+    key=KEY,
+)
 def export_release(act: Act) -> Changed:
     """Let DESTINATION or ENTRIES go again; with FAILED 1 what failed for the destination is tried again too.
 
@@ -108,11 +122,16 @@ def export_release(act: Act) -> Changed:
     return _changed(act, entries, ("HOLD", "FAIL"), "WAITING")
 
 
-@action("MAGB EXPORT LIST")
+@action(
+    "MAGB EXPORT LIST",
+    takes.choice("STATUS", "Entries in this status.", STATUSES, default="FAIL"),
+    takes.limit(MOST_LISTED),
+    lists={
+        "held": ("destination", "by", "at"),
+        "entries": ("entry", "destination", "image", "reason"),
+    },
+)
 def export_list(act: Act) -> dict[str, Any]:
     """List the destinations that are held, and entries in STATUS, FAIL if not told, with their reasons; LIMIT at most."""
-    status = act.text("STATUS") or "FAIL"
-    if status not in STATUSES:
-        raise BadRequest(f"STATUS is one of {', '.join(STATUSES)}, not {status[:20]!r}.")
-    found = list_entries(act.connection, status, act.integer("LIMIT", 100, MOST_LISTED))
+    found = list_entries(act.connection, act.text("STATUS"), act.number("LIMIT"))
     return {"held": held_destinations(act.connection), "entries": found}

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, select
 import taskman.api as taskman
 from fileman import site_settings
 from fileman.files import Institution
+from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, Done, action
 from rpcs.actions.errors import BadRequest, NotFound, RefusedAction
 from rpcs.actions.tasks import task_stop
@@ -41,8 +42,6 @@ from rules.evaluator.versions import (
 KEY = "MAG SYSTEM"
 #: Characters of a remark beside a publication.
 NOTE_LIMIT = 200
-#: An entry number is below this.
-MOST_IEN = 10**9
 
 _NAME = select(Institution.name).where(Institution.ien == bindparam("ien_"))
 
@@ -62,7 +61,7 @@ def _explained() -> Iterator[None]:
 
 def _location(act: Act) -> int:
     """Give the institution that is asked for. Raises NotFound for one that the site does not know."""
-    location = act.integer("LOCATION", 0, MOST_IEN)
+    location = act.number("LOCATION")
     if act.connection.execute(_NAME, {"ien_": location}).first() is None:
         raise NotFound(f"There is no institution {location}.")
     return location
@@ -76,7 +75,14 @@ def _told(publication: Publication) -> dict[str, Any]:
     return asdict(publication)
 
 
-@action("MAGB RULES PUBLISH", writes=True, key=KEY)
+@action(
+    "MAGB RULES PUBLISH",
+    takes.number("LOCATION", "The institution whose images are routed.", required=True),
+    takes.text("TEXT", "The rule file.", required=True),
+    takes.text("NOTE", "Why, to be kept with it."),
+    writes=True,
+    key=KEY,
+)
 def rules_publish(act: Act) -> dict[str, Any]:
     """Publish the rule file TEXT for LOCATION, whose evaluator takes it up with its next image; NOTE says why.
 
@@ -100,15 +106,23 @@ def _runs(act: Act, location: int) -> bool:
     return taskman.is_running(act.connection, subject_of({"location": location}), act.now)
 
 
-@action("MAGB RULES VERSIONS")
+@action(
+    "MAGB RULES VERSIONS",
+    takes.number("LOCATION", "The institution whose images are routed.", required=True),
+    takes.limit(MOST_LISTED),
+    lists={"versions": ("version", "published_at", "published_by", "note")},
+)
 def rules_versions(act: Act) -> dict[str, Any]:
     """List what was published for LOCATION, the newest first: that is what counts. LIMIT says how many at most."""
     location = _location(act)
-    found = list_publications(act.connection, location, act.integer("LIMIT", 100, MOST_LISTED))
+    found = list_publications(act.connection, location, act.number("LIMIT"))
     return {"location": location, "evaluator": _runs(act, location), "versions": [_told(it) for it in found]}
 
 
-@action("MAGB RULES SHOW")
+@action(
+    "MAGB RULES SHOW",
+    takes.text("VERSION", "The version, or the beginning of its name.", required=True),
+)
 def rules_show(act: Act) -> dict[str, Any]:
     """Give the text of VERSION, which the beginning of its name is enough for; of START's RULES the elements, one a line."""
     with _explained():
@@ -116,7 +130,13 @@ def rules_show(act: Act) -> dict[str, Any]:
     return {**asdict(version), "text": version.shown}
 
 
-@action("MAGB RULES ROLLBACK", writes=True, key=KEY)
+@action(
+    "MAGB RULES ROLLBACK",
+    takes.number("LOCATION", "The institution whose images are routed.", required=True),
+    takes.text("VERSION", "The version to publish again; the one before the current if left out."),
+    writes=True,
+    key=KEY,
+)
 def rules_rollback(act: Act) -> dict[str, Any]:
     """Publish an earlier VERSION of LOCATION again; without one, what it had before the current."""
     location = _location(act)
@@ -127,7 +147,12 @@ def rules_rollback(act: Act) -> dict[str, Any]:
     return {**_told(made), "evaluator": _runs(act, location)}
 
 
-@action("MAGB RULES START", writes=True, key=KEY)
+@action(
+    "MAGB RULES START",
+    takes.number("LOCATION", "The institution whose images are routed.", required=True),
+    writes=True,
+    key=KEY,
+)
 def rules_start(act: Act) -> Done:
     """Start the evaluator of LOCATION with the rules that are published for it."""
     location = _location(act)
@@ -150,17 +175,26 @@ def rules_start(act: Act) -> Done:
     return Done({"number": number, "version": publication.version, "taskman": taskman.tm(act.connection, act.now)}, number)
 
 
-@action("MAGB RULES STOP", writes=True, key=KEY)
+@action(
+    "MAGB RULES STOP",
+    takes.number("LOCATION", "The institution whose images are routed.", required=True),
+    writes=True,
+    key=KEY,
+)
 def rules_stop(act: Act) -> dict[str, Any]:
     """Ask the evaluator of LOCATION, and of no other, to stop after the image it is at."""
-    act.integer("LOCATION", 0, MOST_IEN)
+    act.number("LOCATION")
     return dict(task_stop(act))
 
 
-@action("MAGB RULES EXPLAIN")
+@action(
+    "MAGB RULES EXPLAIN",
+    takes.number("IMAGE", "The image.", required=True),
+    takes.number("TASK", "As this evaluator decided; the newest if left out."),
+)
 def rules_explain(act: Act) -> dict[str, Any]:
     """Explain where IMAGE went: each rule, each of its conditions with what it saw, as the newest evaluator, or TASK, decided."""
-    image = act.integer("IMAGE", 0, MOST_IEN)
-    task = act.integer("TASK", 0, MOST_IEN) if act.text("TASK") else None
+    image = act.number("IMAGE")
+    task = act.number("TASK") or None
     with _explained():
         return asdict(explain_image(act.connection, image, task))

@@ -10,12 +10,12 @@ from typing import Any
 
 from tzlocal import get_localzone
 
+from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, Done, action
-from rpcs.actions.errors import BadRequest, NotFound, RefusedAction
+from rpcs.actions.errors import NotFound, RefusedAction
 from rpcs.actions.options import known_option
 from rpcs.actions.tasks import MANAGER
 from taskman import BadSchedule, UnknownRoutine, parse_frequency
-from taskman.asked_time import read_time
 from taskman.monitor import OVERDUE_AFTER
 from taskman.recurrence import next_run, preview_runs
 from taskman.routines import find_option
@@ -36,7 +36,10 @@ PREVIEWED, MOST_PREVIEWED = 10, 1000
 ONCE, AT_START = "once", "at TaskMan's start"
 
 
-@action("MAGB TASK SCHEDULE LIST")
+@action(
+    "MAGB TASK SCHEDULE LIST",
+    lists={"schedules": ("ien", "option", "means", "next_at", "paused")},
+)
 def schedule_list(act: Act) -> dict[str, Any]:
     """List every entry with its next run and what its frequency means."""
     return {"schedules": [_facts(act, entry) for entry in list_schedules(act.connection)]}
@@ -62,7 +65,18 @@ def _label(option: str) -> str:
         return "no routine has this option here"
 
 
-@action("MAGB TASK SCHEDULE ADD", writes=True, key=MANAGER)
+@action(
+    "MAGB TASK SCHEDULE ADD",
+    takes.text("OPTION", "The option to run.", required=True),
+    takes.text("FREQUENCY", "How often, as 60S, 1D or M-F@0800; once if left out."),
+    takes.time("AT", "The first run; as the frequency says if left out."),
+    takes.choice("SPECIAL", "S to run at TaskMan's start, P to be kept running, SP both.", tuple(filter(None, SPECIAL))),
+    takes.facts("VARIABLES", "The option's variables, as a JSON object."),
+    takes.text("PARAMETER", "The task parameter (#19.2)."),
+    takes.flag("CATCH UP", "Make up for runs that were missed."),
+    writes=True,
+    key=MANAGER,
+)
 def schedule_add(act: Act) -> dict[str, Any]:
     """Schedule OPTION by FREQUENCY from AT on, or once; SPECIAL, CATCH UP, VARIABLES (JSON) and PARAMETER as in #19.2."""
     option, frequency = known_option(act.text("OPTION")), act.text("FREQUENCY")
@@ -87,28 +101,37 @@ def _named(ien: int) -> str:
 
 
 def _special(act: Act) -> str:
-    special = act.text("SPECIAL").upper()
-    if special not in SPECIAL:
-        raise BadRequest(f"{special[:20]!r} is no special queueing: it is S, SP, P or nothing.")
-    return special
+    return act.text("SPECIAL")
 
 
 def _first_run(act: Act, frequency: str) -> float | None:
     """Give the time that was asked for, or the first that the frequency names; None for neither."""
     zone = get_localzone()
     if act.text("AT"):
-        return read_time(act.text("AT"), act.now, zone)
+        return act.time("AT")
     return next_run(parse_frequency(frequency), act.now, zone) if frequency else None
 
 
-@action("MAGB TASK SCHEDULE EDIT", writes=True, key=MANAGER)
+@action(
+    "MAGB TASK SCHEDULE EDIT",
+    takes.number("IEN", "The entry.", required=True),
+    takes.text("FREQUENCY", "How often from now on; empty for once."),
+    takes.time("AT", "The next run."),
+    takes.flag("PAUSED", "Whether it is to rest."),
+    takes.choice("SPECIAL", "S to run at TaskMan's start, P to be kept running, SP both.", tuple(filter(None, SPECIAL))),
+    takes.facts("VARIABLES", "The option's variables, as a JSON object."),
+    takes.text("PARAMETER", "The task parameter (#19.2)."),
+    takes.flag("CATCH UP", "Make up for runs that were missed."),
+    writes=True,
+    key=MANAGER,
+)
 def schedule_edit(act: Act) -> dict[str, Any]:
     """Change entry IEN: what is given of FREQUENCY, AT, SPECIAL, CATCH UP, PAUSED, VARIABLES, PARAMETER.
 
     A new frequency without a time counts from now.
     """
     entry = _entry(act)
-    frequency = act.request.get("FREQUENCY")
+    frequency = act.text("FREQUENCY") if act.given("FREQUENCY") else None
     first = _first_run(act, frequency or "")
     if frequency and first is None:
         raise RefusedAction(f"{frequency} has no run after now.")
@@ -119,9 +142,9 @@ def schedule_edit(act: Act) -> dict[str, Any]:
         next_at=first,
         paused=_switch(act, "PAUSED"),
         catch_up=_switch(act, "CATCH UP"),
-        special=_special(act) if "SPECIAL" in act.request else None,
-        variables=act.facts("VARIABLES") if "VARIABLES" in act.request else None,
-        parameter=act.request.get("PARAMETER"),
+        special=_special(act) if act.given("SPECIAL") else None,
+        variables=act.facts("VARIABLES") if act.given("VARIABLES") else None,
+        parameter=act.text("PARAMETER") if act.given("PARAMETER") else None,
     )
     changed = read_schedule(act.connection, entry.ien)
     act.changed(_named(entry.ien), entry, changed)
@@ -129,18 +152,23 @@ def schedule_edit(act: Act) -> dict[str, Any]:
 
 
 def _switch(act: Act, name: str) -> bool | None:
-    return act.flag(name) if name in act.request else None
+    return act.flag(name) if act.given(name) else None
 
 
 def _entry(act: Act) -> Schedule:
-    ien = act.integer("IEN", 0, 10**9)
+    ien = act.number("IEN")
     try:
         return read_schedule(act.connection, ien)
     except BadSchedule as error:
         raise NotFound(str(error)) from error
 
 
-@action("MAGB TASK SCHEDULE REMOVE", writes=True, key=MANAGER)
+@action(
+    "MAGB TASK SCHEDULE REMOVE",
+    takes.number("IEN", "The entry.", required=True),
+    writes=True,
+    key=MANAGER,
+)
 def schedule_remove(act: Act) -> dict[str, Any]:
     """Take entry IEN away; a run that is at work goes on."""
     entry = _entry(act)
@@ -149,7 +177,12 @@ def schedule_remove(act: Act) -> dict[str, Any]:
     return _facts(act, entry)
 
 
-@action("MAGB TASK SCHEDULE RUN", writes=True, key=MANAGER)
+@action(
+    "MAGB TASK SCHEDULE RUN",
+    takes.number("IEN", "The entry.", required=True),
+    writes=True,
+    key=MANAGER,
+)
 def schedule_run(act: Act) -> Done:
     """Queue a run of entry IEN at once, besides the scheduled ones."""
     entry = _entry(act)
@@ -159,10 +192,17 @@ def schedule_run(act: Act) -> Done:
     return Done({"number": number, "what": entry.option, "scheduled_at": act.now}, number)
 
 
-@action("MAGB TASK SCHEDULE PREVIEW")
+@action(
+    "MAGB TASK SCHEDULE PREVIEW",
+    takes.number("IEN", "The entry whose runs are wanted."),
+    takes.text("FREQUENCY", "Instead of IEN: a frequency to try."),
+    takes.time("FROM", "From when on a frequency is tried."),
+    takes.number("COUNT", "How many runs.", default=PREVIEWED, most=MOST_PREVIEWED),
+    lists={"runs": ("at",)},
+)
 def schedule_preview(act: Act) -> dict[str, Any]:
     """Tell the next COUNT runs of entry IEN, or of FREQUENCY after FROM, and what its code means."""
-    count = act.integer("COUNT", PREVIEWED, MOST_PREVIEWED)
+    count = act.number("COUNT")
     if act.text("IEN"):
         entry = _entry(act)
         frequency, means, runs = entry.frequency, meaning(entry.frequency, entry.special), entry.preview(count)
@@ -170,5 +210,5 @@ def schedule_preview(act: Act) -> dict[str, Any]:
         parsed = parse_frequency(act.text("FREQUENCY"))
         zone = get_localzone()
         frequency, means = parsed.code, parsed.text
-        runs = preview_runs(parsed, read_time(act.text("FROM"), act.now, zone), count, zone)
+        runs = preview_runs(parsed, act.time("FROM", act.now), count, zone)
     return {"frequency": frequency, "means": means, "runs": [{"at": seconds} for seconds in runs]}

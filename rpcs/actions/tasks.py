@@ -9,16 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
-from tzlocal import get_localzone
 
 import taskman.api as taskman
 from fileman.files import EvaluatorLog, NewPerson
+from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, Done, action
 from rpcs.actions.errors import BadRequest, NotAllowed, NotFound
 from rpcs.actions.options import known_option, knows_routine
 from rpcs.actions.queues import queue_depths
 from rules.evaluator import ENTRY_POINT
-from taskman.asked_time import read_time
 from taskman.error_log import delete_errors, list_errors
 from taskman.listing import GROUPS, MOST_RANGES, MOST_TASKS, Line, Wanted, list_tasks, read_detail, read_numbers, stoppable_with
 from taskman.monitor import read_monitor
@@ -49,13 +48,23 @@ _LOG = (
 )
 
 
-@action("MAGB TASK LIST")
+@action(
+    "MAGB TASK LIST",
+    takes.choice("STATUS", "Tasks of this kind only.", tuple(GROUPS)),
+    takes.text("NUMBERS", "Only these, as 5,7-9."),
+    takes.text("USER", "Whose tasks, by name or DUZ."),
+    takes.flag("MINE", "Your own tasks only."),
+    takes.flag("ALL", "Everyone's tasks, which needs ZTMQ."),
+    takes.text("ROUTINE", "Only those of a routine, by the beginning of TAG^ROUTINE or its name."),
+    takes.text("OPTION", "Only those of an option."),
+    takes.text("DESCRIPTION", "Only those whose description has this in it."),
+    takes.limit(MOST_TASKS, LIST_LIMIT),
+    lists={"tasks": ("number", "meaning", "at", "creator", "description")},
+)
 def task_list(act: Act) -> dict[str, Any]:
     """List tasks: STATUS, NUMBERS, USER (name or DUZ), MINE, ROUTINE, OPTION, DESCRIPTION, LIMIT say which."""
     group = act.text("STATUS")
-    if group not in ("", *GROUPS):
-        raise BadRequest(f"There is no status {group[:20]!r} to list; there are: {', '.join(GROUPS)}.")
-    limit = act.integer("LIMIT", LIST_LIMIT, MOST_TASKS)
+    limit = act.number("LIMIT")
     wanted = Wanted(
         group,
         _whose(act),
@@ -92,10 +101,13 @@ def _duz(act: Act, user: str) -> int:
     return int(exact[0].duz)
 
 
-@action("MAGB TASK SHOW")
+@action(
+    "MAGB TASK SHOW",
+    takes.number("NUMBER", "The task.", required=True),
+)
 def task_show(act: Act) -> dict[str, Any]:
     """Tell all that is known of task NUMBER, with its last error; an evaluator's with the end of its log."""
-    number = act.integer("NUMBER", 0, 10**9)
+    number = act.number("NUMBER")
     detail = read_detail(act.connection, number, act.now)
     if detail is None:
         raise NotFound(f"There is no task {number}; 'magbroker tasks list' shows those there are.")
@@ -109,21 +121,28 @@ def task_show(act: Act) -> dict[str, Any]:
     return {"task": detail, "error": errors[0] if errors else None, "log": log}
 
 
-@action("MAGB TASK START", writes=True, key=MANAGER)
+@action(
+    "MAGB TASK START",
+    takes.text("WHAT", "An option's name, or TAG^ROUTINE.", required=True),
+    takes.facts("ARGUMENTS", "What the routine is given, as a JSON object."),
+    takes.time("AT", "When it is to begin; at once if left out."),
+    takes.text("DESCRIPTION", "What it is for; the option's or routine's name if left out."),
+    takes.number("PRIORITY", "From 1 up to 10, the most urgent.", most=10),
+    writes=True,
+    key=MANAGER,
+)
 def task_start(act: Act) -> Done:
     """Queue a task: WHAT is an option or `TAG^ROUTINE`; ARGUMENTS (JSON), AT, DESCRIPTION and PRIORITY are its own.
 
     A routine that this process does not know is taken, since workers elsewhere may know it; `known` tells.
     """
     what = act.text("WHAT")
-    if not what:
-        raise BadRequest("Say what to start: an option, or TAG^ROUTINE.")
     option = "" if "^" in what else known_option(what)
     arguments = act.facts("ARGUMENTS")
     if option:
         read_variables(find_option(option).variables, arguments)
-    at = read_time(act.text("AT"), act.now, get_localzone())
-    priority = act.integer("PRIORITY", 1, 10) if act.text("PRIORITY") else 0
+    at = act.time("AT", act.now)
+    priority = act.number("PRIORITY")
     number = taskman.load(
         act.connection,
         taskman.OPTION_ENTRY_POINT if option else what,
@@ -170,7 +189,12 @@ def _changed(act: Act, lines: Sequence[Line], change: Callable[[Line], tuple[boo
     return told
 
 
-@action("MAGB TASK STOP", writes=True)
+@action(
+    "MAGB TASK STOP",
+    takes.text("NUMBERS", "Task numbers, as 5,7-9."),
+    takes.number("LOCATION", "Instead of NUMBERS: the rule evaluator of this institution."),
+    writes=True,
+)
 def task_stop(act: Act) -> dict[str, Any]:
     """Ask tasks NUMBERS to stop, or the rule evaluator of one LOCATION; what waits is unscheduled."""
 
@@ -180,7 +204,7 @@ def task_stop(act: Act) -> dict[str, Any]:
 
     if not act.text("LOCATION"):
         return _each(act, stop)
-    location = act.integer("LOCATION", 0, 10**9)
+    location = act.number("LOCATION")
     numbers = [(number, number) for number in stoppable_with(act.connection, ENTRY_POINT, "location", location)]
     if not numbers:
         raise NotFound(f"No rule evaluator of location {location} waits or runs, or is to be begun again.")
@@ -188,10 +212,15 @@ def task_stop(act: Act) -> dict[str, Any]:
     return {"tasks": _changed(act, list_tasks(act.connection, wanted, act.now), stop)}
 
 
-@action("MAGB TASK REQUEUE", writes=True)
+@action(
+    "MAGB TASK REQUEUE",
+    takes.text("NUMBERS", "Task numbers, as 5,7-9.", required=True),
+    takes.time("AT", "When they are to begin again; at once if left out."),
+    writes=True,
+)
 def task_requeue(act: Act) -> dict[str, Any]:
     """Schedule tasks NUMBERS again, AT a time or now; one that runs begins again when it ends."""
-    at = read_time(act.text("AT"), act.now, get_localzone())
+    at = act.time("AT", act.now)
 
     def requeue(line: Line) -> tuple[bool, str]:
         done = taskman.req(act.connection, line.number, act.now, at)
@@ -200,7 +229,11 @@ def task_requeue(act: Act) -> dict[str, Any]:
     return {**_each(act, requeue), "scheduled_at": at}
 
 
-@action("MAGB TASK DEQUEUE", writes=True)
+@action(
+    "MAGB TASK DEQUEUE",
+    takes.text("NUMBERS", "Task numbers, as 5,7-9.", required=True),
+    writes=True,
+)
 def task_dequeue(act: Act) -> dict[str, Any]:
     """Take tasks NUMBERS out of every list of the manager; one that runs goes on."""
 
@@ -211,7 +244,11 @@ def task_dequeue(act: Act) -> dict[str, Any]:
     return _each(act, dequeue)
 
 
-@action("MAGB TASK DELETE", writes=True)
+@action(
+    "MAGB TASK DELETE",
+    takes.text("NUMBERS", "Task numbers, as 5,7-9.", required=True),
+    writes=True,
+)
 def task_delete(act: Act) -> dict[str, Any]:
     """Delete tasks NUMBERS, running ones too unless they are persistent, which then stop."""
 
@@ -224,13 +261,22 @@ def task_delete(act: Act) -> dict[str, Any]:
     return _each(act, delete)
 
 
-@action("MAGB TASK CLEAN COUNT", key=MANAGER)
+@action(
+    "MAGB TASK CLEAN COUNT",
+    takes.number("DAYS", "Ended more days ago than this.", default=7, most=MOST_DAYS),
+    key=MANAGER,
+)
 def task_clean_count(act: Act) -> dict[str, int]:
     """Count the tasks that ended more than DAYS days ago and need not be kept."""
     return {"tasks": count_old_tasks(act.connection, _days_ago(act), act.now)}
 
 
-@action("MAGB TASK CLEAN", writes=True, key=MANAGER)
+@action(
+    "MAGB TASK CLEAN",
+    takes.number("DAYS", "Ended more days ago than this.", default=7, most=MOST_DAYS),
+    writes=True,
+    key=MANAGER,
+)
 def task_clean(act: Act) -> dict[str, int]:
     """Delete the tasks that ended more than DAYS days ago and need not be kept, ten thousand at most; tell how many."""
     count = delete_old_tasks(act.connection, _days_ago(act), act.now, MOST_DELETED)
@@ -239,17 +285,25 @@ def task_clean(act: Act) -> dict[str, int]:
 
 
 def _days_ago(act: Act) -> float:
-    return act.now - act.integer("DAYS", 7, MOST_DAYS) * DAY
+    return act.now - act.number("DAYS") * DAY
 
 
-@action("MAGB TASK FLAGS")
+@action(
+    "MAGB TASK FLAGS",
+    lists={"flags": ("name", "task", "status")},
+)
 def task_flags(act: Act) -> dict[str, Any]:
     """List the sync flags that are taken, by which task, and which of them a failed task keeps."""
     flags = [{"name": name, "task": task, "status": status} for name, task, status in held_flags(act.connection)]
     return {"flags": flags}
 
 
-@action("MAGB TASK FLAG CLEAR", writes=True, key=MANAGER)
+@action(
+    "MAGB TASK FLAG CLEAR",
+    takes.text("NAME", "The flag.", required=True),
+    writes=True,
+    key=MANAGER,
+)
 def task_flag_clear(act: Act) -> dict[str, str]:
     """Free the sync flag NAME, so that the next task that waits for it goes on."""
     name = act.text("NAME")
@@ -259,22 +313,33 @@ def task_flag_clear(act: Act) -> dict[str, str]:
     return {"cleared": name}
 
 
-@action("MAGB TASK ERRORS")
+@action(
+    "MAGB TASK ERRORS",
+    takes.number("TASK", "Of this task only."),
+    takes.limit(MOST_TASKS, ERROR_LIMIT),
+    lists={"errors": ("ien", "at", "task", "entry_point", "text")},
+)
 def task_errors(act: Act) -> dict[str, Any]:
     """List the newest LIMIT errors of all tasks, or of TASK."""
-    limit = act.integer("LIMIT", ERROR_LIMIT, MOST_TASKS)
+    limit = act.number("LIMIT")
     if not act.text("TASK"):
         if not act.caller.holds(MANAGER):
             raise NotAllowed(f"{act.caller.name} needs the security key {MANAGER} to see the errors of all tasks.")
         return {"errors": list_errors(act.connection, limit)}
-    number = act.integer("TASK", 0, 10**9)
+    number = act.number("TASK")
     detail = read_detail(act.connection, number, act.now)
     if not act.caller.holds(MANAGER) and (detail is None or detail.duz != act.caller.duz):
         raise NotAllowed(f"Task {number} is not a task of {act.caller.name}: the security key {MANAGER} is needed.")
     return {"errors": list_errors(act.connection, limit, number)}
 
 
-@action("MAGB TASK ERRORS CLEAR", writes=True, key=MANAGER)
+@action(
+    "MAGB TASK ERRORS CLEAR",
+    takes.text("KIND", "Of this kind only, as the list shows it."),
+    takes.number("DAYS", "Older than so many days only.", most=MOST_DAYS),
+    writes=True,
+    key=MANAGER,
+)
 def task_errors_clear(act: Act) -> dict[str, int]:
     """Take errors out of the log: those of a KIND, those older than DAYS, or all."""
     before = _days_ago(act) if act.text("DAYS") else act.now + 1.0
@@ -283,9 +348,13 @@ def task_errors_clear(act: Act) -> dict[str, int]:
     return {"cleared": count}
 
 
-@action("MAGB TASK MONITOR", key=MANAGER)
+@action(
+    "MAGB TASK MONITOR",
+    takes.number("SILENT AFTER", "A worker that said nothing for so many seconds counts as silent.", most=3600),
+    key=MANAGER,
+)
 def task_monitor(act: Act) -> dict[str, Any]:
     """Tell how TaskMan stands: workers, schedule, what waits and runs, evaluators, errors of the last hour, queues."""
-    silent = act.integer("SILENT AFTER", 0, 3600) if act.text("SILENT AFTER") else None
+    silent = act.number("SILENT AFTER") or None
     monitor = read_monitor(act.connection, act.now, silent)
     return {"monitor": monitor, "queues": queue_depths(act.connection)}

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from itertools import count
 from typing import Any
 
 from sqlalchemy import bindparam, select
 
 from fileman.files import ScheduledStep
 from fileman.worklist import StepKey, find_step
+from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, action
 from rpcs.actions.errors import BadRequest
 from rpcs.actions.rules import KEY
-from rpcs.numbers import subscript
 from rpcs.worklist.feeding import take_rows
 from rpcs.worklist.requests import is_storable
 from rpcs.worklist.tables import TableError, TableRow, checked_row
@@ -39,7 +38,12 @@ _FROM = select(*_LISTED).where(ScheduledStep.ien > bindparam("after_")).order_by
 _OPEN = _FROM.where(ScheduledStep.open.is_(True))
 
 
-@action("MAGB WORKLIST FEED", writes=True, key=KEY)
+@action(
+    "MAGB WORKLIST FEED",
+    takes.pieces("ROWS", "JSON, [[line, {column: value}]], of at most 500 entries.", required=True),
+    writes=True,
+    key=KEY,
+)
 def worklist_feed(act: Act) -> dict[str, int]:
     """Put entries on the worklist, or change those of the same accession number and step ID; answer how many.
 
@@ -60,13 +64,8 @@ def worklist_feed(act: Act) -> dict[str, int]:
 
 def _rows(act: Act) -> list[TableRow]:
     """Read ROWS1 and so on. Raises BadRequest and TableError."""
-    pieces = []
-    for number in count(1):
-        if not (piece := act.text(f"ROWS{number}")):
-            break
-        pieces.append(piece)
     try:
-        rows: Any = json.loads("".join(pieces))
+        rows: Any = json.loads(act.pieces("ROWS"))
     except (ValueError, RecursionError):
         rows = None
     if not isinstance(rows, list) or len(rows) > MOST_ROWS or not all(map(_is_row, rows)):
@@ -80,10 +79,16 @@ def _is_row(row: object) -> bool:
     return all(isinstance(value, str) and is_storable(value) for value in row[1].values())
 
 
-@action("MAGB WORKLIST LIST")
+@action(
+    "MAGB WORKLIST LIST",
+    takes.flag("ALL", "What is done or cancelled, too."),
+    takes.after(),
+    takes.limit(MOST_LISTED),
+    lists={"entries": ("ien", "accession", "start_date", "modality", "patient_name", "procedure_description", "status")},
+)
 def worklist_list(act: Act) -> dict[str, Any]:
     """List the entries of the worklist after the number AFTER, LIMIT at most; with ALL 1 what is done or cancelled, too."""
-    most = act.integer("LIMIT", 100, MOST_LISTED)
+    most = act.number("LIMIT")
     statement = _FROM if act.flag("ALL") else _OPEN
-    rows = act.connection.execute(statement, {"after_": subscript(act.text("AFTER")), "most": most + 1}).mappings().all()
+    rows = act.connection.execute(statement, {"after_": act.number("AFTER"), "most": most + 1}).mappings().all()
     return {"entries": [dict(row) for row in rows[:most]], "more": len(rows) > most}

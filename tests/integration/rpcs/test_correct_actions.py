@@ -114,7 +114,7 @@ def test_what_was_asked_is_taken_back_whole(may: Ask, broker: RunningBroker) -> 
     ("name", "asked", "error", "why"),
     [
         ("FIX", {"STUDY": 99}, NotFound, "no entry 99"),
-        ("FIX", {}, BadRequest, "STUDY is a number"),
+        ("FIX", {}, BadRequest, "STUDY is needed"),
         ("DELETE", {"STUDY": 2}, BadRequest, "of the study of entry 1"),
         ("LIST", {"STUDY": 3}, BadRequest, "of the study of entry 1"),
         ("LIST", {"LIMIT": 501}, BadRequest, "LIMIT"),

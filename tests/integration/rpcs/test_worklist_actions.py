@@ -86,7 +86,7 @@ def test_the_worklist_is_fed_with_the_key_alone(una: Ask, broker: RunningBroker)
         (rows((1, ROW), (7, {**ROW, "patient_id": "P2"})), "line 7, column patient_id: step T1 of T1 is another patient's"),
         ({"ROWS1": "[[1]]"}, "ROWS1 and so on are to be JSON"),
         ({"ROWS1": '[[1, {"accession": "\\ud800"}]]'}, "ROWS1 and so on are to be JSON"),
-        ({}, "ROWS1 and so on are to be JSON"),
+        ({}, "ROWS is needed"),
         (rows(*[(number, ROW) for number in range(501)]), "ROWS1 and so on are to be JSON"),
     ],
     ids=["modality", "unknown column", "another patient", "no values", "half a character", "nothing", "too many"],

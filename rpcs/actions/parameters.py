@@ -1,0 +1,163 @@
+"""What an action takes: each parameter by name, said once for procedures, commands, the shell, the JSON API and its description.
+
+On the wire a parameter is a subscript of the action's list (`CATCH UP`); JSON and OpenAPI write it as `catch_up`, commands as
+`--catch-up`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count
+
+from rpcs.actions.errors import BadRequest
+from runtime import other_names
+
+#: Digits that a number may have; none of our limits has more.
+MOST_DIGITS = 10
+#: An entry number is at most this.
+MOST_IEN = 10**9
+#: The name under which it is asked that nothing be done, only told.
+DRY_RUN = "DRY RUN"
+#: Characters of what was asked that an error repeats.
+REPEATED = 40
+#: Stands for what is secret.
+HIDDEN = "***"
+
+
+class Kind(Enum):
+    """How a parameter's text is read."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    FLAG = "flag"
+    TIME = "time"
+    JSON = "json"
+    #: A long text in pieces, NAME1, NAME2 and so on: a list's values have a bound on the wire.
+    PIECES = "pieces"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One thing that an action takes. `about` says what it is; of a number `least` and `most` are the bounds.
+
+    `default` is what counts when nothing is given. A `secret` is shown and kept nowhere.
+    """
+
+    name: str
+    about: str
+    kind: Kind = Kind.TEXT
+    required: bool = False
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    least: int = 1
+    most: int = MOST_IEN
+    secret: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name as JSON has it."""
+        return self.name.lower().replace(" ", "_")
+
+    @property
+    def flag(self) -> str:
+        """The name as a command has it."""
+        return "--" + self.key.replace("_", "-")
+
+    def check(self, text: str) -> None:
+        """Raise BadRequest for a text that is none of this parameter's."""
+        if self.kind is Kind.NUMBER and not self._is_number(text):
+            raise BadRequest(f"{self.name} is a number from {self.least} to {self.most}, not {text[:20]!r}.")
+        if self.kind is Kind.FLAG and text not in ("0", "1"):
+            raise BadRequest(f"{self.name} is 1 or 0, not {text[:20]!r}.")
+        if self.choices:
+            self.chosen(text)
+
+    def chosen(self, text: str) -> str:
+        """Give the choice that is meant, in whichever letter case. Raises BadRequest."""
+        for one in self.choices:
+            if one.casefold() == text.casefold():
+                return one
+        raise BadRequest(f"{self.name} is one of {', '.join(self.choices)}, not {text[:20]!r}.")
+
+    def _is_number(self, text: str) -> bool:
+        return text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and self.least <= int(text) <= self.most
+
+
+def text(name: str, about: str, *, required: bool = False, default: str = "", secret: bool = False) -> Parameter:
+    """Declare a text."""
+    return Parameter(name, about, required=required, default=default, secret=secret)
+
+
+def choice(name: str, about: str, choices: Sequence[str], *, required: bool = False, default: str = "") -> Parameter:
+    """Declare a text that is one of several."""
+    return Parameter(name, about, required=required, default=default, choices=tuple(choices))
+
+
+def number(
+    name: str, about: str, *, required: bool = False, default: int | None = None, least: int = 1, most: int = MOST_IEN
+) -> Parameter:
+    """Declare a number between bounds."""
+    return Parameter(name, about, Kind.NUMBER, required, "" if default is None else str(default), least=least, most=most)
+
+
+def flag(name: str, about: str) -> Parameter:
+    """Declare something that is asked for by a 1."""
+    return Parameter(name, about, Kind.FLAG)
+
+
+def time(name: str, about: str) -> Parameter:
+    """Declare a time as people write it: `NOW`, `T+1@10:30`, `2026-11-24 10:30`."""
+    return Parameter(name, about, Kind.TIME)
+
+
+def facts(name: str, about: str) -> Parameter:
+    """Declare a JSON object."""
+    return Parameter(name, about, Kind.JSON)
+
+
+def pieces(name: str, about: str, *, required: bool = False) -> Parameter:
+    """Declare a long text that comes in pieces."""
+    return Parameter(name, about, Kind.PIECES, required)
+
+
+def limit(most: int, default: int = 100) -> Parameter:
+    """Declare how many entries a list gives."""
+    return number("LIMIT", "At most so many.", default=default, most=most)
+
+
+def after() -> Parameter:
+    """Declare where a page of a list begins."""
+    return number("AFTER", "Behind the entry of this number: what a page gave as `next`.", default=0, least=0)
+
+
+def read_number(name: str, text: str) -> int:
+    """Read a number out of a text that may be something else, too. Raises BadRequest."""
+    number(name, "").check(text)
+    return int(text)
+
+
+def check_request(parameters: Mapping[str, Parameter], request: Mapping[str, str]) -> None:
+    """Raise BadRequest for what an action does not take, what it lacks, and what is written wrongly. "" counts as not given."""
+    for name, given in request.items():
+        parameter = parameters.get(name) or _in_pieces(parameters, name)
+        if parameter is None:
+            raise BadRequest(f"{name[:REPEATED]!r} is not taken here.{other_names(name, list(parameters))}")
+        if given:
+            parameter.check(given)
+    for parameter in parameters.values():
+        first = f"{parameter.name}1" if parameter.kind is Kind.PIECES else parameter.name
+        if parameter.required and not request.get(first):
+            raise BadRequest(f"{parameter.name} is needed: {parameter.about}")
+
+
+def _in_pieces(parameters: Mapping[str, Parameter], name: str) -> Parameter | None:
+    stem = name.rstrip("0123456789")
+    parameter = parameters.get(stem)
+    return parameter if parameter is not None and parameter.kind is Kind.PIECES and stem != name else None
+
+
+def piece_names(name: str) -> Iterator[str]:
+    """Give the names of the pieces of a long text, in order."""
+    return (f"{name}{number}" for number in count(1))
