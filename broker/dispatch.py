@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -51,6 +52,7 @@ from rpcs import (
     undefined,
 )
 from rpcs.session import SIGN_ON_CONTEXT
+from runtime.metrics import RPC_CALLS, RPC_SECONDS
 from xwb import (
     BadSubscript,
     Check,
@@ -79,6 +81,13 @@ LOOK_AGAIN = 1.0
 LONGEST_WAIT = 300.0
 #: Seconds of time-out that a session has left after an M error (KILL^XUSCLEAN and POST2).
 TIMEOUT_AFTER_M_ERROR = 30
+
+
+class Counted(Protocol):
+    """A counter of one procedure and outcome."""
+
+    def inc(self) -> None:
+        """Count one more."""
 
 
 class TaskEngine(Protocol):
@@ -137,6 +146,7 @@ class Dispatcher:
     #: Closes the connection of a session, for a fault that drops an answer.
     drop: Callable[[Session], None] = field(default=lambda _session: None)
     _refreshing: Future[SiteData] | None = None
+    _counters: dict[tuple[str, str], Counted] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Set the error trap, and make room for calls that wait."""
@@ -197,6 +207,7 @@ class Dispatcher:
         for the M-to-M broker, which does not ask for a context where the site leaves it VistA's laxness.
         """
         rpc = name.decode(WIRE_CHARSET)
+        begun = perf_counter()
         try:
             outcome = self._call(session, rpc, parameters, version.decode(WIRE_CHARSET), contexts)
         except FileManError as error:  # the database is away; the session goes on when it is back
@@ -207,8 +218,26 @@ class Dispatcher:
                 call = Call(procedure, session, (), self.environment, site)
                 return self.refuse(session, why) if why else self._outcome(call, Answer(procedure.unavailable))
             return self.m_error(session, as_m_error(error, "CALLP^XWBPRS"), rpc, error)
+        self._count(rpc, outcome, begun)
         faults = self.site.latest().faults.answers.get(rpc)
         return outcome if faults is None else strike(self, faults, outcome)
+
+    def _count(self, rpc: str, outcome: Outcome | Deferred[Outcome], begun: float) -> None:
+        """Count a call under its name when it is answered; names that nobody registered share one."""
+        if isinstance(outcome, Deferred):
+            outcome.addCallback(lambda made: self._counted(rpc, made, begun))
+        else:
+            self._counted(rpc, outcome, begun)
+
+    def _counted(self, rpc: str, outcome: Outcome, begun: float) -> Outcome:
+        ended = "answered" if outcome.error is None else "refused" if outcome.refused else "error"
+        counter = self._counters.get((rpc, ended))
+        if counter is None:
+            known = rpc if rpc in self.registry else "unknown"
+            counter = self._counters[known, ended] = RPC_CALLS.labels(known, ended)
+        counter.inc()
+        RPC_SECONDS.observe(perf_counter() - begun)
+        return outcome
 
     def _call(
         self, session: Session, rpc: str, parameters: Sequence[Parameter] | None, version: str, contexts: bool
@@ -313,11 +342,11 @@ class Dispatcher:
         tasks = [effect for effect in answer.effects if isinstance(effect, StartTask)]
         if not tasks:
             return self._outcome(call, answer)
-        started = self.workers.submit(self._start, tasks)
+        started = self.workers.submit(self.start, tasks)
         return self._then(started, lambda refused: self._outcome(call, refused or answer), call)
 
-    def _start(self, tasks: list[StartTask]) -> Answer | None:
-        """Hand tasks over; give the refusal to answer when one is not taken."""
+    def start(self, tasks: Sequence[StartTask]) -> Answer | None:
+        """Hand tasks over, on a thread that may wait; give the refusal to answer when one is not taken."""
         for task in tasks:
             try:
                 if self.engine is None:

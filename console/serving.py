@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import delete
-from twisted.internet.interfaces import IReactorTCP
+from twisted.internet.interfaces import IOpenSSLContextFactory, IReactorTCP
 
 import console.routines  # noqa: F401  registers what tasks run in this process
 from broker import BrokerService, Dispatcher, Hub, Limits, Listener, Reactor, hl7_listener, text_listener
@@ -17,6 +17,7 @@ from console.ciphers import ciphers_of
 from console.errors import ConsoleError
 from console.packs import load_packs
 from console.site_state import SiteState
+from console.web import WebService, web_service
 from fileman import BadSiteKey, SiteKey, Store, is_empty, read_faults, seconds_ahead, site_settings
 from fileman.files import AnsweredRequest
 from rpcs import Environment, Registry, SiteCache
@@ -42,11 +43,13 @@ class Serving:
     store: Store
     engine: Engine
     broker: BrokerService | None = None
+    web: WebService | None = None
 
     @property
     def ports(self) -> dict[str, int]:
         """The ports that are listened on, by name."""
-        return self.broker.ports if self.broker is not None else {}
+        services = (self.broker, self.web)
+        return {name: port for service in services if service is not None for name, port in service.ports.items()}
 
     def start(self) -> None:
         """Start TaskMan, then open the listeners. Raises PortTaken with everything stopped again."""
@@ -54,12 +57,16 @@ class Serving:
         try:
             if self.broker is not None:
                 self.broker.start()
+            if self.web is not None:
+                self.web.start()
         except Exception:
             self.stop()
             raise
 
     def stop(self) -> None:
         """Close the listeners, stop TaskMan, commit what was submitted."""
+        if self.web is not None:
+            self.web.stop()
         if self.broker is not None:
             self.broker.stop()
         self.engine.shutdown()
@@ -124,7 +131,8 @@ def compose(
     except Exception:
         store.close()
         raise
-    return Serving(store, engine, broker)
+    web = None if broker is None else _web(settings, reactor, broker.hub)
+    return Serving(store, engine, broker, web)
 
 
 def _broker(
@@ -145,6 +153,18 @@ def _broker(
     )
     dispatcher = Dispatcher(registry, environment, SiteCache(store), reactor, engine)
     return BrokerService(Hub(dispatcher, limits_of(settings), reactor), reactor, listeners_of(settings))
+
+
+def _web(settings: Settings, reactor: ServingReactor, hub: Hub) -> WebService:
+    tls = _tls(settings) if settings.web_tls else None
+    return web_service(hub, reactor, settings.data, settings.web_port, settings.web_host, tls)
+
+
+def _tls(settings: Settings) -> IOpenSSLContextFactory:
+    """Make the TLS side of this process. Raises BadCertificate, and ConsoleError where the settings name no certificate."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        raise ConsoleError("A TLS port needs the settings tls_certificate and tls_key: PEM files.")
+    return server_context(TLSFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_authorities))
 
 
 def pace_of(settings: Settings) -> Pace:
@@ -182,9 +202,7 @@ def listeners_of(settings: Settings) -> dict[str, Listener]:
         listeners["text"] = text_listener(settings.text_port, settings.text_host)
     if settings.broker_tls_port is None and settings.text_tls_port is None:
         return listeners
-    if settings.tls_certificate is None or settings.tls_key is None:
-        raise ConsoleError("A TLS port needs the settings tls_certificate and tls_key: PEM files.")
-    tls = server_context(TLSFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_authorities))
+    tls = _tls(settings)
     if settings.broker_tls_port is not None:
         listeners["broker_tls"] = Listener(settings.broker_tls_port, interface=settings.broker_host, tls=tls, proxies=proxies)
     if settings.text_tls_port is not None:

@@ -5,38 +5,17 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from console.addresses import parse_address
 from console.ciphers import ciphers_of
 from console.complaints import CONTEXT_REFUSALS, SIGN_ON_REFUSALS, Complaint, explain
 from console.errors import ConsoleError, WrongUsage
-from runtime import Settings, format_address, read_run_file
+from console.way import Way
+from runtime import format_address, read_run_file
 from xwb import BrokerClient, Cipher, ConnectionLost, SecurityRefused, SignOnRefused
 
 #: Seconds that an answer may take.
 TIMEOUT = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How to come to a broker, as the command line says it. Without codes nobody is signed on."""
-
-    settings: Settings
-    access: str | None = None
-    verify: str | None = None
-    broker: str | None = None
-    tls: bool = False
-    authority: Path | None = None
-
-    @property
-    def codes(self) -> tuple[str, str] | None:
-        """The access and the verify code; None without. Raises WrongUsage for one without the other, and for odd options."""
-        if (self.access is None) != (self.verify is None):
-            raise WrongUsage("Give both --access and --verify (MAGBROKER_ACCESS, MAGBROKER_VERIFY), or neither.")
-        if self.authority is not None and not self.tls:
-            raise WrongUsage("--ca is for TLS: say --tls too.")
-        return None if self.access is None or self.verify is None else (self.access, self.verify)
 
 
 @dataclass(frozen=True, slots=True)

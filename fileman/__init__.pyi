@@ -1,5 +1,6 @@
 # The public names; see runtime/late_names.py.
 
+from fileman.api_tokens import NOTED_EVERY, TokenData, end_token, find_token, list_tokens, make_token, note_use, read_token
 from fileman.archive_index import describe_again, forget_images, image_moved, index_images
 from fileman.archive_rows import TAIL_LEAST, TAIL_MOST, date_of, name_group, name_groups, number_key, time_key
 from fileman.archive_rules import (
@@ -145,6 +146,7 @@ __all__ = [
     "LOCK_SECONDS",
     "NEVER",
     "NEVER_BY_ITSELF",
+    "NOTED_EVERY",
     "PATIENT_SCOPE",
     "PLACEHOLDER",
     "RADIOLOGY_FILE",
@@ -195,6 +197,7 @@ __all__ = [
     "Store",
     "StoreClosed",
     "StoreFailed",
+    "TokenData",
     "Transfer",
     "UnfitSource",
     "UnsafePath",
@@ -218,6 +221,7 @@ __all__ = [
     "derived_file_types",
     "describe_again",
     "dump_site",
+    "end_token",
     "evaluation",
     "exam_of_image",
     "exams_of_images",
@@ -225,6 +229,7 @@ __all__ = [
     "export_lock",
     "external_date",
     "file_name",
+    "find_token",
     "folded",
     "forget_derived_files",
     "forget_images",
@@ -251,7 +256,9 @@ __all__ = [
     "list_audit",
     "list_operator_requests",
     "list_overrides",
+    "list_tokens",
     "lock_for_transaction",
+    "make_token",
     "mixed_case_date_time",
     "name_group",
     "name_groups",
@@ -259,6 +266,7 @@ __all__ = [
     "next_iens",
     "note_access",
     "note_processed",
+    "note_use",
     "number_key",
     "object_lock",
     "override_of",
@@ -267,6 +275,7 @@ __all__ = [
     "read_faults",
     "read_folders",
     "read_site_file",
+    "read_token",
     "recalls",
     "record_events",
     "release_held",

@@ -26,7 +26,16 @@ from runtime.helper_process import HelperProcess
 from runtime.inflation import inflate
 from runtime.logs import set_up_logs
 from runtime.naming import other_names
-from runtime.processes import DataDirectory, check_port, format_address, free_port, read_run_file, wait_until_ready, write_json
+from runtime.processes import (
+    SOCKET,
+    DataDirectory,
+    check_port,
+    format_address,
+    free_port,
+    read_run_file,
+    wait_until_ready,
+    write_json,
+)
 from runtime.reactor_thread import ReactorThread
 from runtime.readable import wait_readable
 from runtime.settings import DestinationSettings, GatewaySettings, PriorSettings, Settings, load_settings
@@ -35,6 +44,7 @@ from runtime.tls_server import TLSFiles, server_context, tls_files
 
 __all__ = [
     "PRIVATE_ELEMENT",
+    "SOCKET",
     "AdmissionSettings",
     "ArchiveSettings",
     "BadCertificate",

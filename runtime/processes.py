@@ -20,6 +20,8 @@ from runtime.errors import DataDirectoryInUse, DataDirectoryUnusable, NotReady, 
 T = TypeVar("T")
 
 RUN_FILE = "run.json"
+#: The socket in a data directory over which its owner asks the running broker.
+SOCKET = "owner.sock"
 #: Seconds between two looks at whether something is ready.
 PAUSE = 0.05
 #: Ports below those that Linux, macOS and Windows give to the near end of outgoing connections.

@@ -207,6 +207,9 @@ class Settings(BaseSettings):
     proxy_protocol_from: tuple[IPvAnyNetwork, ...] = ()
     hl7_port: Port | None = Field(default=None, ge=0, le=65535)
     hl7_host: str = "127.0.0.1"
+    web_port: Port | None = Field(default=None, ge=0, le=65535)
+    web_host: str = "127.0.0.1"
+    web_tls: bool = False
     sink_port: Port = Field(default=11113, ge=0, le=65535)
     call_back: bool = True
     installed_packs: bool = True

@@ -20,7 +20,8 @@ from console.cli.options import (
 )
 from console.errors import WrongUsage
 from console.media import FiledStudy, Medium, StudiesOnFile
-from console.sign_on import Door, Way, door
+from console.sign_on import Door, door
+from console.way import Way
 from runtime import Settings, load_settings
 from xwb import ConnectionLost, RemoteError
 

@@ -31,7 +31,8 @@ from console.complaints import CALL_REFUSALS
 from console.errors import ConsoleError, NothingThere, WrongUsage
 from console.packs import Procedures, load_packs
 from console.rpc_reference import Facts, facts_of, reference
-from console.sign_on import TIMEOUT, Door, Way, door, explained
+from console.sign_on import TIMEOUT, Door, door, explained
+from console.way import Way
 from runtime import load_settings
 from xwb import AnswerTooLong, ApplicationError, BrokerClient, ConnectionLost, MError, Response, SecurityRefused
 

@@ -14,7 +14,14 @@ from runtime import DataDirectory, Settings, check_port, set_up_logs
 
 out = Console()
 
-_SPOKEN = {"broker": "[XWB]", "text": "text", "broker_tls": "[XWB] over TLS", "text_tls": "text over TLS", "hl7": "HL7"}
+_SPOKEN = {
+    "broker": "[XWB]",
+    "text": "text",
+    "broker_tls": "[XWB] over TLS",
+    "text_tls": "text over TLS",
+    "hl7": "HL7",
+    "web": "HTTP",
+}
 
 
 def run_serving(

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 from rich.markup import escape
 from rich.table import Table
 
 from console.cli.options import ConfigOption, DataOption, JsonOption, out
-from console.database import opened
-from console.road import read_status
-from runtime import SystemClock, load_settings, read_run_file
+from console.tasks.desk import open_desk
+from console.way import Way
+from runtime import load_settings, read_run_file
 
 
 def status(config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Show images, queues, evaluators, gateways, today's counts by instrument, media asked for, images cut off (orphans)."""
     settings = load_settings(config, data=data)
-    with opened(settings) as store:
-        state = asdict(store.read(lambda connection: read_status(connection, SystemClock().seconds())))
+    with open_desk(Way(settings)) as desk:
+        state = desk.ask("MAGB STATUS")
     running = read_run_file(settings.data)
     if as_json:
         out.print_json(json.dumps({"running": running, **state}))

@@ -26,9 +26,9 @@ from console.cli.options import (
     with_options,
 )
 from console.errors import WrongUsage
-from console.sign_on import Way
 from console.tasks import Desk, Screens, open_desk
 from console.tasks.changes import Trial, change_text
+from console.way import Way
 from runtime import Settings, load_settings
 
 #: What each command says besides at its end.

@@ -1,7 +1,5 @@
 """TaskMan on a terminal: the way to it, and its screens."""
 
-from console.tasks.desk import Desk, open_desk
-from console.tasks.monitor import monitor_screen, watch
-from console.tasks.screens import Screens
+from runtime.late_names import late_names
 
-__all__ = ["Desk", "Screens", "monitor_screen", "open_desk", "watch"]
+__getattr__, __dir__, __all__ = late_names(__name__, __file__)

@@ -40,6 +40,7 @@ from fileman.files.imaging import (
     StatisticsCursor,
 )
 from fileman.files.kernel import (
+    ApiToken,
     ErrorLog,
     FailedAccess,
     Fault,
@@ -103,6 +104,7 @@ __all__ = [
     "AcquisitionSite",
     "AeSecurity",
     "AnsweredRequest",
+    "ApiToken",
     "ArchiveHolding",
     "ArchiveInstance",
     "ArchiveOverride",

@@ -30,6 +30,7 @@ class File(DeclarativeBase):
 #: `file_header` on SQLite.
 NUMBERED_FILES = (
     "acquisition_device",
+    "api_token",
     "audit_record",
     "background_queue",
     "consult_group",

@@ -198,6 +198,24 @@ class SignOnToken(File):
     expires_at: Mapped[float] = mapped_column(Float(53), index=True)
 
 
+class ApiToken(File):
+    """A token by which a program acts as a user over the JSON API, until `expires_at`: kept as a hash.
+
+    Times are in seconds since the epoch; `used_at` is the last time that is noted, 0 for never, `label` what the user called it.
+    """
+
+    __tablename__ = "api_token"
+
+    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    duz: Mapped[int] = mapped_column(index=True)
+    label: Mapped[str] = mapped_column(default="")
+    address: Mapped[str] = mapped_column(default="")
+    made_at: Mapped[float] = mapped_column(Float(53))
+    used_at: Mapped[float] = mapped_column(Float(53), default=0.0)
+    expires_at: Mapped[float] = mapped_column(Float(53), index=True)
+
+
 class ErrorLog(File):
     """ERROR LOG (#3.075): what failed inside a procedure, with the traceback that the wire does not show."""
 

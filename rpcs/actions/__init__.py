@@ -1,12 +1,12 @@
 """Administrative actions: one function each, with the key that it takes; procedures and commands call the same."""
 
-from rpcs.actions import archive, audit, correct, exports, rules, task_schedule, tasks, worklist
-from rpcs.actions.action import ACTIONS, Act, Action, Caller, answer_of, carry_out, perform
+from rpcs.actions import archive, audit, correct, exports, rules, status, task_schedule, tasks, tokens, worklist
+from rpcs.actions.action import ACTIONS, Act, Action, Caller, answer_of, carry_out, context_of, perform, told
 from rpcs.actions.errors import ActionError, BadRequest, NotAllowed, NotFound, RefusedAction
 from rpcs.actions.parameters import DRY_RUN, Kind, Parameter
 
 #: The modules whose actions are to be known.
-FAMILIES = (archive, audit, correct, exports, rules, task_schedule, tasks, worklist)
+FAMILIES = (archive, audit, correct, exports, rules, status, task_schedule, tasks, tokens, worklist)
 
 __all__ = [
     "ACTIONS",
@@ -24,5 +24,7 @@ __all__ = [
     "RefusedAction",
     "answer_of",
     "carry_out",
+    "context_of",
     "perform",
+    "told",
 ]

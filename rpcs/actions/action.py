@@ -156,6 +156,15 @@ class Action:
         return cleandoc(self.run.__doc__ or "")
 
 
+#: The options of type B that open procedures: TaskMan's, and that of all others.
+TASKMAN, GATEWAY = "MAGB TASKMAN", "MAGB GATEWAY"
+
+
+def context_of(name: str) -> str:
+    """Name the option that opens an action's procedure."""
+    return TASKMAN if name.startswith("MAGB TASK ") else GATEWAY
+
+
 #: Every action by the name of its procedure.
 ACTIONS: dict[str, Action] = {}
 

@@ -6,6 +6,7 @@ On the wire a parameter is a subscript of the action's list (`CATCH UP`); JSON a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -136,6 +137,35 @@ def read_number(name: str, text: str) -> int:
     """Read a number out of a text that may be something else, too. Raises BadRequest."""
     number(name, "").check(text)
     return int(text)
+
+
+def request_of(parameters: Mapping[str, Parameter], values: Mapping[str, object]) -> dict[str, str]:
+    """Turn values by their JSON names into what an action is asked; None is nothing. Raises BadRequest.
+
+    Booleans are 1 and 0, objects and lists JSON; a text in pieces is one piece.
+    """
+    by_key = {parameter.key: parameter for parameter in parameters.values()}
+    request = {}
+    for key, value in values.items():
+        parameter = by_key.get(key)
+        if parameter is None:
+            raise BadRequest(f"{key[:REPEATED]!r} is not taken here.{other_names(key, list(by_key))}")
+        if value is not None:
+            request[parameter.name + ("1" if parameter.kind is Kind.PIECES else "")] = _as_text(parameter, value)
+    return request
+
+
+def _as_text(parameter: Parameter, value: object) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, str):
+        words = {"true": "1", "false": "0"} if parameter.kind is Kind.FLAG else {}
+        return words.get(value, value)
+    if isinstance(value, dict | list) and parameter.kind in (Kind.JSON, Kind.PIECES):
+        return json.dumps(value)
+    if isinstance(value, int):
+        return str(value)
+    raise BadRequest(f"{parameter.key} is not to be {type(value).__name__}: {parameter.about}")
 
 
 def check_request(parameters: Mapping[str, Parameter], request: Mapping[str, str]) -> None:

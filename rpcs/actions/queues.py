@@ -37,11 +37,12 @@ _EXPORT = (
 )
 
 
-def _counting(statement: Select[int]) -> Select[int]:
+def counting(statement: Select[int]) -> Select[int]:
+    """Count what a statement gives, which is bounded."""
     return select(func.count()).select_from(statement.subquery())
 
 
-_COUNTS = {"EVAL": _counting(_EVAL), "SEND": _counting(_SEND), "EXPORT": _counting(_EXPORT)}
+_COUNTS = {"EVAL": counting(_EVAL), "SEND": counting(_SEND), "EXPORT": counting(_EXPORT)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import pytest
 from pydicom import dcmread
 from sqlalchemy import select
 
-from console.road import read_status
 from fileman.files import AcquisitionCount, Image
 from gateway_client import Configuration, Gateway
 from gateway_client.objects.part10 import read_meta
@@ -19,6 +18,7 @@ from gateway_client.reception.listeners import ListenerConfiguration
 from gateway_client.reception.receivers import Receivers
 from gateway_client.reception.scp import StorageSCP
 from gateway_client.reception.spool import Spool, SpooledFile
+from rpcs.actions.status import read_status
 from runtime import BadCertificate, GatewaySettings, PortInUse, Settings, SystemClock, free_port
 from tests.integration.gateway.conftest import echoscu, is_free, storescu, wait_for
 from tests.integration.gateway.test_receiving import Raw, shipped

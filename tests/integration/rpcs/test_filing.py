@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, update
 
-from console.road import image_states, read_status
+from console.road import image_states
 from fileman import DERIVED_FILES_OPTION, note_processed
 from fileman.files import (
     AcquisitionCount,
@@ -27,6 +27,7 @@ from fileman.files import (
     QueuePointer,
     ReportImage,
 )
+from rpcs.actions.status import read_status
 from tests.integration.rpcs.filing_gateway import CONSULT, Gateway, messages, store_items
 from tests.support.broker import RunningBroker
 from tests.support.query_plans import statements_of

@@ -1,0 +1,48 @@
+"""The desk of a database that no broker serves: its owner opens it, each request is a transaction of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from getpass import getuser
+from typing import Any
+
+import console.routines  # noqa: F401  registers the options that may be scheduled and run
+from console.database import opened
+from console.packs import load_packs
+from console.tasks.refusals import refused
+from fileman import Store
+from rpcs.actions import ACTIONS, Act, ActionError, Caller, carry_out
+from runtime import Clock, Settings, SystemClock
+
+
+@dataclass(frozen=True, slots=True)
+class OwnersDesk:
+    """The database, opened by who may read its file or knows its URL, when something is asked."""
+
+    settings: Settings
+    store: Callable[[], Store]
+    caller: Caller
+    clock: Clock
+
+    def ask(self, procedure: str, asked: Mapping[str, str] | None = None) -> Any:
+        """Carry an action out in a transaction of this process, or beside the others when it only reads."""
+        action = ACTIONS[procedure]
+        if action.writes:  # an option of a pack is to be known
+            load_packs([], installed=self.settings.installed_packs)
+        store = self.store()
+        run = store.transact if action.writes else store.read
+        try:
+            return run(lambda connection: carry_out(action, Act(connection, self.caller, self.clock, asked or {}))).given
+        except ActionError as error:
+            raise refused(error.kind, str(error)) from error
+
+
+@contextmanager
+def owners_desk(settings: Settings) -> Iterator[OwnersDesk]:
+    """Open the database when something is asked, and close it."""
+    with ExitStack() as stack:
+        store = cache(lambda: stack.enter_context(opened(settings)))
+        yield OwnersDesk(settings, store, Caller(0, f"owner {getuser()}", owner=True), SystemClock())

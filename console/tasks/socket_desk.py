@@ -1,0 +1,70 @@
+"""The desk of the broker that runs on a data directory, for the directory's owner: each request is a line over its socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+from console.errors import ConsoleError
+from console.tasks.refusals import refused
+from runtime import SOCKET, read_run_file
+
+#: Seconds that an answer may take.
+TIMEOUT = 60.0
+
+
+class _OverSocket(HTTPConnection):
+    """HTTP over the socket in a directory, by a path that no directory is too deep for."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__("localhost", timeout=TIMEOUT)
+        self._directory = directory
+
+    def connect(self) -> None:
+        """Connect."""
+        directory = os.open(self._directory, os.O_DIRECTORY | os.O_RDONLY)
+        try:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(f"/proc/self/fd/{directory}/{SOCKET}")
+        finally:
+            os.close(directory)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketDesk:
+    """Asks the running broker as the owner of its data directory."""
+
+    directory: Path
+
+    def ask(self, procedure: str, asked: Mapping[str, str] | None = None) -> Any:
+        """Have the broker carry an action out."""
+        body = json.dumps({"procedure": procedure, "request": dict(asked or {})})
+        connection = _OverSocket(self.directory)
+        try:
+            connection.request("POST", "/api/call", body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        except PermissionError as error:
+            raise ConsoleError(
+                f"Only the owner of {self.directory} may ask the broker there; sign on with --access and --verify."
+            ) from error
+        except (OSError, HTTPException, ValueError) as error:
+            raise ConsoleError(f"The broker on {self.directory} did not answer: {error}. Is it being stopped?") from error
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise refused(answer["error"], answer["message"])
+        return answer
+
+
+def running_at(directory: Path) -> SocketDesk | None:
+    """Give the desk of the broker that runs on a data directory; None when none does."""
+    running = read_run_file(directory)
+    return SocketDesk(directory) if running is not None and (directory / SOCKET).exists() else None

@@ -1,0 +1,198 @@
+"""The JSON API: each action at its path, sign-on and sign-off, and the owner's way over the socket of the data directory."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pwd
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from klein import Klein
+from twisted.internet.address import UNIXAddress
+
+from console.web.bodies import json_body
+from console.web.errors import BadBody, NoSuchPage, NotSignedOn, told
+from console.web.feed import Feed, kinds_for
+from console.web.gauges import Gauges
+from console.web.health import Health
+from console.web.openapi import ROOT, description, method_of, path_of
+from console.web.runner import Runner, owner
+from rpcs.actions import ACTIONS, Action, Caller
+from rpcs.actions.parameters import read_number, request_of
+from runtime.metrics import METRICS_TYPE, metrics_page
+
+log = logging.getLogger(__name__)
+
+#: Characters of a code that somebody signs on with, and of what he calls his token.
+CODE_LIMIT, LABEL_LIMIT = 60, 60
+#: Whoever may call this may listen to the feed.
+EVENTS_LIKE = "MAGB STATUS"
+
+#: struct ucred: pid, uid, gid.
+_CREDENTIALS = struct.Struct("3i")
+Request = Any  # twisted gives it no types
+Page = Callable[[Request], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class Api:
+    """Answers HTTP requests. Over the owner's socket everything is the owner's; over TCP everything is a token's."""
+
+    runner: Runner
+    health: Health
+    feed: Feed
+    gauges: Gauges
+    app: Klein = field(default_factory=Klein)
+
+    def __post_init__(self) -> None:
+        """Lay the paths."""
+        pages: list[tuple[str, str, Page]] = [
+            (ROOT, "GET", self._index),
+            (f"{ROOT}/openapi.json", "GET", self._description),
+            (f"{ROOT}/sign-on", "POST", self._sign_on),
+            (f"{ROOT}/sign-off", "POST", self._sign_off),
+            (f"{ROOT}/call", "POST", self._call),
+            ("/readyz", "GET", self._ready),
+            *[(path_of(action), method_of(action), self._page(action)) for action in ACTIONS.values()],
+        ]
+        for path, method, page in pages:
+            self.app.route(path, methods=[method], endpoint=path)(_json(page))
+        for path, plain in (("/healthz", self._alive), ("/metrics", self._metrics), (f"{ROOT}/events", self._events)):
+            self.app.route(path, methods=["GET"], endpoint=path)(plain)
+        self.app.handle_errors(Exception)(_refused)
+
+    def _page(self, action: Action) -> Page:
+        async def page(request: Request) -> Any:
+            caller = await self._caller(request)
+            self.runner.check(caller, action.name)
+            values = json_body(request) if action.writes else _query(request)
+            return await self.runner.run(action.name, caller, request_of(action.takes, values))
+
+        return page
+
+    async def _caller(self, request: Request) -> Caller:
+        peer = request.getClientAddress()
+        if isinstance(peer, UNIXAddress):
+            return owner(_peer_name(request))
+        return await self.runner.signed_on(_token(request), str(getattr(peer, "host", "")))
+
+    async def _index(self, _request: Request) -> Any:
+        listed = [
+            {"path": path_of(it), "method": method_of(it), "procedure": it.name, "key": it.key, "about": it.about.split("\n")[0]}
+            for it in ACTIONS.values()
+        ]
+        return {"actions": listed, "description": f"{ROOT}/openapi.json"}
+
+    async def _description(self, _request: Request) -> Any:
+        return description()
+
+    async def _ready(self, request: Request) -> Any:
+        found = await self.health.look()
+        if not found["ready"]:
+            request.setResponseCode(503)
+        return found
+
+    async def _alive(self, request: Request) -> bytes:
+        request.setHeader("Content-Type", "text/plain; charset=utf-8")
+        return b"alive\n"
+
+    async def _metrics(self, request: Request) -> bytes:
+        await self.gauges.set()
+        request.setHeader("Content-Type", METRICS_TYPE)
+        return metrics_page()
+
+    async def _events(self, request: Request) -> bytes:
+        caller = await self._caller(request)
+        self.runner.check(caller, EVENTS_LIKE)
+        kinds = kinds_for(caller, _query(request).get("kinds", ""))
+        last = request.getHeader("last-event-id") or ""
+        request.setHeader("Content-Type", "text/event-stream")
+        request.setHeader("Cache-Control", "no-store")
+        await self.feed.listen(request, kinds, read_number("Last-Event-ID", last) if last else None)
+        return b""
+
+    async def _sign_on(self, request: Request) -> Any:
+        body = json_body(request)
+        access, verify, label = (_code(body, name) for name in ("access", "verify", "label"))
+        if set(body) - {"access", "verify", "label"} or not (access and verify):
+            raise BadBody("The body is to be an object with access and verify, and label if wanted.")
+        host = str(getattr(request.getClientAddress(), "host", ""))
+        signed = await self.runner.sign_on(access, verify, host, label or "sign-on")
+        facts = signed.facts
+        return {"token": signed.token, "duz": facts.duz, "name": facts.name, "seconds": round(facts.expires_at - facts.made_at)}
+
+    async def _sign_off(self, request: Request) -> Any:
+        json_body(request)
+        await self._caller(request)
+        await self.runner.sign_off(_token(request))
+        return {"signed_off": True}
+
+    async def _call(self, request: Request) -> Any:
+        """Carry an action out by its procedure's name, for the owner: what commands send."""
+        if not isinstance(request.getClientAddress(), UNIXAddress):
+            raise NoSuchPage
+        body = json_body(request)
+        procedure, asked = body.get("procedure"), body.get("request")
+        if procedure not in ACTIONS or not isinstance(asked, dict) or not all(isinstance(it, str) for it in asked.values()):
+            raise BadBody("The body is to be an object with procedure and request, names and texts.")
+        return await self.runner.run(procedure, owner(_peer_name(request)), asked)
+
+
+def _peer_name(request: Request) -> str:
+    """Name the system's user at the other end of the owner's socket."""
+    credentials = request.channel.transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _process, user, _group = _CREDENTIALS.unpack(credentials)
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
+
+
+def _code(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name, "")
+    if not isinstance(value, str) or len(value) > CODE_LIMIT:
+        raise BadBody(f"{name} is to be a text of at most {CODE_LIMIT} characters.")
+    return value
+
+
+def _token(request: Request) -> str:
+    kind, _, token = (request.getHeader("authorization") or "").partition(" ")
+    if kind.lower() != "bearer" or not token.strip():
+        raise NotSignedOn
+    return token.strip()
+
+
+def _query(request: Request) -> dict[str, str]:
+    return {name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace") for name, values in request.args.items()}
+
+
+def _json(page: Page) -> Callable[[Request], Awaitable[bytes]]:
+    """Write what a page gives as JSON."""
+
+    async def written(request: Request) -> bytes:
+        return write_json(request, await page(request))
+
+    return written
+
+
+def write_json(request: Request, value: Any) -> bytes:
+    """Give a value as the body of an answer that nobody keeps, with its headers."""
+    request.setHeader("Content-Type", "application/json")
+    request.setHeader("Cache-Control", "no-store")
+    request.setHeader("X-Content-Type-Options", "nosniff")
+    return json.dumps(value).encode()
+
+
+def _refused(request: Request, failure: Any) -> bytes:
+    """Say why something was not done; a defect is told in the log, not to who asked."""
+    code, kind, message = told(failure.value)
+    if code == 500:
+        log.error("%s %s failed", request.method.decode("ascii", "replace"), request.path[:200], exc_info=failure.value)
+    request.setResponseCode(code)
+    if code == 401:
+        request.setHeader("WWW-Authenticate", 'Bearer realm="magbroker"')
+    return write_json(request, {"error": kind, "message": message})
