@@ -25,6 +25,8 @@ COMMANDS = {
     "site": Late("console.cli.site:app", "Load the site file into a database, write it out, keep and put back states."),
     "fault": Late("console.cli.faults:app", "Set faults for client tests, and clear them; a running broker heeds them at once."),
     "rpc": Late("console.cli.procedures:app", "Show the remote procedures of a broker, those of packs included, and call them."),
+    "correct": Late("console.cli.families:correct", "See what could not be filed, and fix it: the DICOM CORRECT list."),
+    "tokens": Late("console.cli.families:tokens", "Make, see and end tokens of the JSON API."),
     "queue": Late("console.cli.queue:app", "See what is to be sent by DICOM, hold destinations and entries, release them."),
     "audit": Late("console.cli.audit:app", "See who did what to this site, when, what it changed, and what was refused to whom."),
     "archive": Late(

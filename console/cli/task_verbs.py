@@ -33,9 +33,15 @@ from runtime import Settings, load_settings
 
 #: What each command says besides at its end.
 EPILOG = (
-    "With --access and --verify the running broker does it, as for that user; otherwise this process, as the owner of the "
-    "database. Exit status: 0 done, 1 refused, in part or whole, 2 wrong usage, 3 no such task or entry."
+    "With --access and --verify it is done as that user; otherwise as the owner of the data directory, by the broker that runs "
+    "on it or, where none does, in its database. Exit status: 0 done, 1 refused, in part or whole, 2 wrong usage, 3 no such task "
+    "or entry."
 )
+
+
+def epilog_of(key: str) -> str:
+    """Give the end of the help of a command that needs a security key, if any."""
+    return f"A user needs the security key {key}. {EPILOG}" if key else EPILOG
 
 
 @dataclass(frozen=True, slots=True)

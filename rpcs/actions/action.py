@@ -140,7 +140,8 @@ Run = Callable[[Act], Any]
 class Action:
     """An action: its procedure's name, what it does, whether it writes, the security key that it needs, if any, what it takes.
 
-    `lists` names what a list gives that is to be shown as a table, and the columns that people look for.
+    `lists` names what a list gives that is to be shown as a table, and the columns that people look for. `destroys` is the
+    question that a person is asked before something is gone for good.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Action:
     key: str
     takes: Mapping[str, Parameter]
     lists: Mapping[str, tuple[str, ...]]
+    destroys: str
 
     @property
     def about(self) -> str:
@@ -175,12 +177,13 @@ def action(
     writes: bool = False,
     key: str = "",
     lists: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    destroys: str = "",
 ) -> Callable[[Run], Run]:
     """Register the decorated function as an action, and as the remote procedure of that name."""
 
     def register(run: Run) -> Run:
         known = (*takes, *([_DRY_RUN] if writes else []))
-        made = ACTIONS[name] = Action(name, run, writes, key, {it.name: it for it in known}, lists)
+        made = ACTIONS[name] = Action(name, run, writes, key, {it.name: it for it in known}, lists, destroys)
 
         def handler(call: Call) -> Answer | str:
             return _answer(made, call)

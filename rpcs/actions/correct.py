@@ -136,6 +136,7 @@ def correct_fix(act: Act) -> dict[str, Any]:
     takes.text("REASON", "Why, to be kept in the images' stories."),
     writes=True,
     key=KEY,
+    destroys="Have the gateway delete every image of this study, for good?",
 )
 def correct_delete(act: Act) -> dict[str, Any]:
     """Have the gateway delete every image of the study of entry STUDY, for good; REASON is kept in their stories."""
