@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.markup import escape
 
@@ -77,13 +76,14 @@ def _parameter(it: Parameter) -> inspect.Parameter:
         kind = bool
     else:
         kind = str
-    if it.choices:
-        extra["click_type"] = click.Choice(it.choices, case_sensitive=False)
     if it.required:
-        declared: Any = typer.Argument(metavar=it.name.replace(" ", "_"), help=it.about, show_default=False, **extra)
+        about = it.about + (f" [{', '.join(it.choices)}]" if it.choices else "")
+        declared: Any = typer.Argument(metavar=it.name.replace(" ", "_"), help=about, show_default=False, **extra)
         return inspect.Parameter(it.key, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, declared])
     names = [it.flag] if it.kind is not Kind.FLAG else [f"{it.flag}/--no-{it.flag.removeprefix('--')}"]
     about = it.about + (f" [default: {it.default}]" if it.default else "")
+    if it.choices:
+        extra["metavar"] = "|".join(it.choices)
     declared = typer.Option(*names, help=about, show_default=False, **extra)
     return inspect.Parameter(it.key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, declared])
 

@@ -87,7 +87,7 @@ _ERRORS = {
     "gateway_client.errors": "GatewayError",
 }
 
-app = typer.Typer(cls=group_of(COMMANDS), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=group_of(COMMANDS), no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.callback()

@@ -33,6 +33,7 @@ from console.packs import Procedures, load_packs
 from console.rpc_reference import Facts, facts_of, reference
 from console.sign_on import TIMEOUT, Door, door, explained
 from console.way import Way
+from rpcs.actions import ACTIONS
 from runtime import load_settings
 from xwb import AnswerTooLong, ApplicationError, BrokerClient, ConnectionLost, MError, Response, SecurityRefused
 
@@ -97,6 +98,22 @@ def rpc_show(
     }.items():
         table.add_row(key.replace("_", " "), _told(value))
     out.print(table, highlight=False, markup=False)
+
+
+@app.command("actions")
+def rpc_actions() -> None:
+    """Print the reference page of administrative actions as Markdown."""
+    from console.action_reference import action_reference
+
+    sys.stdout.write(action_reference(ACTIONS.values()))
+
+
+@app.command("commands")
+def rpc_commands(context: typer.Context) -> None:
+    """Print the reference page of all commands as Markdown."""
+    from console.command_reference import command_reference
+
+    sys.stdout.write(command_reference(context.find_root().command, context.find_root()))
 
 
 @app.command("reference")

@@ -14,7 +14,7 @@ from typing import Any
 from klein import Klein
 from twisted.internet.address import UNIXAddress
 
-from console.web.bodies import json_body
+from console.web.bodies import header, json_body
 from console.web.errors import BadBody, NoSuchPage, NotSignedOn, told
 from console.web.feed import Feed, kinds_for
 from console.web.gauges import Gauges
@@ -109,7 +109,7 @@ class Api:
         caller = await self._caller(request)
         self.runner.check(caller, EVENTS_LIKE)
         kinds = kinds_for(caller, _query(request).get("kinds", ""))
-        last = request.getHeader("last-event-id") or ""
+        last = header(request, b"last-event-id")
         request.setHeader("Content-Type", "text/event-stream")
         request.setHeader("Cache-Control", "no-store")
         await self.feed.listen(request, kinds, read_number("Last-Event-ID", last) if last else None)
@@ -160,7 +160,7 @@ def _code(body: Mapping[str, Any], name: str) -> str:
 
 
 def _token(request: Request) -> str:
-    kind, _, token = (request.getHeader("authorization") or "").partition(" ")
+    kind, _, token = header(request, b"authorization").partition(" ")
     if kind.lower() != "bearer" or not token.strip():
         raise NotSignedOn
     return token.strip()

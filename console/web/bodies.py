@@ -72,12 +72,18 @@ class BoundedSite(Site):
         return channel
 
 
+def header(request: Any, name: bytes) -> str:
+    """Give a header as text, whatever bytes it has; "" for none."""
+    values = request.requestHeaders.getRawHeaders(name) or [b""]
+    return str(values[0].decode("iso-8859-1"))
+
+
 def json_body(request: Any) -> dict[str, Any]:
     """Read the body as a JSON object; no body is an empty one. Raises BadBody and WrongType."""
     content = request.content.read()
     if not content:
         return {}
-    kind = (request.getHeader("content-type") or "").partition(";")[0].strip().lower()
+    kind = header(request, b"content-type").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise WrongType
     try:

@@ -52,7 +52,7 @@ def description() -> dict[str, Any]:
         },
         "security": [{"token": []}],
         "tags": [{"name": name} for name in sorted({_family(action) for action in ACTIONS.values()})],
-        "paths": {**_OTHERS, **paths},
+        "paths": {**OTHER_PATHS, **paths},
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": {
@@ -139,7 +139,7 @@ _CODES = {
     "additionalProperties": False,
 }
 #: What there is besides actions.
-_OTHERS: dict[str, Any] = {
+OTHER_PATHS: dict[str, Any] = {
     f"{ROOT}/sign-on": {
         "post": {
             "operationId": "sign_on",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IOpenSSLContextFactory
 
@@ -71,13 +72,11 @@ class WebService:
     def stop(self) -> None:
         """Take no more connections, and let the listeners go."""
         self.api.feed.stop()
-        for listening in self._open:
-            listening.stopListening()
+        stopped = [maybeDeferred(listening.stopListening) for listening in self._open]
         self._open.clear()
-        (self.data / SOCKET).unlink(missing_ok=True)
-        if self._directory is not None:
-            os.close(self._directory)
-            self._directory = None
+        directory, self._directory = self._directory, None
+        if directory is not None:  # by which the system finds the socket's path until it is closed
+            gatherResults(stopped, consumeErrors=True).addBoth(lambda _stopped: os.close(directory))
 
 
 def web_service(

@@ -33,6 +33,8 @@ class Tail:
         if self.last is None:
             self.last = int(connection.execute(_NEWEST).scalar() or 0)
             return []
+        for number in [number for number, since in self.gaps.items() if now - since > GAP_SECONDS]:
+            del self.gaps[number]
         rows = list(connection.execute(_NEW, {"last": self.last}))
         late = list(connection.execute(_LATE, {"numbers": list(self.gaps)})) if self.gaps else []
         self._expect(rows, now)
@@ -42,8 +44,6 @@ class Tail:
 
     def _expect(self, rows: Sequence[Any], now: float) -> None:
         """Note the numbers that were passed over, the newest of them when these are too many."""
-        for number in [number for number, since in self.gaps.items() if now - since > GAP_SECONDS]:
-            del self.gaps[number]
         for row in rows:
             if self.last is not None:
                 for number in range(max(self.last + 1, row.ien - MOST_GAPS), row.ien):

@@ -7,8 +7,11 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import typer
 from pydantic import BaseModel
 
+from console.cli.main import app
+from console.command_reference import verbs_of
 from console.file_reference import file_reference
 from console.packs import load_packs
 from console.real_broker import RealBroker, SiteTemplate
@@ -39,6 +42,7 @@ from runtime.archive_settings import (
     ShortTermSettings,
 )
 from runtime.settings import DestinationSettings, GatewaySettings, PeerSettings, PriorSettings, TaskManSettings
+from tests.support.services import magbroker
 
 DOCS = Path(__file__).parents[2] / "docs"
 SETTINGS = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
@@ -75,6 +79,20 @@ def defaults(model: type[BaseModel], *besides: str) -> dict[str, str]:
         value = field.get_default(call_default_factory=True)
         written[name] = "" if value in (None, "", (), {}) else str(value).lower() if isinstance(value, bool) else str(value)
     return {name: value for name, value in written.items() if name not in besides}
+
+
+def test_the_pages_of_actions_and_commands_say_what_there_is() -> None:
+    written = {name: magbroker("rpc", name).stdout for name in ("actions", "commands")}
+    for name, page in written.items():
+        assert page == (DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8"), f"magbroker rpc {name} > its page"
+    for words, _command in verbs_of(group := typer.main.get_command(app), typer.Context(group)):
+        assert f"## magbroker {' '.join(words)}\n" in written["commands"]
+
+
+def test_every_command_says_what_it_does() -> None:
+    group = typer.main.get_command(app)
+    silent = [words for words, command in verbs_of(group, typer.Context(group)) if not command.help]
+    assert silent == []
 
 
 def test_the_page_has_every_setting_with_its_default() -> None:

@@ -1,0 +1,1 @@
+"""The web: the JSON API, the live feed, health and metrics."""

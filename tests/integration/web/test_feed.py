@@ -1,0 +1,150 @@
+"""The live feed: what happens is heard once, by those who may, and one who is slow holds up nobody."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from console.web.listener import WAITING_LIMIT, Listener
+from console.web.rates import Rates
+from console.web.tail import GAP_SECONDS, Tail
+from fileman import Event, Store, record_events
+from fileman.files import BackgroundQueue, ImageEvent
+from tests.integration.rpcs.two_users import MAY, UNA
+from tests.integration.web.conftest import Served
+from tests.support.http import Web
+from tests.support.waiting import until
+
+
+def happen(store: Store, *uids: str, stage: str = "STORE") -> None:
+    events = [Event(uid, 7, stage, 1.0, "GW", "filed", "") for uid in uids]
+    store.transact(lambda connection: record_events(connection, events))
+
+
+def heard(events: Iterator[tuple[str, Any]], kind: str) -> Any:
+    """Wait for the next event of a kind."""
+    return next(value for it, value in events if it == kind)
+
+
+def listening(served: Served, web: Web, kinds: str, last: int | None = None) -> Iterator[tuple[str, Any]]:
+    """Begin to listen: the feed has looked once then, and the listener is known."""
+    until(lambda: served.service.api.feed.tail.last is not None)
+    events = web.events(kinds, last)
+    known = len(served.service.api.feed._listeners)
+    first = next(events)
+    assert first[0] in kinds, first
+    until(lambda: len(served.service.api.feed._listeners) >= known)
+    return events
+
+
+def test_image_events_are_heard_as_they_are_committed(served: Served) -> None:
+    with closing(listening(served, served.user(UNA), "queues,image")) as events:
+        happen(served.store, "1.2.1", "1.2.2")
+        assert [heard(events, "image")["uid"] for _ in range(2)] == ["1.2.1", "1.2.2"]
+        happen(served.store, "1.2.3", stage="PROCESSED")
+        third = heard(events, "image")
+        assert (third["uid"], third["stage"], third["peer"]) == ("1.2.3", "PROCESSED", "GW")
+
+
+def test_who_comes_back_is_told_what_he_missed(served: Served) -> None:
+    with closing(listening(served, served.owner, "queues,image")) as events:
+        happen(served.store, "1.2.1", "1.2.2", "1.2.3")
+        first = heard(events, "image")["ien"]
+        assert [heard(events, "image")["uid"] for _ in range(2)] == ["1.2.2", "1.2.3"]
+    with closing(served.owner.events("image,queues", last=first)) as again:
+        assert [value["uid"] for _kind, value in (next(again), next(again))] == ["1.2.2", "1.2.3"]
+
+
+def test_depths_are_told_when_they_change(served: Served) -> None:
+    with closing(served.owner.events("queues")) as events:
+        assert heard(events, "queues") == []
+        row = {"ien": 1, "queue": "EVAL", "duz": 1, "requested": "3261118", "image": 1, "place": 1}
+        served.store.transact(lambda it: it.execute(insert(BackgroundQueue).values(**row)))
+        (depth,) = heard(events, "queues")
+        assert (depth["queue"], depth["location"], depth["entries"]) == ("EVAL", 660, 1)
+
+
+def test_rates_are_counted_as_events_pass(served: Served) -> None:
+    with closing(listening(served, served.owner, "queues,rates")) as events:
+        happen(served.store, *[f"1.2.{number}" for number in range(30)])
+        rates = next(value for kind, value in events if kind == "rates" and value)
+        assert rates["STORE"] > 0
+
+
+def test_the_log_is_for_managers(served: Served) -> None:
+    with closing(served.user(UNA).events("log")) as refused:
+        kind, told = next(refused)
+        assert (kind, told["error"], "XUMGR" in told["message"]) == ("refused", "key", True)
+    with closing(served.user(UNA).events("nothing")) as refused:
+        assert next(refused)[1]["error"] == "usage"
+    with closing(Web(served.service.ports["web"]).events()) as refused:
+        assert next(refused)[1]["error"] == "sign-on"
+    with closing(listening(served, served.user(MAY), "queues,log")) as events:
+        logging.getLogger("magbroker.test").warning("the disk of %s is nearly full", "RAID1")
+        line = next(value for kind, value in events if kind == "log" and value["logger"] == "magbroker.test")
+        assert (line["level"], line["text"]) == ("WARNING", "the disk of RAID1 is nearly full")
+
+
+def test_a_number_that_is_committed_late_is_heard_too_and_once(store: Store) -> None:
+    tail = Tail()
+    assert store.read(lambda it: tail.look(it, 0.0)) == []
+
+    def put(number: int) -> None:
+        row = {"ien": number, "uid": f"1.{number}", "stage": "STORE", "at": 1.0}
+        store.transact(lambda it: it.execute(insert(ImageEvent).values(**row)))
+
+    def look(now: float) -> list[int]:
+        return [row.ien for row in store.read(lambda it: tail.look(it, now))]
+
+    put(1)
+    put(4)
+    assert look(1.0) == [1, 4]
+    put(3)
+    assert look(2.0) == [3]
+    assert look(3.0) == []
+    put(2)
+    put(5)
+    assert look(2.0 + GAP_SECONDS) == [5], "nobody waits for ever for a number that was given back"
+
+
+class FullConnection:
+    """A connection that takes what it is given, and is told when to take no more."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+
+def test_a_listener_that_is_slow_loses_the_oldest_and_hears_how_many() -> None:
+    connection = FullConnection()
+    listener = Listener(connection, ("image",))
+    listener.send([b"first\n"])
+    listener.pauseProducing()
+    event = b"x" * 1024
+    listener.send([event] * 2000)
+    assert connection.written == b"first\n"
+    listener.resumeProducing()
+    lost = json.loads(connection.written.partition(b"data: ")[2].partition(b"\n")[0])["events"]
+    kept = connection.written.count(event)
+    assert (kept + lost, kept * len(event) <= WAITING_LIMIT) == (2000, True)
+    listener.send([b"next\n"])
+    assert connection.written.endswith(b"next\n")
+    listener.stopProducing()
+    listener.send([b"nobody hears\n"])
+    assert not connection.written.endswith(b"nobody hears\n")
+
+
+@pytest.mark.parametrize(("after", "rate"), [(1.0, 60.0), (30.0, 2.0), (59.0, 1.02), (61.0, None)])
+def test_a_rate_is_the_mean_of_a_minute(after: float, rate: float | None) -> None:
+    rates = Rates()
+    rates.count(100.0, ["STORE"] * 60)
+    rates.count(100.0 + after, [])
+    assert rates.per_second(100.0 + after).get("STORE") == rate
