@@ -24,6 +24,8 @@ out = Console()
 
 #: The demo's gateway user, as data/demo.toml has it.
 DEMO_ACCESS, DEMO_VERIFY = "DEMOGW1", "1GWY!@#$"
+#: The port of the web unless the settings name one.
+WEB_PORT = 9480
 #: Columns of the table that keep their width, in characters; file and patient share what is left.
 _WIDTHS = {"accession": 14, "IEN": 3, "stored as": 14, "rules": 5, "destination": 12, "status": 9}
 #: Seconds that the samples have to arrive.
@@ -41,9 +43,12 @@ def run_demo_sink(port: int, directory: Path) -> None:
 
 def run_up(settings: Settings, site: Path | None, config: Path | None, *, demo: bool, once: bool) -> int:
     """Start everything, with `demo` send the samples and show what became of them; give the exit status."""
+    if settings.web_port is None:
+        settings = settings.model_copy(update={"web_port": WEB_PORT})
     checks = [
         (settings.broker_port, "RPC broker", "MAGBROKER_BROKER_PORT"),
         (settings.text_port if settings.text_transport else 0, "text transport", "MAGBROKER_TEXT_PORT"),
+        (settings.web_port or 0, "web", "MAGBROKER_WEB_PORT"),
         (settings.gateway.dicom_port, "DICOM", "MAGBROKER_GATEWAY__DICOM_PORT"),
         *([(settings.sink_port, "demo destination", "MAGBROKER_SINK_PORT")] if demo else []),
     ]
@@ -77,7 +82,8 @@ def _start(family: Family, settings: Settings, site: Path | None, config: Path |
         site = site or _demo_site(settings, demo)
     broker = ["broker", *common, "--port", str(settings.broker_port), "--text-port", str(settings.text_port)]
     broker += ["--site", str(site)] if site else []
-    family.add(Child("broker", broker, settings.broker_port, logs / "broker.log"))
+    web = {"MAGBROKER_WEB_PORT": str(settings.web_port)}
+    family.add(Child("broker", broker, settings.broker_port, logs / "broker.log", web))
     gateway = ["gateway", *common, "--broker-port", str(settings.broker_port), "--dicom-port", str(settings.gateway.dicom_port)]
     gateway += ["--rules", str(demo / "demo.rule")] if demo is not None and settings.gateway.rules is None else []
     sign_on = {}
@@ -205,6 +211,7 @@ def _where(settings: Settings, demo: bool) -> str:
             else []
         ),
         f"DICOM         127.0.0.1:{settings.gateway.dicom_port}, AE title {settings.gateway.ae_title}",
+        f"web           http://127.0.0.1:{settings.web_port}/api (JSON), /metrics, /readyz",
         f"data          {settings.data.resolve()}",
         *(["sign on with  FAKEDOC1 / 1DOC!@#$"] if demo else []),
         "Ctrl-C ends everything.",

@@ -40,6 +40,8 @@ def run_serving(
             check_port(settings.broker_port, "RPC broker", "--port or MAGBROKER_BROKER_PORT", settings.broker_host)
             if settings.text_transport:
                 check_port(settings.text_port, "text transport", "--text-port or MAGBROKER_TEXT_PORT", settings.text_host)
+            if settings.web_port is not None:
+                check_port(settings.web_port, "web", "MAGBROKER_WEB_PORT", settings.web_host)
             if settings.hl7_port is not None:
                 check_port(settings.hl7_port, "HL7 listener", "MAGBROKER_HL7_PORT", settings.hl7_host)
         serving = compose(

@@ -31,6 +31,7 @@ def test_demo_ends_with_every_sample_where_it_belongs(tmp_path: Path) -> None:
             "MAGBROKER_BROKER_PORT",
             "MAGBROKER_TEXT_PORT",
             "MAGBROKER_SINK_PORT",
+            "MAGBROKER_WEB_PORT",
             "MAGBROKER_GATEWAY__DICOM_PORT",
         )
     }
@@ -60,6 +61,7 @@ def test_slices_sent_while_up_serves_arrive_bit_identical(tmp_path: Path) -> Non
         environment = {
             "MAGBROKER_BROKER_PORT": str(free_port()),
             "MAGBROKER_TEXT_PORT": str(free_port()),
+            "MAGBROKER_WEB_PORT": str(free_port()),
             "MAGBROKER_GATEWAY__DICOM_PORT": str(dicom_port),
             "MAGBROKER_GATEWAY__RULES": str(rules),
             "MAGBROKER_GATEWAY__ACCESS": "DEMOGW1",
