@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from bench.administration import measure_administration
 from bench.evaluator_step import measure_evaluator_step
 from bench.figures import Figure, table
 from bench.filing import measure_filing
@@ -49,6 +50,7 @@ def main() -> None:
             "querying": lambda: measure_querying(directory / "querying", site),
             "worklist": lambda: measure_worklist(directory / "worklist"),
             "kit": lambda: measure_kit(directory / "kit", site),
+            "administration": lambda: measure_administration(directory / "administration", site),
             "road": lambda: measure_road(directory / "road", site),
             "receiving": lambda: measure_receiving(directory / "receiving"),
             "archiving": lambda: measure_archiving(directory / "archiving", site),

@@ -6,11 +6,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, Insert, Integer, String, bindparam, cast, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Integer,
+    String,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from fileman import next_iens
 from fileman.engines import writing_engine
-from fileman.files import Exam, File, Image, ImageEvent, Patient, Report, ReportImage
+from fileman.files import (
+    BackgroundQueue,
+    DicomExport,
+    DicomExportImage,
+    Exam,
+    File,
+    Image,
+    ImageEvent,
+    Patient,
+    Report,
+    ReportImage,
+    SendQueue,
+)
 
 #: Exams whose images are on file, with so many images each, and exams of today, whose images are to come.
 EXAMS, PER_EXAM, TODAY = 10_000, 100, 200
@@ -136,6 +162,52 @@ _EVENTS = _made(
     outcome="filed",
 )
 
+#: One entry of so many failed, or waits; the others are done.
+_ODD = 1000
+_EXPORTED = {"origin": 660, "priority": 500, "application": "READING ROOM"}
+_EXPORTS = _made(
+    DicomExport,
+    **_EXPORTED,
+    ien=bindparam("export", type_=Integer) + _I,
+    group=_GROUP,
+    requested=MOMENT,
+    study_uid=_study(_I),
+    last_sequence=PER_EXAM,
+    image_count=PER_EXAM,
+)
+_EXPORT_IMAGES = _made(
+    DicomExportImage,
+    **_EXPORTED,
+    export=bindparam("export", type_=Integer) + _EXAM,
+    sequence=_MEMBER,
+    image=_GROUP + _MEMBER,
+    status=case((_I % _ODD == 0, "FAIL"), (_I % _ODD == 1, "WAITING"), else_="SUCCESS"),
+    status_at=1.0 * _I,
+)
+_SENDS = _made(
+    SendQueue,
+    ien=bindparam("send", type_=Integer) + _I,
+    image=_GROUP + _MEMBER,
+    destination="4;MAG(2005.2,",
+    file_type="FULL",
+    mechanism=1,
+    origin=660,
+    status=case((_I % _ODD == 0, "FAILED"), (_I % _ODD == 1, "WAITING"), else_="SENT"),
+    priority=500,
+    queued=MOMENT,
+    status_at=1.0 * _I,
+)
+_QUEUED = _made(
+    BackgroundQueue,
+    ien=bindparam("queued", type_=Integer) + _I,
+    queue="JUKEBOX",
+    duz=0,
+    requested=MOMENT,
+    status=case((_I % _ODD == 0, "FAILED"), else_="NOT_PROCESSED"),
+    image=_GROUP + _MEMBER,
+    place=1,
+)
+
 
 @contextmanager
 def written(database: Path) -> Iterator[Connection]:
@@ -167,3 +239,14 @@ def fill_images(database: Path, first: int, until: int) -> None:
                 connection.execute(statement, {**key, "first": begin, "until": end})
             for statement in (_IMAGES, _EVENTS):
                 connection.execute(statement, {**key, "first": begin * PER_EXAM, "until": end * PER_EXAM})
+
+
+def fill_queues(database: Path, base: int) -> None:
+    """Put an entry of each image into the queues: most are done, some failed; `base` is the IEN of the first exam's group."""
+    images = EXAMS * PER_EXAM
+    with written(database) as connection:
+        names = {"export": ("dicom_export", EXAMS), "send": ("send_queue", images), "queued": ("background_queue", images)}
+        key = {"base": base, **{name: next_iens(connection, file, count)[0] for name, (file, count) in names.items()}}
+        connection.execute(_EXPORTS, {**key, "first": 0, "until": EXAMS})
+        for statement in (_EXPORT_IMAGES, _SENDS, _QUEUED):
+            connection.execute(statement, {**key, "first": 0, "until": images})

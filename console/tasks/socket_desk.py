@@ -19,8 +19,23 @@ from runtime import SOCKET, read_run_file
 TIMEOUT = 60.0
 
 
+def connect_to_owners_socket(data: Path) -> socket.socket:
+    """Connect to the socket in a data directory, by a path that no directory is too deep for. Raises OSError."""
+    directory = os.open(data, os.O_DIRECTORY | os.O_RDONLY)
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        peer.settimeout(TIMEOUT)
+        peer.connect(f"/proc/self/fd/{directory}/{SOCKET}")
+    except OSError:
+        peer.close()
+        raise
+    finally:
+        os.close(directory)
+    return peer
+
+
 class _OverSocket(HTTPConnection):
-    """HTTP over the socket in a directory, by a path that no directory is too deep for."""
+    """HTTP over the owner's socket."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__("localhost", timeout=TIMEOUT)
@@ -28,13 +43,7 @@ class _OverSocket(HTTPConnection):
 
     def connect(self) -> None:
         """Connect."""
-        directory = os.open(self._directory, os.O_DIRECTORY | os.O_RDONLY)
-        try:
-            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self.sock.settimeout(self.timeout)
-            self.sock.connect(f"/proc/self/fd/{directory}/{SOCKET}")
-        finally:
-            os.close(directory)
+        self.sock = connect_to_owners_socket(self._directory)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ from taskman import Status as TaskStatus
 
 #: An image whose PROCESSED did not come within this many seconds after it was stored is an orphan.
 ORPHAN_AFTER = 60.0
-#: Orphans are looked for among so many images, the newest.
-NEWEST = 2000
+#: Orphans are looked for among so many images, the newest, and so many are told.
+NEWEST, MOST_ORPHANS = 2000, 100
 
 _STORED, _DONE = ImageEvent.__table__.alias("stored"), ImageEvent.__table__.alias("done")
 _IMAGES = select(func.count()).select_from(Image).where(Image.parent.is_not(None))
@@ -49,17 +49,18 @@ _INSTRUMENTS = (
     .group_by(AcquisitionCount.instrument)
     .order_by(AcquisitionCount.instrument)
 )
-_NEWEST = select(Image.ien).order_by(Image.ien.desc()).limit(NEWEST).subquery()
+_AMONG = select(Image.ien).order_by(Image.ien.desc()).limit(NEWEST)
 _ORPHANS = (
     select(_STORED.c.image, _STORED.c.uid, _STORED.c.at, _STORED.c.peer)
-    .join(_NEWEST, _NEWEST.c.ien == _STORED.c.image)
     .where(
+        _STORED.c.image.in_(select(_AMONG.subquery().c.ien)),
         _STORED.c.stage == "STORE",
         _STORED.c.outcome == "filed",
         _STORED.c.at <= bindparam("before"),
         ~select(_DONE.c.image).where(_DONE.c.image == _STORED.c.image, _DONE.c.stage == "PROCESSED").exists(),
     )
     .order_by(_STORED.c.image)
+    .limit(MOST_ORPHANS)
 )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from runtime import SOCKET
+from console.tasks.socket_desk import connect_to_owners_socket
 
 
 class OverSocket(HTTPConnection):
@@ -23,14 +21,8 @@ class OverSocket(HTTPConnection):
         self._directory = directory
 
     def connect(self) -> None:
-        """Connect by a path that is short enough."""
-        directory = os.open(self._directory, os.O_DIRECTORY)
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(20)
-        try:
-            self.sock.connect(f"/proc/self/fd/{directory}/{SOCKET}")
-        finally:
-            os.close(directory)
+        """Connect."""
+        self.sock = connect_to_owners_socket(self._directory)
 
 
 @dataclass(frozen=True)
