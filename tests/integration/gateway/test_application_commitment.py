@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,10 +133,12 @@ def test_a_listener_answers_for_what_lies_in_its_folder(start: Start, sample: Sa
 
 def test_what_a_listener_was_asked_is_answered_after_it_was_started_again(start: Start) -> None:
     """The peer has ended its association, and is told on a new one as soon as its address is known."""
-    program = Program(safe=lambda *_asked: True)
+    ended = threading.Event()
+    program = Program(safe=lambda *_asked: ended.wait(PATIENCE))
     with Modality() as modality:
         first = start(program)
         transaction = modality.request(first.port, [ONE])
+        ended.set()
         first.stop()
         assert modality.heard_nothing()
         start(program, addresses={modality.title: ("127.0.0.1", modality.port)})
