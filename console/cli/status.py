@@ -7,16 +7,35 @@ import json
 from rich.markup import escape
 from rich.table import Table
 
-from console.cli.options import ConfigOption, DataOption, JsonOption, out
+from console.cli.options import (
+    AccessOption,
+    AuthorityOption,
+    BrokerOption,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    TlsOption,
+    VerifyOption,
+    out,
+)
 from console.tasks.desk import open_desk
 from console.way import Way
 from runtime import load_settings, read_run_file
 
 
-def status(config: ConfigOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
+def status(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    access: AccessOption = None,
+    verify: VerifyOption = None,
+    broker: BrokerOption = None,
+    tls: TlsOption = False,
+    authority: AuthorityOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show images, queues, evaluators, gateways, today's counts by instrument, media asked for, images cut off (orphans)."""
     settings = load_settings(config, data=data)
-    with open_desk(Way(settings)) as desk:
+    with open_desk(Way(settings, access, verify, broker, tls, authority)) as desk:
         state = desk.ask("MAGB STATUS")
     running = read_run_file(settings.data)
     if as_json:

@@ -167,6 +167,10 @@ def error(site: Site) -> dict[str, object]:
     return {}
 
 
+def token(site: Site) -> dict[str, object]:
+    return {"ien": site.may("TOKEN MAKE", label="another")["ien"]}
+
+
 @dataclass(frozen=True)
 class Case:
     """How an action is asked for: what is put there before gives what is asked besides; `subject` is what the audit names.
@@ -205,6 +209,8 @@ CASES = {
     "TASK SCHEDULE RUN": Case(before=scheduled, subject="task "),
     "TASK START": Case({"what": OPTION}, subject="task "),
     "TASK STOP": Case(before=task, subject="task "),
+    "TOKEN END": Case(before=token, subject="token "),
+    "TOKEN MAKE": Case({"label": "monitoring"}, subject="token "),
     "WORKLIST FEED": Case({"rows1": json.dumps([[2, ROW]])}, subject="scheduled step A1 A1"),
 }
 
