@@ -62,7 +62,8 @@ class Feed:
         if self._loop is not None and self._loop.running:
             self._loop.stop()
         for listener in list(self._listeners):
-            listener.request.finish()
+            if (channel := listener.request.channel) is not None:
+                channel.forceAbortClient()  # one that takes nothing would hold up the end
 
     async def listen(self, request: Any, kinds: Collection[str], since: int | None) -> None:
         """Serve a listener until he leaves; with `since`, the number of the last event that he had, what he missed first.

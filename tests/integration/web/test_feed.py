@@ -6,11 +6,13 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import closing
+from http.client import HTTPException
 from typing import Any
 
 import pytest
 from sqlalchemy import insert
 
+from console.reactor_thread import in_reactor
 from console.web.listener import WAITING_LIMIT, Listener
 from console.web.rates import Rates
 from console.web.tail import GAP_SECONDS, Tail
@@ -89,6 +91,22 @@ def test_the_log_is_for_managers(served: Served) -> None:
         logging.getLogger("magbroker.test").warning("the disk of %s is nearly full", "RAID1")
         line = next(value for kind, value in events if kind == "log" and value["logger"] == "magbroker.test")
         assert (line["level"], line["text"]) == ("WARNING", "the disk of RAID1 is nearly full")
+
+
+def test_a_service_that_stops_lets_its_listeners_go(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    events = listening(served, served.owner, "queues,image")
+    in_reactor(served.service.stop)
+    with pytest.raises((StopIteration, OSError, HTTPException)):
+        next(events)
+    until(lambda: not served.service.api.feed._listeners)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+    in_reactor(served.service.start)
+
+
+def test_there_are_not_too_many_listeners(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.web.feed.MOST_LISTENERS", 1)
+    with closing(listening(served, served.owner, "queues")), closing(served.owner.events("queues")) as second:
+        assert next(second)[1]["error"] == "busy"
 
 
 def test_a_number_that_is_committed_late_is_heard_too_and_once(store: Store) -> None:
