@@ -42,7 +42,8 @@ bench: $(VENV)/.test packages  ## print every timing and ratio
 	$(BIN)/python -m bench $(ARGS)
 
 soak: $(VENV)/.test packages  ## the large numbers: kills, fuzzing, floods (at most 80 minutes)
-	$(BIN)/python -m pytest tests/soak -p no:cacheprovider --timeout=0 $(ARGS)
+	MAGBROKER_TEST_REQUESTS=1000 $(BIN)/python -m pytest tests/soak tests/integration/web/test_described_api.py \
+		-p no:cacheprovider --timeout=0 $(ARGS)
 
 clean:  ## remove what was built and what the demo stored
 	rm -rf $(VENV) var build dist *.egg-info
