@@ -52,6 +52,7 @@ from rpcs import (
     undefined,
 )
 from rpcs.session import SIGN_ON_CONTEXT
+from rpcs.sign_on.ending import forget_ended, to_be_ended
 from runtime.metrics import RPC_CALLS, RPC_SECONDS
 from xwb import (
     BadSubscript,
@@ -146,6 +147,7 @@ class Dispatcher:
     #: Closes the connection of a session, for a fault that drops an answer.
     drop: Callable[[Session], None] = field(default=lambda _session: None)
     _refreshing: Future[SiteData] | None = None
+    _looking: Future[frozenset[int]] | None = None
     _counters: dict[tuple[str, str], Counted] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -175,6 +177,25 @@ class Dispatcher:
             close_forgotten(connection, now, moment)
 
         self._submit(work)
+
+    def find_ended(self, end: Callable[[frozenset[int]], frozenset[int]]) -> None:
+        """Look on a thread which sessions are to be ended; `end`, called in the reactor's, gives those that it has ended."""
+        if self._looking is not None and not self._looking.done():
+            return
+
+        def ended(asked: Future[frozenset[int]]) -> None:
+            if asked.exception() is None and (sign_ons := asked.result()):
+                self.reactor.callFromThread(self._end, end, sign_ons)
+
+        try:
+            self._looking = self.environment.store.scan(to_be_ended)
+        except StoreClosed:
+            return
+        self._looking.add_done_callback(ended)
+
+    def _end(self, end: Callable[[frozenset[int]], frozenset[int]], sign_ons: frozenset[int]) -> None:
+        if done := end(sign_ons):
+            self._submit(lambda connection: forget_ended(connection, done))
 
     def leave(self) -> None:
         """Say that this broker ends."""

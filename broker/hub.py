@@ -79,9 +79,18 @@ class Hub:
         now = self.clock.seconds()
         for connection in list(self.connections):
             connection.supervise(now)
+        self.dispatcher.find_ended(self._end)
         if now - self._renewed >= self.dispatcher.environment.lock_seconds / RENEWALS:
             self._renewed = now
             self.dispatcher.renew([connection.session for connection in self.connections if connection.session.locks])
+
+    def _end(self, sign_ons: frozenset[int]) -> frozenset[int]:
+        """Close the connections of sessions that are to be ended; give those there were."""
+        ended = [it for it in self.connections if it.session.sign_on in sign_ons]
+        for connection in ended:
+            log.info("the session of %s from %s is ended, as was asked", connection.session.name, connection.session.address)
+            connection.close()
+        return frozenset(it.session.sign_on for it in ended)
 
     def shed(self) -> None:
         """Cut the connections that hold most until the bytes in memory are below the bound."""

@@ -4,13 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import typer
+
 from console.cli.action_verbs import action_app
+from console.cli.family_names import FAMILIES
+
+
+def _entry(noun: str) -> dict[str, str]:
+    """Give the verbs that every kind of entry of the site has."""
+    return {verb: f"{noun} {verb.upper()}" for verb in ("list", "show", "add", "edit", "remove")}
+
 
 #: By group, each verb and the action that it is, without MAGB.
 GROUPS: Mapping[str, Mapping[str, str]] = {
     "correct": {"list": "CORRECT LIST", "fix": "CORRECT FIX", "delete": "CORRECT DELETE", "undo": "CORRECT UNDO"},
+    "destinations": _entry("DESTINATION"),
+    "locations": {**_entry("LOCATION"), "online": "LOCATION ONLINE", "offline": "LOCATION OFFLINE"},
+    "places": {verb: name for verb, name in _entry("PLACE").items() if verb != "remove"},
+    "institutions": _entry("INSTITUTION"),
+    "users": {**_entry("USER"), "codes": "USER CODES", "unlock": "USER UNLOCK"},
+    "keys": {"list": "KEY LIST", "grant": "KEY GRANT", "revoke": "KEY REVOKE"},
+    "contexts": {**_entry("CONTEXT"), "grant": "CONTEXT GRANT", "revoke": "CONTEXT REVOKE"},
+    "sessions": {"list": "SESSION LIST", "end": "SESSION END"},
+    "addresses": {"list": "ADDRESS LIST", "unlock": "ADDRESS UNLOCK"},
+    "settings": {"show": "SITE SHOW", "edit": "SITE EDIT"},
     "tokens": {"make": "TOKEN MAKE", "list": "TOKEN LIST", "end": "TOKEN END"},
 }
 
-correct = action_app("See what could not be filed, and fix it: the DICOM CORRECT list.", GROUPS["correct"])
-tokens = action_app("Make, see and end tokens of the JSON API.", GROUPS["tokens"])
+
+def __getattr__(name: str) -> typer.Typer:
+    """Make the group of a name when it is asked for."""
+    if name not in GROUPS:
+        raise AttributeError(name)
+    return action_app(FAMILIES[name], GROUPS[name])

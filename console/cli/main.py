@@ -8,6 +8,7 @@ from typing import NoReturn
 import typer
 from rich.markup import escape
 
+from console.cli.family_names import FAMILIES
 from console.cli.late import Late, group_of
 from console.cli.options import err
 
@@ -25,8 +26,6 @@ COMMANDS = {
     "site": Late("console.cli.site:app", "Load the site file into a database, write it out, keep and put back states."),
     "fault": Late("console.cli.faults:app", "Set faults for client tests, and clear them; a running broker heeds them at once."),
     "rpc": Late("console.cli.procedures:app", "Show the remote procedures of a broker, those of packs included, and call them."),
-    "correct": Late("console.cli.families:correct", "See what could not be filed, and fix it: the DICOM CORRECT list."),
-    "tokens": Late("console.cli.families:tokens", "Make, see and end tokens of the JSON API."),
     "queue": Late("console.cli.queue:app", "See what is to be sent by DICOM, hold destinations and entries, release them."),
     "audit": Late("console.cli.audit:app", "See who did what to this site, when, what it changed, and what was refused to whom."),
     "archive": Late(
@@ -75,6 +74,7 @@ COMMANDS = {
         "Copy the site of the SQLite database to PostgreSQL, and compare every table and sequence.",
     ),
 }
+COMMANDS |= {name: Late(f"console.cli.families:{name}", told) for name, told in FAMILIES.items()}
 #: The base of each package's errors.
 _ERRORS = {
     "console.errors": "ConsoleError",

@@ -167,6 +167,16 @@ class SignOnLog(File):
     broker: Mapped[str] = mapped_column(default="")
 
 
+class SessionEnd(File):
+    """A session, by its entry of the SIGN-ON LOG, that somebody wants ended: its broker does that and takes the row away."""
+
+    __tablename__ = "session_end"
+
+    sign_on: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    asked_by: Mapped[str]
+    asked_at: Mapped[float] = mapped_column(Float(53))
+
+
 class FailedAccess(File):
     """FAILED ACCESS ATTEMPTS by address (#3.084): forgotten when nothing came for a while."""
 

@@ -59,11 +59,12 @@ def fill_destinations(
 ) -> None:
     """Fill the files of destinations and of the security matrix."""
     fill(connection, TransmitDestination, [row.model_dump(exclude={"services"}) for row in destinations])
-    fill(connection, TransmitService, _services(destinations))
+    fill(connection, TransmitService, services_of(destinations))
     fill(connection, AeSecurity, [_ae_security(row) for row in matrix])
 
 
-def _services(rows: Sequence[TransmitDestinationRow]) -> list[Columns]:
+def services_of(rows: Sequence[TransmitDestinationRow]) -> list[Columns]:
+    """Give the rows of the services of destinations."""
     named = [(row.ien, service.split()) for row in rows for service in row.services]
     return [
         {"destination": ien, "service": words[0], "user": "SCU" in words[1:], "provider": "SCP" in words[1:]}

@@ -79,28 +79,34 @@ def fill_people(
 
 
 def _users(connection: Connection, users: Sequence[UserRow], key: SiteKey, now: datetime, signed_on: dict[int, str]) -> None:
+    written = user_columns(users, key, now)
+    for person in written[NewPerson]:
+        person["last_sign_on"] = signed_on.get(int(str(person["duz"])), "")
+    for file, rows in written.items():
+        fill(connection, file, rows)
+
+
+_MULTIPLES: tuple[tuple[type[File], str, str], ...] = (
+    (UserDivision, "institution", "divisions"),
+    (UserKey, "key", "keys"),
+    (UserOption, "option", "contexts"),
+)
+
+
+def user_columns(users: Sequence[UserRow], key: SiteKey, now: datetime) -> dict[type[File], list[Columns]]:
+    """Give the rows that users are, by file, NEW PERSON first; codes in clear are hashed."""
     with ThreadPoolExecutor(thread_name_prefix="hash") as pool:  # argon2 lets other threads run
         hashes = pool.map(hash_verify_code, [row.verify for row in users])
-        people = [
-            {**_person(row, hashed, key, now), "last_sign_on": signed_on.get(row.duz, "")}
-            for row, hashed in zip(users, hashes, strict=True)
+        people = [_person(row, hashed, key, now) for row, hashed in zip(users, hashes, strict=True)]
+    below = {
+        file: [
+            {"duz": row.duz, column: value, "position": position}
+            for row in users
+            for position, value in enumerate(getattr(row, field))
         ]
-    fill(connection, NewPerson, people)
-    multiples: tuple[tuple[type[File], str, str], ...] = (
-        (UserDivision, "institution", "divisions"),
-        (UserKey, "key", "keys"),
-        (UserOption, "option", "contexts"),
-    )
-    for file, column, field in multiples:
-        fill(
-            connection,
-            file,
-            [
-                {"duz": row.duz, column: value, "position": position}
-                for row in users
-                for position, value in enumerate(getattr(row, field))
-            ],
-        )
+        for file, column, field in _MULTIPLES
+    }
+    return {NewPerson: people, **below}
 
 
 def _person(row: UserRow, hashed: str, key: SiteKey, now: datetime) -> Columns:
@@ -116,23 +122,22 @@ def _person(row: UserRow, hashed: str, key: SiteKey, now: datetime) -> Columns:
 
 
 def _contexts(connection: Connection, contexts: Sequence[ContextRow]) -> None:
-    multiples = {"rpcs", "rpc_keys", "items"}
-    numbered = list(enumerate(contexts, start=1))
-    fill(connection, Option, [{"ien": ien, **row.model_dump(exclude=multiples)} for ien, row in numbered])
-    fill(
-        connection,
-        OptionRpc,
-        [
-            {"option": ien, "position": position, "rpc": rpc, "key": row.rpc_keys.get(rpc, "")}
-            for ien, row in numbered
-            for position, rpc in enumerate(row.rpcs)
-        ],
-    )
-    fill(
-        connection,
-        OptionItem,
-        [{"option": ien, "position": position, "item": item} for ien, row in numbered for position, item in enumerate(row.items)],
-    )
+    for file, rows in context_columns(list(enumerate(contexts, start=1))).items():
+        fill(connection, file, rows)
+
+
+def context_columns(numbered: Sequence[tuple[int, ContextRow]]) -> dict[type[File], list[Columns]]:
+    """Give the rows that contexts of some numbers are, by file, OPTION first."""
+    rpcs: list[Columns] = [
+        {"option": ien, "position": position, "rpc": rpc, "key": row.rpc_keys.get(rpc, "")}
+        for ien, row in numbered
+        for position, rpc in enumerate(row.rpcs)
+    ]
+    items: list[Columns] = [
+        {"option": ien, "position": position, "item": item} for ien, row in numbered for position, item in enumerate(row.items)
+    ]
+    own = [{"ien": ien, **row.model_dump(exclude={"rpcs", "rpc_keys", "items"})} for ien, row in numbered]
+    return {Option: own, OptionRpc: rpcs, OptionItem: items}
 
 
 def _of_user(connection: Connection) -> Shown:

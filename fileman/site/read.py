@@ -41,14 +41,15 @@ def parse_site(text: str, source: str = "site file", *checks: Check) -> SiteFile
         site = SiteFile.model_validate(tables)
     except ValidationError as error:
         first = error.errors()[0]
-        raise SiteFileError(_problem(first["loc"], first["type"], first["msg"]), _line(text, first["loc"]), source) from error
+        raise SiteFileError(problem(first["loc"], first["type"], first["msg"]), _line(text, first["loc"]), source) from error
     for check in (contradictions, *checks):
-        for location, problem in check(site):
-            raise SiteFileError(problem, _line(text, location), source)
+        for location, what in check(site):
+            raise SiteFileError(what, _line(text, location), source)
     return site
 
 
-def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
+def problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    """Say what is wrong with a value, by the names that lead to it."""
     name = ".".join(str(part) for part in location if isinstance(part, str))
     if kind == "extra_forbidden":
         return f"{name} is not known here"

@@ -69,6 +69,21 @@ def site_settings(connection: Connection) -> SiteSettings:
     return SiteSettings.model_validate({name: json.loads(value) for name, value in connection.execute(_SETTINGS)})
 
 
+def put_setting(connection: Connection, name: str, text: str) -> object:
+    """Set one setting: a text as it is where the setting is one, else JSON. Gives its value; raises ValidationError."""
+    settings = site_settings(connection)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = text
+    given = text if SiteSettings.model_fields[name].annotation is str else value
+    made = SiteSettings.model_validate({**settings.model_dump(), name: given})
+    written = made.model_dump(mode="json")[name]
+    connection.execute(delete(SiteSetting).where(SiteSetting.name == name))
+    connection.execute(insert(SiteSetting).values(name=name, value=json.dumps(written)))
+    return written
+
+
 def fill_settings(connection: Connection, settings: SiteSettings, key: SiteKey) -> None:
     """Put settings in place of those that were there, with the fingerprint of the site's key."""
     connection.execute(delete(SiteSetting))

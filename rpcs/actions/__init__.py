@@ -1,12 +1,44 @@
 """Administrative actions: one function each, with the key that it takes; procedures and commands call the same."""
 
-from rpcs.actions import archive, audit, correct, exports, rules, status, task_schedule, tasks, tokens, worklist
-from rpcs.actions.action import ACTIONS, Act, Action, Caller, answer_of, carry_out, context_of, perform, told
+from rpcs.actions import (
+    archive,
+    audit,
+    correct,
+    exports,
+    faults,
+    people,
+    places,
+    rules,
+    sessions,
+    site,
+    status,
+    task_schedule,
+    tasks,
+    tokens,
+    worklist,
+)
+from rpcs.actions.action import ACTIONS, Act, Action, Caller, Done, answer_of, carry_out, context_of, perform, told
 from rpcs.actions.errors import ActionError, BadRequest, NotAllowed, NotFound, RefusedAction
 from rpcs.actions.parameters import DRY_RUN, Kind, Parameter
 
 #: The modules whose actions are to be known.
-FAMILIES = (archive, audit, correct, exports, rules, status, task_schedule, tasks, tokens, worklist)
+FAMILIES = (
+    archive,
+    audit,
+    correct,
+    exports,
+    faults,
+    people,
+    places,
+    rules,
+    sessions,
+    site,
+    status,
+    task_schedule,
+    tasks,
+    tokens,
+    worklist,
+)
 
 __all__ = [
     "ACTIONS",
@@ -17,6 +49,7 @@ __all__ = [
     "ActionError",
     "BadRequest",
     "Caller",
+    "Done",
     "Kind",
     "NotAllowed",
     "NotFound",

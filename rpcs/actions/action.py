@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection
 from tzlocal import get_localzone
 
-from fileman import Audited, Change, write_audit
+from fileman import Audited, Change, SiteKey, write_audit
 from rpcs.actions.errors import KINDS, ActionError, BadRequest, NotAllowed, RefusedAction
 from rpcs.actions.parameters import DRY_RUN, HIDDEN, Parameter, check_request, flag, piece_names
 from rpcs.call import Call
@@ -57,6 +57,10 @@ class Caller:
         return self.owner or key in self.keys
 
 
+def _no_key() -> SiteKey:
+    raise RuntimeError("this action was not given the site's key")
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """One action being carried out: by whom, when, on which connection, with what asked."""
@@ -65,6 +69,8 @@ class Act:
     caller: Caller
     clock: Clock
     request: Mapping[str, str]
+    #: Gives the site's key, where codes and passwords are to be kept.
+    key: Callable[[], SiteKey] = _no_key
     #: What may be asked, by name.
     takes: Mapping[str, Parameter] = field(default_factory=dict)
     #: What it changed so far, in its own words.
@@ -73,6 +79,11 @@ class Act:
     def changed(self, subject: str, before: Any, after: Any) -> None:
         """Note for the audit what was changed: the thing by name, what it was and is, None where there was or is nothing."""
         self.changes.append(Change(subject, told(before), told(after)))
+
+    @property
+    def site_key(self) -> SiteKey:
+        """The site's key."""
+        return self.key()
 
     @property
     def now(self) -> float:
@@ -255,7 +266,7 @@ def _answer(action: Action, call: Call) -> Answer | str:
     session = call.session
     caller = Caller(session.duz, session.name, call.site.keys_of(session.duz), via="RPC", address=session.address)
     request = {subscripts[0]: text for subscripts, text in call.list(0).items() if len(subscripts) == 1}
-    done = carry_out(action, Act(call.connection, caller, call.clock, request))
+    done = carry_out(action, Act(call.connection, caller, call.clock, request, lambda: call.environment.key))
     if done.refused is not None:
         return _refusal(done.refused)
     answer = f"1^{json.dumps(done.value)}"

@@ -78,10 +78,23 @@ def judge(call: Call) -> Verdict | None:
         return Verdict(4, USED_BEFORE)
     if call.environment.key.access_hash(new) == row.access_hash:
         return Verdict(5, AS_ACCESS_CODE)
-    family, _, given = row.name.upper().partition(",")
-    if family in new or given.partition(" ")[0] in new:
+    if _holds_name(new, row.name):
         return Verdict(6, HOLDS_NAME)
     return Verdict(hashed=hash_verify_code(new))
+
+
+def _holds_name(code: str, name: str) -> bool:
+    family, _, given = name.upper().partition(",")
+    return family in code or given.partition(" ")[0] in code
+
+
+def unfit_code(code: str, name: str) -> str:
+    """Say why a code cannot be the verify code of who has a name; empty where it can, as far as the code itself says."""
+    if not _well_formed(code):
+        return AV_HELP
+    if not _mixed(code):
+        return NOT_MIXED
+    return HOLDS_NAME if _holds_name(code, name) else ""
 
 
 def _clear(call: Call, text: str) -> str:

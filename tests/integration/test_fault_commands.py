@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from console.cli.faults import fault_set
 from fileman import SiteKey, Store, apply_site, parse_site, read_faults
 from tests.support.services import DEMO_SITE
+from tests.support.terminal import Terminal
 
 #: A procedure of a pack, as a site names it.
 MORE = """
@@ -28,6 +28,11 @@ def data(tmp_path: Path, site_key: SiteKey) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    return Terminal(monkeypatch, capsys)
+
+
 @pytest.mark.parametrize(
     ("fact", "said"),
     [
@@ -38,14 +43,11 @@ def data(tmp_path: Path, site_key: SiteKey) -> Path:
         ("accession=021026-201", ""),
     ],
 )
-def test_a_name_that_nothing_has_is_taken_with_a_hint(
-    data: Path, capsys: pytest.CaptureFixture[str], fact: str, said: str
-) -> None:
+def test_a_name_that_nothing_has_is_taken_with_a_hint(data: Path, terminal: Terminal, fact: str, said: str) -> None:
     if fact.startswith("rpc"):
-        fault_set("slow-answer", [fact, "seconds=1"], data=data)
+        shown = terminal.run("fault", "set", "slow-answer", fact, "seconds=1", "--data", data)
     else:
-        fault_set("locked-exam", [fact], data=data)
-    shown = capsys.readouterr()
+        shown = terminal.run("fault", "set", "locked-exam", fact, "--data", data)
     hint = " ".join(shown.err.split())  # however wide the terminal is
     assert hint == (f"{said}; until something has that name, the fault strikes nothing" if said else "")
     assert shown.out.startswith("set: ")

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select
 
 import taskman.api as taskman
 from fileman import Store
-from fileman.files import AuditChange, AuditRecord, DicomFailedImage, LongTermFault, TaskSyncFlag
+from fileman.files import AuditChange, AuditRecord, DicomFailedImage, LockedAddress, LongTermFault, TaskSyncFlag
 from rpcs.actions import ACTIONS, NotAllowed, answer_of
 from runtime import FixedClock
 from taskman.error_log import log_error
@@ -21,7 +21,7 @@ from tests.integration.rpcs.two_users import MAY, UNA, User, site_of_two_users
 from xwb import BrokerClient
 
 SITE = (
-    site_of_two_users("MAGB GATEWAY", ACTIONS, "MAG SYSTEM", "ZTMQ")
+    site_of_two_users("MAGB GATEWAY", ACTIONS, "MAG SYSTEM", "ZTMQ", "XUMGR")
     + """
 [[patient]]
 dfn = 100
@@ -167,6 +167,30 @@ def error(site: Site) -> dict[str, object]:
     return {}
 
 
+def locked_address(site: Site) -> dict[str, object]:
+    site.put(LockedAddress, address="192.0.2.7", until="3991231")
+    return {"address": "192.0.2.7"}
+
+
+def new_context(site: Site) -> dict[str, object]:
+    site.may("CONTEXT ADD", name="ZZ NEW", rpcs="XWB IM HERE")
+    return {"name": "ZZ NEW"}
+
+
+def granted(site: Site) -> dict[str, object]:
+    site.may("CONTEXT GRANT", name="MAGB GATEWAY", duz=1)
+    return {}
+
+
+def fault_set(site: Site) -> dict[str, object]:
+    site.may("FAULT SET", fault="locked-exam", accession="1-1")
+    return {"fault": "locked-exam"}
+
+
+def session(site: Site) -> dict[str, object]:
+    return {"ien": site.may("SESSION LIST")["entries"][0]["ien"]}
+
+
 def token(site: Site) -> dict[str, object]:
     return {"ien": site.may("TOKEN MAKE", label="another")["ien"]}
 
@@ -184,19 +208,46 @@ class Case:
 
 
 CASES = {
+    "ADDRESS UNLOCK": Case(before=locked_address, subject="address 192.0.2.7"),
     "ARCHIVE MOUNT": Case(before=off_line, subject="location JUKEBOX1"),
     "ARCHIVE RECHECK": Case(before=fault, subject="faults of long-term copies"),
     "ARCHIVE RULE": Case({"scope": "PATIENT", "subject": "100", "rule": "KEEP"}, subject="patient 100"),
     "ARCHIVE UNMOUNT": Case({"label": "PLATTER-0001"}, subject="location JUKEBOX1"),
+    "CONTEXT ADD": Case({"name": "ZZ NEW", "rpcs": "XWB IM HERE"}, subject="context ZZ NEW"),
+    "CONTEXT EDIT": Case({"name": "MAIN", "out_of_order": "rebuilt"}, subject="context MAIN"),
+    "CONTEXT GRANT": Case({"name": "MAIN", "duz": 3}, subject="user USER,UNA"),
+    "CONTEXT REMOVE": Case(before=new_context, subject="context ZZ NEW"),
+    "CONTEXT REVOKE": Case({"name": "MAGB GATEWAY", "duz": 1}, granted, subject="user FIRST,FRED"),
     "CORRECT DELETE": Case({"reason": "doubled"}, failed_image, "CORRECT entry 1"),
     "CORRECT FIX": Case({"accession": "021026-201"}, failed_image, "CORRECT entry 1"),
     "CORRECT UNDO": Case(before=fixed_image, subject="CORRECT entry 1"),
+    "DESTINATION ADD": Case(
+        {"name": "NEW", "ae_title": "NEW", "host": "127.0.0.1", "port": 104, "location": 660}, subject="transmit destination NEW"
+    ),
+    "DESTINATION EDIT": Case({"ien": 1, "port": 105}, subject="transmit destination ARCHIVE"),
+    "DESTINATION REMOVE": Case({"ien": 1}, subject="transmit destination ARCHIVE"),
     "EXPORT HOLD": Case({"destination": "ARCHIVE"}, subject="destination ARCHIVE"),
     "EXPORT RELEASE": Case(before=held, subject="destination ARCHIVE"),
+    "FAULT CLEAR": Case(before=fault_set, subject="fault locked-exam 1-1"),
+    "FAULT SET": Case({"fault": "locked-exam", "accession": "021026-201"}, subject="fault locked-exam 021026-201"),
+    "INSTITUTION ADD": Case({"name": "LAKESIDE", "ien": 700}, subject="institution LAKESIDE"),
+    "INSTITUTION EDIT": Case({"ien": 688, "station": "688A"}, subject="institution WASHINGTON DC"),
+    "INSTITUTION REMOVE": Case({"ien": 688}, subject="institution WASHINGTON DC"),
+    "KEY GRANT": Case({"duz": 3, "key": "MAG SYSTEM"}, subject="user USER,UNA"),
+    "KEY REVOKE": Case({"duz": 2, "key": "ZTMQ"}, subject="user MANAGER,MAY"),
+    "LOCATION ADD": Case({"name": "RAID2", "physical": "//ARCHIVE/IMAGE2$/"}, subject="network location RAID2"),
+    "LOCATION EDIT": Case({"ien": 1, "label": "SHELF 1"}, subject="network location RAID1"),
+    "LOCATION OFFLINE": Case({"ien": 2}, subject="network location JUKEBOX1"),
+    "LOCATION ONLINE": Case({"ien": 2}, subject="network location JUKEBOX1"),
+    "LOCATION REMOVE": Case({"ien": 1}, subject="network location RAID1"),
+    "PLACE ADD": Case({"institution": 688, "namespace": "WA"}, subject="imaging place "),
+    "PLACE EDIT": Case({"ien": 1, "write_location": 1}, subject="imaging place 1"),
     "RULES PUBLISH": Case({"location": 660, "text": RULES}, subject="rules of location 660"),
     "RULES ROLLBACK": Case(before=published_twice, subject="rules of location 660"),
     "RULES START": Case(before=published, subject="evaluator of location 660"),
     "RULES STOP": Case(before=started, subject="task "),
+    "SESSION END": Case(before=session, subject="session "),
+    "SITE EDIT": Case({"name": "broker_timeout", "value": "300"}, subject="site setting broker_timeout"),
     "TASK CLEAN": Case({"days": 7}, subject="tasks that ended"),
     "TASK DELETE": Case(before=task, subject="task "),
     "TASK DEQUEUE": Case(before=task, subject="task "),
@@ -211,6 +262,11 @@ CASES = {
     "TASK STOP": Case(before=task, subject="task "),
     "TOKEN END": Case(before=token, subject="token "),
     "TOKEN MAKE": Case({"label": "monitoring"}, subject="token "),
+    "USER ADD": Case({"name": "NEW,NORA", "divisions": "660"}, subject="user NEW,NORA"),
+    "USER CODES": Case({"duz": 1, "verify_code": "2ZEBRA!@#"}, subject="user FIRST,FRED"),
+    "USER EDIT": Case({"duz": 1, "title": "CLERK"}, subject="user FIRST,FRED"),
+    "USER REMOVE": Case({"duz": 1}, subject="user FIRST,FRED"),
+    "USER UNLOCK": Case({"duz": 1}, subject="user FIRST,FRED"),
     "WORKLIST FEED": Case({"rows1": json.dumps([[2, ROW]])}, subject="scheduled step A1 A1"),
 }
 

@@ -39,6 +39,9 @@ ROLES: Mapping[User, tuple[str, ...]] = {
 CONTEXTS = ("MAGB GATEWAY", "MAGB TASKMAN")
 #: The words of commands that are written by hand; all others are made of what the action declares.
 WORDS: Mapping[str, str] = {
+    "FAULT CLEAR": "fault clear {fault}",
+    "FAULT LIST": "fault list",
+    "FAULT SET": "fault set {fault} accession={accession}",
     "ARCHIVE MOUNT": "archive mount {label}",
     "ARCHIVE RECHECK": "archive recheck {images}",
     "ARCHIVE RULE": "archive keep --patient {subject}",
@@ -81,6 +84,12 @@ WORDS: Mapping[str, str] = {
 }
 #: What is asked of actions that only look and have to be told something; what there is not is missing for all alike.
 LOOKS: Mapping[str, dict[str, object]] = {
+    "CONTEXT SHOW": {"name": "MAIN"},
+    "DESTINATION SHOW": {"ien": 1},
+    "INSTITUTION SHOW": {"ien": 660},
+    "LOCATION SHOW": {"ien": 1},
+    "PLACE SHOW": {"ien": 1},
+    "USER SHOW": {"duz": 1},
     "RULES EXPLAIN": {"image": 1},
     "RULES SHOW": {"version": "abc"},
     "RULES VERSIONS": {"location": 660},

@@ -1,0 +1,20 @@
+"""The groups of commands that are made of what actions declare, and what `magbroker --help` says of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+FAMILIES: Mapping[str, str] = {
+    "correct": "See what could not be filed, and fix it: the DICOM CORRECT list.",
+    "destinations": "See and change where objects are sent to: transmit destinations.",
+    "locations": "See and change where files lie: network locations, on line and off line.",
+    "places": "See and change imaging places: what each writes to, and its namespace.",
+    "institutions": "See and change institutions.",
+    "users": "See and change users, set their codes, lift their locks.",
+    "keys": "See who holds security keys, give them and take them away.",
+    "contexts": "See and change contexts: their procedures, and who may create them.",
+    "sessions": "See who is signed on, and end sessions.",
+    "addresses": "See which addresses are locked after wrong codes, and unlock them.",
+    "settings": "See and change the site's settings: kernel and imaging parameters.",
+    "tokens": "Make, see and end tokens of the JSON API.",
+}
