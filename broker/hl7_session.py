@@ -1,6 +1,6 @@
 """One connection of the HL7 listener: a message enters the file of HL7 messages, and is acknowledged when it is on disk.
 
-An order changes the worklist in the same transaction.
+An order changes the worklist in the same transaction, an ADT message the patient that it tells of.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from broker.connection import ConnectionBase
 from broker.hl7 import Hl7, Hl7Error, MllpDecoder, acknowledge, parse
 from broker.hub import Hub
 from fileman import StoreClosed, hl7_messages
+from rpcs.adt import take_adt
 from rpcs.worklist import take_message
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ WITHIN_A_MESSAGE = 60.0
 class Hl7Session(ConnectionBase):
     """A sender of HL7 messages.
 
-    AA says that a message is committed, AE that it cannot be filed, or that it is filed and its order cannot be read, AR that
+    AA says that a message is committed, AE that it cannot be filed, or that it is filed and what it says cannot be done, AR that
     the database is away.
     """
 
@@ -88,7 +89,8 @@ class Hl7Session(ConnectionBase):
 
         def work(connection: Connection) -> str:
             hl7_messages.file_message(connection, message.segments, message.type, message.control, now)
-            return take_message(connection, message.segments, seconds)
+            problem = take_message(connection, message.segments, seconds)
+            return problem or take_adt(connection, message.segments, environment.clock, self.session.address)
 
         if message.fault:
             self.write(acknowledge(message, "AE", now, message.fault))
@@ -109,7 +111,7 @@ class Hl7Session(ConnectionBase):
             log.error("an HL7 message of %s was not filed: %s", self.session.address, error)
             self._answer(message, "AR", "the message could not be filed")
         elif problem := filed.result():
-            log.warning("an order of %s is filed, and not on the worklist: %s", self.session.address, problem)
+            log.warning("a message of %s is filed, and what it says is not done: %s", self.session.address, problem)
             self._answer(message, "AE", problem)
         else:
             self._answer(message, "AA")

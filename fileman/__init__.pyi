@@ -1,7 +1,7 @@
 # The public names; see runtime/late_names.py.
 
 from fileman.api_tokens import NOTED_EVERY, TokenData, end_token, find_token, list_tokens, make_token, note_use, read_token
-from fileman.archive_index import describe_again, forget_images, image_moved, index_images
+from fileman.archive_index import describe_again, describe_patient, forget_images, image_moved, index_images, merge_patients
 from fileman.archive_rows import TAIL_LEAST, TAIL_MOST, date_of, name_group, name_groups, number_key, time_key
 from fileman.archive_rules import (
     ARCHIVE_RULES,
@@ -100,9 +100,26 @@ from fileman.locks import (
     try_lock,
 )
 from fileman.many_rows import ManyRows
+from fileman.merging import MergedCounts, merge_persons
 from fileman.notices import Notices, Probe, give_notice
 from fileman.numbers import NumbersAhead, next_ien, next_iens, reset_numbers
 from fileman.operator_requests import MediumWanted, ask_operator, close_request, list_operator_requests
+from fileman.patients import (
+    Merged,
+    Person,
+    amend_person,
+    dashed,
+    entry_prefix,
+    list_persons,
+    lock_patients,
+    merged_into,
+    merged_of_name,
+    merged_person,
+    others_known_by,
+    person_of,
+    persons_known_by,
+    survivor_of,
+)
 from fileman.queue_pointers import count_queued, note_processed
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
 from fileman.site import (
@@ -201,6 +218,8 @@ __all__ = [
     "ImageLocationStatus",
     "ManyRows",
     "MediumWanted",
+    "Merged",
+    "MergedCounts",
     "MigrationFailed",
     "Moved",
     "NotMoved",
@@ -209,6 +228,7 @@ __all__ = [
     "OptionScheduleRow",
     "Outcome",
     "Override",
+    "Person",
     "Probe",
     "Settled",
     "SiteFile",
@@ -229,6 +249,7 @@ __all__ = [
     "Watermark",
     "Watermarks",
     "age_in_years",
+    "amend_person",
     "apply_site",
     "ask_operator",
     "beginning",
@@ -241,12 +262,15 @@ __all__ = [
     "close_request",
     "consult_image_came",
     "count_queued",
+    "dashed",
     "date_of",
     "derived_file_types",
     "describe_again",
+    "describe_patient",
     "dump_site",
     "end_token",
     "entries",
+    "entry_prefix",
     "evaluation",
     "exam_of_image",
     "exams_of_images",
@@ -281,9 +305,16 @@ __all__ = [
     "list_audit",
     "list_operator_requests",
     "list_overrides",
+    "list_persons",
     "list_tokens",
     "lock_for_transaction",
+    "lock_patients",
     "make_token",
+    "merge_patients",
+    "merge_persons",
+    "merged_into",
+    "merged_of_name",
+    "merged_person",
     "mixed_case_date_time",
     "name_group",
     "name_groups",
@@ -295,8 +326,11 @@ __all__ = [
     "note_use",
     "number_key",
     "object_lock",
+    "others_known_by",
     "override_of",
     "parse_site",
+    "person_of",
+    "persons_known_by",
     "put_entry",
     "put_setting",
     "read_as",
@@ -327,6 +361,7 @@ __all__ = [
     "site_settings",
     "spend_fault",
     "sqlite_file",
+    "survivor_of",
     "take_lease",
     "take_snapshot",
     "time_key",

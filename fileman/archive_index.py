@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from sqlalchemy import BindParameter, Connection, Delete, Select, Update, bindparam, delete, exists, func, literal, select, update
 from sqlalchemy.orm import aliased
 
-from fileman.archive_rows import FiledImage, Row, describe, read_elements, tail_rows, value_rows
+from fileman.archive_rows import FiledImage, Row, describe, patient_row, read_elements, tail_rows, value_rows, with_ids
 from fileman.exam_groups import GROUP_OBJECT_TYPE, IMAGE_POINTERS, ExamOfImage, exams_of_images
 from fileman.files import (
+    AmendedPatient,
     ArchiveHolding,
     ArchiveInstance,
     ArchivePatient,
@@ -26,7 +27,10 @@ from fileman.files import (
     File,
     Image,
     ImageHeader,
+    MergedPatient,
+    MovedImage,
     Patient,
+    RejectedImage,
 )
 from fileman.locks import lock_for_transaction
 from fileman.many_rows import ManyRows
@@ -75,13 +79,35 @@ _FILED = (
         Patient.birth_date,
         Patient.sex,
         ArchiveInstance.series.label("indexed"),
+        MovedImage.image.label("moved"),
+        AmendedPatient.dfn.label("amended"),
     )
     .join(_GROUP, _GROUP.ien == Image.parent)
     .join(ImageHeader, ImageHeader.uid == Image.uid, isouter=True)
     .join(Patient, Patient.dfn == Image.patient, isouter=True)
     .join(ArchiveInstance, ArchiveInstance.image == Image.ien, isouter=True)
-    .where(Image.ien.in_(_IMAGES), Image.object_type != GROUP_OBJECT_TYPE, Image.file_ref != "")
+    .join(MovedImage, MovedImage.image == Image.ien, isouter=True)
+    .join(AmendedPatient, AmendedPatient.dfn == Image.patient, isouter=True)
+    .join(RejectedImage, RejectedImage.image == Image.ien, isouter=True)
+    .where(Image.ien.in_(_IMAGES), Image.object_type != GROUP_OBJECT_TYPE, Image.file_ref != "", RejectedImage.image.is_(None))
     .order_by(Image.ien)
+)
+_MERGED_IDS = select(MergedPatient.into, MergedPatient.ssn).where(MergedPatient.into.in_(bindparam("dfns", expanding=True)))
+_PERSON = select(Patient.name, Patient.ssn, Patient.birth_date, Patient.sex).where(Patient.dfn == bindparam("dfn_"))
+_RENUMBER = update(ArchivePatient).where(ArchivePatient.dfn == bindparam("from_dfn")).values(dfn=bindparam("to_dfn"))
+_OTHER_STUDY = aliased(ArchiveStudy, name="other_study")
+_IN_BOTH = (
+    select(ArchiveStudy.ien)
+    .join(_OTHER_STUDY, _OTHER_STUDY.study_uid == ArchiveStudy.study_uid)
+    .where(ArchiveStudy.patient == bindparam("from_patient"), _OTHER_STUDY.patient == bindparam("to_patient"))
+)
+_OF_STUDIES = (
+    select(ArchiveInstance.image)
+    .join(ArchiveSeries, ArchiveSeries.ien == ArchiveInstance.series)
+    .where(ArchiveSeries.study.in_(bindparam("studies", expanding=True)))
+)
+_GIVE_STUDIES = (
+    update(ArchiveStudy).where(ArchiveStudy.patient == bindparam("from_patient")).values(patient=bindparam("to_patient"))
 )
 _PATIENTS_OF = select(Image.patient).where(Image.ien.in_(_IMAGES)).distinct()
 _INSTANCES = ManyRows(ArchiveInstance)
@@ -209,6 +235,50 @@ def forget_images(connection: Connection, images: Sequence[int]) -> None:
         _forget(connection, some)
 
 
+def describe_patient(connection: Connection, dfn: int) -> None:
+    """Tell of a patient who is in the index what PATIENT (#2) says now, and who was merged into him."""
+    lock_for_transaction(connection, f"ARCHIVE {dfn}")
+    entry = _find(connection, _PATIENT, [(dfn,)]).get((dfn,))
+    person = connection.execute(_PERSON, {"dfn_": dfn}).first()
+    if entry is None or person is None:
+        return
+    others = with_ids(entry["other_ids"], _merged_ids(connection, [dfn]).get(dfn, ()))
+    told = patient_row(person.name, person.ssn, person.birth_date, person.sex)
+    _describe_entry(connection, _PATIENT, {**entry, **told, "other_ids": others})
+
+
+def merge_patients(connection: Connection, dfn: int, into: int) -> list[int]:
+    """Give another patient all that the index has of one; give the images that left it, to be indexed when they are his.
+
+    These are of studies that both have. He is yet to be described anew.
+    """
+    lock_for_transaction(connection, *(f"ARCHIVE {it}" for it in (dfn, into)))
+    found = _find(connection, _PATIENT, [(dfn,), (into,)])
+    entry, survivor = found.get((dfn,)), found.get((into,))
+    if entry is None:
+        return []
+    if survivor is None:
+        connection.execute(_RENUMBER, {"from_dfn": dfn, "to_dfn": into})
+        return []
+    both = {"from_patient": entry["ien"], "to_patient": survivor["ien"]}
+    studies = connection.execute(_IN_BOTH, both).scalars().all()
+    images = list(connection.execute(_OF_STUDIES, {"studies": studies}).scalars())
+    for some in _parts(images):
+        _forget(connection, some)
+    connection.execute(_GIVE_STUDIES, both)
+    _forget_values(connection, _PATIENT.attributes, [entry["ien"]])
+    connection.execute(_PATIENT.delete, {"entries": [entry["ien"]]})
+    return images
+
+
+def _merged_ids(connection: Connection, dfns: Iterable[int]) -> dict[int, list[str]]:
+    """Give the numbers of patients who were merged into some."""
+    found: dict[int, list[str]] = {}
+    for row in connection.execute(_MERGED_IDS, {"dfns": sorted(set(dfns))}):
+        found.setdefault(row.into, []).append(row.ssn)
+    return found
+
+
 def image_moved(connection: Connection, image: int, short_term: int | None, long_term: int | None) -> None:
     """Note where the file of an image's object lies now, by the numbers of network locations, None for nowhere."""
     _hold(connection, [image])
@@ -241,9 +311,10 @@ def _index(connection: Connection, images: Sequence[int]) -> None:
         return
     if again := [row.ien for row in rows if row.indexed is not None]:
         _forget(connection, again)
-    bare = [row for row in rows if row.elements is None]
+    bare = [row for row in rows if row.elements is None or row.moved is not None]
     exams = exams_of_images(connection, bare) if bare else {}
-    found = [describe(_filed(row, exams.get(row.ien)), read_elements(row.elements)) for row in rows]
+    merged = _merged_ids(connection, (row.patient for row in rows))
+    found = [describe(_filed(row, exams.get(row.ien), merged.get(row.patient, ())), read_elements(row.elements)) for row in rows]
     patients = _entries(connection, _PATIENT, [((it.filed.dfn,), it.patient) for it in found])
     studies = _entries(connection, _STUDY, [((it.filed.study_uid, patients[it.filed.dfn,]), it.study) for it in found])
     of_study = [studies[it.filed.study_uid, patients[it.filed.dfn,]] for it in found]
@@ -261,7 +332,7 @@ def _index(connection: Connection, images: Sequence[int]) -> None:
     _count(connection, held)
 
 
-def _filed(row: Any, exam: ExamOfImage | None) -> FiledImage:
+def _filed(row: Any, exam: ExamOfImage | None, merged_ids: Sequence[str]) -> FiledImage:
     big = row.big_extension == "DCM"  # the object lies in the BIG file then
     return FiledImage(
         image=row.ien,
@@ -283,6 +354,9 @@ def _filed(row: Any, exam: ExamOfImage | None) -> FiledImage:
         patient_id=row.ssn or "",
         birth_date=row.birth_date or "",
         sex=row.sex or "",
+        merged_ids=merged_ids,
+        amended=row.amended is not None,
+        moved=row.moved is not None,
     )
 
 
@@ -308,10 +382,16 @@ def _entries(connection: Connection, kind: _Kind, wanted: Iterable[tuple[Key, Ro
     for key, row in there.items():
         said = _merged(row, told[key])
         if said != row:
-            connection.execute(kind.change, {"entry_": row["ien"], **{name: said[name] for name in told[key]}})
-            _forget_values(connection, kind.attributes, [row["ien"]])
-            _write_values(connection, kind.name, {row["ien"]: said})
+            _describe_entry(connection, kind, said)
     return {key: row["ien"] for key, row in there.items()}
+
+
+def _describe_entry(connection: Connection, kind: _Kind, row: Row) -> None:
+    """Write an entry anew, and the values that it is found by."""
+    told = {name: value for name, value in row.items() if name not in ("ien", kind.uid, kind.owner)}
+    connection.execute(kind.change, {**told, "entry_": row["ien"]})
+    _forget_values(connection, kind.attributes, [cast(int, row["ien"])])
+    _write_values(connection, kind.name, {row["ien"]: row})
 
 
 def _find(connection: Connection, kind: _Kind, keys: Iterable[Key]) -> dict[Key, Any]:

@@ -181,7 +181,8 @@ class FiledImage:
     """What VistA's files say of an image that is archived; dates are FileMan's, the name VistA's.
 
     `location` and `jukebox_location` are those of the file that holds the object. `study_uid`, `description` and `moment` are
-    its group's, `accession` its exam's.
+    its group's, `accession` its exam's. `merged_ids` are the numbers of patients who were merged into its own. `amended` says
+    that the patient was changed since the site was loaded, `moved` that the image was moved to another exam.
     """
 
     image: int
@@ -203,6 +204,9 @@ class FiledImage:
     patient_id: str = ""
     birth_date: str = ""
     sex: str = ""
+    merged_ids: Sequence[str] = ()
+    amended: bool = False
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +232,8 @@ def read_elements(text: str | None) -> Elements:
 def describe(filed: FiledImage, elements: Elements) -> Described:
     """Say what an image is: by its header where there is one, else by VistA's files.
 
-    A header whose Patient ID is not that of VistA's patient, as before a correction, tells nothing of the patient.
+    A header whose Patient ID is not that of VistA's patient, as before a correction, tells nothing of the patient; of one who was
+    changed since it tells little. The accession number of an image that was moved is its exam's.
     """
     instance: Row = {
         "image": filed.image,
@@ -239,10 +244,20 @@ def describe(filed: FiledImage, elements: Elements) -> Described:
     }
     if not elements:
         return Described(filed, _patient(filed), _study(filed), _series(filed), instance | _instance(filed))
-    said = _read(_OF_PATIENT, elements)
-    patient = said if _same_number(str(said["patient_id"]), filed.patient_id) else _patient(filed)
+    study = _read(_OF_STUDY, elements)
+    if filed.moved:
+        study |= {"accession": clipped(filed.accession)}
     series = _read(_OF_SERIES, elements) | {"procedure_ids": _texts(_procedure_ids(elements))}
-    return Described(filed, patient, _read(_OF_STUDY, elements), series, instance | _read(_OF_INSTANCE, elements))
+    return Described(filed, _told_patient(filed, elements), study, series, instance | _read(_OF_INSTANCE, elements))
+
+
+def _told_patient(filed: FiledImage, elements: Elements) -> Row:
+    said = _read(_OF_PATIENT, elements)
+    if not _same_number(str(said["patient_id"]), filed.patient_id):
+        return _patient(filed)
+    others = {"other_ids": with_ids(str(said["other_ids"]), filed.merged_ids)}
+    known = patient_row(filed.patient_name, filed.patient_id, filed.birth_date, filed.sex) if filed.amended else {}
+    return said | others | known
 
 
 def _read(columns: _Columns, elements: Elements) -> Row:
@@ -276,12 +291,24 @@ def _same_number(told: str, known: str) -> bool:
 
 def _patient(filed: FiledImage) -> Row:
     row: Row = dict.fromkeys((name for name, _, _ in _OF_PATIENT), "")
-    return row | {
-        "patient_id": clipped(filed.patient_id),
-        "name": dicom_name(filed.patient_name)[:VALUE_LIMIT],
-        "birth_date": dicom_day(filed.birth_date),
-        "sex": filed.sex[:VALUE_LIMIT],
+    known = patient_row(filed.patient_name, filed.patient_id, filed.birth_date, filed.sex)
+    return row | known | {"other_ids": with_ids("", filed.merged_ids)}
+
+
+def patient_row(name: str, patient_id: str, birth_date: str, sex: str) -> Row:
+    """Give what PATIENT (#2) says of a patient, in DICOM's form."""
+    return {
+        "patient_id": clipped(patient_id),
+        "name": dicom_name(name)[:VALUE_LIMIT],
+        "birth_date": dicom_day(birth_date),
+        "sex": sex[:VALUE_LIMIT],
     }
+
+
+def with_ids(other_ids: str, more: Iterable[str]) -> str:
+    """Add numbers to those that a patient is known by besides his own."""
+    known = dict.fromkeys(filter(None, (*other_ids.split("\\"), *map(clipped, more))))
+    return "\\".join([*known][:MOST_VALUES])
 
 
 def _study(filed: FiledImage) -> Row:

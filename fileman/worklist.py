@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, or_, select, update
 
-from fileman.dicom_forms import folded
+from fileman.dicom_forms import dicom_day, dicom_name, folded
 from fileman.errors import FileManError
 from fileman.files import PerformedOrder, PerformedSeries, PerformedStep, ScheduledStep, ScheduledValue
 from fileman.locks import lock_for_transaction
@@ -52,6 +52,7 @@ _OF_ORDER = (
     )
     .order_by(ScheduledStep.ien)
 )
+_OF_PATIENT = select(*_COLUMNS).where(ScheduledStep.patient_id == bindparam("patient_id_")).order_by(ScheduledStep.ien)
 _MADE_OF_EXAM = select(ScheduledStep.ien).where(ScheduledStep.accession == bindparam("accession_"), ScheduledStep.source == EXAM)
 _OLD = (
     select(ScheduledStep.ien)
@@ -120,6 +121,25 @@ def study_uid_of(accession: str, patient_id: str) -> str:
 def imaging_type_of(modality: str) -> str:
     """Give the imaging type (#79.2) of a modality: general radiology where there is no other."""
     return _TYPES.get(modality, "RAD")
+
+
+def attributes_of_person(person: Mapping[str, Any]) -> dict[str, str]:
+    """Give what PATIENT (#2) says of a patient, nothing for nobody."""
+    if not person:
+        return {}
+    return {
+        "patient_name": dicom_name(person["name"]),
+        "patient_id": person["ssn"] or str(person["dfn"]),
+        "birth_date": dicom_day(person["birth_date"]),
+        "sex": person["sex"] if person["sex"] in ("M", "F", "O") else "",
+        "size": measure(person["height_cm"] / 100 if person["height_cm"] else None),
+        "weight": measure(person["weight_kg"]),
+    }
+
+
+def measure(number: float | None) -> str:
+    """Write a size or weight."""
+    return f"{number:.10g}" if number else ""
 
 
 def lock_worklist(connection: Connection) -> None:
@@ -252,6 +272,20 @@ def set_status(connection: Connection, ien: int, status: str, now: float) -> Non
     """Say where an entry stands; so it is on the worklist, or not."""
     asked = {"ien_": ien, "status_": status, "open_": STATUSES[status], "now_": now}
     connection.execute(_SET_STATUS, asked)
+
+
+def patient_of_steps(connection: Connection, patient_id: str, person: Mapping[str, str], now: float) -> int:
+    """Let a patient's entries tell of him what is known now, his ID too; give how many. What is not known stays as it is."""
+    lock_worklist(connection)
+    known = {column: text for column, text in person.items() if text and column not in NUMBERS}
+    rows = [dict(row) for row in connection.execute(_OF_PATIENT, {"patient_id_": patient_id}).mappings()]
+    for row in rows:
+        same_name = row["patient_name"].partition("=")[0] == known.get("patient_name")  # which may be written in other ways, too
+        told = {column: text for column, text in known.items() if column != "patient_name" or not same_name}
+        connection.execute(_CHANGE.values({**told, "changed_at": now}), {"ien_": row["ien"]})
+        connection.execute(_DELETE_VALUES, {"iens": [row["ien"]]})
+        _INSERT_VALUES.write(connection, list(values_apart({**row, **told})))
+    return len(rows)
 
 
 def drop_steps(connection: Connection, iens: Iterable[int]) -> None:

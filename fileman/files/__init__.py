@@ -11,6 +11,7 @@ from fileman.files.archive import (
 )
 from fileman.files.audit import AuditChange, AuditRecord
 from fileman.files.base import NUMBERED_FILES, File
+from fileman.files.corrections import AmendedPatient, MergedPatient, MovedImage, RejectedImage
 from fileman.files.filing import ConsultGroup, ImportableObject, LabGroup, LostMember, ReportImage, TiuImage, TiuNote
 from fileman.files.gateway import (
     AeSecurity,
@@ -104,6 +105,7 @@ __all__ = [
     "AcquisitionDevice",
     "AcquisitionSite",
     "AeSecurity",
+    "AmendedPatient",
     "AnsweredRequest",
     "ApiToken",
     "ArchiveHolding",
@@ -159,6 +161,8 @@ __all__ = [
     "LockedAddress",
     "LongTermFault",
     "LostMember",
+    "MergedPatient",
+    "MovedImage",
     "NetworkLocation",
     "NewPerson",
     "OperatorRequest",
@@ -178,6 +182,7 @@ __all__ = [
     "RadiologyOrder",
     "RadiologyProcedure",
     "Recall",
+    "RejectedImage",
     "ReleasedFile",
     "Report",
     "ReportImage",

@@ -67,7 +67,8 @@ class Image(ImageEntry):
 
     __table_args__ = (
         Index(None, "name", "ien"),
-        Index(None, "patient"),
+        Index(None, "patient", "saved_at", "ien"),
+        Index(None, "acquisition_site", "saved_at", "ien"),
         Index(None, "parent"),
         Index(None, "uid"),
         Index(None, "series_uid"),
@@ -90,7 +91,7 @@ class ImageAudit(ImageEntry):
     deleted_at: Mapped[str]  # 30;2
     delete_reason: Mapped[str] = mapped_column(default="")  # 30;3
 
-    __table_args__ = (Index(None, "uid"),)
+    __table_args__ = (Index(None, "uid"), Index(None, "patient"))
 
 
 class ImagingSite(File):
@@ -234,6 +235,7 @@ class DicomFailedImage(File):
         Index(None, "location", "study_uid"),
         Index(None, "machine", "location", "queued"),
         Index(None, "image_uid"),
+        Index(None, "new_patient_id", **only_where("new_patient_id != ''")),
     )
 
 

@@ -22,8 +22,10 @@ from fileman.worklist import (
     STARTED,
     WorklistError,
     add_steps,
+    attributes_of_person,
     complete,
     drop_steps,
+    measure,
 )
 from fileman.worklist_attributes import BACKSLASH, BY_COLUMN, checked
 
@@ -161,28 +163,10 @@ def _step(row: ScheduledStepRow, people: Mapping[int, Mapping[str, Any]]) -> Col
     person = people.get(row.patient or 0, {})
     given = row.model_dump(exclude={"patient", "datetime", *_MEASURES})
     step = {name: BACKSLASH.join(value) if isinstance(value, tuple) else value for name, value in given.items()}
-    step |= {"birth_date": dicom_day(row.birth_date), "size": _measure(row.size), "weight": _measure(row.weight)}
+    step |= {"birth_date": dicom_day(row.birth_date), "size": measure(row.size), "weight": measure(row.weight)}
     step |= {"start_date": dicom_day(row.datetime), "start_time": dicom_time(row.datetime), "source": SITE}
     step |= {"step_id": row.step, "procedure_id": row.procedure_id or row.accession}
-    return step | {name: value for name, value in _of_person(person).items() if not step[name]}
-
-
-def _of_person(person: Mapping[str, Any]) -> dict[str, str]:
-    """Give what PATIENT (#2) says of a patient."""
-    if not person:
-        return {}
-    return {
-        "patient_name": dicom_name(person["name"]),
-        "patient_id": person["ssn"] or str(person["dfn"]),
-        "birth_date": dicom_day(person["birth_date"]),
-        "sex": person["sex"] if person["sex"] in ("M", "F", "O") else "",
-        "size": _measure(person["height_cm"] / 100 if person["height_cm"] else None),
-        "weight": _measure(person["weight_kg"]),
-    }
-
-
-def _measure(number: float | None) -> str:
-    return f"{number:.10g}" if number else ""
+    return step | {name: value for name, value in attributes_of_person(person).items() if not step[name]}
 
 
 def _step_of_exam(exam: Mapping[str, Any], people: Mapping[int, Mapping[str, Any]], places: Mapping[int, str]) -> Columns | None:
@@ -213,7 +197,7 @@ def _step_of_exam(exam: Mapping[str, Any], people: Mapping[int, Mapping[str, Any
         "requesting_physician": dicom_name(exam["requester"]),
         "status": OPEN_EXAMS[exam["status"]],
         "source": EXAM,
-        **_of_person(person),
+        **attributes_of_person(person),
     }
     try:
         return complete({name: checked(name, value) if name in BY_COLUMN else value for name, value in step.items()})

@@ -15,7 +15,7 @@ from rpcs.call import Call
 from rpcs.errors import MError, undefined
 from rpcs.image_processing.correct import correct
 from rpcs.image_processing.found import Found
-from rpcs.image_processing.group import Filing, dashed, external_sex
+from rpcs.image_processing.group import Filing, external_sex
 from rpcs.image_processing.header_data import HeaderData
 from rpcs.image_processing.messages import Results
 from rpcs.image_processing.pending import Pending
@@ -29,7 +29,6 @@ from rpcs.session import Delay, Pause
 from xwb import ResultType
 
 __all__ = [
-    "dashed",
     "external_sex",
     "image_processing",
     "sop_class_uid",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from fileman import GROUP_OBJECT_TYPE, external_date, is_fileman, lock_for_transaction, next_ien, to_fileman
+from fileman import GROUP_OBJECT_TYPE, entry_prefix, external_date, is_fileman, lock_for_transaction, next_ien, to_fileman
 from fileman.files import AcquisitionDevice, Image
 from rpcs.call import Call
 from rpcs.image_processing import failed
@@ -158,12 +158,7 @@ def common_columns(filing: Filing, data: FileData) -> dict[str, object]:
 
 def entry_name(patient: PatientData, description: str) -> str:
     """Name an entry of IMAGE: the patient, the number as it is shown, the procedure."""
-    return f"{patient.name}  {dashed(patient.ssn)}  {description}"
-
-
-def dashed(ssn: str) -> str:
-    """Write a social security number with dashes; a pseudo number keeps its P."""
-    return f"{ssn[:3]}-{ssn[3:5]}-{ssn[5:]}" if len(ssn) >= 9 else ssn
+    return entry_prefix(patient.name, patient.ssn) + description
 
 
 def external_sex(sex: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
-from fileman import age_in_years, external_date, mixed_case_date_time, object_lock
+from fileman import age_in_years, dashed, external_date, merged_into, mixed_case_date_time, object_lock
 from fileman.files import Image
 from fileman.sop_classes import sop_class_pointer
 from rpcs.call import Call
@@ -17,7 +17,7 @@ from rpcs.icn import full_icn
 from rpcs.image_processing import failed
 from rpcs.image_processing.correct_list import put_on_correct_list
 from rpcs.image_processing.found import Found, OnFile
-from rpcs.image_processing.group import FileData, Filing, dashed, external_sex
+from rpcs.image_processing.group import FileData, Filing, external_sex
 from rpcs.image_processing.image import ROUTINE as IMAGE_ROUTINE
 from rpcs.image_processing.image import check_group, file_image
 from rpcs.image_processing.import_list import put_on_import_list, take_off_import_list
@@ -173,7 +173,7 @@ def _associate(filing: Filing) -> Study:
         vista_id=study.patient.ssn if study is not None else "",
     )
     problem = association.problem()
-    if study is not None and not problem:
+    if study is not None and (not problem or _is_merged(call.connection, association, study)):
         return study
     filing.messages.begin(problem)
     if request.importer:
@@ -181,6 +181,12 @@ def _associate(filing: Filing) -> Study:
     else:
         put_on_correct_list(call, request, name, problem, request.service if study is None else study.service)
     raise failed.StoreRefused(failed.ASSOCIATION_PROBLEM)
+
+
+def _is_merged(connection: Connection, association: Association, study: Study) -> bool:
+    """Tell whether an object is of somebody who was merged into the patient of its exam."""
+    others = merged_into(connection, study.patient.dfn)
+    return any(not replace(association, vista_name=it.name, vista_id=it.ssn).problem() for it in others)
 
 
 def _further_frame(filing: Filing, known: OnFile) -> FileData:

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 from sqlalchemy import bindparam, select
 
-from fileman import age_in_years, external_date
+from fileman import age_in_years, dashed, external_date
 from fileman.files import Patient
 from rpcs.call import Call
 from rpcs.icn import full_icn
-from rpcs.image_processing import dashed, external_sex
+from rpcs.image_processing import external_sex
 from rpcs.numbers import entry_number
 from rpcs.registry import Access, Availability, literal, procedure
 from xwb import ResultType, m_text

@@ -9,10 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from fileman import GROUP_OBJECT_TYPE, IMAGE_POINTERS, ExamOfImage, age_in_years, exam_of_image
+from fileman import GROUP_OBJECT_TYPE, IMAGE_POINTERS, ExamOfImage, age_in_years, dashed, exam_of_image
 from fileman.files import Image, Patient
 from rpcs.icn import full_icn
-from rpcs.image_processing import dashed
 
 #: An image group, or an image.
 STUDIES = select(*IMAGE_POINTERS, Image.uid, Image.procedure_time, Image.short_description, Image.saved_at)
