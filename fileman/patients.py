@@ -52,6 +52,11 @@ _PAGE = (
 )
 _NAMED_PAGE = _PAGE.where(begins(Patient.name))
 _NAME_BEFORE = select(MergedPatient.name).where(MergedPatient.dfn == bindparam("dfn_"))
+_OTHERS = (
+    select(*_COLUMNS)
+    .where(or_(Patient.ssn == bindparam("ssn_"), Patient.icn == bindparam("icn_")), Patient.dfn != bindparam("dfn_"))
+    .limit(MOST_KNOWN)
+)
 _SET = update(Patient).where(Patient.dfn == bindparam("dfn_"))
 _AMENDED = upserts(
     AmendedPatient,
@@ -168,10 +173,8 @@ def rename_patient(connection: Connection, before: Person, dfn: int, now: float)
 
 def others_known_by(connection: Connection, dfn: int, ssn: str, icn: str) -> list[Person]:
     """Give other patients on file who have one of two numbers, of which either may be empty."""
-    found = select(*_COLUMNS).where(
-        or_(*(column == value for column, value in ((Patient.ssn, ssn), (Patient.icn, icn)) if value)), Patient.dfn != dfn
-    )
-    return [Person(*row) for row in connection.execute(found.limit(MOST_KNOWN))] if ssn or icn else []
+    wanted = {"ssn_": ssn or None, "icn_": icn or None, "dfn_": dfn}  # nothing is equal to a NULL
+    return [Person(*row) for row in connection.execute(_OTHERS, wanted)]
 
 
 def entry_prefix(name: str, ssn: str) -> str:
