@@ -16,8 +16,8 @@ from rich.table import Table
 from console.demo_network import DemoSink, send_samples
 from console.demo_samples import Sample, write_samples
 from console.processes import RESTART_SECONDS, Child, Family
-from console.road import ImageState, Sending, image_states
 from fileman import Store
+from rpcs.image_states import ImageState, Sending, image_states
 from runtime import Settings, check_port
 
 out = Console()

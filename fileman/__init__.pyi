@@ -1,7 +1,15 @@
 # The public names; see runtime/late_names.py.
 
 from fileman.api_tokens import NOTED_EVERY, TokenData, end_token, find_token, list_tokens, make_token, note_use, read_token
-from fileman.archive_index import describe_again, describe_patient, forget_images, image_moved, index_images, merge_patients
+from fileman.archive_index import (
+    describe_again,
+    describe_patient,
+    forget_images,
+    image_moved,
+    index_images,
+    indexed_among,
+    merge_patients,
+)
 from fileman.archive_rows import TAIL_LEAST, TAIL_MOST, date_of, name_group, name_groups, number_key, time_key
 from fileman.archive_rules import (
     ARCHIVE_RULES,
@@ -99,7 +107,7 @@ from fileman.locks import (
     transmit_lock,
     try_lock,
 )
-from fileman.many_rows import ManyRows
+from fileman.many_rows import ManyRows, in_parts
 from fileman.merging import MergedCounts, merge_persons
 from fileman.notices import Notices, Probe, give_notice
 from fileman.numbers import NumbersAhead, next_ien, next_iens, reset_numbers
@@ -121,6 +129,7 @@ from fileman.patients import (
     survivor_of,
 )
 from fileman.queue_pointers import count_queued, note_processed
+from fileman.rejections import NEEDS_REVIEW, Rejection, accept_images, reject_images, rejected_among, rejection_of
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
 from fileman.site import (
     OptionScheduleRow,
@@ -181,6 +190,7 @@ __all__ = [
     "LAB_LIST",
     "LAB_SECTIONS",
     "LOCK_SECONDS",
+    "NEEDS_REVIEW",
     "NETWORK_LOCATION",
     "NEVER",
     "NEVER_BY_ITSELF",
@@ -230,6 +240,7 @@ __all__ = [
     "Override",
     "Person",
     "Probe",
+    "Rejection",
     "Settled",
     "SiteFile",
     "SiteFileError",
@@ -248,6 +259,7 @@ __all__ = [
     "Usage",
     "Watermark",
     "Watermarks",
+    "accept_images",
     "age_in_years",
     "amend_person",
     "apply_site",
@@ -294,7 +306,9 @@ __all__ = [
     "hashed_directories",
     "image_location_status",
     "image_moved",
+    "in_parts",
     "index_images",
+    "indexed_among",
     "insert_into",
     "is_empty",
     "is_fileman",
@@ -341,6 +355,9 @@ __all__ = [
     "read_token",
     "recalls",
     "record_events",
+    "reject_images",
+    "rejected_among",
+    "rejection_of",
     "release_held",
     "release_lease",
     "release_leases",

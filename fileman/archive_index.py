@@ -6,7 +6,7 @@ that grows with what is archived. Holdings count along, so that nobody walks ove
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -33,11 +33,8 @@ from fileman.files import (
     RejectedImage,
 )
 from fileman.locks import lock_for_transaction
-from fileman.many_rows import ManyRows
+from fileman.many_rows import ManyRows, in_parts
 from fileman.upserting import upserts
-
-#: Images that one statement takes.
-AT_ONCE = 500
 
 Key: TypeAlias = tuple[object, ...]
 
@@ -214,15 +211,19 @@ def index_images(connection: Connection, images: Sequence[int]) -> None:
 
     A group, an entry without a file and one that is not there are left out.
     """
-    for some in _parts(images):
+    for some in in_parts(images):
         _hold(connection, some)
         _index(connection, some)
 
 
 def describe_again(connection: Connection, images: Sequence[int]) -> None:
     """Describe those images anew that are in the index: what VistA's files say of them has changed."""
-    for some in _parts(images):
-        index_images(connection, connection.execute(_INDEXED, {"images": some}).scalars().all())
+    index_images(connection, indexed_among(connection, images))
+
+
+def indexed_among(connection: Connection, images: Sequence[int]) -> list[int]:
+    """Tell which of some images are in the index."""
+    return [image for some in in_parts(images) for image in connection.execute(_INDEXED, {"images": some}).scalars()]
 
 
 def forget_images(connection: Connection, images: Sequence[int]) -> None:
@@ -230,7 +231,7 @@ def forget_images(connection: Connection, images: Sequence[int]) -> None:
 
     To be called before their entries of IMAGE are deleted.
     """
-    for some in _parts(images):
+    for some in in_parts(images):
         _hold(connection, some)
         _forget(connection, some)
 
@@ -263,7 +264,7 @@ def merge_patients(connection: Connection, dfn: int, into: int) -> list[int]:
     both = {"from_patient": entry["ien"], "to_patient": survivor["ien"]}
     studies = connection.execute(_IN_BOTH, both).scalars().all()
     images = list(connection.execute(_OF_STUDIES, {"studies": studies}).scalars())
-    for some in _parts(images):
+    for some in in_parts(images):
         _forget(connection, some)
     connection.execute(_GIVE_STUDIES, both)
     _forget_values(connection, _PATIENT.attributes, [entry["ien"]])
@@ -291,11 +292,6 @@ def image_moved(connection: Connection, image: int, short_term: int | None, long
     connection.execute(_MOVE, {"of_image": image, "to_short_term": after.short_term, "to_long_term": after.long_term})
     _count(connection, {before: [-1, -row.size], after: [1, row.size]})
     connection.execute(_EMPTY_HOLDINGS, {"entries": [row.series]})
-
-
-def _parts(images: Sequence[int]) -> Iterator[Sequence[int]]:
-    for begin in range(0, len(images), AT_ONCE):
-        yield images[begin : begin + AT_ONCE]
 
 
 def _hold(connection: Connection, images: Sequence[int]) -> None:

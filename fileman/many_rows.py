@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert
 from sqlalchemy.sql.dml import Insert
 
 from fileman.files.base import File
+
+T = TypeVar("T")
+
+
+#: Entries that one statement takes where nobody says otherwise: databases bound its parameters.
+AT_ONCE = 500
+
+
+def in_parts(entries: Sequence[T], most: int = AT_ONCE) -> Iterator[Sequence[T]]:
+    """Part entries into what one statement takes."""
+    return (entries[begin : begin + most] for begin in range(0, len(entries), most))
 
 
 @dataclass(frozen=True, slots=True)

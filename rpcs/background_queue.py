@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from fileman import ManyRows, count_queued, evaluation, lock_for_transaction, next_iens, to_fileman, wake_after_commit
 from fileman.files import BackgroundQueue
@@ -43,20 +44,19 @@ def waiting(call: Call, place: int, queue: str, images: Sequence[int]) -> set[in
     return found
 
 
-def enqueue(call: Call, works: Sequence[Work]) -> None:
-    """Enter work in the queues of its places, in this order."""
+def enqueue(connection: Connection, works: Sequence[Work], duz: int, moment: datetime) -> None:
+    """Enter work that a user asks for in the queues of its places, in this order."""
     if not works:
         return
-    moment = to_fileman(call.clock.now())
-    numbers = next_iens(call.connection, "background_queue", len(works))
+    numbers = next_iens(connection, "background_queue", len(works))
     _ENTRIES.write(
-        call.connection,
+        connection,
         [
-            {"ien": ien, "duz": call.session.duz, "requested": moment, "status": "NOT_PROCESSED", **work._asdict()}
+            {"ien": ien, "duz": duz, "requested": to_fileman(moment), "status": "NOT_PROCESSED", **work._asdict()}
             for ien, work in zip(numbers, works, strict=True)
         ],
     )
     for (place, queue), more in Counter((work.place, work.queue) for work in works).items():
-        count_queued(call.connection, place, queue, more)
+        count_queued(connection, place, queue, more)
         if queue == "EVAL":
-            wake_after_commit(call.connection, evaluation(place))
+            wake_after_commit(connection, evaluation(place))

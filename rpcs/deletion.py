@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rpcs.call import Call
-from rpcs.image_processing.rollback import REASON, delete_entry, delete_group, hold_entry, members_of, queue_files
+from rpcs.image_processing.rollback import REASON, Deleting, delete_entry, delete_group, hold_entry, members_of, queue_files
 from rpcs.numbers import entry_number
 from rpcs.registry import Access, literal, procedure
 from xwb import ResultType, m_number
@@ -34,16 +34,17 @@ def delete_image(call: Call) -> list[str]:
     row = hold_entry(call.connection, number)
     if row is None:
         return ["0^Image entry doesn't exist in image file"]
-    with_files, whole_group, reason = m_number(call.text(1)) == 1, m_number(call.text(2)) == 1, call.text(3) or REASON
+    with_files, whole_group = m_number(call.text(1)) == 1, m_number(call.text(2)) == 1
+    deleting = Deleting.by_call(call, call.text(3) or REASON)
     if row.members > 0 and not whole_group:
         return ["0^Deleting a Group is not allowed."]
     images = members_of(call.connection, number) if row.members > 0 else [number]
     if with_files:
-        queue_files(call, images)
+        queue_files(deleting, images)
     group: int | None = number
     if row.members > 0:
-        delete_group(call, number, images, reason)
+        delete_group(deleting, number, images)
     else:
-        group = row.parent if delete_entry(call, number, row.parent, reason) else None
+        group = row.parent if delete_entry(deleting, number, row.parent) else None
     gone = [] if group is None else [f"{group}^1^Deletion of Group was Successful."]
     return ["1^Deletion of Image was Successful.", *gone, *map(str, images)]

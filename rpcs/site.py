@@ -195,6 +195,11 @@ def _options(connection: Connection) -> dict[str, OptionData]:
     )
 
 
+def read_locations(connection: Connection) -> dict[int, LocationData]:
+    """Read the network locations."""
+    return {row.ien: LocationData(*row) for row in connection.execute(_LOCATIONS)}
+
+
 def read_site(connection: Connection, version: int) -> SiteData:
     """Read the whole site."""
     options = _options(connection)
@@ -217,7 +222,7 @@ def read_site(connection: Connection, version: int) -> SiteData:
         user_keys={duz: frozenset(held) for duz, held in keys.items()},
         common_options=reach(options, {COMMON_MENU}) - {COMMON_MENU},
         places=tuple(PlaceData(*row) for row in connection.execute(_PLACES)),
-        locations={row.ien: LocationData(*row) for row in connection.execute(_LOCATIONS)},
+        locations=read_locations(connection),
         destinations=tuple(DestinationData(*row) for row in connection.execute(_DESTINATIONS)),
         applications=tuple(map(_application, connection.execute(_APPLICATIONS))),
         faults=faults,

@@ -315,9 +315,9 @@ def _give_up_old(call: Call) -> None:
     call.connection.execute(_DELETE_EXPORT, [{"d0": export} for export in exports])
 
 
-def _take_out(connection: Connection, export: int, key: dict[str, int]) -> None:
+def take_out(connection: Connection, export: int, sequence: int) -> None:
     """Take an entry out of the queue, and its export with the last one, unless somebody else has just done so."""
-    if not connection.execute(_DELETE, key).rowcount:
+    if not connection.execute(_DELETE, {"d0": export, "d1": sequence}).rowcount:
         return
     left = connection.execute(_COUNT_DOWN, {"d0": export}).scalar()
     if left is not None and left <= 0:
@@ -333,7 +333,7 @@ def apply_reports(call: Call, reports: Sequence[Report]) -> int:
     known = [report for report in reports if report.key in rows]
     for report in known:
         if not report.status:
-            _take_out(call.connection, report.export, {"d0": report.export, "d1": report.sequence})
+            take_out(call.connection, report.export, report.sequence)
     now = call.clock.seconds()
     kept = [
         {"d0": it.export, "d1": it.sequence, "machine": call.session.machine, "now": now} for it in known if it.status == KEPT

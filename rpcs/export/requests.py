@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from fileman import (
     export_lock,
     lock_for_transaction,
     record_events,
+    rejected_among,
     to_fileman,
 )
 from fileman.files import DicomExport, DicomExportImage, Image, Report
@@ -118,7 +119,10 @@ def queue_image(call: Call) -> str:
 
 
 def request_export(call: Call, request: ExportRequest) -> Requested:
-    """Put what is asked for into the export queue (QUEUE^MAGDRPC3); images of another patient than their study are left out."""
+    """Put what is asked for into the export queue (QUEUE^MAGDRPC3).
+
+    Images of another patient than their study are left out, and rejected ones.
+    """
     image = call.connection.execute(_IMAGE, {"of_image": request.image}).first()
     kind = image.object_type if image is not None else NOTHING
     if kind not in (*QUEUED_TYPES, GROUP, NOTHING):
@@ -145,35 +149,28 @@ def request_export(call: Call, request: ExportRequest) -> Requested:
     patients = {row.patient for row in (group, exam) if row is not None}
     if image.report:
         patients |= set(call.connection.execute(_REPORT_PATIENT, {"of_report": image.report}).scalars())
-    sound = [member for member in members if patients <= {member.patient}]
+    rejected = rejected_among(call.connection, [member.ien for member in members])
+    sound = [member for member in members if patients <= {member.patient} and member.ien not in rejected]
     for member in sound:
         queued = None if export is None else queue_export(call.connection, export, member.ien, study, origin)
         if queued is None:
             export = make_export(call.connection, study, accession, origin)
             queue_export(call.connection, export, member.ien, study, origin)
-    _tell(call, request, members, sound)
+    _tell(call, request, members, {member.ien: _outcome(member, rejected, sound) for member in members})
     return Requested("1", len(sound))
 
 
-def _tell(call: Call, request: ExportRequest, members: Sequence[ImageRow], sound: Sequence[ImageRow]) -> None:
+def _outcome(member: ImageRow, rejected: set[int], sound: Sequence[ImageRow]) -> str:
+    if member.ien in rejected:
+        return "not queued: it is rejected"
+    return "queued" if member in sound else "not queued: its patient is not that of its group and report"
+
+
+def _tell(call: Call, request: ExportRequest, members: Sequence[ImageRow], outcomes: Mapping[int, str]) -> None:
     """Tell the images' stories who asked for them and why, or that they were left out."""
     detail = f"{request.application} for reason {request.reason}, asked for by user {call.session.duz}"
-    now = request.origin.seconds
-    record_events(
-        call.connection,
-        [
-            Event(
-                member.uid,
-                member.ien,
-                "SEND",
-                now,
-                call.session.machine,
-                "queued" if member in sound else "not queued: its patient is not that of its group and report",
-                detail,
-            )
-            for member in members
-        ],
-    )
+    now, machine = request.origin.seconds, call.session.machine
+    record_events(call.connection, [Event(it.uid, it.ien, "SEND", now, machine, outcomes[it.ien], detail) for it in members])
 
 
 @procedure(

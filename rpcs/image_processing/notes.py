@@ -40,6 +40,9 @@ from xwb import m_number, m_text
 #: The difference between a DICOM date and a FileMan one.
 _CENTURIES = Decimal(17000000)
 
+#: PROCEDURE of a group, by service.
+CONSULT_PROCEDURE, LAB_PROCEDURE = "CON/PROC", "PATHOLOGY"
+
 _NOTE = select(TiuNote.patient).where(TiuNote.ien == bindparam("note_"))
 _GROUP_COLUMNS = (
     Image.patient,
@@ -87,7 +90,7 @@ class Consults:
     study: Study
     routine: str = "MAGDIR9E"
     file: str = CONSULT_LIST
-    procedure: str = "CON/PROC"
+    procedure: str = CONSULT_PROCEDURE
 
     def indexes(self, filing: Filing) -> Indexes:
         """Enter the consult on TeleReader's list, and choose the index terms as it is read there (ADD^MAGDTR03)."""
@@ -101,9 +104,14 @@ class Consults:
         """Give the groups of the consult."""
         return list(connection.execute(_OF_CONSULT, {"consult_": self.study.service_ien}))
 
+    @property
+    def parent_ien(self) -> int | None:
+        """The consult."""
+        return self.study.service_ien
+
     def parent(self, data: FileData) -> FileData:
         """Point to the consult."""
-        return replace(data, parent_file=self.file, parent_ien=self.study.service_ien)
+        return replace(data, parent_file=self.file, parent_ien=self.parent_ien)
 
     def keep(self, connection: Connection, group: int) -> None:
         """Enter a group under the consult."""
@@ -118,12 +126,12 @@ class LabCases:
     study: Study
     routine: str = "MAGDIR9F"
     file: str = LAB_LIST
-    procedure: str = "PATHOLOGY"
+    procedure: str = LAB_PROCEDURE
 
     @property
     def _key(self) -> dict[str, object]:
         study = self.study
-        return lab_key(study.accession, study.service_ien or study.patient.dfn, study.exam_date)
+        return lab_key(study.accession, self.parent_ien, study.exam_date)
 
     def indexes(self, filing: Filing) -> Indexes:
         """Choose the index terms by the section."""
@@ -133,14 +141,14 @@ class LabCases:
         """Give the groups of the case."""
         return list(connection.execute(_OF_CASE, {f"{name}_": value for name, value in self._key.items()}))
 
+    @property
+    def parent_ien(self) -> int:
+        """The patient of the lab."""
+        return self.study.service_ien or self.study.patient.dfn
+
     def parent(self, data: FileData) -> FileData:
         """Point to the lab patient and the case."""
-        return replace(
-            data,
-            parent_file=self.file,
-            parent_ien=self.study.service_ien or self.study.patient.dfn,
-            parent_inverse=self.study.lab_inverse,
-        )
+        return replace(data, parent_file=self.file, parent_ien=self.parent_ien, parent_inverse=self.study.lab_inverse)
 
     def keep(self, connection: Connection, group: int) -> None:
         """Enter a group under the case."""

@@ -87,7 +87,7 @@ class Pending:
             count(self.call, location, instrument, step, more)
         for machine, uid in self._current.items():
             set_current_image(connection, machine, uid)
-        enqueue(self.call, self.works)
+        enqueue(self.call.connection, self.works, self.call.session.duz, self.call.clock.now())
         expect_derived_files(connection, self.derived, self.call.clock.seconds())
         self.numbers.give_back()
         for gathered in (self.images, self._members, self.counts, self._current, self.works, self.derived):

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, String, bindparam, case, delete, func, insert, select, update
 
 from fileman import file_name, forget_derived_files, forget_images, group_lock, lock_for_transaction, object_lock, to_fileman
-from fileman.files import ConsultGroup, Image, ImageAudit, LabGroup, LostMember, ReportImage, TiuImage
+from fileman.files import (
+    ConsultGroup,
+    Image,
+    ImageAudit,
+    LabGroup,
+    LostMember,
+    MovedImage,
+    RejectedImage,
+    ReportImage,
+    TiuImage,
+)
 from rpcs.background_queue import Work, enqueue
 from rpcs.call import Call
 from rpcs.file_find import image_directory
 from rpcs.image_processing.messages import Results
 from rpcs.image_processing.request import Item
 from rpcs.numbers import whole
+from rpcs.site import LocationData
 
 #: Why an image is gone when nobody says.
 REASON = "Unknown reason"
@@ -33,6 +46,7 @@ _ARCHIVE = insert(ImageAudit).from_select(
     ),
 )
 _DELETE = delete(Image).where(Image.ien == bindparam("ien_"))
+_FORGET = tuple(delete(file).where(file.image == bindparam("ien_")) for file in (RejectedImage, MovedImage))
 _LAST_SEQUENCE = (
     select(func.coalesce(func.max(Image.group_sequence), 0)).where(Image.parent == bindparam("group_")).scalar_subquery()
 )
@@ -43,7 +57,10 @@ _MEMBERS = select(Image.ien).where(Image.parent == bindparam("group_")).order_by
 _LEAVE_GROUP = (
     update(Image)
     .where(Image.ien == bindparam("group_"))
-    .values(members=Image.members - 1, last_member=case((_LAST_LOST > _LAST_SEQUENCE, _LAST_LOST), else_=_LAST_SEQUENCE))
+    .values(
+        members=Image.members - bindparam("leaving"),
+        last_member=case((_LAST_LOST > _LAST_SEQUENCE, _LAST_LOST), else_=_LAST_SEQUENCE),
+    )
     .returning(Image.members)
 )
 _EMPTY_GROUP = update(Image).where(Image.ien == bindparam("group_")).values(members=0, last_member=0)
@@ -52,8 +69,24 @@ _LINKS = (
     delete(TiuImage).where(TiuImage.image == bindparam("group_")),
     delete(ConsultGroup).where(ConsultGroup.group == bindparam("group_")),
     delete(LabGroup).where(LabGroup.group == bindparam("group_")),
-    delete(LostMember).where(LostMember.group == bindparam("group_")),
 )
+_NO_LOST_MEMBERS = delete(LostMember).where(LostMember.group == bindparam("group_"))
+
+
+@dataclass(frozen=True, slots=True)
+class Deleting:
+    """Who deletes, when and why, in which database; `locations` are the site's."""
+
+    connection: Connection
+    locations: Mapping[int, LocationData]
+    duz: int
+    moment: datetime
+    reason: str = REASON
+
+    @classmethod
+    def by_call(cls, call: Call, reason: str = REASON) -> Deleting:
+        """Delete as a procedure's caller."""
+        return cls(call.connection, call.site.locations, call.session.duz, call.clock.now(), reason)
 
 
 def rollback(call: Call, item: Item, results: Results) -> tuple[int, str] | None:
@@ -71,8 +104,9 @@ def rollback(call: Call, item: Item, results: Results) -> tuple[int, str] | None
     if row.members > 0:
         results.add("ROLLBACK", f"-1|Deleting a Group is not allowed.|{pointer}")
         return None
-    queue_files(call, [number])
-    delete_entry(call, number, row.parent)
+    deleting = Deleting.by_call(call)
+    queue_files(deleting, [number])
+    delete_entry(deleting, number, row.parent)
     results.add("ROLLBACK", f"0||{pointer}")
     return number, str(row.uid)
 
@@ -89,44 +123,66 @@ def hold_entry(connection: Connection, image: int) -> Row[str, int | None, int] 
     return connection.execute(_IMAGE, {"ien_": image}).first()
 
 
-def delete_entry(call: Call, image: int, group: int | None, reason: str = REASON) -> bool:
+def delete_entry(deleting: Deleting, image: int, group: int | None) -> bool:
     """Move an image's entry to the audit file, and its group's with the last image of it; tell whether the group went.
 
     The caller has read the entry by `hold_entry`.
     """
-    if group is None:
-        _unlink(call.connection, image)
-    forget_images(call.connection, [image])
-    _archive(call, image, reason)
-    if group is None or call.connection.execute(_LEAVE_GROUP, {"group_": group}).scalar() != 0:
+    if group is not None:
+        return delete_members(deleting, group, [image])
+    unlink_group(deleting.connection, image)
+    deleting.connection.execute(_NO_LOST_MEMBERS, {"group_": image})
+    forget_images(deleting.connection, [image])
+    _archive(deleting, image)
+    return False
+
+
+def delete_members(deleting: Deleting, group: int, images: Sequence[int]) -> bool:
+    """Delete images of a group as `delete_entry` does, of which the caller has read each by `hold_entry`."""
+    forget_images(deleting.connection, images)
+    for image in images:
+        _archive(deleting, image)
+    return leave_group(deleting, group, len(images))
+
+
+def leave_group(deleting: Deleting, group: int, images: int) -> bool:
+    """Count images out of a group that have left it; tell whether it went, with the last of them."""
+    left = deleting.connection.execute(_LEAVE_GROUP, {"group_": group, "leaving": images}).scalar()
+    if left != 0:
         return False
-    _unlink(call.connection, group)
-    _archive(call, group, reason)
+    _delete_empty(deleting, group)
     return True
 
 
-def delete_group(call: Call, group: int, images: Sequence[int], reason: str) -> None:
+def delete_group(deleting: Deleting, group: int, images: Sequence[int]) -> None:
     """Move a group and all of its images to the audit file. The caller has read the group by `hold_entry`, then its images."""
-    forget_images(call.connection, images)
+    forget_images(deleting.connection, images)
     for image in images:
-        _archive(call, image, reason)
-    call.connection.execute(_EMPTY_GROUP, {"group_": group})
-    _unlink(call.connection, group)
-    _archive(call, group, reason)
+        _archive(deleting, image)
+    deleting.connection.execute(_EMPTY_GROUP, {"group_": group})
+    _delete_empty(deleting, group)
 
 
-def _unlink(connection: Connection, group: int) -> None:
+def _delete_empty(deleting: Deleting, group: int) -> None:
+    unlink_group(deleting.connection, group)
+    deleting.connection.execute(_NO_LOST_MEMBERS, {"group_": group})
+    _archive(deleting, group)
+
+
+def unlink_group(connection: Connection, group: int) -> None:
     """Take a group out of its report, note or temporary list (DELPAR^MAGSDEL2)."""
     for statement in _LINKS:
         connection.execute(statement, {"group_": group})
 
 
-def _archive(call: Call, image: int, reason: str) -> None:
-    """Move an entry to the audit file."""
-    moment = to_fileman(call.clock.now())
-    call.connection.execute(_ARCHIVE, {"ien_": image, "moment": moment, "duz": call.session.duz, "reason": reason})
-    call.connection.execute(_DELETE, {"ien_": image})
-    forget_derived_files(call.connection, image)
+def _archive(deleting: Deleting, image: int) -> None:
+    """Move an entry to the audit file; what people corrected of it is forgotten."""
+    connection = deleting.connection
+    values = {"moment": to_fileman(deleting.moment), "duz": deleting.duz, "reason": deleting.reason}
+    connection.execute(_ARCHIVE, {"ien_": image, **values})
+    for statement in (_DELETE, *_FORGET):
+        connection.execute(statement, {"ien_": image})
+    forget_derived_files(connection, image)
 
 
 def members_of(connection: Connection, group: int) -> list[int]:
@@ -134,21 +190,22 @@ def members_of(connection: Connection, group: int) -> list[int]:
     return list(connection.execute(_MEMBERS, {"group_": group}).scalars())
 
 
-def queue_files(call: Call, images: Sequence[int]) -> None:
+def queue_files(deleting: Deleting, images: Sequence[int]) -> None:
     """Queue the files of images that are still on file to be deleted (DELFILE), each at the place of its location."""
     works: dict[int, list[Work]] = {}
     for image in images:
-        for path, place in _paths(call, image).items():
+        for path, place in _paths(deleting, image).items():
             works.setdefault(place, []).append(Work(place, "DELETE", file_path=path))
-    enqueue(call, [work for of_place in works.values() for work in of_place])
+    wanted = [work for of_place in works.values() for work in of_place]
+    enqueue(deleting.connection, wanted, deleting.duz, deleting.moment)
 
 
-def _paths(call: Call, image: int) -> dict[str, int]:
+def _paths(deleting: Deleting, image: int) -> dict[str, int]:
     """Give the paths of an image's files, each with the place of its location.
 
     The object lies beside a .TGA file as a .DCM file, where the gateway put it.
     """
-    row: Any = call.connection.execute(_FILES, {"ien_": image}).one()
+    row: Any = deleting.connection.execute(_FILES, {"ien_": image}).one()
     root = row.file_ref.partition(".")[0]
     wanted = [
         (row.location, [row.file_ref, *(f"{root}.{extension}" for extension in ALTERNATES), file_name(row.file_ref, "DICOM")]),
@@ -157,7 +214,7 @@ def _paths(call: Call, image: int) -> dict[str, int]:
     ]
     paths: dict[str, int] = {}
     for number, names in wanted:
-        location = call.site.locations.get(number or 0)
+        location = deleting.locations.get(number or 0)
         if location is None or not row.file_ref:
             continue
         directory = image_directory(location, row.file_ref)

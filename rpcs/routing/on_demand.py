@@ -154,7 +154,8 @@ def _fetch(call: Call, images: Sequence[Row[*tuple[Any, ...]]]) -> None:
         return
     asked = [image.ien for image in images]
     there = waiting(call, place.ien, JUKEBOX_TO_DISK, asked)
-    enqueue(call, [Work(place.ien, JUKEBOX_TO_DISK, image) for image in asked if image not in there])
+    works = [Work(place.ien, JUKEBOX_TO_DISK, image) for image in asked if image not in there]
+    enqueue(call.connection, works, call.session.duz, call.clock.now())
 
 
 def _time(text: str) -> str:

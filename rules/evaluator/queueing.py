@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
@@ -11,9 +11,11 @@ from fileman import (
     IS_AWAITED,
     ManyRows,
     export_lock,
+    in_parts,
     lock_for_transaction,
     next_ien,
     next_iens,
+    rejected_among,
     send_queue_lock,
     transmission,
     wake_after_commit,
@@ -125,8 +127,10 @@ def queue_all_copies(connection: Connection, wanted: Sequence[tuple[int, Copies]
     """Put files of many images into the send queue, in this order; give the entries made for each (SEND^MAGBRTUT).
 
     A file that waits for the same destination already is not queued again: a higher priority raises it, and lets it belong to
-    whoever asked last. An entry whose file is yet to be made is held until it is.
+    whoever asked last. An entry whose file is yet to be made is held until it is. Of a rejected image nothing is queued.
     """
+    rejected = rejected_among(connection, [image for image, _copies in wanted])
+    wanted = [(image, replace(copies, file_types=()) if image in rejected else copies) for image, copies in wanted]
     lock_for_transaction(connection, *{send_queue_lock(image) for image, _copies in wanted})
     waiting = _waiting_copies(connection, wanted)
     unqueued = {
@@ -163,14 +167,9 @@ def _waiting_copies(connection: Connection, wanted: Sequence[tuple[int, Copies]]
     return {
         (destination, row.image, row.file_type): _Entry(row.ien, row.priority)
         for destination, those in images.items()
-        for some in _in_parts(sorted(those))
+        for some in in_parts(sorted(those), MOST_ASKED)
         for row in connection.execute(_WAITING, {"destination": _pointer(destination), "images": some})
     }
-
-
-def _in_parts(images: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Part images into what one statement takes."""
-    return (images[at : at + MOST_ASKED] for at in range(0, len(images), MOST_ASKED))
 
 
 def _write_copies(connection: Connection, entries: Mapping[_Key, _Entry], origin: Origin) -> None:
@@ -243,31 +242,41 @@ class Object:
 
 
 def queue_objects(connection: Connection, wanted: Sequence[Object], origin: Origin) -> list[bool]:
-    """Put images into the export queue, in this order; tell of each whether it was not under way already (QUEUE^MAGDRPC3)."""
+    """Put images into the export queue, in this order; tell of each whether it was (QUEUE^MAGDRPC3).
+
+    One that was under way already is not, and none that is rejected.
+    """
     if not wanted:
         return []
+    rejected = rejected_among(connection, [it.image for it in wanted])
     lock_for_transaction(connection, export_lock(origin.location))
     exports: dict[tuple[str, str, int], int] = {}
     images: dict[int, list[int]] = {}
     for it in wanted:
+        if it.image in rejected:
+            continue
         key = (it.study.application, it.study.study_uid, it.study.priority)
         if key not in exports:
             found = open_export(connection, it.study, origin.location)
             exports[key] = make_export(connection, it.study, it.accession, origin) if found is None else found
         images.setdefault(exports[key], []).append(it.image)
-    if with_priors := {exports[it.study.application, it.study.study_uid, it.study.priority] for it in wanted if it.with_priors}:
+    if with_priors := {
+        exports[it.study.application, it.study.study_uid, it.study.priority]
+        for it in wanted
+        if it.with_priors and it.image not in rejected
+    }:
         connection.execute(_WITH_PRIORS, [{"entry": export} for export in sorted(with_priors)])
     under_way = {
         (export, image)
         for export, those in images.items()
-        for some in _in_parts(those)
+        for some in in_parts(those, MOST_ASKED)
         for image in connection.execute(_QUEUED, {"export": export, "images": some}).scalars()
     }
     made: list[bool] = []
     new: dict[int, list[Object]] = {}
     for it in wanted:
-        export = exports[it.study.application, it.study.study_uid, it.study.priority]
-        made.append((export, it.image) not in under_way)
+        export = exports.get((it.study.application, it.study.study_uid, it.study.priority), 0)
+        made.append(it.image not in rejected and (export, it.image) not in under_way)
         if made[-1]:
             under_way.add((export, it.image))
             new.setdefault(export, []).append(it)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
@@ -21,7 +21,7 @@ class Person:
     """Who acts on a database."""
 
     store: Store
-    clock: Clock = SystemClock()
+    clock: Clock = field(default_factory=SystemClock)
 
     def do(self, name: str, /, **asked: object) -> Any:
         """Carry an action out, `MAGB` left out; names are written as Python has them. Raises ActionError."""

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, update
 
-from console.road import image_states
 from fileman import DERIVED_FILES_OPTION, note_processed
 from fileman.files import (
     AcquisitionCount,
@@ -28,6 +27,7 @@ from fileman.files import (
     ReportImage,
 )
 from rpcs.actions.status import read_status
+from rpcs.image_states import image_states
 from tests.integration.rpcs.filing_gateway import CONSULT, Gateway, messages, store_items
 from tests.support.broker import RunningBroker
 from tests.support.query_plans import statements_of

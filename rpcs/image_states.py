@@ -1,4 +1,4 @@
-"""What the road did with images: read from the database for the demonstration's table."""
+"""Where objects are on the road: filed or not, judged, sent, or waiting for a person."""
 
 from __future__ import annotations
 
