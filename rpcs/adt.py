@@ -72,7 +72,7 @@ def _merges(connection: Connection, segments: list[Segment]) -> _Asked:
     for pid, mrg in pairs:
         survivor, person = _patient(connection, pid, 3), _patient(connection, mrg, 1)
         if survivor.dfn != person.dfn:
-            yield "MAGB PATIENT MERGE", {"FROM": str(person.dfn), "INTO": str(survivor.dfn)}
+            yield "MAGB PATIENT MERGE", {"DFN": str(person.dfn), "INTO": str(survivor.dfn)}
         elif not _was_merged(connection, mrg, survivor):
             raise _Unread("PID-3 and MRG-1 name the same patient")
 

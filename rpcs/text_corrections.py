@@ -32,8 +32,8 @@ from taskman.system.batches import change, rows_of
 
 ENTRY_POINT = "TEXT^MAGBCORR"
 STAGE = "TEXT"
-#: Images of one transaction.
-BATCH = 100
+#: Images of one transaction, and of one task.
+BATCH, MOST_OF_TASK = 100, 10_000
 #: Bytes of a file that is rewritten: none that a gateway writes is longer.
 MOST_BYTES = 8 * 2**20
 _ENCODING = "iso-8859-1"
@@ -42,7 +42,6 @@ _COLUMNS = (*IMAGE_POINTERS, Image.uid, Image.file_ref, Image.location, Image.ju
 _PERSON = (Patient.name.label("patient_name"), Patient.ssn, Patient.birth_date, Patient.sex)
 _ROWS = select(*_COLUMNS, *_PERSON).join(Patient, Patient.dfn == Image.patient).where(Image.file_ref != "")
 _NAMED = _ROWS.where(Image.ien.in_(bindparam("images", expanding=True))).order_by(Image.ien)
-_OF_PATIENT = _ROWS.where(Image.patient == bindparam("patient_"), Image.ien > bindparam("after")).order_by(Image.ien).limit(BATCH)
 _KEYS = {
     "PATIENTS_NAME": "",
     "PATIENTS_ID": "0010,0020",
@@ -79,9 +78,13 @@ def _corrected(line: str, identity: Identity) -> Iterator[str]:
         yield line
 
 
-def queue_correction(connection: Connection, what: Mapping[str, Any], duz: int, now: float) -> int:
-    """Have the text files of `images`, or of all images of a `patient`, corrected; give the task."""
-    return taskman.load(connection, ENTRY_POINT, arguments=what, description="Correct the text files of images", duz=duz, now=now)
+def queue_correction(connection: Connection, images: Sequence[int], duz: int, now: float) -> list[int]:
+    """Have the text files of images corrected; give the tasks."""
+    about = "Correct the text files of images"
+    return [
+        taskman.load(connection, ENTRY_POINT, arguments={"images": list(some)}, description=about, duz=duz, now=now)
+        for some in in_parts(images, MOST_OF_TASK)
+    ]
 
 
 @routine(ENTRY_POINT)
@@ -103,11 +106,6 @@ def correct_text_files(task: TaskContext) -> None:
 
 
 def _batches(task: TaskContext) -> Iterator[Sequence[Any]]:
-    if patient := task.arguments.get("patient"):
-        after = 0
-        while rows := rows_of(task, _OF_PATIENT, {"patient_": patient, "after": after}):
-            yield rows
-            after = rows[-1].ien
     for some in in_parts(task.arguments.get("images", []), BATCH):
         yield rows_of(task, _NAMED, {"images": some})
 

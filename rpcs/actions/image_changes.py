@@ -118,7 +118,7 @@ def image_move(act: Act) -> Done:
     before = {"accessions": sorted(sources), "patients": sorted({row.patient for row in moved})}
     after = {"accession": target.full_accession, "patient": target.patient.dfn, "images": len(moved)}
     act.changed(_subject(act), before, after)
-    task = queue_correction(act.connection, {"images": [row.ien for row in moved]}, act.caller.duz, act.now)
+    (task,) = queue_correction(act.connection, [row.ien for row in moved], act.caller.duz, act.now)
     return Done({**after, "from": before, "groups": list(dict.fromkeys(groups)), "text_files": task}, task)
 
 

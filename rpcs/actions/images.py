@@ -83,7 +83,7 @@ _CONDITIONS: Mapping[str, Any] = {
     "groups": Image.parent.in_(_MANY),
     "patient": Image.patient == bindparam("patient_"),
     "location": Image.acquisition_site == bindparam("location_"),
-    "from": Image.saved_at >= bindparam("from_"),
+    "since": Image.saved_at >= bindparam("since_"),
     "until": Image.saved_at < bindparam("until_"),
     "behind": tuple_(Image.saved_at, Image.ien) < tuple_(bindparam("behind_at", type_=Image.saved_at.type), bindparam("behind_")),
 }
@@ -137,7 +137,7 @@ IMAGE = takes.text("IMAGE", "The image's number, or its SOP Instance UID.", requ
     takes.text("ACCESSION", "The accession number of the exam."),
     takes.text("STUDY", "The Study Instance UID."),
     takes.text("UID", "The SOP Instance UID."),
-    takes.time("FROM", "Filed not before this time."),
+    takes.time("SINCE", "Filed not before this time."),
     takes.time("UNTIL", "Filed before this time."),
     takes.number("LOCATION", "The institution that acquired them."),
     takes.after(),
@@ -158,7 +158,7 @@ def image_list(act: Act) -> dict[str, Any]:
         values["groups_"] = _groups(act)
     if act.text("LOCATION"):
         values["location_"] = act.number("LOCATION")
-    for name in ("from", "until"):
+    for name in ("since", "until"):
         if act.text(name.upper()):
             moment = datetime.fromtimestamp(act.time(name.upper()), get_localzone()).replace(tzinfo=None)
             values[f"{name}_"] = to_fileman(moment)

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from sqlalchemy import bindparam, select
+
 from fileman import (
     Person,
     amend_person,
@@ -24,10 +26,12 @@ from fileman import (
     survivor_of,
     to_fileman,
 )
+from fileman.files import Image
 from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, action
 from rpcs.actions.errors import BadRequest, NotFound, RefusedAction
 from rpcs.actions.rules import KEY
+from rpcs.text_corrections import queue_correction
 
 #: Patients that are listed at once.
 MOST_LISTED = 500
@@ -35,6 +39,7 @@ MOST_LISTED = 500
 VALUE_LIMIT = 64
 _NOT_IN_A_VALUE = set("|\\^~=")
 SEXES = ("M", "F", "O")
+_WITH_FILES = select(Image.ien).where(Image.patient == bindparam("patient_"), Image.file_ref != "").order_by(Image.ien)
 _FIELDS = ("name", "ssn", "birth_date", "sex", "icn")
 
 
@@ -125,27 +130,29 @@ def patient_update(act: Act) -> dict[str, Any]:
 
 @action(
     "MAGB PATIENT MERGE",
-    takes.number("FROM", "The entry of PATIENT (#2) that is to be no more.", required=True),
+    takes.number("DFN", "The entry of PATIENT (#2) that is to be no more.", required=True),
     takes.number("INTO", "The entry of the same patient that stays.", required=True),
     writes=True,
     key=KEY,
     destroys="Nothing parts the two patients again. Merge them?",
 )
 def patient_merge(act: Act) -> dict[str, Any]:
-    """Make all that is of patient FROM patient INTO's, exams, images, studies, notes, rules, worklist; FROM is no more then.
+    """Make all that is of patient DFN patient INTO's, exams, images, studies, notes, rules, worklist; DFN is no more then.
 
-    What PATIENT (#2) said of INTO stays. By the numbers of FROM, INTO is found from then on, by people, by queries for other
+    What PATIENT (#2) said of INTO stays. By the numbers of DFN, INTO is found from then on, by people, by queries for other
     patient IDs, and when an object comes that still bears them. The stories of the images tell it.
     """
-    dfn, into = act.number("FROM"), act.number("INTO")
+    dfn, into = act.number("DFN"), act.number("INTO")
     if dfn == into:
-        raise RefusedAction(f"FROM and INTO are the same patient, {dfn}.")
+        raise RefusedAction(f"DFN and INTO are the same patient, {dfn}.")
     lock_patients(act.connection, dfn, into)
-    person, survivor = _on_file(act, "FROM"), _on_file(act, "INTO")
+    person, survivor = _on_file(act, "DFN"), _on_file(act, "INTO")
+    images = act.connection.execute(_WITH_FILES, {"patient_": dfn}).scalars().all()
     counts = merge_persons(act.connection, person, survivor, act.caller.name, act.now)
     act.changed(f"patient {dfn}", asdict(person), None)
     act.changed(f"patient {into}", None, {"merged": dfn, **asdict(counts)})
-    return {"into": survivor, **asdict(counts)}
+    tasks = queue_correction(act.connection, images, act.caller.duz, act.now)
+    return {"into": survivor, **asdict(counts), "text_files": tasks}
 
 
 def _on_file(act: Act, name: str) -> Person:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select
 
 import taskman.api as taskman
 from fileman import Store
-from fileman.files import AuditChange, AuditRecord, DicomFailedImage, LockedAddress, LongTermFault, TaskSyncFlag
+from fileman.files import AuditChange, AuditRecord, DicomFailedImage, Image, LockedAddress, LongTermFault, TaskSyncFlag
 from rpcs.actions import ACTIONS, NotAllowed, answer_of
 from runtime import FixedClock
 from taskman.error_log import log_error
@@ -29,6 +29,17 @@ name = "DEMO,PATIENT ONE"
 ssn = "666001100"
 birth_date = 1950-01-31
 sex = "M"
+
+[[patient]]
+dfn = 101
+name = "DEMO,PATIENT TWO"
+ssn = "666001101"
+
+[[exam]]
+accession = "112426-2"
+patient = 101
+datetime = 2026-11-24T10:30:00
+procedure = "CT HEAD"
 
 [[network_location]]
 ien = 1
@@ -97,6 +108,20 @@ def site(make_broker: MakeBroker, store: Store, clock: FixedClock) -> Iterator[S
     yield Site(store, clock, ask)
     for client in clients.values():
         client.bye()
+
+
+def filed_image(site: Site) -> dict[str, object]:
+    common = {"name": "DEMO,PATIENT ONE  666-00-1100  CT", "saved_at": "3261118.12", "saved_by": 0, "patient": 100}
+    site.put(Image, ien=1, object_type=11, uid="1.2", members=1, last_member=1, **common)
+    file = {"file_ref": "SL000000000002.DCM", "location": 1}
+    site.put(Image, ien=2, object_type=100, uid="1.2.1", parent=1, group_sequence=1, procedure="CT", **file, **common)
+    return {"image": 2}
+
+
+def rejected_image(site: Site) -> dict[str, object]:
+    asked = filed_image(site)
+    site.may("IMAGE REJECT", reason="blurred", **asked)
+    return asked
 
 
 def nothing(_site: Site) -> dict[str, object]:
@@ -242,6 +267,13 @@ CASES = {
     "LOCATION REMOVE": Case({"ien": 1}, subject="network location RAID1"),
     "PLACE ADD": Case({"institution": 688, "namespace": "WA"}, subject="imaging place "),
     "PLACE EDIT": Case({"ien": 1, "write_location": 1}, subject="imaging place 1"),
+    "IMAGE ACCEPT": Case(before=rejected_image, subject="image 2"),
+    "IMAGE DELETE": Case({"reason": "doubled"}, filed_image, "image 2"),
+    "IMAGE MOVE": Case({"accession": "112426-2", "reason": "misfiled"}, filed_image, "image 2"),
+    "IMAGE REJECT": Case({"reason": "blurred"}, filed_image, "image 2"),
+    "IMAGE RETRACT": Case({"reason": "sent in error"}, filed_image, "image 2"),
+    "PATIENT MERGE": Case({"dfn": 100, "into": 101}, subject="patient 100"),
+    "PATIENT UPDATE": Case({"dfn": 100, "sex": "F"}, subject="patient 100"),
     "RULES PUBLISH": Case({"location": 660, "text": RULES}, subject="rules of location 660"),
     "RULES ROLLBACK": Case(before=published_twice, subject="rules of location 660"),
     "RULES START": Case(before=published, subject="evaluator of location 660"),

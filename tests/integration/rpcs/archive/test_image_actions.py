@@ -89,9 +89,9 @@ def test_images_are_found_by_when_they_were_filed(archive: Archive, person: Pers
     images = [archive.file(f"5.{number}") for number in range(1, 4)]
     for day, image in enumerate(images, 1):
         archive.gateway.change(update(Image).where(Image.ien == image).values(saved_at=f"32611{day:02d}.12"))
-    assert listed(person, **{"from": "2026-11-02"}) == images[:0:-1]
+    assert listed(person, since="2026-11-02") == images[:0:-1]
     assert listed(person, until="2026-11-02") == images[:1]
-    assert listed(person, patient="1", **{"from": "2026-11-02"}, until="2026-11-02 12:01") == [images[1]]
+    assert listed(person, patient="1", since="2026-11-02", until="2026-11-02 12:01") == [images[1]]
 
 
 @pytest.mark.parametrize("asked", [{}, {"patient": "1"}, {"patient": "IMAG"}, {"study": "1.2.3"}, {"location": 660}])
@@ -118,7 +118,7 @@ def test_what_would_be_too_much_is_refused(archive: Archive, person: Person) -> 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_lists_are_found_along_indexes(archive: Archive, person: Person) -> None:
     archive.file("5.1", HEADER)
-    moment = {"from": "2020-01-01", "until": "2030-01-01"}
+    moment = {"since": "2020-01-01", "until": "2030-01-01"}
     with statements_of(person.store) as statements:
         for asked in ({}, moment, {"patient": "1"}, {"location": 660}, {"location": 660, **moment}, {"patient": "1", **moment}):
             person.do("IMAGE LIST", **asked)

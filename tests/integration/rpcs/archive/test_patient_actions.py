@@ -125,7 +125,7 @@ def test_all_that_is_of_one_patient_becomes_the_others(archive: Archive, person:
     archive.gateway.ask(f"ROLLBACK||{images[2]}")
     person.do("ARCHIVE RULE", scope="PATIENT", subject="1", rule="KEEP")
     exams = {it["ien"] for it in person.rows(Exam) if it["patient"] == 1}
-    counts = person.do("PATIENT MERGE", **{"from": 1}, into=8)
+    counts = person.do("PATIENT MERGE", dfn=1, into=8)
     assert (counts["exams"], counts["images"]) == (len(exams), 4), "two images and their groups"
     for file in (Image, Exam, Report, TiuNote, ImageAudit):
         assert not [it for it in person.rows(file) if it["patient"] == 1], file
@@ -145,7 +145,7 @@ def test_queries_find_the_survivors_studies_under_the_survivor(
     image = archive.file("5.1", HEADER)
     if survivor_has_images:
         archive.file("5.2", **CONSULT, study="1.2.9")
-    person.do("PATIENT MERGE", **{"from": 1}, into=2)
+    person.do("PATIENT MERGE", dfn=1, into=2)
     studies = {"1.2.3", "1.2.9"} if survivor_has_images else {"1.2.3"}
     found = archive.found("STUDY", {PATIENT_ID: ["666000002"]}, "0020000D")
     assert {uid for (uid,) in found} == studies
@@ -161,7 +161,7 @@ def test_a_study_that_both_had_is_one_study(archive: Archive, person: Person) ->
     archive.file("5.1", HEADER)
     archive.file("5.2", **CONSULT)
     assert len(person.rows(ArchiveStudy)) == 2
-    person.do("PATIENT MERGE", **{"from": 1}, into=2)
+    person.do("PATIENT MERGE", dfn=1, into=2)
     (study,) = person.rows(ArchiveStudy)
     assert study["study_uid"] == "1.2.3"
     assert sorted(it[1] for it in archive.retrieve("STUDY", {"0020000D": ["1.2.3"]})[1:]) == ["5.1", "5.2"]
@@ -170,7 +170,7 @@ def test_a_study_that_both_had_is_one_study(archive: Archive, person: Person) ->
 
 
 def test_the_old_numbers_find_the_survivor_and_file_objects_that_bear_them(archive: Archive, person: Person) -> None:
-    person.do("PATIENT MERGE", **{"from": 1}, into=2)
+    person.do("PATIENT MERGE", dfn=1, into=2)
     for asked in ({"ssn": "666-00-0001"}, {"dfn": 1}):
         found = person.do("PATIENT LIST", **asked)
         assert [it["dfn"] for it in found["entries"]] == [2]
@@ -183,8 +183,8 @@ def test_the_old_numbers_find_the_survivor_and_file_objects_that_bear_them(archi
 
 
 def test_who_was_merged_can_be_followed_through_a_later_merge(person: Person) -> None:
-    person.do("PATIENT MERGE", **{"from": 1}, into=2)
-    person.do("PATIENT MERGE", **{"from": 2}, into=8)
+    person.do("PATIENT MERGE", dfn=1, into=2)
+    person.do("PATIENT MERGE", dfn=2, into=8)
     assert {it["dfn"]: it["into"] for it in person.rows(MergedPatient)} == {1: 8, 2: 8}
     assert [it["dfn"] for it in person.do("PATIENT LIST", dfn=1)["entries"]] == [8]
 
@@ -192,14 +192,14 @@ def test_who_was_merged_can_be_followed_through_a_later_merge(person: Person) ->
 @pytest.mark.parametrize(("one", "other", "error"), [(1, 1, RefusedAction), (1, 99, NotFound), (99, 1, NotFound)])
 def test_a_merge_of_nobody_or_with_oneself_is_refused(person: Person, one: int, other: int, error: type[Exception]) -> None:
     with pytest.raises(error):
-        person.do("PATIENT MERGE", **{"from": one}, into=other)
+        person.do("PATIENT MERGE", dfn=one, into=other)
     assert person.rows(MergedPatient) == []
 
 
 def test_a_merge_that_was_done_is_refused_and_says_into_whom(person: Person) -> None:
-    person.do("PATIENT MERGE", **{"from": 1}, into=2)
+    person.do("PATIENT MERGE", dfn=1, into=2)
     with pytest.raises(RefusedAction, match="Patient 1 was merged into patient 2 by MANAGER,MAY"):
-        person.do("PATIENT MERGE", **{"from": 1}, into=2)
+        person.do("PATIENT MERGE", dfn=1, into=2)
     assert [it["outcome"] for it in person.rows(AuditRecord)] == ["done", "refused"]
 
 
@@ -223,7 +223,7 @@ def test_no_patient_is_looked_for_among_all(archive: Archive, person: Person) ->
         for asked in ({}, {"name": "A"}, {"ssn": "1"}, {"dfn": 1}, {"after": 2}):
             person.do("PATIENT LIST", **asked)
         person.do("PATIENT UPDATE", dfn=1, ssn="666990001", icn="1")
-        person.do("PATIENT MERGE", **{"from": 1}, into=2)
+        person.do("PATIENT MERGE", dfn=1, into=2)
     plans = statements.plans(person.store)
     scans = {text: steps for text, steps in plans.items() if any(step.startswith("SCAN") for step in steps)}
     allowed = {"SCAN patient USING INDEX ix_patient_name_dfn"}
