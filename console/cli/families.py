@@ -18,6 +18,10 @@ def _entry(noun: str) -> dict[str, str]:
 #: By group, each verb and the action that it is, without MAGB.
 GROUPS: Mapping[str, Mapping[str, str]] = {
     "correct": {"list": "CORRECT LIST", "fix": "CORRECT FIX", "delete": "CORRECT DELETE", "undo": "CORRECT UNDO"},
+    "images": {
+        verb: f"IMAGE {verb.upper()}" for verb in ("list", "show", "story", "move", "delete", "reject", "accept", "retract")
+    },
+    "patients": {verb: f"PATIENT {verb.upper()}" for verb in ("list", "update", "merge")},
     "destinations": _entry("DESTINATION"),
     "locations": {**_entry("LOCATION"), "online": "LOCATION ONLINE", "offline": "LOCATION OFFLINE"},
     "places": {verb: name for verb, name in _entry("PLACE").items() if verb != "remove"},

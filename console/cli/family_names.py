@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 FAMILIES: Mapping[str, str] = {
     "correct": "See what could not be filed, and fix it: the DICOM CORRECT list.",
+    "images": "Find images, tell where one is and why, move, delete, reject and call back what was sent.",
+    "patients": "Find patients, correct who they are, merge two that are one.",
     "destinations": "See and change where objects are sent to: transmit destinations.",
     "locations": "See and change where files lie: network locations, on line and off line.",
     "places": "See and change imaging places: what each writes to, and its namespace.",

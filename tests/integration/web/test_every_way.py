@@ -84,6 +84,8 @@ WORDS: Mapping[str, str] = {
 }
 #: What is asked of actions that only look and have to be told something; what there is not is missing for all alike.
 LOOKS: Mapping[str, dict[str, object]] = {
+    "IMAGE SHOW": {"image": 1},
+    "IMAGE STORY": {"image": 1},
     "CONTEXT SHOW": {"name": "MAIN"},
     "DESTINATION SHOW": {"ien": 1},
     "INSTITUTION SHOW": {"ien": 660},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -21,7 +22,7 @@ def calls() -> list[tuple[str, dict[str, str]]]:
         words = shlex.split(line)
         assert words[:3] == ["magbroker", "rpc", "call"]
         assert words[-2:] == ["--context", "MAGB GATEWAY"]
-        asked = dict(value.split("=", 1) for flag, value in zip(words, words[1:], strict=False) if flag == "--list")
+        asked = dict(value.split("=", 1) for flag, value in itertools.pairwise(words) if flag == "--list")
         found.append((words[3].removeprefix("MAGB "), asked))
     return found
 
