@@ -17,18 +17,18 @@ import pytest
 
 from fileman.faults import KINDS
 from runtime import free_port
+from tests.support.shown import blocks_of, shows
 from tests.support.waiting import until
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = DOCS / "examples"
 PAGES = ["rpc-pack.md", "see-and-steer-tasks.md", "test-a-client.md"]
 CODE = {"python", "toml", "ini"}
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
     """Give language and text of a page's code blocks."""
-    return [(match[1], match[2]) for match in _BLOCK.finditer((DOCS / "how-to" / page).read_text(encoding="utf-8"))]
+    return blocks_of(DOCS / "how-to" / page)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -86,18 +86,6 @@ class Shell:
         assert shows(shown, said), f"{command} is shown to say\n{chr(10).join(shown)}\nbut says\n{said}"
 
 
-def shows(shown: list[str], said: str) -> bool:
-    """Tell whether a page shows all that a command says, columns' widths aside.
-
-    A line that is cut ends with `...`; alone it stands for any number of lines.
-    """
-    expected = ""
-    for line in (" ".join(line.split()) for line in shown):
-        expected += r"(.*\n)*" if line == "..." else re.escape(line.removesuffix("...")) + ".*" * line.endswith("...") + r"\n"
-    lines = [" ".join(line.split()) for line in said.rstrip().splitlines()]
-    return re.fullmatch(expected, "".join(f"{line}\n" for line in lines)) is not None
-
-
 @pytest.mark.parametrize(
     ("shown", "said", "right"),
     [
@@ -111,6 +99,9 @@ def shows(shown: list[str], said: str) -> bool:
         (["...", "d..."], "a\nb\nc", False),
         ([], "", True),
         ([], "a", False),
+        (["... b"], "a b", True),
+        (["... b"], "a c", False),
+        (["... b..."], "a b c", True),
     ],
 )
 def test_a_page_shows_what_is_said_or_marks_what_it_leaves_out(shown: list[str], said: str, right: bool) -> None:
