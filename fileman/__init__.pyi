@@ -79,6 +79,7 @@ from fileman.exam_groups import (
     lab_section,
 )
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
+from fileman.frozen_site import FrozenSite, NotCopied, SiteReader, check_whole, read_site, rows_of
 from fileman.image_events import UID_LENGTH, Event, note_access, record_events
 from fileman.image_files import (
     EXTENSIONS,
@@ -130,6 +131,7 @@ from fileman.patients import (
 )
 from fileman.queue_pointers import count_queued, note_processed
 from fileman.rejections import NEEDS_REVIEW, Rejection, accept_images, reject_images, rejected_among, rejection_of
+from fileman.restored_copy import NotReadied, make_ready
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
 from fileman.site import (
     OptionScheduleRow,
@@ -164,7 +166,18 @@ from fileman.snapshot import BadSnapshot, reset_to_site, restore_snapshot, take_
 from fileman.sqlite_site import BadSource
 from fileman.store import Store, bump_site_version
 from fileman.text_ranges import beginning, begins, behind
-from fileman.transfer import ComparedSequence, ComparedTable, Moved, NotMoved, Outcome, Step, Transfer, UnfitSource, shown_target
+from fileman.transfer import (
+    ComparedSequence,
+    ComparedTable,
+    Moved,
+    NotMoved,
+    Outcome,
+    Step,
+    Transfer,
+    UnfitSource,
+    check_empty,
+    shown_target,
+)
 from fileman.unread_list import consult_image_came, read_as
 from fileman.upserting import insert_into, upserts
 from fileman.waking import Sleepers, evaluation, recalls, transmission, wake_after_commit
@@ -224,6 +237,7 @@ __all__ = [
     "Faults",
     "FileManError",
     "Folder",
+    "FrozenSite",
     "Handling",
     "ImageLocationStatus",
     "ManyRows",
@@ -232,7 +246,9 @@ __all__ = [
     "MergedCounts",
     "MigrationFailed",
     "Moved",
+    "NotCopied",
     "NotMoved",
+    "NotReadied",
     "Notices",
     "NumbersAhead",
     "OptionScheduleRow",
@@ -245,6 +261,7 @@ __all__ = [
     "SiteFile",
     "SiteFileError",
     "SiteKey",
+    "SiteReader",
     "SiteSettings",
     "Sleepers",
     "Step",
@@ -269,7 +286,9 @@ __all__ = [
     "behind",
     "big_file_name",
     "bump_site_version",
+    "check_empty",
     "check_verify_code",
+    "check_whole",
     "clear_faults",
     "close_request",
     "consult_image_came",
@@ -323,6 +342,7 @@ __all__ = [
     "list_tokens",
     "lock_for_transaction",
     "lock_patients",
+    "make_ready",
     "make_token",
     "merge_patients",
     "merge_persons",
@@ -351,6 +371,7 @@ __all__ = [
     "read_entry",
     "read_faults",
     "read_folders",
+    "read_site",
     "read_site_file",
     "read_token",
     "recalls",
@@ -369,6 +390,7 @@ __all__ = [
     "restore_facts",
     "restore_snapshot",
     "retrieve_seconds",
+    "rows_of",
     "seconds_ahead",
     "send_queue_lock",
     "set_fault",

@@ -139,7 +139,9 @@ def silent(_step: Step) -> None:
 
 
 @dataclass(slots=True)
-class _Meter:
+class Meter:
+    """Counts rows on their way, and tells how many of `total` went by."""
+
     progress: Progress
     total: int
     _done: int = 0
@@ -162,7 +164,7 @@ class _Reading:
     """Reads the source's tables, and keeps what is to be said about them at the end."""
 
     site: SqliteSite
-    meter: _Meter
+    meter: Meter
     tallies: dict[str, Tally] = field(default_factory=dict)
     misfits: list[Misfit] = field(default_factory=list)
 
@@ -252,7 +254,7 @@ class Transfer:
         _check_usable(target, address, relations)
         site.look_over()
         counts = site.counts()
-        reading = _Reading(site, _Meter(self.progress, 2 * sum(counts.values())))
+        reading = _Reading(site, Meter(self.progress, 2 * sum(counts.values())))
         if relations:
             return _found_there(reading, target, address, counts)
         _make_schema(target)
@@ -260,6 +262,20 @@ class Transfer:
         set_last_numbers(target, NUMBERED_FILES, site.last_numbers())
         target.execute(_ANALYZE)
         return _compared(Outcome.REHEARSED, reading, target)
+
+
+def check_empty(url: str) -> None:
+    """Raise NotMoved unless a PostgreSQL database is there, and is empty."""
+    address = _target_address(url)
+    engine = writing_engine(url, pool_size=1)
+    try:
+        with _connected(engine, address) as target:
+            relations = list(target.execute(_RELATIONS).scalars())
+            _check_usable(target, address, [])
+    finally:
+        engine.dispose()
+    if relations:
+        raise NotMoved(f"The target {_shown(address)} is not empty: it holds {listed(relations)}. {_MAKE_ANOTHER}")
 
 
 def shown_target(url: str) -> str:
@@ -330,11 +346,16 @@ def _make_schema(target: Connection) -> None:
         target.execute(delete(table))
 
 
-def _driver(target: Connection) -> psycopg.Connection[tuple[Any, ...]]:
+def driver_of(target: Connection) -> psycopg.Connection[tuple[Any, ...]]:
     """Give psycopg's own connection: SQLAlchemy knows no COPY, and leaves cursors of a server open when it goes down."""
     connection = target.connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
     return connection
+
+
+def select_as_it_is(table: Table) -> str:
+    """Give the statement by which psycopg reads a table without making anything of its values."""
+    return _READ[table.name]
 
 
 def _copy_tables(reading: _Reading, target: Connection) -> None:
@@ -343,7 +364,7 @@ def _copy_tables(reading: _Reading, target: Connection) -> None:
         if reading.misfits:  # the move is off; the rest is looked through for more of them
             reading.look_through(table)
             continue
-        with _driver(target).cursor() as cursor, cursor.copy(_COPY[table.name]) as copy:
+        with driver_of(target).cursor() as cursor, cursor.copy(_COPY[table.name]) as copy:
             for row in reading.rows(table):
                 copy.write_row(row)
         count_on(target, table)
@@ -360,9 +381,9 @@ def _compared(outcome: Outcome, reading: _Reading, target: Connection) -> Moved:
 
 def _compared_table(reading: _Reading, target: Connection, table: Table) -> ComparedTable:
     there = Tally()
-    with _driver(target).cursor(name="rows") as cursor:
+    with driver_of(target).cursor(name="rows") as cursor:
         cursor.itersize = ROWS
-        cursor.execute(_READ[table.name])
+        cursor.execute(select_as_it_is(table))
         for row in reading.meter.counted("comparing", table, cursor):
             there.add(row)
     here = reading.tallies[table.name]

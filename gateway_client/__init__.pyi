@@ -34,6 +34,7 @@ from gateway_client.errors import (
     UnknownInstitution,
     UnknownShare,
 )
+from gateway_client.frozen_gateway import FrozenGateway, NotFrozen, freeze_gateway
 from gateway_client.gateway import Gateway, run
 from gateway_client.heartbeat import start_evaluator
 from gateway_client.locations import NetworkLocations
@@ -86,6 +87,7 @@ __all__ = [
     "DictionaryError",
     "Difference",
     "FileMeta",
+    "FrozenGateway",
     "Gateway",
     "GatewayError",
     "JournalError",
@@ -97,6 +99,7 @@ __all__ = [
     "NoCommitmentResult",
     "NotAccepted",
     "NotAnObject",
+    "NotFrozen",
     "NotPart10",
     "ObjectFile",
     "ObjectTooLarge",
@@ -125,6 +128,7 @@ __all__ = [
     "digest_of",
     "encode_head",
     "entities_of",
+    "freeze_gateway",
     "imports_of",
     "listeners_of",
     "offers_of",

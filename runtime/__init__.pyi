@@ -27,6 +27,8 @@ from runtime.inflation import inflate
 from runtime.logs import set_up_logs
 from runtime.naming import other_names
 from runtime.processes import (
+    RESTORE_FILE,
+    RUN_FILE,
     SOCKET,
     DataDirectory,
     check_port,
@@ -44,6 +46,8 @@ from runtime.tls_server import TLSFiles, server_context, tls_files
 
 __all__ = [
     "PRIVATE_ELEMENT",
+    "RESTORE_FILE",
+    "RUN_FILE",
     "SOCKET",
     "AdmissionSettings",
     "ArchiveSettings",

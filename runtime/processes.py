@@ -22,6 +22,8 @@ T = TypeVar("T")
 RUN_FILE = "run.json"
 #: The socket in a data directory over which its owner asks the running broker.
 SOCKET = "owner.sock"
+#: Lies in a data directory, and in a gateway's, from the beginning of a restore to its end: what else lies there is not whole.
+RESTORE_FILE = "restoring.json"
 #: Seconds between two looks at whether something is ready.
 PAUSE = 0.05
 #: Ports below those that Linux, macOS and Windows give to the near end of outgoing connections.
@@ -39,7 +41,20 @@ class DataDirectory:
     _lock: IO[str] | None = field(default=None)
 
     def acquire(self) -> None:
-        """Own the directory; it is made when it is not there. Raises DataDirectoryInUse naming the owner."""
+        """Own the directory; it is made when it is not there.
+
+        Raises DataDirectoryInUse naming the owner, and DataDirectoryUnusable for one that cannot be written, or whose restore was
+        cut off.
+        """
+        self.acquire_to_restore()
+        if (self.path / RESTORE_FILE).exists():
+            self.release()
+            raise DataDirectoryUnusable(
+                f"A restore to the data directory {self.path} was cut off: run 'magbroker restore' again, which ends it."
+            )
+
+    def acquire_to_restore(self) -> None:
+        """Own the directory, whole or not; whoever restores it makes it so. Raises as `acquire` does."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = (self.path / "owner.lock").open("a+", encoding="utf-8")

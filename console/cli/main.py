@@ -69,6 +69,14 @@ COMMANDS = {
         "Write the DICOM Conformance Statement of a gateway with these settings, as Markdown (PS3.2).",
     ),
     "dicomdir": Late("console.cli.dicomdir:app", "Make, extend, show, check and import exchange media (DICOMDIR)."),
+    "backup": Late(
+        "console.cli.backup:backup",
+        "Copy a running site to an empty folder: database, images, and each gateway's spool and journal, of one moment.",
+    ),
+    "restore": Late(
+        "console.cli.backup:restore",
+        "Put a backup back into an empty data directory and database, of either engine, or check it (--check).",
+    ),
     "migrate-store": Late(
         "console.cli.transfer:migrate_store",
         "Copy the site of the SQLite database to PostgreSQL, and compare every table and sequence.",
