@@ -13,13 +13,14 @@ from fileman.files import AnsweredRequest
 from fileman.sop_classes import sop_class_uid, sop_class_uids
 from rpcs.call import Call
 from rpcs.errors import MError, undefined
+from rpcs.image_processing.again import digests_told, in_place_before
 from rpcs.image_processing.correct import correct
 from rpcs.image_processing.found import Found
 from rpcs.image_processing.group import Filing, external_sex
 from rpcs.image_processing.header_data import HeaderData
 from rpcs.image_processing.messages import Results
 from rpcs.image_processing.pending import Pending
-from rpcs.image_processing.processed import Processing, acquired
+from rpcs.image_processing.processed import Processing, acquired, processed_images
 from rpcs.image_processing.request import Item, StoreRequest, read_items
 from rpcs.image_processing.rollback import rollback
 from rpcs.image_processing.safety import patient_safety
@@ -52,6 +53,7 @@ class _Work:
     items: list[Item]
     found: Found
     pending: Pending
+    digests: dict[str, str] | None = None
     results: Results = field(default_factory=Results)
     headers: HeaderData = field(default_factory=HeaderData)
     events: list[Event] = field(default_factory=list)
@@ -75,7 +77,7 @@ def _store(work: _Work, first: Item) -> None:
     if second.opcode != "STORE2":
         work.results.add("STORE", f'-101 Expecting STORE2, got "{second.opcode}"')
         return
-    filing = Filing(work.call, StoreRequest.read(first, second), work.results.messages, work.found, work.pending)
+    filing = Filing(work.call, StoreRequest.read(first, second), work.results.messages, work.found, work.pending, work.digests)
     stored: Stored = store_image(filing, work.results)
     if stored.image is not None:
         work.images[stored.uid] = stored.image
@@ -88,7 +90,8 @@ def _acquired(work: _Work, item: Item) -> None:
 
 def _processed(work: _Work, item: Item) -> None:
     if work.processing is None:
-        work.processing = Processing(work.call, work.found, work.pending, work.items)
+        judged = () if work.digests is None else in_place_before(work.call.connection, processed_images(work.items))
+        work.processing = Processing(work.call, work.found, work.pending, work.items, judged)
     done = work.processing.processed(item, work.results)
     if done is not None:
         image, uid = done
@@ -159,7 +162,7 @@ def image_processing(call: Call) -> Answer | list[str]:
             return Answer([], application=f"REQUEST {uuid} was answered before, for another list")
         if before is not None:
             return before.answer.split("\n") if before.answer else []
-    work = _Work(call, items, Found(call.connection), Pending(call))
+    work = _Work(call, items, Found(call.connection), Pending(call), digests_told(items) if uuid else None)
     hold_objects(work.found, work.pending, items)
     while work.position < len(items):
         item = items[work.position]

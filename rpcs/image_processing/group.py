@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, insert, select
@@ -54,13 +55,14 @@ class FileData:
 
 @dataclass(slots=True)
 class Filing:
-    """One image on its way into the database."""
+    """One image on its way into the database; calls of our own gateway tell digests, by SOP Instance UID, others None."""
 
     call: Call
     request: StoreRequest
     messages: Messages
     found: Found
     pending: Pending
+    digests: Mapping[str, str] | None = None
     moment: str = field(init=False)
 
     def __post_init__(self) -> None:

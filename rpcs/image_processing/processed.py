@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import date
 from typing import NamedTuple
@@ -48,17 +48,24 @@ def acquired(item: Item, pending: Pending) -> None:
     pending.counts[location, instrument, "acquired"] += 1
 
 
+def processed_images(items: Sequence[Item]) -> list[int]:
+    """Name the images that the PROCESSED requests of a call are about."""
+    return [image for it in items if it.opcode == "PROCESSED" and (image := subscript(it.pieces(4)[3]))]
+
+
 @dataclass(slots=True)
 class Processing:
     """The PROCESSED requests of one call: their images are looked for at once, and what they wait for is written at once.
 
-    `in_place` gathers the images whose files are where they belong.
+    `in_place` gathers the images whose files are where they belong. Those of our own gateway that were `judged` before are not
+    given to the rules again.
     """
 
     call: Call
     found: Found
     pending: Pending
     items: InitVar[Sequence[Item]]
+    judged: Collection[int] = ()
     in_place: dict[int, None] = field(default_factory=dict)
     _waiting: dict[tuple[int, int], bool] = field(default_factory=dict)
     _routed: dict[int, _Routed | None] = field(default_factory=dict)
@@ -84,7 +91,7 @@ class Processing:
         An image that waits for the jukebox is not queued twice. Its abstract and other files that are made later are awaited
         from now on. Codes: -401 and -403 (not consolidated, consolidated) when it cannot be queued for the jukebox, -405
         besides, once a day, when nothing was routed for a week. Gives the image and its UID, None for an image that is not on
-        file.
+        file or was judged before.
         """
         _status, location, instrument, pointer, counted, evaluate, machine = item.pieces(7)
         if m_number(counted):
@@ -104,7 +111,7 @@ class Processing:
             self.pending.works.append(Work(place.ien, "JUKEBOX", image))
         if m_number(evaluate):
             code += self._warn_of_silence(messages, location)
-            if place is not None and image:
+            if place is not None and image and image not in self.judged:
                 self.pending.works.append(Work(place.ien, "EVAL", image))
         if filed is not None and filed.file_ref:
             self.in_place[image] = None
@@ -113,7 +120,7 @@ class Processing:
             results.error("PROCESSED", code, ROUTINE, messages)
         else:
             results.add("PROCESSED", _echo(item))
-        return None if uid is None or place is None else (image, str(uid))
+        return None if uid is None or place is None or image in self.judged else (image, str(uid))
 
     def _look_for_waiting(self, place: int, images: Sequence[int]) -> None:
         there = waiting(self.call, place, "JUKEBOX", images)

@@ -15,6 +15,7 @@ from fileman.sop_classes import sop_class_pointer
 from rpcs.call import Call
 from rpcs.icn import full_icn
 from rpcs.image_processing import failed
+from rpcs.image_processing.again import filed_before
 from rpcs.image_processing.correct_list import put_on_correct_list
 from rpcs.image_processing.found import Found, OnFile
 from rpcs.image_processing.group import FileData, Filing, external_sex
@@ -104,6 +105,11 @@ def _store(filing: Filing, results: Results) -> int:
     filing.found.hold(object_lock(request.image_uid))
     known = filing.found.on_file(request.image_uid)
     frame_of = known if request.later_frame else None
+    if known is not None and frame_of is None and filing.digests is not None:
+        before = filed_before(filing, known.image, filing.digests.get(request.image_uid, ""))
+        if before is not None:
+            results.add("STORE", f"0|{before.place}|{_demographics(call, patient_data(call.connection, before.patient))}")
+            return before.image
     data = _new_image(filing, known, results) if frame_of is None else _further_frame(filing, frame_of)
     try:
         if frame_of is not None:
@@ -144,12 +150,13 @@ def _new_image(filing: Filing, known: OnFile | None, results: Results) -> FileDa
 def _again(filing: Filing, known: OnFile, results: Results) -> None:
     """Refuse a UID that is on file, unless it is the one that this gateway was working on when it stopped.
 
-    That one is filed anew: the warning is answered, and the lines that follow in the messages are shown by none.
+    That one is filed anew: the warning is answered, and the lines that follow in the messages are shown by none. Our own gateway
+    sends what was in doubt as the request that it was, and wants nothing filed anew.
     """
     request, messages = filing.request, filing.messages
     when = mixed_case_date_time(known.saved_at) if known.saved_at else "<no date known>"
     facts = [f'"{known.name}"', f"Entered into VistA database on {when}", f"UID = {request.image_uid}"]
-    if filing.pending.current(request.machine) == request.image_uid:
+    if filing.digests is None and filing.pending.current(request.machine) == request.image_uid:
         messages.begin(f'Reprocessing image "{request.from_path}"', f"which is partially in the database (#{known.image}) for")
         results.error("STORE", "1 Image partially in the database", failed.ROUTINE)
         messages.lines += facts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from console.backup import Taking
 from fileman import Store
 from gateway_client.objects.part10 import digest_of
 from runtime import Settings, SystemClock
-from tests.support.dicom import ListeningModality, make_slices
+from tests.support.dicom import ListeningModality, make_slices, storescu
 from tests.support.postgres import PostgresCluster
 from tests.support.services import DEMO_SITE, Services, magbroker
 from tests.support.waiting import until
@@ -106,6 +107,11 @@ def back_up_amid_a_stream(tmp_path: Path, site: Site, slices: dict[str, Path], b
 def check_restored(site: Site, kept: Kept, slices: dict[str, Path]) -> None:
     """Restore a backup, let it run until nothing is left to do, and look for every slice that was answered."""
     site.run("restore", str(kept.folder))
+    check_running_on(site, kept, slices)
+
+
+def check_running_on(site: Site, kept: Kept, slices: dict[str, Path]) -> None:
+    """Let a site run until nothing is left to do, and look for every slice that was answered."""
     with site.services:
         until(
             lambda: not site.spooled("in") and kept.answered <= set(site.filed()), "all that was answered is filed", seconds=240
@@ -142,3 +148,23 @@ def test_what_was_answered_before_a_backup_began_is_filed_once_by_what_is_restor
 ) -> None:
     postgres = request.getfixturevalue("postgres") if engine == "postgresql" else None
     check_that_backups_amid_a_stream_lose_nothing(tmp_path, 240, 2, databases(engine, postgres, 3))
+
+
+def test_a_gateway_that_is_restored_from_an_older_backup_than_its_site_files_nothing_twice(tmp_path: Path) -> None:
+    """Gateways on other machines have backups of their own: there the journal does not know what the database knows."""
+    slices, site = make_slices(tmp_path / "slices", 60), Site(tmp_path / "var")
+    kept = [Kept(tmp_path / name, set(slices)) for name in ("older", "newer")]
+    with site.services as services:
+        services.kill(services.broker)
+        storescu(services.dicom_port, tmp_path / "slices")
+        site.run("backup", str(kept[0].folder))
+        services.start(services.broker)
+        until(lambda: set(site.filed()) == set(slices) and not site.spooled("in"), "all are filed")
+        site.run("backup", str(kept[1].folder))
+    restored, other = Site(tmp_path / "restored"), Site(tmp_path / "other")
+    other.run("restore", str(kept[0].folder))
+    restored.run("restore", str(kept[1].folder))
+    shutil.rmtree(restored.directory / "gateway")
+    (other.directory / "gateway").rename(restored.directory / "gateway")
+    assert len(restored.spooled("in")) == len(restored.filed()) == len(slices)
+    check_running_on(restored, kept[1], slices)
