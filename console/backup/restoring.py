@@ -217,7 +217,9 @@ class Restoring:
         differing = [name for name, count in manifest.database.rows.items() if rows.get(name, count) != count]
         if differing:
             raise BackupError(f"What was restored has other numbers of rows than the backup, in {', '.join(differing)}.")
-        return sum(rows.values())
+        total = sum(rows.values())
+        self.progress("database: counted", total, total)
+        return total
 
     def _staged(self) -> Path:
         """Say where the database's copy is made ready: beside the file that it becomes."""
@@ -226,7 +228,7 @@ class Restoring:
 
     def _to_postgresql(self, staged: Path) -> dict[str, int]:
         def tell(step: Step) -> None:
-            self.progress(f"{step.doing} {step.table}", step.done, step.total)
+            self.progress(f"database: {step.doing}", step.done, step.total)
 
         moved = Transfer(staged, self.settings.database_url, tell).perform()
         if moved.outcome is Outcome.DIFFERS:

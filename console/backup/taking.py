@@ -216,7 +216,7 @@ class Taking:
         file = self.to / DATABASE
 
         def tell(step: Step) -> None:
-            self.progress(f"{step.doing} {step.table}", step.done, step.total)
+            self.progress(f"database: {step.doing}", step.done, step.total)
 
         site.copy(file, tell)
         rows = rows_of(file)
