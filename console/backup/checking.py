@@ -22,12 +22,12 @@ def check(folder: Path, progress: Progress = lambda *_: None) -> Manifest:
     database that is damaged.
     """
     manifest = read_manifest(folder)
-    done, wrong = 0, []
+    done, total, wrong = 0, manifest.bytes, []
 
     def tell(more: int) -> None:
         nonlocal done
         done += more
-        progress("checking the backup", done, manifest.bytes)
+        progress("checking the backup", done, total)
 
     for name, entry in manifest.files.items():
         try:
