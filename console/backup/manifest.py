@@ -38,7 +38,7 @@ class KeptDatabase:
 
 @dataclass(frozen=True, slots=True)
 class KeptDirectory:
-    """A data directory: where it was, and whether a gateway's journal is there. The first one is the site's own."""
+    """A data directory: where it was, and whether a gateway's directory is in it. The first one is the site's own."""
 
     number: int
     path: str
@@ -55,13 +55,14 @@ class KeptPlace:
     """A network location's folder: where it lies in the backup, and where it was.
 
     `directory` is the number of the data directory that it lies in, `path` its path from there; outside of all it is 0, and the
-    path is absolute.
+    path is absolute. `told` is the path that the database tells, where that is an absolute one.
     """
 
     name: str
     folder: str
     directory: int
     path: str
+    told: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,24 +50,36 @@ def places_of(
     for number, known in folders.items():
         for folder in known:
             root = folder.root.resolve()
-            if root in found or not root.is_dir() or not (folder.relative or number == min(folders)):
+            if root in found or not (folder.relative or number == min(folders)):
                 continue
-            home = next((it for it, path in resolved.items() if root.is_relative_to(path)), 0)
-            if home and root == resolved[home]:
+            home, path = _home(folder.root, resolved)
+            if home and path == Path():
                 left_out[f"network location {folder.name}: it is the data directory itself"] = None
-            elif home or outside:
-                found[root] = _kept(folder, root, home, resolved)
-            else:
-                left_out[f"network location {folder.name}: {root} lies outside of the data directory"] = None
+            elif not home and not outside:
+                left_out[f"network location {folder.name}: {path} lies outside of the data directory"] = None
+            elif root.is_dir():
+                found[root] = _kept(folder, home, path)
+            elif not home:
+                left_out[f"network location {folder.name}: {path} is not there"] = None
     reserved = {path.resolve() for path in without} | set(resolved.values()) | found.keys()
     return [Place(kept, root, frozenset(reserved - {root})) for root, kept in found.items()], list(left_out)
 
 
-def _kept(folder: Folder, root: Path, home: int, directories: Mapping[int, Path]) -> KeptPlace:
-    if not home:
-        return KeptPlace(folder.name, f"locations/{folder.ien}", 0, str(root))
-    path = root.relative_to(directories[home]).as_posix()
-    return KeptPlace(folder.name, f"directories/{home}/images/{folder.ien}", home, path)
+def _home(root: Path, directories: Mapping[int, Path]) -> tuple[int, Path]:
+    """Give the data directory that a folder belongs to, and its path there; 0 and its own path where it belongs to none.
+
+    One that is told as a path in a data directory belongs there, though it may be a link to another disk.
+    """
+    for path in (Path(os.path.normpath(root.absolute())), root.resolve()):
+        for number, directory in directories.items():
+            if path.is_relative_to(directory):
+                return number, path.relative_to(directory)
+    return 0, root.resolve()
+
+
+def _kept(folder: Folder, home: int, path: Path) -> KeptPlace:
+    kept = f"directories/{home}/images/{folder.ien}" if home else f"locations/{folder.ien}"
+    return KeptPlace(folder.name, kept, home, path.as_posix(), "" if folder.relative else str(folder.root))
 
 
 def _below(folder: Path | str, without: frozenset[Path]) -> Iterator[Found]:

@@ -238,18 +238,15 @@ class Restoring:
 
     def _moved(self, manifest: Manifest, paths: Sequence[Path]) -> Callable[[str], str]:
         """Say where a network location lies that is told by an absolute path."""
+        told = [it for it in manifest.places if it.told and (it.directory or it.name in self.elsewhere)]
+        new = {it.told: str(self._target(it, paths).resolve()) for it in told}
         roots = [(Path(it.path), paths[it.number - 1].resolve()) for it in manifest.directories]
-        outside = {it.path: str(self.elsewhere[it.name].resolve()) for it in manifest.places if it.name in self.elsewhere}
 
         def moved(path: str) -> str:
-            if not os.path.isabs(path):
-                return path
-            if path in outside or str(Path(path)) in outside:
-                return outside[path if path in outside else str(Path(path))]
-            for old, new in roots:
-                if Path(path).is_relative_to(old):
-                    return str(new / Path(path).relative_to(old))
-            return path
+            if path in new:
+                return new[path]
+            home = next((pair for pair in roots if os.path.isabs(path) and Path(path).is_relative_to(pair[0])), None)
+            return path if home is None else str(home[1] / Path(path).relative_to(home[0]))
 
         return moved
 

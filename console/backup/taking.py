@@ -108,7 +108,7 @@ class Taking:
         if len(set(resolved)) != len(resolved):
             raise BackupError("A data directory is named twice.")
         return tuple(
-            KeptDirectory(number, str(path), (gateway_directory(self.settings, path) / "journal.db").is_file())
+            KeptDirectory(number, str(path), gateway_directory(self.settings, path).is_dir())
             for number, path in enumerate(resolved, 1)
         )
 
@@ -203,9 +203,11 @@ class Taking:
 
     def _copy_gateway(self, directory: KeptDirectory, gateway: FrozenGateway) -> None:
         folder = f"{directory.folder}/gateway"
-        self._copier.make_directory(self.to / folder)
-        gateway.copy_journal(self.to / folder / "journal.db")
-        self._files[f"{folder}/journal.db"] = digest_of_file(self.to / folder / "journal.db", lambda _: None)
+        if gateway.has_journal:
+            journal = self.to / folder / "journal.db"
+            self._copier.make_directory(journal.parent)
+            gateway.copy_journal(journal)
+            self._files[f"{folder}/{journal.name}"] = digest_of_file(journal, lambda _: None)
         files = list(gateway.files())
         total = sum(path.stat().st_size for _, path in files)
         self._copier.tell = _Meter(self.progress, "copying the spool", total)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,27 +81,63 @@ def databases(engine: str, postgres: PostgresCluster | None, count: int) -> list
     return [postgres.create_database()[1] for _ in range(count)]
 
 
-def back_up_amid_a_stream(tmp_path: Path, site: Site, slices: dict[str, Path], backups: int) -> list[Kept]:
-    """Send slices over some associations, and take backups while they come."""
-    uids = {path: uid for uid, path in slices.items()}
-    files, kept = list(slices.values()), []
-    with site.services:
-        modalities = [
-            ListeningModality(site.services.dicom_port, files[it::MODALITIES], BATCH, pause=0.1) for it in range(MODALITIES)
-        ]
-        for modality in modalities:
+class Stream:
+    """Sends slices over some associations at a time, as many as it may by now."""
+
+    def __init__(self, port: int, slices: dict[str, Path]) -> None:
+        self._uids = {path: uid for uid, path in slices.items()}
+        files, stream, self._may, self._more = list(slices.values()), self, 0, threading.Condition()
+
+        class Modality(ListeningModality):
+            def _send(self, command: list[str]) -> None:
+                with stream._more:
+                    stream._more.wait_for(lambda: len(stream.answered()) < stream._may, 240)
+                super()._send(command)
+
+        self._modalities = [Modality(port, files[it::MODALITIES], BATCH, pause=0.05) for it in range(MODALITIES)]
+        for modality in self._modalities:
             modality.start()
-        for number in range(backups):
-            moment = (number + 1) * len(files) // (backups + 2)
-            until(lambda at=moment: sum(len(it.answered) for it in modalities) >= at, f"{moment} are answered", seconds=240)
-            answered = {uids[path] for it in modalities for path in set(it.answered)}
-            folder = tmp_path / f"backup-{number}"
-            Taking(Settings(data=site.directory, database=site.url), folder, SystemClock()).take()
-            assert any(it.left for it in modalities), "every backup must fall while images arrive"
-            kept.append(Kept(folder, answered))
-        for modality in modalities:
+
+    def answered(self) -> set[str]:
+        """Give the slices that were answered with success."""
+        return {self._uids[path] for modality in self._modalities for path in set(modality.answered)}
+
+    def go_on(self, may: float, wait_for: float) -> None:
+        """Let so many be sent in all, and wait for so many of them to be answered."""
+        with self._more:
+            self._may = int(may)
+            self._more.notify_all()
+        until(lambda: len(self.answered()) >= wait_for, f"{wait_for} images are answered", seconds=240)
+
+    def join(self) -> None:
+        self.go_on(len(self._uids), len(self._uids))
+        for modality in self._modalities:
             modality.join(240)
             assert not modality.left
+
+
+def back_up_amid_a_stream(tmp_path: Path, site: Site, slices: dict[str, Path], backups: int) -> list[Kept]:
+    """Take backups while slices come: some of those of each share before it begins, some before its cut, some after it."""
+    share, kept = len(slices) / backups, []
+    with site.services:
+        stream = Stream(site.services.dicom_port, slices)
+        for number in range(backups):
+            base = number * share
+            stream.go_on(base + share / 4, base + share / 8)
+            until(lambda: any(site.directory.rglob("SL*.DCM")), "there is something to copy before the cut")
+            left = {
+                "copying images": lambda it=base: stream.go_on(it + 3 * share / 4, it + 3 * share / 8),
+                "database": lambda it=base: stream.go_on(it + share, it + 13 * share / 16),
+            }
+
+            def progress(doing: str, _done: int, _total: int, left: dict[str, Callable[[], None]] = left) -> None:
+                left.pop(doing.partition(":")[0], lambda: None)()
+
+            one = Kept(tmp_path / f"backup-{number}", stream.answered())
+            Taking(Settings(data=site.directory, database=site.url), one.folder, SystemClock(), progress=progress).take()
+            assert not left, "images came before the cut and after it"
+            kept.append(one)
+        stream.join()
         until(lambda: set(site.filed()) == set(slices), "the site itself files all", seconds=240)
     return kept
 
@@ -147,7 +185,7 @@ def test_what_was_answered_before_a_backup_began_is_filed_once_by_what_is_restor
     tmp_path: Path, engine: str, request: pytest.FixtureRequest
 ) -> None:
     postgres = request.getfixturevalue("postgres") if engine == "postgresql" else None
-    check_that_backups_amid_a_stream_lose_nothing(tmp_path, 240, 2, databases(engine, postgres, 3))
+    check_that_backups_amid_a_stream_lose_nothing(tmp_path, 150, 2, databases(engine, postgres, 3))
 
 
 def test_a_gateway_that_is_restored_from_an_older_backup_than_its_site_files_nothing_twice(tmp_path: Path) -> None:

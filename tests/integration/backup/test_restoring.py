@@ -243,6 +243,17 @@ def test_locations_inside_move_along_and_those_elsewhere_lie_where_they_were_or_
     ]
 
 
+def test_a_location_that_is_a_link_to_another_disk_comes_back_as_a_folder(
+    sqlite_site: SiteOnDisk, empty: SiteOnDisk, tmp_path: Path
+) -> None:
+    (sqlite_site.data / "jukebox").rename(tmp_path / "disk")
+    (sqlite_site.data / "jukebox").symlink_to(tmp_path / "disk")
+    empty.restore(sqlite_site.back_up(tmp_path / "kept"))
+    assert (empty.data / "jukebox" / "1.DCM").read_bytes() == b"one"
+    assert not (empty.data / "jukebox").is_symlink()
+    assert empty.rows("SELECT path FROM network_location WHERE ien = 2") == [("jukebox",)]
+
+
 def test_a_location_elsewhere_comes_back_where_it_was_when_it_is_gone(
     sqlite_site: SiteOnDisk, empty: SiteOnDisk, tmp_path: Path
 ) -> None:

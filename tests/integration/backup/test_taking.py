@@ -143,6 +143,9 @@ def test_links_and_locations_elsewhere_are_left_out_and_named(sqlite_site: SiteO
     whole = read_manifest(sqlite_site.back_up(tmp_path / "whole", outside=True))
     assert "locations/3/9.DCM" in whole.files
     assert [(it.name, it.path) for it in whole.places if not it.directory] == [("SHARE", str(tmp_path / "share"))]
+    sqlite_site.place(3, str(tmp_path / "unmounted"), "SHARE")
+    (told, *_) = read_manifest(sqlite_site.back_up(tmp_path / "third", outside=True)).left_out
+    assert told == f"network location SHARE: {tmp_path / 'unmounted'} is not there"
 
 
 def test_a_folder_inside_a_location_is_not_copied_into_itself(sqlite_site: SiteOnDisk) -> None:
@@ -160,6 +163,13 @@ def test_a_data_directory_with_a_gateway_alone_is_kept_without_a_database(tmp_pa
     with pytest.raises(BackupError, match="neither a database nor a gateway"):
         nothing.back_up(tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_what_waits_from_a_medium_for_a_gateway_that_never_ran_is_kept(tmp_path: Path, sqlite_site: SiteOnDisk) -> None:
+    (sqlite_site.data / "gateway" / "journal.db").unlink()
+    names = read_manifest(sqlite_site.back_up(tmp_path / "kept")).files
+    assert "directories/1/gateway/import/ready/1/lot.json" in names
+    assert not any("journal.db" in name for name in names)
 
 
 def test_nothing_is_written_into_a_folder_that_holds_something(sqlite_site: SiteOnDisk, tmp_path: Path) -> None:
