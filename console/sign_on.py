@@ -12,7 +12,7 @@ from console.complaints import CONTEXT_REFUSALS, SIGN_ON_REFUSALS, Complaint, ex
 from console.errors import ConsoleError, WrongUsage
 from console.way import Way
 from runtime import format_address, read_run_file
-from xwb import BrokerClient, Cipher, ConnectionLost, SecurityRefused, SignOnRefused
+from xwb import BrokerClient, Cipher, ConnectionLost, Observe, SecurityRefused, SignOn, SignOnRefused
 
 #: Seconds that an answer may take.
 TIMEOUT = 30.0
@@ -28,33 +28,52 @@ class Door:
     cipher: Cipher
     tls: ssl.SSLContext | None = None
     timeout: float = TIMEOUT
+    observe: Observe | None = None
 
     @property
     def address(self) -> str:
         """The broker's address as it is written."""
         return format_address(self.host, self.port)
 
-    def signed_on(self, name: str, context: str = "") -> BrokerClient:
-        """Connect, sign on, and enter a context unless it is empty; `name` is how the client introduces itself.
+    def intro(self, name: str) -> list[str]:
+        """Give what the site says to whoever comes (XUS INTRO MSG). Raises ConnectionLost."""
+        with self._client(name) as client:
+            client.call("XUS SIGNON SETUP")
+            return client.call("XUS INTRO MSG").lines
+
+    def greeted(self, name: str) -> tuple[BrokerClient, SignOn]:
+        """Connect and sign on; `name` is how the client introduces itself.
 
         Raises ConsoleError for what is refused, in words that say what to do, and ConnectionLost.
         """
-        client = BrokerClient(self.host, self.port, timeout=self.timeout, cipher=self.cipher, name=name, tls=self.tls).connect()
+        client = self._client(name).connect()
         try:
-            if client.sign_on(*self.codes).verify_must_change:
+            signed = client.sign_on(*self.codes)
+            if signed.verify_must_change:
                 raise ConsoleError("The verify code must be changed before this user can work (XUS CVC).")
-            if context:
-                client.create_context(context)
         except SignOnRefused as error:
             client.close()
             raise explained(error.text, SIGN_ON_REFUSALS, "The broker refuses the sign-on") from error
-        except SecurityRefused as error:
-            client.close()
-            raise explained(error.text, CONTEXT_REFUSALS, "The broker refuses the context") from error
         except ConsoleError:
             client.close()
             raise
+        return client, signed
+
+    def signed_on(self, name: str, context: str = "") -> BrokerClient:
+        """Connect, sign on, and enter a context unless it is empty. Raises as `greeted` does."""
+        client, _signed = self.greeted(name)
+        if context:
+            try:
+                enter_context(client, context)
+            except ConsoleError:
+                client.close()
+                raise
         return client
+
+    def _client(self, name: str) -> BrokerClient:
+        return BrokerClient(
+            self.host, self.port, timeout=self.timeout, cipher=self.cipher, name=name, tls=self.tls, observe=self.observe
+        )
 
     def lost(self, error: ConnectionLost, besides: str = "--broker names another one.") -> ConsoleError:
         """Say what a lost connection means, and what to do."""
@@ -62,6 +81,14 @@ class Door:
         return ConsoleError(
             f"{error} Is a broker running at {where}? 'magbroker doctor {where}' says what is wrong there; {besides}"
         )
+
+
+def enter_context(client: BrokerClient, context: str) -> None:
+    """Enter a context; an empty one is none. Raises ConsoleError in words that say what to do; none is entered then."""
+    try:
+        client.create_context(context)
+    except SecurityRefused as error:
+        raise explained(error.text, CONTEXT_REFUSALS, "The broker refuses the context") from error
 
 
 def door(way: Way, codes: tuple[str, str], *, timeout: float = TIMEOUT) -> Door:
@@ -91,8 +118,11 @@ def _address(way: Way) -> tuple[str, int]:
 
 
 def _tls(way: Way) -> ssl.SSLContext | None:
-    if not way.tls:
-        return None
+    return trust(way) if way.tls else None
+
+
+def trust(way: Way) -> ssl.SSLContext:
+    """Give what a broker's certificate is checked by. Raises ConsoleError where --ca is none."""
     try:
         return ssl.create_default_context(cafile=way.authority)
     except OSError as error:

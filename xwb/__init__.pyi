@@ -33,7 +33,7 @@ from xwb.caret import (
 )
 from xwb.caret_decoder import CaretAnswerDecoder, CaretDecoder
 from xwb.cipher import Cipher
-from xwb.client import BrokerClient
+from xwb.client import BrokerClient, Observe
 from xwb.encode import encode_again, encode_bye, encode_call, encode_command, encode_connect, fitting_width
 from xwb.errors import (
     AnswerTooLong,
@@ -161,6 +161,7 @@ __all__ = [
     "M2MRequest",
     "MError",
     "NSDecoder",
+    "Observe",
     "OldConnectDecoder",
     "OldDecoder",
     "OldEvent",

@@ -1,7 +1,10 @@
 """A client that blocks: one socket, one call at a time."""
 
+import select
 import socket
 import ssl
+from collections.abc import Callable
+from time import perf_counter
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +17,9 @@ from xwb.results import RESPONSE_LIMIT, ResponseDecoder, ResponseReceived
 TIMEOUT = 30.0
 """Seconds for one exchange; VA clients use the same limit."""
 
+Observe = Callable[[bytes, bytes, float], None]
+"""Is told of each exchange: what was sent, what came, whole or not, and the seconds that it took."""
+
 
 class BrokerClient:
     """Talk to a broker over `[XWB]`.
@@ -21,7 +27,7 @@ class BrokerClient:
     Use it as a context manager, or call `connect` and `bye`. One thread may use it at a time. After ConnectionLost, or
     its kinds TimedOut and AnswerTooLong, it is closed; `connect` starts over with a new, unsigned session. `timeout` is
     in seconds and for each exchange, `limit_bytes` for each answer. With `tls` the connection is TLS from the first
-    byte.
+    byte. `observe` sees the bytes, codes included.
     """
 
     def __init__(
@@ -35,6 +41,7 @@ class BrokerClient:
         name: str = "xwb",
         charset: str = CHARSET,
         tls: ssl.SSLContext | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -44,6 +51,7 @@ class BrokerClient:
         self.charset = charset
         self._cipher = cipher or Cipher.standard()
         self._tls = tls
+        self._observe = observe
         self._socket: socket.socket | None = None
         self._decoder = ResponseDecoder(limit_bytes)
 
@@ -60,6 +68,13 @@ class BrokerClient:
     def connected(self) -> bool:
         """Whether there is a connection, as far as this end knows."""
         return self._socket is not None
+
+    def was_left(self) -> bool:
+        """Tell whether the broker closed the connection since the last answer, as it does with sessions that are idle."""
+        if self._socket is None:
+            return True
+        readable, _, _ = select.select([self._socket], [], [], 0)  # nothing is to come now, but an end
+        return bool(readable)
 
     def connect(self) -> Self:
         """Connect and introduce the client. Raises ConnectionLost, or ConnectionRejected by a full broker."""
@@ -118,23 +133,32 @@ class BrokerClient:
     def _exchange(self, request: bytes) -> ResponseReceived:
         if self._socket is None:
             raise ConnectionLost("There is no connection to the broker.")
+        began, received = perf_counter(), bytearray()
         try:
             self._socket.settimeout(self.timeout)
             self._socket.sendall(request)
-            return self._read(self._socket)
+            return self._read(self._socket, received)
         except TimeoutError as error:
             self.close()
             raise TimedOut from error
         except OSError as error:
             self.close()
             raise ConnectionLost(f"The connection to the broker was lost: {error}") from error
+        except KeyboardInterrupt:  # the answer would be taken for the next one's
+            self.close()
+            raise
+        finally:
+            if self._observe is not None:
+                self._observe(request, bytes(received), perf_counter() - began)
 
-    def _read(self, connection: socket.socket) -> ResponseReceived:
+    def _read(self, connection: socket.socket, received: bytearray) -> ResponseReceived:
         while (response := self._decoder.next_event()) is None:
             data = connection.recv(65536)
             if not data:
                 self.close()
                 raise ConnectionLost
+            if self._observe is not None:
+                received += data
             self._decoder.receive_data(data)
             if self._decoder.overflowed:
                 self.close()

@@ -19,12 +19,12 @@ from runtime import SOCKET, read_run_file
 TIMEOUT = 60.0
 
 
-def connect_to_owners_socket(data: Path) -> socket.socket:
+def connect_to_owners_socket(data: Path, timeout: float = TIMEOUT) -> socket.socket:
     """Connect to the socket in a data directory, by a path that no directory is too deep for. Raises OSError."""
     directory = os.open(data, os.O_DIRECTORY | os.O_RDONLY)
     peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        peer.settimeout(TIMEOUT)
+        peer.settimeout(timeout)
         peer.connect(f"/proc/self/fd/{directory}/{SOCKET}")
     except OSError:
         peer.close()
@@ -34,16 +34,16 @@ def connect_to_owners_socket(data: Path) -> socket.socket:
     return peer
 
 
-class _OverSocket(HTTPConnection):
+class OverSocket(HTTPConnection):
     """HTTP over the owner's socket."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__("localhost", timeout=TIMEOUT)
+    def __init__(self, directory: Path, timeout: float = TIMEOUT) -> None:
+        super().__init__("localhost", timeout=timeout)
         self._directory = directory
 
     def connect(self) -> None:
         """Connect."""
-        self.sock = connect_to_owners_socket(self._directory)
+        self.sock = connect_to_owners_socket(self._directory, self.timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class SocketDesk:
     def ask(self, procedure: str, asked: Mapping[str, str] | None = None) -> Any:
         """Have the broker carry an action out."""
         body = json.dumps({"procedure": procedure, "request": dict(asked or {})})
-        connection = _OverSocket(self.directory)
+        connection = OverSocket(self.directory)
         try:
             connection.request("POST", "/api/call", body, {"Content-Type": "application/json"})
             response = connection.getresponse()

@@ -184,3 +184,32 @@ def test_leaving_a_closed_connection_is_no_error(broker, client):
     client.bye()
     client.bye()
     assert not client.connected
+
+
+def test_who_observes_sees_what_went_and_came_of_each_exchange(broker):
+    seen = []
+    with BrokerClient(broker.host, broker.port, timeout=DEADLINE, observe=lambda *exchange: seen.append(exchange)) as client:
+        client.call("SINGLE", "x")
+        with pytest.raises(ConnectionLost):
+            client.call("DIES")
+    assert [received for _, received, _ in seen] == [b"\0\0accept\x04", b"\0\0[x]\x04", b""]
+    assert seen[1][0] == b"[XWB]11302\x051.108\x06SINGLE50001xf\x04"
+    assert all(0 <= seconds < DEADLINE for *_, seconds in seen)
+
+
+def test_a_client_knows_that_the_broker_left_it(broker, client):
+    assert client.call("SINGLE", "x").text == "[x]"
+    assert not client.was_left()
+    broker.drop_connections()
+    assert client.was_left()
+    assert client.connected, "it was not told so by a call"
+
+
+def test_a_call_that_is_broken_off_takes_the_connection_with_it(broker, client, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client, "_read", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        client.call("SINGLE", "x")
+    assert not client.connected, "its answer would be taken for the next one's"
