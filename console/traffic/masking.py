@@ -37,6 +37,7 @@ from xwb import (
     Literal,
     Parameter,
     Reference,
+    format_subscripts,
 )
 
 KNOWN_LIMIT = 10_000
@@ -71,6 +72,18 @@ def _rules_without_phi(rpc: str, part: Part, parameter: int | None) -> tuple[Rul
 @lru_cache(maxsize=1024)
 def _rules(rpc: str, part: Part, parameter: int | None) -> tuple[Rule, ...]:
     return tuple(rule for rule in (*CREDENTIAL_RULES, *FIELD_RULES) if rule.holds(rpc, part, parameter))
+
+
+@lru_cache(maxsize=1024)
+def _secret_nodes(rpc: str) -> frozenset[bytes]:
+    """Give the subscripts under which an action of ours takes what is secret."""
+    name = meant(rpc)
+    if not name.startswith("MAGB"):
+        return frozenset()
+    from rpcs.actions import ACTIONS  # who records the procedures of others need not load ours
+
+    known = [action for action in ACTIONS.values() if meant(action.name) == name]
+    return frozenset(format_subscripts((it.name,)) for action in known for it in action.takes.values() if it.secret)
 
 
 @lru_cache(maxsize=1024)
@@ -188,11 +201,16 @@ class Masker:
                 return Reference(self._text(rpc, Part.REQUEST, number, value, done))
             case ListParameter(pairs) | GlobalParameter(pairs):
                 masked = (
-                    (self._subscript(rpc, number, key, done), self._text(rpc, Part.REQUEST, number, value, done))
-                    for key, value in pairs
+                    (self._subscript(rpc, number, key, done), self._node(rpc, number, key, value, done)) for key, value in pairs
                 )
                 return replace(parameter, pairs=tuple(masked))
         return parameter
+
+    def _node(self, rpc: str, number: int, key: bytes, value: bytes, done: set[Kind]) -> bytes:
+        if key not in _secret_nodes(rpc):
+            return self._text(rpc, Part.REQUEST, number, value, done)
+        done.add(Kind.TOKEN)
+        return self._substitutes.of(Kind.TOKEN, value.decode(CHARSET)).encode(CHARSET, "replace")
 
     def _subscript(self, rpc: str, number: int, key: bytes, done: set[Kind]) -> bytes:
         if meant(rpc) in CREDENTIAL_CALLS:

@@ -75,6 +75,7 @@ CREDENTIAL_RULES = (
     _answered("XUS CCOW VAULT PARAM", Kind.TOKEN, SOME_TEXT),
     _answered("XUS BSE TOKEN", Kind.TOKEN, SOME_TEXT),
     _answered("XUS SET VISITOR", Kind.TOKEN, r"^([^\s\d][^\r\n]*)"),
+    _answered("MAGB TOKEN MAKE", Kind.TOKEN, r'"token": "([^"]+)"'),
     _answered("MAG DICOM GET SERVICE INFO", Kind.CODES, WHOLE, enciphered=True),
     # The user and password of a network location.
     _answered("MAG GET NETLOC", Kind.CHANGE, r"^(?:[^^\r\n]*\^){4}([^^\r\n]+)"),

@@ -10,6 +10,8 @@ from hypothesis import given
 
 from console.traffic import Blanks, Exchange, Masker, Part, Pseudonyms, decode_answer, decode_request, read_recording
 from rpcs import full_icn
+from rpcs.actions import ACTIONS, Action
+from rpcs.actions.parameters import text
 from tests.oracle.records import HERE
 from tests.unit.xwb.feeding import parameters
 from xwb import (
@@ -425,3 +427,13 @@ def test_blanks_make_two_recordings_of_different_pseudonyms_equal() -> None:
     it = exchange("MAG DICOM GET PATIENT", "1", answer=PATIENT)
     blank = [Masker(Blanks(), CIPHER).mask(masker(key).mask(it)).received for key in (b"one", b"two")]
     assert blank[0] == blank[1] == Masker(Blanks(), CIPHER).mask(it).received
+
+
+def test_what_an_action_takes_as_a_secret_is_masked_under_its_subscript(monkeypatch: pytest.MonkeyPatch) -> None:
+    takes = {it.name: it for it in (text("CODE", "", secret=True), text("NAME", ""))}
+    action = Action("MAGB ZZ CODE", lambda _act: None, True, "", takes, {}, "")
+    monkeypatch.setitem(ACTIONS, action.name, action)
+    pairs = ((b'"CODE"', b"1HUSH!@#"), (b'"NAME"', b"SOMEBODY"))
+    masked = masker(keep_phi=True).mask(exchange("MAGB ZZ CODE", ListParameter(pairs)))
+    assert "1HUSH" not in everything(masked)
+    assert "SOMEBODY" in everything(masked)

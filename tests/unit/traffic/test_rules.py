@@ -68,6 +68,7 @@ EXAMPLES = (
     answered("XUS CCOW VAULT PARAM", SECRET),
     answered("XUS BSE TOKEN", SECRET),
     answered("XUS SET VISITOR", SECRET),
+    answered("MAGB TOKEN MAKE", f'1^{{"token": "{SECRET}", "ien": 1}}'),
     answered("MAG DICOM GET SERVICE INFO", enciphered(f"{SECRET};x")),
     answered("MAG GET NETLOC", NETLOC, "USER77"),
     answered("MAG GET NETLOC", NETLOC, "WORD88"),
