@@ -29,6 +29,7 @@ from console.cli.options import (
 )
 from console.complaints import CALL_REFUSALS
 from console.errors import ConsoleError, NothingThere, WrongUsage
+from console.nodes import node_of
 from console.packs import Procedures, load_packs
 from console.rpc_reference import Facts, facts_of, reference
 from console.sign_on import TIMEOUT, Door, door, explained
@@ -211,16 +212,8 @@ def _parameters(arguments: list[str], entries: list[str] | None) -> list[Any]:
     values: list[Any] = [LIST_PLACE if one == LIST_PLACE * 2 else one for one in arguments]
     if entries:
         place = arguments.index(LIST_PLACE) if places else len(values)
-        values[place : place + places] = [dict(_node(entry) for entry in entries)]
+        values[place : place + places] = [dict(node_of(entry) for entry in entries)]
     return values
-
-
-def _node(entry: str) -> tuple[tuple[str | int, ...], str]:
-    key, sign, value = entry.partition("=")
-    parts = key.split(",")
-    if not sign or not all(parts):
-        raise WrongUsage(f"{entry!r} is not written as KEY=VALUE.")
-    return tuple(int(part) if part.isascii() and part.isdigit() and str(int(part)) == part else part for part in parts), value
 
 
 def _told(value: object) -> str:

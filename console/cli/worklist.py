@@ -14,12 +14,13 @@ from rich.markup import escape
 from console.cli.task_verbs import Outcome, Room, asked, verb
 from console.errors import ConsoleError
 from console.tasks.screens import plain_table
+from rpcs.actions.parameters import in_pieces
 from rpcs.worklist import TableError, TableRow, read_table
 
 app = typer.Typer(no_args_is_help=True, help="Put scheduled steps on the worklist out of a CSV file, see what is on it.")
 
-#: Lines that go with one call, each in a transaction of its own, so that nobody waits long; and characters of one argument.
-AT_ONCE, PIECE = 100, 16_000
+#: Lines that go with one call, each in a transaction of its own, so that nobody waits long.
+AT_ONCE = 100
 _HEADINGS = ("entry", "status", "when", "for", "accession", "patient", "name")
 
 
@@ -60,8 +61,7 @@ def _text(file: Path) -> str:
 
 
 def _request(rows: Sequence[TableRow]) -> dict[str, str]:
-    text = json.dumps([[row.line, row.values] for row in rows])
-    return {f"ROWS{number}": text[at : at + PIECE] for number, at in enumerate(range(0, len(text), PIECE), start=1)}
+    return in_pieces("ROWS", json.dumps([[row.line, row.values] for row in rows]))
 
 
 @verb(app, "list")

@@ -127,7 +127,7 @@ def export_release(act: Act) -> Changed:
     takes.choice("STATUS", "Entries in this status.", STATUSES, default="FAIL"),
     takes.limit(MOST_LISTED),
     lists={
-        "held": ("destination", "by", "at"),
+        "held": ("destination", "held_by", "held_at"),
         "entries": ("entry", "destination", "image", "reason"),
     },
 )

@@ -23,6 +23,8 @@ MOST_IEN = 10**9
 DRY_RUN = "DRY RUN"
 #: Characters of what was asked that an error repeats.
 REPEATED = 40
+#: Characters of a piece of a long text, well below what one value may have on the wire.
+PIECE = 16_000
 #: Stands for what is secret.
 HIDDEN = "***"
 
@@ -191,3 +193,8 @@ def _in_pieces(parameters: Mapping[str, Parameter], name: str) -> Parameter | No
 def piece_names(name: str) -> Iterator[str]:
     """Give the names of the pieces of a long text, in order."""
     return (f"{name}{number}" for number in count(1))
+
+
+def in_pieces(name: str, text: str) -> dict[str, str]:
+    """Ask for a long text under a name: its pieces by their names."""
+    return dict(zip(piece_names(name), (text[at : at + PIECE] for at in range(0, len(text), PIECE)), strict=False))
