@@ -39,6 +39,10 @@ COMMANDS = {
         "console.cli.traffic:replay",
         "Serve a recording as a mock broker, or compare a broker with it (exit status 0 when nothing differs).",
     ),
+    "shell": Late(
+        "console.cli.shell:shell",
+        "Work at the site as VistA people do: choose options by name, answer what they ask, call procedures, watch events.",
+    ),
     "doctor": Late(
         "console.cli.traffic:doctor",
         "Connect, sign on and call, and say in plain words what is wrong (exit status 0 when all is well).",
