@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from console.addresses import parse_address
 from console.ciphers import ciphers_of
@@ -12,10 +12,14 @@ from console.complaints import CONTEXT_REFUSALS, SIGN_ON_REFUSALS, Complaint, ex
 from console.errors import ConsoleError, WrongUsage
 from console.way import Way
 from runtime import format_address, read_run_file
-from xwb import BrokerClient, Cipher, ConnectionLost, Observe, SecurityRefused, SignOn, SignOnRefused
+from xwb import CHARSET, BrokerClient, Cipher, ConnectionLost, Observe, SecurityRefused, SignOn, SignOnRefused
 
 #: Seconds that an answer may take.
 TIMEOUT = 30.0
+
+
+class VerifyCodeExpired(ConsoleError):
+    """The verify code has expired and must be changed before this user can work (XUS CVC)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +54,33 @@ class Door:
         try:
             signed = client.sign_on(*self.codes)
             if signed.verify_must_change:
-                raise ConsoleError("The verify code must be changed before this user can work (XUS CVC).")
+                raise VerifyCodeExpired
         except SignOnRefused as error:
             client.close()
+            if error.verify_must_change:
+                raise VerifyCodeExpired from error
             raise explained(error.text, SIGN_ON_REFUSALS, "The broker refuses the sign-on") from error
         except ConsoleError:
             client.close()
             raise
         return client, signed
+
+    def change_verify_code(self, name: str, new: str) -> Door:
+        """Change the verify code, an expired one too (XUS CVC), and give the door for the new one.
+
+        Raises ConsoleError with the broker's words where it does not take the code, and ConnectionLost.
+        """
+        with self._client(name) as client:
+            try:
+                client.sign_on(*self.codes)
+            except SignOnRefused as error:
+                if not error.verify_must_change:
+                    raise explained(error.text, SIGN_ON_REFUSALS, "The broker refuses the sign-on") from error
+            pieces = [self.cipher.encipher(code.encode(CHARSET, "replace")) for code in (self.codes[1], new, new)]
+            verdict = client.call("XUS CVC", b"^".join(pieces)).lines
+        if verdict[:1] != ["0"]:
+            raise ConsoleError(" ".join(verdict[1:]).strip() or "The broker does not take this verify code.")
+        return replace(self, codes=(self.codes[0], new))
 
     def signed_on(self, name: str, context: str = "") -> BrokerClient:
         """Connect, sign on, and enter a context unless it is empty. Raises as `greeted` does."""

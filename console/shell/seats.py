@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from console.errors import ConsoleError
 from console.shell.answers import Help, Left, fitting
-from console.shell.dialog import Dialog
+from console.shell.dialog import WHAT, Dialog
 from console.shell.feed import Source
 from console.shell.octets import Wiretap
-from console.sign_on import Door, door, trust
+from console.sign_on import Door, VerifyCodeExpired, door, trust
 from console.tasks import Desk, open_desk
 from console.tasks.brokers_desk import BrokersDesk
 from console.tasks.socket_desk import OverSocket, running_at
@@ -74,11 +74,39 @@ class UsersSeat:
         return self._desk
 
     def sign_on(self) -> None:
-        """Begin the session. Raises ConsoleError for what is refused, Left where no division is chosen."""
+        """Begin the session, with a new verify code where it is time for one.
+
+        Raises ConsoleError for what is refused, Left where no division or code is chosen.
+        """
         try:
-            self._desk.session("")
+            try:
+                self._desk.session("")
+            except VerifyCodeExpired as error:
+                if not self.dialog.reader.interactive:
+                    raise
+                self.dialog.screen.complain(str(error))
+                self.door = self._with_new_code()
+                self._desk.door = replace(self.door, observe=self.tap.observe)
+                self._desk.session("")
         except ConnectionLost as error:
             raise self._desk.lost(error) from error
+
+    def _with_new_code(self) -> Door:
+        """Ask for a verify code until the broker takes it. Raises Left."""
+        while True:
+            new = self.dialog.secret("NEW VERIFY CODE: ", self._explain_new_code)
+            if new != self.dialog.secret("THE SAME AGAIN: ", self._explain_new_code):
+                self.dialog.screen.complain(f"{WHAT}  These are two.")
+                continue
+            try:
+                return self.door.change_verify_code(NAME, new)
+            except ConsoleError as error:
+                self.dialog.screen.complain(f"{WHAT}  {error}")
+
+    def _explain_new_code(self, _help: Help) -> None:
+        self.dialog.screen.say(
+            "     8 to 20 characters: letters, digits and punctuation other than ^ ; and :, none of your last codes."
+        )
 
     def feed(self) -> Source:
         """Give the feed at the broker's web port, for the user by a token that is made for this."""

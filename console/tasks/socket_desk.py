@@ -19,7 +19,7 @@ from runtime import SOCKET, read_run_file
 TIMEOUT = 60.0
 
 
-def connect_to_owners_socket(data: Path, timeout: float = TIMEOUT) -> socket.socket:
+def connect_to_owners_socket(data: Path, timeout: float | None = TIMEOUT) -> socket.socket:
     """Connect to the socket in a data directory, by a path that no directory is too deep for. Raises OSError."""
     directory = os.open(data, os.O_DIRECTORY | os.O_RDONLY)
     peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -10,19 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from console.tasks.socket_desk import connect_to_owners_socket
-
-
-class OverSocket(HTTPConnection):
-    """HTTP over the owner's socket in a directory."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__("localhost", timeout=20)
-        self._directory = directory
-
-    def connect(self) -> None:
-        """Connect."""
-        self.sock = connect_to_owners_socket(self._directory)
+from console.tasks.socket_desk import OverSocket
 
 
 @dataclass(frozen=True)
