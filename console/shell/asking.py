@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tzlocal import get_localzone
 
+from console.nodes import string_of
 from console.shell.answers import Help, fitting, yes_or_no
 from console.shell.dialog import WHAT, Dialog
 from console.shell.screen import readable
@@ -23,7 +24,7 @@ NOTHING, FROM_FILE = "@", "<"
 FILE_LIMIT = 4 * 1024**2
 
 _HOW = {
-    Kind.TEXT: "Answer with text; <FILE takes it from a file.",
+    Kind.TEXT: "Answer with text, in quotes where it begins with ^, ?, @ or <; <FILE takes it from a file.",
     Kind.NUMBER: "Answer with a number from {least} to {most}.",
     Kind.FLAG: "Answer YES or NO.",
     Kind.TIME: "Answer with a time: NOW, 14:30, T+1@10:30, +2H, 2026-11-24 10:30.",
@@ -130,7 +131,9 @@ def value_of(parameter: Parameter, answer: str, now: float) -> str:
         return str(int(wanted))
     if parameter.kind is Kind.TIME:
         read_time(answer, now, get_localzone())
-    if parameter.kind in (Kind.TEXT, Kind.JSON, Kind.PIECES) and answer.startswith(FROM_FILE) and not parameter.choices:
+    if parameter.kind is Kind.TEXT and (given := string_of(answer)) != answer:
+        answer = given
+    elif parameter.kind in (Kind.TEXT, Kind.JSON, Kind.PIECES) and answer.startswith(FROM_FILE) and not parameter.choices:
         answer = _text_of(answer.removeprefix(FROM_FILE).strip())
     if parameter.kind is Kind.JSON and not _is_object(answer):
         raise BadRequest(f"{parameter.name} is to be a JSON object.")

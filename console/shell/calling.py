@@ -15,6 +15,7 @@ from console.shell.octets import Wiretap
 from console.shell.screen import readable
 from console.sign_on import explained
 from console.tasks.brokers_desk import BrokersDesk
+from console.traffic.exchange import CONTEXT_CALL
 from console.traffic.rules import CREDENTIAL_CALLS, meant
 from rpcs import STANDARD, ParameterKind
 from rpcs.actions import ACTIONS
@@ -23,8 +24,8 @@ from xwb import CHARSET, AnswerTooLong, ApplicationError, ConnectionLost, MError
 #: PARAMETER TYPE (#8994.02, .02) as people answer it, by name or code.
 TYPES = {"LITERAL": "1", "LIST": "2", "REFERENCE": "4"}
 _KINDS = {ParameterKind.LITERAL: "a literal", ParameterKind.REFERENCE: "a reference"}
-#: Procedures that may sign off, or enter another context.
-_OF_SESSIONS = ("XUS", "XWB CREATE CONTEXT")
+#: Procedures that may sign off, or enter another context, as `meant` names them.
+_OF_SESSIONS = CREDENTIAL_CALLS | {meant(CONTEXT_CALL)}
 #: Parameters that a call has at most.
 MOST_PARAMETERS = 50
 
@@ -65,7 +66,7 @@ class Calling:
             self._in_session(lambda: self._called(desk, name, parameters))
         finally:
             self.tap.end()
-            desk.doubtful |= name.upper().startswith(_OF_SESSIONS)
+            desk.doubtful |= meant(name) in _OF_SESSIONS
 
     def _called(self, desk: BrokersDesk, name: str, parameters: list[Any]) -> None:
         try:

@@ -55,13 +55,13 @@ class Feed:
         self._thread.start()
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Listen no more; one that is just being connected ends by itself."""
         self._ended.set()
         if (connection := self._socket) is not None:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         if self._thread is not None:
-            self._thread.join(SILENT_SECONDS)
+            self._thread.join(AGAIN_SECONDS)
 
     def _listen_on(self) -> None:
         lost = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from console.ciphers import ciphers_of
 from console.errors import WrongUsage
@@ -55,8 +55,8 @@ class Opening:
 
     def _seat(self, dialog: Dialog) -> Seat:
         """Give whom the command line names, or ask: codes are a user's, without codes it is the owner of the data directory."""
-        codes = None if self.as_owner else self.way.codes
-        if codes is not None:
+        codes = self.way.codes
+        if codes is not None and not self.as_owner:
             seat = users_seat(dialog, self.way, codes)
             intro(dialog, seat.door)
             seat.sign_on()
@@ -85,7 +85,7 @@ class Opening:
 
     def _owner(self, dialog: Dialog) -> Seat:
         dialog.screen.say(f"You are the {owners_name()} of {self.way.settings.data}: you may do everything, and it is audited.")
-        return OwnersSeat(dialog, self.way, self._tap())
+        return OwnersSeat(dialog, replace(self.way, access=None, verify=None), self._tap())
 
     def _tap(self) -> Wiretap:
         return Wiretap(ciphers_of(self.way.settings)[0])

@@ -16,8 +16,9 @@ import pytest
 from console.tasks import open_desk
 from console.way import Way
 from magbroker.client import BrokerClient
-from runtime import load_settings
+from runtime import free_port, load_settings
 from tests.integration.test_how_to_pages import shows
+from tests.support.certificates import Authority
 from tests.support.services import DEMO_SITE, Services, magbroker
 from tests.support.typist import Typist
 
@@ -56,9 +57,11 @@ def signed_on(site: Services, codes: tuple[str, str], **terminal: int) -> Iterat
         yield typist
 
 
-def piped(site: Services, *lines: str, codes: tuple[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def piped(
+    site: Services, *lines: str, codes: tuple[str, str] | None = None, options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "console.cli.main", "shell", "--data", str(site.directory)],
+        [sys.executable, "-m", "console.cli.main", "shell", "--data", str(site.directory), *options],
         input="".join(f"{line}\n" for line in lines),
         env={**os.environ, "COLUMNS": "120", **(of_user(codes) if codes else {})},
         capture_output=True,
@@ -310,9 +313,32 @@ def test_a_broker_that_went_away_is_told_of_and_asked_again_when_it_is_back(site
         assert "images" in shown
 
 
+def test_over_tls_the_session_lasts_and_events_come_too(tmp_path: Path) -> None:
+    authority = Authority.create(tmp_path)
+    certificate, key = authority.issue("localhost")
+    port = free_port()
+    web = {"MAGBROKER_WEB_PORT": str(free_port()), "MAGBROKER_WEB_TLS": "true"}
+    tls = {"TLS_CERTIFICATE": str(certificate), "TLS_KEY": str(key), "BROKER_TLS_PORT": str(port)}
+    serving = {**web, **{f"MAGBROKER_{name}": value for name, value in tls.items()}}
+    site = Services(tmp_path / "var", DEMO_SITE, environment=serving)
+    site.start(site.broker)
+    options = ["--broker", f"localhost:{port}", "--tls", "--ca", str(authority.file), "--data", str(tmp_path / "none")]
+    try:
+        with Typist(["shell", *options], {**of_user(MANAGER), **web}) as typist:
+            typist.until(OPTION)
+            typist.type("STATUS", OPTION)
+            assert "new session" not in typist.type("STATUS", OPTION)
+            typist.type("WATCH EVENTS", OPTION)
+            store_image(site, 1)
+            typist.until("STORE")
+    finally:
+        site.broker.stop()
+
+
 def test_without_a_broker_the_owner_works_on_the_database(tmp_path: Path) -> None:
     assert magbroker("site", "load", str(DEMO_SITE), "--data", str(tmp_path)).returncode == 0
     idle = Services(tmp_path, DEMO_SITE)
-    done = piped(idle, "EXPORT HOLD", "READING ROOM", "", "YES", "WATCH EVENTS", "^")
+    lines = ("EXPORT HOLD", "READING ROOM", "", "YES", "WATCH EVENTS", "^")
+    done = piped(idle, *lines, codes=MANAGER, options=("--owner",))  # --owner wins over codes
     assert (done.returncode, "there is nothing to watch" in done.stdout) == (1, True)
     assert audited(idle)[0][1:] == ("MAGB EXPORT HOLD", "done")

@@ -99,6 +99,8 @@ def test_what_changes_something_and_needs_nothing_is_asked_for_all_of_it() -> No
         (takes.time("N", ""), ["whenever", "NOW"], "NOW"),
         (takes.facts("N", ""), ["[1]", "{", '{"a": 1}'], '{"a": 1}'),
         (takes.text("N", ""), ["?", "??", "text"], "text"),
+        (takes.text("N", ""), ['"^ROUTINE"'], "^ROUTINE"),
+        (takes.text("N", ""), ['"<not a file"'], "<not a file"),
         (takes.text("N", ""), ["<nowhere.rule", "@"], ""),
     ],
 )
