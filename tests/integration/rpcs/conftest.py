@@ -44,7 +44,10 @@ contexts = ["MAIN"]
 
 [[context]]
 name = "XUS SIGNON"
-rpcs = ["XUS SIGNON SETUP", "XUS AV CODE", "XUS CVC", "XUS DIVISION GET", "XUS DIVISION SET", "XWB GET VARIABLE VALUE"]
+rpcs = [
+  "XUS SIGNON SETUP", "XUS INTRO MSG", "XUS AV CODE", "XUS CVC", "XUS DIVISION GET", "XUS DIVISION SET",
+  "XWB GET VARIABLE VALUE",
+]
 
 [[context]]
 name = "MAIN"

@@ -13,11 +13,12 @@ from sqlalchemy import select
 
 from console.cli.families import GROUPS
 from console.reactor_thread import in_reactor, reactor
+from console.shell.asking import asked_always
 from console.web import web_service
 from console.web.openapi import path_of
 from fileman import SiteKey, Store, apply_site, parse_site
 from fileman.files import AuditChange, AuditRecord
-from rpcs.actions import ACTIONS, ActionError, Kind, answer_of, context_of
+from rpcs.actions import ACTIONS, DRY_RUN, ActionError, Kind, Parameter, answer_of, context_of
 from runtime import FixedClock
 from tests.integration.rpcs.conftest import BASE, NOON
 from tests.integration.rpcs.test_every_action import CASES, SITE, Site
@@ -103,6 +104,8 @@ OF_OTHERS = {"TASK ERRORS": "ZTMQ"}
 #: Actions that no command of its own asks for: what a command asks first, before it does something.
 NO_COMMAND = {"TASK CLEAN COUNT"}
 _KINDS = {2: "usage", 3: "missing"}
+#: What the shell says of what there is not.
+_SHELL_SAYS = ("There is no ", "were asked about image")
 
 Way = Callable[["Everyone", User, str, dict[str, object]], str]
 
@@ -145,6 +148,40 @@ class Everyone:
             return "key"
         return _KINDS.get(said.status, "done" if said.status == 0 else f"{said.status} {said.words}")
 
+    def shell(self, user: User, name: str, asked: dict[str, object]) -> str:
+        """Choose the option in the shell and answer what it asks."""
+        script = self.folder / "script"
+        script.write_text("".join(f"{line}\n" for line in self._answers(name, asked)), encoding="utf-8")
+        codes = ("--access", user.access, "--verify", user.verify, "--broker", f"127.0.0.1:{self.broker.port}")
+        with script.open(encoding="utf-8") as lines:
+            self.terminal.monkeypatch.setattr("sys.stdin", lines)
+            said = self.terminal.run("shell", *codes, "--data", self.folder)
+        if said.status and "needs the security key" in said.words:
+            return "key"
+        if said.status and any(mark in said.words for mark in _SHELL_SAYS):
+            return "missing"
+        return "done" if said.status == 0 else f"{said.status} {said.words}"
+
+    def _answers(self, name: str, asked: dict[str, object]) -> list[str]:
+        action = ACTIONS[f"MAGB {name}"]
+        takes = [it for it in action.takes.values() if it.name != DRY_RUN]
+        always = asked_always(action)
+        others = [it for it in takes if it not in always]
+        wanted = any(it.key in asked for it in others)
+        lines = [name, *(self._answer(it, asked) for it in always)]
+        if others:
+            lines += ["YES", *(self._answer(it, asked) for it in others)] if wanted else [""]
+        return [*lines, *(["YES"] if action.writes else []), "^"]
+
+    def _answer(self, it: Parameter, asked: dict[str, object]) -> str:
+        value = asked.get(it.key, asked.get(f"{it.key}1", ""))
+        if it.kind is Kind.FLAG:
+            return {"1": "YES", "0": "NO"}.get(str(value), "")
+        if "\n" not in str(value) and it.kind is not Kind.PIECES:
+            return str(value)
+        (self.folder / it.key).write_text(str(value), encoding="utf-8")
+        return f"<{self.folder / it.key}"
+
     def _words(self, name: str, asked: dict[str, object]) -> list[str]:
         if name not in WORDS:
             return made_words(name, asked)
@@ -167,7 +204,12 @@ def made_words(name: str, asked: dict[str, object]) -> list[str]:
     return [*words, *(["--yes"] if ACTIONS[f"MAGB {name}"].destroys else [])]
 
 
-WAYS: Mapping[str, Way] = {"rpc": Everyone.rpc, "api": Everyone.api, "command": Everyone.command}
+WAYS: Mapping[str, Way] = {
+    "rpc": Everyone.rpc,
+    "api": Everyone.api,
+    "command": Everyone.command,
+    "shell": Everyone.shell,
+}
 
 
 def site_text() -> str:
