@@ -20,7 +20,7 @@ from tzlocal import get_localzone
 
 from fileman import Audited, Change, SiteKey, write_audit
 from rpcs.actions.errors import KINDS, ActionError, BadRequest, NotAllowed, RefusedAction
-from rpcs.actions.parameters import DRY_RUN, HIDDEN, Parameter, check_request, flag, piece_names
+from rpcs.actions.parameters import DRY_RUN, HIDDEN, Parameter, check_request, flag, parameter_named, piece_names
 from rpcs.call import Call
 from rpcs.registry import Access, Answer, listed, procedure
 from rpcs.session import StartTask
@@ -237,14 +237,14 @@ def carry_out(action: Action, act: Act) -> Done:
 
 def _audit(action: Action, act: Act, outcome: str, reason: str = "") -> None:
     caller, changes = act.caller, act.changes if outcome == "done" else []
-    request = {name: _kept(action.takes.get(name), text) for name, text in act.request.items()}
+    request = {name: _kept(parameter_named(action.takes, name), text) for name, text in act.request.items()}
     facts = (act.now, caller.duz, caller.name, caller.via, caller.address, action.name, request, outcome, reason, changes)
     write_audit(act.connection, Audited(*facts))
 
 
 def _kept(parameter: Parameter | None, text: str) -> str:
     """Give what the audit keeps of what was asked: what is secret, or not understood, is nobody's business."""
-    return HIDDEN if parameter is not None and parameter.secret else text
+    return HIDDEN if parameter is None or parameter.secret else text
 
 
 def perform(action: Action, act: Act) -> Done:

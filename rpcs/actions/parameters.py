@@ -173,7 +173,7 @@ def _as_text(parameter: Parameter, value: object) -> str:
 def check_request(parameters: Mapping[str, Parameter], request: Mapping[str, str]) -> None:
     """Raise BadRequest for what an action does not take, what it lacks, and what is written wrongly. "" counts as not given."""
     for name, given in request.items():
-        parameter = parameters.get(name) or _in_pieces(parameters, name)
+        parameter = parameter_named(parameters, name)
         if parameter is None:
             raise BadRequest(f"{name[:REPEATED]!r} is not taken here.{other_names(name, list(parameters))}")
         if given:
@@ -184,7 +184,10 @@ def check_request(parameters: Mapping[str, Parameter], request: Mapping[str, str
             raise BadRequest(f"{parameter.name} is needed: {parameter.about}")
 
 
-def _in_pieces(parameters: Mapping[str, Parameter], name: str) -> Parameter | None:
+def parameter_named(parameters: Mapping[str, Parameter], name: str) -> Parameter | None:
+    """Find the parameter that a subscript of a request means, a piece of a long text its whole; None for what is not taken."""
+    if name in parameters:
+        return parameters[name]
     stem = name.rstrip("0123456789")
     parameter = parameters.get(stem)
     return parameter if parameter is not None and parameter.kind is Kind.PIECES and stem != name else None
