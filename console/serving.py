@@ -14,11 +14,12 @@ from twisted.internet.interfaces import IOpenSSLContextFactory, IReactorTCP
 import console.routines  # noqa: F401  registers what tasks run in this process
 from broker import BrokerService, Dispatcher, Hub, Limits, Listener, Reactor, hl7_listener, text_listener
 from console.ciphers import ciphers_of
+from console.database import key_of
 from console.errors import ConsoleError
 from console.packs import load_packs
 from console.site_state import SiteState
 from console.web import WebService, web_service
-from fileman import BadSiteKey, SiteKey, Store, is_empty, read_faults, seconds_ahead, site_settings
+from fileman import SiteKey, Store, is_empty, read_faults, seconds_ahead
 from fileman.files import AnsweredRequest
 from rpcs import Environment, Registry, SiteCache
 from runtime import Clock, Settings, SystemClock, TLSFiles, server_context
@@ -86,24 +87,6 @@ def prepare(settings: Settings, store: Store, site_file: Path | None, known_rpcs
             log.warning("%s: %s", site_file.name, warning)
     before = clock.seconds() - ANSWERS_KEPT.total_seconds()
     store.transact(lambda connection: connection.execute(delete(AnsweredRequest).where(AnsweredRequest.answered_at < before)))
-
-
-_WAYS_OUT = "copy it there from another broker; if it is lost, 'magbroker site load' makes another, with codes in clear."
-
-
-def key_of(settings: Settings, store: Store) -> SiteKey:
-    """Give the site's key; one is made for a database without a site. Raises BadSiteKey when the site has another key.
-
-    With another key nobody could sign on: all brokers of a site share one.
-    """
-    path = settings.site_key_path
-    needed = store.read(site_settings).key_fingerprint
-    if needed and not path.exists():
-        raise BadSiteKey(f"The site in the database has a key, and there is none at {path}: {_WAYS_OUT}")
-    key = SiteKey.load_or_create(path)
-    if needed not in ("", key.fingerprint()):
-        raise BadSiteKey(f"{path} is not the key of the site in the database: {_WAYS_OUT}")
-    return key
 
 
 def compose(

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 import console.routines  # noqa: F401  registers the options that may be scheduled and run
-from console.database import opened
+from console.database import key_of, opened
 from console.packs import load_packs
 from console.tasks.refusals import refused
-from fileman import SiteKey, Store
+from fileman import Store
 from rpcs.actions import ACTIONS, Act, ActionError, Caller, carry_out
 from runtime import Clock, Settings, SystemClock
 
@@ -29,12 +29,6 @@ class OwnersDesk:
     caller: Caller
     clock: Clock
 
-    def _act(self, connection: Connection, asked: Mapping[str, str]) -> Act:
-        return Act(connection, self.caller, self.clock, asked, self._key)
-
-    def _key(self) -> SiteKey:
-        return SiteKey.load_or_create(self.settings.site_key_path)
-
     def ask(self, procedure: str, asked: Mapping[str, str] | None = None) -> Any:
         """Carry an action out in a transaction of this process, or beside the others when it only reads."""
         action = ACTIONS[procedure]
@@ -43,11 +37,12 @@ class OwnersDesk:
         store = self.store()
         run = store.transact if action.writes else store.read
         try:
-            return run(
-                lambda connection: carry_out(action, Act(connection, self.caller, self.clock, asked or {}, self._key))
-            ).given
+            return run(lambda connection: carry_out(action, self._act(connection, asked or {}))).given
         except ActionError as error:
             raise refused(error.kind, str(error)) from error
+
+    def _act(self, connection: Connection, asked: Mapping[str, str]) -> Act:
+        return Act(connection, self.caller, self.clock, asked, lambda: key_of(self.settings, self.store()))
 
 
 @contextmanager
