@@ -29,7 +29,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "users": {**_entry("USER"), "codes": "USER CODES", "unlock": "USER UNLOCK"},
     "keys": {"list": "KEY LIST", "grant": "KEY GRANT", "revoke": "KEY REVOKE"},
     "contexts": {**_entry("CONTEXT"), "grant": "CONTEXT GRANT", "revoke": "CONTEXT REVOKE"},
-    "sessions": {"list": "SESSION LIST", "end": "SESSION END"},
+    "sessions": {"list": "SESSION LIST", "history": "SESSION HISTORY", "end": "SESSION END"},
     "addresses": {"list": "ADDRESS LIST", "unlock": "ADDRESS UNLOCK"},
     "settings": {"show": "SITE SHOW", "edit": "SITE EDIT"},
     "tokens": {"make": "TOKEN MAKE", "list": "TOKEN LIST", "end": "TOKEN END"},

@@ -24,13 +24,16 @@ from fileman.files import (
     UserKey,
     UserOption,
 )
+from fileman.locks import lock_for_transaction
 from fileman.secrets import SiteKey
+from fileman.site.checks import contradictions
 from fileman.site.destinations import DESTINATIONS, TransmitDestinationRow, services_of
 from fileman.site.people import PEOPLE, ContextRow, UserRow, context_columns, user_columns
 from fileman.site.places import IMAGING_SITES, INSTITUTIONS, NETWORK_LOCATIONS, imaging_sites, network_locations
 from fileman.site.read import problem
 from fileman.site.rows import Row
 from fileman.site.sections import Columns, Section
+from fileman.site.site_file import SiteFile
 from fileman.store import bump_site_version
 
 #: Rows of an entry's own file and of those below it, by file.
@@ -111,6 +114,11 @@ def read_entry(connection: Connection, kind: EntryKind, number: object) -> Colum
     return next((row for row in entries(connection, kind) if row[kind.number] == number), None)
 
 
+def hold_entries(connection: Connection, kind: EntryKind) -> None:
+    """Let nobody else add or change entries of a kind until the transaction ends."""
+    lock_for_transaction(connection, f"site entries:{kind.section.name}")
+
+
 def next_number(connection: Connection, kind: EntryKind) -> int:
     """Give a number for a new entry: the next after the highest."""
     column = kind.file.__table__.c["duz" if kind.number == "duz" else "ien"]
@@ -123,12 +131,18 @@ def put_entry(connection: Connection, kind: EntryKind, facts: Mapping[str, objec
     What is not said of an entry stays as it is.
     """
     number = facts[kind.number]
-    before = next((row for row in kind.section.contents(connection) if row[kind.number] == number), None)
+    hold_entries(connection, kind)
+    named = kind.file.__table__.c[kind.number]
+    connection.execute(select(named).where(named == number).with_for_update())  # who signs on changes its row, too
+    there = {row[kind.number]: row for row in kind.section.contents(connection)}
+    before = there.pop(number, None)
     try:
-        row = kind.model.model_validate({**(before or {}), **facts})
+        row = kind.model.model_validate({**_kept(before or {}, facts), **facts})
     except ValidationError as error:
         first = error.errors()[0]
         raise BadEntry(f"{problem(first['loc'], first['type'], first['msg'])}.") from error
+    for _place, what in contradictions(_together(kind, [*map(_unchecked(kind), there.values()), row])):
+        raise BadEntry(f"{what}.")
     written = kind.write(row, key, now)
     (own,) = written.pop(kind.file)
     parent = _put(connection, kind, own, number, there=before is not None)
@@ -142,6 +156,19 @@ def put_entry(connection: Connection, kind: EntryKind, facts: Mapping[str, objec
     if made is None:
         raise BadEntry(f"an entry {number} is none of the site")
     return made
+
+
+def _kept(before: Columns, facts: Mapping[str, object]) -> Columns:
+    """Give what stays of an entry: where a secret is given in clear, if only as none, the enciphered one does not."""
+    return {name: value for name, value in before.items() if name.removesuffix("_enciphered") not in facts}
+
+
+def _unchecked(kind: EntryKind) -> Callable[[Columns], Row]:
+    return lambda columns: kind.model.model_construct(None, **columns)  # they were checked when they were written
+
+
+def _together(kind: EntryKind, rows: list[Row]) -> SiteFile:
+    return SiteFile.model_construct(None, **{kind.section.name: tuple(rows)})
 
 
 def _put(connection: Connection, kind: EntryKind, own: Columns, number: object, *, there: bool) -> object:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, get_args, get_origin
 
-from fileman import BadEntry, EntryKind, entries, next_number, put_entry, read_entry, remove_entry
+from fileman import BadEntry, EntryKind, entries, hold_entries, next_number, put_entry, read_entry, remove_entry
 from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, action
 from rpcs.actions.errors import BadRequest, NotFound, RefusedAction
@@ -29,6 +29,22 @@ def _nothing(_act: Act, _entry: Entry) -> str:
     return ""
 
 
+def _no_more(_act: Act, _entry: Entry) -> Entry:
+    return {}
+
+
+def _as_given(_act: Act, _before: Entry, facts: Entry) -> Entry:
+    return facts
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list can be cut down to: `fits` tells of what was asked and of an entry whether it is wanted."""
+
+    parameter: Parameter
+    fits: Callable[[Act, str, Entry], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """A kind of entry as administrators know it.
@@ -36,6 +52,8 @@ class Family:
     `noun` is the second word of its actions, `thing` what an entry is called. `fields` are those that may be given, each with
     what it says; `listed` the columns of the list. `unfit` says of what was given, and of the whole entry with it, why that
     cannot be; `needed` why an entry cannot be removed. Both are empty where it can; without `needed` none can be removed.
+    `more` is what is shown of an entry besides its fields, `warns` what is said of new fields that are odd and kept. `amends` are
+    parameters of EDIT that are no fields: `amended` makes fields of them.
     """
 
     noun: str
@@ -47,6 +65,11 @@ class Family:
     looks: str = ""
     unfit: Callable[[Act, Entry, Entry], str] = _fits
     needed: Callable[[Act, Entry], str] | None = _nothing
+    filters: tuple[Filter, ...] = ()
+    more: Callable[[Act, Entry], Entry] = _no_more
+    warns: Callable[[Act, Entry, Entry], str] = _fits
+    amends: tuple[Parameter, ...] = ()
+    amended: Callable[[Act, Entry, Entry], Entry] = _as_given
 
     @property
     def number(self) -> Parameter:
@@ -84,7 +107,8 @@ class Family:
         except BadEntry as error:
             raise BadRequest(str(error)) from error
         act.changed(self.named(made), before, made)
-        return made
+        warning = self.warns(act, before or {}, facts)
+        return {**made, "warning": warning} if warning else made
 
     def facts(self, act: Act) -> Entry:
         """Give the fields that were given, as the site file has them. Raises BadRequest."""
@@ -163,7 +187,14 @@ def entry_actions(family: Family) -> None:
         wanted = act.text("NAME").casefold()
         behind: Any = after if number_key == "name" else int(after or 0)
         rows: list[Entry] = sorted(entries(act.connection, family.kind), key=_by(number_key))
-        fit = (it for it in rows if it[number_key] > behind and str(it.get("name", "")).casefold().startswith(wanted))
+        asked = [(it.fits, text) for it in family.filters if (text := act.text(it.parameter.name))]
+        fit = (
+            it
+            for it in rows
+            if it[number_key] > behind
+            and str(it.get("name", "")).casefold().startswith(wanted)
+            and all(fits(act, text, it) for fits, text in asked)
+        )
         found = list(islice(fit, most + 1))
         page = [{name: it.get(name) for name in family.listed} for it in found[:most]]
         return {"entries": page, "next": found[most - 1][number_key] if len(found) > most else None}
@@ -171,17 +202,19 @@ def entry_actions(family: Family) -> None:
     entry_list.__doc__ = f"List {thing}s, those whose name begins with NAME; behind AFTER, LIMIT at most."
     after = takes.text("AFTER", "Behind this name: what a page gave as `next`.") if number_key == "name" else takes.after()
     name = takes.text("NAME", "Only those whose name begins like this.")
-    action(f"MAGB {noun} LIST", name, after, takes.limit(MOST_LISTED), key=family.looks, lists={"entries": family.listed})(
-        entry_list
-    )
+    besides = [it.parameter for it in family.filters]
+    limit = takes.limit(MOST_LISTED)
+    action(f"MAGB {noun} LIST", name, *besides, after, limit, key=family.looks, lists={"entries": family.listed})(entry_list)
 
     def entry_show(act: Act) -> Entry:
-        return family.find(act)
+        entry = family.find(act)
+        return {**entry, **family.more(act, entry)}
 
     entry_show.__doc__ = f"Show all of a {thing}; secrets are left out."
     action(f"MAGB {noun} SHOW", family.number, key=family.looks)(entry_show)
 
     def entry_add(act: Act) -> Entry:
+        hold_entries(act.connection, family.kind)
         number = family.given(act) or next_number(act.connection, family.kind)
         if read_entry(act.connection, family.kind, number) is not None:
             raise RefusedAction(f"There is a {thing} {number} already; MAGB {noun} EDIT changes it.")
@@ -199,18 +232,21 @@ def entry_actions(family: Family) -> None:
     )(entry_add)
 
     def entry_edit(act: Act) -> Entry:
+        hold_entries(act.connection, family.kind)
         before = family.find(act)
-        return family.put(act, {**family.facts(act), number_key: before[number_key]}, before)
+        facts = family.amended(act, before, family.facts(act))
+        return family.put(act, {**facts, number_key: before[number_key]}, before)
 
     entry_edit.__doc__ = f"Change what is given of a {thing}; every broker knows it at once. An empty text takes a value away."
     changed = [it for it in family.parameters(needed=False) if it.name != family.number.name]
-    action(f"MAGB {noun} EDIT", family.number, *changed, writes=True, key=family.key)(entry_edit)
+    action(f"MAGB {noun} EDIT", family.number, *changed, *family.amends, writes=True, key=family.key)(entry_edit)
 
     needed = family.needed
     if needed is None:
         return
 
     def entry_remove(act: Act) -> Entry:
+        hold_entries(act.connection, family.kind)
         before = family.find(act)
         if why := needed(act, before):
             raise RefusedAction(why)

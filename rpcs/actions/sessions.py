@@ -12,6 +12,7 @@ from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, action
 from rpcs.actions.errors import NotFound
 from rpcs.actions.tokens import MANAGER
+from rpcs.numbers import LARGEST
 from rpcs.sign_on.ending import ask_to_end
 
 _COLUMNS = (
@@ -32,6 +33,14 @@ _OPEN = (
 )
 _PAGE = _OPEN.where(SignOnLog.ien > bindparam("after")).order_by(SignOnLog.ien).limit(bindparam("most"))
 _ONE = _OPEN.where(SignOnLog.ien == bindparam("ien_"))
+_HISTORY = (
+    select(*_COLUMNS, SignOnLog.signed_off)
+    .join(NewPerson, NewPerson.duz == SignOnLog.duz, isouter=True)
+    .where(SignOnLog.ien < bindparam("before"))
+    .order_by(SignOnLog.ien.desc())
+    .limit(bindparam("most"))
+)
+_HISTORY_OF_ONE = _HISTORY.where(SignOnLog.duz == bindparam("duz_"))
 
 
 @action(
@@ -47,6 +56,24 @@ def session_list(act: Act) -> dict[str, Any]:
     asked = {"now": act.now, "after": act.number("AFTER"), "most": most + 1}
     rows = act.connection.execute(_PAGE, asked).mappings().all()
     page = [_told(dict(row)) for row in rows[:most]]
+    return {"entries": page, "next": page[-1]["ien"] if len(rows) > most else None}
+
+
+@action(
+    "MAGB SESSION HISTORY",
+    takes.number("DUZ", "Only this user's."),
+    takes.number("BEFORE", "Older than the session of this number, for the next page."),
+    takes.limit(500),
+    key=MANAGER,
+    lists={"entries": ("ien", "duz", "name", "since", "until", "address", "client", "transport")},
+)
+def session_history(act: Act) -> dict[str, Any]:
+    """List sessions, the newest first: who signed on, when, from where, and until when; `until` is null while it lasts."""
+    most, duz = act.number("LIMIT"), act.number("DUZ")
+    asked = {"before": act.number("BEFORE") or LARGEST, "most": most + 1}
+    found = act.connection.execute(_HISTORY_OF_ONE, {**asked, "duz_": duz}) if duz else act.connection.execute(_HISTORY, asked)
+    rows = found.mappings().all()
+    page = [{**_told(dict(row)), "until": _moment(str(row["signed_off"]))} for row in rows[:most]]
     return {"entries": page, "next": page[-1]["ien"] if len(rows) > most else None}
 
 
@@ -68,9 +95,15 @@ def session_end(act: Act) -> dict[str, Any]:
     return told
 
 
+def _moment(date: str) -> str | None:
+    return f"{from_fileman(date):%Y-%m-%d %H:%M:%S}" if date else None
+
+
 def _told(row: dict[str, Any]) -> dict[str, Any]:
+    since = _moment(row.pop("signed_on"))
+    row.pop("signed_off", None)
     return {
         **row,
-        "since": f"{from_fileman(row.pop('signed_on')):%Y-%m-%d %H:%M:%S}",
+        "since": since,
         "broker": row["broker"].removeprefix("broker ").rpartition(" ")[0],
     }

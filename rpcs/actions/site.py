@@ -17,6 +17,7 @@ from fileman import (
     SiteSettings,
     bump_site_version,
     entries,
+    lock_for_transaction,
     put_setting,
     site_settings,
 )
@@ -25,6 +26,14 @@ from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, action
 from rpcs.actions.entries import Entry, Family, entry_actions
 from rpcs.actions.errors import BadRequest, NotFound
+from rpcs.actions.people_entries import (
+    CONTEXT_AMENDS,
+    USER_FILTERS,
+    amended_context,
+    more_of_context,
+    more_of_user,
+    unknown_procedures,
+)
 from rpcs.actions.rules import KEY
 from rpcs.actions.tokens import MANAGER
 from runtime import other_names
@@ -59,6 +68,7 @@ _OTHER_MANAGERS = (
     select(UserKey.duz)
     .join(NewPerson, NewPerson.duz == UserKey.duz)
     .where(UserKey.key == MANAGER, UserKey.duz != bindparam("duz_"), NewPerson.disuser.is_(False), NewPerson.terminated == "")
+    .where(NewPerson.access_hash != "", NewPerson.verify_hash != "")
     .limit(1)
 )
 
@@ -111,6 +121,7 @@ def _used_context(act: Act, entry: Entry) -> str:
 
 def last_manager(act: Act, entry: Entry) -> str:
     """Say that nobody would be left who manages users; empty when somebody is."""
+    lock_for_transaction(act.connection, MANAGER)
     gone = entry.get("disuser") or entry.get("terminated") or MANAGER not in entry.get("keys", ())
     if not gone or act.connection.execute(_OTHER_MANAGERS, {"duz_": entry.get("duz", 0)}).first() is not None:
         return ""
@@ -189,6 +200,8 @@ FAMILIES = (
             "pacs": "Whether there is a PACS.",
             "pacs_retention_days": "Days for which a PACS's images are kept.",
             "pacs_minimum_space": "Percent of the disk that are kept free.",
+            "gateway_access": "The access code by which gateways sign on.",
+            "gateway_verify": "The verify code by which gateways sign on.",
         },
         ("ien", "institution", "namespace", "site_code", "write_location", "jukebox_location"),
         unfit=lambda act, given, _whole: _missing(
@@ -230,6 +243,10 @@ FAMILIES = (
         looks=MANAGER,
         unfit=lambda act, given, _whole: _missing(act, given, {"items": CONTEXT}),
         needed=_used_context,
+        more=more_of_context,
+        warns=unknown_procedures,
+        amends=CONTEXT_AMENDS,
+        amended=amended_context,
     ),
     Family(
         "USER",
@@ -258,6 +275,8 @@ FAMILIES = (
         looks=MANAGER,
         unfit=_unfit_user,
         needed=lambda act, entry: last_manager(act, {**entry, "disuser": True}),
+        filters=USER_FILTERS,
+        more=more_of_user,
     ),
 )
 LOCATIONS, USERS = FAMILIES[1], FAMILIES[-1]
@@ -265,11 +284,19 @@ for _family in FAMILIES:
     entry_actions(_family)
 
 
-@action("MAGB SITE SHOW", key=MANAGER, lists={"settings": ("name", "value")})
+@action(
+    "MAGB SITE SHOW",
+    key=MANAGER,
+    lists={"settings": ("name", "value", "about"), "places": ("ien", "institution", "namespace", "write_location")},
+)
 def site_show(act: Act) -> dict[str, Any]:
-    """Show the site's settings: kernel system parameters, and what holds for all of imaging."""
+    """Show the site's settings, kernel system parameters and what holds for all of imaging, and its imaging places."""
     settings = site_settings(act.connection).model_dump(mode="json")
-    return {"settings": [{"name": name, "value": value} for name, value in sorted(settings.items()) if name not in _FIXED]}
+    told = {name: field.description for name, field in SiteSettings.model_fields.items() if name not in _FIXED}
+    return {
+        "settings": [{"name": name, "value": settings[name], "about": told[name]} for name in sorted(told)],
+        "places": list(entries(act.connection, IMAGING_SITE)),
+    }
 
 
 @action(

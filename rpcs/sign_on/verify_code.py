@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, bindparam, select, update
 
-from fileman import check_verify_code, hash_verify_code, to_fileman
+from fileman import SiteKey, check_verify_code, hash_verify_code, to_fileman
 from fileman.files import NewPerson
 from rpcs.call import Call
 from rpcs.errors import undefined
@@ -29,7 +29,19 @@ NO_USER = "99"
 HISTORY = 24
 
 _FORM = re.compile(r"[ -:<-\]_`{-~]{8,20}")  # printable, without lower case, caret and semicolon
-_CODES = select(NewPerson.name, NewPerson.access_hash, NewPerson.verify_hash, NewPerson.verify_history)
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Whose codes they are, and what they are and were."""
+
+    name: str
+    access_hash: str
+    verify_hash: str
+    verify_history: str
+
+
+_CODES = select(*(getattr(NewPerson, name) for name in Codes.__dataclass_fields__)).where(NewPerson.duz == bindparam("duz_"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +75,33 @@ def judge(call: Call) -> Verdict | None:
     if not duz or not call.arguments:
         return None
     old, new = (_clear(call, part) for part in (call.text(0) + "^").split("^")[:2])
-    row = call.store.read(lambda connection: connection.execute(_CODES.where(NewPerson.duz == duz)).first())
-    if row is None:
+    codes = call.store.read(lambda connection: codes_of(connection, duz))
+    if codes is None:
         return None
-    if not _is_current(row.verify_hash, old):
+    if not _is_current(codes.verify_hash, old):
         return Verdict(1, NOT_THE_CODE)
+    return judge_new(new, codes, call.environment.key)
+
+
+def codes_of(connection: Connection, duz: int) -> Codes | None:
+    """Give a user's codes; None for nobody's number."""
+    row = connection.execute(_CODES, {"duz_": duz}).first()
+    return None if row is None else Codes(*row)
+
+
+def judge_new(new: str, codes: Codes, key: SiteKey) -> Verdict:
+    """Judge the code that is to follow others (VCHK^XUS2); slow, by 20 ms for each that is remembered."""
     if not _well_formed(new):
         return Verdict(1, AV_HELP)
     if not _mixed(new):
         return Verdict(2, NOT_MIXED)
-    if check_verify_code(row.verify_hash, new):
+    if check_verify_code(codes.verify_hash, new):
         return Verdict(3, SAME_CODE)
-    if any(check_verify_code(former, new) for former in row.verify_history.split()):
+    if any(check_verify_code(former, new) for former in codes.verify_history.split()):
         return Verdict(4, USED_BEFORE)
-    if call.environment.key.access_hash(new) == row.access_hash:
+    if key.access_hash(new) == codes.access_hash:
         return Verdict(5, AS_ACCESS_CODE)
-    if _holds_name(new, row.name):
+    if _holds_name(new, codes.name):
         return Verdict(6, HOLDS_NAME)
     return Verdict(hashed=hash_verify_code(new))
 
@@ -86,15 +109,6 @@ def judge(call: Call) -> Verdict | None:
 def _holds_name(code: str, name: str) -> bool:
     family, _, given = name.upper().partition(",")
     return family in code or given.partition(" ")[0] in code
-
-
-def unfit_code(code: str, name: str) -> str:
-    """Say why a code cannot be the verify code of who has a name; empty where it can, as far as the code itself says."""
-    if not _well_formed(code):
-        return AV_HELP
-    if not _mixed(code):
-        return NOT_MIXED
-    return HOLDS_NAME if _holds_name(code, name) else ""
 
 
 def _clear(call: Call, text: str) -> str:
@@ -121,20 +135,17 @@ def change_verify_code(call: Call) -> Answer:
     duz = call.session.duz or call.session.pending_duz
     if verdict.number:
         return Answer([str(verdict.number), verdict.text], effects=(SignOnFailed(),))
-    _change(call, duz, verdict.hashed)
+    change_code(call.connection, duz, verdict.hashed, to_fileman(call.clock.now()))
     signed_on = () if call.session.duz else (record_sign_on(call, duz),)
     return Answer(["0", ""], effects=signed_on)
 
 
-def _change(call: Call, duz: int, hashed: str) -> None:
-    row = call.connection.execute(_CODES.where(NewPerson.duz == duz)).one()
-    history = [row.verify_hash, *row.verify_history.split()] if row.verify_hash else row.verify_history.split()
-    changed = {
-        "verify_hash": hashed,
-        "verify_changed": to_fileman(call.clock.now()),
-        "verify_history": "\n".join(history[:HISTORY]),
-    }
-    call.connection.execute(update(NewPerson).where(NewPerson.duz == duz).values(changed))
+def change_code(connection: Connection, duz: int, hashed: str, changed: str) -> None:
+    """Put a code in place of a user's, which is remembered; `changed` is the FileMan date from which its days count."""
+    codes = Codes(*connection.execute(_CODES, {"duz_": duz}).one())
+    history = [codes.verify_hash, *codes.verify_history.split()] if codes.verify_hash else codes.verify_history.split()
+    values = {"verify_hash": hashed, "verify_changed": changed, "verify_history": "\n".join(history[:HISTORY])}
+    connection.execute(update(NewPerson).where(NewPerson.duz == duz).values(values))
 
 
 @procedure("XUS AV HELP", returns=ResultType.ARRAY, access=Access.SESSION, routine="AVHELP^XUSRB")
