@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -46,8 +48,17 @@ def _names(menus: Menus, menu: str) -> RenderableType:
         return Group(f"Options of the menu {escape(menu)}:", Padding(names, (0, 0, 0, 5)))
     table = Table.grid(padding=(0, 3, 0, 0))
     for name in menus.menus:
-        table.add_row(escape(name), escape(", ".join(menus.names(name))))
+        table.add_row(escape(name), escape(_shortly(menus.names(name))))
     return Group(_ANSWER, Padding(table, (0, 0, 0, 5)), "?? says what each does, ?OPTION all of one, HELP how to answer.")
+
+
+def _shortly(names: list[str]) -> str:
+    """Name options by what they have in common: EXPORT HOLD, LIST; TASK SHOW."""
+    told = []
+    for first, same in groupby(names, lambda name: name.split()[0]):
+        rest = ", ".join(name.removeprefix(first).strip() for name in same)
+        told.append(f"{first} {rest}".strip())
+    return "; ".join(told)
 
 
 def _briefly(menus: Menus, menu: str) -> RenderableType:

@@ -120,8 +120,8 @@ def test_enter_alone_is_the_owner_of_the_data_directory(site: Services) -> None:
 
 
 def test_question_marks_lists_and_jumps_lead_through_the_options(site: Services) -> None:
-    with signed_on(site, MANAGER, lines=200) as typist:
-        assert "EXPORT HOLD, EXPORT LIST, EXPORT RELEASE" in typist.type("?", OPTION)
+    with signed_on(site, MANAGER, lines=2000) as typist:
+        assert "EXPORT HOLD, LIST, RELEASE" in typist.type("?", OPTION)
         assert "Hold DESTINATION, for which nothing more is sent" in typist.type("??", OPTION)
         assert "needs the security key MAG SYSTEM" in typist.type("?EXPORT HOLD", OPTION)
         assert "Options of the menu Queues:" in typist.type("Queues", "Select Queues Option: ")

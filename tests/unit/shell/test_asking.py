@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from console.shell.answers import InputEnded, Jumped, Left
-from console.shell.asking import Asking, explanation
+from console.shell.asking import Asking, explanation, prompt_of
 from console.shell.dialog import Dialog, Names, no_names
 from console.shell.running import Running
 from rpcs.actions import ACTIONS, Action, Parameter
@@ -185,3 +185,12 @@ def test_many_names_are_listed_five_at_a_time() -> None:
     assert Dialog(Scripted(["", ""])).choose(names) == ""
     assert Dialog(Scripted(["9", "NAME 3"])).choose(names[:5]) == "NAME 3"
     assert Dialog(Scripted([])).choose(["ONLY"]) == "ONLY"
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_every_parameter_of_every_action_can_be_asked_for_and_explained(name: str) -> None:
+    for parameter in ACTIONS[name].takes.values():
+        about, how, _end = explanation(parameter)
+        assert prompt_of(parameter).startswith(parameter.name)
+        assert about.strip() == parameter.about
+        assert how.strip().startswith("Answer")
