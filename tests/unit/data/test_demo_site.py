@@ -137,9 +137,6 @@ def test_the_viewer_reaches_nothing_that_stores_or_routes() -> None:
     assert not [name for name in view["rpcs"] if name.startswith(("MAG DICOM ROUTE EVAL", "MAGB "))]
 
 
-#: What the actions begin with that stand in the gateway's context.
-
-
 def test_one_context_serves_the_gateway_and_no_va_context_holds_a_procedure_of_ours() -> None:
     rpcs = {context["name"]: context["rpcs"] for context in SITE["context"]}
     assert set(rpcs.pop("MAGB GATEWAY")) == {
