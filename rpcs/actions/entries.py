@@ -86,6 +86,18 @@ class Family:
         """Give the number, or name, of the entry that is meant."""
         return act.text("NAME") if self.kind.number == "name" else act.number(self.number.name)
 
+    def ordered(self, act: Act) -> list[Entry]:
+        """Give the entries in the order that is asked for, those behind AFTER. Raises BadRequest when that one is not there."""
+        place = _by(act.text("SORT"), self.kind.number)
+        rows = sorted(entries(act.connection, self.kind), key=place, reverse=act.flag("DESCENDING"))
+        after = act.text("AFTER")
+        if after in ("", "0"):
+            return rows
+        for number, entry in enumerate(rows, 1):
+            if str(entry[self.kind.number]) == after:
+                return rows[number:]
+        raise BadRequest(f"There is no {self.thing} {after[:60]} to go on behind any more; begin anew.")
+
     def find(self, act: Act) -> Entry:
         """Give the entry that is meant. Raises NotFound."""
         return self.find_by(act, self.given(act))
@@ -173,8 +185,16 @@ def _object(name: str, text: str) -> object:
         raise BadRequest(f"{_word(name)} is to be a JSON object.") from None
 
 
-def _by(name: str) -> Callable[[Entry], Any]:
-    return lambda entry: entry[name]
+def _by(name: str, number: str) -> Callable[[Entry], Any]:
+    """Sort by a column, what has no value first, texts whatever their case; entries of one value by their numbers."""
+
+    def place(entry: Entry) -> tuple[bool, str, Any, Any]:
+        value = entry.get(name)
+        if isinstance(value, int):
+            return True, "", value, entry[number]
+        return value not in (None, ""), str(value).casefold(), 0, entry[number]
+
+    return place
 
 
 def entry_actions(family: Family) -> None:
@@ -183,17 +203,14 @@ def entry_actions(family: Family) -> None:
     number_key = family.kind.number
 
     def entry_list(act: Act) -> dict[str, Any]:
-        most, after = act.number("LIMIT"), act.text("AFTER")
+        most = act.number("LIMIT")
         wanted = act.text("NAME").casefold()
-        behind: Any = after if number_key == "name" else int(after or 0)
-        rows: list[Entry] = sorted(entries(act.connection, family.kind), key=_by(number_key))
+        rows = family.ordered(act)
         asked = [(it.fits, text) for it in family.filters if (text := act.text(it.parameter.name))]
         fit = (
             it
             for it in rows
-            if it[number_key] > behind
-            and str(it.get("name", "")).casefold().startswith(wanted)
-            and all(fits(act, text, it) for fits, text in asked)
+            if str(it.get("name", "")).casefold().startswith(wanted) and all(fits(act, text, it) for fits, text in asked)
         )
         found = list(islice(fit, most + 1))
         page = [{name: it.get(name) for name in family.listed} for it in found[:most]]
@@ -203,8 +220,9 @@ def entry_actions(family: Family) -> None:
     after = takes.text("AFTER", "Behind this name: what a page gave as `next`.") if number_key == "name" else takes.after()
     name = takes.text("NAME", "Only those whose name begins like this.")
     besides = [it.parameter for it in family.filters]
-    limit = takes.limit(MOST_LISTED)
-    action(f"MAGB {noun} LIST", name, *besides, after, limit, key=family.looks, lists={"entries": family.listed})(entry_list)
+    order = takes.choice("SORT", "By which column it is sorted.", family.listed, default=number_key)
+    page = (order, takes.flag("DESCENDING", "Sort the other way round."), after, takes.limit(MOST_LISTED))
+    action(f"MAGB {noun} LIST", name, *besides, *page, key=family.looks, lists={"entries": family.listed})(entry_list)
 
     def entry_show(act: Act) -> Entry:
         entry = family.find(act)

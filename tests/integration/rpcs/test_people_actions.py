@@ -266,3 +266,23 @@ def test_a_context_is_shown_with_its_users(site: Managed) -> None:
     assert "MAGB USER LIST" in told["rpcs"]
     with pytest.raises(NotFound, match="MAGB GATEWAY"):
         site.may("CONTEXT SHOW", name="MAGB GATEWY")
+
+
+def test_a_list_is_sorted_by_any_of_its_columns_either_way_and_paged(site: Managed) -> None:
+    for name, title in (("ADAMS,ABE", "clerk"), ("BAKER,BEA", "Nurse"), ("CLARK,CY", "")):
+        site.may("USER ADD", name=name, title=title, divisions="660")
+
+    def names(**asked: object) -> list[str]:
+        return [one["name"] for one in site.may("USER LIST", **asked)["entries"]]
+
+    everyone = names()
+    assert names(sort="name") == sorted(everyone)
+    assert names(sort="name", descending=1) == sorted(everyone)[::-1]
+    assert names(sort="title")[-2:] == ["ADAMS,ABE", "BAKER,BEA"], "whatever their case, and what has none comes first"
+    first = site.may("USER LIST", sort="name", limit=2)
+    rest = site.may("USER LIST", sort="name", after=first["next"])
+    assert [one["name"] for one in (*first["entries"], *rest["entries"])] == sorted(everyone)
+    with pytest.raises(BadRequest, match="begin anew"):
+        site.may("USER LIST", after=999)
+    with pytest.raises(BadRequest, match="SORT is one of"):
+        site.may("USER LIST", sort="verify_hash")
