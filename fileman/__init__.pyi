@@ -78,6 +78,7 @@ from fileman.exam_groups import (
     lab_key,
     lab_section,
 )
+from fileman.export_queue import take_out_exported
 from fileman.faults import BadFault, Fault, Faults, clear_faults, read_faults, set_fault, spend_fault
 from fileman.frozen_site import FrozenSite, NotCopied, SiteReader, check_whole, read_site, rows_of
 from fileman.image_events import UID_LENGTH, Event, note_access, record_events
@@ -129,10 +130,11 @@ from fileman.patients import (
     persons_known_by,
     survivor_of,
 )
-from fileman.queue_pointers import count_queued, note_processed
+from fileman.queue_pointers import count_dropped, count_queued, note_processed
 from fileman.rejections import NEEDS_REVIEW, Rejection, accept_images, reject_images, rejected_among, rejection_of
 from fileman.restored_copy import NotReadied, make_ready
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
+from fileman.send_queue import CopyEntry, Waits, let_wait
 from fileman.site import (
     OptionScheduleRow,
     SiteFile,
@@ -231,6 +233,7 @@ __all__ = [
     "Change",
     "ComparedSequence",
     "ComparedTable",
+    "CopyEntry",
     "EntryKind",
     "Event",
     "ExamOfImage",
@@ -275,6 +278,7 @@ __all__ = [
     "UnfitSource",
     "UnsafePath",
     "Usage",
+    "Waits",
     "Watermark",
     "Watermarks",
     "accept_images",
@@ -293,6 +297,7 @@ __all__ = [
     "clear_faults",
     "close_request",
     "consult_image_came",
+    "count_dropped",
     "count_queued",
     "dashed",
     "date_of",
@@ -337,6 +342,7 @@ __all__ = [
     "lab_key",
     "lab_section",
     "lease_holder",
+    "let_wait",
     "list_audit",
     "list_operator_requests",
     "list_overrides",
@@ -404,6 +410,7 @@ __all__ = [
     "sqlite_file",
     "survivor_of",
     "take_lease",
+    "take_out_exported",
     "take_snapshot",
     "time_key",
     "to_fileman",

@@ -15,13 +15,15 @@ _THIS = (QueuePointer.place == bindparam("place_"), QueuePointer.queue == bindpa
 _COUNT = update(QueuePointer).where(*_THIS).values(total=QueuePointer.total + bindparam("more"))
 _NEW = insert(QueuePointer)
 _IS_LATER = QueuePointer.last_pointer < bindparam("entry")
+_LEFT = case((QueuePointer.total > bindparam("count"), QueuePointer.total - bindparam("count")), else_=0)
+_DROPPED = update(QueuePointer).where(*_THIS).values(total=_LEFT)
 _PROCESSED = (
     update(QueuePointer)
     .where(*_THIS)
     .values(
         last_pointer=case((_IS_LATER, bindparam("entry")), else_=QueuePointer.last_pointer),
         last_processed=case((_IS_LATER, bindparam("moment")), else_=QueuePointer.last_processed),
-        total=case((QueuePointer.total > bindparam("count"), QueuePointer.total - bindparam("count")), else_=0),
+        total=_LEFT,
     )
 )
 
@@ -41,3 +43,8 @@ def note_processed(connection: Connection, place: int, queue: str, entry: int, m
     """Note that entries of a queue were processed, the last of them, and when (a FileMan date), which never goes back."""
     key = {"place_": place, "queue_": queue, "entry": entry, "moment": moment, "count": count}
     connection.execute(_PROCESSED, key)
+
+
+def count_dropped(connection: Connection, place: int, queue: str, count: int) -> None:
+    """Count entries that were taken out of a queue before anybody processed them."""
+    connection.execute(_DROPPED, {"place_": place, "queue_": queue, "count": count})

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, func, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
-from fileman import export_lock, lock_for_transaction, to_fileman
+from fileman import export_lock, lock_for_transaction, take_out_exported, to_fileman
 from fileman.files import (
     AnsweredRequest,
     BalanceDeal,
     BalanceMark,
-    DicomExport,
     DicomExportImage,
     EvaluatorLog,
     FailedAccess,
@@ -54,20 +52,6 @@ _EXPORTED = (
     .where(DicomExportImage.status == "SUCCESS", DicomExportImage.status_at < _BEFORE)
     .order_by(DicomExportImage.status_at)
     .limit(BATCH)
-)
-_DELETE_EXPORTED = delete(DicomExportImage).where(
-    DicomExportImage.export == bindparam("export_"),
-    DicomExportImage.sequence == bindparam("sequence_"),
-    DicomExportImage.status == "SUCCESS",
-)
-_COUNT_DOWN = (
-    update(DicomExport)
-    .where(DicomExport.ien == bindparam("export_"))
-    .values(image_count=DicomExport.image_count - bindparam("gone"))
-)
-_DELETE_EMPTY = delete(DicomExport).where(
-    DicomExport.ien == bindparam("export_"),
-    ~exists().where(DicomExportImage.export == DicomExport.ien),
 )
 _ANSWERS = oldest(AnsweredRequest, AnsweredRequest.answered_at < _BEFORE, order=AnsweredRequest.answered_at)
 _TOKENS = oldest(SignOnToken, SignOnToken.expires_at < _BEFORE, order=SignOnToken.expires_at)
@@ -146,12 +130,7 @@ def _purge_exports(connection: Connection, before: float) -> int:
     """Delete one batch of images that were exported, and the exports that have none left."""
     rows = connection.execute(_EXPORTED, {"before": before}).all()
     lock_for_transaction(connection, *{export_lock(row.origin) for row in rows})
-    deleted: Counter[int] = Counter()
-    for row in rows:
-        deleted[row.export] += connection.execute(_DELETE_EXPORTED, {"export_": row.export, "sequence_": row.sequence}).rowcount
-    for export, gone in deleted.items():
-        connection.execute(_COUNT_DOWN, {"export_": export, "gone": gone})
-        connection.execute(_DELETE_EMPTY, {"export_": export})
+    take_out_exported(connection, [(row.export, row.sequence, "SUCCESS") for row in rows])
     return len(rows)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
 from fileman import (
+    CopyEntry,
     Event,
+    Waits,
     export_lock,
     lease_holder,
+    let_wait,
     lock_for_transaction,
     record_events,
     release_held,
@@ -55,16 +58,6 @@ _SENDING = (
     .order_by(SendQueue.status_at, SendQueue.ien)
     .limit(BATCH)
 )
-_TWIN = select(SendQueue.ien, SendQueue.priority).where(
-    SendQueue.destination == bindparam("destination_"),
-    SendQueue.status == "WAITING",
-    SendQueue.image == bindparam("image_"),
-    SendQueue.file_type == bindparam("file_type_"),
-)
-_STUCK = (SendQueue.ien == bindparam("ien_")) & (SendQueue.status == "SENDING")
-_RETURN = update(SendQueue).where(_STUCK).values(status="WAITING", status_at=bindparam("now"))
-_DROP = delete(SendQueue).where(_STUCK)
-_RAISE = update(SendQueue).where(SendQueue.ien == bindparam("ien_")).values(priority=bindparam("raised"))
 _TAKEN = (
     select(
         DicomExportImage.export,
@@ -152,14 +145,10 @@ def _return(task: TaskContext, connection: Connection, row: Entry) -> bool:
     """
     if not try_lock(connection, send_queue_lock(row.image)):
         return False
-    key = {"destination_": row.destination, "image_": row.image, "file_type_": row.file_type}
-    twin = connection.execute(_TWIN, key).first()
+    entry = CopyEntry(row.ien, row.image, row.file_type, row.destination, row.priority, "SENDING")
     now = task.clock.seconds()
-    statement = _RETURN if twin is None else _DROP
-    if connection.execute(statement, {"ien_": row.ien, **({"now": now} if twin is None else {})}).rowcount != 1:
+    if let_wait(connection, entry, row.destination, now) is Waits.CHANGED:
         return False  # its transmitter reported it this moment
-    if twin is not None and twin.priority < row.priority:
-        connection.execute(_RAISE, {"ien_": twin.ien, "raised": row.priority})
     minutes = int((now - row.status_at) // 60)
     detail = f"{row.file_type} for {row.destination}: nothing was heard of it for {minutes} minutes"
     record_events(connection, [Event(row.uid or "", row.image, "SEND", now, f"task {task.number}", "requeued", detail)])
