@@ -133,6 +133,7 @@ def _broker(
         registry,
         other_ciphers=others,
         lock_seconds=settings.lock_seconds,
+        data=settings.data,
     )
     dispatcher = Dispatcher(registry, environment, SiteCache(store), reactor, engine)
     return BrokerService(Hub(dispatcher, limits_of(settings), reactor), reactor, listeners_of(settings))

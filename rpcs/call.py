@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy import Connection
@@ -45,7 +46,8 @@ class Environment:
 
     `engine_accepts` tells whether TaskMan takes tasks now. `broker` names this process in the sign-on log and among the
     holders of LOCKs. With `other_ciphers`, by name, a client that uses the wrong table is told from one that gives wrong
-    codes. `lock_seconds` is how long what this broker's sessions hold stays taken when it dies.
+    codes. `lock_seconds` is how long what this broker's sessions hold stays taken when it dies. `data` is the data directory, in
+    which network locations with relative paths lie.
     """
 
     store: Store
@@ -57,6 +59,7 @@ class Environment:
     broker: str = field(default_factory=name_of_broker)
     other_ciphers: Mapping[str, Cipher] = field(default_factory=dict)
     lock_seconds: float = LOCK_SECONDS
+    data: Path = Path()
 
     def holder(self, session: Session) -> str:
         """Name a session of this broker as the holder of LOCKs."""

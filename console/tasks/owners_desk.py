@@ -16,7 +16,7 @@ from console.database import key_of, opened
 from console.packs import load_packs
 from console.tasks.refusals import refused
 from fileman import Store
-from rpcs.actions import ACTIONS, Act, ActionError, Caller, carry_out
+from rpcs.actions import ACTIONS, Act, ActionError, Caller, Done, Premises, carry_out, prepare
 from runtime import Clock, Settings, SystemClock
 
 
@@ -37,12 +37,13 @@ class OwnersDesk:
         store = self.store()
         run = store.transact if action.writes else store.read
         try:
-            return run(lambda connection: carry_out(action, self._act(connection, asked or {}))).given
+            before = prepare(action, Premises(store, self.clock, self.settings.data), self.caller, asked or {})
+            return run(lambda connection: carry_out(action, self._act(connection, asked or {}, before))).given
         except ActionError as error:
             raise refused(error.kind, str(error)) from error
 
-    def _act(self, connection: Connection, asked: Mapping[str, str]) -> Act:
-        return Act(connection, self.caller, self.clock, asked, lambda: key_of(self.settings, self.store()))
+    def _act(self, connection: Connection, asked: Mapping[str, str], before: Done | None) -> Act:
+        return Act(connection, self.caller, self.clock, asked, lambda: key_of(self.settings, self.store()), before=before)
 
 
 @contextmanager

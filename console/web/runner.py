@@ -15,7 +15,7 @@ from broker import Dispatcher, Outcome
 from console.web.errors import Away, NotSignedOn
 from fileman import NOTED_EVERY, FileManError, TokenData, end_token, find_token, make_token, note_use
 from rpcs import Session, StartTask, refusal
-from rpcs.actions import ACTIONS, Act, Caller, Done, NotAllowed, RefusedAction, carry_out, context_of
+from rpcs.actions import ACTIONS, Act, Caller, Done, NotAllowed, Premises, RefusedAction, carry_out, context_of, prepare
 from runtime.metrics import ACTIONS_DONE
 from xwb import Literal
 
@@ -52,9 +52,13 @@ class Runner:
         action, environment = ACTIONS[name], self.dispatcher.environment
         store = environment.store
         begin = store.write if action.writes else store.scan
+        before = None
+        if action.prepare is not None:
+            premises = Premises(store, environment.clock, environment.data)
+            before = await self._done(lambda: self.dispatcher.workers.submit(prepare, action, premises, caller, request))
 
         def work(connection: Connection) -> Done:
-            return carry_out(action, Act(connection, caller, environment.clock, request, lambda: environment.key))
+            return carry_out(action, Act(connection, caller, environment.clock, request, lambda: environment.key, before=before))
 
         done = await self._done(lambda: begin(work))
         ACTIONS_DONE.labels(name, "done" if done.refused is None else done.refused.kind).inc()

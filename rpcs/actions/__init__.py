@@ -12,6 +12,7 @@ from rpcs.actions import (
     people,
     places,
     queue_entries,
+    reaching,
     rules,
     sessions,
     site,
@@ -21,7 +22,20 @@ from rpcs.actions import (
     tokens,
     worklist,
 )
-from rpcs.actions.action import ACTIONS, Act, Action, Caller, Done, answer_of, carry_out, context_of, perform, told
+from rpcs.actions.action import (
+    ACTIONS,
+    Act,
+    Action,
+    Caller,
+    Done,
+    Premises,
+    answer_of,
+    carry_out,
+    context_of,
+    perform,
+    prepare,
+    told,
+)
 from rpcs.actions.errors import ActionError, BadRequest, NotAllowed, NotFound, RefusedAction
 from rpcs.actions.parameters import DRY_RUN, Kind, Parameter
 
@@ -38,6 +52,7 @@ FAMILIES = (
     people,
     places,
     queue_entries,
+    reaching,
     rules,
     sessions,
     site,
@@ -62,10 +77,12 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "Parameter",
+    "Premises",
     "RefusedAction",
     "answer_of",
     "carry_out",
     "context_of",
     "perform",
+    "prepare",
     "told",
 ]

@@ -10,15 +10,17 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime
+from functools import partial
 from inspect import cleandoc
 from itertools import takewhile
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection
 from tzlocal import get_localzone
 
-from fileman import Audited, Change, SiteKey, write_audit
+from fileman import Audited, Change, SiteKey, Store, write_audit
 from rpcs.actions.errors import KINDS, ActionError, BadRequest, NotAllowed, RefusedAction
 from rpcs.actions.parameters import DRY_RUN, HIDDEN, Parameter, check_request, flag, parameter_named, piece_names
 from rpcs.call import Call
@@ -61,29 +63,15 @@ def _no_key() -> SiteKey:
     raise RuntimeError("this action was not given the site's key")
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One action being carried out: by whom, when, on which connection, with what asked."""
+class Asked:
+    """What was asked, by name, read as an action declares it."""
 
-    connection: Connection
-    caller: Caller
+    __slots__ = ()
+
     clock: Clock
     request: Mapping[str, str]
-    #: Gives the site's key, where codes and passwords are to be kept.
-    key: Callable[[], SiteKey] = _no_key
     #: What may be asked, by name.
-    takes: Mapping[str, Parameter] = field(default_factory=dict)
-    #: What it changed so far, in its own words.
-    changes: list[Change] = field(default_factory=list)
-
-    def changed(self, subject: str, before: Any, after: Any) -> None:
-        """Note for the audit what was changed: the thing by name, what it was and is, None where there was or is nothing."""
-        self.changes.append(Change(subject, told(before), told(after)))
-
-    @property
-    def site_key(self) -> SiteKey:
-        """The site's key."""
-        return self.key()
+    takes: Mapping[str, Parameter]
 
     @property
     def now(self) -> float:
@@ -144,7 +132,62 @@ class Done:
         return self.value
 
 
+@dataclass(frozen=True, slots=True)
+class Act(Asked):
+    """One action being carried out: by whom, when, on which connection, with what asked."""
+
+    connection: Connection
+    caller: Caller
+    clock: Clock
+    request: Mapping[str, str]
+    #: Gives the site's key, where codes and passwords are to be kept.
+    key: Callable[[], SiteKey] = _no_key
+    #: What may be asked, by name.
+    takes: Mapping[str, Parameter] = field(default_factory=dict)
+    #: What it changed so far, in its own words.
+    changes: list[Change] = field(default_factory=list)
+    #: What was done before, where the action needs that.
+    before: Done | None = None
+
+    def changed(self, subject: str, before: Any, after: Any) -> None:
+        """Note for the audit what was changed: the thing by name, what it was and is, None where there was or is nothing."""
+        self.changes.append(Change(subject, told(before), told(after)))
+
+    @property
+    def site_key(self) -> SiteKey:
+        """The site's key."""
+        return self.key()
+
+    @property
+    def prepared(self) -> Any:
+        """What the action's preparation gave. Raises ActionError as that did."""
+        if self.before is None:
+            raise RuntimeError("this action was not prepared")
+        return self.before.given
+
+
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """Where actions are carried out: the database, the clock, and the data directory, in which relative paths lie."""
+
+    store: Store
+    clock: Clock
+    data: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Beforehand(Asked):
+    """An action about to be carried out: by whom, with what asked. There is no transaction; the store is for short reads."""
+
+    premises: Premises
+    caller: Caller
+    clock: Clock
+    request: Mapping[str, str]
+    takes: Mapping[str, Parameter]
+
+
 Run = Callable[[Act], Any]
+Preparation = Callable[[Beforehand], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +195,8 @@ class Action:
     """An action: its procedure's name, what it does, whether it writes, the security key that it needs, if any, what it takes.
 
     `lists` names what a list gives that is to be shown as a table, and the columns that people look for. `destroys` is the
-    question that a person is asked before something is gone for good.
+    question that a person is asked before something is gone for good. `prepare` is what takes long, as asking a peer does: it
+    is done before the transaction, on a thread that nobody else waits for.
     """
 
     name: str
@@ -162,6 +206,7 @@ class Action:
     takes: Mapping[str, Parameter]
     lists: Mapping[str, tuple[str, ...]]
     destroys: str
+    prepare: Preparation | None = None
 
     @property
     def about(self) -> str:
@@ -189,22 +234,38 @@ def action(
     key: str = "",
     lists: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     destroys: str = "",
+    prepare: Preparation | None = None,
 ) -> Callable[[Run], Run]:
-    """Register the decorated function as an action, and as the remote procedure of that name."""
+    """Register the decorated function as an action, and as the remote procedure of that name; see `Action`."""
 
     def register(run: Run) -> Run:
         known = (*takes, *([_DRY_RUN] if writes else []))
-        made = ACTIONS[name] = Action(name, run, writes, key, {it.name: it for it in known}, lists, destroys)
+        made = ACTIONS[name] = Action(name, run, writes, key, {it.name: it for it in known}, lists, destroys, prepare)
 
         def handler(call: Call) -> Answer | str:
             return _answer(made, call)
 
         handler.__doc__ = run.__doc__
         access = Access.WRITES if writes else Access.SCANS
-        procedure(name, access=access, routine="magb", parameters=(listed("REQUEST"),))(handler)
+        first = None if prepare is None else partial(_prepared, made)
+        procedure(name, access=access, routine="magb", parameters=(listed("REQUEST"),), prepare=first)(handler)
         return run
 
     return register
+
+
+def prepare(action: Action, premises: Premises, caller: Caller, request: Mapping[str, str]) -> Done | None:
+    """Do what an action needs done before its transaction, None where it needs nothing; what is refused is told by `carry_out`.
+
+    It may take long: not for the reactor's thread.
+    """
+    if action.prepare is None:
+        return None
+    try:
+        _check(action, caller, request)
+        return Done(action.prepare(Beforehand(premises, caller, premises.clock, request, action.takes)))
+    except ActionError as error:
+        return Done(None, refused=error)
 
 
 def carry_out(action: Action, act: Act) -> Done:
@@ -249,10 +310,8 @@ def _kept(parameter: Parameter | None, text: str) -> str:
 
 def perform(action: Action, act: Act) -> Done:
     """Carry an action out. Raises ActionError; what it did is to be rolled back then."""
-    if action.key and not act.caller.holds(action.key):
-        raise NotAllowed(f"{act.caller.name} needs the security key {action.key} for this.")
     try:
-        check_request(action.takes, act.request)
+        _check(action, act.caller, act.request)
         given = action.run(replace(act, takes=action.takes))
     except _WRITTEN_WRONGLY as error:
         raise BadRequest(str(error)) from error
@@ -262,11 +321,31 @@ def perform(action: Action, act: Act) -> Done:
     return Done(told(done.value), done.started)
 
 
-def _answer(action: Action, call: Call) -> Answer | str:
+def _check(action: Action, caller: Caller, request: Mapping[str, str]) -> None:
+    """Raise NotAllowed without the key, and BadRequest for what cannot be understood."""
+    if action.key and not caller.holds(action.key):
+        raise NotAllowed(f"{caller.name} needs the security key {action.key} for this.")
+    check_request(action.takes, request)
+
+
+def _prepared(action: Action, call: Call) -> Done | None:
+    return prepare(action, Premises(call.store, call.clock, call.environment.data), _caller(call), _request(call))
+
+
+def _caller(call: Call) -> Caller:
     session = call.session
-    caller = Caller(session.duz, session.name, call.site.keys_of(session.duz), via="RPC", address=session.address)
-    request = {subscripts[0]: text for subscripts, text in call.list(0).items() if len(subscripts) == 1}
-    done = carry_out(action, Act(call.connection, caller, call.clock, request, lambda: call.environment.key))
+    return Caller(session.duz, session.name, call.site.keys_of(session.duz), via="RPC", address=session.address)
+
+
+def _request(call: Call) -> dict[str, str]:
+    return {subscripts[0]: text for subscripts, text in call.list(0).items() if len(subscripts) == 1}
+
+
+def _answer(action: Action, call: Call) -> Answer | str:
+    before = call.prepared if isinstance(call.prepared, Done) else None
+    done = carry_out(
+        action, Act(call.connection, _caller(call), call.clock, _request(call), lambda: call.environment.key, before=before)
+    )
     if done.refused is not None:
         return _refusal(done.refused)
     answer = f"1^{json.dumps(done.value)}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, select, update
 
-from fileman import Event, count_dropped, count_queued, evaluation, record_events, to_fileman, wake_after_commit
+from fileman import Event, count_dropped, count_queued, evaluation, in_parts, record_events, to_fileman, wake_after_commit
 from fileman.files import BackgroundQueue, Image, ImagingSite
 from rpcs.numbers import subscript
 from rpcs.queues.entries import (
@@ -22,7 +22,6 @@ from rpcs.queues.entries import (
     QueueError,
     Step,
     fileman_before,
-    in_lots,
     left_of,
     lot_of,
     seconds_of,
@@ -31,8 +30,8 @@ from rpcs.queues.walking import Entry, Order, Ranges, Wanted
 
 #: The queues that work is put into.
 QUEUES = ("EVAL", "JUKEBOX", "DELETE", "JBTOHD")
-#: Entries that one call changes, and that one statement looks up.
-MOST_CHANGED, LOOKED_UP = 1000, 500
+#: Entries that one call changes.
+MOST_CHANGED = 1000
 WAITING = "NOT_PROCESSED"
 
 _ENTRIES = select(
@@ -160,13 +159,13 @@ class BackgroundWork:
         keys = [subscript(text) for text in errand.named]
         if not all(keys):
             raise QueueError(f"An entry of {self.name} is a number, not {errand.named[keys.index(0)][:40]!r}.")
-        found = (errand.connection.execute(_NAMED, {"keys": list(it), "queue_": self.name}) for it in in_lots(keys, LOOKED_UP))
+        found = (errand.connection.execute(_NAMED, {"keys": list(it), "queue_": self.name}) for it in in_parts(keys))
         return sorted((row for rows in found for row in rows), key=lambda row: row.ien)
 
     def _waiting(self, errand: Errand, rows: Sequence[Entry]) -> set[tuple[int, int]]:
         places = sorted({row.place for row in rows})
         found: set[tuple[int, int]] = set()
-        for some in in_lots(sorted({row.image for row in rows if row.image}), LOOKED_UP):
+        for some in in_parts(sorted({row.image for row in rows if row.image})):
             key = {"places": places, "queue_": self.name, "images": list(some)}
             found |= {(row.place, row.image) for row in errand.connection.execute(_WAITING, key)}
         return found
@@ -176,7 +175,7 @@ class BackgroundWork:
         """Change entries that are as they were; give those."""
         done: set[int] = set()
         for status in dict.fromkeys(row.status for row in rows):
-            for some in in_lots([row.ien for row in rows if row.status == status], LOOKED_UP):
+            for some in in_parts([row.ien for row in rows if row.status == status]):
                 done.update(errand.connection.execute(statement, {"keys": list(some), "was": status}).scalars())
         return [row for row in rows if row.ien in done]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice, takewhile
@@ -224,8 +224,3 @@ def left_of(named: Iterable[str], entries: Mapping[str, str], done: Iterable[str
     """Tell which of the named entries were left as they are, with their statuses; "" where there is none."""
     done = set(done)
     return tuple(Left(entry, entries.get(entry, "")) for entry in dict.fromkeys(named) if entry not in done)
-
-
-def in_lots(entries: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
-    """Part entries into what one statement takes."""
-    return (entries[begin : begin + most] for begin in range(0, len(entries), most))

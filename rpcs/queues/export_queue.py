@@ -11,8 +11,10 @@ from sqlalchemy import Connection, bindparam, or_, select, tuple_, update
 from fileman import (
     Event,
     export_lock,
+    in_parts,
     lock_for_transaction,
     record_events,
+    rejected_among,
     take_out_exported,
     to_fileman,
     transmission,
@@ -29,7 +31,6 @@ from rpcs.queues.entries import (
     NoSuchPlace,
     QueueError,
     Step,
-    in_lots,
     left_of,
     lot_of,
     seconds_of,
@@ -38,8 +39,8 @@ from rpcs.queues.walking import Entry, Order, Ranges, Wanted
 from rules.evaluator.queueing import Object, Origin, Study, queue_objects
 from runtime import other_names
 
-#: Entries that one call changes, and that one statement looks up.
-MOST_CHANGED, LOOKED_UP = 1000, 500
+#: Entries that one call changes.
+MOST_CHANGED = 1000
 #: An image in one of these is on its way to its destination, or will be.
 UNDER_WAY = ("WAITING", "RETRY", "HOLD", "XMIT")
 #: What a study without a UID is known by.
@@ -153,8 +154,10 @@ class ExportQueue:
         ]
 
     def requeue(self, errand: Errand) -> Lot:
-        """Let entries wait again; of one whose image is under way to its destination anyway only that is left."""
+        """Let entries wait again, but of rejected images; of an image that is under way there anyway only that entry is left."""
         rows, more = self._rows(errand, errand.filter.statuses or self.failed, ("FAIL", "SUCCESS", "RETRY"))
+        rejected = rejected_among(errand.connection, [row.image for row in rows])
+        rows = [row for row in rows if row.image not in rejected]
         held = {it.destination for it in held_destinations(errand.connection)}
         under_way = _under_way(errand.connection, [row.image for row in rows])
         again: list[tuple[Entry, str]] = []
@@ -294,13 +297,13 @@ def _numbers(text: str) -> tuple[int, int]:
 
 
 def _named(connection: Connection, keys: Sequence[tuple[int, int]]) -> list[Entry]:
-    return [row for some in in_lots(keys, LOOKED_UP) for row in connection.execute(_NAMED, {"keys": list(some)})]
+    return [row for some in in_parts(keys) for row in connection.execute(_NAMED, {"keys": list(some)})]
 
 
 def _under_way(connection: Connection, images: Sequence[int]) -> dict[_Sending, set[str]]:
     """Tell of images where they are under way to, and by which entries."""
     found: dict[_Sending, set[str]] = {}
-    for some in in_lots(sorted(set(images)), LOOKED_UP):
+    for some in in_parts(sorted(set(images))):
         for row in connection.execute(_UNDER_WAY, {"images": list(some)}):
             found.setdefault((row.image, row.application, row.origin), set()).add(_key(row))
     return found

@@ -8,7 +8,17 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from fileman import CopyEntry, Event, Waits, let_wait, lock_for_transaction, record_events, send_queue_lock
+from fileman import (
+    CopyEntry,
+    Event,
+    Waits,
+    in_parts,
+    let_wait,
+    lock_for_transaction,
+    record_events,
+    rejected_among,
+    send_queue_lock,
+)
 from fileman.files import Image, NetworkLocation, SendQueue
 from rpcs.numbers import subscript
 from rpcs.queues.entries import (
@@ -19,7 +29,6 @@ from rpcs.queues.entries import (
     NoSuchPlace,
     QueueError,
     Step,
-    in_lots,
     left_of,
     lot_of,
     seconds_of,
@@ -120,8 +129,10 @@ class SendingCopies:
         ]
 
     def requeue(self, errand: Errand) -> Lot:
-        """Let entries wait again; where the file waits for the destination anyway, that entry stands for both."""
+        """Let entries wait again, but of rejected images; where the file waits there anyway, that entry stands for both."""
         rows, more = self._rows(errand, errand.filter.statuses or self.failed, ("FAILED", "SENT", "NOT FOUND"))
+        rejected = rejected_among(errand.connection, [row.image for row in rows])
+        rows = [row for row in rows if row.image not in rejected]
         steps = [step for row in rows if (step := self._let_wait(errand, row, row.destination)) is not None]
         done = {step.entry for step in steps}
         self._tell(errand, [row for row in rows if str(row.ien) in done], "requeued", lambda row: f"it was {row.status}")
@@ -219,7 +230,7 @@ def _named(errand: Errand) -> list[Entry]:
     keys = [subscript(text) for text in errand.named]
     if not all(keys):
         raise QueueError(f"An entry of the send queue is a number, not {errand.named[keys.index(0)][:40]!r}.")
-    return [row for some in in_lots(keys, MOST_CHANGED) for row in errand.connection.execute(_NAMED, {"keys": list(some)})]
+    return [row for some in in_parts(keys) for row in errand.connection.execute(_NAMED, {"keys": list(some)})]
 
 
 def _routers(connection: Connection) -> list[Router]:
