@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gateway_client.backoff import Backoff, Randomness
 from gateway_client.configuration import Configuration
@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds of silence after which a session says that it is here; brokers close silent sessions after 180.
 KEEP_ALIVE = 60.0
+#: Seconds after which it is asked again what the site says of destinations and locations.
+LEARN_AGAIN = 30.0
 
 
 class Answer(Protocol):
@@ -81,11 +83,19 @@ class Task(Protocol):
         """Do what needs no broker; called also while there is none."""
 
 
+@runtime_checkable
+class Learner(Protocol):
+    """A task that goes by what the site says of destinations and locations, which people change while the gateway runs."""
+
+    def learn(self, broker: Broker) -> None:
+        """Ask for it anew."""
+
+
 class Worker(threading.Thread):
     """A thread with a broker session of its own, which it opens again, after pauses, whenever it is lost.
 
     `wake` sets it to work before its idle pause is over; what it has done may be work for `neighbours`, which it wakes. Nothing
-    that a task raises ends the thread before `stop`.
+    that a task raises ends the thread before `stop`. A task that learns of the site does so again every `LEARN_AGAIN` seconds.
     """
 
     def __init__(
@@ -101,6 +111,7 @@ class Worker(threading.Thread):
         self._backoff = Backoff(random)
         self._session: Session | None = None
         self._last_call = 0.0
+        self._learned_at = 0.0
         self._wake = threading.Event()
         self._stopping = threading.Event()
 
@@ -129,8 +140,10 @@ class Worker(threading.Thread):
             if self._session is None:
                 self._session = self._connect()
                 self._task.connected(self._session)
+                self._learned_at = self._clock.monotonic()
                 self.up = True
                 log.info("%s: signed on to the broker", self.name)
+            self._learn(self._session)
             if self._task.step(self._session):
                 for neighbour in self.neighbours:
                     neighbour.wake()
@@ -153,6 +166,12 @@ class Worker(threading.Thread):
             log.exception("%s: a fault; trying again in %.1f s", self.name, pause)
         self._drop_session()
         return pause
+
+    def _learn(self, session: Session) -> None:
+        now = self._clock.monotonic()
+        if isinstance(self._task, Learner) and now - self._learned_at >= LEARN_AGAIN:
+            self._task.learn(session)
+            self._learned_at = now
 
     def _keep_alive(self, session: Session) -> None:
         now = self._clock.monotonic()

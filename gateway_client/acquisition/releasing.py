@@ -36,6 +36,10 @@ class Releasing(Filing[ProcessedOutcome]):
         self._taking_back = TakingBack(means)
 
     def connected(self, broker: Broker) -> None:
+        """Begin on a new session."""
+        self.learn(broker)
+
+    def learn(self, broker: Broker) -> None:
         """Ask where the network locations lie."""
         lines = broker.call("MAGB NETWORK LOCATIONS").lines
         self._locations = NetworkLocations.parse(lines, self._configuration.data)

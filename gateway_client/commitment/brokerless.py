@@ -51,6 +51,9 @@ class _NothingFiled:
     def connected(self, broker: Broker) -> None:
         pass
 
+    def learn(self, broker: Broker) -> None:
+        pass
+
     def findings(self, _broker: Broker, references: Sequence[Reference]) -> Iterator[Finding]:
         for reference in references:
             if may_be_stored(reference.sop_class):

@@ -65,9 +65,13 @@ class Checking:
         self._asks_broker = True
 
     def connected(self, broker: Broker) -> None:
+        """Begin on a new session."""
+        self.learn(broker)
+        self._asks_broker = True
+
+    def learn(self, broker: Broker) -> None:
         """Ask where the network locations lie."""
         self._locations = NetworkLocations.parse(broker.call("MAGB NETWORK LOCATIONS").lines, self._data)
-        self._asks_broker = True
 
     def findings(self, broker: Broker, references: Sequence[Reference]) -> Iterator[Finding]:
         """Check references in their order, as many as may be at once, the first one at least. Raises XWBError.

@@ -39,6 +39,9 @@ class Checks(Protocol):
     def connected(self, broker: Broker) -> None:
         """Begin on a new session."""
 
+    def learn(self, broker: Broker) -> None:
+        """Ask anew what the site says of where files lie."""
+
     def findings(self, broker: Broker, references: Sequence[Reference]) -> Iterator[Finding]:
         """Check references in their order, as many as may be at once, the first one at least."""
 
@@ -75,6 +78,10 @@ class Committing:
     def connected(self, broker: Broker) -> None:
         """Begin on a new session."""
         self._checking.connected(broker)
+
+    def learn(self, broker: Broker) -> None:
+        """Ask anew what checking goes by."""
+        self._checking.learn(broker)
 
     def offline(self) -> None:
         """Tell results, whether there is a broker or not."""

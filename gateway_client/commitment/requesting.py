@@ -48,8 +48,8 @@ class Requesting:
         self._purged_at = 0.0
 
     def connected(self, broker: Broker) -> None:
-        """Ask where the destinations are."""
-        self._learn(broker)
+        """Begin on a new session."""
+        self.learn(broker)
 
     def offline(self) -> None:
         """Write down what could not be asked for, and when it is tried again."""
@@ -76,7 +76,7 @@ class Requesting:
         if not due:
             return False
         if name not in self._destinations:
-            self._learn(broker)
+            self.learn(broker)
         settings, destination = self._configuration.destination(name), self._destinations.get(name)
         first = settings.commit_retry_minutes * 60
         asked: dict[Asking, CommitmentRequest] = {}
@@ -93,7 +93,8 @@ class Requesting:
             self._requestor.ask(destination, [Asked(asking.id, request) for asking, request in asked.items()])
         return True
 
-    def _learn(self, broker: Broker) -> None:
+    def learn(self, broker: Broker) -> None:
+        """Ask where the destinations are."""
         lines = broker.call("MAGB TRANSMIT DESTINATIONS").lines
         self._destinations = known_destinations(lines, self._configuration)
 

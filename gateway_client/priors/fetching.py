@@ -57,6 +57,10 @@ class Fetching:
         self._purged_at = 0.0
 
     def connected(self, broker: Broker) -> None:
+        """Begin on a new session."""
+        self.learn(broker)
+
+    def learn(self, broker: Broker) -> None:
         """Ask where the destinations are."""
         lines = broker.call("MAGB TRANSMIT DESTINATIONS").lines
         self._destinations = read_destinations(lines, self._configuration.machine)

@@ -123,7 +123,7 @@ class Transmitter:
         self._lanes.let_go()
         in_hand = self._transmissions.in_state(Sending.SENDING, *_TO_BE_TOLD)
         broker.call("MAGB EXPORT REQUEUE", self._configuration.machine, [item.key for item in in_hand])
-        self._learn(broker)
+        self.learn(broker)
         self._queue.one_at_a_time = False
         old = self._transmissions.begun_before(self._clock.seconds() - TAKEN_FOR)
         left = self._left_behind()
@@ -161,7 +161,8 @@ class Transmitter:
             return True
         return moved or fetched or self._clock.monotonic() - began >= poll / 2
 
-    def _learn(self, broker: Broker) -> None:
+    def learn(self, broker: Broker) -> None:
+        """Ask for destinations and locations; what was taken from the queue before goes where it was to go then."""
         lines = broker.call("MAGB TRANSMIT DESTINATIONS").lines
         self._destinations = known_destinations(lines, self._configuration)
         self._locations = NetworkLocations.parse(broker.call("MAGB NETWORK LOCATIONS").lines, self._configuration.data)
@@ -225,7 +226,7 @@ class Transmitter:
     def _prepare(self, broker: Broker, items: Sequence[Transmission], taken_at: float) -> None:
         """Find destinations, open files, and give what can be sent to its lane."""
         if any(item.destination not in self._destinations for item in items):
-            self._learn(broker)
+            self.learn(broker)
         prepared = [self._shipment(item, taken_at + TAKEN_FOR) for item in items]
         self._lanes.take([it for it in prepared if isinstance(it, Shipment)], self._clock.monotonic())
         self._save([it for it in prepared if isinstance(it, Transmission)])

@@ -96,6 +96,22 @@ def test_one_dead_destination_does_not_hold_up_the_others(office: Office) -> Non
     assert office.queue.results[-1] == "1^1^SUCCESS^0^"
 
 
+def test_a_destination_that_is_moved_gets_what_is_taken_from_then_on(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports: list[int] = []
+    send = office.sender.send
+    monkeypatch.setattr(
+        office.sender, "send", lambda consignment: (ports.append(consignment.destination.port), send(consignment))
+    )
+    office.put(1)
+    office.run()
+    office.broker.handlers["MAGB TRANSMIT DESTINATIONS"] = lambda: ["1^READING ROOM^READROOM^127.0.0.1^11999^DEMOGW1^660"]
+    office.transmitter.learn(office.broker)
+    office.put(2)
+    office.run()
+    assert ports == [11113, 11999]
+    assert office.queue.results == ["1^1^SUCCESS^0^", "2^1^SUCCESS^0^"]
+
+
 def test_an_instance_whose_answer_was_not_seen_is_sent_once_more_and_marked(office: Office) -> None:
     office.sender.outcomes["READING ROOM"] = [Outcome(Result.DOUBT, "No answer was seen.")]
     office.put(1)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 
 from gateway_client.backoff import Backoff, pause_after
-from gateway_client.broker import Broker, Worker
+from gateway_client.broker import LEARN_AGAIN, Broker, Worker
 from gateway_client.errors import JournalError
 from gateway_client.story import Event
-from runtime import SystemClock
+from runtime import FixedClock, SystemClock
 from tests.unit.gateway_client.fakes import FakeBroker
 from xwb import ConnectionLost, SecurityRefused
 
@@ -40,6 +41,17 @@ class FakeTask:
     def offline(self) -> None:
         """Count."""
         self.idle += 1
+
+
+@dataclass
+class LearningTask(FakeTask):
+    """Goes by what the site says."""
+
+    learned: int = 0
+
+    def learn(self, broker: Broker) -> None:
+        """Count."""
+        self.learned += 1
 
 
 def fail(error: Exception) -> Callable[[], bool]:
@@ -137,6 +149,24 @@ def test_a_silent_session_says_that_it_is_here() -> None:
     worker.stop()
     worker.join(10)
     assert [name for name, _ in session.calls] == ["XWB IM HERE"]
+
+
+def test_a_task_that_goes_by_the_site_asks_again_what_that_says() -> None:
+    clock, task = FixedClock(datetime.fromisoformat("2026-11-18T12:00")), LearningTask()
+    told: list[int] = []
+
+    def later() -> bool:
+        clock.advance(LEARN_AGAIN / 2)
+        told.append(task.learned)
+        return True
+
+    task.steps = [later] * 5
+    worker = Worker("test", task, FakeBroker, clock, lambda: 0.0, idle_seconds=60)
+    worker.start()
+    assert task.done.wait(10)
+    worker.stop()
+    worker.join(10)
+    assert told == [0, 0, 1, 1, 2], "a session begins with it, and it is asked again after every so many seconds"
 
 
 def test_pauses_double_and_are_spread() -> None:
