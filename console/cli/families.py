@@ -22,8 +22,9 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         verb: f"IMAGE {verb.upper()}" for verb in ("list", "show", "story", "move", "delete", "reject", "accept", "retract")
     },
     "patients": {verb: f"PATIENT {verb.upper()}" for verb in ("list", "update", "merge")},
-    "destinations": _entry("DESTINATION"),
-    "locations": {**_entry("LOCATION"), "online": "LOCATION ONLINE", "offline": "LOCATION OFFLINE"},
+    "queues": {verb: f"QUEUE {verb.upper()}" for verb in ("depths", "list", "requeue", "priority", "destination", "purge")},
+    "destinations": {**_entry("DESTINATION"), "echo": "DESTINATION ECHO"},
+    "locations": {**_entry("LOCATION"), "online": "LOCATION ONLINE", "offline": "LOCATION OFFLINE", "check": "LOCATION CHECK"},
     "places": {verb: name for verb, name in _entry("PLACE").items() if verb != "remove"},
     "institutions": _entry("INSTITUTION"),
     "users": {**_entry("USER"), "codes": "USER CODES", "unlock": "USER UNLOCK"},

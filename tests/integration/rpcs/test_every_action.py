@@ -12,7 +12,17 @@ from sqlalchemy import Connection, insert, select
 
 import taskman.api as taskman
 from fileman import Store
-from fileman.files import AuditChange, AuditRecord, DicomFailedImage, Image, LockedAddress, LongTermFault, TaskSyncFlag
+from fileman.files import (
+    AuditChange,
+    AuditRecord,
+    DicomExport,
+    DicomExportImage,
+    DicomFailedImage,
+    Image,
+    LockedAddress,
+    LongTermFault,
+    TaskSyncFlag,
+)
 from rpcs.actions import ACTIONS, NotAllowed, answer_of
 from runtime import FixedClock
 from taskman.error_log import log_error
@@ -60,6 +70,14 @@ name = "ARCHIVE"
 ae_title = "ARCHIVE"
 host = "127.0.0.1"
 port = 11113
+location = 660
+
+[[transmit_destination]]
+ien = 2
+name = "SECOND"
+ae_title = "SECOND"
+host = "127.0.0.1"
+port = 11114
 location = 660
 """
 )
@@ -216,6 +234,17 @@ def session(site: Site) -> dict[str, object]:
     return {"ien": site.may("SESSION LIST")["entries"][0]["ien"]}
 
 
+def waiting_export(site: Site, status: str = "WAITING") -> dict[str, object]:
+    common = {"origin": 660, "priority": 500, "application": "ARCHIVE"}
+    site.put(DicomExport, ien=7, group=1, requested="3261118.12", image_count=1, last_sequence=1, **common)
+    site.put(DicomExportImage, export=7, sequence=1, image=1, status=status, status_at=1.0, **common)
+    return {"entries": "7^1"}
+
+
+def failed_export(site: Site) -> dict[str, object]:
+    return waiting_export(site, "FAIL")
+
+
 def token(site: Site) -> dict[str, object]:
     return {"ien": site.may("TOKEN MAKE", label="another")["ien"]}
 
@@ -274,6 +303,10 @@ CASES = {
     "IMAGE RETRACT": Case({"reason": "sent in error"}, filed_image, "image 2"),
     "PATIENT MERGE": Case({"dfn": 100, "into": 101}, subject="patient 100"),
     "PATIENT UPDATE": Case({"dfn": 100, "sex": "F"}, subject="patient 100"),
+    "QUEUE DESTINATION": Case({"queue": "EXPORT", "to": "SECOND"}, failed_export, "export entry 7^1"),
+    "QUEUE PRIORITY": Case({"queue": "EXPORT", "priority": 900}, waiting_export, "export export 7"),
+    "QUEUE PURGE": Case({"queue": "EXPORT"}, failed_export, "export entry 7^1"),
+    "QUEUE REQUEUE": Case({"queue": "EXPORT"}, failed_export, "export entry 7^1"),
     "RULES PUBLISH": Case({"location": 660, "text": RULES}, subject="rules of location 660"),
     "RULES ROLLBACK": Case(before=published_twice, subject="rules of location 660"),
     "RULES START": Case(before=published, subject="evaluator of location 660"),

@@ -85,6 +85,9 @@ WORDS: Mapping[str, str] = {
 }
 #: What is asked of actions that only look and have to be told something; what there is not is missing for all alike.
 LOOKS: Mapping[str, dict[str, object]] = {
+    "DESTINATION ECHO": {"destination": "NOWHERE"},
+    "LOCATION CHECK": {"ien": 1},
+    "QUEUE LIST": {"queue": "EXPORT"},
     "IMAGE SHOW": {"image": 1},
     "IMAGE STORY": {"image": 1},
     "CONTEXT SHOW": {"name": "MAIN"},
