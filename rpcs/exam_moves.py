@@ -118,6 +118,8 @@ class Moving:
         before = connection.execute(_GROUP, {"group_": group}).mappings().one()
         whole = len(members_of(connection, group)) == len(members)
         there = self._group_there(before)
+        if there is not None and lock_for_transaction(connection, group_lock(there)):  # it may be gone with its last image
+            there = self._group_there(before)
         place = _Place(self, before, members[0].procedure)
         if there is None:
             there = group if whole else self._new_group(dict(before))

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from fileman import FILE_POINTERS, UID_LENGTH, lock_for_transaction
+from fileman import FILE_POINTERS, UID_LENGTH, lock_for_transaction, rejected_among
 from fileman.files import Image
 from rpcs.call import Call
 from rpcs.dictionary import IMAGE, Entry
@@ -117,7 +117,7 @@ def study_uid_query(call: Call) -> list[str]:
     """Answer how many images a study or series has, and `image^path^user^password^path of the text file` of each.
 
     With PRMUID 1 whatever is found is answered; with 2 the oldest and with 3 the newest of images that share a UID; else
-    such an image is `image^-14,...`, and a study of several patients `-13,Duplicate Study UID`.
+    such an image is `image^-14,...`, and a study of several patients `-13,Duplicate Study UID`. Rejected images are left out.
     """
     uid = call.text(0)
     if not uid:
@@ -134,7 +134,8 @@ def study_uid_query(call: Call) -> list[str]:
             images.append(row.ien)
         else:
             images += call.connection.execute(_MEMBERS, {"group": row.ien}).scalars()
-    lines = [line for image in images if (line := _described(call, image, keep))]
+    rejected = rejected_among(call.connection, images)
+    lines = [line for image in images if image not in rejected and (line := _described(call, image, keep))]
     return [f"{len(lines)} image{'' if len(lines) == 1 else 's'} found", *lines]
 
 

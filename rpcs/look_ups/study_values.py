@@ -9,13 +9,15 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from fileman import GROUP_OBJECT_TYPE, IMAGE_POINTERS, ExamOfImage, age_in_years, dashed, exam_of_image
+from fileman import GROUP_OBJECT_TYPE, IMAGE_POINTERS, NEEDS_REVIEW, ExamOfImage, age_in_years, dashed, exam_of_image
 from fileman.files import Image, Patient
 from rpcs.icn import full_icn
 
 #: An image group, or an image.
 STUDIES = select(*IMAGE_POINTERS, Image.uid, Image.procedure_time, Image.short_description, Image.saved_at)
-_MEMBERS = select(Image.procedure).where(Image.parent == bindparam("group"), Image.group_sequence.is_not(None))
+_MEMBERS = select(Image.procedure).where(
+    Image.parent == bindparam("group"), Image.group_sequence.is_not(None), Image.status != NEEDS_REVIEW
+)
 _GROUPS_OF_UID = select(Image.ien, Image.procedure).where(Image.uid == bindparam("uid"), Image.object_type == GROUP_OBJECT_TYPE)
 _PERSON = select(Patient.dfn, Patient.name, Patient.ssn, Patient.birth_date, Patient.sex, Patient.icn).where(
     Patient.dfn == bindparam("dfn")
@@ -64,7 +66,7 @@ class Study:
         return self._groups
 
     def members(self) -> list[str]:
-        """Give the modality of every image of the study."""
+        """Give the modality of every image of the study that is not rejected."""
         return [
             modality for group in self.groups for modality in self._connection.execute(_MEMBERS, {"group": group.ien}).scalars()
         ]

@@ -28,6 +28,7 @@ from fileman.files import (
     SendQueue,
 )
 from rpcs.actions import BadRequest, NotFound, RefusedAction
+from rpcs.look_ups.find_studies import search
 from rules.evaluator.queueing import Copies, Origin, queue_copies
 from tests.integration.rpcs.acting import Person
 from tests.integration.rpcs.archive.asking import Archive
@@ -392,6 +393,9 @@ def test_what_is_rejected_stays_and_is_neither_found_nor_sent(archive: Archive, 
     assert (waiting(person), person.rows(SendQueue)) == ([], [])
     assert [it[1] for it in archive.retrieve("STUDY", {STUDY_UID: ["1.2.3"]})[1:]] == ["5.2"]
     assert archive.found("STUDY", {}, "00201208") == [["1"]]
+    found, *lines = archive.gateway.client.call("MAG STUDY UID QUERY", "1.2.3").lines
+    assert (found, [line.partition("^")[0] for line in lines]) == ("1 image found", [str(second)])
+    assert "0020,1208^1" in person.store.read(lambda it: search(it, {"0020,000D": ["1.2.3"], "0020,1208": []}, NOON.date()))
     export(archive, first)
     assert waiting(person) == []
     assert person.stories("SEND")[-1][2] == "not queued: it is rejected"
