@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, or_, select
 
 from fileman import (
     CONTEXT,
@@ -21,7 +21,7 @@ from fileman import (
     put_setting,
     site_settings,
 )
-from fileman.files import DicomExportImage, Exam, Image, ImagingSite, NewPerson, TransmitDestination, UserKey, UserOption
+from fileman.files import Exam, ImagingSite, NewPerson, UserKey, UserOption
 from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, action
 from rpcs.actions.entries import Entry, Family, entry_actions
@@ -34,25 +34,13 @@ from rpcs.actions.people_entries import (
     more_of_user,
     unknown_procedures,
 )
+from rpcs.actions.place_guards import lie_in, relied_upon, renamed_away, to_be_copied, unsent
 from rpcs.actions.rules import KEY
 from rpcs.actions.tokens import MANAGER
 from runtime import other_names
 
 #: The setting that says which key the site's hashes need: nobody sets it by hand.
 _FIXED = frozenset({"key_fingerprint"})
-_UNSENT = ("WAITING", "RETRY", "HOLD", "XMIT")
-
-_WAITING_FOR = (
-    select(DicomExportImage.export)
-    .where(DicomExportImage.application == bindparam("application_"), DicomExportImage.status.in_(_UNSENT))
-    .limit(1)
-)
-_OF_NAME = select(func.count()).where(TransmitDestination.name == bindparam("name_"))
-_LIES_IN = (
-    select(Image.ien)
-    .where(or_(*(column == bindparam("ien_") for column in (Image.location, Image.abstract_location, Image.jukebox_location))))
-    .limit(1)
-)
 _WRITTEN_TO = select(ImagingSite.ien).where(
     or_(
         *(
@@ -85,18 +73,9 @@ def _missing(act: Act, entry: Entry, fields: dict[str, Any]) -> str:
     return ""
 
 
-def _unsent(act: Act, entry: Entry) -> str:
-    name = entry["name"]
-    if act.connection.execute(_OF_NAME, {"name_": name}).scalar_one() > 1:
-        return ""
-    if act.connection.execute(_WAITING_FOR, {"application_": name}).first() is None:
-        return ""
-    return f"Objects wait to be sent to {name}: send them, or give them another destination (MAGB QUEUE DESTINATION), before."
-
-
 def _lies_there(act: Act, entry: Entry) -> str:
     key = {"ien_": entry["ien"]}
-    if act.connection.execute(_LIES_IN, key).first() is not None:
+    if lie_in(act, entry["ien"]):
         return f"Files of images lie in {entry['name']}; it can be put off line, not be removed."
     if (place := act.connection.execute(_WRITTEN_TO, key).scalar()) is not None:
         return f"Place {place} writes to {entry['name']}; MAGB PLACE EDIT gives it another location before."
@@ -152,8 +131,8 @@ FAMILIES = (
             "services": "What it does, as 'C-STORE SCP,C-ECHO SCU SCP'.",
         },
         ("ien", "name", "ae_title", "host", "port", "gateway", "location"),
-        unfit=lambda act, given, _whole: _missing(act, given, {"location": INSTITUTION}),
-        needed=_unsent,
+        unfit=lambda act, given, whole: _missing(act, given, {"location": INSTITUTION}) or renamed_away(act, whole),
+        needed=unsent,
     ),
     Family(
         "LOCATION",
@@ -182,8 +161,8 @@ FAMILIES = (
             "retrieve_seconds": "How long an image takes to come from there.",
         },
         ("ien", "name", "kind", "online", "label", "path", "physical"),
-        unfit=lambda act, given, _whole: _missing(act, given, {"site": IMAGING_SITE}),
-        needed=_lies_there,
+        unfit=lambda act, given, whole: _missing(act, given, {"site": IMAGING_SITE}) or relied_upon(act, whole),
+        needed=lambda act, entry: _lies_there(act, entry) or to_be_copied(act, entry),
     ),
     Family(
         "PLACE",

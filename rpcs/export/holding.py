@@ -122,10 +122,15 @@ def is_destination(connection: Connection, name: str) -> bool:
     """Tell whether there is a destination of a name: a transmit destination, or one that is held or has entries."""
     if name in transmit_destinations(connection) or name in [held.destination for held in held_destinations(connection)]:
         return True
+    return has_entries(connection, name, STATUSES)
+
+
+def has_entries(connection: Connection, destination: str, statuses: Sequence[str]) -> bool:
+    """Tell whether there are entries for a destination in some statuses."""
     return any(
-        connection.execute(_SOME, {"one_origin": origin, "one_status": status, "one_application": name, "most": 1}).first()
+        connection.execute(_SOME, {"one_origin": origin, "one_status": status, "one_application": destination, "most": 1}).first()
         for origin in origins_in_queue(connection)
-        for status in STATUSES
+        for status in statuses
     )
 
 
