@@ -63,7 +63,7 @@ class BadTime(TaskManError):
         self.text = text
         super().__init__(
             f"{text[:40]!r} is no time: write now, 08:30 (the next one), 2026-11-21T08:30, 3261121.083 (FileMan), "
-            "or +90S, +30MIN, +2H, +1D from now."
+            "T-7 or T+1@10:30 (days from today), or +90S, +30MIN, +2H, +1D from now."
         )
 
 

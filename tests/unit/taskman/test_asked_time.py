@@ -27,6 +27,10 @@ NOW = datetime(2026, 11, 21, 15, 30, tzinfo=ZONE).timestamp()
         ("+30MIN", "2026-11-21T16:00:00-07:00"),
         ("+2H", "2026-11-21T17:30:00-07:00"),
         ("+1D", "2026-11-22T15:30:00-07:00"),
+        ("t", "2026-11-21T00:00:00-07:00"),
+        ("T-7", "2026-11-14T00:00:00-07:00"),
+        ("T+1@10:30", "2026-11-22T10:30:00-07:00"),
+        ("T@0805", "2026-11-21T08:05:00-07:00"),
         ("2026-12-01", "2026-12-01T00:00:00-07:00"),
         ("2026-12-01 08:15", "2026-12-01T08:15:00-07:00"),
         ("2026-12-01T08:15:00Z", "2026-12-01T08:15:00+00:00"),
@@ -44,7 +48,9 @@ def test_fileman_and_horolog_are_of_this_machine_as_in_ztload() -> None:
     assert read_time("67905,29700", NOW, ZONE) == moment
 
 
-@pytest.mark.parametrize("text", ["@", "tomorrow", "25:00", "8:60", "+2", "+2W", "2026-13-01", "3261332", "1.5", "-1D", "9" * 40])
+@pytest.mark.parametrize(
+    "text", ["@", "tomorrow", "25:00", "8:60", "+2", "+2W", "2026-13-01", "3261332", "1.5", "-1D", "T7", "T@24:00", "9" * 40]
+)
 def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
     with pytest.raises(BadTime, match="08:30"):
         read_time(text, NOW, ZONE)
