@@ -151,8 +151,17 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     UnreadConsult,
     TiuImage,
 )
-#: Numbers that go on: those of the site's own entries, of sign-ons and of tasks.
-_NUMBERS_THAT_GO_ON = {"option_schedule", "scheduled_step", "sign_on_log", "task", "task_error", "transmit_destination"}
+#: Numbers that go on: those of the site's own entries, of sign-ons, of tasks, of the audit and of tokens.
+_NUMBERS_THAT_GO_ON = {
+    "api_token",
+    "audit_record",
+    "option_schedule",
+    "scheduled_step",
+    "sign_on_log",
+    "task",
+    "task_error",
+    "transmit_destination",
+}
 _IMAGING_NUMBERS = tuple(name for name in NUMBERED_FILES if name not in _NUMBERS_THAT_GO_ON)
 
 

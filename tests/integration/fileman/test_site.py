@@ -42,6 +42,10 @@ from tests.support.rows import counts, fill
 NOW = datetime.fromisoformat("2026-11-21T12:00")
 ROW = {"location": 10, "object_type": 100, "patient": 1, "saved_at": "3261121", "saved_by": 1}
 KEPT_BY_RESET = {
+    "api_token",
+    "audit_change",
+    "audit_record",
+    "session_end",
     "rule_version",
     "acquisition_site",
     "consult_service",
@@ -434,7 +438,8 @@ def test_a_reset_begins_the_numbers_of_imaging_again(store: Store) -> None:
     first = {file: store.transact(lambda connection, file=file: next_iens(connection, file, 5))[0] for file in NUMBERED_FILES}
     store.transact(reset_imaging)
     again = {file: store.transact(lambda connection, file=file: next_ien(connection, file)) for file in NUMBERED_FILES}
-    goes_on = {"option_schedule", "scheduled_step", "sign_on_log", "task", "task_error", "transmit_destination"}
+    kept = {"api_token", "audit_record"}
+    goes_on = {"option_schedule", "scheduled_step", "sign_on_log", "task", "task_error", "transmit_destination"} | kept
     assert {file for file in NUMBERED_FILES if again[file] != first[file]} == goes_on
     assert {again[file] - first[file] for file in goes_on} == {5}
 

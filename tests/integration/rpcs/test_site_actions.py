@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from console.tasks.owners_desk import owners_desk
-from fileman import BadSiteKey, SiteKey, SiteSettings, site_settings
+from fileman import BadSiteKey, SiteKey, SiteSettings, reset_imaging, site_settings
 from fileman.files import ImagingSite, NewPerson
 from rpcs.actions import ACTIONS, Act, BadRequest, Caller, NotAllowed, NotFound, carry_out
 from runtime import FixedClock, load_settings
@@ -151,6 +151,14 @@ def test_a_fault_that_strikes_nothing_yet_is_set_with_a_warning(site: Managed) -
     told = site.may("FAULT SET", fault="dropped-answer", rpc="ZZ PACKED", times=2)
     assert told["warning"] == "magbroker has no procedure ZZ PACKED, and no context of the site names one of a pack"
     assert told["facts"] == {"rpc": "ZZ PACKED", "times": "2"}
+
+
+def test_the_audit_goes_on_after_the_site_is_reset(site: Managed) -> None:
+    site.may("SITE EDIT", name="domain", value="ONE.EXAMPLE")
+    site.store.transact(reset_imaging)
+    site.may("SITE EDIT", name="domain", value="TWO.EXAMPLE")
+    changes = [one["changes"][0]["after"] for one in site.may("AUDIT LIST")["actions"]]
+    assert changes == ["TWO.EXAMPLE", "ONE.EXAMPLE"]
 
 
 OWNER = Caller(0, "owner root", owner=True)
