@@ -48,7 +48,6 @@ def test_every_setting_is_shown_with_what_it_means_and_the_places_with_it(site: 
 def test_a_setting_counts_with_the_next_call(site: Managed) -> None:
     site.may("SITE EDIT", name="intro", value='["Welcome.", "Wash your hands."]')
     with BrokerClient("127.0.0.1", site.broker.port) as visitor:
-        site.may("CONTEXT EDIT", name="XUS SIGNON", add_rpcs="XUS INTRO MSG")
         assert visitor.call("XUS INTRO MSG").lines == ["Welcome.", "Wash your hands."]
         site.may("SITE EDIT", name="domain", value="OTHER.EXAMPLE")
         assert visitor.call("XUS SIGNON SETUP").lines[6] == "OTHER.EXAMPLE"
