@@ -79,7 +79,7 @@ class Runner:
         if found is None:
             raise NotSignedOn("This token is nobody's, or is good no longer: POST /api/sign-on gives another.")
         self._note(found)
-        keys = self.dispatcher.site.latest().keys_of(found.duz)
+        keys = self.dispatcher.site().keys_of(found.duz)
         return Caller(found.duz, found.name or "", keys, via=API, address=address)
 
     def check(self, caller: Caller, procedure: str) -> None:
