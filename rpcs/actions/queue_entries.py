@@ -116,7 +116,7 @@ def _errand(act: Act, statuses: tuple[str, ...] = ()) -> Errand:
     return Errand(act.connection, act.caller.name, act.clock, named, wanted)
 
 
-def _carried_out(act: Act, errand: Errand, queue: Queue, work: Callable[[], Lot], what: str = "entry") -> dict[str, Any]:
+def _carried_out(act: Act, errand: Errand, queue: Queue, work: Callable[[], Lot]) -> dict[str, Any]:
     """Do something to entries, and tell what was done. Raises NotFound where there is none of those that are named."""
     with _explained():
         lot = work()
@@ -129,7 +129,7 @@ def _carried_out(act: Act, errand: Errand, queue: Queue, work: Callable[[], Lot]
         raise RefusedAction(f"Being sent: {', '.join(busy[:MOST_MISSING])}. Wait for what comes of it, or for it to wait again.")
     if errand.named:
         for step in lot.steps:
-            act.changed(f"{queue.name.lower()} {what} {step.entry}", step.before, step.after)
+            act.changed(f"{queue.name.lower()} entry {step.entry}", step.before, step.after)
     elif lot.steps:
         subject = f"{queue.name.lower()} queue, {errand.filter}"
         act.changed(subject, {"entries": _ends_of([step.entry for step in lot.steps])}, {"changed": lot.entries})
@@ -183,8 +183,7 @@ def queue_priority(act: Act) -> dict[str, Any]:
     """
     queue = SENDING_QUEUES[act.text("QUEUE")]
     errand, priority = _errand(act), act.number("PRIORITY")
-    what = "export" if queue.name == "EXPORT" else "entry"
-    return _carried_out(act, errand, queue, lambda: queue.set_priority(errand, priority), what)
+    return _carried_out(act, errand, queue, lambda: queue.set_priority(errand, priority))
 
 
 @action(

@@ -197,7 +197,7 @@ class ExportQueue:
             errand.connection.execute(_RAISE, key)
             entries += errand.connection.execute(_RAISE_IMAGES, key).rowcount
         self._wake(errand, rows)
-        steps = [Step(f"{export}", {"priority": old}, {"priority": priority}) for export, old in before.items()]
+        steps = [Step(f"{export}^", {"priority": old}, {"priority": priority}) for export, old in before.items()]
         done = [_key(row) for row in rows]
         return Lot(entries, steps, self._left(errand, done), more)
 
