@@ -304,7 +304,7 @@ CASES = {
     "PATIENT MERGE": Case({"dfn": 100, "into": 101}, subject="patient 100"),
     "PATIENT UPDATE": Case({"dfn": 100, "sex": "F"}, subject="patient 100"),
     "QUEUE DESTINATION": Case({"queue": "EXPORT", "to": "SECOND"}, failed_export, "export entry 7^1"),
-    "QUEUE PRIORITY": Case({"queue": "EXPORT", "priority": 900}, waiting_export, "export export 7"),
+    "QUEUE PRIORITY": Case({"queue": "EXPORT", "priority": 900}, waiting_export, "export entry 7"),
     "QUEUE PURGE": Case({"queue": "EXPORT"}, failed_export, "export entry 7^1"),
     "QUEUE REQUEUE": Case({"queue": "EXPORT"}, failed_export, "export entry 7^1"),
     "RULES PUBLISH": Case({"location": 660, "text": RULES}, subject="rules of location 660"),
