@@ -13,18 +13,13 @@ PREFIX = "MAGB "
 _MENUS = {
     "EXPORT": "Queues",
     "QUEUE": "Queues",
-    "QUEUES": "Queues",
-    "SEND": "Queues",
-    "EVAL": "Queues",
     "CORRECT": "Corrections",
     "TASK": "Tasks",
     "IMAGE": "Images",
-    "STUDY": "Images",
     "PATIENT": "Patients",
     "USER": "Users",
     "KEY": "Users",
     "CONTEXT": "Users",
-    "OPTION": "Users",
     "SESSION": "Users",
     "ADDRESS": "Users",
     "TOKEN": "Users",
@@ -36,8 +31,6 @@ _MENUS = {
     "STATUS": "Site",
     "AUDIT": "Site",
     "FAULT": "Site",
-    "PARAMETER": "Site",
-    "BACKUP": "Site",
 }
 SHELL = "Shell"
 

@@ -33,7 +33,8 @@ def test_options_stand_in_the_menu_of_their_family() -> None:
 
 
 def test_a_menu_is_looked_through_before_all_options() -> None:
-    assert MENUS.fitting("LIST", "Queues") == ["EXPORT LIST"]
+    assert MENUS.fitting("LIST", "Queues") == ["EXPORT LIST", "QUEUE LIST"]
+    assert MENUS.fitting("HOLD", "Queues") == ["EXPORT HOLD"]
     assert MENUS.fitting("STATUS", "Queues") == ["STATUS"]
     assert "Tasks" in MENUS.fitting("TASK")
     assert MENUS.fitting("tasks") == ["Tasks"]
