@@ -28,6 +28,7 @@ from fileman.files import (
     BackgroundQueue,
     DicomExport,
     DicomExportImage,
+    DicomFailedImage,
     Exam,
     File,
     Image,
@@ -44,6 +45,8 @@ ROOT = "1.2.826.0.1.3680043.8.498.77"
 NAME, MOMENT = "BENCH,PATIENT", "3260101.12"
 #: Patients and exams of the bench begin after those of the demo site.
 FIRST = 100_000
+#: People whose images may come, and the first of them.
+PEOPLE, FAR = 100_000, 1_000_000
 #: Exams that are filled at a time.
 CHUNK = 1_000
 
@@ -88,6 +91,26 @@ def _made(file: type[File], **values: object) -> Insert:
 
 _NAMED = {"name": NAME, "saved_at": MOMENT, "saved_by": 0, "parent_file": "74", "acquisition_site": 660, "image_class": 1}
 _PATIENTS = _made(Patient, dfn=FIRST + _I, name=NAME, ssn=func.printf("666%06d", _I), birth_date="2500131", sex="M")
+#: People with names of many letters, a thousand of each last name, and one exam each within a year.
+_PEOPLE = _made(
+    Patient,
+    dfn=FAR + _I,
+    name=func.printf("%c%sEN%cON,%cAR%c", 65 + _I % 20, "AND", 65 + _I // 20 % 5, 65 + _I // 100 % 26, 65 + _I // 2600 % 26),
+    ssn=func.printf("6665%05d", _I),
+    birth_date=func.printf("2%02d06%02d", _I % 80 + 10, _I % 28 + 1),
+    sex=case((_I % 2 == 0, "F"), else_="M"),
+)
+_THEIR_EXAMS = _made(
+    Exam,
+    ien=FAR + _I,
+    service="RAD",
+    accession="030126-" + _text(_I),
+    patient=FAR + _I,
+    exam_date=func.printf("326%02d%02d.0930", _I % 12 + 1, _I % 28 + 1),
+    procedure="CT HEAD W/O CONT",
+    status="WAITING FOR EXAM",
+    location=660,
+)
 _EXAMS = _made(
     Exam,
     ien=FIRST + _I,
@@ -99,6 +122,22 @@ _EXAMS = _made(
     status="EXAMINED",
     location=660,
 )
+#: A study whose name, number and accession have a letter or digit wrong each.
+_NOT_FILED = {
+    "ien": FAR,
+    "file_path": "1.dcm",
+    "reason": "BAD CASE #",
+    "entered": "3260613",
+    "machine": "BENCH",
+    "study_uid": f"{ROOT}.9",
+    "image_uid": f"{ROOT}.9.1",
+    "name": "BANDENBOM,KARE",
+    "original_name": "BANDENBOM~KARE",
+    "patient_id": "666-50-1062",
+    "accession": "030126-106",
+    "modality": "CT",
+    "first_of_study": True,
+}
 _REPORTS = _made(
     Report,
     ien=bindparam("report", type_=Integer) + _I,
@@ -225,6 +264,14 @@ def fill_exams(database: Path) -> None:
     with written(database) as connection:
         for statement in (_PATIENTS, _EXAMS):
             connection.execute(statement, {"first": 0, "until": EXAMS + TODAY})
+
+
+def fill_people(database: Path) -> None:
+    """Put in people with an exam each, and a study on the CORRECT list whose name and number are another's than its accession."""
+    with written(database) as connection:
+        for statement in (_PEOPLE, _THEIR_EXAMS):
+            connection.execute(statement, {"first": 0, "until": PEOPLE})
+        connection.execute(insert(DicomFailedImage), [_NOT_FILED])
 
 
 def fill_images(database: Path, first: int, until: int) -> None:

@@ -17,7 +17,7 @@ def _entry(noun: str) -> dict[str, str]:
 
 #: By group, each verb and the action that it is, without MAGB.
 GROUPS: Mapping[str, Mapping[str, str]] = {
-    "correct": {"list": "CORRECT LIST", "fix": "CORRECT FIX", "delete": "CORRECT DELETE", "undo": "CORRECT UNDO"},
+    "correct": {verb: f"CORRECT {verb.upper()}" for verb in ("list", "candidates", "fix", "delete", "undo")},
     "images": {
         verb: f"IMAGE {verb.upper()}" for verb in ("list", "show", "story", "move", "delete", "reject", "accept", "retract")
     },

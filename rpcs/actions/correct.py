@@ -6,6 +6,7 @@ The gateway that holds the images carries out what is asked, when it asks next (
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
@@ -15,12 +16,13 @@ from fileman.files import DicomFailedImage, Image
 from rpcs.actions import parameters as takes
 from rpcs.actions.action import Act, action
 from rpcs.actions.errors import BadRequest, NotFound, RefusedAction
+from rpcs.correct_candidates import find_candidates, read_given
 from rpcs.image_processing.correct_list import DELETE, FIXED
 
 #: The key of those who say whose an image is.
 KEY = "MAG SYSTEM"
 #: Entries that are listed at once.
-MOST_LISTED = 500
+MOST_LISTED, MOST_CANDIDATES = 500, 50
 #: Characters that the new values may have (PS3.5 6.2), and some that part what is told the gateway.
 NAME_LIMIT, PATIENT_ID_LIMIT, ACCESSION_LIMIT = 64, 64, 16
 _NOT_IN_A_VALUE, _NOT_IN_A_NAME = set("|\\^~="), set("|\\~=")
@@ -29,6 +31,7 @@ _ENTRY = (
     DicomFailedImage.ien,
     DicomFailedImage.reason,
     DicomFailedImage.name,
+    DicomFailedImage.original_name,
     DicomFailedImage.patient_id,
     DicomFailedImage.accession,
     DicomFailedImage.entered,
@@ -91,7 +94,7 @@ def correct_list(act: Act) -> dict[str, Any]:
     after = act.number("AFTER")
     asked = {"after": after, "most": most + 1}
     if act.text("STUDY"):
-        study = _find(act).ien
+        study = find_entry(act).ien
         rows = act.connection.execute(_IMAGES, {**asked, "study": study}).all()
     else:
         rows = act.connection.execute(_STUDIES, asked).all()
@@ -104,6 +107,26 @@ def correct_list(act: Act) -> dict[str, Any]:
 
 def _related(act: Act, study: int) -> int:
     return int(act.connection.execute(_RELATED, {"study": study}).scalar_one())
+
+
+@action(
+    "MAGB CORRECT CANDIDATES",
+    takes.number("STUDY", "The entry of the study's first image.", required=True),
+    takes.limit(MOST_CANDIDATES, 10),
+    lists={"candidates": ("score", "dfn", "name", "patient_id", "accession", "exam_date", "procedure", "unlike", "note")},
+)
+def correct_candidates(act: Act) -> dict[str, Any]:
+    """List exams, and patients without one in those days, that the study of entry STUDY may be of, the likest first.
+
+    `given` is what it came with, from its header data too where these are kept. Of a candidate `score` is from 0 to 100;
+    `fields` has what was given and what the candidate has beside each other, how alike these are from 0 to 1, and what the
+    field weighs, `unlike` those that are not the same. NAME, PATIENT_ID and ACCESSION of MAGB CORRECT FIX are the candidate's
+    `name`, `patient_id`, `accession`.
+    """
+    given = read_given(act.connection, find_entry(act))
+    found = find_candidates(act.connection, given, act.number("LIMIT"))
+    rows = [{**asdict(it), "fields": [one._asdict() for one in it.fields], "unlike": it.unlike} for it in found]
+    return {"given": given, "candidates": rows}
 
 
 @action(
@@ -171,7 +194,7 @@ def _queue(act: Act, status: str, values: dict[str, str], outcome: str, detail: 
     return {"study": study.ien, "queued": status, "images": told}
 
 
-def _find(act: Act) -> Any:
+def find_entry(act: Act) -> Any:
     """Give the first image of a study, which stands for it. Raises NotFound, and BadRequest for another one."""
     entry = act.number("STUDY")
     row = act.connection.execute(_ONE, {"entry": entry}).first()
@@ -184,8 +207,8 @@ def _find(act: Act) -> Any:
 
 def _hold(act: Act) -> Any:
     """Give the first image of a study, which no gateway adds images to before this ends."""
-    lock_for_transaction(act.connection, f"correct:{_find(act).study_uid}")
-    return _find(act)
+    lock_for_transaction(act.connection, f"correct:{find_entry(act).study_uid}")
+    return find_entry(act)
 
 
 def _refuse_filed(act: Act, study: Any) -> None:

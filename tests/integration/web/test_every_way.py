@@ -88,6 +88,7 @@ LOOKS: Mapping[str, dict[str, object]] = {
     "DESTINATION ECHO": {"destination": "NOWHERE"},
     "LOCATION CHECK": {"ien": 1},
     "QUEUE LIST": {"queue": "EXPORT"},
+    "CORRECT CANDIDATES": {"study": 1},
     "IMAGE SHOW": {"image": 1},
     "IMAGE STORY": {"image": 1},
     "CONTEXT SHOW": {"name": "MAIN"},
