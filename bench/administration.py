@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import create_engine, func, select
 
 from bench.figures import Figure
-from bench.filled import EXAMS, FAR, PEOPLE, PER_EXAM, fill_exams, fill_images, fill_people, fill_queues
+from bench.filled import EXAMS, FAR, FIRST, PEOPLE, PER_EXAM, accession, fill_exams, fill_images, fill_people, fill_queues
 from bench.load import Rate, run_load, signed_on
 from bench.services import services
 from console.demo import DEMO_ACCESS, DEMO_VERIFY
@@ -23,13 +23,24 @@ from console.errors import WrongUsage
 from console.tasks.socket_desk import SocketDesk
 from fileman.files import Image
 from rpcs.actions import ACTIONS
+from rpcs.queues import QUEUES
 from xwb import encode_call
 
 ROUNDS = 20
 #: Milliseconds that are wanted at most, and the part of the calls that the feed may cost.
 LIST_WANTED, STATUS_WANTED, FEED_WANTED = 200.0, 300.0, 0.05
 #: Listeners to the feed, connections of the load, pairs of windows that are compared, and how many seconds each lasts.
-LISTENERS, CONNECTIONS, PAIRS, SECONDS = 10, 8, 6, 3.0
+LISTENERS, CONNECTIONS, PAIRS, SECONDS = 10, 8, 12, 3.0
+#: Lists that are asked for a part of what there is.
+NARROWED: tuple[tuple[str, dict[str, str]], ...] = (
+    *(("MAGB QUEUE LIST", {"QUEUE": queue}) for queue in QUEUES),
+    ("MAGB QUEUE LIST", {"QUEUE": "EXPORT", "STATUS": "FAIL", "ORDER": "AGE"}),
+    ("MAGB QUEUE LIST", {"QUEUE": "SEND", "STATUS": "FAILED", "ORDER": "AGE"}),
+    ("MAGB QUEUE LIST", {"QUEUE": "SEND", "STATUS": "SENT"}),
+    ("MAGB IMAGE LIST", {"PATIENT": str(FIRST)}),
+    ("MAGB IMAGE LIST", {"ACCESSION": accession(EXAMS - 1)}),
+    ("MAGB PATIENT LIST", {"NAME": "Z"}),
+)
 HERE, HERE_ANSWER = encode_call(b"XWB IM HERE"), b"\0\x001\x04"
 
 
@@ -74,7 +85,7 @@ def _candidates(desk: SocketDesk) -> Figure:
 
 
 def _lists(desk: SocketDesk) -> Iterator[Figure]:
-    """Ask every list for its first page, as the owner."""
+    """Ask every list for its first page, as the owner, and those of the queues and of images by what they are narrowed to."""
     took = {}
     for action in ACTIONS.values():
         if action.writes or any(it.required for it in action.takes.values()):
@@ -83,6 +94,8 @@ def _lists(desk: SocketDesk) -> Iterator[Figure]:
             took[action.name] = _asked(desk, action.name, {})
         except WrongUsage:  # it has to be told something
             continue
+    for name, asked in NARROWED:
+        took[f"{name} {' '.join(asked.values())}"] = _asked(desk, name, asked)
     slowest = sorted(took, key=lambda name: -took[name])[:5]
     note = f"the slowest of {len(took)}; wanted: below {LIST_WANTED:g}; {', '.join(f'{it} {took[it]:.0f}' for it in slowest[1:])}"
     yield Figure(f"list {slowest[0]}, {EXAMS * PER_EXAM:,} images", took[slowest[0]], note, unit="ms")

@@ -53,13 +53,15 @@ class Serving:
         return {name: port for service in services if service is not None for name, port in service.ports.items()}
 
     def start(self) -> None:
-        """Start TaskMan, then open the listeners. Raises PortTaken with everything stopped again."""
+        """Start TaskMan, then open the listeners, the broker's last: who reaches that reaches all. Raises PortTaken with
+        everything stopped again.
+        """
         self.engine.launch()
         try:
-            if self.broker is not None:
-                self.broker.start()
             if self.web is not None:
                 self.web.start()
+            if self.broker is not None:
+                self.broker.start()
         except Exception:
             self.stop()
             raise
