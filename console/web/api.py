@@ -7,7 +7,7 @@ import logging
 import pwd
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,13 +106,13 @@ class Api:
         return metrics_page()
 
     async def _events(self, request: Request) -> bytes:
-        caller = await self._caller(request)
-        self.runner.check(caller, EVENTS_LIKE)
-        kinds = kinds_for(caller, _query(request).get("kinds", ""))
+        async def may() -> Collection[str]:
+            caller = await self._caller(request)
+            self.runner.check(caller, EVENTS_LIKE)
+            return kinds_for(caller, _query(request).get("kinds", ""))
+
         last = header(request, b"last-event-id")
-        request.setHeader("Content-Type", "text/event-stream")
-        request.setHeader("Cache-Control", "no-store")
-        await self.feed.listen(request, kinds, read_number("Last-Event-ID", last) if last else None)
+        await self.feed.listen(request, may, read_number("Last-Event-ID", last) if last else None)
         return b""
 
     async def _sign_on(self, request: Request) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from twisted.internet.task import LoopingCall
 
-from console.web.errors import Away, TooMany
+from console.web.errors import Away, NotSignedOn, TooMany
 from console.web.listener import Listener
 from console.web.log_lines import LogLines
 from console.web.rates import Rates
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 #: What can be listened to, and the security key that it needs.
 KINDS = {"image": "", "queues": "", "rates": "", "log": "XUMGR"}
-#: Seconds between looks at events, and looks between two at the queues.
-LOOK_SECONDS, QUEUE_LOOKS = 0.5, 4
+#: Seconds between looks at events, looks between two at the queues, and looks between two at who may still listen.
+LOOK_SECONDS, QUEUE_LOOKS, CHECK_LOOKS = 0.5, 4, 10
 #: Listeners at once; events that somebody who comes back is given of those that he missed.
 MOST_LISTENERS, MOST_MISSED = 50, 1000
 
@@ -65,14 +65,17 @@ class Feed:
             if (channel := listener.request.channel) is not None:
                 channel.forceAbortClient()  # one that takes nothing would hold up the end
 
-    async def listen(self, request: Any, kinds: Collection[str], since: int | None) -> None:
+    async def listen(self, request: Any, may: Callable[[], Awaitable[Collection[str]]], since: int | None) -> None:
         """Serve a listener until he leaves; with `since`, the number of the last event that he had, what he missed first.
 
-        Raises TooMany.
+        `may` gives the kinds that he may hear, and is asked again while he listens. Raises TooMany, and what `may` raises.
         """
+        kinds = await may()
         if len(self._listeners) >= MOST_LISTENERS:
             raise TooMany(f"{MOST_LISTENERS} listen already; try again later.")
-        listener = Listener(request, kinds)
+        request.setHeader("Content-Type", "text/event-stream")
+        request.setHeader("Cache-Control", "no-store")
+        listener = Listener(request, kinds, may)
         gone = request.notifyFinish()
         self._listeners.add(listener)
         LISTENERS.set(len(self._listeners))
@@ -118,6 +121,17 @@ class Feed:
                 self._send("queues", [self._queues()])
         lines = self.lines.take()
         self._send("log", [written("log", told(line)) for line in lines] if self._wanted("log") else ())
+        if self._looks % CHECK_LOOKS == 0:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Let those go who may listen no more, as their token ended or a key was taken away, and tell them so."""
+        for listener in list(self._listeners):
+            try:
+                listener.kinds = await listener.may()
+            except (NotSignedOn, NotAllowed) as error:
+                self._listeners.discard(listener)
+                listener.end(written("ended", {"message": str(error)}))
 
     def _pass_on(self, rows: Collection[Any]) -> None:
         reactor = self.runner.dispatcher.reactor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ class Listener:
 
     request: Any
     kinds: Collection[str]
+    #: Gives the kinds that he may hear; raises when that is none any more.
+    may: Callable[[], Awaitable[Collection[str]]]
     _waiting: deque[bytes] = field(default_factory=deque)
     _size: int = 0
     _lost: int = 0
@@ -40,6 +42,16 @@ class Listener:
                 self._size -= len(self._waiting.popleft())
                 self._lost += 1
                 EVENTS_LOST.inc()
+
+    def end(self, event: bytes) -> None:
+        """Send a last event, and hang up; on one who takes nothing, at once."""
+        if (channel := self.request.channel) is None:
+            return
+        if self._paused:
+            channel.forceAbortClient()
+            return
+        self.request.write(event)
+        channel.loseConnection()
 
     def pauseProducing(self) -> None:  # noqa: N802  Twisted's name
         """Keep what comes: the connection is full."""

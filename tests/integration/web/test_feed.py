@@ -24,6 +24,11 @@ from tests.support.http import Web
 from tests.support.waiting import until
 
 
+async def _anything() -> tuple[str, ...]:
+    """Let a listener hear what he asked for."""
+    return ("image",)
+
+
 def happen(store: Store, *uids: str, stage: str = "STORE") -> None:
     events = [Event(uid, 7, stage, 1.0, "GW", "filed", "") for uid in uids]
     store.transact(lambda connection: record_events(connection, events))
@@ -93,6 +98,24 @@ def test_the_log_is_for_managers(served: Served) -> None:
         assert (line["level"], line["text"]) == ("WARNING", "the disk of RAID1 is nearly full")
 
 
+def test_who_may_listen_no_more_is_told_so_and_hears_nothing_more(served: Served) -> None:
+    leaver, stayer = served.user(UNA), served.user(MAY)
+    with closing(listening(served, leaver, "queues,image")) as left, closing(listening(served, stayer, "queues,image")) as stayed:
+        assert leaver.post("/api/sign-off").body == {"signed_off": True}
+        assert "good no longer" in heard(left, "ended")["message"]
+        with pytest.raises((StopIteration, OSError, HTTPException)):
+            next(left)
+        happen(served.store, "1.2.1")
+        assert heard(stayed, "image")["uid"] == "1.2.1"
+
+
+def test_who_loses_a_key_hears_the_log_no_more(served: Served) -> None:
+    with closing(listening(served, served.user(MAY), "queues,log")) as events:
+        for verb, user in (("grant", UNA), ("revoke", MAY)):
+            assert served.owner.post(f"/api/key/{verb}", duz=user.duz, key="XUMGR").status == 200
+        assert "XUMGR" in heard(events, "ended")["message"]
+
+
 def test_a_service_that_stops_lets_its_listeners_go(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     events = listening(served, served.owner, "queues,image")
     in_reactor(served.service.stop)
@@ -143,7 +166,7 @@ class FullConnection:
 
 def test_a_listener_that_is_slow_loses_the_oldest_and_hears_how_many() -> None:
     connection = FullConnection()
-    listener = Listener(connection, ("image",))
+    listener = Listener(connection, ("image",), _anything)
     listener.send([b"first\n"])
     listener.pauseProducing()
     event = b"x" * 1024
