@@ -12,10 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from console.tasks.screens import Screens
+from fileman import from_fileman
 from rpcs.actions import Action
 
 #: Characters of a value that is itself a list or an object.
 _ROOM = 200
+#: What is a FileMan date.
+_DATES = frozenset({"birth_date", "locked_until", "terminated", "until"})
 
 
 def tables_of(action: Action, answer: Any, now: datetime) -> RenderableType:
@@ -27,12 +30,12 @@ def tables_of(action: Action, answer: Any, now: datetime) -> RenderableType:
     others = {name: value for name, value in answer.items() if name not in action.lists and name not in ("next", "more")}
     if others:
         parts.append(facts_table(screens, others))
-    for name, columns in action.lists.items():
-        rows = answer.get(name)
-        if rows:
-            parts.append(_listed(screens, rows, columns, "" if len(action.lists) == 1 else _words(name)))
-        elif not others:
-            parts.append(f"no {_words(name)}")
+    first = next(iter(action.lists), "")
+    filled = [name for name in action.lists if answer.get(name)]
+    titles = ["" if filled == [first] else _words(name) for name in filled]
+    parts += [_listed(screens, answer[name], action.lists[name], title) for name, title in zip(filled, titles, strict=True)]
+    if first and not parts:
+        parts.append(f"no {_words(first)}")
     if answer.get("next") is not None:
         parts.append(f"[dim]There are more: --after {escape(str(answer['next']))}")
     return parts[0] if len(parts) == 1 else Group(*parts)
@@ -70,6 +73,8 @@ def _value(screens: Screens, name: str, value: Any) -> str:
         return "yes" if value else "no"
     if name == "at" or name.endswith("_at"):
         return _moment(screens, value)
+    if name in _DATES:
+        return escape(_date(str(value)))
     if isinstance(value, Mapping):
         return escape(", ".join(f"{_words(key)} {_plain(it)}" for key, it in value.items()))
     if isinstance(value, list):
@@ -82,6 +87,14 @@ def _moment(screens: Screens, value: Any) -> str:
         return screens.when(str(value))
     except ValueError:
         return escape(str(value))
+
+
+def _date(value: str) -> str:
+    """Write a FileMan date as people read it; one that is not exact, or none, as it is."""
+    try:
+        return from_fileman(value).isoformat(" ", "minutes") if "." in value else f"{from_fileman(value):%Y-%m-%d}"
+    except ValueError:
+        return value
 
 
 def _plain(value: Any) -> str:
