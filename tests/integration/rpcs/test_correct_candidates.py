@@ -16,7 +16,6 @@ from rpcs.actions import ACTIONS, BadRequest, NotFound, answer_of
 from rpcs.correct_candidates import MOST_COMPARED, WEIGHTS, Given, find_candidates
 from tests.integration.rpcs.conftest import MakeBroker
 from tests.integration.rpcs.two_users import UNA, site_of_two_users
-from tests.support.broker import RunningBroker
 from tests.support.query_plans import statements_of
 
 SITE = site_of_two_users("MAGB GATEWAY", (name for name in ACTIONS if name.startswith("MAGB CORRECT ")))
@@ -59,10 +58,9 @@ def fill(connection: Connection) -> None:
 
 
 @pytest.fixture
-def broker(make_broker: MakeBroker) -> RunningBroker:
-    broker = make_broker(more=SITE)
-    broker.store.transact(fill)
-    return broker
+def filled(store: Store) -> Store:
+    store.transact(fill)
+    return store
 
 
 def likest(store: Store, given: Given) -> Any:
@@ -93,14 +91,14 @@ def likest(store: Store, given: Given) -> Any:
     ],
     ids=str,
 )
-def test_the_exam_that_was_meant_comes_first_though_something_is_wrong(wrong: dict[str, str], broker: RunningBroker) -> None:
-    found = likest(broker.store, replace(RIGHT, **wrong))
+def test_the_exam_that_was_meant_comes_first_though_something_is_wrong(wrong: dict[str, str], filled: Store) -> None:
+    found = likest(filled, replace(RIGHT, **wrong))
     dated = wrong.get("exam_date", RIGHT.exam_date) or wrong.get("accession", RIGHT.accession)
     assert (found.dfn, found.exam) == (ANA, HER_EXAM if dated else None)
 
 
-def test_a_study_with_nothing_wrong_scores_all(broker: RunningBroker) -> None:
-    found = likest(broker.store, RIGHT)
+def test_a_study_with_nothing_wrong_scores_all(filled: Store) -> None:
+    found = likest(filled, RIGHT)
     assert (found.score, found.exam, found.name, found.patient_id, found.accession) == (
         100,
         HER_EXAM,
@@ -111,42 +109,42 @@ def test_a_study_with_nothing_wrong_scores_all(broker: RunningBroker) -> None:
     assert {it.field: it.score for it in found.fields} == dict.fromkeys(WEIGHTS, 1.0)
 
 
-def test_a_patient_without_an_exam_in_those_days_says_so(broker: RunningBroker) -> None:
-    found = likest(broker.store, replace(RIGHT, accession="", exam_date="20250212"))
+def test_a_patient_without_an_exam_in_those_days_says_so(filled: Store) -> None:
+    found = likest(filled, replace(RIGHT, accession="", exam_date="20250212"))
     assert (found.dfn, found.exam, found.note) == (ANA, None, "no exam in those days")
 
 
-def test_a_cancelled_exam_says_that_it_takes_no_images(broker: RunningBroker) -> None:
+def test_a_cancelled_exam_says_that_it_takes_no_images(filled: Store) -> None:
     row = {"ien": 51, "service": "RAD", "accession": "021226-204", "patient": ANA, "exam_date": "3260212.1130"}
-    broker.store.transact(lambda connection: connection.execute(insert(Exam), [row | {"status": "CANCELLED"}]))
-    found = likest(broker.store, replace(RIGHT, accession="021226-204"))
+    filled.transact(lambda connection: connection.execute(insert(Exam), [row | {"status": "CANCELLED"}]))
+    found = likest(filled, replace(RIGHT, accession="021226-204"))
     assert (found.exam, found.note) == (51, "takes no images: it is cancelled")
 
 
-def test_what_is_like_nobody_finds_nobody(broker: RunningBroker) -> None:
+def test_what_is_like_nobody_finds_nobody(filled: Store) -> None:
     given = Given("QQQQ^XXXX", "999999999", "999999-9", "US", "", "", "19990101")
-    assert broker.store.read(lambda connection: find_candidates(connection, given, 10)) == []
+    assert filled.read(lambda connection: find_candidates(connection, given, 10)) == []
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_no_more_are_given_than_were_asked_for_and_the_likest_come_first(most: int, broker: RunningBroker) -> None:
-    found = broker.store.read(lambda connection: find_candidates(connection, replace(RIGHT, accession=""), most))
+def test_no_more_are_given_than_were_asked_for_and_the_likest_come_first(most: int, filled: Store) -> None:
+    found = filled.read(lambda connection: find_candidates(connection, replace(RIGHT, accession=""), most))
     assert len(found) == most
     assert [it.score for it in found] == sorted((it.score for it in found), reverse=True)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL chooses its plans by how much there is
-def test_looking_goes_through_indexes_however_many_patients_there_are(broker: RunningBroker) -> None:
-    with statements_of(broker.store) as statements:
-        broker.store.read(lambda connection: find_candidates(connection, replace(RIGHT, patient_id="1008500002V465999"), 10))
-        broker.store.read(lambda connection: find_candidates(connection, RIGHT, 10))
-    steps = [step for plan in statements.plans(broker.store).values() for step in plan]
+def test_looking_goes_through_indexes_however_many_patients_there_are(filled: Store) -> None:
+    with statements_of(filled) as statements:
+        filled.read(lambda connection: find_candidates(connection, replace(RIGHT, patient_id="1008500002V465999"), 10))
+        filled.read(lambda connection: find_candidates(connection, RIGHT, 10))
+    steps = [step for plan in statements.plans(filled).values() for step in plan]
     assert len(statements.seen) >= 8
     assert [step for step in steps if step.startswith("SCAN")] == []
     assert any("ix_patient_last_four" in step for step in steps)
 
 
-def test_a_study_of_the_list_is_compared_with_its_header_too(broker: RunningBroker, request: pytest.FixtureRequest) -> None:
+def test_a_study_of_the_list_is_compared_with_its_header_too(make_broker: MakeBroker, request: pytest.FixtureRequest) -> None:
     entry = {
         "ien": 1,
         "file_path": "1.dcm",
@@ -168,6 +166,8 @@ def test_a_study_of_the_list_is_compared_with_its_header_too(broker: RunningBrok
         connection.execute(insert(DicomFailedImage), [entry])
         connection.execute(insert(ImageHeader), [{"uid": "8.1.1", "elements": json.dumps(header), "size": 0}])
 
+    broker = make_broker(more=SITE)
+    broker.store.transact(fill)
     broker.store.transact(fail)
     client = broker.client(UNA.access, UNA.verify, "MAGB GATEWAY")
 
