@@ -51,8 +51,11 @@ class Modality:
 
     def _tell(self, name: str, uid: str, data: Dataset) -> Told:
         association = self._associated(ModalityPerformedProcedureStep)
+        connection = association.dul.socket.socket
         status, _attributes = getattr(association, name)(data, ModalityPerformedProcedureStep, uid)
         association.release()
+        association.join(10)
+        connection.close()  # pynetdicom leaves one open whose peer was killed
         return Told(status.get("Status"), str(status.get("ErrorComment", "")), status.get("ErrorID"))
 
     def _associated(self, sop_class: str) -> Any:
