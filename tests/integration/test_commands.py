@@ -84,7 +84,7 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, arguments: tuple[str, .
 
 
 def test_a_fault_without_its_facts_is_told_how_it_is_written(tmp_path: Path) -> None:
-    assert magbroker("site", "load", "demo", "--data", str(tmp_path)).returncode == 0
+    assert magbroker("site", "load", str(DEMO_SITE), "--data", str(tmp_path)).returncode == 0
     run = magbroker("fault", "set", "slow-answer", "--data", str(tmp_path))
     assert run.returncode != 0
     assert "slow-answer rpc=... seconds=... [times=N]" in run.stderr.replace("\n", " ")
