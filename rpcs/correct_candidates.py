@@ -17,7 +17,6 @@ from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, or_, s
 
 from fileman import from_fileman, in_parts, to_fileman
 from fileman.files import Exam, ImageHeader, Patient, RadiologyProcedure
-from fileman.files.radiology import LAST_FOUR
 from fileman.text_ranges import behind
 from rpcs.image_processing.study import CANCELLED
 from rpcs.likeness import PersonName, dates_alike, days_near, names_alike, numbers_alike, one_edit_away
@@ -49,7 +48,6 @@ _NUMBERS: BindParameter[Any] = bindparam("numbers", expanding=True)
 _BY_SSN = _PATIENTS.where(Patient.ssn.in_(_NUMBERS))
 _BY_ICN = _PATIENTS.where(Patient.icn >= bindparam("number_"), Patient.icn < bindparam("behind_"))
 _BY_DFN = _PATIENTS.where(Patient.dfn.in_(_NUMBERS))
-_BY_LAST_FOUR = _PATIENTS.where(bindparam("number_") == LAST_FOUR)
 _EXAM = (
     Exam.ien,
     Exam.service,
@@ -213,8 +211,6 @@ class _Search:
                 self._keep(_BY_ICN, {"number_": one, "behind_": behind(one)})
         if digits.isdecimal() and int(digits) <= LARGEST:
             self._keep(_BY_DFN, {"numbers": [int(digits)]})
-        if number[-4:].isdecimal() and len(number) in (4, 5, 9):
-            self._keep(_BY_LAST_FOUR, {"number_": number[-4:]})
 
     def _by_name(self) -> None:
         """Look for the name as it is, with its parts exchanged, and for each with an edit at the beginning of the last one."""

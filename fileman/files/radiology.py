@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Float, ForeignKey, Index, Text, func, text
+from sqlalchemy import Float, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fileman.files.base import File
@@ -25,11 +25,6 @@ class Patient(File):
     sensitive: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (Index(None, "name", "dfn"), Index(None, "ssn"))
-
-
-#: The last four digits of a patient's number, as an index has them: with bound numbers they would be others to it.
-LAST_FOUR: ColumnElement[str] = func.substr(Patient.ssn, text("6"), text("4"))
-Index("ix_patient_last_four", LAST_FOUR)
 
 
 class Exam(File):
