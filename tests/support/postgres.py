@@ -131,7 +131,9 @@ class PostgresCluster:
     def copy_database(self, template: str, name: str) -> None:
         """Make a database as a copy of one to which nobody is connected."""
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            # files are copied in half the time that it takes to log their pages, which servers before 15 cannot
+            how = "STRATEGY file_copy" if connection.info.server_version >= 150_000 else ""
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {how}')
 
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever is connected to it."""
