@@ -12,8 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
+import fileman.secrets
 from fileman import SiteKey, Store, apply_site, read_site_file
 from tests.support.broker import RunningBroker
 from tests.support.postgres import Database, PostgresCluster
@@ -34,6 +36,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # a busy machine draws and runs examples slowly, which says nothing of a strategy or of what is tested
 settings.register_profile("magbroker", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("magbroker")
+
+# tests load thousands of users and sign on as often: a hash that takes its time, as it should, would take minutes of theirs
+fileman.secrets._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 # the answers of a fast peer on a busy machine would be lost to tests that ask with pynetdicom
 keep_answers()

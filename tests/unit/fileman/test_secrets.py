@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -111,3 +113,10 @@ def test_nothing_fits_what_is_no_hash(hashed: str) -> None:
 
 def test_a_null_verify_code_has_no_hash() -> None:
     assert hash_verify_code("") == ""
+
+
+def test_a_thief_pays_for_each_guess() -> None:
+    """Outside of the tests, which have a hash of their own that costs nothing."""
+    made = "from fileman.secrets import hash_verify_code; print(hash_verify_code('1DOC!@#$'))"
+    hashed = subprocess.run([sys.executable, "-c", made], capture_output=True, text=True, check=True).stdout
+    assert hashed.startswith("$argon2id$v=19$m=16384,t=2,p=1$")
