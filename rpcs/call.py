@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from fileman import LOCK_SECONDS, SiteKey, Store
 from rpcs.errors import undefined
-from rpcs.registry import STANDARD, Procedure, Registry
+from rpcs.registry import Procedure, Registry, standard
 from rpcs.session import Session
 from rpcs.site import SiteData
 from runtime import Clock
@@ -55,7 +55,7 @@ class Environment:
     key: SiteKey
     cipher: Cipher
     engine_accepts: Callable[[], bool]
-    registry: Registry = field(default_factory=lambda: STANDARD)
+    registry: Registry = field(default_factory=standard)
     broker: str = field(default_factory=name_of_broker)
     other_ciphers: Mapping[str, Cipher] = field(default_factory=dict)
     lock_seconds: float = LOCK_SECONDS

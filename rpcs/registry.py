@@ -252,6 +252,13 @@ def _declared(parameters: object) -> Any:
 STANDARD = Registry()
 
 
+def standard() -> Registry:
+    """Give the standard registry with every procedure in it."""
+    from rpcs.standard import STANDARD as EVERY  # which imports them all
+
+    return EVERY
+
+
 def procedure(
     name: str,
     *,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from functools import partial
 from inspect import cleandoc
 from itertools import takewhile
@@ -21,7 +20,8 @@ from sqlalchemy import Connection
 from tzlocal import get_localzone
 
 from fileman import Audited, Change, SiteKey, Store, write_audit
-from rpcs.actions.errors import KINDS, ActionError, BadRequest, NotAllowed, RefusedAction
+from rpcs.actions.answers import told
+from rpcs.actions.errors import ActionError, BadRequest, NotAllowed, RefusedAction
 from rpcs.actions.parameters import DRY_RUN, HIDDEN, Parameter, check_request, flag, parameter_named, piece_names
 from rpcs.call import Call
 from rpcs.registry import Access, Answer, listed, procedure
@@ -34,8 +34,6 @@ from taskman.variables import BadVariables
 
 #: What a person wrote wrongly, among what TaskMan refuses.
 _WRITTEN_WRONGLY = (BadFrequency, BadNumbers, BadTime, BadVariables)
-#: What holds values of others, to be left as they are.
-_OF_OTHERS = {"arguments", "variables", "result"}
 _DRY_RUN = flag(DRY_RUN, "Do nothing, tell only what would be changed.")
 _NOT_TAKEN = RefusedAction("TaskMan did not take the task; 'magbroker tasks monitor' shows its workers.")
 
@@ -214,15 +212,6 @@ class Action:
         return cleandoc(self.run.__doc__ or "")
 
 
-#: The options of type B that open procedures: TaskMan's, and that of all others.
-TASKMAN, GATEWAY = "MAGB TASKMAN", "MAGB GATEWAY"
-
-
-def context_of(name: str) -> str:
-    """Name the option that opens an action's procedure."""
-    return TASKMAN if name.startswith("MAGB TASK ") else GATEWAY
-
-
 #: Every action by the name of its procedure.
 ACTIONS: dict[str, Action] = {}
 
@@ -356,36 +345,3 @@ def _answer(action: Action, call: Call) -> Answer | str:
 
 def _refusal(error: ActionError) -> str:
     return f"0^{error.kind}^{error}"
-
-
-def answer_of(text: str) -> Any:
-    """Read what a procedure answered. Raises ActionError as the action did."""
-    mark, _, rest = text.partition("^")
-    if mark == "1":
-        return json.loads(rest)
-    kind, _, why = rest.partition("^")
-    raise KINDS.get(kind, RefusedAction)(why)
-
-
-def told(value: Any) -> Any:
-    """Turn what an action gives into JSON values; what is named `at` or `..._at` is a time, written in ISO 8601."""
-    if is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {name: _told_under(name, it) for name, it in value.items()}
-    return [told(it) for it in value] if isinstance(value, list | tuple) else value
-
-
-def _told_under(name: str, value: Any) -> Any:
-    if name in _OF_OTHERS:
-        return value
-    return _iso(value) if name == "at" or name.endswith("_at") else told(value)
-
-
-def _iso(seconds: Any) -> Any:
-    if not isinstance(seconds, int | float):
-        return seconds
-    try:
-        return datetime.fromtimestamp(seconds, get_localzone()).isoformat(timespec="milliseconds")
-    except (OverflowError, ValueError, OSError):
-        return None

@@ -14,7 +14,7 @@ from rpcs.actions.action import Act, action
 from rpcs.actions.errors import BadRequest
 from rpcs.actions.tokens import MANAGER
 from rpcs.image_processing.study import SERVICE_ORDER, find_study
-from rpcs.registry import STANDARD
+from rpcs.registry import standard
 
 _IN_CONTEXT = select(OptionRpc.rpc).where(OptionRpc.rpc == bindparam("name")).limit(1)
 
@@ -63,7 +63,7 @@ def _told(fault: Fault) -> dict[str, Any]:
 def _strikes_nothing(act: Act, fault: Fault) -> str:
     """Say that nothing here has the name that a fault is to strike; empty when something has, or it needs none."""
     name, facts = fault.subject, fault.facts
-    if "rpc" in facts and name not in STANDARD and act.connection.execute(_IN_CONTEXT, {"name": name}).first() is None:
+    if "rpc" in facts and name not in standard() and act.connection.execute(_IN_CONTEXT, {"name": name}).first() is None:
         return f"magbroker has no procedure {name}, and no context of the site names one of a pack"
     if "accession" in facts and not any(find_study(act.connection, service, name) for service in SERVICE_ORDER):
         return f"images find no exam by the accession number {name}"

@@ -13,7 +13,7 @@ from rpcs.actions.action import Act
 from rpcs.actions.entries import Entry, Filter
 from rpcs.actions.errors import BadRequest
 from rpcs.options import EVERY_RPC
-from rpcs.registry import STANDARD
+from rpcs.registry import standard
 from runtime import other_names
 
 #: Procedures that a warning names.
@@ -95,7 +95,7 @@ def amended_context(act: Act, before: Entry, facts: Entry) -> Entry:
 def unknown_procedures(_act: Act, before: Entry, facts: Entry) -> str:
     """Say which procedures that a context gains are none of magbroker's, as the loading of a site file does."""
     gained = set(facts.get("rpcs", ())) - {EVERY_RPC, *before.get("rpcs", ())}
-    unknown = sorted(name for name in gained if name not in STANDARD)
+    unknown = sorted(name for name in gained if name not in standard())
     more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
     told = f"{', '.join(unknown[:MOST_NAMED])}{more}"
     return f"procedures that magbroker does not know stay in the context: {told}" if unknown else ""

@@ -1,0 +1,100 @@
+# The public names; see runtime/late_names.py.
+
+from rpcs.call import Argument, Call, Environment, ScratchGlobal
+from rpcs.errors import BadProcedure, MError, ProcedureStopped, RequestReused, RpcError, WrongValue, undefined
+from rpcs.export import held_destinations
+from rpcs.handling import handle, prepare
+from rpcs.icn import full_icn
+from rpcs.pack import Pack
+from rpcs.permission import refusal
+from rpcs.registry import (
+    Access,
+    Answer,
+    Availability,
+    Inactive,
+    InputParameter,
+    PackRegistry,
+    ParameterKind,
+    Procedure,
+    Registry,
+    Value,
+    listed,
+    literal,
+    procedure,
+)
+from rpcs.session import (
+    AskAgain,
+    AskWhenWoken,
+    ContextSet,
+    Delay,
+    DivisionSet,
+    Effect,
+    LockGiven,
+    LockTaken,
+    Pause,
+    Session,
+    SignedOn,
+    SignOnFailed,
+    SignOnPrepared,
+    StartTask,
+)
+from rpcs.sign_on import broker_leaves, broker_lives, close_forgotten, living_brokers, sign_off, visitor
+from rpcs.site import SiteCache, SiteData
+from rpcs.standard import FAMILIES, STANDARD
+
+__all__ = [
+    "FAMILIES",
+    "STANDARD",
+    "Access",
+    "Answer",
+    "Argument",
+    "AskAgain",
+    "AskWhenWoken",
+    "Availability",
+    "BadProcedure",
+    "Call",
+    "ContextSet",
+    "Delay",
+    "DivisionSet",
+    "Effect",
+    "Environment",
+    "Inactive",
+    "InputParameter",
+    "LockGiven",
+    "LockTaken",
+    "MError",
+    "Pack",
+    "PackRegistry",
+    "ParameterKind",
+    "Pause",
+    "Procedure",
+    "ProcedureStopped",
+    "Registry",
+    "RequestReused",
+    "RpcError",
+    "ScratchGlobal",
+    "Session",
+    "SignOnFailed",
+    "SignOnPrepared",
+    "SignedOn",
+    "SiteCache",
+    "SiteData",
+    "StartTask",
+    "Value",
+    "WrongValue",
+    "broker_leaves",
+    "broker_lives",
+    "close_forgotten",
+    "full_icn",
+    "handle",
+    "held_destinations",
+    "listed",
+    "literal",
+    "living_brokers",
+    "prepare",
+    "procedure",
+    "refusal",
+    "sign_off",
+    "undefined",
+    "visitor",
+]
