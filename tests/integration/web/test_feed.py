@@ -98,7 +98,8 @@ def test_the_log_is_for_managers(served: Served) -> None:
         assert (line["level"], line["text"]) == ("WARNING", "the disk of RAID1 is nearly full")
 
 
-def test_who_may_listen_no_more_is_told_so_and_hears_nothing_more(served: Served) -> None:
+def test_who_may_listen_no_more_is_told_so_and_hears_nothing_more(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.web.feed.CHECK_LOOKS", 1)
     leaver, stayer = served.user(UNA), served.user(MAY)
     with closing(listening(served, leaver, "queues,image")) as left, closing(listening(served, stayer, "queues,image")) as stayed:
         assert leaver.post("/api/sign-off").body == {"signed_off": True}
@@ -109,7 +110,8 @@ def test_who_may_listen_no_more_is_told_so_and_hears_nothing_more(served: Served
         assert heard(stayed, "image")["uid"] == "1.2.1"
 
 
-def test_who_loses_a_key_hears_the_log_no_more(served: Served) -> None:
+def test_who_loses_a_key_hears_the_log_no_more(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.web.feed.CHECK_LOOKS", 1)
     with closing(listening(served, served.user(MAY), "queues,log")) as events:
         for verb, user in (("grant", UNA), ("revoke", MAY)):
             assert served.owner.post(f"/api/key/{verb}", duz=user.duz, key="XUMGR").status == 200

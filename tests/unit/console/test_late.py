@@ -45,6 +45,8 @@ def test_the_list_of_commands_loads_nothing_heavy() -> None:
     [
         ("console.sign_on", {"broker", "fileman", "rpcs", "taskman"}),
         ("console.cli.gateway_service", {"broker", "dbos", "rpcs", "sqlalchemy", "taskman"}),
+        ("console.tasks.brokers_desk", {"broker", "dbos", "rpcs.standard", "rpcs.actions.families", "sqlalchemy"}),
+        ("console.traffic", {"dbos", "rpcs.standard", "rpcs.actions.families", "sqlalchemy"}),
         ("console.serving", {"PIL", "gateway_client", "numpy", "pydicom", "pynetdicom"}),
     ],
 )
