@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 ONCE ?=
-# tests wait for processes that they started: one worker more than there are processors, four at most
-WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n + 1 : 4)))
+# tests wait for processes that they started: two workers more than there are processors, four at most
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 2 ? n + 2 : 4)))
 
 .PHONY: help install run test lint bench soak packages clean
 

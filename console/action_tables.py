@@ -30,12 +30,11 @@ def tables_of(action: Action, answer: Any, now: datetime) -> RenderableType:
     others = {name: value for name, value in answer.items() if name not in action.lists and name not in ("next", "more")}
     if others:
         parts.append(facts_table(screens, others))
-    first = next(iter(action.lists), "")
     filled = [name for name in action.lists if answer.get(name)]
-    titles = ["" if filled == [first] else _words(name) for name in filled]
+    titles = ["" if filled == [*action.lists][:1] else _words(name) for name in filled]
     parts += [_listed(screens, answer[name], action.lists[name], title) for name, title in zip(filled, titles, strict=True)]
-    if first and not parts:
-        parts.append(f"no {_words(first)}")
+    if action.lists and not parts:
+        parts.append(", ".join(f"no {_words(name)}" for name in action.lists))
     if answer.get("next") is not None:
         parts.append(f"[dim]There are more: --after {escape(str(answer['next']))}")
     return parts[0] if len(parts) == 1 else Group(*parts)

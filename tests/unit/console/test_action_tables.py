@@ -42,8 +42,8 @@ def test_a_second_list_alone_says_what_it_is() -> None:
     assert shown("MAGB PATIENT LIST", {"entries": [], "merged": [MERGED], "next": None})[0] == "merged"
 
 
-def test_that_there_is_nothing_is_said_once() -> None:
-    assert shown("MAGB PATIENT LIST", {"entries": [], "merged": [], "next": None}) == ["no entries"]
+def test_that_there_is_nothing_is_said_in_a_line() -> None:
+    assert shown("MAGB PATIENT LIST", {"entries": [], "merged": [], "next": None}) == ["no entries, no merged"]
 
 
 @pytest.mark.parametrize(
