@@ -34,6 +34,10 @@ WEIGHTS = {
 }
 #: Patients that one way of looking finds at most, and of those found that are compared with their exams.
 MOST_FOUND, MOST_COMPARED = 300, 60
+#: Characters of a name or number that are compared: a peer may send any, and an edit of each is looked for.
+LONGEST = 64
+#: Years of dates that are compared; FileMan has no others, and days around them have to be dates too.
+YEARS = range(1800, 2600)
 #: Days around the study's in which exams count.
 DAYS = 30
 #: Letters at the beginning of a name that are looked for with an edit, and the digits and letters there are.
@@ -124,10 +128,10 @@ def read_given(connection: Connection, entry: Any) -> Given:
     elements = connection.execute(_HEADER, {"uid_": entry.image_uid}).scalar() if entry.image_uid else None
     header = json.loads(elements) if elements else {}
     return Given(
-        name=entry.original_name or entry.name,
-        patient_id=entry.patient_id,
-        accession=entry.accession.strip(),
-        modality=entry.modality.strip().upper(),
+        name=(entry.original_name or entry.name)[:LONGEST],
+        patient_id=entry.patient_id[:LONGEST],
+        accession=entry.accession.strip()[:LONGEST],
+        modality=entry.modality.strip().upper()[:LONGEST],
         birth_date=_digits(_value(header, _BIRTH_DATE)),
         sex=_value(header, _SEX).strip().upper()[:1],
         exam_date=_digits(_value(header, _STUDY_DATE)) or _plain_date(entry.entered),
@@ -341,9 +345,10 @@ def _modalities(exam: Found) -> list[str]:
 
 def _date(text: str) -> date | None:
     try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:8])) if len(text) == 8 else None
+        day = date(int(text[:4]), int(text[4:6]), int(text[6:8]))
     except ValueError:
         return None
+    return day if day.year in YEARS else None
 
 
 def _iso(moment: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, insert
 from fileman import Store
 from fileman.files import DicomFailedImage, Exam, ImageHeader, Patient, RadiologyProcedure
 from rpcs.actions import ACTIONS, BadRequest, NotFound, answer_of
-from rpcs.correct_candidates import MOST_COMPARED, WEIGHTS, Given, find_candidates
+from rpcs.correct_candidates import LONGEST, MOST_COMPARED, WEIGHTS, Given, find_candidates, read_given
 from tests.integration.rpcs.conftest import MakeBroker
 from tests.integration.rpcs.two_users import UNA, site_of_two_users
 from tests.support.query_plans import statements_of
@@ -124,6 +125,30 @@ def test_a_cancelled_exam_says_that_it_takes_no_images(filled: Store) -> None:
 def test_what_is_like_nobody_finds_nobody(filled: Store) -> None:
     given = Given("QQQQ^XXXX", "999999999", "999999-9", "US", "", "", "19990101")
     assert filled.read(lambda connection: find_candidates(connection, given, 10)) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"exam_date": "16000101"},
+        {"exam_date": "99991231"},
+        {"exam_date": "00010101", "birth_date": "00000000"},
+        {"accession": "9" * LONGEST, "name": "X" * LONGEST},
+        {"patient_id": "1" * LONGEST, "name": "^" * LONGEST},
+        {"name": "%_\\'=", "accession": "'; --", "patient_id": "\u0663" * 9},
+    ],
+    ids=str,
+)
+def test_whatever_a_peer_wrote_can_be_looked_for(wrong: dict[str, str], filled: Store) -> None:
+    found = filled.read(lambda connection: find_candidates(connection, replace(RIGHT, **wrong), 10))
+    assert found[0].dfn == ANA, "what else it came with is hers"
+
+
+def test_no_more_of_a_text_is_read_than_is_compared(filled: Store) -> None:
+    wide = dict.fromkeys(("name", "original_name", "patient_id", "accession", "modality"), "A" * 70000)
+    entry = SimpleNamespace(**wide, entered="3261124", image_uid="")
+    given = filled.read(lambda connection: read_given(connection, entry))
+    assert {len(given.name), len(given.patient_id), len(given.accession)} == {LONGEST}
 
 
 @pytest.mark.parametrize("most", [1, 3])
