@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,6 +53,13 @@ def _item(sop_class: str, instance: str) -> Dataset:
     return item
 
 
+def _wait_until_established(event: Any) -> None:
+    """Let no message overtake the negotiation: pynetdicom aborts, and hangs, when an event comes with the acceptance."""
+    deadline, association = time.monotonic() + _SECONDS, event.assoc
+    while not (association.is_established or association.is_aborted or association.is_released) and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
 def _end(ae: AE, server: Any) -> None:
     """Listen no more, and wait for the associations to end, which would leave sockets open otherwise."""
     associations = ae.active_associations
@@ -86,7 +94,7 @@ class Modality:
 
     @property
     def _handlers(self) -> list[Any]:
-        return [(evt.EVT_N_EVENT_REPORT, self._hear)]
+        return [(evt.EVT_N_EVENT_REPORT, self._hear), (evt.EVT_DIMSE_RECV, _wait_until_established)]
 
     def _hear(self, event: Any) -> tuple[int, None]:
         data = event.event_information
