@@ -34,6 +34,12 @@ from taskman.schedule import (
 PREVIEWED, MOST_PREVIEWED = 10, 1000
 #: What an entry without a frequency does.
 ONCE, AT_START = "once", "at TaskMan's start"
+_OF_AN_ENTRY = (
+    takes.choice("SPECIAL", "S to run at TaskMan's start, P to be kept running, SP both.", tuple(filter(None, SPECIAL))),
+    takes.facts("VARIABLES", "The option's variables, as a JSON object."),
+    takes.text("PARAMETER", "The task parameter (#19.2)."),
+    takes.flag("CATCH UP", "Make up for runs that were missed."),
+)
 
 
 @action(
@@ -70,10 +76,7 @@ def _label(option: str) -> str:
     takes.text("OPTION", "The option to run.", required=True),
     takes.text("FREQUENCY", "How often, as 60S, 1D or M-F@0800; once if left out."),
     takes.time("AT", "The first run; as the frequency says if left out."),
-    takes.choice("SPECIAL", "S to run at TaskMan's start, P to be kept running, SP both.", tuple(filter(None, SPECIAL))),
-    takes.facts("VARIABLES", "The option's variables, as a JSON object."),
-    takes.text("PARAMETER", "The task parameter (#19.2)."),
-    takes.flag("CATCH UP", "Make up for runs that were missed."),
+    *_OF_AN_ENTRY,
     writes=True,
     key=MANAGER,
 )
@@ -118,10 +121,7 @@ def _first_run(act: Act, frequency: str) -> float | None:
     takes.text("FREQUENCY", "How often from now on; empty for once."),
     takes.time("AT", "The next run."),
     takes.flag("PAUSED", "Whether it is to rest."),
-    takes.choice("SPECIAL", "S to run at TaskMan's start, P to be kept running, SP both.", tuple(filter(None, SPECIAL))),
-    takes.facts("VARIABLES", "The option's variables, as a JSON object."),
-    takes.text("PARAMETER", "The task parameter (#19.2)."),
-    takes.flag("CATCH UP", "Make up for runs that were missed."),
+    *_OF_AN_ENTRY,
     writes=True,
     key=MANAGER,
 )
