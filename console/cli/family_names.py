@@ -8,7 +8,7 @@ FAMILIES: Mapping[str, str] = {
     "correct": "See what could not be filed, and fix it: the DICOM CORRECT list.",
     "images": "Find images, tell where one is and why, move, delete, reject and call back what was sent.",
     "patients": "Find patients, correct who they are, merge two that are one.",
-    "queues": "See every queue, and let its entries wait again, hurry, redirect and delete them.",
+    "queues": "See every queue, hold and release what is to be sent, let entries wait again, hurry, redirect and delete them.",
     "destinations": "See, change and ask where objects are sent to: transmit destinations.",
     "locations": "See, change and check where files lie: network locations, on line and off line.",
     "places": "See and change imaging places: what each writes to, and its namespace.",

@@ -27,7 +27,6 @@ COMMANDS = {
     "site": Late("console.cli.site:app", "Load the site file into a database, write it out, keep and put back states."),
     "fault": Late("console.cli.faults:app", "Set faults for client tests, and clear them; a running broker heeds them at once."),
     "rpc": Late("console.cli.procedures:app", "Show the remote procedures of a broker, those of packs included, and call them."),
-    "queue": Late("console.cli.queue:app", "See what is to be sent by DICOM, hold destinations and entries, release them."),
     "audit": Late("console.cli.audit:app", "See who did what to this site, when, what it changed, and what was refused to whom."),
     "archive": Late(
         "console.cli.archive:app", "See and steer short-term and long-term storage: rules, media, operator requests."
@@ -88,6 +87,7 @@ COMMANDS = {
     ),
 }
 COMMANDS |= {name: Late(f"console.cli.families:{name}", told) for name, told in FAMILIES.items()}
+COMMANDS["queues"] = Late("console.cli.queues:app", FAMILIES["queues"])  # which has verbs of its own besides
 #: The base of each package's errors.
 _ERRORS = {
     "console.errors": "ConsoleError",

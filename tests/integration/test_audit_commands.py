@@ -31,8 +31,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 def test_what_commands_did_is_listed_and_what_was_refused(terminal: Terminal, data: Path) -> None:
     assert terminal.run("audit", "list", "--data", data).words == "nothing of this kind was done"
-    terminal.run("queue", "hold", "--destination", "READING ROOM", "--data", data)
-    terminal.run("queue", "hold", "--destination", "NOWHERE", "--data", data)
+    terminal.run("queues", "hold", "--destination", "READING ROOM", "--data", data)
+    terminal.run("queues", "hold", "--destination", "NOWHERE", "--data", data)
     shown = terminal.run("audit", "list", "--data", data).words
     assert "destination READING ROOM: held false to true" in shown
     assert "refused: There is no destination 'NOWHERE'" in shown
@@ -47,7 +47,7 @@ def test_what_commands_did_is_listed_and_what_was_refused(terminal: Terminal, da
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        (("queue", "hold", "--destination", "READING ROOM"), "destination READING ROOM: held false to true"),
+        (("queues", "hold", "--destination", "READING ROOM"), "destination READING ROOM: held false to true"),
         (("archive", "keep", "--patient", "100"), "patient 100: "),
         (("tasks", "schedule", "add", "MAGB RECALL IMAGES", "--frequency", "60S"), "schedule entry "),
         (("tasks", "start", "MAGB RECALL IMAGES"), "task "),

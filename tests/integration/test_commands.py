@@ -93,7 +93,7 @@ def test_a_fault_without_its_facts_is_told_how_it_is_written(tmp_path: Path) -> 
 
 def test_help_teaches() -> None:
     listed, runner = magbroker("--help").stdout, CliRunner()
-    names = ("up", "broker", "gateway", "taskman", "status", "site", "rules", "fault", "rpc", "tasks", "queue", "migrate-store")
+    names = ("up", "broker", "gateway", "taskman", "status", "site", "rules", "fault", "rpc", "tasks", "queues", "migrate-store")
     for command in (*names, "echo", "send", "find", "move", "get"):
         assert runner.invoke(app, [command, "--help"]).exit_code == 0
         assert command in listed

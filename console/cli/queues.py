@@ -1,4 +1,4 @@
-"""`magbroker queue list, hold, release`: what waits in the export queue, what is held, what failed."""
+"""`magbroker queues`: the verbs that actions declare, and those of what is sent by DICOM: exports, hold, release."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ import typer
 from rich.console import Group
 from rich.markup import escape
 
+from console.cli.action_verbs import action_app
+from console.cli.families import GROUPS
+from console.cli.family_names import FAMILIES
 from console.cli.task_verbs import Outcome, Room, asked, verb
 from console.tasks.screens import plain_table
 
-app = typer.Typer(no_args_is_help=True, help="See what is to be sent by DICOM, hold destinations and entries, release them.")
+app = action_app(FAMILIES["queues"], GROUPS["queues"])
 
 DestinationOption = Annotated[str, typer.Option("--destination", metavar="NAME", help="A transmit destination, whole.")]
-EntriesArgument = Annotated[list[str] | None, typer.Argument(metavar="[ENTRY]...", help="Entries, as 'queue list' writes them.")]
+EntriesArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[ENTRY]...", help="Entries, as 'queues exports' writes them.")
+]
 
 
-@verb(app, "list")
-def _list(
+@verb(app, "exports")
+def _exports(
     room: Room,
     status: Annotated[str, typer.Option(help="FAIL, HOLD, RETRY, WAITING, XMIT or SUCCESS.")] = "FAIL",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
 ) -> Outcome:
-    """List destinations that are held, and entries of a status with their reasons: those that failed if not told."""
+    """List destinations that are held, and what failed to be sent with the reasons; entries of another status with --status."""
     found = room.desk.ask("MAGB EXPORT LIST", asked(status=status, limit=limit))
     table = plain_table("entry", "image", "destination", "since", "reason")
     for one in found["entries"]:

@@ -1,4 +1,4 @@
-"""`magbroker queue`: the owner of a database, or a user, holds, releases and lists what is to be sent."""
+"""`magbroker queues`: the owner of a database, or a user, holds, releases and lists what is to be sent."""
 
 from __future__ import annotations
 
@@ -46,24 +46,24 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_destination_is_held_shown_and_released(data: Path) -> None:
-    def queue(*arguments: str) -> str:
-        run = magbroker("queue", *arguments, "--data", str(data))
+    def queues(*arguments: str) -> str:
+        run = magbroker("queues", *arguments, "--data", str(data))
         assert run.returncode == 0, run.stderr
         return run.stdout
 
-    assert queue("hold", "--destination", "READING ROOM") == "READING ROOM is held, with 1 entry\n"
-    listed = queue("list", "--status", "HOLD")
+    assert queues("hold", "--destination", "READING ROOM") == "READING ROOM is held, with 1 entry\n"
+    listed = queues("exports", "--status", "HOLD")
     assert "READING ROOM is held since" in listed
     assert "1^1" in listed
     assert "READING ROOM" in magbroker("status", "--data", str(data)).stdout
     state = json.loads(magbroker("status", "--json", "--data", str(data)).stdout)
     assert (state["held"], state["exports"]) == (["READING ROOM"], {"HOLD": 1})
-    assert json.loads(queue("release", "--destination", "READING ROOM", "--json")) == {"entries": 1}
-    assert queue("hold", "1^1") == "1 entry held\n"
-    assert queue("release", "1^1", "--failed") == "1 entry released\n"
-    assert queue("list") == "no entry has status FAIL\n"
-    assert queue("hold", "--destination", "RESEARCH") == "RESEARCH is held, with 0 entries\n", "one that has none"
-    assert queue("release", "--destination", "RESEARCH") == "RESEARCH is released, with 0 entries\n"
+    assert json.loads(queues("release", "--destination", "READING ROOM", "--json")) == {"entries": 1}
+    assert queues("hold", "1^1") == "1 entry held\n"
+    assert queues("release", "1^1", "--failed") == "1 entry released\n"
+    assert queues("exports") == "no entry has status FAIL\n"
+    assert queues("hold", "--destination", "RESEARCH") == "RESEARCH is held, with 0 entries\n", "one that has none"
+    assert queues("release", "--destination", "RESEARCH") == "RESEARCH is released, with 0 entries\n"
 
 
 @pytest.mark.parametrize("verb", ["hold", "release"])
@@ -84,7 +84,7 @@ def test_what_is_not_there_or_over_is_told_by_words_and_exit_status(
         store.transact(lambda connection: queue_image(connection, "RESEARCH"))
         over = update(DicomExportImage).where(DicomExportImage.export == 2).values(status="SUCCESS")
         store.transact(lambda connection: connection.execute(over))
-    run = terminal.run("queue", verb, *wanted, "--data", data)
+    run = terminal.run("queues", verb, *wanted, "--data", data)
     assert run.status == status
     assert said.format("held" if verb == "hold" else "released") in run.words
     assert terminal.run("status", "--json", "--data", data).words.count("READING ROM") == 0, "nothing is held by the wrong name"
@@ -102,18 +102,18 @@ def broker(data: Path) -> Iterator[Path]:
 def test_a_signed_on_user_does_what_the_owner_does(terminal: Terminal, broker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"DATA": str(broker), "ACCESS": "DEMOMG1", "VERIFY": "1MGR!@#$"}.items():
         monkeypatch.setenv(f"MAGBROKER_{name}", value)
-    held = terminal.run("queue", "hold", "--destination", "READING ROOM")
+    held = terminal.run("queues", "hold", "--destination", "READING ROOM")
     assert (held.out, held.err, held.status) == ("READING ROOM is held, with 1 entry\n", "", 0)
-    assert "by MANAGER,IRIS" in terminal.run("queue", "list").words
-    assert terminal.run("queue", "release", "1^1").status == 0
-    assert terminal.run("queue", "hold", "7^7").status == 3
-    assert terminal.run("queue", "release", "--destination", "NOSUCH").status == 3
+    assert "by MANAGER,IRIS" in terminal.run("queues", "exports").words
+    assert terminal.run("queues", "release", "1^1").status == 0
+    assert terminal.run("queues", "hold", "7^7").status == 3
+    assert terminal.run("queues", "release", "--destination", "NOSUCH").status == 3
     assert terminal.run("rules", "versions", "--location", "660").status == 0
-    refused = terminal.run("queue", "hold", "1^1", "--access", "DEMOGW1", "--verify", "1GWY!@#$")
+    refused = terminal.run("queues", "hold", "1^1", "--access", "DEMOGW1", "--verify", "1GWY!@#$")
     assert (refused.status, "MAG SYSTEM" in refused.words) == (1, True)
 
 
 def test_what_is_meant_has_to_be_said(data: Path) -> None:
-    run = magbroker("queue", "hold", "--data", str(data))
+    run = magbroker("queues", "hold", "--data", str(data))
     assert (run.returncode, "Traceback" in run.stderr) == (2, False)
     assert "Either DESTINATION or ENTRIES" in run.stderr
