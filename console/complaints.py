@@ -113,7 +113,7 @@ CONTEXT_REFUSALS = (
     _if(
         r"does not have access to option",
         "The context exists but is not given to this user: {text}",
-        "Have the option added to the user's secondary menu options.",
+        "Have the option added to the user's secondary menu options; at a magbroker 'magbroker contexts grant' does it.",
     ),
     _if(r"out of order", "The option is out of order: {text}", "Ask the site's manager when it will be in order again."),
     _if(r"(Option locked|Reverse lock)", "A key decides on the option: {text}", "Have the key given to the user, or taken."),
@@ -149,6 +149,12 @@ def explain(text: str, complaints: Iterable[Complaint], otherwise: str) -> tuple
         if complaint.pattern.search(text):
             return complaint.words(text)
     return f"{otherwise}: {text}", "Ask the site's manager with these words."
+
+
+def advised(text: str, complaints: Iterable[Complaint], otherwise: str) -> str:
+    """Say both in sentences."""
+    found, advice = explain(text, complaints, otherwise)
+    return f"{found.rstrip('.')}. {advice}"
 
 
 def speaker(data: bytes) -> tuple[str, str]:

@@ -213,7 +213,7 @@ def _where(settings: Settings, demo: bool) -> str:
         f"DICOM         127.0.0.1:{settings.gateway.dicom_port}, AE title {settings.gateway.ae_title}",
         f"web           http://127.0.0.1:{settings.web_port}/api (JSON), /metrics, /readyz",
         f"data          {settings.data.resolve()}",
-        *(["sign on with  FAKEDOC1 / 1DOC!@#$"] if demo else []),
+        *(["sign on with  FAKEDOC1 / 1DOC!@#$ (RPC clients), DEMOMG1 / 1MGR!@#$ (the manager: web, shell)"] if demo else []),
         "Ctrl-C ends everything.",
     ]
     return "\n".join(lines)

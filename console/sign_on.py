@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from console.addresses import parse_address
 from console.ciphers import ciphers_of
-from console.complaints import CONTEXT_REFUSALS, SIGN_ON_REFUSALS, Complaint, explain
+from console.complaints import CONTEXT_REFUSALS, SIGN_ON_REFUSALS, Complaint, advised
 from console.errors import ConsoleError, WrongUsage
 from console.way import Way
 from runtime import format_address, read_run_file
@@ -122,8 +122,7 @@ def door(way: Way, codes: tuple[str, str], *, timeout: float = TIMEOUT) -> Door:
 
 def explained(text: str, complaints: Iterable[Complaint], otherwise: str) -> ConsoleError:
     """Say in words what a broker's refusal means, and what to do."""
-    found, advice = explain(text, complaints, otherwise)
-    return ConsoleError(f"{found} {advice.replace('--cipher-table', 'the setting cipher_table')}")
+    return ConsoleError(advised(text, complaints, otherwise).replace("--cipher-table", "the setting cipher_table"))
 
 
 def _address(way: Way) -> tuple[str, int]:

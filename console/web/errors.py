@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import NotFound as NotFoundThere
 
 from console.errors import ConsoleError
 from rpcs.actions import ActionError, BadRequest, NotAllowed, NotFound
@@ -62,6 +63,10 @@ def told(error: BaseException) -> tuple[int, str, str]:
         return error.code, error.kind, str(error)
     if isinstance(error, ActionError):
         return _CODES.get(type(error), 409), error.kind, str(error)
-    if isinstance(error, HTTPException) and error.code:  # what routing found: no such path, another method
-        return error.code, "missing" if error.code == 404 else "usage", str(error.description)
+    if isinstance(error, NotFoundThere):
+        return told(NoSuchPage())
+    if isinstance(error, MethodNotAllowed):
+        return 405, "usage", f"This takes {' or '.join(sorted(set(error.valid_methods or ()) - {'HEAD', 'OPTIONS'}))} only."
+    if isinstance(error, HTTPException) and error.code:  # what else routing found
+        return error.code, "usage", str(error.description)
     return 500, "defect", _DEFECT

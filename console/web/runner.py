@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 
 from broker import Dispatcher, Outcome
+from console.complaints import CALL_REFUSALS, CONTEXT_REFUSALS, advised
 from console.web.errors import Away, NotSignedOn
 from fileman import NOTED_EVERY, FileManError, TokenData, end_token, find_token, make_token, note_use
 from rpcs import Session, StartTask, refusal
@@ -27,6 +28,8 @@ T = TypeVar("T")
 API, OWNER = "API", "OWNER"
 #: Seconds for which a token of a sign-on is good.
 SIGN_ON_SECONDS = 8 * 3600.0
+#: Why a user may not call a procedure.
+_REFUSALS = (*CONTEXT_REFUSALS, *CALL_REFUSALS)
 _NOT_TAKEN = "TaskMan did not take the task; 'magbroker tasks monitor' shows its workers."
 
 
@@ -91,7 +94,7 @@ class Runner:
         known, site = dispatcher.registry.get(procedure), dispatcher.site()
         why = refusal(procedure, known, session, site, dispatcher.environment.clock.now)
         if why:
-            raise NotAllowed(f"{caller.name}: {why}")
+            raise NotAllowed(f"{caller.name}: {advised(why, _REFUSALS, 'The broker refuses this')}")
 
     async def sign_on(self, access: str, verify: str, address: str, label: str) -> SignedOnBy:
         """Sign a user on as the broker does, with its locks and its log, and give him a token. Raises NotSignedOn."""

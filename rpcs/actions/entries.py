@@ -72,6 +72,11 @@ class Family:
     amended: Callable[[Act, Entry, Entry], Entry] = _as_given
 
     @property
+    def one(self) -> str:
+        """What an entry is called, behind its article."""
+        return f"{'an' if self.thing[0] in 'aeio' else 'a'} {self.thing}"
+
+    @property
     def number(self) -> Parameter:
         """The parameter that names an entry."""
         if self.kind.number == "name":
@@ -199,7 +204,7 @@ def _by(name: str, number: str) -> Callable[[Entry], Any]:
 
 def entry_actions(family: Family) -> None:
     """Register the actions of a family."""
-    noun, thing = family.noun, family.thing
+    noun, thing, one = family.noun, family.thing, family.one
     number_key = family.kind.number
 
     def entry_list(act: Act) -> dict[str, Any]:
@@ -228,17 +233,17 @@ def entry_actions(family: Family) -> None:
         entry = family.find(act)
         return {**entry, **family.more(act, entry)}
 
-    entry_show.__doc__ = f"Show all of a {thing}; secrets are left out."
+    entry_show.__doc__ = f"Show all of {one}; secrets are left out."
     action(f"MAGB {noun} SHOW", family.number, key=family.looks)(entry_show)
 
     def entry_add(act: Act) -> Entry:
         hold_entries(act.connection, family.kind)
         number = family.given(act) or next_number(act.connection, family.kind)
         if read_entry(act.connection, family.kind, number) is not None:
-            raise RefusedAction(f"There is a {thing} {number} already; MAGB {noun} EDIT changes it.")
+            raise RefusedAction(f"There is {one} {number} already; MAGB {noun} EDIT changes it.")
         return family.put(act, {**family.facts(act), number_key: number}, None)
 
-    entry_add.__doc__ = f"Add a {thing}; every broker knows it at once."
+    entry_add.__doc__ = f"Add {one}; every broker knows it at once."
     its = family.number if number_key == "name" else takes.number(family.number.name, "Its number; the next if left out.")
     own = [it for it in family.parameters(needed=True) if it.name != its.name]
     action(
@@ -255,7 +260,7 @@ def entry_actions(family: Family) -> None:
         facts = family.amended(act, before, family.facts(act))
         return family.put(act, {**facts, number_key: before[number_key]}, before)
 
-    entry_edit.__doc__ = f"Change what is given of a {thing}; every broker knows it at once. An empty text takes a value away."
+    entry_edit.__doc__ = f"Change what is given of {one}; every broker knows it at once. An empty text takes a value away."
     changed = [it for it in family.parameters(needed=False) if it.name != family.number.name]
     action(f"MAGB {noun} EDIT", family.number, *changed, *family.amends, writes=True, key=family.key)(entry_edit)
 
@@ -272,6 +277,6 @@ def entry_actions(family: Family) -> None:
         act.changed(family.named(before), before, None)
         return before
 
-    entry_remove.__doc__ = f"Take a {thing} away."
+    entry_remove.__doc__ = f"Take {one} away."
     question = f"Take this {thing} away?"
     action(f"MAGB {noun} REMOVE", family.number, writes=True, key=family.key, destroys=question)(entry_remove)

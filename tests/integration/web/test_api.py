@@ -44,7 +44,14 @@ def test_a_user_without_the_key_is_refused_and_audited(served: Served) -> None:
 def test_a_user_without_the_context_is_refused_as_the_broker_refuses_him(served: Served) -> None:
     refused = served.user(UNA).get("/api/task/list")
     assert (refused.status, refused.body["error"]) == (403, "key")
-    assert "does not have access to option MAGB TASKMAN" in refused.body["message"]
+    assert "does not have access to option MAGB TASKMAN. Have the option added" in refused.body["message"]
+
+
+def test_who_misses_a_path_or_its_method_is_told_where_to_look(served: Served) -> None:
+    missed, mistaken = served.user(MAY).get("/api/images"), served.user(MAY).get("/api/export/hold")
+    assert (missed.status, missed.body["error"]) == (404, "missing")
+    assert "GET /api lists" in missed.body["message"]
+    assert (mistaken.status, mistaken.body) == (405, {"error": "usage", "message": "This takes POST only."})
 
 
 def test_nothing_is_told_to_who_is_not_signed_on(served: Served) -> None:
