@@ -142,7 +142,7 @@ IMAGE = takes.text("IMAGE", "The image's number, or its SOP Instance UID.", requ
     takes.number("LOCATION", "The institution that acquired them."),
     takes.after(),
     takes.limit(MOST_LISTED),
-    lists={"entries": ("ien", "acquired", "patient_name", "accession", "modality", "location", "rejected", "uid")},
+    lists={"entries": ("ien", "acquired", "patient_name", "accession", "modality", "location", "rejected")},
 )
 def image_list(act: Act) -> dict[str, Any]:
     """List images that are on file, the newest first, LIMIT at most, older than image AFTER: those that fit all that is asked.
