@@ -119,13 +119,17 @@ class Family:
         """Write an entry and note what was changed. Raises BadRequest and RefusedAction."""
         if why := self.unfit(act, facts, {**(before or {}), **facts}):
             raise BadRequest(why)
-        try:
-            made = put_entry(act.connection, self.kind, facts, act.site_key, act.clock.now())
-        except BadEntry as error:
-            raise BadRequest(str(error)) from error
+        made = self.write(act, facts)
         act.changed(self.named(made), before, made)
         warning = self.warns(act, before or {}, facts)
         return {**made, "warning": warning} if warning else made
+
+    def write(self, act: Act, facts: Entry) -> Entry:
+        """Write an entry, and nothing more. Raises BadRequest."""
+        try:
+            return put_entry(act.connection, self.kind, facts, act.site_key, act.clock.now())
+        except BadEntry as error:
+            raise BadRequest(str(error)) from error
 
     def facts(self, act: Act) -> Entry:
         """Give the fields that were given, as the site file has them. Raises BadRequest."""

@@ -16,7 +16,6 @@ from fileman import (
     entries,
     hold_entries,
     lock_for_transaction,
-    put_entry,
     to_fileman,
 )
 from fileman.files import FailedAccess, LockedAddress, NewPerson, UserKey
@@ -216,6 +215,6 @@ def _taken(act: Act, field: str, value: str) -> Entry:
 def _multiple(act: Act, user: Entry, field: str, values: list[str]) -> Entry:
     if why := last_manager(act, {**user, field: values}):
         raise RefusedAction(why)
-    made = put_entry(act.connection, USER, {"duz": user["duz"], field: values}, act.site_key, act.clock.now())
+    made = USERS.write(act, {"duz": user["duz"], field: values})
     act.changed(USERS.named(user), {field: user[field]}, {field: values})
     return {"duz": user["duz"], "name": user["name"], field: made[field]}

@@ -50,9 +50,14 @@ def queries() -> st.SearchStrategy[Keys]:
 
 
 def _means_the_same(keys: Keys) -> bool:
-    """Leave out a range of days and one of times without an end: wlmscpfs has it end when the last day begins."""
+    """Leave out ranges of days and of times of which not both are open at an end, or the times alone at the last.
+
+    wlmscpfs takes the former as two ranges, each by itself, and has the latter end when the last day begins.
+    """
     ((days,), (times,)) = (keys.get(path, [""]) for path in (DATE, TIME))
-    return not ("-" in days and times.endswith("-"))
+    if "-" not in days or "-" not in times:
+        return True
+    return not times.endswith("-") and not days.endswith("-") and (not days.startswith("-") or times.startswith("-"))
 
 
 def common_entries(most: int = 40) -> list[dict[str, object]]:

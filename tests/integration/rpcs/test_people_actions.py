@@ -57,6 +57,12 @@ def test_who_is_disused_terminated_or_removed_signs_on_no_more(site: Managed) ->
     assert site.refusal(ACCESS, VERIFY) == WRONG_PAIR
 
 
+@pytest.mark.parametrize("key", ["\x1f", "A^B"])
+def test_a_key_that_no_site_can_have_is_refused_as_a_mistake(site: Managed, key: str) -> None:
+    with pytest.raises(BadRequest, match="keys: holds a c"):
+        site.may("KEY GRANT", duz=UNA.duz, key=key)
+
+
 def test_a_user_is_shown_without_codes(site: Managed) -> None:
     add_nora(site)
     site.refusal(UNA.access, "WRONG!@#1")
