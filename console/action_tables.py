@@ -18,7 +18,7 @@ from rpcs.actions import Action
 #: Characters of a value that is itself a list or an object.
 _ROOM = 200
 #: What is a FileMan date.
-_DATES = frozenset({"birth_date", "locked_until", "terminated", "until"})
+DATES = frozenset({"birth_date", "locked_until", "terminated", "until"})
 
 
 def tables_of(action: Action, answer: Any, now: datetime) -> RenderableType:
@@ -31,10 +31,10 @@ def tables_of(action: Action, answer: Any, now: datetime) -> RenderableType:
     if others:
         parts.append(facts_table(screens, others))
     filled = [name for name in action.lists if answer.get(name)]
-    titles = ["" if filled == [*action.lists][:1] else _words(name) for name in filled]
+    titles = ["" if filled == [*action.lists][:1] else words(name) for name in filled]
     parts += [_listed(screens, answer[name], action.lists[name], title) for name, title in zip(filled, titles, strict=True)]
     if action.lists and not parts:
-        parts.append(", ".join(f"no {_words(name)}" for name in action.lists))
+        parts.append(", ".join(f"no {words(name)}" for name in action.lists))
     if answer.get("next") is not None:
         parts.append(f"[dim]There are more: --after {escape(str(answer['next']))}")
     return parts[0] if len(parts) == 1 else Group(*parts)
@@ -46,7 +46,7 @@ def facts_table(screens: Screens, facts: Mapping[str, Any]) -> Table:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(_words(name), _value(screens, name, value))
+        table.add_row(words(name), _value(screens, name, value))
     return table
 
 
@@ -55,13 +55,14 @@ def _listed(screens: Screens, rows: Iterable[Mapping[str, Any]], columns: Sequen
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", title=title or None, title_justify="left")
     for column in columns:
         numbers = all(isinstance(row.get(column), int | float) and not isinstance(row.get(column), bool) for row in rows)
-        table.add_column(_words(column), justify="right" if numbers else "left", overflow="fold")
+        table.add_column(words(column), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*[_value(screens, column, row.get(column)) for column in columns])
     return table
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """Give a column's name as people read it."""
     return name.removesuffix("_at").replace("_", " ") if name != "at" else "when"
 
 
@@ -72,10 +73,10 @@ def _value(screens: Screens, name: str, value: Any) -> str:
         return "yes" if value else "no"
     if name == "at" or name.endswith("_at"):
         return _moment(screens, value)
-    if name in _DATES:
-        return escape(_date(str(value)))
+    if name in DATES:
+        return escape(day_told(str(value)))
     if isinstance(value, Mapping):
-        return escape(", ".join(f"{_words(key)} {_plain(it)}" for key, it in value.items()))
+        return escape(", ".join(f"{words(key)} {_plain(it)}" for key, it in value.items()))
     if isinstance(value, list):
         return escape("\n".join(_plain(it) for it in value)) or "-"
     return escape(str(value))
@@ -88,7 +89,7 @@ def _moment(screens: Screens, value: Any) -> str:
         return escape(str(value))
 
 
-def _date(value: str) -> str:
+def day_told(value: str) -> str:
     """Write a FileMan date as people read it; one that is not exact, or none, as it is."""
     try:
         return from_fileman(value).isoformat(" ", "minutes") if "." in value else f"{from_fileman(value):%Y-%m-%d}"
@@ -100,5 +101,5 @@ def _plain(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
-        return ", ".join(f"{_words(key)} {_plain(it)}" for key, it in value.items())[:_ROOM]
+        return ", ".join(f"{words(key)} {_plain(it)}" for key, it in value.items())[:_ROOM]
     return json.dumps(value, ensure_ascii=False)[:_ROOM]

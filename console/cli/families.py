@@ -22,7 +22,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         verb: f"IMAGE {verb.upper()}" for verb in ("list", "show", "story", "move", "delete", "reject", "accept", "retract")
     },
     "patients": {verb: f"PATIENT {verb.upper()}" for verb in ("list", "update", "merge")},
-    "queues": {verb: f"QUEUE {verb.upper()}" for verb in ("depths", "list", "requeue", "priority", "destination", "purge")},
+    "queues": {verb: f"QUEUE {verb.upper()}" for verb in ("depths", "list", "requeue", "priority", "destination", "purge")}
+    | {"flow": "FLOW"},
     "destinations": {**_entry("DESTINATION"), "echo": "DESTINATION ECHO"},
     "locations": {**_entry("LOCATION"), "online": "LOCATION ONLINE", "offline": "LOCATION OFFLINE", "check": "LOCATION CHECK"},
     "places": {verb: name for verb, name in _entry("PLACE").items() if verb != "remove"},

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import pwd
-import socket
-import struct
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +12,15 @@ from klein import Klein
 from twisted.internet.address import UNIXAddress
 
 from console.web.bodies import header, json_body
-from console.web.errors import BadBody, NoSuchPage, NotSignedOn, told
+from console.web.callers import Callers, address_of, token_of
+from console.web.errors import BadBody, NoSuchPage, told
 from console.web.feed import Feed, kinds_for
 from console.web.gauges import Gauges
 from console.web.health import Health
 from console.web.openapi import ROOT, description, method_of, path_of
+from console.web.pages import Pages
 from console.web.runner import Runner, owner
-from rpcs.actions import ACTIONS, Action, Caller
+from rpcs.actions import ACTIONS, Action
 from rpcs.actions.parameters import read_number, request_of
 from runtime.metrics import METRICS_TYPE, metrics_page
 
@@ -32,8 +31,6 @@ CODE_LIMIT, LABEL_LIMIT = 60, 60
 #: Whoever may call this may listen to the feed.
 EVENTS_LIKE = "MAGB STATUS"
 
-#: struct ucred: pid, uid, gid.
-_CREDENTIALS = struct.Struct("3i")
 Request = Any  # twisted gives it no types
 Page = Callable[[Request], Awaitable[Any]]
 
@@ -43,9 +40,11 @@ class Api:
     """Answers HTTP requests. Over the owner's socket everything is the owner's; over TCP everything is a token's."""
 
     runner: Runner
+    callers: Callers
     health: Health
     feed: Feed
     gauges: Gauges
+    pages: Pages
     app: Klein = field(default_factory=Klein)
 
     def __post_init__(self) -> None:
@@ -63,22 +62,23 @@ class Api:
             self.app.route(path, methods=[method], endpoint=path)(_json(page))
         for path, plain in (("/healthz", self._alive), ("/metrics", self._metrics), (f"{ROOT}/events", self._events)):
             self.app.route(path, methods=["GET"], endpoint=path)(plain)
-        self.app.handle_errors(Exception)(_refused)
+        self.pages.lay(self.app)
+        self.app.handle_errors(Exception)(self._refused)
 
     def _page(self, action: Action) -> Page:
         async def page(request: Request) -> Any:
-            caller = await self._caller(request)
+            caller = await self.callers.caller(request)
             self.runner.check(caller, action.name)
             values = json_body(request) if action.writes else _query(request)
             return await self.runner.run(action.name, caller, request_of(action.takes, values))
 
         return page
 
-    async def _caller(self, request: Request) -> Caller:
-        peer = request.getClientAddress()
-        if isinstance(peer, UNIXAddress):
-            return owner(_peer_name(request))
-        return await self.runner.signed_on(_token(request), str(getattr(peer, "host", "")))
+    def _refused(self, request: Request, failure: Any) -> bytes:
+        """Say why something is not to be had: to a browser that wants a page on a page."""
+        if "text/html" in header(request, b"accept") and not request.path.startswith(ROOT.encode()):
+            return self.pages.refused(request, failure.value)
+        return _refused(request, failure)
 
     async def _index(self, _request: Request) -> Any:
         listed = [
@@ -107,7 +107,7 @@ class Api:
 
     async def _events(self, request: Request) -> bytes:
         async def may() -> Collection[str]:
-            caller = await self._caller(request)
+            caller = await self.callers.caller(request)
             self.runner.check(caller, EVENTS_LIKE)
             return kinds_for(caller, _query(request).get("kinds", ""))
 
@@ -120,15 +120,14 @@ class Api:
         access, verify, label = (_code(body, name) for name in ("access", "verify", "label"))
         if set(body) - {"access", "verify", "label"} or not (access and verify):
             raise BadBody("The body is to be an object with access and verify, and label if wanted.")
-        host = str(getattr(request.getClientAddress(), "host", ""))
-        signed = await self.runner.sign_on(access, verify, host, label or "sign-on")
+        signed = await self.runner.sign_on(access, verify, address_of(request), label or "sign-on")
         facts = signed.facts
         return {"token": signed.token, "duz": facts.duz, "name": facts.name, "seconds": round(facts.expires_at - facts.made_at)}
 
     async def _sign_off(self, request: Request) -> Any:
         json_body(request)
-        await self._caller(request)
-        await self.runner.sign_off(_token(request))
+        await self.callers.caller(request)
+        await self.runner.sign_off(token_of(request))
         return {"signed_off": True}
 
     async def _call(self, request: Request) -> Any:
@@ -139,17 +138,7 @@ class Api:
         procedure, asked = body.get("procedure"), body.get("request")
         if procedure not in ACTIONS or not isinstance(asked, dict) or not all(isinstance(it, str) for it in asked.values()):
             raise BadBody("The body is to be an object with procedure and request, names and texts.")
-        return await self.runner.run(procedure, owner(_peer_name(request)), asked)
-
-
-def _peer_name(request: Request) -> str:
-    """Name the system's user at the other end of the owner's socket."""
-    credentials = request.channel.transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _process, user, _group = _CREDENTIALS.unpack(credentials)
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return str(user)
+        return await self.runner.run(procedure, owner(self.callers.system_user(request)), asked)
 
 
 def _code(body: Mapping[str, Any], name: str) -> str:
@@ -157,13 +146,6 @@ def _code(body: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or len(value) > CODE_LIMIT:
         raise BadBody(f"{name} is to be a text of at most {CODE_LIMIT} characters.")
     return value
-
-
-def _token(request: Request) -> str:
-    kind, _, token = header(request, b"authorization").partition(" ")
-    if kind.lower() != "bearer" or not token.strip():
-        raise NotSignedOn
-    return token.strip()
 
 
 def _query(request: Request) -> dict[str, str]:

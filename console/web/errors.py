@@ -28,6 +28,16 @@ class NotSignedOn(WebError):
     code, kind = 401, "sign-on"
 
 
+class VerifyCodeExpired(NotSignedOn):
+    """The verify code has expired: choose another one."""
+
+
+class Forged(WebError):
+    """No page of this console asked for this: load the page anew and try again."""
+
+    code, kind = 403, "forged"
+
+
 class NoSuchPage(WebError):
     """There is nothing here; GET /api lists what there is."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.task import LoopingCall
 
 from console.web.errors import Away, NotSignedOn, TooMany
+from console.web.history import History
 from console.web.listener import Listener
 from console.web.log_lines import LogLines
 from console.web.rates import Rates
@@ -23,9 +24,10 @@ from runtime.metrics import IMAGE_EVENTS, LISTENERS
 log = logging.getLogger(__name__)
 
 #: What can be listened to, and the security key that it needs.
-KINDS = {"image": "", "queues": "", "rates": "", "log": "XUMGR"}
-#: Seconds between looks at events, looks between two at the queues, and looks between two at who may still listen.
-LOOK_SECONDS, QUEUE_LOOKS, CHECK_LOOKS = 0.5, 4, 10
+KINDS = {"image": "", "flow": "", "queues": "", "rates": "", "load": "", "log": "XUMGR"}
+#: Seconds between looks at events while somebody watches the flow; looks between two while nobody does, between two at the
+#: queues, and between two at who may still listen.
+LOOK_SECONDS, QUIET_LOOKS, QUEUE_LOOKS, CHECK_LOOKS = 0.1, 5, 20, 50
 #: Listeners at once; events that somebody who comes back is given of those that he missed.
 MOST_LISTENERS, MOST_MISSED = 50, 1000
 
@@ -38,12 +40,13 @@ def written(kind: str, value: Any, number: int | None = None) -> bytes:
 
 @dataclass(slots=True)
 class Feed:
-    """Looks for what is new twice a second, counts it, and hands it to those who listen."""
+    """Looks for what is new, counts it, and hands it to those who listen: twice a second, more often for who watches the flow."""
 
     runner: Runner
     lines: LogLines = field(default_factory=LogLines)
     tail: Tail = field(default_factory=Tail)
     rates: Rates = field(default_factory=Rates)
+    history: History = field(default_factory=History)
     _listeners: set[Listener] = field(default_factory=set)
     _depths: list[Depth] = field(default_factory=list)
     _looks: int = 0
@@ -107,22 +110,28 @@ class Feed:
             log.exception("the feed could not look for what is new")
 
     async def _look(self) -> None:
+        self._looks += 1
+        if self._looks % QUIET_LOOKS and not self._wanted("flow"):
+            return
         clock = self.runner.dispatcher.environment.clock
         while True:
             rows = await self.runner.scan(lambda connection: self.tail.look(connection, clock.seconds()))
             self._pass_on(rows)
             if len(rows) < LOT:
                 break
-        self._looks += 1
-        if self._looks % QUEUE_LOOKS == 0 and self._wanted("queues"):
-            depths = await self.runner.scan(queue_depths)
-            if depths != self._depths:
-                self._depths = depths
-                self._send("queues", [self._queues()])
+        if self._looks % QUEUE_LOOKS == 0:
+            await self._look_at_queues(clock.seconds())
         lines = self.lines.take()
         self._send("log", [written("log", told(line)) for line in lines] if self._wanted("log") else ())
         if self._looks % CHECK_LOOKS == 0:
             await self._let_go()
+
+    async def _look_at_queues(self, now: float) -> None:
+        depths = await self.runner.scan(queue_depths)
+        if depths != self._depths:
+            self._depths = depths
+            self._send("queues", [self._queues()])
+        self._send("load", [written("load", self.history.sample(now, depths))])
 
     async def _let_go(self) -> None:
         """Let those go who may listen no more, as their token ended or a key was taken away, and tell them so."""
@@ -137,11 +146,15 @@ class Feed:
         reactor = self.runner.dispatcher.reactor
         now = reactor.seconds()
         self.rates.count(now, (row.stage for row in rows))
+        self.history.count(row.stage for row in rows)
         for row in rows:
             IMAGE_EVENTS.labels(row.stage).inc()
         if rows and self._wanted("image"):
             self._send("image", [_image(row) for row in rows])
-        if self._looks % 2 == 0 and self._wanted("rates"):
+        if rows and self._wanted("flow"):
+            newest = max(row.at for row in rows)
+            self._send("flow", [written("flow", {"counts": self.history.counts, "newest": newest})])
+        if self._looks % (2 * QUIET_LOOKS) == 0 and self._wanted("rates"):
             self._send("rates", [written("rates", self.rates.per_second(now))])
 
     def _wanted(self, kind: str) -> bool:

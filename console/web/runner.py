@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 
 from broker import Dispatcher, Outcome
 from console.complaints import CALL_REFUSALS, CONTEXT_REFUSALS, advised
-from console.web.errors import Away, NotSignedOn
+from console.web.errors import Away, NotSignedOn, VerifyCodeExpired
 from fileman import NOTED_EVERY, FileManError, TokenData, end_token, find_token, make_token, note_use
 from rpcs import Session, StartTask, refusal
 from rpcs.actions import ACTIONS, Act, Caller, Done, NotAllowed, Premises, RefusedAction, carry_out, context_of, prepare
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: How the audit names the way over the API, and over the socket of the data directory's owner.
-API, OWNER = "API", "OWNER"
+#: How the audit names the way over the API, by the console's pages, and over the socket of the data directory's owner.
+API, PAGES, OWNER = "API", "WEB", "OWNER"
 #: Seconds for which a token of a sign-on is good.
 SIGN_ON_SECONDS = 8 * 3600.0
 #: Why a user may not call a procedure.
@@ -75,15 +75,15 @@ class Runner:
         """Run a read on a thread of the read pool. Raises Away when the database does not answer."""
         return await self._done(lambda: self.dispatcher.environment.store.scan(work))
 
-    async def signed_on(self, token: str, address: str) -> Caller:
-        """Give who a token stands for. Raises NotSignedOn."""
+    async def signed_on(self, token: str, address: str, via: str = API) -> Caller:
+        """Give who a token stands for, and the way he came. Raises NotSignedOn."""
         environment = self.dispatcher.environment
         found = await self.scan(lambda connection: find_token(connection, token, environment.clock))
         if found is None:
             raise NotSignedOn("This token is nobody's, or is good no longer: POST /api/sign-on gives another.")
         self._note(found)
         keys = self.dispatcher.site().keys_of(found.duz)
-        return Caller(found.duz, found.name or "", keys, via=API, address=address)
+        return Caller(found.duz, found.name or "", keys, via=via, address=address)
 
     def check(self, caller: Caller, procedure: str) -> None:
         """Raise NotAllowed where a user may not call an action's procedure, as the broker would refuse him."""
@@ -97,20 +97,50 @@ class Runner:
             raise NotAllowed(f"{caller.name}: {advised(why, _REFUSALS, 'The broker refuses this')}")
 
     async def sign_on(self, access: str, verify: str, address: str, label: str) -> SignedOnBy:
-        """Sign a user on as the broker does, with its locks and its log, and give him a token. Raises NotSignedOn."""
-        session = Session(id=self.session_ids(), address=address, client=label)
-        prepared = await self._call(session, "XUS SIGNON SETUP")
-        cipher = self.dispatcher.environment.cipher
-        codes = cipher.encipher(f"{access};{verify}".encode("iso-8859-1", "replace"))
-        outcome = await self._call(prepared.session, "XUS AV CODE", codes)
-        signed = outcome.session
-        if not signed.duz:
-            lines = [line.decode("iso-8859-1") for line in outcome.lines]
-            raise NotSignedOn(lines[3] if len(lines) > 3 and lines[3] else "The broker refuses the sign-on.")
+        """Sign a user on as the broker does, with its locks and its log, and give him a token. Raises NotSignedOn.
+
+        VerifyCodeExpired is one: `change_verify_code` helps.
+        """
+        signed = self._answered(await self._prepared(access, verify, address, label))
         try:
             return await self._token(signed, address, label)
         finally:
             self.dispatcher.ended(signed)
+
+    async def change_verify_code(self, access: str, verify: str, new: str, address: str, label: str) -> None:
+        """Change the verify code of a user, an expired one too (XUS CVC). Raises NotSignedOn with the broker's words."""
+        outcome = await self._prepared(access, verify, address, label)
+        try:
+            self._answered(outcome)
+        except VerifyCodeExpired:
+            log.debug("the verify code that is changed has expired")
+        session = outcome.session
+        try:
+            pieces = [self._enciphered(code) for code in (verify, new, new)]
+            verdict = _texts(await self._call(session, "XUS CVC", b"^".join(pieces)))
+        finally:
+            if session.duz:
+                self.dispatcher.ended(session)
+        if verdict[:1] != ["0"]:
+            raise NotSignedOn(" ".join(verdict[1:]).strip() or "The broker does not take this verify code.")
+
+    async def _prepared(self, access: str, verify: str, address: str, label: str) -> Outcome:
+        """Greet the broker and give it the codes."""
+        session = Session(id=self.session_ids(), address=address, client=label)
+        greeted = await self._call(session, "XUS SIGNON SETUP")
+        return await self._call(greeted.session, "XUS AV CODE", self._enciphered(f"{access};{verify}"))
+
+    def _enciphered(self, code: str) -> bytes:
+        return self.dispatcher.environment.cipher.encipher(code.encode("iso-8859-1", "replace"))
+
+    def _answered(self, outcome: Outcome) -> Session:
+        """Give the session that is signed on now. Raises NotSignedOn."""
+        if outcome.session.duz:
+            return outcome.session
+        lines = _texts(outcome)
+        if lines[2:3] == ["1"]:
+            raise VerifyCodeExpired
+        raise NotSignedOn(lines[3] if len(lines) > 3 and lines[3] else "The broker refuses the sign-on.")
 
     async def _token(self, session: Session, address: str, label: str) -> SignedOnBy:
         environment = self.dispatcher.environment
@@ -162,6 +192,10 @@ class Runner:
         except FileManError as error:
             log.error("the web could not ask the database: %s", error)
             raise Away from error
+
+
+def _texts(outcome: Outcome) -> list[str]:
+    return [line.decode("iso-8859-1") for line in outcome.lines]
 
 
 def _report(future: Future[None]) -> None:

@@ -15,9 +15,11 @@ from twisted.internet.interfaces import IListeningPort, IOpenSSLContextFactory
 from broker import Hub, PortTaken
 from console.web.api import Api
 from console.web.bodies import BoundedSite
+from console.web.callers import Callers
 from console.web.feed import Feed
 from console.web.gauges import Gauges
 from console.web.health import Health
+from console.web.pages import pages_of
 from console.web.runner import Runner
 from runtime import SOCKET, TLSFactory
 
@@ -89,5 +91,6 @@ def web_service(
 ) -> WebService:
     """Build the web of a broker; nothing listens yet."""
     runner = Runner(hub.dispatcher, lambda: secrets.token_hex(8))
-    api = Api(runner, Health(runner, data), Feed(runner), Gauges(runner, hub))
+    callers, feed = Callers(runner), Feed(runner)
+    api = Api(runner, callers, Health(runner, data), feed, Gauges(runner, hub), pages_of(runner, callers, feed))
     return WebService(api, reactor, data, port, interface, tls)
