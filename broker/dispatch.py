@@ -113,7 +113,7 @@ class Outcome:
     """What came of a call: the session as it is now, the bytes that answer it on `[XWB]`, the pause before them.
 
     For other transports: `refused` says that the call did not run, `error` the kind and text of what went wrong, `value`
-    what the procedure `procedure` gave.
+    what the procedure `procedure` gave, `waited` that it waited until there was something to give.
     """
 
     session: Session
@@ -123,6 +123,7 @@ class Outcome:
     error: tuple[str, bytes] | None = None
     value: bytes | list[bytes] | LocalArray[bytes] = b""
     procedure: Procedure | None = None
+    waited: bool = False
 
     @property
     def lines(self) -> list[bytes]:
@@ -257,7 +258,8 @@ class Dispatcher:
             known = rpc if rpc in self.registry else "unknown"
             counter = self._counters[known, ended] = RPC_CALLS.labels(known, ended)
         counter.inc()
-        RPC_SECONDS.observe(perf_counter() - begun)
+        if not outcome.waited:
+            RPC_SECONDS.observe(perf_counter() - begun)
         return outcome
 
     def _call(
@@ -398,6 +400,7 @@ class Dispatcher:
             self.reactor.callLater(LOOK_AGAIN, run)
         else:
             self.waits.begin(call.session.id, wait, run)
+            done.addCallback(lambda outcome: replace(outcome, waited=True))
         return done
 
     def _outcome(self, call: Call, answer: Answer) -> Outcome | Deferred[Outcome]:

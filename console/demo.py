@@ -211,9 +211,9 @@ def _where(settings: Settings, demo: bool) -> str:
             else []
         ),
         f"DICOM         127.0.0.1:{settings.gateway.dicom_port}, AE title {settings.gateway.ae_title}",
-        f"web           http://127.0.0.1:{settings.web_port}/api (JSON), /metrics, /readyz",
+        f"web console   http://127.0.0.1:{settings.web_port}/  (and /api, /metrics, /readyz)",
         f"data          {settings.data.resolve()}",
-        *(["sign on with  FAKEDOC1 / 1DOC!@#$ (RPC clients), DEMOMG1 / 1MGR!@#$ (the manager: web, shell)"] if demo else []),
+        *(["sign on with  DEMOMG1 / 1MGR!@#$ (web console, shell), FAKEDOC1 / 1DOC!@#$ (RPC clients)"] if demo else []),
         "Ctrl-C ends everything.",
     ]
     return "\n".join(lines)

@@ -21,7 +21,12 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 1
 RPC_CALLS = Counter(
     "magbroker_rpc_calls", "Calls of remote procedures, by procedure and outcome.", ("procedure", "outcome"), registry=REGISTRY
 )
-RPC_SECONDS = Histogram("magbroker_rpc_seconds", "Seconds from a call to its answer.", registry=REGISTRY, buckets=_SECONDS)
+RPC_SECONDS = Histogram(
+    "magbroker_rpc_seconds",
+    "Seconds from a call to its answer, of calls that waited for nothing.",
+    registry=REGISTRY,
+    buckets=_SECONDS,
+)
 ACTIONS_DONE = Counter(
     "magbroker_actions", "Administrative actions over the API and the owner's socket.", ("action", "outcome"), registry=REGISTRY
 )

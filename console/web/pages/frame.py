@@ -17,7 +17,7 @@ from console.web.feed import Feed
 from console.web.pages.assets import Assets
 from console.web.pages.panels import form_path
 from console.web.pages.places import PLACES
-from console.web.pages.values import Shown, age_told, grouped, size_told
+from console.web.pages.values import Shown, age_told, grouped, prose, size_told
 from console.web.pages.visitor import Ask, Redirect
 from console.web.runner import Runner
 from rpcs.actions import ACTIONS, Caller
@@ -59,7 +59,7 @@ class Frame:
         )
         self.environment.globals |= {"asset": self.assets.address, "words": words, "form_path": form_path, "PLACES": PLACES}
         self.environment.globals |= {"address": address}
-        self.environment.filters |= {"grouped": grouped, "size": size_told, "age": age_told}
+        self.environment.filters |= {"grouped": grouped, "size": size_told, "age": age_told, "prose": prose}
 
     def page(self, template: str, ask: Ask, **values: Any) -> str:
         """Render a page, or a part of one, for who asks."""

@@ -17,22 +17,30 @@ from fileman.files import NetworkLocation
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A stop on the road as it is drawn: its stage of MAGB FLOW, the step of an image's story that leaves it, where it leads."""
+    """A stop on the road as it is drawn: its stage of MAGB FLOW, "" where nothing waits; steps that leave it; where it leads."""
 
     name: str
     title: str
     about: str
-    step: str
+    steps: tuple[str, ...]
     path: str
+    passed: str
+
+    def count(self, counts: Mapping[str, int]) -> int:
+        """Count what left it, given how often each step was made."""
+        return sum(counts.get(step, 0) for step in self.steps)
 
 
-#: The stops, in the order of the road.
+_SENT = "/queues/entries?queue=EXPORT&status=SUCCESS"
+#: The stops, in the order of the road; those that are no part of its main line come last.
 STOPS = (
-    Stop("SPOOL", "Received", "in a gateway's spool, not filed yet", "STORE", "/destinations"),
-    Stop("CORRECT", "To correct", "patient or exam do not fit", "CORRECT", "/correct"),
-    Stop("EVAL", "Evaluate", "filed, waits for its location's rules", "EVALUATE", "/queues/entries?queue=EVAL"),
-    Stop("EXPORT", "Send", "waits for a DICOM destination", "SEND", "/queues/entries?queue=EXPORT"),
-    Stop("SEND", "Copy", "waits for a router's share", "COPY", "/queues/entries?queue=SEND"),
+    Stop("SPOOL", "Received", "in a gateway's spool, not filed yet", ("RECEIVE",), "/destinations", "received"),
+    Stop("EVAL", "Filed", "waits for its location's rules", ("EVALUATE",), "/queues/entries?queue=EVAL", "evaluated"),
+    Stop("EXPORT", "To send", "waits for a DICOM destination", ("SEND",), "/queues/entries?queue=EXPORT", "sent"),
+    Stop("", "Delivered", "taken by a destination or copied to a share", ("SEND", "COPY"), _SENT, "delivered"),
+    Stop("CORRECT", "To correct", "patient or exam do not fit", ("CORRECT",), "/correct", "corrected"),
+    Stop("SEND", "To copy", "waits for a router's share", ("COPY",), "/queues/entries?queue=SEND", "copied"),
+    Stop("", "Committed", "a destination vouches for it", ("COMMIT",), _SENT, "committed"),
 )
 #: Where a person goes to do what is needed.
 NEEDS = {

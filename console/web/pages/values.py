@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +12,14 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
-from console.action_tables import DATES, day_told
+from console.action_tables import DATES, day_told, words
 
-#: Characters of an object's text in a table.
-ROOM = 300
+#: Characters of a value's text, and rows of a table within a cell.
+ROOM, ROWS = 300, 100
+_TABLE = Markup('<table class="within"><thead>{}</thead><tbody>{}</tbody></table>')
+_FACT = Markup('<tr><th scope="row">{}</th><td>{}</td></tr>')
+_HEAD, _CELL = Markup('<th scope="col">{}</th>'), Markup("<td>{}</td>")
+_CODE = re.compile("`([^`]*)`")
 _NOTHING = Markup('<span class="nothing">&ndash;</span>')
 
 
@@ -35,9 +40,23 @@ class Shown:
             return self.moment(value)
         if name in DATES:
             return escape(day_told(str(value)))
+        if isinstance(value, list) and all(isinstance(it, Mapping) for it in value):
+            return self._table(value)
         if isinstance(value, list):
-            return Markup("<br>").join(escape(_plain(it)) for it in value)
-        return escape(_plain(value))
+            return Markup("<br>").join(self.value("", it) for it in value)
+        if isinstance(value, Mapping):
+            rows = (_FACT.format(words(key), self.value(key, it)) for key, it in value.items())
+            return _TABLE.format(Markup(), Markup().join(rows))
+        return escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)[:ROOM])
+
+    def _table(self, rows: Sequence[Mapping[str, Any]]) -> Markup:
+        """Write objects as rows, ROWS at most; the names of the first are the columns."""
+        columns = list(rows[0])
+        head = Markup("<tr>{}</tr>").format(Markup().join(_HEAD.format(words(column)) for column in columns))
+        lines = [Markup().join(_CELL.format(self.value(column, row.get(column))) for column in columns) for row in rows[:ROWS]]
+        if len(rows) > ROWS:
+            lines.append(Markup('<td colspan="{}">and {} more</td>').format(len(columns), len(rows) - ROWS))
+        return _TABLE.format(head, Markup().join(Markup("<tr>{}</tr>").format(line) for line in lines))
 
     def moment(self, value: Any) -> Markup:
         """Write a time, ISO 8601 or seconds since the epoch, on the visitor's clock: of another day with its date."""
@@ -55,10 +74,10 @@ class Shown:
         )
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_plain(it)}" for key, it in value.items())[:ROOM]
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)[:ROOM]
+def prose(text: str) -> Markup:
+    """Write a docstring's text: paragraphs whose lines run on, names between grave accents as code."""
+    paragraphs = (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    return Markup().join(Markup("<p>{}</p>").format(_CODE.sub(r"<code>\1</code>", escape(it))) for it in paragraphs if it)
 
 
 def grouped(number: Any) -> str:

@@ -5,19 +5,22 @@
 const SECONDS = 5;
 const passed = [];
 let counts = null;
+function sum(counted, steps) {
+  return steps.split(",").reduce((all, step) => all + (counted[step] ?? 0), 0);
+}
 function show() {
-  for (const cell of document.querySelectorAll("[data-step]")) {
-    const count = counts ? counts[cell.dataset.step] : undefined;
-    if (count !== undefined) cell.textContent = count.toLocaleString("en").replaceAll(",", "\u202f");
+  if (!counts) return;
+  for (const cell of document.querySelectorAll("[data-steps]")) {
+    cell.textContent = sum(counts, cell.dataset.steps).toLocaleString("en").replaceAll(",", "\u202f");
   }
 }
 function rates() {
   const now = performance.now();
   while (passed.length && now - passed[0].at > SECONDS * 1000) passed.shift();
   for (const cell of document.querySelectorAll("[data-rate]")) {
-    const step = cell.dataset.rate;
-    const first = passed.length ? passed[0].counts[step] ?? 0 : 0;
-    const last = passed.length ? passed[passed.length - 1].counts[step] ?? 0 : 0;
+    const steps = cell.dataset.rate;
+    const first = passed.length ? sum(passed[0].counts, steps) : 0;
+    const last = passed.length ? sum(passed[passed.length - 1].counts, steps) : 0;
     const rate = passed.length > 1 ? (last - first) / Math.max(1, (now - passed[0].at) / 1000) : 0;
     cell.textContent = rate < 10 ? rate.toFixed(1).replace(".0", "") : Math.round(rate);
   }
