@@ -73,8 +73,7 @@ class Pages:
 
     def refused(self, request: Request, error: BaseException) -> bytes:
         """Say on a page why something is not to be had."""
-        code, _kind, message = told(error)
-        return self._told(request, code, message)
+        return self._told(request, *told(error))
 
     async def _static(self, request: Request, name: str) -> bytes:
         return self.assets.serve(request, name)
@@ -115,16 +114,16 @@ class Pages:
         return self._write(request, Redirect(self.frame.sign_on_path(asked)))
 
     def _failed(self, request: Request, error: Exception) -> bytes:
-        code, _kind, message = told(error)
+        code, kind, message = told(error)
         if code == 500:
             log.error("%s %s failed", request.method.decode("ascii", "replace"), request.path[:200], exc_info=error)
-        return self._told(request, code, message)
+        return self._told(request, code, kind, message)
 
-    def _told(self, request: Request, code: int, message: str) -> bytes:
+    def _told(self, request: Request, code: int, kind: str, message: str) -> bytes:
         for name, value in _HEADERS.items():
             request.setHeader(name, value)
         if request.getHeader("hx-request"):  # a part of a page says so in its place
-            return self.frame.environment.get_template("_refused.html").render(message=message).encode()
+            return self.frame.environment.get_template("_refused.html").render(kind=kind, message=message).encode()
         request.setResponseCode(code)
         return self.frame.bare("error.html", zone_of(request), code=code, message=message).encode()
 

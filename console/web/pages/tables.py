@@ -12,7 +12,7 @@ from console.web.pages.frame import Frame, Route, address
 from console.web.pages.panels import DO, Panel, Place
 from console.web.pages.places import PANELS
 from console.web.pages.visitor import Ask, Redirect
-from rpcs.actions import ACTIONS, Action, ActionError
+from rpcs.actions import ACTIONS, Action, ActionError, BadRequest, NotAllowed
 from rpcs.actions.parameters import DRY_RUN
 
 #: Parameters that a table sets by itself.
@@ -28,11 +28,11 @@ async def panel_page(place: Place, panel: Panel, frame: Frame, ask: Ask) -> str:
     asked = {**panel.start, **{name: text for name, text in ask.values.items() if name in takes and text}, **panel.always}
     limit = {"limit": str(ROWS)} if "limit" in takes else {}
     answer: Any = None
-    refused = ""
+    refused = None
     try:
         answer = await frame.run(panel.action, ask, {**limit, **asked})
     except ActionError as error:
-        refused = str(error)
+        refused = error
     return frame.page(
         "panel_table.html" if ask.partial else "panel.html",
         ask,
@@ -60,10 +60,13 @@ async def action_page(frame: Frame, ask: Ask, name: str) -> str | Redirect:
     action = ACTIONS.get("MAGB " + name.upper().replace("/", " "))
     if action is None:
         raise NoSuchPage
-    frame.runner.check(ask.visitor.caller, action.name)
-    if action.writes:
-        return await (_carried_out(frame, ask, action) if ask.posted else _form(frame, ask, action))
-    return await _looked_up(frame, ask, action)
+    caller = ask.visitor.caller
+    frame.runner.check(caller, action.name)
+    if action.writes and ask.posted:
+        return await _carried_out(frame, ask, action)
+    if action.key and not caller.holds(action.key):
+        raise NotAllowed(f"{caller.name} needs the security key {action.key} for this.")
+    return await (_form(frame, ask, action) if action.writes else _looked_up(frame, ask, action))
 
 
 async def _form(frame: Frame, ask: Ask, action: Action, **more: Any) -> str:
@@ -74,8 +77,8 @@ async def _form(frame: Frame, ask: Ask, action: Action, **more: Any) -> str:
         try:
             entry = await frame.run(before.name, ask, numbers) if numbers else None
         except ActionError as error:
-            more.setdefault("refused", str(error))
-    facts = {"refused": "", "done": None, "previewed": None, **more}
+            more.setdefault("refused", error)
+    facts = {"refused": None, "done": None, "previewed": None, **more}
     return _shown(frame, ask, action, fields_of(action, ask.values, entry), facts)
 
 
@@ -83,11 +86,11 @@ async def _carried_out(frame: Frame, ask: Ask, action: Action) -> str:
     asked = asked_of(action, ask.values)
     preview = ask.values.get("preview") == "1"
     if action.destroys and not preview and ask.values.get("sure") != "1":
-        return await _form(frame, ask, action, refused="Say that you are sure.")
+        return await _form(frame, ask, action, refused=BadRequest("Say that you are sure."))
     try:
         answer = await frame.run(action.name, ask, {**asked, **({"dry_run": True} if preview else {})})
     except (ActionError, Away) as error:
-        return await _form(frame, ask, action, refused=str(error))
+        return await _form(frame, ask, action, refused=error)
     if preview:
         return await _form(frame, ask, action, previewed=answer)
     ask.request.setHeader("HX-Trigger", "done")
@@ -97,12 +100,12 @@ async def _carried_out(frame: Frame, ask: Ask, action: Action) -> str:
 async def _looked_up(frame: Frame, ask: Ask, action: Action) -> str:
     asked = asked_of(action, ask.values)
     fields = fields_of(action, ask.values)
-    answer, refused = None, ""
+    answer, refused = None, None
     if all(asked.get(field.parameter.key) for field in fields if field.parameter.required):
         try:
             answer = await frame.run(action.name, ask, asked)
         except ActionError as error:
-            refused = str(error)
+            refused = error
     facts = {"refused": refused, "done": answer, "previewed": None}
     return _shown(frame, ask, action, fields, facts)
 

@@ -16,6 +16,7 @@ from console.reactor_thread import in_reactor, reactor
 from console.shell.asking import asked_always
 from console.web import web_service
 from console.web.openapi import path_of
+from console.web.pages.panels import form_path
 from fileman import SiteKey, Store, apply_site, parse_site
 from fileman.files import AuditChange, AuditRecord
 from rpcs.actions import ACTIONS, DRY_RUN, ActionError, Kind, Parameter, answer_of, context_of
@@ -25,6 +26,7 @@ from tests.integration.rpcs.test_every_action import CASES, SITE, Site
 from tests.integration.rpcs.two_users import User
 from tests.support.broker import RunningBroker
 from tests.support.http import Web
+from tests.support.pages import PageVisitor
 from tests.support.templates import Templates
 from tests.support.terminal import Terminal
 from xwb import BrokerClient
@@ -144,6 +146,18 @@ class Everyone:
         done = web.post(path_of(action), **values) if action.writes else web.get(path_of(action), **values)
         return "done" if done.status == 200 else str(done.body["error"])
 
+    def page(self, user: User, name: str, asked: dict[str, object]) -> str:
+        """Fill in the form of the console."""
+        action = ACTIONS[f"MAGB {name}"]
+        visitor = PageVisitor(self.port)
+        assert visitor.sign_on(user.access, user.verify).status == 303
+        values = {"rows": asked["rows1"]} if "rows1" in asked else asked
+        path = form_path(action.name, {})
+        sure = {"sure": 1} if action.destroys else {}
+        shown = visitor.post(path, part=True, **values, **sure) if action.writes else visitor.get(path, part=True, **values)
+        assert shown.status == 200, shown.text
+        return shown.refused or ("done" if not action.writes or 'class="done"' in shown.text else shown.text)
+
     def command(self, user: User, name: str, asked: dict[str, object]) -> str:
         """Type the command."""
         codes = ("--access", user.access, "--verify", user.verify, "--broker", f"127.0.0.1:{self.broker.port}")
@@ -211,6 +225,7 @@ def made_words(name: str, asked: dict[str, object]) -> list[str]:
 WAYS: Mapping[str, Way] = {
     "rpc": Everyone.rpc,
     "api": Everyone.api,
+    "page": Everyone.page,
     "command": Everyone.command,
     "shell": Everyone.shell,
 }
