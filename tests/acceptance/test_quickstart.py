@@ -13,13 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from console.processes import Child
-from runtime import free_port
+from tests.support.demo import running_demo
 from tests.support.shown import blocks_of, commands_in, shows
 from tests.support.waiting import until
 
 PAGE = Path(__file__).parents[2] / "docs/quickstart/README.md"
-PORTS = ("BROKER_PORT", "TEXT_PORT", "SINK_PORT", "WEB_PORT", "GATEWAY__DICOM_PORT")
 #: What the image is, which the page calls 33.
 ACCESSION, NUMBER = "021126-202", "33"
 
@@ -27,16 +25,9 @@ ACCESSION, NUMBER = "021126-202", "33"
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[dict[str, str]]:
     """Run what the page begins with, until every sample came where it belongs; give the environment of another terminal."""
-    ports = {f"MAGBROKER_{name}": str(free_port()) for name in PORTS} | {"MAGBROKER_GATEWAY__CORRECT_SECONDS": "1"}
-    data = tmp_path / "var"
-    up = Child("demo", ["up", "--demo", "--data", str(data)], int(ports["MAGBROKER_WEB_PORT"]), tmp_path / "up.log", ports)
-    up.start()
-    try:
-        until(lambda: "Ctrl-C ends everything." in (tmp_path / "up.log").read_text(), "the samples came", 120)
+    with running_demo(tmp_path) as running:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        yield {**os.environ, **ports, "PATH": path, "COLUMNS": "200"}
-    finally:
-        up.stop()
+        yield {**os.environ, **running.environment, "PATH": path, "COLUMNS": "200"}
 
 
 def test_the_page_is_followed_from_the_first_question_to_the_delivered_image(demo: dict[str, str], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
@@ -20,7 +21,7 @@ from console.web.pages.places import PLACES
 from console.web.pages.values import Shown, age_told, grouped, prose, size_told
 from console.web.pages.visitor import Ask, Redirect
 from console.web.runner import Runner
-from rpcs.actions import ACTIONS, Caller
+from rpcs.actions import ACTIONS, Caller, NotAllowed
 from rpcs.actions.parameters import request_of
 
 Page = Callable[..., Awaitable[str | Redirect]]
@@ -65,12 +66,23 @@ class Frame:
         """Render a page, or a part of one, for who asks."""
         visitor = ask.visitor
         shown = Shown(visitor.zone, ask.now)
-        facts = {"ask": ask, "visitor": visitor, "caller": visitor.caller, "shown": shown, "value": shown.value}
+        may = cache(partial(self.may, visitor.caller))
+        facts = {"ask": ask, "visitor": visitor, "caller": visitor.caller, "shown": shown, "value": shown.value, "may": may}
         return self.environment.get_template(template).render(**facts, **values)
 
     def bare(self, template: str, zone: ZoneInfo, **values: Any) -> str:
         """Render a page that is for everybody."""
         return self.environment.get_template(template).render(shown=Shown(zone, datetime.now(zone)), caller=None, **values)
+
+    def may(self, caller: Caller, name: str) -> bool:
+        """Tell whether somebody may call an action: he has its key, and a context that opens it."""
+        if not caller.holds(ACTIONS[name].key) and ACTIONS[name].key:
+            return False
+        try:
+            self.runner.check(caller, name)
+        except NotAllowed:
+            return False
+        return True
 
     async def run(self, name: str, ask: Ask, values: Mapping[str, object]) -> Any:
         """Carry an action out for who asks, with values by their JSON names. Raises ActionError, and Away."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +11,8 @@ from rpcs.actions import ACTIONS, Action, Caller
 
 #: Below which path each action has its form.
 DO = "/do"
+#: Tells whether somebody may call an action: he has its key, and a context that opens it.
+May = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,10 @@ class Button:
     always: Mapping[str, str] = field(default_factory=dict)
     when: tuple[str, tuple[Any, ...]] = ("", ())
 
-    def offered(self, caller: Caller, row: Mapping[str, Any]) -> bool:
+    def offered(self, may: May, row: Mapping[str, Any]) -> bool:
         """Tell whether somebody may press it beside a row."""
         column, values = self.when
-        return caller.holds(ACTIONS[self.action].key) and (not column or row.get(column) in values)
+        return may(self.action) and (not column or row.get(column) in values)
 
     def address(self, row: Mapping[str, Any]) -> str:
         """Give the address of the action's form, filled from a row."""
@@ -86,15 +88,15 @@ class Place:
     panels: tuple[Panel, ...] = ()
     key: str = ""
 
-    def open_to(self, caller: Caller) -> bool:
+    def open_to(self, caller: Caller, may: May) -> bool:
         """Tell whether somebody may look at anything of it."""
-        if not self.panels:
-            return caller.holds(self.key) if self.key else True
-        return any(caller.holds(panel.reads.key) if panel.reads.key else True for panel in self.panels)
+        if self.panels:
+            return any(self.tabs(may))
+        return caller.holds(self.key) if self.key else True
 
-    def tabs(self, caller: Caller) -> Iterator[Panel]:
+    def tabs(self, may: May) -> Iterator[Panel]:
         """Give the panels that somebody may look at."""
-        return (panel for panel in self.panels if not panel.reads.key or caller.holds(panel.reads.key))
+        return (panel for panel in self.panels if may(panel.action))
 
 
 def form_path(action: str, given: Mapping[str, str]) -> str:

@@ -1,0 +1,108 @@
+"""Every page and the form of every action, seen by each role: nothing that the browser complains of or that shuts people out."""
+
+from __future__ import annotations
+
+import pytest
+
+from console.web.pages.panels import form_path
+from console.web.pages.places import PLACES
+from rpcs.actions import ACTIONS, Caller
+from tests.browser.conftest import ROLES, Look, Sight
+
+#: The security keys of each role in the demo.
+KEYS = {
+    "viewer": frozenset[str](),
+    "operator": frozenset({"MAG SYSTEM", "ZTMQ"}),
+    "manager": frozenset({"XUPROGMODE", "ZTMQ", "MAG SYSTEM", "XUMGR"}),
+}
+NARROW = {"width": 400, "height": 800}
+
+
+def may(role: str, name: str) -> bool:
+    """Tell whether a role may call an action; the demo's viewer has no context for TaskMan's procedures."""
+    key = ACTIONS[name].key
+    return (not key or key in KEYS[role]) and not (role == "viewer" and name.startswith("MAGB TASK "))
+
+
+def paths_for(role: str) -> list[str]:
+    """Give the pages that a role may look at."""
+    caller = Caller(1, role, KEYS[role])
+    found = []
+    for place in PLACES:
+        if place.open_to(caller, lambda name: may(role, name)):
+            found += [panel.path for panel in place.tabs(lambda name: may(role, name))] or [place.path]
+    return found
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_page_is_clean_and_can_be_used_by_everybody(look: Look, role: str) -> None:
+    sight = look(role)
+    paths = paths_for(role)
+    assert len(paths) > 10
+    for path in paths:
+        sight.open(path)
+        assert sight.page.locator("h1").first.text_content()
+        assert sight.page.locator(".refused").count() == 0, f"{path}: {sight.page.locator('.refused').first.text_content()}"
+        sight.check_access()
+        sight.check_console()
+        sight.picture(f"{role}{path.replace('/', '-')}")
+
+
+def test_what_a_role_may_not_see_is_not_in_its_navigation(look: Look) -> None:
+    offered = {role: look(role).page.locator("header.top nav a").all_text_contents() for role in ("viewer", "manager")}
+    assert "Audit" not in offered["viewer"]
+    assert set(offered["viewer"]) < set(offered["manager"])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_form_of_every_action_opens_for_who_holds_its_key(look: Look, role: str) -> None:
+    sight = look(role)
+    opened = 0
+    for name in ACTIONS:
+        path = form_path(name, {})
+        if not may(role, name):
+            answer = sight.page.request.get(sight.address + path)
+            assert answer.status == 403, f"{role} {name}"
+            assert "security key" in answer.text() or "context" in answer.text()
+            continue
+        sight.open(path)
+        assert sight.page.locator("h2").first.is_visible(), name
+        opened += 1
+    assert opened > 20
+    sight.check_console()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_a_narrow_screen_in_light_and_dark(look: Look, scheme: str) -> None:
+    sight = look("manager", viewport=NARROW, color_scheme=scheme)
+    for path in paths_for("manager"):
+        sight.open(path)
+        wide = sight.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{path} is {wide} pixels too wide"
+        sight.check_access()
+        sight.picture(f"narrow-{scheme}{path.replace('/', '-')}")
+
+
+def test_pages_are_walked_with_keys_alone(look: Look) -> None:
+    sight = look("manager")
+    sight.open("/")
+    for letter, title in ((place.letter, place.title) for place in PLACES[1:]):
+        sight.page.keyboard.press("g")
+        sight.page.keyboard.press(letter)
+        sight.page.wait_for_function("title => document.querySelector('h1')?.textContent === title", arg=title)
+    sight.open("/destinations")
+    focus_on(sight, "Add")
+    sight.page.keyboard.press("Enter")
+    sight.page.locator("dialog[open] form").wait_for()
+    assert sight.page.evaluate("document.activeElement.closest('dialog') !== null"), "the form has the focus"
+    sight.page.keyboard.press("Escape")
+    sight.page.locator("dialog[open]").wait_for(state="detached")
+
+
+def focus_on(sight: Sight, text: str) -> None:
+    """Press Tab until something of a text has the focus."""
+    for _ in range(100):
+        sight.page.keyboard.press("Tab")
+        if sight.page.evaluate("document.activeElement.textContent.trim()") == text:
+            return
+    raise AssertionError(f"{text} is not reached with Tab")
