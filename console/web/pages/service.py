@@ -39,7 +39,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Type": "text/html; charset=utf-8",
 }
-#: Pages that one address may ask for at once, and a second; sign-ons likewise.
+#: Pages that one session may ask for at once, and a second; sign-ons of an address likewise.
 PAGES_AT_ONCE, PAGES_PER_SECOND = 300, 60.0
 SIGN_ONS_AT_ONCE, SIGN_ONS_PER_SECOND = 10, 0.2
 
@@ -95,9 +95,11 @@ class Pages:
         return served
 
     def _bound(self, request: Request, route: Route) -> None:
-        limits = [self._pages] if route.signed_on or request.method in SAFE else [self._pages, self._sign_ons]
-        if not all(limit.allows(address_of(request)) for limit in limits):
-            raise TooMany("Your address asks too often; try again in a minute.")
+        """Raise TooMany for a session that asks for too much, or an address that signs on too often."""
+        asked = route.signed_on or request.method in SAFE
+        limit, who = (self._pages, session_of(request)) if asked else (self._sign_ons, "")
+        if not limit.allows(who or address_of(request)):
+            raise TooMany("This is asked for too often; try again in a minute.")
 
     async def _ask(self, request: Request, route: Route) -> Ask:
         if not route.signed_on:

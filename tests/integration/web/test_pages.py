@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -37,9 +36,10 @@ def test_who_is_not_signed_on_is_asked_to_and_comes_where_he_wanted(visitor: Pag
     assert visitor.get("/queues/entries", queue="SEND").status == 200
 
 
-@pytest.mark.parametrize(
-    "then", ["https://elsewhere.example/", "//elsewhere.example/", "/\\elsewhere.example", "javascript:1", "/\r\nX: y"]
-)
+ELSEWHERE = ("https://elsewhere.example/", "//elsewhere.example/", "/\\elsewhere.example", "javascript:1", "/\r\nX: y")
+
+
+@pytest.mark.parametrize("then", ELSEWHERE)
 def test_nobody_is_led_to_another_site(visitor: PageVisitor, then: str) -> None:
     shown = visitor.sign_on(MAY.access, MAY.verify, then=then)
     assert shown.status == 303
@@ -107,7 +107,7 @@ def test_who_signs_off_is_nobody_afterwards(served: Served) -> None:
     visitor = signed_on(served, MAY)
     assert visitor.post("/sign-off").headers["Location"] == "/sign-on"
     assert visitor.get("/").status == 303
-    assert "HX-Redirect" in visitor.get("/queues", part=True).headers
+    assert "Hx-Redirect" in visitor.get("/queues", part=True).headers
 
 
 def test_what_pages_do_is_audited_as_theirs(served: Served) -> None:
@@ -186,8 +186,8 @@ def test_a_cookie_is_no_token_for_another_port(served: Served) -> None:
 
 
 @pytest.fixture
-def overview(served: Served) -> Iterator[PageVisitor]:
-    yield signed_on(served, UNA)
+def overview(served: Served) -> PageVisitor:
+    return signed_on(served, UNA)
 
 
 def test_the_overview_is_for_everybody_and_tells_what_waits(overview: PageVisitor) -> None:
