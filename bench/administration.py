@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import create_engine, func, select
 
+from bench.console import measure_console
+from bench.feed_cost import cost_of
 from bench.figures import Figure
 from bench.filled import EXAMS, FAR, FIRST, PEOPLE, PER_EXAM, accession, fill_exams, fill_images, fill_people, fill_queues
-from bench.load import Rate, run_load, signed_on
 from bench.services import services
-from console.demo import DEMO_ACCESS, DEMO_VERIFY
 from console.errors import WrongUsage
 from console.tasks.socket_desk import SocketDesk
 from fileman.files import Image
 from rpcs.actions import ACTIONS
 from rpcs.queues import QUEUES
-from xwb import encode_call
 
 ROUNDS = 20
-#: Milliseconds that are wanted at most, and the part of the calls that the feed may cost.
-LIST_WANTED, STATUS_WANTED, FEED_WANTED = 200.0, 300.0, 0.05
-#: Listeners to the feed, connections of the load, pairs of windows that are compared, and how many seconds each lasts.
-LISTENERS, CONNECTIONS, PAIRS, SECONDS = 10, 8, 12, 3.0
+#: Milliseconds that are wanted at most.
+LIST_WANTED, STATUS_WANTED = 200.0, 300.0
+#: Listeners to the feed.
+LISTENERS = 10
 #: Lists that are asked for a part of what there is.
 NARROWED: tuple[tuple[str, dict[str, str]], ...] = (
     *(("MAGB QUEUE LIST", {"QUEUE": queue}) for queue in QUEUES),
@@ -41,7 +37,6 @@ NARROWED: tuple[tuple[str, dict[str, str]], ...] = (
     ("MAGB IMAGE LIST", {"ACCESSION": accession(EXAMS - 1)}),
     ("MAGB PATIENT LIST", {"NAME": "Z"}),
 )
-HERE, HERE_ANSWER = encode_call(b"XWB IM HERE"), b"\0\x001\x04"
 
 
 def measure_administration(directory: Path, site: Path) -> Iterator[Figure]:
@@ -57,6 +52,7 @@ def measure_administration(directory: Path, site: Path) -> Iterator[Figure]:
         yield _candidates(SocketDesk(directory))
         yield _status(directory)
         yield _feed(running.broker_port, directory)
+        yield from measure_console(running, directory)
 
 
 def _first_group(database: Path) -> int:
@@ -113,36 +109,4 @@ def _status(directory: Path) -> Figure:
 
 
 def _feed(port: int, directory: Path) -> Figure:
-    """Compare calls a second with listeners and without, window by window, while a gateway reports 500 images a second."""
-    ratios, rates = [], []
-    for number in range(PAIRS):
-        with_first = number % 2 == 0
-        pair = {listeners: _calls(port, directory, listeners) for listeners in ((LISTENERS, 0) if with_first else (0, LISTENERS))}
-        ratios.append(pair[LISTENERS].per_second / pair[0].per_second)
-        rates.append(pair[0].per_second)
-    cost = 1 - statistics.median(ratios)
-    note = (
-        f"of {statistics.median(rates):,.0f} calls a second, {LISTENERS} listeners, 500 images a second; median of {PAIRS} pairs "
-        f"({1 - max(ratios):.1%} to {1 - min(ratios):.1%}); wanted: below {FEED_WANTED:.0%}"
-    )
-    return Figure("what the live feed costs", 100 * cost, note, unit="%", digits=1)
-
-
-def _calls(port: int, directory: Path, listeners: int) -> Rate:
-    with _busy(port, directory, listeners), ExitStack() as stack:
-        sessions = [
-            stack.enter_context(signed_on(port, DEMO_ACCESS, DEMO_VERIFY, "MAG DICOM GATEWAY FULL")) for _ in range(CONNECTIONS)
-        ]
-        return run_load(sessions, itertools.repeat(HERE), SECONDS, HERE_ANSWER.__eq__)
-
-
-@contextmanager
-def _busy(port: int, directory: Path, listeners: int) -> Iterator[None]:
-    command = [sys.executable, "-m", "bench.feed_load", str(port), str(directory), str(listeners)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ) as process:
-        try:
-            if process.stdout is None or process.stdout.readline() != b"ready\n":
-                raise RuntimeError("the busy site did not begin")
-            yield
-        finally:
-            process.terminate()
+    return cost_of("what the live feed costs", port, directory, f"{LISTENERS} listeners", str(LISTENERS))

@@ -23,6 +23,7 @@ class Services:
     directory: Path
     broker_port: int
     dicom_port: int
+    web_port: int
     pids: tuple[int, ...] = ()
 
 
@@ -30,12 +31,13 @@ class Services:
 def services(directory: Path, site: Path, rules: Path | None = None, *, gateway: bool = True) -> Iterator[Services]:
     """Run a broker, and a gateway that files at it, until the block ends."""
     family = Family()
-    ports = Services(directory, free_port(), free_port())
+    ports = Services(directory, free_port(), free_port(), free_port())
     common = ["--data", str(directory)]
     logs = directory / "log"
     try:
         broker = ["broker", *common, "--port", str(ports.broker_port), "--text-port", "0", "--site", str(site)]
-        family.add(Child("broker", broker, ports.broker_port, logs / "broker.log", NO_DELAY))
+        web = {**NO_DELAY, "MAGBROKER_WEB_PORT": str(ports.web_port)}
+        family.add(Child("broker", broker, ports.broker_port, logs / "broker.log", web))
         if gateway:
             options = ["--broker-port", str(ports.broker_port), "--dicom-port", str(ports.dicom_port)]
             options += ["--rules", str(rules)] if rules is not None else []
