@@ -1,0 +1,65 @@
+"""A frame of an object in a file, as JPEG or PNG."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+from PIL import Image
+
+from console.rendering.errors import NoSuchFrame, NotShown
+from console.rendering.wanted import PNG, Rendered, Rendering, Viewport
+from taskman.pictures.frame import NoFrame, NoPicture, read_view
+
+#: How hard PNG tries, of 9: more takes long and gives little.
+_EFFORT = 3
+
+
+def render(path: Path, wanted: Rendering) -> Rendered:
+    """Render a frame. Raises NotShown with the reason, NoSuchFrame among them.
+
+    It runs decoders on what a peer sent, which may crash: in a process that may (see Renderer).
+    """
+    try:
+        view = read_view(path, wanted.frame, wanted.window)
+        picture = Image.fromarray(view.picture)
+        if wanted.viewport is not None:
+            picture = _fitted(picture, wanted.viewport)
+        content = io.BytesIO()
+        if wanted.media_type == PNG:
+            picture.save(content, "PNG", compress_level=_EFFORT)
+        else:
+            picture.save(content, "JPEG", quality=wanted.quality)
+    except NoFrame as problem:
+        raise NoSuchFrame(str(problem)) from problem
+    except (NoPicture, MemoryError, OSError) as problem:
+        raise NotShown(str(problem)) from problem
+    size = picture.size
+    return Rendered(content.getvalue(), wanted.media_type, *size, view.frame, view.frames, view.window, view.windows)
+
+
+def _fitted(picture: Image.Image, viewport: Viewport) -> Image.Image:
+    """Cut out the part that is wanted, as far as there is any, turn it and scale it."""
+    across = _part(viewport.left, viewport.source_width, picture.width)
+    down = _part(viewport.top, viewport.source_height, picture.height)
+    if across is None or down is None:
+        raise NotShown("the region of the viewport lies beside the image")
+    (left, right), (top, bottom) = across, down
+    scale = min(viewport.width / (right - left), viewport.height / (bottom - top))
+    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    resample = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC
+    scaled = picture.resize(size, resample, (left, top, right, bottom), reducing_gap=3.0)
+    for turned, how in (
+        (viewport.source_width, Image.Transpose.FLIP_LEFT_RIGHT),
+        (viewport.source_height, Image.Transpose.FLIP_TOP_BOTTOM),
+    ):
+        scaled = scaled.transpose(how) if turned is not None and turned < 0 else scaled
+    return scaled
+
+
+def _part(start: float, length: float | None, whole: int) -> tuple[float, float] | None:
+    """Give the ends of a part, as far as it lies within the whole; None where it does not."""
+    end = whole if length is None else start + abs(length)
+    first, last = max(0.0, start), min(float(whole), end)
+    return (first, last) if last > first and math.isfinite(last - first) else None
