@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
 from console.rendering.errors import NoSuchFrame, NotShown
 from console.rendering.wanted import PNG, Rendered, Rendering, Viewport
+from taskman.pictures.drawing import placeholder
 from taskman.pictures.frame import NoFrame, NoPicture, read_view
 
 #: How hard PNG tries, of 9: more takes long and gives little.
@@ -23,24 +25,39 @@ def render(path: Path, wanted: Rendering) -> Rendered:
     """
     try:
         view = read_view(path, wanted.frame, wanted.window)
-        picture = Image.fromarray(view.picture)
-        if wanted.viewport is not None:
-            picture = _fitted(picture, wanted.viewport)
-        content = io.BytesIO()
+        picture = _fitted(Image.fromarray(view.picture), wanted.viewport)
+        data = _encoded(picture, wanted)
+    except NoFrame as problem:
+        raise NoSuchFrame(str(problem)) from problem
+    except (NoPicture, NotShown, MemoryError) as problem:
+        if wanted.placeholder:
+            return _placeholder(wanted)
+        raise NotShown(str(problem)) from problem
+    return Rendered(data, wanted.media_type, *picture.size, view.frame, view.frames, view.window, view.windows)
+
+
+def _placeholder(wanted: Rendering) -> Rendered:
+    viewport = wanted.viewport and replace(wanted.viewport, left=0.0, top=0.0, source_width=None, source_height=None)
+    picture = _fitted(placeholder(), viewport)
+    return Rendered(_encoded(picture, wanted), wanted.media_type, *picture.size, 0, 1)
+
+
+def _encoded(picture: Image.Image, wanted: Rendering) -> bytes:
+    content = io.BytesIO()
+    try:
         if wanted.media_type == PNG:
             picture.save(content, "PNG", compress_level=_EFFORT)
         else:
             picture.save(content, "JPEG", quality=wanted.quality)
-    except NoFrame as problem:
-        raise NoSuchFrame(str(problem)) from problem
-    except (NoPicture, MemoryError, OSError) as problem:
+    except OSError as problem:  # a side is longer than JPEG can tell
         raise NotShown(str(problem)) from problem
-    size = picture.size
-    return Rendered(content.getvalue(), wanted.media_type, *size, view.frame, view.frames, view.window, view.windows)
+    return content.getvalue()
 
 
-def _fitted(picture: Image.Image, viewport: Viewport) -> Image.Image:
+def _fitted(picture: Image.Image, viewport: Viewport | None) -> Image.Image:
     """Cut out the part that is wanted, as far as there is any, turn it and scale it."""
+    if viewport is None:
+        return picture
     across = _part(viewport.left, viewport.source_width, picture.width)
     down = _part(viewport.top, viewport.source_height, picture.height)
     if across is None or down is None:

@@ -38,13 +38,17 @@ class Viewport:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What is wanted of an object: a frame by its number from 0, None for the one that stands for it; without a viewport all."""
+    """What is wanted of an object: a frame by its number from 0, None for the one that stands for it; without a viewport all.
+
+    With `placeholder` what cannot be shown gets a picture that says so.
+    """
 
     frame: int | None = None
     window: Window | None = None
     viewport: Viewport | None = None
     media_type: str = JPEG
     quality: int = QUALITY
+    placeholder: bool = False
 
     @classmethod
     def thumbnail(cls, viewport: Viewport | None = None, frame: int | None = None, media_type: str = JPEG) -> Rendering:

@@ -67,14 +67,15 @@ class Api:
 
     def _page(self, action: Action) -> Page:
         async def page(request: Request) -> Any:
-            caller = await self._caller(request)
+            caller = await self.caller(request)
             self.runner.check(caller, action.name)
             values = json_body(request) if action.writes else _query(request)
             return await self.runner.run(action.name, caller, request_of(action.takes, values))
 
         return page
 
-    async def _caller(self, request: Request) -> Caller:
+    async def caller(self, request: Request) -> Caller:
+        """Give who sends a request. Raises NotSignedOn."""
         peer = request.getClientAddress()
         if isinstance(peer, UNIXAddress):
             return owner(_peer_name(request))
@@ -107,7 +108,7 @@ class Api:
 
     async def _events(self, request: Request) -> bytes:
         async def may() -> Collection[str]:
-            caller = await self._caller(request)
+            caller = await self.caller(request)
             self.runner.check(caller, EVENTS_LIKE)
             return kinds_for(caller, _query(request).get("kinds", ""))
 
@@ -127,7 +128,7 @@ class Api:
 
     async def _sign_off(self, request: Request) -> Any:
         json_body(request)
-        await self._caller(request)
+        await self.caller(request)
         await self.runner.sign_off(_token(request))
         return {"signed_off": True}
 

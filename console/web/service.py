@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IListeningPort, IOpenSSLContextFactory
 from broker import Hub, PortTaken
 from console.web.api import Api
 from console.web.bodies import BoundedSite
+from console.web.dicomweb import DicomWeb
 from console.web.feed import Feed
 from console.web.gauges import Gauges
 from console.web.health import Health
@@ -31,6 +32,7 @@ class WebService:
     """Listens on a port, if it has one, and on the owner's socket; `port` is the number that the system gave."""
 
     api: Api
+    dicom_web: DicomWeb
     reactor: Any
     data: Path
     port: int | None
@@ -72,6 +74,7 @@ class WebService:
     def stop(self) -> None:
         """Take no more connections, and let the listeners go."""
         self.api.feed.stop()
+        self.dicom_web.close()
         stopped = [maybeDeferred(listening.stopListening) for listening in self._open]
         self._open.clear()
         directory, self._directory = self._directory, None
@@ -90,4 +93,6 @@ def web_service(
     """Build the web of a broker; nothing listens yet."""
     runner = Runner(hub.dispatcher, lambda: secrets.token_hex(8))
     api = Api(runner, Health(runner, data), Feed(runner), Gauges(runner, hub))
-    return WebService(api, reactor, data, port, interface, tls)
+    dicom_web = DicomWeb(runner, api.caller, data)
+    dicom_web.lay(api.app)
+    return WebService(api, dicom_web, reactor, data, port, interface, tls)

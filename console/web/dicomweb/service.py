@@ -1,0 +1,86 @@
+"""DICOMweb laid into the web's site: its paths, who may ask, and what is written down of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from klein import Klein
+
+from console.rendering import Renderer
+from console.web.dicomweb.archive import RETRIEVE, Archive
+from console.web.dicomweb.asked import Asked, read_request
+from console.web.dicomweb.errors import NotYet
+from console.web.dicomweb.pictures import Pictures
+from console.web.runner import Runner
+from rpcs.actions import OVER_DICOMWEB, Caller, NotAllowed
+
+ROOT = "/dicom-web"
+STUDY = f"{ROOT}/studies/<study>"
+SERIES = f"{STUDY}/series/<series>"
+INSTANCE = f"{SERIES}/instances/<sop_instance>"  # klein has a parameter instance itself
+FRAMES = f"{INSTANCE}/frames/<frames>"
+
+LOOK_FOR, GET, RENDER, STORE = OVER_DICOMWEB
+
+Request = Any  # twisted gives it no types
+Handler = Callable[[Asked], Awaitable[bytes]]
+
+
+@dataclass(slots=True)
+class DicomWeb:
+    """Answers what is asked below ROOT. `caller` gives who sent a request. Network locations may lie below `data`."""
+
+    runner: Runner
+    caller: Callable[[Request], Awaitable[Caller]]
+    data: Path
+    archive: Archive = field(init=False)
+    renderer: Renderer = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin nothing yet."""
+        self.archive = Archive(self.runner, self.data)
+        self.renderer = Renderer(self.runner.dispatcher.reactor)
+
+    def lay(self, app: Klein) -> None:
+        """Lay the paths into a site."""
+        for method, path, handler, action, procedure in self._pages():
+            app.route(path, methods=[method], endpoint=f"{method} {path}")(self._page(handler, action, procedure))
+
+    def close(self) -> None:
+        """End the processes that were begun."""
+        self.renderer.close()
+
+    def _pages(self) -> Sequence[tuple[str, str, Handler, str, str]]:
+        """Give methods and paths, what answers them, how the audit names it, and the procedure that one has to be allowed."""
+        pictures = Pictures(self.archive, self.renderer, self.runner)
+        return [
+            *[("GET", f"{path}/rendered", pictures.rendered, RENDER, RETRIEVE) for path in (INSTANCE, FRAMES)],
+            *[("GET", f"{path}/thumbnail", pictures.thumbnail, RENDER, RETRIEVE) for path in (STUDY, SERIES, INSTANCE, FRAMES)],
+        ]
+
+    def _page(self, handler: Handler, action: str, procedure: str) -> Callable[..., Awaitable[bytes]]:
+        async def page(request: Request, **segments: str) -> bytes:
+            return await self._answer(handler, action, procedure, request, segments)
+
+        return page
+
+    async def _answer(
+        self, handler: Handler, action: str, procedure: str, request: Request, segments: Mapping[str, str]
+    ) -> bytes:
+        """Answer a request of somebody who may. What he sees the handler writes down, before he sees it."""
+        caller = await self.caller(request)
+        asked = read_request(request, caller, segments, ROOT, action)
+        try:
+            self.runner.check(caller, procedure)
+            request.setHeader("Cache-Control", "no-store")
+            request.setHeader("X-Content-Type-Options", "nosniff")
+            return await handler(asked)
+        except NotAllowed as refused:
+            await asked.note(self.runner, str(refused))
+            raise
+        except NotYet as later:
+            request.setHeader("Retry-After", str(later.retry))
+            raise
