@@ -10,15 +10,17 @@ from typing import Any
 from klein import Klein
 
 from console.rendering import Renderer
-from console.web.dicomweb.archive import RETRIEVE, Archive
+from console.web.dicomweb.archive import QUERY, RETRIEVE, Archive
 from console.web.dicomweb.asked import Asked, read_request
 from console.web.dicomweb.errors import NotYet
 from console.web.dicomweb.pictures import Pictures
+from console.web.dicomweb.searches import Searches
 from console.web.runner import Runner
 from rpcs.actions import OVER_DICOMWEB, Caller, NotAllowed
 
 ROOT = "/dicom-web"
-STUDY = f"{ROOT}/studies/<study>"
+STUDIES = f"{ROOT}/studies"
+STUDY = f"{STUDIES}/<study>"
 SERIES = f"{STUDY}/series/<series>"
 INSTANCE = f"{SERIES}/instances/<sop_instance>"  # klein has a parameter instance itself
 FRAMES = f"{INSTANCE}/frames/<frames>"
@@ -55,8 +57,12 @@ class DicomWeb:
 
     def _pages(self) -> Sequence[tuple[str, str, Handler, str, str]]:
         """Give methods and paths, what answers them, how the audit names it, and the procedure that one has to be allowed."""
+        searches = Searches(self.archive, self.runner)
         pictures = Pictures(self.archive, self.renderer, self.runner)
         return [
+            ("GET", STUDIES, searches.studies, LOOK_FOR, QUERY),
+            *[("GET", f"{path}/series", searches.series, LOOK_FOR, QUERY) for path in (ROOT, STUDY)],
+            *[("GET", f"{path}/instances", searches.instances, LOOK_FOR, QUERY) for path in (ROOT, STUDY, SERIES)],
             *[("GET", f"{path}/rendered", pictures.rendered, RENDER, RETRIEVE) for path in (INSTANCE, FRAMES)],
             *[("GET", f"{path}/thumbnail", pictures.thumbnail, RENDER, RETRIEVE) for path in (STUDY, SERIES, INSTANCE, FRAMES)],
         ]
