@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import resource
 
-from console.rendering.drawing import render
+from console.rendering.drawing import decode, render
 from console.rendering.errors import NotShown
-from console.rendering.wanted import decode_request, encode_answer
+from console.rendering.wanted import Decoding, decode_request, encode_answer
 from runtime import answer_requests
 
 #: Bytes of address space: what the libraries map, and twice what the largest frame takes that is decoded.
@@ -26,7 +26,8 @@ def main() -> None:
 
 def _answer(line: bytes) -> bytes:
     try:
-        return encode_answer(render(*decode_request(line)))
+        path, wanted = decode_request(line)
+        return encode_answer(decode(path, wanted) if isinstance(wanted, Decoding) else render(path, wanted))
     except NotShown as problem:
         return encode_answer(problem)
     except Exception as error:  # whatever a library raises for a sender's bytes

@@ -10,9 +10,9 @@ from pathlib import Path
 from PIL import Image
 
 from console.rendering.errors import NoSuchFrame, NotShown
-from console.rendering.wanted import PNG, Rendered, Rendering, Viewport
+from console.rendering.wanted import PNG, Decoded, Decoding, Rendered, Rendering, Viewport
 from taskman.pictures.drawing import placeholder
-from taskman.pictures.frame import NoFrame, NoPicture, read_view
+from taskman.pictures.frame import NoFrame, NoPicture, read_samples, read_view
 
 #: How hard PNG tries, of 9: more takes long and gives little.
 _EFFORT = 3
@@ -34,6 +34,16 @@ def render(path: Path, wanted: Rendering) -> Rendered:
             return _placeholder(wanted)
         raise NotShown(str(problem)) from problem
     return Rendered(data, wanted.media_type, *picture.size, view.frame, view.frames, view.window, view.windows)
+
+
+def decode(path: Path, wanted: Decoding) -> Decoded:
+    """Decode a frame; it runs decoders as `render` does. Raises NotShown with the reason, NoSuchFrame among them."""
+    try:
+        return Decoded(read_samples(path, wanted.frame))
+    except NoFrame as problem:
+        raise NoSuchFrame(str(problem)) from problem
+    except NoPicture as problem:
+        raise NotShown(str(problem)) from problem
 
 
 def _placeholder(wanted: Rendering) -> Rendered:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import LifoQueue
@@ -15,7 +16,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from console.rendering.errors import NotShown, RendererBusy, RenderingError
-from console.rendering.wanted import Rendered, Rendering, decode_answer, encode_request
+from console.rendering.wanted import Decoded, Decoding, Rendered, Rendering, decode_answer, encode_request
 from runtime import HelperLost, HelperProblem, KeptHelper
 
 #: Processes, and so pictures that are made at a time; pictures that may wait; seconds that one may take.
@@ -78,6 +79,15 @@ class Renderer:
 
         Whoever cancels it before its turn has come costs nothing more.
         """
+        rendered: Rendered = await self._in_turn(self._render, path, wanted)
+        return rendered
+
+    async def decode(self, path: Path, frame: int) -> bytes:
+        """Give the samples of a frame. It goes as `render` does."""
+        decoded: Decoded = await self._in_turn(self._ask, path, Decoding(frame))
+        return decoded.data
+
+    async def _in_turn(self, work: Callable[..., Any], *arguments: Any) -> Any:
         if self._closed:
             raise RenderingError("The program stops.")
         if self._under_way >= PROCESSES + WAITING:
@@ -88,8 +98,7 @@ class Renderer:
         is_wanted = threading.Event()
         is_wanted.set()
         try:
-            rendered: Rendered = await deferToThreadPool(self._reactor, self._pool, self._run, path, wanted, is_wanted)
-            return rendered
+            return await deferToThreadPool(self._reactor, self._pool, self._run, is_wanted, work, *arguments)
         finally:
             is_wanted.clear()
 
@@ -128,11 +137,11 @@ class Renderer:
             process.end()
             self._idle.put(process)
 
-    def _run(self, path: Path, wanted: Rendering, is_wanted: threading.Event) -> Rendered:
+    def _run(self, is_wanted: threading.Event, work: Callable[..., Any], *arguments: Any) -> Any:
         try:
             if not is_wanted.is_set():
                 raise RenderingError("Nobody wants it any more.")
-            return self._render(path, wanted)
+            return work(*arguments)
         finally:
             self._reactor.callFromThread(self._ended)
 
@@ -141,6 +150,12 @@ class Renderer:
         key = (path, status.st_ino, status.st_size, status.st_mtime_ns, wanted)
         if (found := self._kept.find(key)) is not None:
             return found
+        rendered = self._ask(path, wanted)
+        assert isinstance(rendered, Rendered)
+        self._kept.keep(key, rendered)
+        return rendered
+
+    def _ask(self, path: Path, wanted: Rendering | Decoding) -> Rendered | Decoded:
         process = self._idle.get()
         try:
             answer = process.ask(encode_request(path, wanted))
@@ -150,6 +165,4 @@ class Renderer:
             raise RenderingError(str(problem)) from problem
         finally:
             self._idle.put(process)
-        rendered = decode_answer(answer)
-        self._kept.keep(key, rendered)
-        return rendered
+        return decode_answer(answer)

@@ -73,20 +73,36 @@ class Rendered:
     windows: tuple[Window, ...] = ()
 
 
-def encode_request(path: Path, wanted: Rendering) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """The samples of a frame, by its number from 0, as they are without compression (Explicit VR Little Endian)."""
+
+    frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The samples of a frame, of colours by pixel."""
+
+    data: bytes
+
+
+def encode_request(path: Path, wanted: Rendering | Decoding) -> bytes:
     """Write a request."""
     return json.dumps([str(path), asdict(wanted)]).encode() + b"\n"
 
 
-def decode_request(line: bytes) -> tuple[Path, Rendering]:
+def decode_request(line: bytes) -> tuple[Path, Rendering | Decoding]:
     """Read a request."""
     path, facts = json.loads(line)
+    if len(facts) == 1:
+        return Path(path), Decoding(**facts)
     window, viewport = facts.pop("window"), facts.pop("viewport")
     rendering = Rendering(**facts, window=window and Window(**window), viewport=viewport and Viewport(**viewport))
     return Path(path), rendering
 
 
-def encode_answer(rendered: Rendered | NotShown) -> bytes:
+def encode_answer(rendered: Rendered | Decoded | NotShown) -> bytes:
     """Write an answer: the picture, or why there is none."""
     facts: Mapping[str, Any]
     if isinstance(rendered, NotShown):
@@ -96,11 +112,13 @@ def encode_answer(rendered: Rendered | NotShown) -> bytes:
     return json.dumps(facts).encode() + b"\n"
 
 
-def decode_answer(line: bytes) -> Rendered:
+def decode_answer(line: bytes) -> Rendered | Decoded:
     """Read an answer. Raises NotShown."""
     facts = json.loads(line)
     if "problem" in facts:
         raise (NoSuchFrame if facts["frame"] else NotShown)(facts["problem"])
-    window, windows = facts.pop("window"), facts.pop("windows")
     data = b64decode(facts.pop("data"))
+    if not facts:
+        return Decoded(data)
+    window, windows = facts.pop("window"), facts.pop("windows")
     return Rendered(data, **facts, window=window and Window(**window), windows=tuple(Window(**it) for it in windows))

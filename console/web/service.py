@@ -50,6 +50,7 @@ class WebService:
         """Open both. Raises PortTaken."""
         self._listen_on_socket()
         self.api.feed.start()
+        self.dicom_web.start()
         if self.port is None:
             return
         factory: Any = BoundedSite(self.api.app.resource(), CONNECTIONS)

@@ -79,18 +79,29 @@ def read_view(path: Path, frame: int | None = None, window: Window | None = None
         raise NoPicture(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
 
+def read_samples(path: Path, frame: int) -> bytes:
+    """Read the samples of a frame, by its number from 0, without compression and little endian; colours by pixel.
+
+    Colours are RGB, unless they are YBR_FULL: as objects are that are brought into a transfer syntax without compression.
+    Raises NoPicture with the reason.
+    """
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            source, header = _opened(path)
+            index = _index(header, frame)
+            samples = pixel_array(source, index=index, raw=header.PhotometricInterpretation == "YBR_FULL")
+            little: bytes = samples.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes()
+            return little
+    except NoPicture:
+        raise
+    except Exception as error:  # as in read_view
+        raise NoPicture(f"{type(error).__name__}: {error}".splitlines()[0]) from error
+
+
 def _read(path: Path, frame: int | None, window: Window | None) -> View:
-    source = _inflated(path) or path
-    header = dcmread(source, stop_before_pixels=True) if isinstance(source, Path) else source
-    rows, columns, samples = (int(header.get(name) or 0) for name in ("Rows", "Columns", "SamplesPerPixel"))
-    if not rows or not columns:
-        raise NoPixels
-    if rows * columns * max(1, samples) > MOST_SAMPLES:
-        raise NoPicture(f"a frame of {columns} by {rows} pixels is too large to be decoded")
-    frames = max(1, int(header.get("NumberOfFrames") or 1))
-    index = _standing_for(header, frames) if frame is None else frame
-    if not 0 <= index < frames:
-        raise NoFrame(f"it has {frames} frames, and no frame {index + 1}")
+    source, header = _opened(path)
+    index, frames = _index(header, frame), _frames(header)
     pixels = _decode(source, index)
     if header.PhotometricInterpretation == "PALETTE COLOR":
         coloured = apply_color_lut(pixels, header)
@@ -102,9 +113,31 @@ def _read(path: Path, frame: int | None, window: Window | None) -> View:
     return View(picture, index, frames, used, windows)
 
 
-def _standing_for(header: Dataset, frames: int) -> int:
-    told = number(header.get("RepresentativeFrameNumber"))
-    return int(told) - 1 if told is not None and 1 <= told <= frames else frames // 2
+def _opened(path: Path) -> tuple[Path | FileDataset, Dataset]:
+    """Give what pixels are read of, and the header. Raises NoPicture for a frame that is too large."""
+    source = _inflated(path) or path
+    header = dcmread(source, stop_before_pixels=True) if isinstance(source, Path) else source
+    rows, columns, samples = (int(header.get(name) or 0) for name in ("Rows", "Columns", "SamplesPerPixel"))
+    if not rows or not columns:
+        raise NoPixels
+    if rows * columns * max(1, samples) > MOST_SAMPLES:
+        raise NoPicture(f"a frame of {columns} by {rows} pixels is too large to be decoded")
+    return source, header
+
+
+def _frames(header: Dataset) -> int:
+    return max(1, int(header.get("NumberOfFrames") or 1))
+
+
+def _index(header: Dataset, frame: int | None) -> int:
+    """Give the number of a frame, from 0, or of that which stands for the object. Raises NoFrame."""
+    frames = _frames(header)
+    if frame is None:
+        told = number(header.get("RepresentativeFrameNumber"))
+        return int(told) - 1 if told is not None and 1 <= told <= frames else frames // 2
+    if not 0 <= frame < frames:
+        raise NoFrame(f"it has {frames} frames, and no frame {frame + 1}")
+    return frame
 
 
 def _inflated(path: Path) -> FileDataset | None:

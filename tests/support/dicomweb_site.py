@@ -85,7 +85,7 @@ class DicomWebSite:
         if token:
             sent["Authorization"] = f"Bearer {token}"
         try:
-            connection.request(method, ROOT + path if path.startswith("/") else path, body, sent)
+            connection.request(method, ROOT + path, body, sent)
             response = connection.getresponse()
             return Got(response.status, response.read(), {name.lower(): value for name, value in response.headers.items()})
         finally:
