@@ -324,6 +324,18 @@ class Dispatcher:
 
         return check
 
+    def carry_out(self, session: Session, rpc: str, arguments: Sequence[Argument]) -> Outcome | Deferred[Outcome]:
+        """Run a call of this process for somebody who may, whom no session of the broker stands for.
+
+        Raises FileManError when the database is away.
+        """
+        procedure, begun = self.registry.get(rpc), perf_counter()
+        if procedure is None:
+            raise RuntimeError(f"{rpc} does not exist")
+        outcome = self._run(Call(procedure, session, tuple(arguments), self.environment, self.site()))
+        self._count(rpc, outcome, begun)
+        return outcome
+
     def _arguments(
         self, here: Surroundings, procedure: Procedure, parameters: Sequence[Parameter] | None
     ) -> tuple[Argument, ...]:

@@ -24,6 +24,13 @@ from runtime.errors import (
 )
 from runtime.helper_process import HelperProcess
 from runtime.inflation import inflate
+from runtime.kept_helper import (
+    HelperLost,
+    HelperProblem,
+    HelperStopped,
+    KeptHelper,
+    answer_requests,
+)
 from runtime.logs import set_up_logs
 from runtime.naming import other_names
 from runtime.processes import (
@@ -62,7 +69,11 @@ __all__ = [
     "EntitySettings",
     "FixedClock",
     "GatewaySettings",
+    "HelperLost",
+    "HelperProblem",
     "HelperProcess",
+    "HelperStopped",
+    "KeptHelper",
     "ListenerSettings",
     "ModalitySettings",
     "NotReady",
@@ -78,6 +89,7 @@ __all__ = [
     "TLSFiles",
     "UserApplicationSettings",
     "WorklistSettings",
+    "answer_requests",
     "check_port",
     "format_address",
     "free_port",

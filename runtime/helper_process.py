@@ -39,7 +39,7 @@ class HelperProcess:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        answer, until = b"", time.monotonic() + patience
+        answer, until = bytearray(), time.monotonic() + patience
         try:
             process.stdin.write(request)
         except BrokenPipeError:
@@ -51,7 +51,7 @@ class HelperProcess:
             if not read:
                 return b""
             answer += read
-        return answer
+        return bytes(answer)
 
     def kill(self) -> None:
         """Kill it, whatever it does; who waits for its answer hears that it died."""

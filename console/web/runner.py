@@ -14,7 +14,18 @@ from twisted.internet.defer import Deferred
 from broker import Dispatcher, Outcome
 from console.complaints import CALL_REFUSALS, CONTEXT_REFUSALS, advised
 from console.web.errors import Away, NotSignedOn, VerifyCodeExpired
-from fileman import NOTED_EVERY, FileManError, TokenData, end_token, find_token, make_token, note_use
+from fileman import (
+    NOTED_EVERY,
+    Audited,
+    Change,
+    FileManError,
+    TokenData,
+    end_token,
+    find_token,
+    make_token,
+    note_use,
+    write_audit,
+)
 from rpcs import Session, StartTask, refusal
 from rpcs.actions import ACTIONS, Act, Caller, Done, NotAllowed, Premises, RefusedAction, carry_out, context_of, prepare
 from runtime.metrics import ACTIONS_DONE
@@ -85,12 +96,20 @@ class Runner:
         keys = self.dispatcher.site().keys_of(found.duz)
         return Caller(found.duz, found.name or "", keys, via=via, address=address)
 
-    def check(self, caller: Caller, procedure: str) -> None:
-        """Raise NotAllowed where a user may not call an action's procedure, as the broker would refuse him."""
+    async def record(self, caller: Caller, action: str, asked: Mapping[str, str], subject: str = "", refused: str = "") -> None:
+        """Write down what somebody did that no action is, and of what, or that he may not and why. Raises Away."""
+        environment = self.dispatcher.environment
+        facts = (environment.clock.seconds(), caller.duz, caller.name, caller.via, caller.address, action, asked)
+        changes = [Change(subject, None, None)] if subject and not refused else []
+        audited = Audited(*facts, NotAllowed.kind if refused else "done", refused, changes)
+        await self._done(lambda: environment.store.write(lambda connection: write_audit(connection, audited)))
+
+    def check(self, caller: Caller, procedure: str, context: str = "") -> None:
+        """Raise NotAllowed where a user may not call a procedure in the context that opens it, as the broker would refuse him."""
         if caller.owner:
             return
         dispatcher = self.dispatcher
-        session = Session(address=caller.address, duz=caller.duz, name=caller.name, context=context_of(procedure))
+        session = Session(address=caller.address, duz=caller.duz, name=caller.name, context=context or context_of(procedure))
         known, site = dispatcher.registry.get(procedure), dispatcher.site()
         why = refusal(procedure, known, session, site, dispatcher.environment.clock.now)
         if why:

@@ -16,6 +16,7 @@ from broker import Hub, PortTaken
 from console.web.api import Api
 from console.web.bodies import BoundedSite
 from console.web.callers import Callers
+from console.web.dicomweb import DicomWeb
 from console.web.feed import Feed
 from console.web.gauges import Gauges
 from console.web.health import Health
@@ -33,6 +34,7 @@ class WebService:
     """Listens on a port, if it has one, and on the owner's socket; `port` is the number that the system gave."""
 
     api: Api
+    dicom_web: DicomWeb
     reactor: Any
     data: Path
     port: int | None
@@ -50,6 +52,7 @@ class WebService:
         """Open both. Raises PortTaken."""
         self._listen_on_socket()
         self.api.feed.start()
+        self.dicom_web.start()
         if self.port is None:
             return
         factory: Any = BoundedSite(self.api.app.resource(), CONNECTIONS)
@@ -74,6 +77,7 @@ class WebService:
     def stop(self) -> None:
         """Take no more connections, and let the listeners go."""
         self.api.feed.stop()
+        self.dicom_web.close()
         stopped = [maybeDeferred(listening.stopListening) for listening in self._open]
         self._open.clear()
         directory, self._directory = self._directory, None
@@ -93,4 +97,6 @@ def web_service(
     runner = Runner(hub.dispatcher, lambda: secrets.token_hex(8))
     callers, feed = Callers(runner), Feed(runner)
     api = Api(runner, callers, Health(runner, data), feed, Gauges(runner, hub), pages_of(runner, callers, feed))
-    return WebService(api, reactor, data, port, interface, tls)
+    dicom_web = DicomWeb(runner, callers.caller, data)
+    dicom_web.lay(api.app)
+    return WebService(api, dicom_web, reactor, data, port, interface, tls)

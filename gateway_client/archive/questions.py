@@ -30,7 +30,8 @@ Teller = Callable[[Match], Sequence[str]]
 """Gives the values of an attribute of a match."""
 
 
-def _availability(match: Match) -> list[str]:
+def availability(match: Match) -> list[str]:
+    """Give Instance Availability (0008,0056) of a match."""
     return [_AVAILABILITY[match["state"]]] if match.get("state") in _AVAILABILITY else []
 
 
@@ -49,7 +50,7 @@ def _state(match: Match) -> list[str]:
 
 
 #: Elements of private blocks of MEDCOM_HEADER in group 0029 that are told when they are asked for: their VR, and what they say.
-_MEDCOM: Mapping[int, tuple[str, Teller]] = {0x53: ("CS", _availability), 0x54: ("DS", _seconds), 0x55: ("DS", _size)}
+_MEDCOM: Mapping[int, tuple[str, Teller]] = {0x53: ("CS", availability), 0x54: ("DS", _seconds), 0x55: ("DS", _size)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _own(level: str, entity: ApplicationEntity) -> dict[str, Teller]:
 
     Of a patient's images there is no file-set, they may lie anywhere.
     """
-    own: dict[str, Teller] = {RETRIEVE_AE_TITLE: partial(_retrieve_ae_titles, entity), AVAILABILITY: _availability}
+    own: dict[str, Teller] = {RETRIEVE_AE_TITLE: partial(_retrieve_ae_titles, entity), AVAILABILITY: availability}
     return own if level == "PATIENT" else {**own, FILE_SET_ID: _state}
 
 

@@ -6,13 +6,12 @@ them. The process ends with its input, that is with the gateway, and yields to e
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
-import sys
 
 from gateway_client.transcoding.conversion import transcode_first
-from gateway_client.transcoding.requests import READY, decode_request, encode_answer
+from gateway_client.transcoding.requests import decode_request, encode_answer
+from runtime import answer_requests
 
 #: The lowest priority there is.
 NICENESS = 19
@@ -24,13 +23,7 @@ def main() -> None:
     """Answer requests until there are no more."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # a service manager may tell all processes; the gateway finishes what it sends
-    os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a codec prints is no answer
-    answers.write(READY)
-    for line in sys.stdin.buffer:
-        answers.write(encode_answer(transcode_first(*decode_request(line), bound_memory)))
+    answer_requests(lambda line: encode_answer(transcode_first(*decode_request(line), bound_memory)), NICENESS)
 
 
 def bound_memory(largest: int) -> None:

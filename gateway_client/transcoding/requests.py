@@ -6,9 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-#: What the process says first, when it has all that it needs.
-READY = b"ready\n"
-
 
 def encode_request(source: Path, target: Path, syntaxes: Sequence[str]) -> bytes:
     """Write a request: bring a file into the first of some transfer syntaxes for which it is fit."""

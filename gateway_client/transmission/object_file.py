@@ -124,6 +124,11 @@ class ObjectFile:
             found, _ = scan_beginning(self._beginning(HEADER), self.meta.transfer_syntax, wanted)
         return found
 
+    def beginning(self, count: int) -> bytes:
+        """Give the first bytes of the data set, as they are sent. Raises OSError."""
+        self._open_again()
+        return self._beginning(count)
+
     def _read_from(self, offset: int, count: int) -> bytes:
         return os.pread(self._file.fileno(), count, offset)
 

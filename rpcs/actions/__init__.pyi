@@ -2,6 +2,7 @@
 
 from rpcs.actions.action import Act, Action, Caller, Done, Premises, carry_out, perform, prepare
 from rpcs.actions.answers import answer_of, context_of, told
+from rpcs.actions.audit import OVER_DICOMWEB
 from rpcs.actions.errors import ActionError, BadRequest, NotAllowed, NotFound, RefusedAction
 from rpcs.actions.families import ACTIONS, FAMILIES
 from rpcs.actions.parameters import DRY_RUN, Kind, Parameter
@@ -10,6 +11,7 @@ __all__ = [
     "ACTIONS",
     "DRY_RUN",
     "FAMILIES",
+    "OVER_DICOMWEB",
     "Act",
     "Action",
     "ActionError",

@@ -7,12 +7,11 @@ senders wait for their images to be taken.
 
 from __future__ import annotations
 
-import os
 import resource
-import sys
 
+from runtime import answer_requests
 from taskman.pictures.drawing import paint
-from taskman.pictures.requests import READY, decode_request, encode_answer
+from taskman.pictures.requests import decode_request, encode_answer
 
 #: Bytes of address space: what the libraries map, and twice what the largest frame takes that is decoded.
 MEMORY = 5 << 29
@@ -22,14 +21,8 @@ NICENESS = 19
 
 def main() -> None:
     """Answer requests until there are no more."""
-    os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a decoder prints is no answer
-    answers.write(READY)
-    for line in sys.stdin.buffer:
-        answers.write(encode_answer(paint(*decode_request(line))))
+    answer_requests(lambda line: encode_answer(paint(*decode_request(line))), NICENESS)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from runtime import HelperProcess
+from runtime import HelperLost, HelperProblem, KeptHelper
 from taskman.errors import TaskManError
-from taskman.pictures.requests import READY, Painted, PictureFile, decode_answer, encode_request
+from taskman.pictures.requests import Painted, PictureFile, decode_answer, encode_request
 
-#: Seconds that one object may take, and those that the process may take to start or to end.
-PATIENCE, START = 60.0, 30.0
+#: Seconds that one object may take.
+PATIENCE = 60.0
 
 
 class NoPainter(TaskManError):
@@ -26,8 +26,7 @@ class Painter:
     """
 
     def __init__(self, patience: float = PATIENCE) -> None:
-        self._patience = patience
-        self._process: HelperProcess | None = None
+        self._helper = KeptHelper("taskman.pictures", patience, "the decoder")
 
     def __enter__(self) -> Painter:
         """Start nothing yet: most runs find nothing to paint."""
@@ -35,32 +34,21 @@ class Painter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End the process."""
-        self._end()
+        self._helper.end()
 
     def paint(self, source: Path, files: Sequence[PictureFile]) -> Painted:
-        """Write files that show the object at `source`, or placeholders. Raises NoPainter."""
-        process = self._process or self._start()
-        answer = process.ask(encode_request(source, files), self._patience)
-        if answer:
-            return decode_answer(answer)
-        self._end()
-        from taskman.pictures.drawing import paint_placeholders  # half a second and 40 MB, for the rare object that needs it here
+        """Write files that show the object at `source`, or placeholders. Raises NoPainter.
 
-        why = "the decoder died" if answer is not None else f"it took longer than {self._patience:g} seconds"
-        return paint_placeholders(files, why)
-
-    def _start(self) -> HelperProcess:
-        """Start the process; one that cannot even say that it is ready would give every object a placeholder."""
+        A process that cannot even say that it is ready would give every object a placeholder.
+        """
         try:
-            self._process = HelperProcess("taskman.pictures")
+            return decode_answer(self._helper.ask(encode_request(source, files)))
+        except HelperLost as lost:
+            why = str(lost)
+        except HelperProblem as problem:
+            raise NoPainter(f"There are no pictures: {problem}.") from problem
         except OSError as error:
             raise NoPainter(f"{sys.executable} cannot be started: {error}") from error
-        if self._process.ask(b"", START) != READY:
-            self._end()
-            raise NoPainter("The process that paints pictures does not start; python -m taskman.pictures says why.")
-        return self._process
+        from taskman.pictures.drawing import paint_placeholders  # half a second and 40 MB, for the rare object that needs it here
 
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.end()
+        return paint_placeholders(files, why)

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-#: What the process says first, when it has all that it needs.
-READY = b"ready\n"
-
 
 class Kind(StrEnum):
     """How a file shows the picture: as a JPEG, small or for a page, as a TARGA of full or of reduced size."""

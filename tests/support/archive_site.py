@@ -60,15 +60,19 @@ class Found:
 
 @dataclass
 class ArchiveSite:
-    """Runs within `with`. `entities` are the settings of `[gateway.archive]`, by table; ports are free ones."""
+    """Runs within `with`. `entities` are the settings of `[gateway.archive]`, by table; ports are free ones.
+
+    Without a `database` it is SQLite's.
+    """
 
     directory: Path
     entities: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
+    database: str = ""
 
     def __enter__(self) -> ArchiveSite:
         """Start."""
-        self.store = Store(f"sqlite:///{self.directory / 'magbroker.db'}")
+        self.store = Store(self.database or f"sqlite:///{self.directory / 'magbroker.db'}")
         site_key = SiteKey.load_or_create(self.directory / "site.key")
         with resources.as_file(resources.files("magbroker_data") / "demo.toml") as file:
             site = read_site_file(file)

@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image as Picture
-from pydicom import Dataset, dcmread, dcmwrite
+from pydicom import Dataset, dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit
@@ -39,43 +38,15 @@ from taskman.pictures import Kind, Painted, Painter, PictureFile, drawing, frame
 from taskman.system import derived_files
 from tests.integration.system.conftest import DAY, UNREADABLE, Site
 from tests.integration.system.test_long_term import copy_of, queue
+from tests.support.pictures import INVERTED, SHOWN, coloured, frames, near, picture, quadrants
 from tests.support.query_plans import statements_of
 
 LONG_TERM, REQUEUE = "MAGB COPY LONG-TERM", "MAGB REQUEUE STUCK ENTRIES"
-SIDE = 64
-
-
-def picture(**changes: Any) -> Dataset:
-    """Make an object of four quadrants: 0, 100, 200 and 300 in reading order."""
-    dataset = dcmread(str(get_testdata_file("CT_small.dcm")))
-    values = np.kron(np.array([[0, 100], [200, 300]]), np.ones((SIDE // 2, SIDE // 2))).astype(np.int16)
-    dataset.Rows = dataset.Columns = SIDE
-    dataset.RescaleIntercept, dataset.RescaleSlope, dataset.PixelPaddingValue = 0, 1, -2000
-    dataset.WindowCenter, dataset.WindowWidth = 150.5, 301
-    dataset.PixelData = values.tobytes()
-    for name, value in changes.items():
-        setattr(dataset, name, value)
-    return dataset
-
-
-def quadrants(file: Path | NDArray[np.uint8]) -> list[int]:
-    """Give the mean of each quadrant, in reading order."""
-    pixels = np.asarray(Picture.open(file).convert("L")) if isinstance(file, Path) else file
-    rows, columns = pixels.shape[0] // 2, pixels.shape[1] // 2
-    parts = (pixels[:rows, :columns], pixels[:rows, columns:], pixels[rows:, :columns], pixels[rows:, columns:])
-    return [round(float(part.mean())) for part in parts]
-
-
-def near(found: list[int], expected: list[int]) -> bool:
-    return all(abs(one - other) <= 3 for one, other in zip(found, expected, strict=True))
 
 
 def size(file: Path) -> tuple[int, int]:
     with Picture.open(file) as shown:
         return shown.size
-
-
-SHOWN, INVERTED = [0, 85, 170, 255], [255, 170, 85, 0]
 
 
 @pytest.fixture
@@ -122,20 +93,6 @@ def test_an_abstract_shows_the_picture(scheduled: Site) -> None:
     assert scheduled.events("DERIVE") == [(1, "there", "ABSTRACT")]
     assert list(path.parent.glob("*.part")) == [], "nothing is left of the making"
     assert isinstance(scheduled.run(DERIVED_FILES_OPTION).ending, Deleted), "nothing is left to do"
-
-
-def frames(count: int) -> Dataset:
-    one = np.full((SIDE, SIDE), 0, np.int16)
-    middle = np.frombuffer(picture().PixelData, np.int16).reshape(SIDE, SIDE)
-    pixels = np.stack([middle if index == count // 2 else one for index in range(count)])
-    return picture(NumberOfFrames=count, PixelData=pixels.tobytes())
-
-
-def coloured() -> Dataset:
-    grey = np.kron(np.array([[0, 85], [170, 255]]), np.ones((SIDE // 2, SIDE // 2))).astype(np.uint8)
-    changes = {"SamplesPerPixel": 3, "PlanarConfiguration": 0, "PhotometricInterpretation": "RGB", "PixelRepresentation": 0}
-    bits = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
-    return picture(**changes, **bits, PixelData=np.repeat(grey[:, :, None], 3, axis=2).tobytes())
 
 
 @pytest.mark.parametrize(
@@ -460,8 +417,8 @@ def test_a_decoder_that_crashes_takes_nobody_with_it(painter: Painter, tmp_path:
     picture().save_as(tmp_path / "x.dcm")
     good, bad, again = (PictureFile(Kind.ABSTRACT, tmp_path / f"{name}.ABS") for name in ("good", "bad", "again"))
     assert painter.paint(tmp_path / "x.dcm", [good]) == Painted()
-    assert painter._process is not None
-    painter._process.kill()
+    assert painter._helper._process is not None
+    painter._helper._process.kill()
     assert painter.paint(tmp_path / "x.dcm", [bad]) == Painted("the decoder died")
     assert size(bad.path) == (drawing.PLACEHOLDER_SIDE, drawing.PLACEHOLDER_SIDE)
     assert painter.paint(tmp_path / "x.dcm", [again]) == Painted()
@@ -488,8 +445,8 @@ def test_a_picture_that_cannot_be_written_says_why(tmp_path: Path) -> None:
 def test_the_process_that_paints_yields_to_others_and_imports_no_more_than_it_needs(painter: Painter, tmp_path: Path) -> None:
     picture().save_as(tmp_path / "x.dcm")
     painter.paint(tmp_path / "x.dcm", [PictureFile(Kind.ABSTRACT, tmp_path / "x.ABS")])
-    assert painter._process is not None
-    assert os.getpriority(os.PRIO_PROCESS, painter._process.pid) == 19
+    assert painter._helper._process is not None
+    assert os.getpriority(os.PRIO_PROCESS, painter._helper._process.pid) == 19
     script = "import sys, taskman.pictures.__main__; print({'dbos', 'sqlalchemy', 'twisted'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout == "set()\n"
 

@@ -1,0 +1,5 @@
+"""DICOMweb (PS3.18) over the archive's procedures: queries, retrievals, pictures, and objects that are stored."""
+
+from console.web.dicomweb.service import DicomWeb
+
+__all__ = ["DicomWeb"]
