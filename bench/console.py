@@ -82,7 +82,7 @@ def _overview(running: Services, directory: Path) -> Iterator[Figure]:
         paints = []
         for _ in range(PAINTS):
             page.goto(address, wait_until="load")
-            page.wait_for_function(f"({_PAINT}) > 0")
+            page.wait_for_function(f"() => ({_PAINT}) > 0")
             paints.append(float(page.evaluate(_PAINT)))
         page.evaluate(_LAGS)
         page.wait_for_timeout(1000 * UPDATE_SECONDS)

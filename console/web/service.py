@@ -96,7 +96,8 @@ def web_service(
     """Build the web of a broker; nothing listens yet."""
     runner = Runner(hub.dispatcher, lambda: secrets.token_hex(8))
     callers, feed = Callers(runner), Feed(runner)
-    api = Api(runner, callers, Health(runner, data), feed, Gauges(runner, hub), pages_of(runner, callers, feed))
     dicom_web = DicomWeb(runner, callers.caller, data)
+    pages = pages_of(runner, callers, feed, dicom_web.renderer)
+    api = Api(runner, callers, Health(runner, data), feed, Gauges(runner, hub), pages)
     dicom_web.lay(api.app)
     return WebService(api, dicom_web, reactor, data, port, interface, tls)

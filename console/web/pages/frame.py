@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from console.action_tables import words
+from console.rendering import Renderer
 from console.web.feed import Feed
 from console.web.pages.assets import Assets
 from console.web.pages.panels import form_path
@@ -24,7 +25,7 @@ from console.web.runner import Runner
 from rpcs.actions import ACTIONS, Caller, NotAllowed
 from rpcs.actions.parameters import request_of
 
-Page = Callable[..., Awaitable[str | Redirect]]
+Page = Callable[..., Awaitable[str | bytes | Redirect]]
 SIGN_ON = "/sign-on"
 
 
@@ -44,6 +45,7 @@ class Frame:
 
     runner: Runner
     feed: Feed
+    renderer: Renderer
     assets: Assets
     environment: Environment = field(init=False)
     nobody: Caller = field(default_factory=lambda: Caller(0, ""))
@@ -76,13 +78,20 @@ class Frame:
 
     def may(self, caller: Caller, name: str) -> bool:
         """Tell whether somebody may call an action: he has its key, and a context that opens it."""
-        if not caller.holds(ACTIONS[name].key) and ACTIONS[name].key:
+        if ACTIONS[name].key and not caller.holds(ACTIONS[name].key):
             return False
         try:
             self.runner.check(caller, name)
         except NotAllowed:
             return False
         return True
+
+    def require(self, ask: Ask, name: str) -> None:
+        """Raise NotAllowed unless who asks may call an action."""
+        caller, key = ask.visitor.caller, ACTIONS[name].key
+        self.runner.check(caller, name)
+        if key and not caller.holds(key):
+            raise NotAllowed(f"{caller.name} needs the security key {key} for this.")
 
     async def run(self, name: str, ask: Ask, values: Mapping[str, object]) -> Any:
         """Carry an action out for who asks, with values by their JSON names. Raises ActionError, and Away."""

@@ -286,6 +286,7 @@ _CONFIGURATION = Place(
 #: The whole navigation.
 PLACES: tuple[Place, ...] = (
     Place("/", "Overview", "o"),
+    Place("/correct", "Correct", "k"),
     _QUEUES,
     _DESTINATIONS,
     _TASKS,

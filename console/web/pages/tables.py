@@ -12,7 +12,7 @@ from console.web.pages.frame import Frame, Route, address
 from console.web.pages.panels import DO, Panel, Place
 from console.web.pages.places import PANELS
 from console.web.pages.visitor import Ask, Redirect
-from rpcs.actions import ACTIONS, Action, ActionError, BadRequest, NotAllowed
+from rpcs.actions import ACTIONS, Action, ActionError, BadRequest
 from rpcs.actions.parameters import DRY_RUN
 
 #: Parameters that a table sets by itself.
@@ -60,12 +60,9 @@ async def action_page(frame: Frame, ask: Ask, name: str) -> str | Redirect:
     action = ACTIONS.get("MAGB " + name.upper().replace("/", " "))
     if action is None:
         raise NoSuchPage
-    caller = ask.visitor.caller
-    frame.runner.check(caller, action.name)
     if action.writes and ask.posted:
         return await _carried_out(frame, ask, action)
-    if action.key and not caller.holds(action.key):
-        raise NotAllowed(f"{caller.name} needs the security key {action.key} for this.")
+    frame.require(ask, action.name)
     return await (_form(frame, ask, action) if action.writes else _looked_up(frame, ask, action))
 
 
