@@ -136,7 +136,7 @@ def unsent(look: Look) -> Iterator[Finding]:
     names = {row.ien: row.name for row in look.connection.execute(_NAMES)} if idle else {}
     for origin in sorted(idle):
         count = sum(it.entries for it in lanes if it.origin == origin)
-        text = f"{_many(count)} of {names.get(origin) or origin} wait to be sent, and nobody has taken any in hand."
+        text = f"{_many(count, of=names.get(origin) or str(origin))} to be sent, and nobody has taken any in hand."
         yield Finding("sending", str(origin), text, limits.stage_minutes * 60)
     by_name: dict[str, list[_Lane]] = {}
     for lane in lanes:
@@ -173,18 +173,21 @@ def _idle(origin: int, lanes: list[_Lane], failing: Mapping[str, Failing], deliv
 def _destination(look: Look, name: str, lanes: list[_Lane], failing: Failing | None, delivered: _Delivered) -> Finding | None:
     limits = look.limits
     count = sum(it.entries for it in lanes)
-    waits = f"{_many(count)} wait."
+    waits = f"{_many(count)}."
     if failing is not None and failing.failures >= limits.destination_failures:
-        times = f"{failing.failures} times in a row"
-        return Finding("destination", name, f"{name} was not reached {times}. {_sentence(failing.reason)} {waits}")
+        return Finding("destination", name, _failed(name, failing.failures, failing.reason, waits))
     if any(delivered.lately(lane) for lane in lanes):
         return None
     tries, reason = max((it.tries, it.reason) for it in lanes)
     why = f" {_sentence(reason)}" if reason else ""
     if tries >= limits.destination_failures:
-        return Finding("destination", name, f"{name} did not take an object {tries} times in a row.{why} {waits}")
+        return Finding("destination", name, _failed(name, tries, reason, waits))
     hold = limits.destination_minutes * 60
     return Finding("destination", name, f"Nothing was sent to {name} for {lasting(hold)} and more.{why} {waits}", hold)
+
+
+def _failed(name: str, times: int, reason: str, waits: str) -> str:
+    return " ".join(filter(None, (f"{name} takes nothing: {times} tries in a row failed.", _sentence(reason), waits)))
 
 
 def failing_destinations(look: Look) -> dict[str, Failing]:
@@ -225,7 +228,7 @@ def uncopied(look: Look) -> Iterator[Finding]:
             yield Finding(
                 "destination",
                 name,
-                f"Nothing was copied to {name} for {lasting(hold)} and more. {_many(count, 'files')} wait.",
+                f"Nothing was copied to {name} for {lasting(hold)} and more. {_many(count, 'file')}.",
                 hold,
             )
 
@@ -241,7 +244,7 @@ class Unevaluated:
 
     def __str__(self) -> str:
         """Say so."""
-        return f"{_many(self.entries)} of {self.name} wait to be evaluated, the first for {lasting(self.age)}."
+        return f"{_many(self.entries, of=self.name)} to be evaluated, the first for {lasting(self.age)}."
 
 
 def unevaluated(look: Look) -> Iterator[Unevaluated]:
@@ -256,8 +259,10 @@ def unevaluated(look: Look) -> Iterator[Unevaluated]:
         yield Unevaluated(place.institution, name or str(place.institution), look.now - since, count)
 
 
-def _many(count: int, what: str = "images") -> str:
-    return f"{count} {what}" + (" or more" if count >= COUNT_LIMIT else "") if count != 1 else f"1 {what.removesuffix('s')}"
+def _many(count: int, what: str = "image", of: str = "") -> str:
+    """Say how many wait."""
+    more, whose = " or more" if count >= COUNT_LIMIT else "", f" of {of}" if of else ""
+    return f"1 {what}{whose} waits" if count == 1 else f"{count}{more} {what}s{whose} wait"
 
 
 def _sentence(text: str) -> str:
