@@ -58,16 +58,14 @@ _HELD = select(HeldDestination.application)
 _STATUSES = select(GatewayStatus.machine, GatewayStatus.heartbeat_at, GatewayStatus.status)
 _NAMES = select(Institution.ien, Institution.name)
 _COPIES = Ranges((SendQueue.origin, SendQueue.status, SendQueue.destination))
-_TO_COPY = counting(
-    select(SendQueue.ien)
-    .where(
-        SendQueue.origin == bindparam("origin_"),
-        SendQueue.status == bindparam("status_"),
-        SendQueue.destination == bindparam("destination_"),
-        SendQueue.held.is_(False),
-    )
-    .limit(COUNT_LIMIT)
+_TO_COPY = select(SendQueue.ien).where(
+    SendQueue.origin == bindparam("origin_"),
+    SendQueue.status == bindparam("status_"),
+    SendQueue.destination == bindparam("destination_"),
+    SendQueue.held.is_(False),
 )
+_ANY_TO_COPY = _TO_COPY.limit(1)
+_COUNT_TO_COPY = counting(_TO_COPY.limit(COUNT_LIMIT))
 _LAST_COPY = select(func.max(SendQueue.status_at)).where(
     SendQueue.destination == bindparam("destination_"), SendQueue.status == "SENT"
 )
@@ -84,11 +82,11 @@ _COUNT_UNEVALUATED = counting(select(BackgroundQueue.ien).where(*_UNEVALUATED).l
 
 @dataclass(slots=True)
 class _Lane:
-    """What waits for a destination at a location: by status how many, and whether anybody had any of it in hand."""
+    """What waits for a destination at a location: in which states, and whether anybody had any of it in hand."""
 
     origin: int
     application: str
-    entries: int = 0
+    statuses: list[str] = field(default_factory=list)
     tries: int = 0
     reason: str = ""
     touched: bool = False
@@ -135,7 +133,7 @@ def unsent(look: Look) -> Iterator[Finding]:
     idle = {origin for origin in {it.origin for it in lanes} if _idle(origin, lanes, failing, delivered)}
     names = {row.ien: row.name for row in look.connection.execute(_NAMES)} if idle else {}
     for origin in sorted(idle):
-        count = sum(it.entries for it in lanes if it.origin == origin)
+        count = _count(look, [it for it in lanes if it.origin == origin])
         text = f"{_many(count, of=names.get(origin) or str(origin))} to be sent, and nobody has taken any in hand."
         yield Finding("sending", str(origin), text, limits.stage_minutes * 60)
     by_name: dict[str, list[_Lane]] = {}
@@ -158,11 +156,21 @@ def _lanes(look: Look) -> list[_Lane]:
         if head is None:
             continue
         lane = found.setdefault((origin, application), _Lane(origin, application))
-        lane.entries += int(look.connection.execute(_WAITING, key).scalar_one())
+        lane.statuses.append(status)
         lane.tries = max(lane.tries, head.tries)
         lane.reason = head.reason or lane.reason
         lane.touched |= status != "WAITING" or bool(head.tries or head.reason)
     return list(found.values())
+
+
+def _count(look: Look, lanes: list[_Lane]) -> int:
+    """Count what waits, once it is to be told."""
+    keys = [
+        {"origin_": lane.origin, "status_": status, "application_": lane.application}
+        for lane in lanes
+        for status in lane.statuses
+    ]
+    return sum(int(look.connection.execute(_WAITING, key).scalar_one()) for key in keys)
 
 
 def _idle(origin: int, lanes: list[_Lane], failing: Mapping[str, Failing], delivered: _Delivered) -> bool:
@@ -172,12 +180,12 @@ def _idle(origin: int, lanes: list[_Lane], failing: Mapping[str, Failing], deliv
 
 def _destination(look: Look, name: str, lanes: list[_Lane], failing: Failing | None, delivered: _Delivered) -> Finding | None:
     limits = look.limits
-    count = sum(it.entries for it in lanes)
-    waits = f"{_many(count)}."
     if failing is not None and failing.failures >= limits.destination_failures:
+        waits = f"{_many(_count(look, lanes))}."
         return Finding("destination", name, _failed(name, failing.failures, failing.reason, waits))
     if any(delivered.lately(lane) for lane in lanes):
         return None
+    waits = f"{_many(_count(look, lanes))}."
     tries, reason = max((it.tries, it.reason) for it in lanes)
     why = f" {_sentence(reason)}" if reason else ""
     if tries >= limits.destination_failures:
@@ -213,24 +221,21 @@ def _facts(text: str) -> Mapping[str, Any]:
 def uncopied(look: Look) -> Iterator[Finding]:
     """Find routers to which nothing is copied although files wait."""
     hold = look.limits.destination_minutes * 60
-    counts: dict[str, int] = {}
+    waiting: dict[str, list[dict[str, object]]] = {}
     for origin, status, destination in _COPIES.found(look.connection, {"status": ("WAITING", "SENDING")}):
         key = {"origin_": origin, "status_": status, "destination_": destination}
-        if len(counts) < _MOST and (count := int(look.connection.execute(_TO_COPY, key).scalar_one())):
-            counts[destination] = counts.get(destination, 0) + count
-    if not counts:
+        if len(waiting) < _MOST and look.connection.execute(_ANY_TO_COPY, key).first() is not None:
+            waiting.setdefault(destination, []).append(key)
+    if not waiting:
         return
     names = {f"{row.ien};MAG(2005.2,": row.name for row in look.connection.execute(_ROUTERS)}
-    for destination, count in counts.items():
+    for destination, keys in waiting.items():
         last = look.connection.execute(_LAST_COPY, {"destination_": destination}).scalar()
         if last is None or look.now - last > hold:
             name = names.get(destination, destination)
-            yield Finding(
-                "destination",
-                name,
-                f"Nothing was copied to {name} for {lasting(hold)} and more. {_many(count, 'file')}.",
-                hold,
-            )
+            count = sum(int(look.connection.execute(_COUNT_TO_COPY, key).scalar_one()) for key in keys)
+            text = f"Nothing was copied to {name} for {lasting(hold)} and more. {_many(count, 'file')}."
+            yield Finding("destination", name, text, hold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,13 +243,15 @@ class Unevaluated:
     """What waits for the evaluator of a location, and for how many seconds the first of it does."""
 
     location: int
-    name: str
+    place: int
     age: float
-    entries: int
 
-    def __str__(self) -> str:
+    def told(self, look: Look) -> str:
         """Say so."""
-        return f"{_many(self.entries, of=self.name)} to be evaluated, the first for {lasting(self.age)}."
+        names = {row.ien: row.name for row in look.connection.execute(_NAMES.where(Institution.ien == self.location))}
+        count = int(look.connection.execute(_COUNT_UNEVALUATED, {"place_": self.place}).scalar_one())
+        of = names.get(self.location) or str(self.location)
+        return f"{_many(count, of=of)} to be evaluated, the first for {lasting(self.age)}."
 
 
 def unevaluated(look: Look) -> Iterator[Unevaluated]:
@@ -254,9 +261,7 @@ def unevaluated(look: Look) -> Iterator[Unevaluated]:
         since = seconds_of(oldest) if oldest else None
         if since is None:
             continue
-        count = int(look.connection.execute(_COUNT_UNEVALUATED, {"place_": place.ien}).scalar_one())
-        name = next((row.name for row in look.connection.execute(_NAMES.where(Institution.ien == place.institution))), "")
-        yield Unevaluated(place.institution, name or str(place.institution), look.now - since, count)
+        yield Unevaluated(place.institution, place.ien, look.now - since)
 
 
 def _many(count: int, what: str = "image", of: str = "") -> str:

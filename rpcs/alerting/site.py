@@ -67,9 +67,9 @@ def evaluation(look: Look) -> Iterator[Finding]:
         one = waiting.get(location)
         if api.is_running(look.connection, subject_of({"location": location}), look.now):
             if one is not None and one.age > look.limits.stage_minutes * 60:
-                yield Finding("evaluation", str(location), str(one))
+                yield Finding("evaluation", str(location), one.told(look))
         elif one is not None and one.age > look.limits.evaluator_minutes * 60:
-            yield Finding("evaluator", str(location), f"The rule evaluator of location {location} does not run. {one}")
+            yield Finding("evaluator", str(location), f"The rule evaluator of location {location} does not run. {one.told(look)}")
         elif location in died:
             text = f"The rule evaluator of location {location} died: {died[location]}"
             yield Finding("evaluator", str(location), text, look.limits.evaluator_minutes * 60)

@@ -111,7 +111,7 @@ def test_the_page_has_every_setting_with_its_default() -> None:
     for section, model in zip(entities, ENTITIES, strict=True):
         assert rows(section) == defaults(model, *(EntitySettings.model_fields if issubclass(model, EntitySettings) else ()))
     assert rows(taskman) == defaults(TaskManSettings)
-    assert rows(alerts) == defaults(AlertSettings) | {"critical": "disk"}
+    assert rows(alerts) == defaults(AlertSettings)
     assert rows(mail) == defaults(MailSettings) | {"sender": "", "to": ""}
     assert rows(webhook) == defaults(WebhookSettings) | {"url": ""}
     assert rows(site) == defaults(SiteSettings)
