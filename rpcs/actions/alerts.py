@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from fileman import (
@@ -30,7 +32,7 @@ from rpcs.alerting.kinds import KINDS
 MOST_LISTED = 500
 #: Everything, as what is not to be told.
 ALL = "all"
-
+#: What a notice may be.
 STATES = ("WAITING", "SENDING", "SENT", "FAILED", "SKIPPED")
 
 
@@ -55,6 +57,10 @@ def alert_facts(alert: AlertData, *, muted: bool = False) -> dict[str, Any]:
     }
 
 
+def _told(mutes: Sequence[Mute]) -> list[dict[str, Any]]:
+    return [{**asdict(it), "kind": it.kind or ALL} for it in mutes]
+
+
 @action(
     "MAGB ALERT LIST",
     takes.flag("ALL", "Those that were cleared, too."),
@@ -77,7 +83,7 @@ def alert_list(act: Act) -> dict[str, Any]:
     found = list_alerts(act.connection, wanted, most + 1)
     mutes = list_mutes(act.connection, act.now)
     page = [alert_facts(it, muted=muted_until(mutes, it.kind, it.subject) is not None) for it in found[:most]]
-    return {"alerts": page, "muted": mutes, "next": page[-1]["ien"] if len(found) > most else None}
+    return {"alerts": page, "muted": _told(mutes), "next": page[-1]["ien"] if len(found) > most else None}
 
 
 @action(
@@ -127,7 +133,7 @@ def alert_quiet(act: Act) -> dict[str, Any]:
     mute_alerts(act.connection, mute)
     after = mute if mute.until_at > now else None
     act.changed(" ".join(filter(None, ("alerts", kind or ALL, subject))), before, after)
-    return {"muted": list_mutes(act.connection, now)}
+    return {"muted": _told(list_mutes(act.connection, now))}
 
 
 @action(

@@ -49,6 +49,7 @@ def test_everybody_sees_what_is_open_and_what_to_do(site: Managed) -> None:
     assert [it["ien"] for it in site.may("ALERT LIST", subject="ARCHIVE")["alerts"]] == [second]
     page = site.may("ALERT LIST", all=1, limit=2)
     assert [it["ien"] for it in site.may("ALERT LIST", all=1, before=page["next"])["alerts"]] == [old]
+    assert [it["told"] for it in site.may("FLOW")["needs"]] == ["ARCHIVE is not well.", "GW1 is not well."]
     assert site.may("STATUS")["alerts"] == {"destination": 1, "gateway": 1}
     assert watched not in [it["ien"] for it in site.may("ALERT LIST", all=1)["alerts"]], "it is only watched"
 
@@ -78,7 +79,8 @@ def test_nobody_is_told_of_what_is_muted_until_a_time(site: Managed) -> None:
 
     assert until("gateway", "GW1") == now + 6 * 3600
     assert (until("gateway", "GW2"), until("disk", "GW1")) == (None, None)
-    site.may("ALERT QUIET", kind="all", until="T+1@12:00")
+    muted = site.may("ALERT QUIET", kind="all", until="T+1@12:00")["muted"]
+    assert [it["kind"] for it in muted] == ["all", "gateway"]
     assert until("disk", "X") == now + 24 * 3600
     site.may("ALERT QUIET", kind="all")
     assert until("disk", "X") is None
