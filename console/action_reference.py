@@ -35,9 +35,10 @@ Every `POST` takes `dry_run`: nothing is done, and what would be changed is told
 """
 
 _EVENTS = """
-`/api/events` is a stream of server-sent events: `image` (steps in the stories of images), `queues` (how long queues are, when
-that changes), `rates` (steps a second, counted as they pass) and, with the key XUMGR, `log`. `?kinds=image,rates` chooses. Who
-comes back with `Last-Event-ID` gets the newest 1,000 image events that he missed; who is too slow hears `lost` and how many.
+`/api/events` is a stream of server-sent events: `image` (steps in the stories of images), `alert` (the open ones at first, then
+each that is raised, changed or cleared), `queues` (how long queues are, when that changes), `rates` (steps a second, counted as
+they pass) and, with the key XUMGR, `log`. `?kinds=image,rates` chooses. Who comes back with `Last-Event-ID` gets the newest 1,000
+image events that he missed; who is too slow hears `lost` and how many.
 Every five seconds it is looked whether he may still listen; who may not hears `ended` and why, and is cut off.
 
 ```

@@ -36,7 +36,8 @@ def tables_of(action: Action, answer: Any, now: datetime) -> RenderableType:
     if action.lists and not parts:
         parts.append(", ".join(f"no {words(name)}" for name in action.lists))
     if answer.get("next") is not None:
-        parts.append(f"[dim]There are more: --after {escape(str(answer['next']))}")
+        flag = "--before" if "BEFORE" in action.takes else "--after"
+        parts.append(f"[dim]There are more: {flag} {escape(str(answer['next']))}")
     return parts[0] if len(parts) == 1 else Group(*parts)
 
 

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IOpenSSLContextFactory, IReactorTCP
 
 import console.routines  # noqa: F401  registers what tasks run in this process
 from broker import BrokerService, Dispatcher, Hub, Limits, Listener, Reactor, hl7_listener, text_listener
+from console.alerts.service import AlertService, alert_service
 from console.ciphers import ciphers_of
 from console.database import key_of
 from console.errors import ConsoleError
@@ -45,6 +46,7 @@ class Serving:
     engine: Engine
     broker: BrokerService | None = None
     web: WebService | None = None
+    alerts: AlertService | None = None
 
     @property
     def ports(self) -> dict[str, int]:
@@ -62,12 +64,16 @@ class Serving:
                 self.web.start()
             if self.broker is not None:
                 self.broker.start()
+            if self.alerts is not None:
+                self.alerts.start()
         except Exception:
             self.stop()
             raise
 
     def stop(self) -> None:
         """Close the listeners, stop TaskMan, commit what was submitted."""
+        if self.alerts is not None:
+            self.alerts.stop()
         if self.web is not None:
             self.web.stop()
         if self.broker is not None:
@@ -117,7 +123,8 @@ def compose(
         store.close()
         raise
     web = None if broker is None else _web(settings, reactor, broker.hub)
-    return Serving(store, engine, broker, web)
+    alerts = alert_service(settings, store, clock) if broker is not None and settings.alerts.enabled else None
+    return Serving(store, engine, broker, web, alerts)
 
 
 def _broker(

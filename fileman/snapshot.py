@@ -19,6 +19,9 @@ from sqlalchemy.pool import NullPool
 from fileman.errors import FileManError, MigrationFailed, StoreFailed
 from fileman.files import (
     NUMBERED_FILES,
+    Alert,
+    AlertMute,
+    AlertNotice,
     AuditChange,
     AuditRecord,
     Fault,
@@ -47,6 +50,9 @@ from fileman.tables import UnreadableTable, count_on, one_moment, parts
 
 #: What belongs to running processes and is never put back.
 _RUNNING: tuple[type[File], ...] = (
+    Alert,
+    AlertMute,
+    AlertNotice,
     AuditChange,
     AuditRecord,
     GatewayStatus,

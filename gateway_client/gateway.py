@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random as _random
 import signal
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -151,7 +152,7 @@ class _Running:
 
     def __init__(self, gateway: Gateway, directory: DataDirectory) -> None:
         configuration, clock, random = gateway.configuration, gateway._clock, gateway._random
-        self._directory, self._configuration = directory, configuration
+        self._directory, self._configuration, self._clock = directory, configuration, clock
         self._stop_seconds = configuration.stop_seconds
         self._undo: list[Callable[[], None]] = []
         try:
@@ -185,7 +186,7 @@ class _Running:
             folders = FolderContents(self.journal, configuration.grouping.merge_seconds if configuration.grouping else 0.0)
             self.priors = PriorSearches(self.journal)
             seen = StudiesSeen(configuration, self.priors)
-            transmitter = Transmitter(
+            transmitter = self._transmitter = Transmitter(
                 configuration, self.transmissions, notes, self.scu, clock, random, self.requests, folders, seen
             )
             self._undo.append(transmitter.close)
@@ -280,7 +281,10 @@ class _Running:
         ports = {f"port_{name}": port for name, port in named if name}
         counts["studies_waiting"] = len(self.storing.waits)
         counts["spool_kept"] = self.kept.count(SPOOL)
-        facts = {"dicom_port": self.scp.port, **ports, "free_bytes": self.spool.free_bytes()}
+        facts = {"host": socket.gethostname(), "dicom_port": self.scp.port, **ports, **self.spool.room()}
+        oldest = self.journal.oldest()
+        waits = 0.0 if oldest is None else max(0.0, self._clock.seconds() - oldest)
+        facts |= {"spool_oldest_seconds": round(waits), **self._transmitter.failing()}
         return {**facts, "spool_originals": self.correcting.kept(), **counts, **sending, **committing, **requesting, **sessions}
 
     def entity_ports(self) -> dict[str, int]:

@@ -39,6 +39,8 @@ class State(StrEnum):
 
 #: States in which an object is on its way: no second object of its UID may be sent.
 UNDER_WAY = (State.STORING, State.STORED, State.PLACED, State.TAKING_BACK)
+#: States in which an object is not filed yet, and nobody but the gateway is waited for.
+ON_THEIR_WAY = (State.RECEIVED, State.WAITING, *UNDER_WAY)
 #: States in which the spool's file is superfluous.
 DONE = (State.FILED, State.DUPLICATE, State.IGNORED)
 
@@ -55,6 +57,7 @@ SELECT {_COLUMNS} FROM instance AS one WHERE state=? AND next_try<=? AND NOT EXI
 ) ORDER BY id LIMIT ?
 """
 _IN_STATE = f"SELECT {_COLUMNS} FROM instance WHERE state=? AND next_try<=? ORDER BY id LIMIT ?"
+_OLDEST = "SELECT received_at FROM instance WHERE state=? ORDER BY id LIMIT 1"
 _BY_NUMBER = f"SELECT {_COLUMNS} FROM instance WHERE id IN (SELECT value FROM json_each(?))"
 _RECEIVED_AS = "(SELECT received_digest FROM normalised WHERE name={0}.name)"
 _CORRECTED_FROM = "(SELECT original_digest FROM correction WHERE name={0}.name)"
@@ -308,6 +311,12 @@ class Journal:
         with self.transaction() as connection:
             rows = connection.execute("SELECT state, count(*) AS n FROM instance GROUP BY state").fetchall()
         return {row["state"]: row["n"] for row in rows}
+
+    def oldest(self) -> float | None:
+        """Tell when the first came of the objects that are on their way, in seconds since the epoch; None without any."""
+        with self.transaction() as connection:
+            found = [connection.execute(_OLDEST, (state,)).fetchone() for state in ON_THEIR_WAY]
+        return min((row["received_at"] for row in found if row is not None), default=None)
 
     def purge(self, before: float) -> int:
         """Forget objects that were done, and requests that were answered, before a moment; gives how many objects."""

@@ -1,5 +1,6 @@
 # The public names; see runtime/late_names.py.
 
+from runtime.alert_settings import AlertKind, AlertSettings, MailSettings, WebhookSettings
 from runtime.archive_settings import ArchiveSettings, EntitySettings
 from runtime.clock import Clock, FixedClock, SystemClock
 from runtime.coercion_settings import PRIVATE_ELEMENT, CoerceSettings, DeidentificationSettings
@@ -45,6 +46,7 @@ from runtime.processes import (
     wait_until_ready,
     write_json,
 )
+from runtime.quiet_times import QuietTime, quiet_until
 from runtime.reactor_thread import ReactorThread
 from runtime.readable import wait_readable
 from runtime.settings import DestinationSettings, GatewaySettings, PriorSettings, Settings, load_settings
@@ -57,6 +59,8 @@ __all__ = [
     "RUN_FILE",
     "SOCKET",
     "AdmissionSettings",
+    "AlertKind",
+    "AlertSettings",
     "ArchiveSettings",
     "BadCertificate",
     "Clock",
@@ -75,11 +79,13 @@ __all__ = [
     "HelperStopped",
     "KeptHelper",
     "ListenerSettings",
+    "MailSettings",
     "ModalitySettings",
     "NotReady",
     "PortInUse",
     "PortRefused",
     "PriorSettings",
+    "QuietTime",
     "ReactorThread",
     "RuntimeProblem",
     "Settings",
@@ -88,6 +94,7 @@ __all__ = [
     "TLSFactory",
     "TLSFiles",
     "UserApplicationSettings",
+    "WebhookSettings",
     "WorklistSettings",
     "answer_requests",
     "check_port",
@@ -98,6 +105,7 @@ __all__ = [
     "make_directories",
     "other_names",
     "port_problem",
+    "quiet_until",
     "read_run_file",
     "server_context",
     "set_up_logs",

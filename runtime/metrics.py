@@ -45,6 +45,13 @@ QUEUE_ENTRIES = Gauge(
 GATEWAY_HEARD = Gauge(
     "magbroker_gateway_heard_seconds", "Seconds since a gateway was heard of last.", ("machine",), registry=REGISTRY
 )
+ALERTS_OPEN = Gauge("magbroker_alerts_open", "Open alerts, by kind.", ("kind",), registry=REGISTRY)
+ALERT_NOTICES = Counter(
+    "magbroker_alert_notices",
+    "What this process told, or did not get told, of alerts, by channel and outcome.",
+    ("channel", "outcome"),
+    registry=REGISTRY,
+)
 
 for _collector in (ProcessCollector, PlatformCollector, GCCollector):
     _collector(registry=REGISTRY)

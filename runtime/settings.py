@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as OverlayError
 
+from runtime.alert_settings import AlertSettings
 from runtime.archive_settings import DEFAULTS, ArchiveSettings
 from runtime.coercion_settings import CoerceSettings, DeidentificationSettings
 from runtime.dictionary_settings import ListenerSettings, ModalitySettings, UserApplicationSettings, WorklistSettings
@@ -226,6 +227,7 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = "console"
     gateway: GatewaySettings = GatewaySettings()
     taskman: TaskManSettings = TaskManSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @classmethod
     def settings_customise_sources(

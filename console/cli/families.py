@@ -17,6 +17,7 @@ def _entry(noun: str) -> dict[str, str]:
 
 #: By group, each verb and the action that it is, without MAGB.
 GROUPS: Mapping[str, Mapping[str, str]] = {
+    "alerts": {verb: f"ALERT {verb.upper()}" for verb in ("list", "acknowledge", "quiet", "test", "notices")},
     "correct": {verb: f"CORRECT {verb.upper()}" for verb in ("list", "candidates", "fix", "delete", "undo")},
     "images": {
         verb: f"IMAGE {verb.upper()}" for verb in ("list", "show", "story", "move", "delete", "reject", "accept", "retract")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 FAMILIES: Mapping[str, str] = {
+    "alerts": "See what needs a person, say that it is seen to, have nobody told for a while, try the channels.",
     "correct": "See what could not be filed, and fix it: the DICOM CORRECT list.",
     "images": "Find images, tell where one is and why, move, delete, reject and call back what was sent.",
     "patients": "Find patients, correct who they are, merge two that are one.",

@@ -13,7 +13,7 @@ from console.shell.screen import readable
 #: Characters of a line.
 LINE_LIMIT = 300
 #: What can be watched, and the kinds of events that belong to it.
-WATCHES = {"EVENTS": ("image", "log"), "QUEUES": ("queues",)}
+WATCHES = {"EVENTS": ("alert", "image", "log"), "QUEUES": ("queues",)}
 
 _Place = tuple[str, str, str]
 
@@ -47,6 +47,11 @@ class EventLines:
         words = (_clock(told["at"]), what, told["stage"], told["outcome"], told["peer"], told["detail"])
         return [" ".join(str(word) for word in words if word)]
 
+    def alert(self, told: Mapping[str, Any]) -> list[str]:
+        """Tell of an alert that was raised, or changed, or is over."""
+        at, word = (told["cleared_at"], "cleared") if told["cleared_at"] else (told["raised_at"], "ALERT")
+        return [f"{_clock(at)} {word} {told['ien']}: {told['text']}"]
+
     def log(self, told: Mapping[str, Any]) -> list[str]:
         """Tell of a line in the broker's log."""
         return [f"{_clock(told['at'])} {told['level']} {told['logger']}: {told['text']}"]
@@ -60,6 +65,7 @@ class EventLines:
 
 
 _LINES: dict[str, Callable[[EventLines, Any], list[str]]] = {
+    "alert": EventLines.alert,
     "image": EventLines.image,
     "log": EventLines.log,
     "queues": EventLines.queues,

@@ -163,7 +163,7 @@ class Shell:
 
     def watch_events(self) -> None:
         """Let events scroll by."""
-        self._watch("EVENTS", "Image events, and the broker's log for those who may see it,")
+        self._watch("EVENTS", "Image events, alerts, and the broker's log for those who may see it,")
 
     def watch_queues(self) -> None:
         """Let the lengths of queues scroll by."""

@@ -1,4 +1,4 @@
-"""The live feed: image events, queue depths, rates and log lines, read once for all listeners, sent as server-sent events."""
+"""The live feed: image events, alerts, queues, rates and log lines, read once for all listeners, sent as server-sent events."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.task import LoopingCall
 
+from console.web.alert_tail import AlertTail, open_alerts
 from console.web.errors import Away, NotSignedOn, TooMany
 from console.web.history import History
 from console.web.listener import Listener
@@ -17,16 +18,18 @@ from console.web.log_lines import LogLines
 from console.web.rates import Rates
 from console.web.runner import Runner
 from console.web.tail import LOT, Tail, events_between
+from fileman import AlertData
 from rpcs.actions import BadRequest, Caller, NotAllowed, told
+from rpcs.actions.alerts import alert_facts
 from rpcs.actions.queues import Depth, queue_depths
 from runtime.metrics import IMAGE_EVENTS, LISTENERS
 
 log = logging.getLogger(__name__)
 
 #: What can be listened to, and the security key that it needs.
-KINDS = {"image": "", "flow": "", "queues": "", "rates": "", "load": "", "log": "XUMGR"}
-#: Seconds between looks at events while somebody watches the flow; looks between two while nobody does, between two at the
-#: queues, and between two at who may still listen.
+KINDS = {"image": "", "alert": "", "flow": "", "queues": "", "rates": "", "load": "", "log": "XUMGR"}
+#: Seconds between looks at events while somebody watches the flow; looks between two while nobody does, and at alerts, between
+#: two at the queues, and between two at who may still listen.
 LOOK_SECONDS, QUIET_LOOKS, QUEUE_LOOKS, CHECK_LOOKS = 0.1, 5, 20, 50
 #: Listeners at once; events that somebody who comes back is given of those that he missed.
 MOST_LISTENERS, MOST_MISSED = 50, 1000
@@ -47,6 +50,7 @@ class Feed:
     tail: Tail = field(default_factory=Tail)
     rates: Rates = field(default_factory=Rates)
     history: History = field(default_factory=History)
+    alerts: AlertTail = field(default_factory=AlertTail)
     _listeners: set[Listener] = field(default_factory=set)
     _depths: list[Depth] = field(default_factory=list)
     _looks: int = 0
@@ -98,6 +102,8 @@ class Feed:
             until = self.tail.last
             missed = await self.runner.scan(lambda connection: events_between(connection, since, until, MOST_MISSED))
             listener.send([_image(row) for row in missed])
+        if "alert" in listener.kinds:
+            listener.send([_alert(it) for it in await self.runner.scan(open_alerts)])
         if "queues" in listener.kinds:
             listener.send([self._queues()])
 
@@ -119,6 +125,8 @@ class Feed:
             self._pass_on(rows)
             if len(rows) < LOT:
                 break
+        if self._looks % QUIET_LOOKS == 0:
+            self._send("alert", [_alert(it) for it in await self.runner.scan(self.alerts.look)])
         if self._looks % QUEUE_LOOKS == 0:
             await self._look_at_queues(clock.seconds())
         lines = self.lines.take()
@@ -168,6 +176,10 @@ class Feed:
 
     def _queues(self) -> bytes:
         return written("queues", [asdict(depth) for depth in self._depths])
+
+
+def _alert(alert: AlertData) -> bytes:
+    return written("alert", told(alert_facts(alert)))
 
 
 def _image(row: Any) -> bytes:

@@ -9,9 +9,11 @@ from sqlalchemy import Connection, select
 from broker import Hub
 from console.web.errors import Away
 from console.web.runner import Runner
+from fileman import count_alerts
 from fileman.files import GatewayStatus
 from rpcs.actions.queues import Depth, queue_depths
-from runtime.metrics import GATEWAY_HEARD, QUEUE_ENTRIES, SESSIONS
+from rpcs.alerting.kinds import KINDS
+from runtime.metrics import ALERTS_OPEN, GATEWAY_HEARD, QUEUE_ENTRIES, SESSIONS
 
 _HEARD = select(GatewayStatus.machine, GatewayStatus.heartbeat_at)
 
@@ -28,8 +30,9 @@ class Gauges:
         SESSIONS.set(len(self.hub.connections))
         QUEUE_ENTRIES.clear()
         GATEWAY_HEARD.clear()
+        ALERTS_OPEN.clear()
         try:
-            depths, heard = await self.runner.scan(_look)
+            depths, heard, alerts = await self.runner.scan(_look)
         except Away:
             return
         for depth in depths:
@@ -37,7 +40,10 @@ class Gauges:
         now = self.runner.dispatcher.environment.clock.seconds()
         for machine, at in heard.items():
             GATEWAY_HEARD.labels(machine).set(round(now - at, 1))
+        for kind in KINDS:
+            ALERTS_OPEN.labels(kind).set(alerts.get(kind, 0))
 
 
-def _look(connection: Connection) -> tuple[list[Depth], dict[str, float]]:
-    return queue_depths(connection), {row.machine: row.heartbeat_at for row in connection.execute(_HEARD)}
+def _look(connection: Connection) -> tuple[list[Depth], dict[str, float], dict[str, int]]:
+    heard = {row.machine: row.heartbeat_at for row in connection.execute(_HEARD)}
+    return queue_depths(connection), heard, count_alerts(connection)

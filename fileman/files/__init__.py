@@ -1,5 +1,6 @@
 """The files of the database, a module per VistA package."""
 
+from fileman.files.alerts import Alert, AlertMute, AlertNotice
 from fileman.files.archive import (
     ArchiveHolding,
     ArchiveInstance,
@@ -105,6 +106,9 @@ __all__ = [
     "AcquisitionDevice",
     "AcquisitionSite",
     "AeSecurity",
+    "Alert",
+    "AlertMute",
+    "AlertNotice",
     "AmendedPatient",
     "AnsweredRequest",
     "ApiToken",

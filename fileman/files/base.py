@@ -30,6 +30,8 @@ class File(DeclarativeBase):
 #: `file_header` on SQLite.
 NUMBERED_FILES = (
     "acquisition_device",
+    "alert",
+    "alert_notice",
     "api_token",
     "audit_record",
     "background_queue",

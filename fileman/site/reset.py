@@ -151,8 +151,10 @@ _IMAGING_FILES: tuple[type[File], ...] = (
     UnreadConsult,
     TiuImage,
 )
-#: Numbers that go on: those of the site's own entries, of sign-ons, of tasks, of the audit and of tokens.
+#: Numbers that go on: those of the site's own entries, of sign-ons, of tasks, of the audit, of alerts and of tokens.
 _NUMBERS_THAT_GO_ON = {
+    "alert",
+    "alert_notice",
     "api_token",
     "audit_record",
     "option_schedule",

@@ -219,6 +219,14 @@ class Spool:
         except OSError as error:
             raise _problem(error) from error
 
+    def room(self) -> dict[str, object]:
+        """Tell the free space, its share of what can be used, and on which device that is."""
+        status = os.statvfs(self.directory)
+        usable = status.f_blocks - status.f_bfree + status.f_bavail
+        share = 100 * status.f_bavail / usable if usable else 100.0
+        device = self.directory.stat().st_dev
+        return {"free_bytes": status.f_bavail * status.f_frsize, "free_percent": f"{share:.1f}", "spool_device": device}
+
     def free_bytes(self) -> int:
         """Give the free space."""
         status = os.statvfs(self.directory)

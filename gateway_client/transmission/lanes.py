@@ -250,6 +250,10 @@ class Lanes:
         for lane in self._lanes.values():
             yield from lane.begin(now)
 
+    def failing(self) -> list[Lane]:
+        """Give the lanes whose destinations were not reached last; another thread may ask."""
+        return [lane for lane in list(self._lanes.values()) if lane.failures]
+
     def left_alone(self, now: float) -> Iterator[tuple[Lane, Shipment]]:
         """Give what was taken for destinations that are left alone out of the hands."""
         for lane in self._lanes.values():

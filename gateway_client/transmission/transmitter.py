@@ -46,6 +46,8 @@ LOOK_AGAIN = 0.2
 #: Days after which an entry that was put back and never came again is forgotten.
 _DAYS_REMEMBERED = 30
 _PURGE_EVERY = 3600.0
+#: Destinations that the status names as failing, and characters of why.
+MOST_TOLD, REASON_TOLD = 50, 200
 _TO_BE_TOLD = (Sending.SENT, Sending.WAITING, Sending.FAILED)
 
 
@@ -105,6 +107,12 @@ class Transmitter:
         self._asked_at = 0.0
         self._told_at = 0.0
         self._purged_at = 0.0
+
+    def failing(self) -> dict[str, str]:
+        """Tell of destinations that were not reached last, `failures^name^reason` each; any thread may ask."""
+        lanes = sorted(self._lanes.failing(), key=lambda lane: lane.name)[:MOST_TOLD]
+        words = [f"{lane.failures}^{lane.name}^{' '.join(lane.reason.split())[:REASON_TOLD]}" for lane in lanes]
+        return {f"failing_{number}": text for number, text in enumerate(words, 1)}
 
     def _lane(self, name: str) -> Lane:
         settings, backoff = self._configuration.destination(name), Backoff(self._random, first=2.0, last=60.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rpcs.actions import (
+    alerts,
     archive,
     audit,
     correct,
@@ -29,6 +30,7 @@ from rpcs.actions.action import ACTIONS
 
 #: The modules whose actions are to be known.
 FAMILIES = (
+    alerts,
     archive,
     audit,
     correct,

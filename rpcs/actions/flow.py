@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from fileman import AlertsWanted, list_alerts
 from fileman.files import DicomFailedImage, GatewayStatus, Institution, TaskError
 from rpcs.actions.action import Act, action
 from rpcs.actions.status import Status, read_status
@@ -21,6 +22,8 @@ from rpcs.queues.entries import seconds_of
 SILENT_AFTER = 30.0
 #: Seconds of which the errors of tasks are told.
 ERRORS_OF = 3600.0
+#: Open alerts that are told one by one, the newest.
+MOST_ALERTS = 20
 #: What a gateway tells of its spool that is still to be filed.
 _SPOOLED = ("spool_received", "spool_waiting", "spool_storing", "spool_stored", "spool_placed")
 
@@ -152,4 +155,5 @@ def _needs(connection: Connection, status: Status, stages: Sequence[Stage], now:
         ("ORPHANS", len(status.orphans), "images whose file was never reported in place"),
         ("ERRORS", errors, "errors of tasks in the last hour"),
     )
-    return (Need(*need) for need in found if need[1])
+    yield from (Need("ALERT", 1, it.text) for it in list_alerts(connection, AlertsWanted(), MOST_ALERTS))
+    yield from (Need(*need) for need in found if need[1])

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Select, bindparam, func, select
 
-from fileman import list_operator_requests, to_fileman
+from fileman import count_alerts, list_operator_requests, to_fileman
 from fileman.files import (
     AcquisitionCount,
     DicomExportImage,
@@ -74,6 +74,7 @@ class Status:
 
     images: int
     correct: int
+    alerts: dict[str, int]
     queues: dict[str, int]
     exports: dict[str, int]
     held: list[str]
@@ -90,7 +91,10 @@ class Status:
 
 @action("MAGB STATUS")
 def status(act: Act) -> Status:
-    """Tell images, queues, evaluators, gateways, today's counts by instrument, media asked for, images cut off (orphans)."""
+    """Tell images, queues, evaluators, gateways, today's counts by instrument, media asked for, images cut off (orphans).
+
+    `alerts` has the open alerts by kind.
+    """
     return read_status(act.connection, act.now)
 
 
@@ -100,6 +104,7 @@ def read_status(connection: Connection, now: float) -> Status:
     return Status(
         images=_number(connection, _IMAGES),
         correct=_number(connection, _CORRECT),
+        alerts=count_alerts(connection),
         queues={queue: int(total) for queue, total in connection.execute(_QUEUES) if total},
         exports=_exports(connection),
         held=[it.destination for it in held_destinations(connection)],

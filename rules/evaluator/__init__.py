@@ -2,6 +2,7 @@
 
 from rules.evaluator import restart
 from rules.evaluator.evaluator_log import append_log, set_flag
+from rules.evaluator.restart import died_by_location
 from rules.evaluator.task import ENTRY_POINT, Evaluator, subject_of
 
-__all__ = ["ENTRY_POINT", "Evaluator", "append_log", "restart", "set_flag", "subject_of"]
+__all__ = ["ENTRY_POINT", "Evaluator", "append_log", "died_by_location", "restart", "set_flag", "subject_of"]

@@ -29,6 +29,8 @@ from taskman.tasks import say
 VARIABLES = {"restarts": 3.0, "minutes": 60.0}
 #: Evaluators that are looked at, the newest first: those of more locations than one database has.
 MOST = 20_000
+#: Evaluators, the newest, among which is looked for those that died, every few seconds.
+LOOKED_AT = 50
 #: What a second evaluator of a location logs; it never was the location's.
 BUSY = "A rule evaluator is already running for"
 #: Why a task is rejected that another worker would take.
@@ -54,6 +56,7 @@ _EVALUATORS = (
     .order_by(Task.number.desc())
     .limit(MOST)
 )
+_NEWEST = _EVALUATORS.limit(LOOKED_AT)
 _LAST_LINE = select(EvaluatorLog.text).where(EvaluatorLog.task == bindparam("task_")).order_by(EvaluatorLog.line.desc()).limit(1)
 _RESTARTS = (
     select(TaskStep.at)
@@ -97,6 +100,18 @@ def to_restart(evaluators: Sequence[Known]) -> Known | None:
     if not evaluators or any(one.active for one in evaluators):
         return None
     return evaluators[0] if evaluators[0].died else None
+
+
+def died_by_location(connection: Connection) -> dict[int, str]:
+    """Tell, by location, why its rule evaluator ended though nobody wanted that, as far as the newest show; and is away."""
+    if connection.execute(_FLAG).scalar() is False:
+        return {}
+    known = [one for row in connection.execute(_NEWEST) if (one := _read(row)) is not None]
+    chosen = {
+        location: to_restart([one for one in some if one.active or not _found_it_taken(connection, one)])
+        for location, some in by_location(known).items()
+    }
+    return {location: one.message for location, one in chosen.items() if one is not None}
 
 
 @routine(

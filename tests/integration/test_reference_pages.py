@@ -22,14 +22,17 @@ from gateway_client.archive.entities import EntityRole, entities_of
 from gateway_client.dictionaries import Extractor
 from gateway_client.journal import State
 from runtime import (
+    AlertSettings,
     ArchiveSettings,
     CoerceSettings,
     DeidentificationSettings,
     EntitySettings,
     ListenerSettings,
+    MailSettings,
     ModalitySettings,
     Settings,
     UserApplicationSettings,
+    WebhookSettings,
     WorklistSettings,
     load_settings,
 )
@@ -97,8 +100,8 @@ def test_every_command_says_what_it_does() -> None:
 
 def test_the_page_has_every_setting_with_its_default() -> None:
     sections = re.split(r"^###? .*$", SETTINGS, flags=re.MULTILINE)
-    general, gateway, peer, destination, priors, archive, every, *entities, taskman, site = sections
-    assert rows(general) == defaults(Settings, "gateway", "taskman")
+    general, gateway, peer, destination, priors, archive, every, *entities, taskman, alerts, mail, webhook, site = sections
+    assert rows(general) == defaults(Settings, "gateway", "taskman", "alerts")
     assert rows(gateway) == defaults(GatewaySettings)
     assert rows(peer) == defaults(PeerSettings)
     assert rows(destination) == defaults(DestinationSettings)
@@ -108,6 +111,9 @@ def test_the_page_has_every_setting_with_its_default() -> None:
     for section, model in zip(entities, ENTITIES, strict=True):
         assert rows(section) == defaults(model, *(EntitySettings.model_fields if issubclass(model, EntitySettings) else ()))
     assert rows(taskman) == defaults(TaskManSettings)
+    assert rows(alerts) == defaults(AlertSettings)
+    assert rows(mail) == defaults(MailSettings) | {"sender": "", "to": ""}
+    assert rows(webhook) == defaults(WebhookSettings) | {"url": ""}
     assert rows(site) == defaults(SiteSettings)
 
 

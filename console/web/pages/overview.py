@@ -44,6 +44,7 @@ STOPS = (
 )
 #: Where a person goes to do what is needed.
 NEEDS = {
+    "ALERT": "/alerts",
     "CORRECT": "/correct",
     "EXPORT": "/queues/entries?queue=EXPORT&status=FAIL",
     "SEND": "/queues/entries?queue=SEND&status=FAILED",

@@ -247,6 +247,42 @@ _AUDIT = Place(
         ),
     ),
 )
+_ALERTS = Place(
+    "/alerts",
+    "Alerts",
+    "n",
+    (
+        Panel(
+            "/alerts",
+            "Alerts",
+            "MAGB ALERT LIST",
+            "alerts",
+            columns=("ien", "kind", "subject", "raised_at", "cleared_at", "text", "advice", "acknowledged_by", "note"),
+            buttons=(
+                Button("Acknowledge", "MAGB ALERT ACKNOWLEDGE", {"ien": "ien"}),
+                Button("Quiet", "MAGB ALERT QUIET", {"kind": "kind", "subject": "subject"}),
+            ),
+            live="alert",
+        ),
+        Panel(
+            "/alerts/muted",
+            "Muted",
+            "MAGB ALERT LIST",
+            "muted",
+            buttons=(Button("Tell again", "MAGB ALERT QUIET", {"kind": "kind", "subject": "subject"}),),
+            above=(Button("Quiet", "MAGB ALERT QUIET"),),
+            live="alert",
+        ),
+        Panel(
+            "/alerts/notices",
+            "What was told",
+            "MAGB ALERT NOTICES",
+            "notices",
+            above=(Button("Try the channels", "MAGB ALERT TEST"),),
+            live="alert",
+        ),
+    ),
+)
 _CONFIGURATION = Place(
     "/configuration",
     "Configuration",
@@ -287,6 +323,7 @@ _CONFIGURATION = Place(
 PLACES: tuple[Place, ...] = (
     Place("/", "Overview", "o"),
     Place("/correct", "Correct", "k"),
+    _ALERTS,
     _QUEUES,
     _DESTINATIONS,
     _TASKS,

@@ -44,6 +44,9 @@ ROW = {"location": 10, "object_type": 100, "patient": 1, "saved_at": "3261121", 
 KEPT_BY_RESET = {
     "api_token",
     "audit_change",
+    "alert",
+    "alert_mute",
+    "alert_notice",
     "audit_record",
     "session_end",
     "rule_version",
@@ -438,7 +441,7 @@ def test_a_reset_begins_the_numbers_of_imaging_again(store: Store) -> None:
     first = {file: store.transact(lambda connection, file=file: next_iens(connection, file, 5))[0] for file in NUMBERED_FILES}
     store.transact(reset_imaging)
     again = {file: store.transact(lambda connection, file=file: next_ien(connection, file)) for file in NUMBERED_FILES}
-    kept = {"api_token", "audit_record"}
+    kept = {"alert", "alert_notice", "api_token", "audit_record"}
     goes_on = {"option_schedule", "scheduled_step", "sign_on_log", "task", "task_error", "transmit_destination"} | kept
     assert {file for file in NUMBERED_FILES if again[file] != first[file]} == goes_on
     assert {again[file] - first[file] for file in goes_on} == {5}

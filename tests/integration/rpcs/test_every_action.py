@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, insert, select
 
 import taskman.api as taskman
-from fileman import Store
+from fileman import Store, add_alert
 from fileman.files import (
     AuditChange,
     AuditRecord,
@@ -245,6 +245,11 @@ def failed_export(site: Site) -> dict[str, object]:
     return waiting_export(site, "FAIL")
 
 
+def alert(site: Site) -> dict[str, object]:
+    text = "Gateway GW1 was heard of last 5 minutes ago."
+    return {"ien": site.do(lambda it: add_alert(it, "gateway", "GW1", text, site.clock.seconds(), raised=True)).ien}
+
+
 def token(site: Site) -> dict[str, object]:
     return {"ien": site.may("TOKEN MAKE", label="another")["ien"]}
 
@@ -262,6 +267,9 @@ class Case:
 
 
 CASES = {
+    "ALERT ACKNOWLEDGE": Case(before=alert, subject="alert 1 gateway GW1"),
+    "ALERT QUIET": Case({"kind": "gateway", "until": "T+1"}, subject="alerts gateway"),
+    "ALERT TEST": Case({"text": "does it ring?"}, subject="alerts: a test"),
     "ADDRESS UNLOCK": Case(before=locked_address, subject="address 192.0.2.7"),
     "ARCHIVE MOUNT": Case(before=off_line, subject="location JUKEBOX1"),
     "ARCHIVE RECHECK": Case(before=fault, subject="faults of long-term copies"),

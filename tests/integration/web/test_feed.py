@@ -16,7 +16,7 @@ from console.reactor_thread import in_reactor
 from console.web.listener import WAITING_LIMIT, Listener
 from console.web.rates import Rates
 from console.web.tail import GAP_SECONDS, Tail
-from fileman import Event, Store, record_events
+from fileman import Event, Store, add_alert, change_alert, record_events
 from fileman.files import BackgroundQueue, ImageEvent
 from tests.integration.rpcs.two_users import MAY, UNA
 from tests.integration.web.conftest import Served
@@ -75,6 +75,24 @@ def test_depths_are_told_when_they_change(served: Served) -> None:
         served.store.transact(lambda it: it.execute(insert(BackgroundQueue).values(**row)))
         (depth,) = heard(events, "queues")
         assert (depth["queue"], depth["location"], depth["entries"]) == ("EVAL", 660, 1)
+
+
+def test_alerts_are_told_to_who_comes_and_as_they_change(served: Served) -> None:
+    def raises(subject: str) -> int:
+        now = served.clock.seconds()
+        return served.store.transact(lambda it: add_alert(it, "gateway", subject, f"{subject} is silent.", now, raised=True)).ien
+
+    first = raises("GW1")
+    until(lambda: served.service.api.feed.alerts.last == 1)
+    with closing(served.user(UNA).events("alert")) as events:
+        greeted = heard(events, "alert")
+        assert (greeted["ien"], greeted["subject"], greeted["cleared_at"]) == (first, "GW1", None)
+        second = raises("GW2")
+        assert heard(events, "alert")["ien"] == second
+        served.store.transact(lambda it: change_alert(it, first, cleared_at=served.clock.seconds()))
+        last = heard(events, "alert")
+        assert (last["ien"], last["cleared_at"] is None) == (first, False)
+        assert last["advice"].startswith("See that the gateway runs")
 
 
 def test_rates_are_counted_as_events_pass(served: Served) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from fileman import add_alert
 from runtime.metrics import REGISTRY
 from tests.integration.rpcs.two_users import MAY
 from tests.integration.web.conftest import Served
@@ -45,6 +46,14 @@ def test_calls_and_actions_are_counted(served: Served) -> None:
         value_of(after, "magbroker_actions_total", **refused) == (value_of(before, "magbroker_actions_total", **refused) or 0) + 1
     )
     assert (value_of(after, "process_open_fds") or 0) > 0
+
+
+def test_open_alerts_are_counted_by_kind(served: Served) -> None:
+    now = served.clock.seconds()
+    served.store.transact(lambda it: add_alert(it, "gateway", "GW1", "GW1 is silent.", now, raised=True))
+    page = served.nobody.get("/metrics").body
+    assert value_of(page, "magbroker_alerts_open", kind="gateway") == 1.0
+    assert value_of(page, "magbroker_alerts_open", kind="disk") == 0.0
 
 
 def test_a_call_of_nothing_makes_no_metric_of_its_own(served: Served) -> None:

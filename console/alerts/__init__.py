@@ -1,0 +1,1 @@
+"""Alerts as a service of the serving process: looking, writing down, telling people."""

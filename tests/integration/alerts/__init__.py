@@ -1,0 +1,1 @@
+"""Alerts on databases, over real channels, by real destinations that stall."""

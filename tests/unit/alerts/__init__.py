@@ -1,0 +1,1 @@
+"""Alerts: when they are raised and told, decided without I/O."""
