@@ -86,6 +86,10 @@ class Runner:
         """Run a read on a thread of the read pool. Raises Away when the database does not answer."""
         return await self._done(lambda: self.dispatcher.environment.store.scan(work))
 
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do what takes a while on a thread, as reading a file. Raises what it raises."""
+        return await self._done(lambda: self.dispatcher.workers.submit(work))
+
     async def signed_on(self, token: str, address: str, via: str = API) -> Caller:
         """Give who a token stands for, and the way he came. Raises NotSignedOn."""
         environment = self.dispatcher.environment

@@ -97,7 +97,7 @@ def web_service(
     runner = Runner(hub.dispatcher, lambda: secrets.token_hex(8))
     callers, feed = Callers(runner), Feed(runner)
     dicom_web = DicomWeb(runner, callers.caller, data)
-    pages = pages_of(runner, callers, feed, dicom_web.renderer)
+    pages = pages_of(runner, callers, feed, dicom_web)
     api = Api(runner, callers, Health(runner, data), feed, Gauges(runner, hub), pages)
     dicom_web.lay(api.app)
     return WebService(api, dicom_web, reactor, data, port, interface, tls)

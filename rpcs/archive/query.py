@@ -26,6 +26,7 @@ class Question:
     returned: tuple[Attribute, ...]
     keys: tuple[Key, ...]
     unsupported: tuple[str, ...]
+    newest: bool
 
     @classmethod
     def read(cls, call: Call) -> Question:
@@ -39,7 +40,7 @@ class Question:
         known = {tag: found for tag in given if (found := ATTRIBUTES.get(tag)) is not None and found.level <= level}
         keys = (read_key(attribute, given[tag], fold_names=fold) for tag, attribute in known.items())
         unsupported = tuple(tag for tag in given if tag not in known)
-        return cls(level, tuple(known.values()), tuple(filter(None, keys)), unsupported)
+        return cls(level, tuple(known.values()), tuple(filter(None, keys)), unsupported, flag(request, "newest"))
 
     @property
     def highest(self) -> Level:
@@ -55,10 +56,10 @@ class Question:
     parameters=(listed("REQUEST", 16000, required=True), literal("AFTER", 20), literal("COUNT", 4)),
 )
 def query(call: Call) -> list[str]:
-    """Answer what is archived and matches the keys of a DICOM query, in the order of entry numbers.
+    """Answer what is archived and matches the keys of a DICOM query, in the order of entry numbers, with newest the other way.
 
     REQUEST is one JSON object, in as many elements as it takes: level (PATIENT, STUDY, SERIES or IMAGE), root (PATIENT, STUDY or
-    PATIENT/STUDY), relational, fold_names (upper and lower case of person names are the same), and keys: lists of values by
+    PATIENT/STUDY), relational, newest, fold_names (upper and lower case of names are the same), and keys: lists of values by
     tag, as `00100010` or `00400275>00401001`. Any of several values may match; none, an empty one or `*` matches all. The first
     line is `{"more", "unsupported"}`: where the next page begins, to be given as AFTER, or null; and the tags that mean nothing
     at this level. Then one object for each match, COUNT at most, or 1,000: tags, lists of values of all supported keys; state
@@ -73,8 +74,10 @@ def _query(call: Call) -> list[str]:
     question = Question.read(call)
     read = [it.tag for it in question.returned if not it.is_computed]
     wanted = [it.tag for it in question.returned]
-    statement, parameters = statement_of(question.level, wanted, question.keys, call.connection.dialect.name)
-    rows = call.connection.execute(statement, parameters | paged(call)).all()
+    statement, parameters = statement_of(
+        question.level, wanted, question.keys, call.connection.dialect.name, newest=question.newest
+    )
+    rows = call.connection.execute(statement, parameters | paged(call, newest=question.newest)).all()
     size = page_size(call)
     more = str(rows[size - 1][0]) if len(rows) > size else None
     page = _Page(call, question, rows[:size], read)

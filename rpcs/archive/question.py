@@ -9,7 +9,7 @@ from typing import Any
 from rpcs.archive.attributes import Level
 from rpcs.archive.errors import BadQuestion, TooMuch
 from rpcs.call import Call
-from rpcs.numbers import entry_number
+from rpcs.numbers import LARGEST, entry_number
 from xwb import LocalArray
 
 #: Characters of REQUEST, matches of one answer, and keys.
@@ -61,9 +61,10 @@ def flag(request: Mapping[str, Any], name: str) -> bool:
     return value
 
 
-def paged(call: Call) -> dict[str, object]:
-    """Read AFTER and COUNT; one row more than is answered tells whether there are more."""
-    return {"after": entry_number(call.text(1)), "most": page_size(call) + 1}
+def paged(call: Call, *, newest: bool = False) -> dict[str, object]:
+    """Read AFTER and COUNT; one row more than is answered tells whether there are more. The newest are before any number."""
+    after = entry_number(call.text(1))
+    return {"after": LARGEST if newest and not after else after, "most": page_size(call) + 1}
 
 
 def page_size(call: Call) -> int:

@@ -59,9 +59,9 @@ Parameters: TypeAlias = dict[str, object]
 
 
 def statement_of(
-    level: Level, returned: Sequence[str], keys: Sequence[Key], dialect: str
+    level: Level, returned: Sequence[str], keys: Sequence[Key], dialect: str, *, newest: bool = False
 ) -> tuple[Select[*tuple[Any, ...]], Parameters]:
-    """Give a query's statement and the parameters of its keys; `after` and `most` are yet to be told.
+    """Give a query's statement and the parameters of its keys; `after` and `most` are yet to be told. `newest` come first, then.
 
     A row has the number of its entry, of those above it down from the highest that is needed, then what is returned.
     """
@@ -73,7 +73,7 @@ def statement_of(
         for number, alternative in enumerate(key.others):
             for part, compared in alternative.groups:
                 parameters |= _values(f"k{place}_{number}_{part}", compared, dialect)
-    return _statement(level, tuple(returned), shapes, dialect), parameters
+    return _statement(level, tuple(returned), shapes, dialect, newest), parameters
 
 
 def _shape(alternative: Alternative) -> _Alternative:
@@ -121,7 +121,9 @@ _OPERATORS = {"sqlite": "GLOB", "postgresql": "LIKE"}
 
 
 @lru_cache(maxsize=512)
-def _statement(level: Level, returned: tuple[str, ...], shapes: tuple[_Shape, ...], dialect: str) -> Select[*tuple[Any, ...]]:
+def _statement(
+    level: Level, returned: tuple[str, ...], shapes: tuple[_Shape, ...], dialect: str, newest: bool
+) -> Select[*tuple[Any, ...]]:
     """Find the entries first, then read them: what is sorted and left out then is their numbers only."""
     attributes = [ATTRIBUTES[tag] for tag in (*returned, *(shape[0] for shape in shapes))]
     highest = min((attribute.level for attribute in attributes), default=level)
@@ -129,10 +131,17 @@ def _statement(level: Level, returned: tuple[str, ...], shapes: tuple[_Shape, ..
     read = [ATTRIBUTES[tag].column.label(tag) for tag in returned if not ATTRIBUTES[tag].is_computed]
     if level is Level.IMAGE:
         read += [getattr(ArchiveInstance, name).label(name) for name in ("short_term", "long_term", "size")]
-    found = select(*columns, *read).select_from(_joined(level, highest)).order_by(NUMBERS[level])
+    number = NUMBERS[level]
+    found = select(*columns, *read).select_from(_joined(level, highest)).order_by(number.desc() if newest else number)
     if not shapes:
-        return found.where(NUMBERS[level] > bindparam("after")).limit(bindparam("most"))
-    return found.where(NUMBERS[level].in_(_entries(level, shapes, dialect)))
+        return found.where(_behind(number, newest)).limit(bindparam("most"))
+    return found.where(number.in_(_entries(level, shapes, dialect, newest)))
+
+
+def _behind(number: Any, newest: bool) -> ColumnElement[bool]:
+    """Say that an entry comes behind the last of the page before."""
+    after = bindparam("after", type_=Integer)
+    return cast(ColumnElement[bool], number < after if newest else number > after)
 
 
 def _joined(level: Level, highest: Level) -> FromClause:
@@ -142,7 +151,7 @@ def _joined(level: Level, highest: Level) -> FromClause:
     return source
 
 
-def _entries(level: Level, shapes: tuple[_Shape, ...], dialect: str) -> Select[tuple[int]]:
+def _entries(level: Level, shapes: tuple[_Shape, ...], dialect: str, newest: bool) -> Select[tuple[int]]:
     """Select the numbers of the entries of a page.
 
     Where a key has an index the numbers are hidden from the engine: it would rather walk over everything in their order, as if a
@@ -151,8 +160,8 @@ def _entries(level: Level, shapes: tuple[_Shape, ...], dialect: str) -> Select[t
     source = _joined(level, min(ATTRIBUTES[shape[0]].level for shape in shapes))
     number = NUMBERS[level] + literal_column("0") if any(map(_is_indexed, shapes)) else NUMBERS[level]
     conditions = [_condition(place, shape, dialect) for place, shape in enumerate(shapes)]
-    found = select(NUMBERS[level]).select_from(source).where(number > bindparam("after", type_=Integer), *conditions)
-    return found.order_by(number).limit(bindparam("most"))
+    found = select(NUMBERS[level]).select_from(source).where(_behind(number, newest), *conditions)
+    return found.order_by(number.desc() if newest else number).limit(bindparam("most"))
 
 
 #: The columns that an index begins with; of those in the second one it holds only rows that have a value.

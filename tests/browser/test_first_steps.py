@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.conftest import Sight, seen
 from tests.support.demo import Demo
 
-#: Seconds for the gateway to carry out what was asked, for the image to be judged, and for it to be sent.
+#: Milliseconds for the gateway to carry out what was asked, for the image to be judged, and for it to be sent.
 PATIENCE = 60_000
 STUDY, PATIENT, RIGHT_EXAM = "3", "WASHINGTON,JAMES A", "660-021126-202"
 

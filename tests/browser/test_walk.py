@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from console.web.pages.panels import form_path
 from console.web.pages.places import PLACES
@@ -106,3 +107,50 @@ def focus_on(sight: Sight, text: str) -> None:
         if sight.page.evaluate("document.activeElement.textContent.trim()") == text:
             return
     raise AssertionError(f"{text} is not reached with Tab")
+
+
+def test_an_image_is_found_looked_at_and_explained(look: Look) -> None:
+    sight = look("viewer")
+    page = sight.page
+    sight.open("/images")
+    page.get_by_label("Modality").fill("CT")
+    page.wait_for_url("**modality=CT**")
+    expect(page.get_by_role("row").filter(has_text="DEMO,PATIENT ONE")).to_have_count(1)
+    expect(page.get_by_role("row").filter(has_text="MACDONALD")).to_have_count(0)
+    page.get_by_role("link", name="DEMO,PATIENT ONE").click()
+    page.locator(".pictures a").first.click()
+    expect(page.get_by_role("heading", name="Series")).to_be_visible()
+    page.locator(".pictures a").first.click()
+    page.wait_for_function("() => document.getElementById('picture').naturalWidth > 0")
+    window = page.locator("#window-told").inner_text()
+    page.get_by_label("Window").select_option("40,80")
+    expect(page.locator("#window-told")).to_have_text("40 / 80")
+    page.locator("#viewer").focus()
+    page.keyboard.press("+")
+    expect(page.locator("#window-told")).to_have_text("40 / 60")
+    page.keyboard.press("r")
+    expect(page.locator("#window-told")).to_have_text(window)
+    for step in ("RECEIVE", "STORE", "EVALUATE", "SEND"):
+        expect(page.locator(".story").get_by_text(step, exact=True).first).to_be_visible()
+    expect(page.get_by_text("MODALITY = CT").first).to_be_visible()
+    page.get_by_text("Header", exact=True).click()
+    expect(page.get_by_role("cell", name="PatientName", exact=True)).to_be_visible()
+    sight.check_access()
+    assert page.get_by_role("button", name="Delete").count() == 0, "who only looks is offered nothing else"
+
+
+def test_an_image_of_many_frames_is_scrolled(look: Look) -> None:
+    sight = look("viewer")
+    page = sight.page
+    sight.open("/images?accession=021926-208")
+    page.get_by_role("link", name="OKONKWO").click()
+    page.locator(".pictures a").first.click()
+    page.locator(".pictures a").first.click()
+    expect(page.locator("#frame-told")).to_contain_text("1 of ")
+    page.wait_for_function("() => document.getElementById('picture').naturalWidth > 0")
+    page.locator("#viewer").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#frame-told")).to_contain_text("2 of ")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#frame-told")).not_to_contain_text("1 of ")

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from console.action_tables import words
 from console.rendering import Renderer
+from console.web.dicomweb import Archive
 from console.web.feed import Feed
 from console.web.pages.assets import Assets
 from console.web.pages.panels import form_path
@@ -46,6 +47,7 @@ class Frame:
     runner: Runner
     feed: Feed
     renderer: Renderer
+    archive: Archive
     assets: Assets
     environment: Environment = field(init=False)
     nobody: Caller = field(default_factory=lambda: Caller(0, ""))

@@ -322,6 +322,7 @@ _CONFIGURATION = Place(
 #: The whole navigation.
 PLACES: tuple[Place, ...] = (
     Place("/", "Overview", "o"),
+    Place("/images", "Images", "i"),
     Place("/correct", "Correct", "k"),
     _ALERTS,
     _QUEUES,

@@ -9,11 +9,11 @@ from typing import Any
 
 from klein import Klein
 
-from console.rendering import Renderer
 from console.web.callers import SAFE, Callers, address_of, proof_of, session_of
+from console.web.dicomweb import DicomWeb
 from console.web.errors import NotSignedOn, TooMany, told
 from console.web.feed import Feed
-from console.web.pages import correcting, logs, overview, tables
+from console.web.pages import correcting, images, logs, overview, tables
 from console.web.pages.assets import STATIC, Assets
 from console.web.pages.frame import Frame, Route
 from console.web.pages.signing import ROUTES as SIGNING
@@ -45,7 +45,7 @@ PAGES_AT_ONCE, PAGES_PER_SECOND = 300, 60.0
 SIGN_ONS_AT_ONCE, SIGN_ONS_PER_SECOND = 10, 0.2
 
 #: The pages of those who are signed on.
-ROUTES: tuple[Route, ...] = (*overview.ROUTES, *correcting.ROUTES, *logs.ROUTES, *tables.ROUTES)
+ROUTES: tuple[Route, ...] = (*overview.ROUTES, *images.ROUTES, *correcting.ROUTES, *logs.ROUTES, *tables.ROUTES)
 
 
 @dataclass(slots=True)
@@ -141,7 +141,7 @@ class Pages:
         return page if isinstance(page, bytes) else page.encode()
 
 
-def pages_of(runner: Runner, callers: Callers, feed: Feed, renderer: Renderer) -> Pages:
+def pages_of(runner: Runner, callers: Callers, feed: Feed, dicom_web: DicomWeb) -> Pages:
     """Compose the pages."""
     assets = Assets()
-    return Pages(runner, callers, Frame(runner, feed, renderer, assets), assets)
+    return Pages(runner, callers, Frame(runner, feed, dicom_web.renderer, dicom_web.archive, assets), assets)
