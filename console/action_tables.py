@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -13,7 +13,10 @@ from rich.table import Table
 
 from console.tasks.screens import Screens
 from fileman import from_fileman
-from rpcs.actions import Action
+
+if TYPE_CHECKING:
+    from rpcs.actions import Action
+    from rpcs.actions.declarations import Declaration
 
 #: Characters of a value that is itself a list or an object.
 _ROOM = 200
@@ -21,7 +24,7 @@ _ROOM = 200
 DATES = frozenset({"birth_date", "locked_until", "terminated", "until"})
 
 
-def tables_of(action: Action, answer: Any, now: datetime) -> RenderableType:
+def tables_of(action: Declaration | Action, answer: Any, now: datetime) -> RenderableType:
     """Lay out what an action gave at a moment, times of which day are written shortly."""
     screens = Screens(now)
     if not isinstance(answer, Mapping):

@@ -107,6 +107,9 @@ class Taking:
         resolved = [path.resolve() for path in paths]
         if len(set(resolved)) != len(resolved):
             raise BackupError("A data directory is named twice.")
+        inside = next((path for path in resolved if self.to.resolve().is_relative_to(path)), None)
+        if inside is not None:
+            raise BackupError(f"{self.to} lies in {inside}, which is backed up: name a folder outside of it.")
         return tuple(
             KeptDirectory(number, str(path), gateway_directory(self.settings, path).is_dir())
             for number, path in enumerate(resolved, 1)

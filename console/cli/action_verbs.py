@@ -18,8 +18,8 @@ from console.cli.options import err
 from console.cli.task_verbs import Outcome, Room, command_of, epilog_of
 from console.errors import ConsoleError
 from console.tasks.changes import Trial, change_text
-from rpcs.actions import ACTIONS, Action, Kind, Parameter
-from rpcs.actions.parameters import DRY_RUN, request_of
+from rpcs.actions.declarations import Declaration, declarations
+from rpcs.actions.parameters import DRY_RUN, Kind, Parameter, request_of
 
 #: What a command that destroys something takes besides.
 _YES = inspect.Parameter(
@@ -40,11 +40,11 @@ def action_app(about: str, verbs: Mapping[str, str]) -> typer.Typer:
 def add_actions(app: typer.Typer, verbs: Mapping[str, str]) -> None:
     """Add commands that are actions to a group."""
     for name, procedure in verbs.items():
-        action = ACTIONS[f"MAGB {procedure}"]
+        action = declarations()[f"MAGB {procedure}"]
         app.command(name, epilog=epilog_of(action.key))(command_of(_work(action), changes=action.writes))
 
 
-def _work(action: Action) -> Any:
+def _work(action: Declaration) -> Any:
     """Make what a command does: its arguments and options are what the action takes."""
     takes = [it for it in action.takes.values() if it.name != DRY_RUN]
 
@@ -88,7 +88,7 @@ def _parameter(it: Parameter) -> inspect.Parameter:
     return inspect.Parameter(it.key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, declared])
 
 
-def _ask_first(action: Action, room: Room, request: Mapping[str, str]) -> None:
+def _ask_first(action: Declaration, room: Room, request: Mapping[str, str]) -> None:
     """Show what would be changed and ask whether it is to be. Raises ConsoleError where nobody can be asked."""
     if not sys.stdin.isatty():
         raise ConsoleError(f"{action.destroys} Say --yes: nobody can be asked here.")

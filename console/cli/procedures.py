@@ -102,11 +102,12 @@ def rpc_show(
 
 
 @app.command("actions")
-def rpc_actions() -> None:
-    """Print the reference page of administrative actions as Markdown."""
+def rpc_actions(*, as_json: JsonOption = False) -> None:
+    """Print the reference page of administrative actions as Markdown; with --json what they declare, as programs read it."""
     from console.action_reference import action_reference
+    from rpcs.actions.declarations import written
 
-    sys.stdout.write(action_reference(ACTIONS.values()))
+    sys.stdout.write(written(ACTIONS) if as_json else action_reference(ACTIONS.values()))
 
 
 @app.command("commands")

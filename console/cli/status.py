@@ -45,7 +45,7 @@ def status(
     table.add_row("broker", f"pid {running['pid']}, port {running['broker_port']}" if running else "not running")
     for name in ("images", "correct"):
         table.add_row({"correct": "on the CORRECT list"}.get(name, name), str(state[name]))
-    table.add_row("alerts", ", ".join(f"{kind} {count}" for kind, count in state["alerts"].items()) or "none")
+    table.add_row("alerts", ", ".join(f"{kind} {count}" for kind, count in state.get("alerts", {}).items()) or "none")
     for name in ("queues", "exports", "tasks"):
         table.add_row(name, ", ".join(f"{key} {count}" for key, count in state[name].items()) or "empty")
     for name in ("held", "evaluators", "brokers", "managers"):

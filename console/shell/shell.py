@@ -94,6 +94,7 @@ class Shell:
                 return
             except InputEnded:
                 self.refused = True
+                self.dialog.screen.complain("The input ended before the option had all that it asks: it was not done.")
                 raise
             except REFUSALS as error:
                 self.refused = True

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from console.tasks.desk import Desk
+from rpcs.actions.declarations import declarations
+from rpcs.actions.parameters import DRY_RUN
 
 #: Characters of what something was and is that are shown.
 _ROOM = 60
@@ -22,9 +24,7 @@ class Trial:
 
     def ask(self, procedure: str, asked: Mapping[str, str] | None = None) -> Any:
         """Give what the action would give."""
-        from rpcs.actions import ACTIONS, DRY_RUN  # a trial alone needs to know which actions change something
-
-        if not ACTIONS[procedure].writes:
+        if not declarations()[procedure].writes:
             return self.desk.ask(procedure, asked)
         told = self.desk.ask(procedure, {**(asked or {}), DRY_RUN: "1"})
         self.changes.extend(told["changes"])

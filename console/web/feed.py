@@ -83,6 +83,7 @@ class Feed:
         request.setHeader("Content-Type", "text/event-stream")
         request.setHeader("Cache-Control", "no-store")
         listener = Listener(request, kinds, may)
+        listener.hold()
         gone = request.notifyFinish()
         self._listeners.add(listener)
         LISTENERS.set(len(self._listeners))
@@ -98,14 +99,17 @@ class Feed:
             LISTENERS.set(len(self._listeners))
 
     async def _greet(self, listener: Listener, since: int | None) -> None:
+        """Tell what was missed, and how things are; what happens meanwhile comes behind it."""
+        first: list[bytes] = []
         if since is not None and "image" in listener.kinds and self.tail.last is not None:
             until = self.tail.last
             missed = await self.runner.scan(lambda connection: events_between(connection, since, until, MOST_MISSED))
-            listener.send([_image(row) for row in missed])
+            first += [_image(row) for row in missed]
         if "alert" in listener.kinds:
-            listener.send([_alert(it) for it in await self.runner.scan(open_alerts)])
+            first += [_alert(it) for it in await self.runner.scan(open_alerts)]
         if "queues" in listener.kinds:
-            listener.send([self._queues()])
+            first.append(self._queues())
+        listener.greet(first)
 
     async def _look_on(self) -> None:
         try:

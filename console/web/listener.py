@@ -29,10 +29,23 @@ class Listener:
     _size: int = 0
     _lost: int = 0
     _paused: bool = False
+    _greeting: bool = False
+
+    def hold(self) -> None:
+        """Keep what comes until `greet`."""
+        self._greeting = True
+
+    def greet(self, events: Collection[bytes]) -> None:
+        """Write what comes first, then what was kept meanwhile."""
+        self._greeting = False
+        self._waiting.extendleft(reversed(list(events)))
+        self._size += sum(map(len, events))
+        if not self._paused:
+            self.resumeProducing()
 
     def send(self, events: Collection[bytes]) -> None:
         """Hand events over, written as they are sent."""
-        if not self._paused:
+        if not self._paused and not self._greeting:
             self.request.write(b"".join(events))
             return
         for event in events:
@@ -60,6 +73,8 @@ class Listener:
     def resumeProducing(self) -> None:  # noqa: N802  Twisted's name
         """Tell how much was lost, and hand over what waits."""
         self._paused = False
+        if self._greeting:
+            return
         parts = [f'event: lost\ndata: {{"events": {self._lost}}}\n\n'.encode()] if self._lost else []
         parts += self._waiting
         self._waiting.clear()

@@ -27,7 +27,7 @@ from fileman import (
     write_audit,
 )
 from rpcs import Session, StartTask, refusal
-from rpcs.actions import ACTIONS, Act, Caller, Done, NotAllowed, Premises, RefusedAction, carry_out, context_of, prepare
+from rpcs.actions import ACTIONS, NOT_TAKEN, Act, Caller, Done, NotAllowed, Premises, carry_out, context_of, prepare
 from runtime.metrics import ACTIONS_DONE
 from xwb import Literal
 
@@ -41,7 +41,6 @@ API, PAGES, OWNER = "API", "WEB", "OWNER"
 SIGN_ON_SECONDS = 8 * 3600.0
 #: Why a user may not call a procedure.
 _REFUSALS = (*CONTEXT_REFUSALS, *CALL_REFUSALS)
-_NOT_TAKEN = "TaskMan did not take the task; 'magbroker tasks monitor' shows its workers."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +76,9 @@ class Runner:
         done = await self._done(lambda: begin(work))
         ACTIONS_DONE.labels(name, "done" if done.refused is None else done.refused.kind).inc()
         if done.started is not None and environment.engine_accepts():
-            tasks = [StartTask(done.started, _NOT_TAKEN)]
+            tasks = [StartTask(done.started, NOT_TAKEN)]
             if await self._done(lambda: self.dispatcher.workers.submit(self.dispatcher.start, tasks)) is not None:
-                raise RefusedAction(_NOT_TAKEN)
+                return done.untaken.given
         return done.given
 
     async def scan(self, work: Callable[[Connection], T]) -> T:

@@ -1,6 +1,6 @@
 # The public names; see runtime/late_names.py.
 
-from rpcs.actions.action import Act, Action, Caller, Done, Premises, carry_out, perform, prepare
+from rpcs.actions.action import NOT_TAKEN, Act, Action, Caller, Done, Premises, carry_out, perform, prepare
 from rpcs.actions.answers import answer_of, context_of, told
 from rpcs.actions.audit import OVER_DICOMWEB
 from rpcs.actions.errors import ActionError, BadRequest, NotAllowed, NotFound, RefusedAction
@@ -11,6 +11,7 @@ __all__ = [
     "ACTIONS",
     "DRY_RUN",
     "FAMILIES",
+    "NOT_TAKEN",
     "OVER_DICOMWEB",
     "Act",
     "Action",

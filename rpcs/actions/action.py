@@ -35,7 +35,8 @@ from taskman.variables import BadVariables
 #: What a person wrote wrongly, among what TaskMan refuses.
 _WRITTEN_WRONGLY = (BadFrequency, BadNumbers, BadTime, BadVariables)
 _DRY_RUN = flag(DRY_RUN, "Do nothing, tell only what would be changed.")
-_NOT_TAKEN = RefusedAction("TaskMan did not take the task; 'magbroker tasks monitor' shows its workers.")
+#: Why an action was in vain whose task nobody runs.
+NOT_TAKEN = "TaskMan did not take the task; 'magbroker tasks monitor' shows its workers."
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +117,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What an action gives, and the task that it made, to be handed to TaskMan at once. `refused` is why it was not done."""
+    """What an action gives, and the task that it made, to be handed to TaskMan at once. `refused` is why it was not done.
+
+    `stands` is true of an action that is done even where TaskMan does not take its task: that is told as a warning, then.
+    """
 
     value: Any
     started: int | None = None
     refused: ActionError | None = None
+    stands: bool = False
 
     @property
     def given(self) -> Any:
@@ -128,6 +133,13 @@ class Done:
         if self.refused is not None:
             raise self.refused
         return self.value
+
+    @property
+    def untaken(self) -> Done:
+        """The same where TaskMan did not take the task."""
+        if self.stands:
+            return replace(self, value={**self.value, "warning": NOT_TAKEN}, started=None)
+        return replace(self, refused=RefusedAction(NOT_TAKEN), started=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +319,7 @@ def perform(action: Action, act: Act) -> Done:
     except TaskManError as error:
         raise RefusedAction(str(error)) from error
     done = given if isinstance(given, Done) else Done(given)
-    return Done(told(done.value), done.started)
+    return replace(done, value=told(done.value))
 
 
 def _check(action: Action, caller: Caller, request: Mapping[str, str]) -> None:
@@ -335,12 +347,13 @@ def _answer(action: Action, call: Call) -> Answer | str:
     done = carry_out(
         action, Act(call.connection, _caller(call), call.clock, _request(call), lambda: call.environment.key, before=before)
     )
-    if done.refused is not None:
-        return _refusal(done.refused)
-    answer = f"1^{json.dumps(done.value)}"
     if done.started is None or not call.environment.engine_accepts():
-        return answer
-    return Answer(answer, effects=(StartTask(done.started, _refusal(_NOT_TAKEN)),))
+        return _written(done)
+    return Answer(_written(done), effects=(StartTask(done.started, _written(done.untaken)),))
+
+
+def _written(done: Done) -> str:
+    return f"1^{json.dumps(done.value)}" if done.refused is None else _refusal(done.refused)
 
 
 def _refusal(error: ActionError) -> str:

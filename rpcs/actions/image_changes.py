@@ -119,7 +119,7 @@ def image_move(act: Act) -> Done:
     after = {"accession": target.full_accession, "patient": target.patient.dfn, "images": len(moved)}
     act.changed(_subject(act), before, after)
     (task,) = queue_correction(act.connection, [row.ien for row in moved], act.caller.duz, act.now)
-    return Done({**after, "from": before, "groups": list(dict.fromkeys(groups)), "text_files": task}, task)
+    return Done({**after, "from": before, "groups": list(dict.fromkeys(groups)), "text_files": task}, task, stands=True)
 
 
 def _target(act: Act) -> Study:

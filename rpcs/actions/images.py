@@ -346,7 +346,8 @@ def image_story(act: Act) -> dict[str, Any]:
     """Tell what happened to IMAGE, step by step and in words, and what it waits for: why it is not where it is looked for.
 
     An object that is not on file, as one on the CORRECT list or one that was deleted, is told of by its SOP Instance UID, a
-    deleted one by its number, too. Steps are given behind number AFTER, LIMIT at most; `next` is null on the last page.
+    deleted one by its number, too. Steps are given behind number AFTER, LIMIT at most, and those of a page in the order of their
+    times; `next` is null on the last page.
     """
     uid, image = _known(act)
     most = act.number("LIMIT")
@@ -359,7 +360,7 @@ def image_story(act: Act) -> dict[str, Any]:
     return {
         "image": on_file,
         "uid": uid,
-        "steps": page,
+        "steps": sorted(page, key=lambda step: (step.at, step.ien)),
         "waits_for": waits,
         "next": page[-1].ien if len(steps) > most else None,
     }

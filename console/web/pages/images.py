@@ -75,7 +75,7 @@ async def image_page(frame: Frame, ask: Ask, image: str) -> str:
     shown = await _if_any(frame, ask, "MAGB IMAGE SHOW", {"image": image})
     if story is None and shown is None:
         raise NotFound(f"Nothing is known of image {image[:64]}.")
-    steps = sorted(story["steps"], key=lambda step: str(step["at"])) if story is not None else []
+    steps = story["steps"] if story is not None else []
     facts = {"image": image, "story": story, "steps": steps, "place_of": _place_of(shown)}
     if ask.partial:
         return frame.page("images_image_state.html", ask, **facts, look=shown)

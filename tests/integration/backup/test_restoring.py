@@ -306,3 +306,11 @@ def test_where_there_was_no_gateway_there_is_none(sqlite_site: SiteOnDisk, empty
     empty.restore(sqlite_site.back_up(tmp_path / "kept"))
     assert not (empty.data / "gateway").exists()
     assert (empty.data / "image1" / "SL00" / "1.DCM").read_bytes() == b"one"
+
+
+def test_no_backup_is_taken_inside_of_what_it_is_of(sqlite_site: SiteOnDisk) -> None:
+    before = sqlite_site.files()
+    for inside in (sqlite_site.data / "kept", sqlite_site.data / "image1" / "kept"):
+        with pytest.raises(BackupError, match="which is backed up: name a folder outside of it"):
+            sqlite_site.back_up(inside)
+    assert sqlite_site.files() == before

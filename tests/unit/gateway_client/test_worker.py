@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib import import_module
 
 import pytest
 
+import gateway_client
 from gateway_client.backoff import Backoff, pause_after
 from gateway_client.broker import LEARN_AGAIN, Broker, Worker
 from gateway_client.errors import JournalError
@@ -167,6 +171,13 @@ def test_a_task_that_goes_by_the_site_asks_again_what_that_says() -> None:
     worker.stop()
     worker.join(10)
     assert told == [0, 0, 1, 1, 2], "a session begins with it, and it is asked again after every so many seconds"
+
+
+def test_what_the_site_is_asked_for_anew_is_asked_with_a_session_alone() -> None:
+    for module in pkgutil.walk_packages(gateway_client.__path__, "gateway_client."):
+        for found in vars(import_module(module.name)).values():
+            if isinstance(found, type) and callable(getattr(found, "step", None)) and hasattr(found, "learn"):
+                assert list(inspect.signature(found.learn).parameters) == ["self", "broker"], found
 
 
 def test_pauses_double_and_are_spread() -> None:
