@@ -59,7 +59,7 @@ class Copying:
         self._failures = 0
         self._pause_until = 0.0
 
-    def learn(self, router: Router, locations: NetworkLocations) -> None:
+    def hear(self, router: Router, locations: NetworkLocations) -> None:
         """Hear how the site has the location now, and the others; from any thread."""
         self._router, self._locations = router, locations
 

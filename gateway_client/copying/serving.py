@@ -82,7 +82,7 @@ class Serving:
 
     def _serve(self, ien: int, router: Router, locations: NetworkLocations) -> None:
         if ien in self._served:
-            self._served[ien][0].learn(router, locations)
+            self._served[ien][0].hear(router, locations)
         elif not self._stopping:
             task = Copying(router, locations, self._configuration, self._journal, self._clock, self._random)
             pause = self._configuration.poll_seconds
