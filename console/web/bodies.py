@@ -39,7 +39,7 @@ class BoundedRequest(Request):
         intakes: Intakes | None = getattr(channel.site, "intakes", None)
         if intakes is not None:
             self.method, self.uri = channel._command, channel._path  # Twisted tells them when the body is there
-            self.path = self.uri.partition(b"?")[0]
+            self.path, self.args = self.uri.partition(b"?")[0], {}
             self.intake = intakes(self)
             if self.intake is not None:
                 super().gotLength(0)  # type: ignore[no-untyped-call]  # twisted gives it no types

@@ -21,8 +21,8 @@ from tests.support.archive_site import ArchiveSite
 from tests.support.http import Web
 
 ROOT = "/dicom-web"
-#: Sign on as the demo's manager, who may all, and as a user who may nothing of this.
-MANAGER, NOBODY = ("DEMOMG1", "1MGR!@#$"), ("DEMOVW1", "1VIW!@#$")
+#: Sign on as the demo's manager, who may all, as a user who may not look at the archive, and as one who may not store.
+MANAGER, STRANGER, LOOKER = ("DEMOMG1", "1MGR!@#$"), ("FAKEDOC1", "1DOC!@#$"), ("DEMOVW1", "1VIW!@#$")
 
 
 @dataclass(frozen=True)

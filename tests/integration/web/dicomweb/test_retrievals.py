@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossl
 
 from console.web.dicomweb.multipart import Event, MultipartReader, PartBegins, PartData
 from tests.integration.web.dicomweb.conftest import FRAMES, Filled
-from tests.support.dicomweb_site import NOBODY, Got
+from tests.support.dicomweb_site import STRANGER, Got
 from tests.support.http import Answered, Web
 
 DICOM = 'multipart/related; type="application/dicom"'
@@ -148,7 +148,7 @@ def test_what_cannot_be_given_is_refused_in_words(filled: Filled, path: str, acc
 
 
 def test_only_who_may_gets_objects(filled: Filled) -> None:
-    stranger = filled.site.sign_on(*NOBODY)
+    stranger = filled.site.sign_on(*STRANGER)
     for path in (filled.study, f"{filled.study}/metadata", f"{filled.path(filled.multi)}/frames/1"):
         assert [filled.site.get(path, token=token).status for token in ("", stranger)] == [401, 403]
     assert filled.site.get(filled.study, DICOM).status == 200

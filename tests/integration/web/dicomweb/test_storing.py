@@ -22,7 +22,7 @@ from console.web.dicomweb.multipart import encode_end, encode_part_head
 from gateway_client.query_retrieve import Peer
 from runtime import free_port
 from tests.integration.web.dicomweb.conftest import Filled
-from tests.support.dicomweb_site import NOBODY, DicomWebSite, Got, of_the_exam
+from tests.support.dicomweb_site import LOOKER, DicomWebSite, Got, of_the_exam
 from tests.support.pictures import SIDE, frames, picture
 from tests.support.waiting import until
 
@@ -117,7 +117,7 @@ def test_a_body_that_is_none_is_refused_in_words(filled: Filled, content: bytes,
 
 
 def test_only_who_may_stores(filled: Filled) -> None:
-    stranger = filled.site.sign_on(*NOBODY)
+    stranger = filled.site.sign_on(*LOOKER)
     before = filled.site.archive.archived()
     content = body(map(written, objects(1)))
     assert [post(filled.site, content, token=token).status for token in ("", stranger)] == [401, 403]
