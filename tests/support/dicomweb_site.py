@@ -91,7 +91,11 @@ class DicomWebSite:
         try:
             connection.request(method, ROOT + path, body, sent)
             response = connection.getresponse()
-            return Got(response.status, response.read(), {name.lower(): value for name, value in response.headers.items()})
+            return Got(
+                response.status,
+                response.read(),
+                {name.lower(): ", ".join(response.headers.get_all(name, [])) for name in response.headers},
+            )
         finally:
             connection.close()
 
