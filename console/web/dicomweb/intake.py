@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
@@ -249,6 +249,8 @@ class StowIntake:
             self._waiting.clear()
             try:
                 await self._send(batch)
+            except CancelledError:
+                log.info("a client left before its objects were stored")
             except Exception:
                 log.exception("objects cannot be handed to the gateway")
                 self.parts += [Part(failure=OUT_OF_RESOURCES)] * len(batch)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -27,7 +28,7 @@ from console.web.dicomweb.pixels import frames_of, native_stretch, read_stretch,
 from console.web.runner import Runner
 from gateway_client import Change, GatewayError, NetworkLocations, ObjectFile, encode_head
 from gateway_client.archive.instances import IN_STORE, Held
-from gateway_client.archive.opening import open_files
+from gateway_client.archive.opening import Opened, open_files
 from gateway_client.errors import CannotTranscode
 from gateway_client.transcoding import Transcoder
 
@@ -43,6 +44,29 @@ BLOCK = 256 << 10
 MOST_FRAMES = 10_000
 #: Files that are opened, and headers that are read, at a time.
 THREADS = 4
+
+
+def _forget(_result: object) -> None:
+    """Let go of what needs nothing."""
+
+
+def _unless_left(waited: Deferred[T], let_go: Callable[[T], None]) -> Deferred[T]:
+    """Give what something comes to, which goes on when its client has left; `let_go` gets it then."""
+    told: Deferred[T] = Deferred()
+
+    def over(result: T) -> None:
+        if told.called:
+            let_go(result)
+        else:
+            told.callback(result)
+
+    waited.addCallbacks(over, lambda failure: None if told.called else told.errback(failure))
+    return told
+
+
+def _close_all(opened: Sequence[Opened]) -> None:
+    for one in opened:
+        one.close()
 
 
 @dataclass(slots=True)
@@ -234,9 +258,13 @@ class Retrievals:
         reason = "it is not brought into any of these"
         if how.made:
             try:
-                made = await self.transcoder.transcode(self.runner.dispatcher.reactor, one, how.made)
+                making = self.transcoder.transcode(self.runner.dispatcher.reactor, one, how.made)
+                made = await _unless_left(making, ObjectFile.close)
             except CannotTranscode as error:
                 reason = str(error)
+            except BaseException:
+                one.close()
+                raise
             else:
                 one.close()
                 return made
@@ -279,14 +307,14 @@ class Retrievals:
     async def _opened(self, asked: Asked, held: Held) -> ObjectFile | None:
         """Open an object as it goes out; None for one that cannot be."""
         locations = await self.archive.locations(asked.caller)
-        (opened,) = await self._thread(open_files, locations, [held], self.change())
+        (opened,) = await self._thread(open_files, locations, [held], self.change(), let_go=_close_all)
         if opened.object is None:
             log.error("%s is not given: %s", held.sop_instance, opened.reason)
         return opened.object
 
-    async def _thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        done: T = await deferToThreadPool(self.runner.dispatcher.reactor, self.pool, work, *arguments)
-        return done
+    async def _thread(self, work: Callable[..., T], *arguments: Any, let_go: Callable[[T], None] = _forget) -> T:
+        """Do something on a thread; `let_go` gets what it comes to where nobody waits for that any more."""
+        return await _unless_left(deferToThreadPool(self.runner.dispatcher.reactor, self.pool, work, *arguments), let_go)
 
 
 def _header_text(one: ObjectFile, asked: Asked) -> bytes:
@@ -352,7 +380,7 @@ async def _outlet(asked: Asked) -> AsyncIterator[Outlet]:
     try:
         yield outlet
         outlet.close()
-    except Gone:
+    except (Gone, CancelledError):
         log.debug("a client left before its answer was whole")
     except Exception:
         log.exception("%s is broken off", asked.request.path[:200])
