@@ -154,6 +154,7 @@ class Retrievals:
             blocks = _blocks(one.meta.offset + pixels.place, pixels.length)
             parts: Sequence[Callable[[], bytes]] = [partial(read_stretch, one.path, *block) for block in blocks]
         else:
+            _one, header = await self._header(asked, self.change())
             parts = [partial(value_at, header, path)]
             parts[0]()  # what there is not shows before anything is begun
         accepted = [it for it in asked.accepted if it.inner.takes(OCTETS)]
@@ -211,11 +212,11 @@ class Retrievals:
         except RenderingError as error:
             raise NotYet(f"It cannot be decoded now: {error}") from error
 
-    async def _header(self, asked: Asked) -> tuple[ObjectFile, Header]:
-        """Open the one instance that is asked for, as it is stored, and read its header."""
+    async def _header(self, asked: Asked, change: Change | None = None) -> tuple[ObjectFile, Header]:
+        """Open the one instance that is asked for, as it is stored or changed, and read its header."""
         held = await self.archive.one(asked.caller, asked.wanted)
         path = await self.archive.path_of(asked.caller, held)
-        return await self._thread(_open_header, path, held)
+        return await self._thread(_open_header, path, held, change)
 
     # ---- whole objects ----
 
@@ -321,17 +322,27 @@ def _header_text(one: ObjectFile, asked: Asked) -> bytes:
     """Write the header of an object, and close it."""
     try:
         header = read_header(one)
-        uids = (header.elements.first(tag) for tag in (0x0020000D, 0x0020000E))
-        wanted = replace(asked.wanted, **dict(zip(("study", "series"), uids, strict=True)), instance=one.meta.sop_instance_uid)
+        stored = header if not one.changed else _open_stored(one.path)
+        uids = (stored.elements.first(tag) for tag in (0x0020000D, 0x0020000E))
+        wanted = replace(asked.wanted, **dict(zip(("study", "series"), uids, strict=True)), instance=one.stored_as)
         return encode_json(header_json(header, f"{asked.root}/{wanted.path}"))
     finally:
         one.close()
 
 
-def _open_header(path: Path, held: Held) -> tuple[ObjectFile, Header]:
-    """Open an object as it is stored, and read its header; its file is closed until it is read. Raises NotYet and NotHeld."""
+def _open_stored(path: Path) -> Header:
+    """Read the header of an object as it is stored: by its UIDs there it is found, whatever it has on its way out."""
+    one = ObjectFile(path)
     try:
-        one = ObjectFile(path)
+        return read_header(one)
+    finally:
+        one.close()
+
+
+def _open_header(path: Path, held: Held, change: Change | None) -> tuple[ObjectFile, Header]:
+    """Open an object, and read its header; its file is closed until it is read. Raises NotYet and NotHeld."""
+    try:
+        one = ObjectFile(path, change)
         try:
             return one, read_header(one)
         finally:

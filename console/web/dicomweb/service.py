@@ -93,7 +93,9 @@ class DicomWeb:
     def _pages(self) -> Sequence[tuple[str, str, Handler, str, str]]:
         """Give methods and paths, what answers them, how the audit names it, and the procedure that one has to be allowed."""
         searches = Searches(self.archive, self.runner)
-        retrievals = Retrievals(self.archive, self.runner, self.renderer, self.transcoder, self.pool, self.settings.change)
+        retrievals = Retrievals(
+            self.archive, self.runner, self.renderer, self.transcoder, self.pool, lambda: self.settings.change()
+        )
         pictures = Pictures(self.archive, self.renderer, self.runner)
         return [
             *[("POST", path, self.storing.store, STORE, PROCEDURE) for path in (STUDIES, STUDY)],

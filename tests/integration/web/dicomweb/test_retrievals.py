@@ -6,6 +6,7 @@ import io
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from sqlalchemy import select, update
 from console.web.dicomweb.multipart import Event, MultipartReader, PartBegins, PartData, encode_end, encode_part_head
 from console.web.dicomweb.outlet import Outlet
 from fileman.files import ArchiveInstance
+from gateway_client import change_for
+from runtime import CoerceSettings, DestinationSettings
 from tests.integration.web.dicomweb.conftest import FRAMES, Filled
 from tests.support.dicomweb_site import STRANGER, Got, of_the_exam
 from tests.support.http import Answered, Web
@@ -301,3 +304,28 @@ def test_a_large_object_is_sent_as_it_is_read(filled: Filled) -> None:
     assert len(site.get(path, DICOM).body) > len(large.PixelData)
     post = Web(site.port, token=site.token).post
     assert post("/api/image/reject", image=str(large.SOPInstanceUID), reason="only this test wants it").status == 200
+
+
+def test_objects_go_out_as_the_settings_of_the_destination_say(filled: Filled) -> None:
+    """Headers and bulk data are changed as objects are, and are found where they are stored."""
+    service, one = filled.site.service.dicom_web, filled.slices[0]
+    settings = DestinationSettings(
+        coerce=(
+            CoerceSettings(attribute="PatientName", set="NOBODY"),
+            CoerceSettings(attribute="SeriesInstanceUID", set="1.2.3"),
+        )
+    )
+    before, service.settings = service.settings, replace(service.settings, change=lambda: change_for(settings, bytes))
+    try:
+        ((_headers, data),) = parts(filled.site.get(filled.path(one), DICOM))
+        assert (str(read(data).PatientName), read(data).PixelData) == ("NOBODY", one.PixelData)
+        (header,) = json.loads(filled.site.get(f"{filled.path(one)}/metadata").body)
+        assert (header["00100010"]["Value"], header["0020000E"]["Value"]) == ([{"Alphabetic": "NOBODY"}], ["1.2.3"])
+        address = header["7FE00010"]["BulkDataURI"]
+        assert filled.path(one) in address
+        ((_headers, pixels),) = parts(filled.site.get(address.removeprefix(filled.site.url), OCTETS))
+        assert pixels == one.PixelData
+        name = filled.site.get(f"{filled.path(one)}/bulkdata/00100010", "application/octet-stream")
+        assert name.body.strip() == b"NOBODY"
+    finally:
+        service.settings = before
