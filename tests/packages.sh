@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make sure that what the tests talk to is there: DCMTK, Orthanc, dicom3tools, PostgreSQL, netcat, HAProxy, systemd's checks,
-# Chromium, Node.js (Debian packages), and a client from npm.
+# Chromium, curl, Node.js (Debian packages), and a client from npm.
 set -e
 missing=""
 command -v storescu >/dev/null 2>&1 || missing="$missing dcmtk"
@@ -8,6 +8,7 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgre
 command -v Orthanc >/dev/null 2>&1 || [ -x /usr/sbin/Orthanc ] || missing="$missing orthanc"
 command -v dciodvfy >/dev/null 2>&1 || missing="$missing dicom3tools"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v curl >/dev/null 2>&1 || missing="$missing curl"
 command -v nc >/dev/null 2>&1 || missing="$missing netcat-openbsd"
 command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pydicom.uid import UID
 
-from console.conformance import texts
+from console.conformance import dicom_web, texts
 from console.conformance.acceptors import Accepted, Port, class_of, name_of
 from console.conformance.markdown import Page
 from console.conformance.proposals import PROPOSALS
@@ -45,6 +45,7 @@ def write(page: Page, configuration: Configuration, ports: Sequence[Port]) -> No
         _initiator(page, name, title, configuration)
     page.section(3, "results of storage commitment")
     page.table(("activity", "abstract syntax", "transfer syntaxes", "our role"), [it.cells for it in PROPOSALS["commitment"]])
+    dicom_web.write(page, configuration)
     page.section(2, "Network interfaces")
     page.say(texts.INTERFACES)
     page.section(2, "Configuration")

@@ -16,7 +16,7 @@ from broker import Hub, PortTaken
 from console.web.api import Api
 from console.web.bodies import BoundedSite
 from console.web.callers import Callers
-from console.web.dicomweb import DicomWeb
+from console.web.dicomweb import DicomWeb, DicomWebSettings
 from console.web.feed import Feed
 from console.web.gauges import Gauges
 from console.web.health import Health
@@ -55,7 +55,7 @@ class WebService:
         self.dicom_web.start()
         if self.port is None:
             return
-        factory: Any = BoundedSite(self.api.app.resource(), CONNECTIONS)
+        factory: Any = BoundedSite(self.api.app.resource(), CONNECTIONS, self.dicom_web.intake)
         if self.tls is not None:
             factory = TLSFactory(self.tls, False, factory)
         try:
@@ -70,7 +70,7 @@ class WebService:
         """Listen in the data directory, by a path that no directory is too deep for."""
         (self.data / SOCKET).unlink(missing_ok=True)  # who owns the directory owns what another process left of it
         self._directory = os.open(self.data, os.O_DIRECTORY | os.O_RDONLY)
-        site = BoundedSite(self.api.app.resource(), OWNERS_CONNECTIONS)
+        site = BoundedSite(self.api.app.resource(), OWNERS_CONNECTIONS, self.dicom_web.intake)
         path = f"/proc/self/fd/{self._directory}/{SOCKET}"
         self._open.append(self.reactor.listenUNIX(path, site, BACKLOG, 0o600))
 
@@ -92,11 +92,12 @@ def web_service(
     port: int | None,
     interface: str = "127.0.0.1",
     tls: IOpenSSLContextFactory | None = None,
+    gateway: DicomWebSettings | None = None,
 ) -> WebService:
-    """Build the web of a broker; nothing listens yet."""
+    """Build the web of a broker; nothing listens yet. `gateway` is whom objects are handed to that are stored over it."""
     runner = Runner(hub.dispatcher, lambda: secrets.token_hex(8))
     callers, feed = Callers(runner), Feed(runner)
-    dicom_web = DicomWeb(runner, callers.caller, data)
+    dicom_web = DicomWeb(runner, callers.caller, data, gateway or DicomWebSettings())
     pages = pages_of(runner, callers, feed, dicom_web)
     api = Api(runner, callers, Health(runner, data), feed, Gauges(runner, hub), pages)
     dicom_web.lay(api.app)

@@ -15,12 +15,14 @@ from pydicom.uid import generate_uid
 
 from console.reactor_thread import in_reactor, reactor
 from console.web import WebService, web_service
+from console.web.dicomweb import DicomWebSettings
+from gateway_client.query_retrieve import Peer
 from tests.support.archive_site import ArchiveSite
 from tests.support.http import Web
 
 ROOT = "/dicom-web"
-#: Signs on as the demo's manager, who may all, and as a user of no context.
-MANAGER, NOBODY = ("DEMOMG1", "1MGR!@#$"), ("FAKEDOC1", "1DOC!@#$")
+#: Sign on as the demo's manager, who may all, as a user who may not look at the archive, and as one who may not store.
+MANAGER, STRANGER, LOOKER = ("DEMOMG1", "1MGR!@#$"), ("FAKEDOC1", "1DOC!@#$"), ("DEMOVW1", "1VIW!@#$")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class DicomWebSite:
         """Start, and sign the manager on."""
         self._open = ExitStack()
         self.archive = self._open.enter_context(ArchiveSite(self.directory, {}, self.changes, self.database))
-        self.service = web_service(self.archive.broker.service.hub, reactor, self.directory, 0)
+        peer = Peer("127.0.0.1", self.archive.gateway.port, "MAGBROKER", "DICOMWEB")
+        settings = DicomWebSettings(peer, free_space_floor=0)
+        self.service = web_service(self.archive.broker.service.hub, reactor, self.directory, 0, gateway=settings)
         in_reactor(self.service.start)
         self._open.callback(in_reactor, self.service.stop)
         self.token = self.sign_on(*MANAGER)
@@ -87,7 +91,11 @@ class DicomWebSite:
         try:
             connection.request(method, ROOT + path, body, sent)
             response = connection.getresponse()
-            return Got(response.status, response.read(), {name.lower(): value for name, value in response.headers.items()})
+            return Got(
+                response.status,
+                response.read(),
+                {name.lower(): ", ".join(response.headers.get_all(name, [])) for name in response.headers},
+            )
         finally:
             connection.close()
 

@@ -3,5 +3,6 @@
 from console.web.dicomweb.archive import Archive, Asking, Wanted
 from console.web.dicomweb.errors import DicomWebError
 from console.web.dicomweb.service import DicomWeb
+from console.web.dicomweb.settings import DicomWebSettings, dicom_web_settings
 
-__all__ = ["Archive", "Asking", "DicomWeb", "DicomWebError", "Wanted"]
+__all__ = ["Archive", "Asking", "DicomWeb", "DicomWebError", "DicomWebSettings", "Wanted", "dicom_web_settings"]

@@ -126,7 +126,7 @@ class MultipartReader:
     def _headers(self) -> dict[str, str] | None:
         """Take the headers of a part, from the line end before them on; None where they are not whole."""
         end = self._held.find(b"\r\n\r\n")
-        if end > MOST_HEADERS or (end < 0 and len(self._held) > MOST_HEADERS):
+        if end > MOST_HEADERS or (end < 0 and len(self._held) > MOST_HEADERS + 3):
             raise BadMultipart(f"The headers of a part are longer than {MOST_HEADERS} bytes.")
         if end < 0:
             return None

@@ -41,7 +41,7 @@ class Outlet:
 
     def abort(self) -> None:
         """Break off, so that the client does not take for whole what is not."""
-        if not self._gone and (channel := self._request.channel) is not None:
+        if not self._gone and (channel := getattr(self._request, "channel", None)) is not None:
             channel.forceAbortClient()
 
     def pauseProducing(self) -> None:  # noqa: N802  Twisted's name

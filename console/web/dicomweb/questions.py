@@ -24,7 +24,7 @@ AVAILABILITY, RETRIEVE_URL = "00080056", "00081190"
 #: What is told of a match, and nothing is matched with.
 _TOLD = frozenset((AVAILABILITY, RETRIEVE_URL))
 #: What is given of each level where nothing is said (PS3.18 tables 10.6.3-3, 10.6.3-4 and 10.6.3-5), by the level.
-_GIVEN: Mapping[Level, tuple[str, ...]] = {
+GIVEN: Mapping[Level, tuple[str, ...]] = {
     Level.STUDY: (
         *("00080020", "00080030", "00080050", "00080061", "00080090", "00081030"),
         *("00100010", "00100020", "00100030", "00100040", STUDY_UID, "00200010", "00201206", "00201208"),
@@ -133,10 +133,10 @@ def _given(level: Level, wanted: Wanted) -> Iterable[str]:
     """Give what is told of a level, and of those above it that the path does not name (PS3.18 10.6.3.3)."""
     levels = {level}
     if not wanted.study:
-        levels |= {it for it in _GIVEN if it <= level}
+        levels |= {it for it in GIVEN if it <= level}
     elif not wanted.series and level is Level.IMAGE:
         levels.add(Level.SERIES)
-    return (path for it in levels for path in _GIVEN[it])
+    return (path for it in levels for path in GIVEN[it])
 
 
 def path_of(name: str) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -27,7 +28,7 @@ from console.web.dicomweb.pixels import frames_of, native_stretch, read_stretch,
 from console.web.runner import Runner
 from gateway_client import Change, GatewayError, NetworkLocations, ObjectFile, encode_head
 from gateway_client.archive.instances import IN_STORE, Held
-from gateway_client.archive.opening import open_files
+from gateway_client.archive.opening import Opened, open_files
 from gateway_client.errors import CannotTranscode
 from gateway_client.transcoding import Transcoder
 
@@ -43,6 +44,29 @@ BLOCK = 256 << 10
 MOST_FRAMES = 10_000
 #: Files that are opened, and headers that are read, at a time.
 THREADS = 4
+
+
+def _forget(_result: object) -> None:
+    """Let go of what needs nothing."""
+
+
+def _unless_left(waited: Deferred[T], let_go: Callable[[T], None]) -> Deferred[T]:
+    """Give what something comes to, which goes on when its client has left; `let_go` gets it then."""
+    told: Deferred[T] = Deferred()
+
+    def over(result: T) -> None:
+        if told.called:
+            let_go(result)
+        else:
+            told.callback(result)
+
+    waited.addCallbacks(over, lambda failure: None if told.called else told.errback(failure))
+    return told
+
+
+def _close_all(opened: Sequence[Opened]) -> None:
+    for one in opened:
+        one.close()
 
 
 @dataclass(slots=True)
@@ -130,6 +154,7 @@ class Retrievals:
             blocks = _blocks(one.meta.offset + pixels.place, pixels.length)
             parts: Sequence[Callable[[], bytes]] = [partial(read_stretch, one.path, *block) for block in blocks]
         else:
+            _one, header = await self._header(asked, self.change())
             parts = [partial(value_at, header, path)]
             parts[0]()  # what there is not shows before anything is begun
         accepted = [it for it in asked.accepted if it.inner.takes(OCTETS)]
@@ -187,11 +212,11 @@ class Retrievals:
         except RenderingError as error:
             raise NotYet(f"It cannot be decoded now: {error}") from error
 
-    async def _header(self, asked: Asked) -> tuple[ObjectFile, Header]:
-        """Open the one instance that is asked for, as it is stored, and read its header."""
+    async def _header(self, asked: Asked, change: Change | None = None) -> tuple[ObjectFile, Header]:
+        """Open the one instance that is asked for, as it is stored or changed, and read its header."""
         held = await self.archive.one(asked.caller, asked.wanted)
         path = await self.archive.path_of(asked.caller, held)
-        return await self._thread(_open_header, path, held)
+        return await self._thread(_open_header, path, held, change)
 
     # ---- whole objects ----
 
@@ -234,9 +259,13 @@ class Retrievals:
         reason = "it is not brought into any of these"
         if how.made:
             try:
-                made = await self.transcoder.transcode(self.runner.dispatcher.reactor, one, how.made)
+                making = self.transcoder.transcode(self.runner.dispatcher.reactor, one, how.made)
+                made = await _unless_left(making, ObjectFile.close)
             except CannotTranscode as error:
                 reason = str(error)
+            except BaseException:
+                one.close()
+                raise
             else:
                 one.close()
                 return made
@@ -279,31 +308,41 @@ class Retrievals:
     async def _opened(self, asked: Asked, held: Held) -> ObjectFile | None:
         """Open an object as it goes out; None for one that cannot be."""
         locations = await self.archive.locations(asked.caller)
-        (opened,) = await self._thread(open_files, locations, [held], self.change())
+        (opened,) = await self._thread(open_files, locations, [held], self.change(), let_go=_close_all)
         if opened.object is None:
             log.error("%s is not given: %s", held.sop_instance, opened.reason)
         return opened.object
 
-    async def _thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        done: T = await deferToThreadPool(self.runner.dispatcher.reactor, self.pool, work, *arguments)
-        return done
+    async def _thread(self, work: Callable[..., T], *arguments: Any, let_go: Callable[[T], None] = _forget) -> T:
+        """Do something on a thread; `let_go` gets what it comes to where nobody waits for that any more."""
+        return await _unless_left(deferToThreadPool(self.runner.dispatcher.reactor, self.pool, work, *arguments), let_go)
 
 
 def _header_text(one: ObjectFile, asked: Asked) -> bytes:
     """Write the header of an object, and close it."""
     try:
         header = read_header(one)
-        uids = (header.elements.first(tag) for tag in (0x0020000D, 0x0020000E))
-        wanted = replace(asked.wanted, **dict(zip(("study", "series"), uids, strict=True)), instance=one.meta.sop_instance_uid)
+        stored = header if not one.changed else _open_stored(one.path)
+        uids = (stored.elements.first(tag) for tag in (0x0020000D, 0x0020000E))
+        wanted = replace(asked.wanted, **dict(zip(("study", "series"), uids, strict=True)), instance=one.stored_as)
         return encode_json(header_json(header, f"{asked.root}/{wanted.path}"))
     finally:
         one.close()
 
 
-def _open_header(path: Path, held: Held) -> tuple[ObjectFile, Header]:
-    """Open an object as it is stored, and read its header; its file is closed until it is read. Raises NotYet and NotHeld."""
+def _open_stored(path: Path) -> Header:
+    """Read the header of an object as it is stored: by its UIDs there it is found, whatever it has on its way out."""
+    one = ObjectFile(path)
     try:
-        one = ObjectFile(path)
+        return read_header(one)
+    finally:
+        one.close()
+
+
+def _open_header(path: Path, held: Held, change: Change | None) -> tuple[ObjectFile, Header]:
+    """Open an object, and read its header; its file is closed until it is read. Raises NotYet and NotHeld."""
+    try:
+        one = ObjectFile(path, change)
         try:
             return one, read_header(one)
         finally:
@@ -352,7 +391,7 @@ async def _outlet(asked: Asked) -> AsyncIterator[Outlet]:
     try:
         yield outlet
         outlet.close()
-    except Gone:
+    except (Gone, CancelledError):
         log.debug("a client left before its answer was whole")
     except Exception:
         log.exception("%s is broken off", asked.request.path[:200])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.integration.web.dicomweb.conftest import Filled
-from tests.support.dicomweb_site import NOBODY, Got
+from tests.support.dicomweb_site import STRANGER, Got
 from tests.support.pictures import SHOWN, near, quadrants
 
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_shown_is_refused_in_words(filled: Filled, path: str, acc
 def test_only_who_may_sees_and_the_audit_tells_who_saw(filled: Filled) -> None:
     one = filled.slices[1]
     path = f"{filled.path(one)}/rendered"
-    nobody, stranger = filled.site.get(path, token=""), filled.site.get(path, token=filled.site.sign_on(*NOBODY))
+    nobody, stranger = filled.site.get(path, token=""), filled.site.get(path, token=filled.site.sign_on(*STRANGER))
     assert (nobody.status, stranger.status) == (401, 403)
     assert filled.site.get(f"{path}?quality=7").status == 200
     seen, refused = filled.site.audited()[:2]

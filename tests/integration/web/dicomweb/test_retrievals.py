@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.encaps import generate_frames
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless, generate_uid
+from sqlalchemy import select, update
 
-from console.web.dicomweb.multipart import Event, MultipartReader, PartBegins, PartData
+from console.web.dicomweb.multipart import Event, MultipartReader, PartBegins, PartData, encode_end, encode_part_head
+from console.web.dicomweb.outlet import Outlet
+from fileman.files import ArchiveInstance
+from gateway_client import change_for
+from runtime import CoerceSettings, DestinationSettings
 from tests.integration.web.dicomweb.conftest import FRAMES, Filled
-from tests.support.dicomweb_site import NOBODY, Got
+from tests.support.dicomweb_site import STRANGER, Got, of_the_exam
 from tests.support.http import Answered, Web
+from tests.support.pictures import frames, picture
+from tests.support.waiting import until
 
 DICOM = 'multipart/related; type="application/dicom"'
 OCTETS = 'multipart/related; type="application/octet-stream"'
@@ -148,7 +159,7 @@ def test_what_cannot_be_given_is_refused_in_words(filled: Filled, path: str, acc
 
 
 def test_only_who_may_gets_objects(filled: Filled) -> None:
-    stranger = filled.site.sign_on(*NOBODY)
+    stranger = filled.site.sign_on(*STRANGER)
     for path in (filled.study, f"{filled.study}/metadata", f"{filled.path(filled.multi)}/frames/1"):
         assert [filled.site.get(path, token=token).status for token in ("", stranger)] == [401, 403]
     assert filled.site.get(filled.study, DICOM).status == 200
@@ -193,3 +204,128 @@ def test_what_is_rejected_is_shown_to_nobody(filled: Filled) -> None:
     finally:
         assert reject(filled, "accept").status == 200
     assert [filled.site.get(path).status for path in paths] == [200] * 4
+
+
+@pytest.fixture
+def compressed(filled: Filled) -> Iterator[Dataset]:
+    """Have an object of three compressed frames kept."""
+    dataset = of_the_exam(frames(3), str(filled.multi.StudyInstanceUID), generate_uid(), 9)
+    dataset.compress(RLE, encoding_plugin="pydicom", generate_instance_uid=False)
+    content = io.BytesIO()
+    dataset.save_as(content)
+    head = encode_part_head("b", {"Content-Type": "application/dicom"})
+    body = head + content.getvalue() + encode_end("b")
+    stored = filled.site.ask("POST", "/studies", body, content_type='multipart/related; type="application/dicom"; boundary=b')
+    assert stored.status == 200, stored.body
+    filled.site.archive.filed([str(dataset.SOPInstanceUID)])
+    until(lambda: filled.site.get(f"{filled.path(dataset)}/metadata").status == 200, "it is archived")
+    yield dataset
+    post = Web(filled.site.port, token=filled.site.token).post
+    assert post("/api/image/reject", image=str(dataset.SOPInstanceUID), reason="only this test wants it").status == 200
+
+
+def test_compressed_objects_come_as_they_are_or_decoded(filled: Filled, compressed: Dataset) -> None:
+    path, size = filled.path(compressed), 64 * 64 * 2
+    plain = frames(3).PixelData
+    ((_headers, data),) = parts(filled.site.get(path, f"{DICOM}; transfer-syntax=*"))
+    assert read(data).PixelData == compressed.PixelData
+    ((_headers, data),) = parts(filled.site.get(path, DICOM))
+    assert (read(data).file_meta.TransferSyntaxUID, read(data).PixelData) == (ExplicitVRLittleEndian, plain)
+    decoded = parts(filled.site.get(f"{path}/frames/2,3", OCTETS))
+    assert [it for _headers, it in decoded] == [plain[size : 2 * size], plain[2 * size :]]
+    stored = parts(filled.site.get(f"{path}/frames/1,2", 'multipart/related; type="image/dicom-rle"'))
+    assert stored[0][0]["content-type"] == f"image/dicom-rle; transfer-syntax={RLE}"
+    fragments = [*generate_frames(compressed.PixelData, number_of_frames=3)]
+    assert [it for _headers, it in stored] == fragments[:2]
+    whole = parts(filled.site.get(f"{path}/bulkdata/7FE00010", OCTETS))
+    assert b"".join(it for _headers, it in whole) == plain
+    mixed = filled.site.get(filled.study, f"{DICOM}; transfer-syntax={RLE}")
+    assert {headers["content-type"].rpartition("=")[2] for headers, _data in parts(mixed)} == {RLE}
+
+
+def test_what_is_not_in_store_is_asked_back_and_to_be_asked_for_later(filled: Filled) -> None:
+    uid = str(filled.slices[2].SOPInstanceUID)
+    store = filled.site.archive.store
+
+    def move(short_term: int, long_term: int) -> None:
+        places = {"short_term": short_term, "long_term": long_term}
+        change = update(ArchiveInstance).where(ArchiveInstance.sop_uid == uid).values(**places)
+        store.transact(lambda connection: connection.execute(change))
+
+    columns = select(ArchiveInstance.short_term, ArchiveInstance.long_term).where(ArchiveInstance.sop_uid == uid)
+    before = store.read(lambda connection: connection.execute(columns).one())
+    move(0, before.short_term)
+    try:
+        for path in ("", "/rendered", "/metadata", "/frames/1"):
+            got = filled.site.get(filled.path(filled.slices[2]) + path)
+            assert (got.status, got.headers["retry-after"].isdigit(), "not in store" in said(got)) == (503, True, True)
+        assert filled.site.get(filled.study, DICOM).status == 503
+        assert filled.site.get(filled.path(filled.slices[0]), DICOM).status == 200
+    finally:
+        move(*before)
+    assert filled.site.get(filled.path(filled.slices[2]), DICOM).status == 200
+
+
+def test_who_leaves_amid_a_study_does_no_harm(filled: Filled, caplog: pytest.LogCaptureFixture) -> None:
+    site = filled.site
+    head = f"GET /dicom-web{filled.study} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {site.token}\r\n\r\n"
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", site.port)) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.sendall(head.encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+    assert site.get(filled.study, DICOM).status == 200
+    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+
+
+def test_a_large_object_is_sent_as_it_is_read(filled: Filled) -> None:
+    """No more of it is held than goes out: a client that takes none of it is waited for."""
+    large = of_the_exam(picture(), str(filled.multi.StudyInstanceUID), generate_uid(), 11)
+    large.Rows, large.Columns, large.NumberOfFrames = 1024, 1024, 20
+    large.PixelData = bytes(1024 * 1024 * 2 * 20)
+    filled.site.archive.keep([large])
+    filled.site.archive.filed([str(large.SOPInstanceUID)])
+    site, path = filled.site, filled.path(large)
+    head = f"GET /dicom-web{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {site.token}\r\n\r\n"
+    written = 0
+    before = Outlet.write
+
+    async def counted(outlet: Outlet, data: bytes) -> None:
+        nonlocal written
+        await before(outlet, data)
+        written += len(data)
+
+    with pytest.MonkeyPatch.context() as patch, socket.create_connection(("127.0.0.1", site.port)) as connection:
+        patch.setattr(Outlet, "write", counted)
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        assert site.get(path + "/metadata").status == 200, "others are answered meanwhile"
+        assert written < 20 << 20
+    assert len(site.get(path, DICOM).body) > len(large.PixelData)
+    post = Web(site.port, token=site.token).post
+    assert post("/api/image/reject", image=str(large.SOPInstanceUID), reason="only this test wants it").status == 200
+
+
+def test_objects_go_out_as_the_settings_of_the_destination_say(filled: Filled) -> None:
+    """Headers and bulk data are changed as objects are, and are found where they are stored."""
+    service, one = filled.site.service.dicom_web, filled.slices[0]
+    settings = DestinationSettings(
+        coerce=(
+            CoerceSettings(attribute="PatientName", set="NOBODY"),
+            CoerceSettings(attribute="SeriesInstanceUID", set="1.2.3"),
+        )
+    )
+    before, service.settings = service.settings, replace(service.settings, change=lambda: change_for(settings, bytes))
+    try:
+        ((_headers, data),) = parts(filled.site.get(filled.path(one), DICOM))
+        assert (str(read(data).PatientName), read(data).PixelData) == ("NOBODY", one.PixelData)
+        (header,) = json.loads(filled.site.get(f"{filled.path(one)}/metadata").body)
+        assert (header["00100010"]["Value"], header["0020000E"]["Value"]) == ([{"Alphabetic": "NOBODY"}], ["1.2.3"])
+        address = header["7FE00010"]["BulkDataURI"]
+        assert filled.path(one) in address
+        ((_headers, pixels),) = parts(filled.site.get(address.removeprefix(filled.site.url), OCTETS))
+        assert pixels == one.PixelData
+        name = filled.site.get(f"{filled.path(one)}/bulkdata/00100010", "application/octet-stream")
+        assert name.body.strip() == b"NOBODY"
+    finally:
+        service.settings = before
