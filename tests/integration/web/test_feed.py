@@ -143,7 +143,6 @@ def test_a_service_that_stops_lets_its_listeners_go(served: Served, caplog: pyte
         next(events)
     until(lambda: not served.service.api.feed._listeners)
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
-    in_reactor(served.service.start)
 
 
 def test_there_are_not_too_many_listeners(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
