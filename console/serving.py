@@ -19,7 +19,7 @@ from console.database import key_of
 from console.errors import ConsoleError
 from console.packs import load_packs
 from console.site_state import SiteState
-from console.web import WebService, dicom_web_settings, web_service
+from console.web import WebService, web_service
 from fileman import SiteKey, Store, is_empty, read_faults, seconds_ahead
 from fileman.files import AnsweredRequest
 from rpcs import Environment, Registry, SiteCache
@@ -150,7 +150,11 @@ def _broker(
 
 def _web(settings: Settings, reactor: ServingReactor, hub: Hub) -> WebService:
     tls = _tls(settings) if settings.web_tls else None
-    dicom_web = dicom_web_settings(settings)
+    dicom_web = None
+    if settings.web_port is not None:
+        from console.web.dicomweb import dicom_web_settings  # and all of DICOM with it
+
+        dicom_web = dicom_web_settings(settings)
     return web_service(hub, reactor, settings.data, settings.web_port, settings.web_host, tls, dicom_web)
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from klein import Klein
 from twisted.internet.address import UNIXAddress
@@ -18,11 +18,13 @@ from console.web.feed import Feed, kinds_for
 from console.web.gauges import Gauges
 from console.web.health import Health
 from console.web.openapi import ROOT, description, method_of, path_of
-from console.web.pages import Pages
 from console.web.runner import Runner, owner
 from rpcs.actions import ACTIONS, Action
 from rpcs.actions.parameters import read_number, request_of
 from runtime.metrics import METRICS_TYPE, metrics_page
+
+if TYPE_CHECKING:
+    from console.web.pages import Pages
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ class Api:
     health: Health
     feed: Feed
     gauges: Gauges
-    pages: Pages
+    pages: Pages | None = None
     app: Klein = field(default_factory=Klein)
 
     def __post_init__(self) -> None:
@@ -62,8 +64,12 @@ class Api:
             self.app.route(path, methods=[method], endpoint=path)(_json(page))
         for path, plain in (("/healthz", self._alive), ("/metrics", self._metrics), (f"{ROOT}/events", self._events)):
             self.app.route(path, methods=["GET"], endpoint=path)(plain)
-        self.pages.lay(self.app)
         self.app.handle_errors(Exception)(self._refused)
+
+    def add(self, pages: Pages) -> None:
+        """Have pages beside, on which a browser is told, too, why it is refused something."""
+        self.pages = pages
+        pages.lay(self.app)
 
     def _page(self, action: Action) -> Page:
         async def page(request: Request) -> Any:
@@ -76,7 +82,7 @@ class Api:
 
     def _refused(self, request: Request, failure: Any) -> bytes:
         """Say why something is not to be had: to a browser that wants a page on a page."""
-        if "text/html" in header(request, b"accept") and not request.path.startswith(ROOT.encode()):
+        if self.pages is not None and "text/html" in header(request, b"accept") and not request.path.startswith(ROOT.encode()):
             return self.pages.refused(request, failure.value)
         return _refused(request, failure)
 

@@ -6,7 +6,7 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -16,13 +16,14 @@ from broker import Hub, PortTaken
 from console.web.api import Api
 from console.web.bodies import BoundedSite
 from console.web.callers import Callers
-from console.web.dicomweb import DicomWeb, DicomWebSettings
 from console.web.feed import Feed
 from console.web.gauges import Gauges
 from console.web.health import Health
-from console.web.pages import pages_of
 from console.web.runner import Runner
 from runtime import SOCKET, TLSFactory
+
+if TYPE_CHECKING:
+    from console.web.dicomweb import DicomWeb, DicomWebSettings
 
 #: Connections over the port at once, and over the owner's socket.
 CONNECTIONS, OWNERS_CONNECTIONS = 200, 50
@@ -34,7 +35,8 @@ class WebService:
     """Listens on a port, if it has one, and on the owner's socket; `port` is the number that the system gave."""
 
     api: Api
-    dicom_web: DicomWeb
+    #: None without a port.
+    dicom_web: DicomWeb | None
     reactor: Any
     data: Path
     port: int | None
@@ -52,9 +54,9 @@ class WebService:
         """Open both. Raises PortTaken."""
         self._listen_on_socket()
         self.api.feed.start()
-        self.dicom_web.start()
-        if self.port is None:
+        if self.port is None or self.dicom_web is None:
             return
+        self.dicom_web.start()
         factory: Any = BoundedSite(self.api.app.resource(), CONNECTIONS, self.dicom_web.intake)
         if self.tls is not None:
             factory = TLSFactory(self.tls, False, factory)
@@ -70,14 +72,16 @@ class WebService:
         """Listen in the data directory, by a path that no directory is too deep for."""
         (self.data / SOCKET).unlink(missing_ok=True)  # who owns the directory owns what another process left of it
         self._directory = os.open(self.data, os.O_DIRECTORY | os.O_RDONLY)
-        site = BoundedSite(self.api.app.resource(), OWNERS_CONNECTIONS, self.dicom_web.intake)
+        intakes = self.dicom_web.intake if self.dicom_web is not None else None
+        site = BoundedSite(self.api.app.resource(), OWNERS_CONNECTIONS, intakes)
         path = f"/proc/self/fd/{self._directory}/{SOCKET}"
         self._open.append(self.reactor.listenUNIX(path, site, BACKLOG, 0o600))
 
     def stop(self) -> None:
         """Take no more connections, and let the listeners go."""
         self.api.feed.stop()
-        self.dicom_web.close()
+        if self.dicom_web is not None:
+            self.dicom_web.close()
         stopped = [maybeDeferred(listening.stopListening) for listening in self._open]
         self._open.clear()
         directory, self._directory = self._directory, None
@@ -94,11 +98,19 @@ def web_service(
     tls: IOpenSSLContextFactory | None = None,
     gateway: DicomWebSettings | None = None,
 ) -> WebService:
-    """Build the web of a broker; nothing listens yet. `gateway` is whom objects are handed to that are stored over it."""
+    """Build the web of a broker; nothing listens yet. `gateway` is whom objects are handed to that are stored over it.
+
+    Pages and DICOMweb are there with a port only: a broker without one does without what they load.
+    """
     runner = Runner(hub.dispatcher, lambda: secrets.token_hex(8))
     callers, feed = Callers(runner), Feed(runner)
-    dicom_web = DicomWeb(runner, callers.caller, data, gateway or DicomWebSettings())
-    pages = pages_of(runner, callers, feed, dicom_web)
-    api = Api(runner, callers, Health(runner, data), feed, Gauges(runner, hub), pages)
-    dicom_web.lay(api.app)
+    api = Api(runner, callers, Health(runner, data), feed, Gauges(runner, hub))
+    dicom_web = None
+    if port is not None:
+        from console.web.dicomweb import DicomWeb, DicomWebSettings
+        from console.web.pages import pages_of
+
+        dicom_web = DicomWeb(runner, callers.caller, data, gateway or DicomWebSettings())
+        dicom_web.lay(api.app)
+        api.add(pages_of(runner, callers, feed, dicom_web))
     return WebService(api, dicom_web, reactor, data, port, interface, tls)

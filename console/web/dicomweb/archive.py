@@ -13,7 +13,7 @@ from console.web.errors import Away
 from console.web.runner import Runner
 from fileman import FileManError
 from gateway_client import BrokerRefused, NetworkLocations, UnknownShare
-from gateway_client.archive.instances import IN_STORE, OFF_LINE, WAITING, Held, instances, recall
+from gateway_client.archive.instances import IN_STORE, OFF_LINE, WAITING, Held, Recalled, instances, recall
 from rpcs import Session
 from rpcs.actions import Caller, context_of
 from xwb import LocalArray
@@ -23,8 +23,8 @@ LEARN_AGAIN = 5.0
 #: Who is said to have asked for images to come back into store.
 ASKED_BY = "DICOMWEB"
 QUERY, RETRIEVE, RECALL, LOCATIONS = "MAGB QUERY", "MAGB RETRIEVE", "MAGB RECALL", "MAGB NETWORK LOCATIONS"
-#: Images that are asked back at once.
-_RECALLED_AT_ONCE = 500
+#: Images that one request asks back at most, and one call.
+MOST_RECALLED, _RECALLED_AT_ONCE = 10_000, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,12 @@ class Archive:
         if not away:
             return
         states = [one.state for one in away]
-        asked = [held.image for held in away[:_RECALLED_AT_ONCE]]
-        answers = await recall(self.for_caller(caller), asked, ASKED_BY, 0.0)
+        asked, answers = [held.image for held in away[:MOST_RECALLED]], list[Recalled]()
+        try:
+            for at in range(0, len(asked), _RECALLED_AT_ONCE):
+                answers += await recall(self.for_caller(caller), asked[at : at + _RECALLED_AT_ONCE], ASKED_BY, 0.0)
+        except BrokerRefused as error:
+            raise NotYet(f"{len(away)} of its images are not in store: {error}") from error
         media = sorted({answer.detail for answer in answers if answer.state == OFF_LINE})
         failed = [answer for answer in answers if answer.state not in (IN_STORE, WAITING, OFF_LINE)]
         told = f"{len(away)} of its images are not in store, and were asked for"

@@ -16,7 +16,7 @@ from twisted.python.threadpool import ThreadPool
 
 from console.rendering import NoSuchFrame, NotShown, Renderer, RendererBusy, RenderingError
 from console.web.dicomweb.accepting import Frames, Objects, read_frames, read_objects
-from console.web.dicomweb.archive import Archive
+from console.web.dicomweb.archive import MOST_RECALLED, Archive
 from console.web.dicomweb.asked import Asked
 from console.web.dicomweb.dicom_json import encode_json
 from console.web.dicomweb.errors import BadAsked, NotAcceptable, NotHeld, NotYet
@@ -283,7 +283,7 @@ class Retrievals:
         count, missing, pages, away = 0, 0, list[list[Held]](), list[Held]()
         async for page in self.archive.pages(asked.caller, asked.wanted):
             count += len(page)
-            away += [held for held in page if held.state != IN_STORE]
+            away += [held for held in page if held.state != IN_STORE][: MOST_RECALLED - len(away)]
             missing += await self._thread(_count_missing, locations, page)
             if count <= KEPT or not pages:
                 pages.append(page)

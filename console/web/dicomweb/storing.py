@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from console.web.bodies import header
+from console.web.dicomweb.archive import Wanted
 from console.web.dicomweb.asked import Asked
 from console.web.dicomweb.dicom_json import encode_json
 from console.web.dicomweb.errors import BadAsked, NotAcceptable, NotYet, UnsupportedMedia
@@ -77,7 +78,8 @@ class Storing:
         if intake.unreachable and not stored:
             raise NotYet(f"No gateway takes objects now: {intake.unreachable}")
         studies = {part.wanted.study for part in parts if part.stored}
-        await asked.note(self.runner, stored=stored, failed=len(parts) - stored, studies=" ".join(sorted(studies)))
+        one = replace(asked, wanted=Wanted(*studies)) if len(studies) == 1 else asked
+        await one.note(self.runner, stored=stored, failed=len(parts) - stored, studies=" ".join(sorted(studies)))
         request = asked.request
         request.setResponseCode(status_of(parts))
         request.setHeader("Content-Type", media_type)

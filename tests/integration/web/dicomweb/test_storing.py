@@ -80,6 +80,7 @@ def test_what_is_acknowledged_can_be_retrieved_where_the_answer_says(filled: Fil
         until(lambda at=address: site.get(f"{at}/metadata").status == 200, "it can be retrieved")
     seen = next(one for one in site.audited() if one["action"] == "DICOMWEB STORE")
     assert (seen["request"]["STORED"], seen["request"]["STUDIES"]) == ("3", str(slices[0].StudyInstanceUID))
+    assert [change["subject"] for change in seen["changes"]] == [f"study {slices[0].StudyInstanceUID}"]
 
 
 def test_what_fails_is_told_beside_what_is_stored(filled: Filled) -> None:
