@@ -7,7 +7,7 @@ ONCE ?=
 # tests wait for processes that they started: two workers more than there are processors, four at most
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 2 ? n + 2 : 4)))
 
-.PHONY: help install run test lint bench soak packages clean
+.PHONY: help install run test lint docs bench soak packages clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ lint: $(VENV)/.test  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.test  ## build the documentation site into build/site (a warning is an error)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: $(VENV)/.test packages  ## print every timing and ratio
 	$(BIN)/python -m bench $(ARGS)
