@@ -28,7 +28,7 @@ class Pictures:
         try:
             made = await self._made(asked, held, picture.rendering)
         except NotShown as error:
-            raise NotAcceptable(f"There is no picture of it: {error}.") from error
+            raise NotAcceptable(f"There is no picture of it: {str(error).rstrip('.')}.") from error
         return await self._answer(asked, made, picture)
 
     async def thumbnail(self, asked: Asked) -> bytes:

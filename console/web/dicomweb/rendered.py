@@ -99,4 +99,4 @@ def headers_of(rendered: Rendered) -> dict[str, str]:
 
 
 def _told(window: Window) -> str:
-    return f"{window.centre:g},{window.width:g},{window.function.lower().replace('_', '-')}"
+    return f"{window.centre:.10g},{window.width:.10g},{window.function.lower().replace('_', '-')}"

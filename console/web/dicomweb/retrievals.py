@@ -206,7 +206,7 @@ class Retrievals:
         except NoSuchFrame as error:
             raise NotHeld(f"{error}.") from error
         except NotShown as error:
-            raise NotAcceptable(f"It cannot be decoded: {error}.") from error
+            raise NotAcceptable(f"It cannot be decoded: {str(error).rstrip('.')}.") from error
         except RendererBusy as error:
             raise NotYet(str(error), retry=2) from error
         except RenderingError as error:
