@@ -13,8 +13,8 @@ import typer
 from console.cli.options import ConfigOption, DataOption, JsonOption
 from console.cli.rules import Target
 from console.errors import WrongUsage
+from console.rule_checks import checked_text
 from fileman import to_fileman
-from rules import RuleError, RuleFile, RuleFileErrors, from_elements, parse_rule_file
 from rules.lint import (
     CODES,
     DOCUMENTED,
@@ -24,10 +24,7 @@ from rules.lint import (
     Severity,
     SiteNames,
     explanation,
-    left_out,
-    lint,
     report,
-    unread,
     unreadable,
 )
 from runtime import SystemClock, load_settings
@@ -93,20 +90,7 @@ def _checked(
         return "", None, unreadable(f"It cannot be read: {error.strerror}.")
     except UnicodeDecodeError as error:
         return "", None, unreadable(f"It is not UTF-8 text: {error.reason} at byte {error.start}.")
-    try:
-        rules, before = _read(text, elements)
-    except RuleFileErrors as errors:
-        return text, None, unread(errors)
-    except RuleError as error:
-        return text, None, unreadable(str(error))
-    return text, len(rules.rules), (*before, *lint(rules, site, options))
-
-
-def _read(text: str, elements: bool) -> tuple[RuleFile, tuple[Finding, ...]]:
-    if not elements:
-        return parse_rule_file(text), ()
-    parsed = from_elements([(str(number), line) for number, line in enumerate(text.splitlines(), start=1) if line])
-    return RuleFile(parsed.rules), left_out(parsed.log)
+    return text, *checked_text(text, site, options, elements=elements)
 
 
 def _site(site: Path | None, config: Path | None, data: Path | None) -> SiteNames | None:

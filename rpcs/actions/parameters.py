@@ -180,7 +180,7 @@ def check_request(parameters: Mapping[str, Parameter], request: Mapping[str, str
             parameter.check(given)
     for parameter in parameters.values():
         first = f"{parameter.name}1" if parameter.kind is Kind.PIECES else parameter.name
-        if parameter.required and not request.get(first, "").strip():
+        if parameter.required and not request.get(first, "").strip(" "):
             raise BadRequest(f"{parameter.name} is needed: {parameter.about}")
 
 

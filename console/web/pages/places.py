@@ -324,6 +324,7 @@ PLACES: tuple[Place, ...] = (
     Place("/", "Overview", "o"),
     Place("/images", "Images", "i"),
     Place("/correct", "Correct", "k"),
+    Place("/rules", "Rules", "r"),
     _ALERTS,
     _QUEUES,
     _DESTINATIONS,
