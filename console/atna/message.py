@@ -14,6 +14,8 @@ from console.atna.codes import NODE, PATIENT_NUMBER, STUDY, Code
 
 #: Instances of a message whose UIDs are told; all are counted.
 MOST_INSTANCES = 200
+#: On the same line as what follows: some receivers of syslog end a message at the end of a line.
+_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>'
 #: What stands where nobody knows.
 UNKNOWN = "unknown"
 #: Characters of a text.
@@ -115,7 +117,7 @@ def written(message: Message, origin: Origin) -> bytes:
         _patient(root, message.patient)
     for resource in message.resources:
         _resource(root, resource)
-    return bytes(tostring(root, encoding="UTF-8", xml_declaration=True))
+    return _DECLARATION + bytes(tostring(root, encoding="UTF-8", xml_declaration=False))
 
 
 def clean(text: str) -> str:

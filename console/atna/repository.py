@@ -37,11 +37,6 @@ class Repository:
     settings: AtnaSettings
     _socket: socket.socket | None = field(default=None)
 
-    @property
-    def connected(self) -> bool:
-        """Tell whether there is a connection."""
-        return self._socket is not None
-
     def send(self, messages: Sequence[bytes]) -> None:
         """Send messages, and wait until the peer's system has taken them. Raises NotReached, with the connection closed."""
         try:

@@ -40,6 +40,16 @@ STOP_SECONDS = 3.0
 _POSITIONS = select(AtnaPosition.source, AtnaPosition.last, AtnaPosition.moment)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """How far a log was read at a moment, and whether anything of it was sent: it does not count as told yet."""
+
+    at: float
+    log: str
+    behind: Position
+    sent: bool
+
+
 @dataclass(slots=True)
 class Sender:
     """Reads the logs on and sends what it reads. One thread uses it."""
@@ -53,7 +63,7 @@ class Sender:
     _told: dict[str, Position] = field(default_factory=dict)
     _sent: dict[str, Position] = field(default_factory=dict)
     #: What was sent when, and does not count as told yet.
-    _ahead: deque[tuple[float, str, Position]] = field(default_factory=deque)
+    _ahead: deque[_Ahead] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         """Make the logs."""
@@ -96,19 +106,19 @@ class Sender:
                 raise
             ATNA_MESSAGES.labels("sent").inc(len(lot.messages))
         self._sent[name] = lot.behind
-        self._ahead.append((self.clock.monotonic(), name, lot.behind))
+        self._ahead.append(_Ahead(self.clock.monotonic(), name, lot.behind, bool(lot.messages)))
 
     def settle(self, before: float) -> None:
         """Write down that what was sent before a moment is told, if the connection stands. Raises FileManError, NotReached."""
-        told: dict[str, Position] = {}
-        while self._ahead and self._ahead[0][0] <= before:
-            _at, name, position = self._ahead.popleft()
-            told[name] = position
-        if not told:
+        due: list[_Ahead] = []
+        while self._ahead and self._ahead[0].at <= before:
+            due.append(self._ahead.popleft())
+        if not due:
             return
-        if self.repository.connected and not self.repository.check():
+        if any(it.sent for it in due) and not self.repository.check():
             self._forget_sent()
             raise NotReached("The Audit Record Repository closed the connection; the last messages go again.")
+        told = {it.log: it.behind for it in due}
         self.store.transact(lambda connection: self._write_all(connection, told))
         self._told |= told
 

@@ -227,7 +227,8 @@ def security(site: Site, events: Iterable[str]) -> Told:
 
     def told(connection: Connection, rows: Sequence[Any]) -> list[Message]:
         its = [row for row in rows if row.event in wanted]
-        names = dict(connection.execute(_WHO, {"users": sorted({it.duz for it in its if it.duz})}).tuples().all())
+        users = sorted({it.duz for it in its if it.duz})
+        names = {row.duz: row.name for row in connection.execute(_WHO, {"users": users})}
         return [
             security_message(Security(it.at, it.event, it.duz, it.name or names.get(it.duz, ""), it.address, it.detail), site)
             for it in its
