@@ -22,7 +22,7 @@ from console.atna.repository import NotReached, Repository
 from console.atna.sources import Lot, Position, Source, sources
 from console.atna.syslog import NOTICE, WARNING, Record
 from console.leading import Leading, name_of_process
-from fileman import FileManError, Store, insert_into, write_security_event
+from fileman import FileManError, Store, insert_into, lock_for_transaction, write_security_event
 from fileman.files import AtnaPosition
 from runtime import AtnaSettings, Clock
 from runtime.metrics import ATNA_MESSAGES
@@ -75,6 +75,7 @@ class Sender:
         self._told = self.store.transact(self._positions)
 
     def _positions(self, connection: Connection) -> dict[str, Position]:
+        lock_for_transaction(connection, LEASE)
         known = {row.source: Position(row.last, row.moment) for row in connection.execute(_POSITIONS)}
         for name, source in self.logs.items():
             if name not in known:
@@ -153,6 +154,10 @@ class AtnaService:
 
     def start(self) -> None:
         """Note that this process began, and begin to tell."""
+        try:
+            self.sender.begin()  # so that the very first process is told to have begun
+        except FileManError as error:
+            log.warning("how far the Audit Record Repository was told is not known yet: %s", error)
         self._note("START")
         self._down.clear()
         self._thread = Thread(target=self._tell_on, name="atna", daemon=True)
