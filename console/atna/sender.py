@@ -165,11 +165,12 @@ class AtnaService:
 
     def stop(self) -> None:
         """Note that this process ends, and stop telling; what was not told is at the next start, or by another process."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
         self._note("STOP")
         self._down.set()
-        if self._thread is not None:
-            self._thread.join(STOP_SECONDS)
-            self._thread = None
+        thread.join(STOP_SECONDS)
         self.leading.leave()
 
     def _note(self, event: str) -> None:

@@ -75,11 +75,30 @@ class Frames:
 
     limit: int = 1 << 20
     _held: bytes = b""
+    _broken: bool = False
+
+    @property
+    def held(self) -> int:
+        """Count the bytes that wait for more."""
+        return len(self._held)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes; give the messages that are whole. Raises BadSyslog for what has no length, or too great a one."""
+        """Take bytes; give the messages that are whole. Raises BadSyslog for what has no length, or too great a one: the messages
+        before it are given first, and it is raised by the next call.
+        """
+        if self._broken:
+            raise BadSyslog
         self._held += data
         found: list[bytes] = []
+        try:
+            self._take(found)
+        except BadSyslog:
+            self._broken, self._held = True, b""
+            if not found:
+                raise
+        return found
+
+    def _take(self, found: list[bytes]) -> None:
         while self._held:
             digits, blank, rest = self._held.partition(b" ")
             if not digits.isdigit() or len(digits) > _LENGTH_DIGITS or digits.startswith(b"0"):
@@ -93,4 +112,3 @@ class Frames:
                 break
             found.append(rest[:length])
             self._held = rest[length:]
-        return found
