@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bench.administration import measure_administration
+from bench.alerting import measure_alerting
 from bench.evaluator_step import measure_evaluator_step
 from bench.figures import Figure, table
 from bench.filing import measure_filing
@@ -51,6 +52,7 @@ def main() -> None:
             "worklist": lambda: measure_worklist(directory / "worklist"),
             "kit": lambda: measure_kit(directory / "kit", site),
             "administration": lambda: measure_administration(directory / "administration", site),
+            "alerting": lambda: measure_alerting(directory / "alerting"),
             "road": lambda: measure_road(directory / "road", site),
             "receiving": lambda: measure_receiving(directory / "receiving"),
             "archiving": lambda: measure_archiving(directory / "archiving", site),

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IOpenSSLContextFactory, IReactorTCP
 import console.routines  # noqa: F401  registers what tasks run in this process
 from broker import BrokerService, Dispatcher, Hub, Limits, Listener, Reactor, hl7_listener, text_listener
 from console.alerts.service import AlertService, alert_service
+from console.atna.sender import AtnaService, atna_service
 from console.ciphers import ciphers_of
 from console.database import key_of
 from console.errors import ConsoleError
@@ -47,6 +48,7 @@ class Serving:
     broker: BrokerService | None = None
     web: WebService | None = None
     alerts: AlertService | None = None
+    atna: AtnaService | None = None
 
     @property
     def ports(self) -> dict[str, int]:
@@ -66,12 +68,16 @@ class Serving:
                 self.broker.start()
             if self.alerts is not None:
                 self.alerts.start()
+            if self.atna is not None:
+                self.atna.start()
         except Exception:
             self.stop()
             raise
 
     def stop(self) -> None:
         """Close the listeners, stop TaskMan, commit what was submitted."""
+        if self.atna is not None:
+            self.atna.stop()
         if self.alerts is not None:
             self.alerts.stop()
         if self.web is not None:
@@ -124,7 +130,8 @@ def compose(
         raise
     web = None if broker is None else _web(settings, reactor, broker.hub)
     alerts = alert_service(settings, store, clock) if broker is not None and settings.alerts.enabled else None
-    return Serving(store, engine, broker, web, alerts)
+    atna = atna_service(settings.atna, store, clock) if broker is not None and settings.atna.host else None
+    return Serving(store, engine, broker, web, alerts, atna)
 
 
 def _broker(

@@ -165,6 +165,7 @@ from fileman.queue_pointers import count_dropped, count_queued, note_processed
 from fileman.rejections import NEEDS_REVIEW, Rejection, accept_images, reject_images, rejected_among, rejection_of
 from fileman.restored_copy import NotReadied, make_ready
 from fileman.secrets import BadSiteKey, SiteKey, check_verify_code, hash_verify_code
+from fileman.security_events import write_security_event
 from fileman.send_queue import CopyEntry, Waits, let_wait
 from fileman.site import (
     OptionScheduleRow,
@@ -479,4 +480,5 @@ __all__ = [
     "upserts",
     "wake_after_commit",
     "write_audit",
+    "write_security_event",
 ]

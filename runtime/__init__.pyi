@@ -2,6 +2,7 @@
 
 from runtime.alert_settings import AlertKind, AlertSettings, MailSettings, WebhookSettings
 from runtime.archive_settings import ArchiveSettings, EntitySettings
+from runtime.atna_settings import AtnaSettings
 from runtime.clock import Clock, FixedClock, SystemClock
 from runtime.coercion_settings import PRIVATE_ELEMENT, CoerceSettings, DeidentificationSettings
 from runtime.dictionary_settings import (
@@ -62,6 +63,7 @@ __all__ = [
     "AlertKind",
     "AlertSettings",
     "ArchiveSettings",
+    "AtnaSettings",
     "BadCertificate",
     "Clock",
     "CoerceSettings",

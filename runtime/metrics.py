@@ -52,6 +52,9 @@ ALERT_NOTICES = Counter(
     ("channel", "outcome"),
     registry=REGISTRY,
 )
+ATNA_MESSAGES = Counter(
+    "magbroker_atna_messages", "Audit messages sent, and attempts that failed, by outcome.", ("outcome",), registry=REGISTRY
+)
 
 for _collector in (ProcessCollector, PlatformCollector, GCCollector):
     _collector(registry=REGISTRY)

@@ -13,6 +13,7 @@ from pydantic_settings import SettingsError as OverlayError
 
 from runtime.alert_settings import AlertSettings
 from runtime.archive_settings import DEFAULTS, ArchiveSettings
+from runtime.atna_settings import AtnaSettings
 from runtime.coercion_settings import CoerceSettings, DeidentificationSettings
 from runtime.dictionary_settings import ListenerSettings, ModalitySettings, UserApplicationSettings, WorklistSettings
 from runtime.errors import SettingsError
@@ -228,6 +229,7 @@ class Settings(BaseSettings):
     gateway: GatewaySettings = GatewaySettings()
     taskman: TaskManSettings = TaskManSettings()
     alerts: AlertSettings = AlertSettings()
+    atna: AtnaSettings = AtnaSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make sure that what the tests talk to is there: DCMTK, Orthanc, dicom3tools, PostgreSQL, netcat, HAProxy, systemd's checks,
-# Chromium, curl, Node.js (Debian packages), and a client from npm.
+# Make sure that what the tests talk to is there: DCMTK, Orthanc, dicom3tools, PostgreSQL, netcat, HAProxy, rsyslog, systemd's
+# checks, Chromium, curl, Node.js (Debian packages), and a client from npm.
 set -e
 missing=""
 command -v storescu >/dev/null 2>&1 || missing="$missing dcmtk"
@@ -11,6 +11,8 @@ command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
 command -v nc >/dev/null 2>&1 || missing="$missing netcat-openbsd"
 command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
+command -v rsyslogd >/dev/null 2>&1 || [ -x /usr/sbin/rsyslogd ] || missing="$missing rsyslog"
+ls /usr/lib/*/rsyslog/lmnsd_ossl.so >/dev/null 2>&1 || missing="$missing rsyslog-openssl"
 command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
 command -v node >/dev/null 2>&1 || missing="$missing nodejs"
 command -v npm >/dev/null 2>&1 || missing="$missing npm"
@@ -25,6 +27,12 @@ if [ -n "$missing" ]; then
     *orthanc*) # its package starts a server that takes images from everybody
         service orthanc stop >/dev/null 2>&1 || true
         update-rc.d orthanc disable >/dev/null 2>&1 || true
+        ;;
+    esac
+    case "$missing" in
+    *rsyslog*) # so does this one's, for this machine's own messages
+        service rsyslog stop >/dev/null 2>&1 || true
+        update-rc.d rsyslog disable >/dev/null 2>&1 || true
         ;;
     esac
 fi

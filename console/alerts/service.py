@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -15,13 +13,14 @@ from console.alerts.spreading import spread
 from console.alerts.telling import Channel, Telling
 from console.alerts.watch import Watch
 from console.alerts.webhook import Webhook
-from fileman import EVERY_CHANNEL, FileManError, Store, due_notices, release_lease, take_lease
+from console.leading import Leading, name_of_process
+from fileman import EVERY_CHANNEL, FileManError, Store, due_notices
 from runtime import AlertSettings, Clock, Settings
 
 log = logging.getLogger(__name__)
 
-#: The lease of the process that looks and tells, for how many seconds it is taken, and how often it is renewed.
-LEASE, LEASE_SECONDS, RENEWED_EVERY = "alerts", 30.0, 10.0
+#: The lease of the process that looks and tells.
+LEASE = "alerts"
 #: Seconds between two looks at what is to be told.
 TELLS_EVERY = 1.0
 #: Seconds that the end waits for a thread that is at something.
@@ -35,11 +34,6 @@ def channels_of(settings: AlertSettings) -> list[Channel]:
     return [*mails, *hooks]
 
 
-def name_of_process(store: Store) -> str:
-    """Name who holds the lease. An SQLite database has one process, which takes over at once what a dead one held."""
-    return "the broker" if store.sqlite else f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex[:8]}"
-
-
 @dataclass(slots=True)
 class AlertService:
     """Looks every few seconds, on a thread of its own, and tells over each channel on a thread of its own."""
@@ -49,11 +43,9 @@ class AlertService:
     watch: Watch
     channels: Sequence[Channel]
     settings: AlertSettings
-    holder: str
-    _leads: Event = field(default_factory=Event)
+    leading: Leading
     _down: Event = field(default_factory=Event)
     _threads: list[Thread] = field(default_factory=list)
-    _renewed: float = float("-inf")
 
     def start(self) -> None:
         """Begin to look."""
@@ -71,19 +63,14 @@ class AlertService:
         for thread in self._threads:
             thread.join(STOP_SECONDS)
         self._threads = []
-        if self._leads.is_set():
-            self._leads.clear()
-            try:
-                self.store.transact(lambda connection: release_lease(connection, LEASE, self.holder))
-            except FileManError as error:
-                log.debug("the lease of alerts was not given back: %s", error)
+        self.leading.leave()
 
     def _look_on(self) -> None:
         spent = 0.0
         while not self._down.wait(max(0.0, min(TELLS_EVERY, self.settings.look_seconds))):
             spent += min(TELLS_EVERY, self.settings.look_seconds)
             try:
-                if not self.lead():
+                if not self.leading.lead():
                     continue
                 if spent >= self.settings.look_seconds:
                     spent = 0.0
@@ -93,19 +80,6 @@ class AlertService:
                 log.debug("alerts wait for the database: %s", error)
             except Exception:
                 log.exception("alerts could not be looked for")
-
-    def lead(self) -> bool:
-        """Be the process that looks, where no other is. Raises FileManError."""
-        now = self.clock.monotonic()
-        if self._leads.is_set() and now - self._renewed < RENEWED_EVERY:
-            return True
-        at = self.clock.seconds()
-        if self.store.transact(lambda connection: take_lease(connection, LEASE, self.holder, LEASE_SECONDS, at)):
-            self._renewed = now
-            self._leads.set()
-        else:
-            self._leads.clear()
-        return self._leads.is_set()
 
     def _spread(self) -> None:
         now = self.clock.seconds()
@@ -118,7 +92,7 @@ class AlertService:
         def tell_on() -> None:
             began = False
             while not self._down.wait(TELLS_EVERY):
-                if not self._leads.is_set():
+                if not self.leading.leads:
                     began = False
                     continue
                 try:
@@ -139,4 +113,6 @@ def alert_service(settings: Settings, store: Store, clock: Clock) -> AlertServic
     """Build the service; nothing is looked for yet."""
     places = [("data directory", settings.data), ("gateway's spool", settings.gateway_directory)]
     watch = Watch(store, clock, settings.alerts, settings.data, places, socket.gethostname())
-    return AlertService(store, clock, watch, channels_of(settings.alerts), settings.alerts, name_of_process(store))
+    return AlertService(
+        store, clock, watch, channels_of(settings.alerts), settings.alerts, Leading(store, clock, LEASE, name_of_process(store))
+    )

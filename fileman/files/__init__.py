@@ -10,7 +10,7 @@ from fileman.files.archive import (
     ArchiveTail,
     ArchiveValue,
 )
-from fileman.files.audit import AuditChange, AuditRecord
+from fileman.files.audit import AtnaPosition, AuditChange, AuditRecord, SecurityEvent
 from fileman.files.base import NUMBERED_FILES, File
 from fileman.files.corrections import AmendedPatient, MergedPatient, MovedImage, RejectedImage
 from fileman.files.filing import ConsultGroup, ImportableObject, LabGroup, LostMember, ReportImage, TiuImage, TiuNote
@@ -120,6 +120,7 @@ __all__ = [
     "ArchiveStudy",
     "ArchiveTail",
     "ArchiveValue",
+    "AtnaPosition",
     "AuditChange",
     "AuditRecord",
     "BackgroundQueue",
@@ -198,6 +199,7 @@ __all__ = [
     "RunningTask",
     "ScheduledStep",
     "ScheduledValue",
+    "SecurityEvent",
     "SendQueue",
     "SessionEnd",
     "SignOnLog",

@@ -43,3 +43,31 @@ class AuditChange(File):
     after: Mapped[str] = mapped_column(Text, default="null")
 
     __table_args__ = (Index(None, "subject", "record"),)
+
+
+class SecurityEvent(File):
+    """What auditors want to know and no other log has: processes that began (START) and ended (STOP), sign-ons that FAILED.
+
+    `name` is the process, or who tried, empty where nobody is known; `at` is in seconds since the epoch.
+    """
+
+    __tablename__ = "security_event"
+
+    ien: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[float] = mapped_column(Float(53))
+    event: Mapped[str] = mapped_column(String(10))
+    duz: Mapped[int] = mapped_column(default=0)
+    name: Mapped[str] = mapped_column(default="")
+    address: Mapped[str] = mapped_column(default="")
+    detail: Mapped[str] = mapped_column(default="")
+
+
+class AtnaPosition(File):
+    """How far a log was told to the Audit Record Repository: up to entry `last`; of what is found by a moment, to `moment`."""
+
+    __tablename__ = "atna_position"
+
+    source: Mapped[str] = mapped_column(String(20), primary_key=True)
+    last: Mapped[int] = mapped_column(default=0)
+    moment: Mapped[str] = mapped_column(default="")
+    sent_at: Mapped[float] = mapped_column(Float(53))

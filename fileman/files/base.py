@@ -52,6 +52,7 @@ NUMBERED_FILES = (
     "query_result",
     "report",
     "scheduled_step",
+    "security_event",
     "send_queue",
     "sign_on_log",
     "task",

@@ -159,6 +159,7 @@ _NUMBERS_THAT_GO_ON = {
     "audit_record",
     "option_schedule",
     "scheduled_step",
+    "security_event",
     "sign_on_log",
     "task",
     "task_error",

@@ -44,6 +44,10 @@ class Looking:
     _found: dict[str, list[Finding]] = field(default_factory=dict)
     _looked: dict[str, float] = field(default_factory=dict)
 
+    def again(self) -> None:
+        """Let the next look look for everything."""
+        self._looked.clear()
+
     def look(self, look: Look) -> tuple[list[Finding], frozenset[str]]:
         """Give what there is now, and the kinds of which that is not known. Raises FileManError without a database."""
         unknown: set[str] = set()

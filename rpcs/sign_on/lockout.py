@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, insert, select, update
 
-from fileman import lock_for_transaction, to_fileman
+from fileman import lock_for_transaction, to_fileman, write_security_event
 from fileman.files import FailedAccess, LockedAddress, NewPerson
 from rpcs.call import Call
 
@@ -48,6 +48,8 @@ def fail(call: Call, tried: int) -> tuple[int, bool]:
     now = call.clock.seconds()
     lock_for_transaction(call.connection, f"address:{call.session.address}")
     attempts = max(_count(call, now), call.session.attempts + 1)
+    detail = f"attempt {attempts} by {call.session.client or 'a client'}"
+    write_security_event(call.connection, "FAILED", now, duz=tried, address=call.session.address, detail=detail)
     if attempts < call.site.settings.signon_attempts:
         return attempts, False
     call.connection.execute(delete(FailedAccess).where(FailedAccess.last_at < now - DELETE_FAILURES_AFTER))

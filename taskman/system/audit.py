@@ -7,7 +7,16 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from fileman.files import AuditChange, AuditRecord, ErrorLog, ImageEvent, SignOnLog, StatisticsCursor, TaskError
+from fileman.files import (
+    AuditChange,
+    AuditRecord,
+    ErrorLog,
+    ImageEvent,
+    SecurityEvent,
+    SignOnLog,
+    StatisticsCursor,
+    TaskError,
+)
 from taskman.context import TaskContext
 from taskman.routines import routine
 from taskman.system.batches import BATCH, MOST, change, oldest, purge, rows_of
@@ -46,6 +55,7 @@ class _Log:
 
 
 _SIGN_ONS = _Log(SignOnLog.ien, SignOnLog.signed_on)
+_SECURITY_EVENTS = _Log(SecurityEvent.ien, SecurityEvent.at)
 _ACTIONS = _Log(AuditRecord.ien, AuditRecord.at, AuditChange.record)
 _ERRORS = _Log(ErrorLog.ien, ErrorLog.at)
 _EVENTS = _Log(ImageEvent.ien, ImageEvent.at)
@@ -69,6 +79,7 @@ def trim_audit_logs(task: TaskContext) -> None:
     clock = task.clock
     counts = {
         "sign-ons": _trim(task, _SIGN_ONS, fileman_ago(clock, kept["sign_on_days"])),
+        "failed sign-ons and starts": _trim(task, _SECURITY_EVENTS, seconds_ago(clock, kept["sign_on_days"])),
         "actions": _trim(task, _ACTIONS, seconds_ago(clock, kept["action_days"])),
         "errors of procedures": _trim(task, _ERRORS, fileman_ago(clock, kept["error_days"])),
         "errors of tasks": purge(task, _TASK_ERRORS, {"before": seconds_ago(clock, kept["task_error_days"])}),

@@ -46,7 +46,7 @@ from gateway_client.dictionaries.worklist import read_worklists
 from gateway_client.errors import BadCommitment, BadIdentifier
 from rules import RuleError, decompile, for_elements, from_elements, parse_rule_file, resolve, to_elements
 from taskman import BadFrequency, parse_frequency
-from tests.fuzz import corpus, dicomweb, worklist
+from tests.fuzz import corpus, dicomweb, syslog, worklist
 from tests.fuzz.mutate import cuts
 from tests.fuzz.upper_layer import CORPUS as UPPER_LAYER
 from tests.fuzz.upper_layer import upper_layer
@@ -336,6 +336,7 @@ TARGETS: dict[str, Fuzzed] = {
     "multipart": Fuzzed(dicomweb.multipart, lambda: dicomweb.BODIES),
     "accept": Fuzzed(dicomweb.accept, lambda: dicomweb.ACCEPTS),
     "web-queries": Fuzzed(dicomweb.question, lambda: dicomweb.QUERIES),
+    "syslog": Fuzzed(syslog.streams, lambda: syslog.STREAMS),
     "subscripts": Fuzzed(_allowing(parse_subscripts, XWBError), lambda: corpus.SUBSCRIPTS),
     "arrays": Fuzzed(_allowing(_array, XWBError), lambda: (b'1=a\n2=b\n"X",1=c', b'"A"=\n3=\x01\n-1=z\n1.5=y')),
     "cipher": Fuzzed(_cipher, lambda: (b"FAKEDOC1;1DOC!@#$", b"", b"^", b"\x80\xff")),

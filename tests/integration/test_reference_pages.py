@@ -24,6 +24,7 @@ from gateway_client.journal import State
 from runtime import (
     AlertSettings,
     ArchiveSettings,
+    AtnaSettings,
     CoerceSettings,
     DeidentificationSettings,
     EntitySettings,
@@ -100,8 +101,8 @@ def test_every_command_says_what_it_does() -> None:
 
 def test_the_page_has_every_setting_with_its_default() -> None:
     sections = re.split(r"^###? .*$", SETTINGS, flags=re.MULTILINE)
-    general, gateway, peer, destination, priors, archive, every, *entities, taskman, alerts, mail, webhook, site = sections
-    assert rows(general) == defaults(Settings, "gateway", "taskman", "alerts")
+    general, gateway, peer, destination, priors, archive, every, *entities, taskman, alerts, mail, webhook, atna, site = sections
+    assert rows(general) == defaults(Settings, "gateway", "taskman", "alerts", "atna")
     assert rows(gateway) == defaults(GatewaySettings)
     assert rows(peer) == defaults(PeerSettings)
     assert rows(destination) == defaults(DestinationSettings)
@@ -112,6 +113,7 @@ def test_the_page_has_every_setting_with_its_default() -> None:
         assert rows(section) == defaults(model, *(EntitySettings.model_fields if issubclass(model, EntitySettings) else ()))
     assert rows(taskman) == defaults(TaskManSettings)
     assert rows(alerts) == defaults(AlertSettings)
+    assert rows(atna) == defaults(AtnaSettings)
     assert rows(mail) == defaults(MailSettings) | {"sender": "", "to": ""}
     assert rows(webhook) == defaults(WebhookSettings) | {"url": ""}
     assert rows(site) == defaults(SiteSettings)

@@ -43,11 +43,13 @@ NOW = datetime.fromisoformat("2026-11-21T12:00")
 ROW = {"location": 10, "object_type": 100, "patient": 1, "saved_at": "3261121", "saved_by": 1}
 KEPT_BY_RESET = {
     "api_token",
+    "atna_position",
     "audit_change",
     "alert",
     "alert_mute",
     "alert_notice",
     "audit_record",
+    "security_event",
     "session_end",
     "rule_version",
     "acquisition_site",
@@ -441,7 +443,7 @@ def test_a_reset_begins_the_numbers_of_imaging_again(store: Store) -> None:
     first = {file: store.transact(lambda connection, file=file: next_iens(connection, file, 5))[0] for file in NUMBERED_FILES}
     store.transact(reset_imaging)
     again = {file: store.transact(lambda connection, file=file: next_ien(connection, file)) for file in NUMBERED_FILES}
-    kept = {"alert", "alert_notice", "api_token", "audit_record"}
+    kept = {"alert", "alert_notice", "api_token", "audit_record", "security_event"}
     goes_on = {"option_schedule", "scheduled_step", "sign_on_log", "task", "task_error", "transmit_destination"} | kept
     assert {file for file in NUMBERED_FILES if again[file] != first[file]} == goes_on
     assert {again[file] - first[file] for file in goes_on} == {5}

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from fileman import to_fileman
-from fileman.files import AuditChange, AuditRecord, ErrorLog, ImageEvent, SignOnLog, StatisticsCursor, TaskError
+from fileman.files import AuditChange, AuditRecord, ErrorLog, ImageEvent, SecurityEvent, SignOnLog, StatisticsCursor, TaskError
 from taskman.system import audit
 from taskman.system.batches import BATCH
 from tests.integration.system.conftest import DAY, Site
@@ -25,6 +25,7 @@ def fill(site: Site, days: list[float], *, counted: int | None = None) -> None:
         site.add(SignOnLog, {"ien": ien, "duz": 1, "signed_on": moment})
         facts = {"action": "MAGB EXPORT HOLD", "outcome": "done"}
         site.add(AuditRecord, {"ien": ien, "at": now - age * DAY, **facts})
+        site.add(SecurityEvent, {"ien": ien, "at": now - age * DAY, "event": "FAILED"})
         site.add(AuditChange, {"record": ien, "number": 1, "subject": "destination ARCHIVE"})
         site.add(ErrorLog, {"ien": ien, "at": moment, "text": "DIVIDE"})
         facts = {"task": 1, "entry_point": "X^Y", "executor": "", "text": "", "traceback": ""}
@@ -42,9 +43,11 @@ def left(site: Site) -> list[list[int]]:
 def test_each_log_is_kept_for_its_time(site: Site) -> None:
     fill(site, [2558, 2556, 366, 364, 91, 89, 0])
     said = site.run(OPTION).said
-    assert said == "1 sign-ons, 1 actions, 3 errors of procedures, 5 errors of tasks, 1 image events"
+    assert (
+        said == "1 sign-ons, 1 failed sign-ons and starts, 1 actions, 3 errors of procedures, 5 errors of tasks, 1 image events"
+    )
     assert left(site) == [[2, 3, 4, 5, 6, 7], [4, 5, 6, 7], [6, 7], [2, 3, 4, 5, 6, 7]]
-    for column in (AuditRecord.ien, AuditChange.record):
+    for column in (AuditRecord.ien, AuditChange.record, SecurityEvent.ien):
         assert list(site.all(select(column).order_by(column))) == [2, 3, 4, 5, 6, 7]
     assert site.run(OPTION).said == "nothing was old enough"
 

@@ -1,0 +1,1 @@
+"""Audit messages and syslog, without I/O."""
