@@ -146,7 +146,7 @@ async def try_page(frame: Frame, ask: Ask, location: int) -> str:
         return _refused(frame, ask, f"The rules are not understood: {error}")
     if outcome is None:
         return _refused(frame, ask, f"There is no image {image}.")
-    return frame.page("rules_tried.html", ask, image=image, rules=outcome["rules"], status=outcome["status"])
+    return frame.page("rules_tried.html", ask, image=image, **outcome)
 
 
 def _tried(store: Store, location: int, text: str, image: int, now: Moment) -> Mapping[str, Any] | None:
@@ -157,7 +157,13 @@ def _tried(store: Store, location: int, text: str, image: int, now: Moment) -> M
         return None
     with memory_database() as connection:
         outcome = Trials(TrialQueues(connection), where.places).run(rules, given, now)
-    return {"rules": outcome.rules, "status": outcome.status}
+    pairs = zip(outcome.explained, outcome.rules, strict=False)
+    explained = [asdict(rule) | {"matched": answer["matched"]} for rule, answer in pairs]
+    queued = [
+        {"action": f"{it.action.verb} {it.action.name}", "priority": it.action.priority, "entries": it.entries}
+        for it in outcome.queued
+    ]
+    return {"rules": explained, "status": outcome.status, "queued": queued}
 
 
 async def replay_page(frame: Frame, ask: Ask, location: int) -> str:
@@ -207,9 +213,9 @@ async def difference_page(frame: Frame, ask: Ask, location: int) -> str:
     current = await frame.run("MAGB RULES SHOW", ask, {"version": answer["versions"][0]["version"]})
     other = await frame.run("MAGB RULES SHOW", ask, {"version": ask.values.get("version", "")})
     lines = difflib.unified_diff(
-        other["text"].splitlines(), current["text"].splitlines(), other["version"], current["version"], lineterm=""
+        other["text"].splitlines(), current["text"].splitlines(), other["id"], current["id"], lineterm=""
     )
-    return frame.page("rules_difference.html", ask, lines=list(lines), version=other["version"])
+    return frame.page("rules_difference.html", ask, lines=list(lines), version=other["id"])
 
 
 def _refused(frame: Frame, ask: Ask, message: str) -> str:

@@ -61,6 +61,8 @@ const editor = CodeMirror.fromTextArea(area, {
   inputStyle: "contenteditable",
   screenReaderLabel: "Rules",
 });
+editor.getInputField().setAttribute("role", "textbox");
+editor.getInputField().setAttribute("aria-multiline", "true");
 editor.on("inputRead", (cm, change) => { if (/[\w"]/.test(change.text[0])) cm.showHint(); });
 editor.on("change", () => editor.save());
 // What is sent is what stands in the editor.

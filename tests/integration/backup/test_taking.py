@@ -148,11 +148,6 @@ def test_links_and_locations_elsewhere_are_left_out_and_named(sqlite_site: SiteO
     assert told == f"network location SHARE: {tmp_path / 'unmounted'} is not there"
 
 
-def test_a_folder_inside_a_location_is_not_copied_into_itself(sqlite_site: SiteOnDisk) -> None:
-    to = sqlite_site.back_up(sqlite_site.data / "image1" / "kept")
-    assert {it.rpartition("/")[2] for it in read_manifest(to).files if "/images/1/" in it} == {"1.DCM", "1.TXT", "2.DCM"}
-
-
 def test_a_data_directory_with_a_gateway_alone_is_kept_without_a_database(tmp_path: Path, sqlite_site: SiteOnDisk) -> None:
     (sqlite_site.data / "magbroker.db").unlink()
     manifest = read_manifest(sqlite_site.back_up(tmp_path / "kept"))
