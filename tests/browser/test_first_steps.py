@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Sight, seen
+from tests.browser.conftest import PICTURES, Sight, seen
 from tests.support.demo import Demo
 
 #: Milliseconds for the gateway to carry out what was asked, for the image to be judged, and for it to be sent.
@@ -46,6 +46,8 @@ def test_an_image_that_fits_nobody_is_fixed_and_seen_to_arrive_without_a_reload(
     expect(page.locator("figure img")).to_be_visible()
     page.wait_for_function("() => document.querySelector('figure img').naturalWidth > 0")
     expect(page.get_by_role("row").filter(has_text="accession").first).to_contain_text(RIGHT_EXAM)
+    if PICTURES:
+        page.screenshot(path=f"{PICTURES}/correct-study.png")
     page.evaluate("window.sameDocument = true")
     page.get_by_role("button", name="This one").first.click()
     form = page.locator("dialog[open]")

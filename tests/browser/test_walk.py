@@ -47,7 +47,7 @@ def test_every_page_is_clean_and_can_be_used_by_everybody(look: Look, role: str)
         if role == "manager":  # who sees what the others see, and more
             sight.check_access()
         sight.check_console()
-        sight.picture(f"{role}{path.replace('/', '-')}")
+        sight.picture(f"{role}-{path.strip('/').replace('/', '-') or 'overview'}")
 
 
 def test_what_a_role_may_not_see_is_not_in_its_navigation(look: Look) -> None:

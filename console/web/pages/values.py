@@ -20,6 +20,7 @@ _TABLE = Markup('<table class="within"><thead>{}</thead><tbody>{}</tbody></table
 _FACT = Markup('<tr><th scope="row">{}</th><td>{}</td></tr>')
 _HEAD, _CELL = Markup('<th scope="col">{}</th>'), Markup("<td>{}</td>")
 _CODE = re.compile("`([^`]*)`")
+_PARAGRAPH, _NAME = Markup("<p>{}</p>"), Markup("<code>{}</code>")
 _NOTHING = Markup('<span class="nothing">&ndash;</span>')
 
 
@@ -77,7 +78,13 @@ class Shown:
 def prose(text: str) -> Markup:
     """Write a docstring's text: paragraphs whose lines run on, names between grave accents as code."""
     paragraphs = (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
-    return Markup().join(Markup("<p>{}</p>").format(_CODE.sub(r"<code>\1</code>", escape(it))) for it in paragraphs if it)
+    return Markup().join(_PARAGRAPH.format(_with_code(it)) for it in paragraphs if it)
+
+
+def _with_code(text: str) -> Markup:
+    """Mark names between grave accents; every other part is plain text and the part between."""
+    parts = _CODE.split(text)
+    return Markup().join(_NAME.format(part) if number % 2 else escape(part) for number, part in enumerate(parts))
 
 
 def grouped(number: Any) -> str:

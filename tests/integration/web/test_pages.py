@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from console.web.callers import COOKIE
+from console.web.pages.correcting import clear_cut, compared, in_spool
 from console.web.pages.service import SIGN_ONS_AT_ONCE
+from console.web.pages.studies import BadSearch, search_of
+from console.web.pages.values import prose
 from tests.integration.rpcs.two_users import MAY, UNA, User
 from tests.integration.web.conftest import Served
 from tests.support.http import Web
@@ -197,3 +201,48 @@ def test_the_overview_is_for_everybody_and_tells_what_waits(overview: PageVisito
     part = overview.get("/", part=True).text
     assert "<html" not in part
     assert "Received" in part
+
+
+def test_what_an_action_says_of_itself_is_shown_as_text(overview: PageVisitor) -> None:
+    assert str(prose("The site's `NAME` & <all>\nruns on.\n\nSecond.")) == (
+        "<p>The site&#39;s <code>NAME</code> &amp; &lt;all&gt; runs on.</p><p>Second.</p>"
+    )
+    assert "&amp;#39;" not in overview.get("/do/queue/depths").text
+
+
+def test_nobody_reads_a_file_that_a_gateway_names_elsewhere(tmp_path: Path) -> None:
+    spool = tmp_path / "gateway" / "spool" / "in"
+    spool.mkdir(parents=True)
+    (spool / "a.dcm").write_bytes(b"x")
+    (tmp_path / "secret").write_bytes(b"x")
+    assert in_spool(tmp_path, str(spool / "a.dcm")) == spool / "a.dcm"
+    for path in ("/etc/passwd", str(spool / ".." / ".." / ".." / "secret"), str(spool), str(spool / "none")):
+        assert in_spool(tmp_path, path) is None
+
+
+def test_a_candidate_is_clear_cut_when_no_other_comes_near() -> None:
+    assert clear_cut([{"score": 90.0}, {"score": 40.0}])
+    assert clear_cut([{"score": 61.0}])
+    assert not clear_cut([{"score": 90.0}, {"score": 80.0}])
+    assert not clear_cut([{"score": 50.0}])
+    assert not clear_cut([])
+    marks = [compared({"given": given, "has": has, "score": score}).mark for given, has, score in FIELDS]
+    assert marks == ["SAME", "NEARLY", "UNLIKE", "UNKNOWN", "UNKNOWN"]
+
+
+def test_studies_are_searched_for_by_what_people_type() -> None:
+    search = search_of(
+        {"name": "doe,jane", "since": "2026-11-01", "until": "2026-11-30", "description": "*head*", "modality": "CT"}
+    )
+    assert search.keys == {
+        "00100010": "doe^jane*",
+        "00081030": "*head*",
+        "00080020": "20261101-20261130",
+        "00080061": "CT",
+    }
+    assert search_of({"since": "2026-11-01"}).keys == {"00080020": "20261101-"}
+    with pytest.raises(BadSearch, match="is no day"):
+        search_of({"since": "yesterday"})
+
+
+FIELDS = [("A", "A", 1.0), ("A", "AB", 0.8), ("A", "B", 0.1), ("", "B", 0.0), ("A", "", 0.0)]

@@ -245,7 +245,7 @@ def test_every_step_is_told_without_a_gap(archive: Archive, person: Person) -> N
     image = archive.file("5.1")
     row = {"uid": "5.1", "image": image, "stage": "NEW STAGE", "at": 1.0, "outcome": "done", "detail": "{odd}", "peer": "X"}
     archive.gateway.change(insert(ImageEvent).values(row))
-    assert told(person, image)[-1] == "NEW STAGE: done {odd} X"
+    assert told(person, image)[0] == "NEW STAGE: done {odd} X", "it was told last, and happened first"
 
 
 # ---- moves --------------------------------------------------------------------------------------------------------------
