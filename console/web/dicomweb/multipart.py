@@ -12,6 +12,8 @@ from console.web.dicomweb.errors import BadAsked
 
 #: Bytes of the headers of a part, and of what may stand before the first part.
 MOST_HEADERS, MOST_PREAMBLE = 16_384, 65_536
+#: Blanks that may stand behind a boundary (RFC 2046 5.1.1).
+MOST_PADDING = 256
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 _PADDING = b" \t"
 
@@ -154,7 +156,7 @@ class MultipartReader:
             end = behind
             while self._held[end : end + 1] and self._held[end] in _PADDING:
                 end += 1
-            if end - behind > MOST_HEADERS:
+            if end - behind > MOST_PADDING:
                 raise BadMultipart("A boundary does not end.")
             following = bytes(self._held[end : end + 2])
             if following == b"\r\n":

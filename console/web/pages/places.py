@@ -333,6 +333,7 @@ PLACES: tuple[Place, ...] = (
     _AUDIT,
     Place("/logs", "Logs", "l", key="XUMGR"),
     _CONFIGURATION,
+    Place("/rpc", "RPC", "x"),
 )
 
 #: Every panel by its path, with its place.

@@ -13,7 +13,7 @@ from console.web.callers import SAFE, Callers, address_of, proof_of, session_of
 from console.web.dicomweb import DicomWeb
 from console.web.errors import NotSignedOn, TooMany, told
 from console.web.feed import Feed
-from console.web.pages import correcting, images, logs, overview, routing, tables
+from console.web.pages import correcting, images, logs, overview, procedures, routing, tables
 from console.web.pages.assets import STATIC, Assets
 from console.web.pages.frame import Frame, Route
 from console.web.pages.signing import ROUTES as SIGNING
@@ -45,7 +45,9 @@ PAGES_AT_ONCE, PAGES_PER_SECOND = 300, 60.0
 SIGN_ONS_AT_ONCE, SIGN_ONS_PER_SECOND = 10, 0.2
 
 #: The pages of those who are signed on.
-ROUTES: tuple[Route, ...] = (*overview.ROUTES, *images.ROUTES, *correcting.ROUTES, *routing.ROUTES, *logs.ROUTES, *tables.ROUTES)
+ROUTES: tuple[Route, ...] = tuple(
+    route for module in (overview, images, correcting, routing, logs, procedures, tables) for route in module.ROUTES
+)
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from console.web.dicomweb.multipart import (
     MOST_HEADERS,
+    MOST_PADDING,
     MOST_PREAMBLE,
     BadMultipart,
     MultipartReader,
@@ -91,7 +92,7 @@ def test_a_message_that_is_cut_off_is_no_message(end: int) -> None:
         (b"--b0undary\r\nA: " + b"x" * MOST_HEADERS, "longer than"),
         (b"--b0undary\r\nA: " + b"x" * MOST_HEADERS + b"\r\n\r\n", "longer than"),
         (b"--b0undary\r\nno header\r\n\r\n", "no header"),
-        (b"--b0undary" + b" " * (MOST_HEADERS + 1), "does not end"),
+        (b"--b0undary" + b" " * (MOST_PADDING + 1), "does not end"),
     ],
 )
 def test_what_is_no_message_is_refused_however_it_comes(message: bytes, said: str) -> None:
